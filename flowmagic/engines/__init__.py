@@ -1,0 +1,22 @@
+"""Where an instance runs: one small protocol, and an implementation per file."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from ..records import Trace
+
+__all__ = ["Engine"]
+
+
+class Engine(Protocol):
+    """Runs instances. A run has one; it is told nothing of limits, which the pool keeps."""
+
+    async def run(self, params: dict[Any, Any], trace: Trace) -> Any:
+        """Run one instance with its merged params, write its node copies, return its last action."""
+
+    def resize(self, limit: int) -> None:
+        """Be ready for `limit` instances at once."""
+
+    def close(self) -> None:
+        """Give everything back; called once, when the run has ended."""

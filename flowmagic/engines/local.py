@@ -1,0 +1,51 @@
+"""Instances in the loop that started the run; the `exec` of sync nodes in threads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ..records import Trace
+from ..tracing import Walker, run_in_thread
+
+
+class LocalEngine:
+    """Runs each instance in the current event loop.
+
+    Args:
+        flow: a PocketFlow flow or a single node; never altered.
+        shared: the shared store, handed to every instance.
+        threads: whether the `exec` of sync nodes runs in worker threads, as many as the limit.
+    """
+
+    def __init__(
+        self, flow: Any, shared: Any, *, limit: int, threads: bool, clock: Callable[[], float]
+    ) -> None:
+        self._flow = flow
+        self._shared = shared
+        self._limit = limit
+        self._executor: ThreadPoolExecutor | None = None
+        self._walker = Walker(clock, self._in_thread if threads else None)
+
+    async def run(self, params: dict[Any, Any], trace: Trace) -> Any:
+        """Run one instance; see `Engine`."""
+        return await self._walker.run(self._flow, self._shared, params, trace)
+
+    async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
+        # An own pool: asyncio's default one has only a few threads more than there are cores.
+        if self._executor is None:
+            self._executor = ThreadPoolExecutor(self._limit, thread_name_prefix="flowmagic")
+        return await run_in_thread(self._executor, function, argument)
+
+    def resize(self, limit: int) -> None:
+        """Use as many threads as there may be instances; those at work finish what they do."""
+        if limit > self._limit:
+            self.close()
+        self._limit = limit
+
+    def close(self) -> None:
+        """Let the threads end when they have finished."""
+        if self._executor is not None:
+            self._executor.shutdown(wait=False)
+            self._executor = None

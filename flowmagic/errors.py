@@ -1,0 +1,80 @@
+"""Every error flowmagic raises.
+
+    FlowmagicError
+    ├── BatchError (TypeError)          the param list is no list of dicts
+    ├── FlowError (TypeError)           what was given is no PocketFlow flow or node
+    ├── LimitError (ValueError)         a limit that cannot be kept
+    ├── NoRunningLoopError (RuntimeError)  batchflow() was called where no event loop runs
+    ├── MissingExtraError (ImportError)    an optional package is needed
+    └── InstancesFailedError            raised by BatchRun.raise_for_failures()
+
+Errors of the user's own nodes are never wrapped: they are results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class FlowmagicError(Exception):
+    """Base of all errors that flowmagic itself raises."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show one line in IPython: the message says what to do, our frames would not."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class BatchError(FlowmagicError, TypeError):
+    """The batch is not a list (or another iterable) of param dicts."""
+
+
+class FlowError(FlowmagicError, TypeError):
+    """What should be a PocketFlow flow or node is something else."""
+
+
+class LimitError(FlowmagicError, ValueError):
+    """A limit has a value that no run could keep to."""
+
+
+class NoRunningLoopError(FlowmagicError, RuntimeError):
+    """A call that needs a running event loop was made where there is none."""
+
+
+class MissingExtraError(FlowmagicError, ImportError):
+    """A feature needs a package that is not installed."""
+
+
+class InstancesFailedError(FlowmagicError):
+    """Some instances failed; `failures` holds (index, exception) of every one.
+
+    The message names the count and shows the first three; the first exception is the `__cause__`.
+    """
+
+    SHOWN = 3
+
+    def __init__(self, failures: Sequence[tuple[int, BaseException]], total: int) -> None:
+        self.failures = list(failures)
+        self.total = total
+        lines = [f"{len(self.failures)} of {total} instances failed:"]
+        lines += [
+            f"  instance {index}: {type(error).__name__}: {error}"
+            for index, error in self.failures[: self.SHOWN]
+        ]
+        more = len(self.failures) - self.SHOWN
+        if more > 0:
+            lines.append(f"  … and {more} more, all in `.failures`")
+        super().__init__("\n".join(lines))
+
+
+def found(value: object) -> str:
+    """Name what was found, for the first half of an error message: its type, and a short value."""
+    if value is None:
+        return "None"
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    name = type(value).__name__
+    article = "an" if name[:1].lower() in "aeiou" else "a"
+    if isinstance(value, (str, int, float)):
+        text = repr(value)
+        return f"{article} {name} ({text if len(text) <= 40 else text[:37] + '...'})"
+    return f"{article} {name}"

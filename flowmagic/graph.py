@@ -1,0 +1,94 @@
+"""The user's flow, read and never altered: what it is, what its own prep gives, what its post takes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pocketflow import AsyncNode, BaseNode, BatchFlow, Flow
+
+from .errors import BatchError, FlowError, found
+from .params import Batch, as_batch
+
+
+def check_flow(flow: Any) -> None:
+    """Refuse what cannot run.
+
+    Raises:
+        FlowError: it is a class, no PocketFlow flow or node at all, or a flow without a start node.
+    """
+    if isinstance(flow, type) and issubclass(flow, BaseNode):
+        raise FlowError(
+            f"The flow is {found(flow)}, not an object of it. Write {flow.__name__}(...)."
+        )
+    if not isinstance(flow, BaseNode):
+        raise FlowError(
+            f"The flow is {found(flow)}, not a PocketFlow flow or node. "
+            "Write for example AsyncFlow(start=node)."
+        )
+    if isinstance(flow, Flow):
+        start = flow.start_node
+        name = type(flow).__name__
+        if start is None:
+            raise FlowError(f"{name} has no start node. Write {name}(start=node).")
+        if not isinstance(start, BaseNode):
+            raise FlowError(
+                f"The start node of {name} is {found(start)}, not an object of a node class. "
+                f"Write {name}(start=node)."
+            )
+
+
+def has_own_prep(flow: Any) -> bool:
+    """Whether the flow's class (or the object) has a prep of its own, which may give a batch."""
+    name, stock = _prep(flow)
+    return name in flow.__dict__ or getattr(type(flow), name) is not stock
+
+
+def _prep(flow: Any) -> tuple[str, Any]:
+    if isinstance(flow, AsyncNode):
+        return "prep_async", AsyncNode.prep_async
+    return "prep", BaseNode.prep
+
+
+async def own_batch(flow: Any, shared: Any) -> Batch:
+    """Call the flow's own prep and return the batch it gives; None is an empty one, as in PocketFlow.
+
+    Raises:
+        BatchError: what it gave is no batch. Errors of the prep itself pass through.
+    """
+    name, _ = _prep(flow)
+    given = getattr(flow, name)(shared)
+    if name == "prep_async":
+        given = await given
+    if given is None:
+        return Batch(given, rows=[])
+    try:
+        return as_batch(given)
+    except BatchError as error:
+        raise BatchError(f"{type(flow).__name__}.{name} gave no batch. {error}") from None
+
+
+def check_own_prep(flow: Any) -> None:
+    """Refuse a run without params when the flow has no prep that could give them.
+
+    Raises:
+        BatchError: there is none.
+    """
+    if not has_own_prep(flow):
+        name, _ = _prep(flow)
+        raise BatchError(
+            f"There are no params, and {type(flow).__name__} has no {name} of its own to give them. "
+            'Give a list of dicts, one per instance: [{"user_id": 1}, {"user_id": 2}]'
+        )
+
+
+async def own_post(flow: Any, shared: Any, batch: Batch, results: list[Any]) -> Any:
+    """Call the post of a BatchFlow kind as `post(shared, params, results)`; return its action.
+
+    Other flows and nodes have no post for a batch: their own belongs to a single run. None then.
+    """
+    if not isinstance(flow, BatchFlow):
+        return None
+    params = batch.given if batch.rows is None or isinstance(batch.given, list) else batch.rows
+    if isinstance(flow, AsyncNode):
+        return await flow.post_async(shared, params, results)
+    return flow.post(shared, params, results)

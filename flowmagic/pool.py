@@ -1,0 +1,218 @@
+"""Keep as many instances running as the limiter admits, without holding up the loop.
+
+A few workers (asyncio tasks) take rows one after the other, so that a row costs no task of its own.
+Each instance still has a Context of its own: the worker drives the instance's coroutine inside it
+(`drive`), and stays the one task that the instance ever sees.
+
+The loop also serves the notebook. Starting instances is therefore sliced: within one turn of the
+loop, at most `SLICE` seconds go into starting them; then everybody else gets a turn. Only starts are
+held back, never the way from one node to the next.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import types
+from collections.abc import Callable, Coroutine, Generator
+from contextvars import Context
+from typing import Any, Protocol
+
+from .limits import Limiter
+
+SLICE = 0.005
+"""Seconds of one loop turn that may go into starting instances."""
+
+
+class Source(Protocol):
+    """Where a pool gets its instances from, and tells how they ended."""
+
+    def has_next(self) -> bool:
+        """Whether `take` may give another instance."""
+
+    async def prepare(self) -> bool:
+        """Make the next instance ready to be taken, if that needs awaiting; False: none is left."""
+
+    def take(self) -> tuple[int, Coroutine[Any, Any, Any], Context] | None:
+        """Begin the next instance; return its index, its walk and its context; None: none is left."""
+
+    def ended(self, index: int, result: Any, error: BaseException | None, cancelled: bool) -> None:
+        """Note how an instance ended; `cancelled`: because somebody asked for it. Must not raise."""
+
+    def broken(self, error: BaseException) -> None:
+        """Note that the source itself raised."""
+
+    needs_prepare: bool
+    """Whether `prepare` must be awaited before each `take`."""
+
+
+class Pool:
+    """Runs what its source gives, at most as many at once as its limiter admits.
+
+    `pump` must be called when there may be more to start than before: at the beginning, after a
+    resize, after a pause. `on_idle` is called when nothing runs and nothing will start by itself.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        limiter: Limiter,
+        loop: asyncio.AbstractEventLoop,
+        on_idle: Callable[[], None],
+    ) -> None:
+        self._source = source
+        self._limiter = limiter
+        self._loop = loop
+        self._on_idle = on_idle
+        self._workers: dict[asyncio.Task[None], int] = {}
+        """Each worker with the index of the instance it drives; -1 between two."""
+        self._cancelled: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._preparing = asyncio.Lock()
+        self._turn_open = False
+        self._slice_ends = 0.0
+        self.held = False
+        """Set to start nothing more for now."""
+
+    @property
+    def idle(self) -> bool:
+        """Whether no worker is left."""
+        return not self._workers
+
+    def pump(self) -> None:
+        """Begin as many workers as may find something to do."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        while self._may_start():
+            task = self._loop.create_task(self._work())
+            # Counted here, not in the task: a task cancelled before its first step never runs.
+            self._workers[task] = -1
+            task.add_done_callback(self._left)
+        if not self._workers and self._timer is None:
+            self._loop.call_soon(self._tell_idle)
+
+    def cancel(self, index: int | None = None) -> None:
+        """Cancel the worker of one instance, or all of them."""
+        for task, driven in list(self._workers.items()):
+            if index is None or driven == index:
+                self._cancelled.add(task)
+                task.cancel()
+
+    def stop_timer(self) -> None:
+        """Forget a start that was waited for."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _may_start(self, *, holding: bool = False) -> bool:
+        """Take a slot if one more instance may start now; if it may later, see to it."""
+        if self.held or not self._source.has_next():
+            return False
+        wait = self._limiter.admit(self._loop.time(), holding=holding)
+        if wait == 0:
+            return True
+        if wait < math.inf and self._timer is None:
+            self._timer = self._loop.call_later(wait, self._timer_fired)
+        return False
+
+    def _timer_fired(self) -> None:
+        self._timer = None
+        self.pump()
+
+    def _left(self, task: asyncio.Task[None]) -> None:
+        del self._workers[task]
+        self._cancelled.discard(task)
+        self._limiter.release()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._source.broken(error)
+        # A slot is free: somebody may have been refused it while this worker was on its way out.
+        self.pump()
+
+    def _tell_idle(self) -> None:
+        if not self._workers and self._timer is None:
+            self._on_idle()
+
+    async def _work(self) -> None:
+        """Drive one instance after the other. A slot is held on entry, and given back by `_left`."""
+        task = asyncio.current_task()
+        assert task is not None
+        source = self._source
+        workers = self._workers
+        while True:
+            if not self._turn_open:
+                self._turn_open = True
+                self._slice_ends = self._loop.time() + SLICE
+                self._loop.call_soon(self._close_turn)
+            elif self._loop.time() >= self._slice_ends:
+                await _next_turn()
+                continue
+            if self._excess():
+                return
+            if source.needs_prepare:
+                async with self._preparing:
+                    if self._excess() or not await source.prepare() or self._excess():
+                        return
+                    taken = source.take()
+            else:
+                taken = source.take()
+            if taken is None:
+                return
+            index, walk, context = taken
+            workers[task] = index
+            try:
+                result = await drive(walk, context)
+            except BaseException as error:  # noqa: BLE001 - whatever ends an instance ends only it
+                workers[task] = -1
+                source.ended(index, None, error, self._was_cancelled(task, error))
+            else:
+                workers[task] = -1
+                source.ended(index, result, None, cancelled=False)
+            if not self._may_start(holding=True):
+                return
+
+    def _excess(self) -> bool:
+        """Whether a worker should leave: held, or the limit was lowered while it waited its turn."""
+        limiter = self._limiter
+        return self.held or limiter.running > limiter.limits.concurrency
+
+    def _was_cancelled(self, task: asyncio.Task[None], error: BaseException) -> bool:
+        """Whether an instance ended because somebody cancelled it; its worker is fit for the next."""
+        asked = task in self._cancelled
+        self._cancelled.discard(task)
+        if hasattr(task, "uncancel"):  # Python 3.11 and later count, so others are noticed too
+            while task.cancelling():
+                asked = True
+                task.uncancel()
+        return asked and isinstance(error, asyncio.CancelledError)
+
+    def _close_turn(self) -> None:
+        self._turn_open = False
+
+
+@types.coroutine
+def _next_turn() -> Generator[None, None, None]:
+    yield
+
+
+@types.coroutine
+def drive(walk: Coroutine[Any, Any, Any], context: Context) -> Generator[Any, Any, Any]:
+    """Await a coroutine whose every step runs inside `context`.
+
+    What the coroutine yields (the futures it waits for) is passed on to the task that drives it.
+    """
+    step: Callable[[Any], Any] = walk.send
+    argument: Any = None
+    while True:
+        try:
+            awaited = context.run(step, argument)
+        except StopIteration as end:
+            return end.value
+        try:
+            argument = yield awaited
+            step = walk.send
+        except GeneratorExit:
+            walk.close()
+            raise
+        except BaseException as error:  # noqa: BLE001 - thrown on into the coroutine
+            step, argument = walk.throw, error

@@ -1,0 +1,457 @@
+"""What is known of each instance: the vocabulary (Status, Instance, NodeCopy, RunCounts) and its store.
+
+A run of 100,000 instances must neither fill the memory nor feed the garbage collector, so nothing is
+kept as an object per instance. `Records` holds columns, one slot per row, and what the node copies of
+an ended instance did is packed into one `bytes`; `Instance` and `NodeCopy` are views, made when
+somebody looks.
+
+Columns hold times of the run's own clock, the monotonic one of its event loop; views give seconds
+since the run began.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from array import array
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from struct import Struct
+from typing import Any, NamedTuple, overload
+
+Params = Mapping[Any, Any]
+
+
+class Status(str, Enum):
+    """Where an instance is. A string: `instance.status == "failed"` holds."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    __str__ = str.__str__
+
+
+STATUSES = tuple(Status)
+"""Every status, at the index that is its code in the status column."""
+
+PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED = range(len(STATUSES))
+
+NAN = float("nan")
+_FIELDS = 5  # of one node copy in a trace: node id, parent, action id, started, ended
+_OPEN, _NO_ACTION = -2, -1  # action ids of a copy that has not returned, and of one that returned None
+_MAX_NAMES = 4096  # beyond it, names are kept with their row: some flows return a text as their action
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """How many rows are in each status. They always add up to `total`."""
+
+    pending: int = 0
+    running: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+    @property
+    def total(self) -> int:
+        """All rows known so far."""
+        return self.pending + self.running + self.ended
+
+    @property
+    def ended(self) -> int:
+        """Rows that will not change any more."""
+        return self.succeeded + self.failed + self.cancelled
+
+
+class NodeCopy(NamedTuple):
+    """What one copy of a node received and did.
+
+    Attributes:
+        node: class name of the node.
+        params: what the copy received, as it was at the moment of `set_params`.
+        started, ended: seconds since the run began; `ended` is None while it runs.
+        action: what it returned to choose the next node; None also while it runs.
+        error: the exception that left it, or None.
+        parent: index, in `Instance.copies`, of the nested flow this copy ran in; None at the top.
+    """
+
+    node: str
+    params: Params
+    started: float
+    ended: float | None
+    action: Any
+    error: BaseException | None
+    parent: int | None
+
+
+class Trace:
+    """The node copies of one running instance, as they are being written.
+
+    One flat list, no objects: `open` appends a copy and gives its position, `close` and `fail` end it.
+    """
+
+    __slots__ = ("extras", "flat", "index", "records")
+
+    def __init__(self, records: Records, index: int) -> None:
+        self.records = records
+        self.index = index
+        self.flat: list[Any] = []
+        self.extras: dict[int, dict[str, Any]] | None = None
+
+    def open(self, kind: type, parent: int, now: float, params: Params | None) -> int:
+        """Begin a node copy of class `kind`. `params` only where they differ from the instance's."""
+        flat = self.flat
+        position = len(flat) // _FIELDS
+        records = self.records
+        node = records.node_id(kind)
+        flat += (node, parent, _OPEN, now, NAN)
+        if params is not None:
+            self._extra(position)["params"] = params
+        index = self.index
+        records.nodes[index] = node
+        for changed in records.watchers:
+            changed.add(index)
+        return position
+
+    def close(self, position: int, action: Any, now: float) -> None:
+        """End a node copy that returned `action`."""
+        flat = self.flat
+        at = position * _FIELDS
+        flat[at + 4] = now
+        if action is None:
+            flat[at + 2] = _NO_ACTION
+        elif (known := self.records.action_id(action)) >= 0:
+            flat[at + 2] = known
+        else:
+            flat[at + 2] = _NO_ACTION
+            self._extra(position)["action"] = action
+
+    def fail(self, position: int, error: BaseException, now: float) -> None:
+        """End a node copy that raised `error`."""
+        self.flat[position * _FIELDS + 4] = now
+        self._extra(position)["error"] = error
+
+    def _extra(self, position: int) -> dict[str, Any]:
+        if self.extras is None:
+            self.extras = {}
+        return self.extras.setdefault(position, {})
+
+    def packed(self) -> bytes:
+        """Return the node copies in their final form."""
+        flat = self.flat
+        return _packer(len(flat) // _FIELDS).pack(*flat)
+
+
+_packers: dict[int, Struct] = {}
+
+
+def _packer(copies: int) -> Struct:
+    packer = _packers.get(copies)
+    if packer is None:
+        packer = Struct("<" + "iiidd" * copies)
+        if copies < 100:  # long walks are rare: their formats are not worth keeping
+            _packers[copies] = packer
+    return packer
+
+
+class Records:
+    """Columns of everything known about the rows of one run.
+
+    Args:
+        base: params of the flow, to which each row is merged.
+        began: when the run began, by the clock that gives all times; views count from there.
+        keep: of rows that come by `add`, how many that succeeded are kept in full (params and node
+            copies). Beyond it, the oldest are dropped to status, times and result.
+    """
+
+    def __init__(self, base: Params, began: float, keep: int) -> None:
+        self.base = dict(base)
+        self.began = began
+        self.total: int | None = None
+        """Number of rows; None until it is known."""
+        self.rows: list[Params] | dict[int, Params] = {}
+        self.status = bytearray()
+        self.nodes = array("H")
+        self.started = array("d")
+        self.ended = array("d")
+        self.attempts = bytearray()
+        self.results: list[Any] = []
+        self.tally = [0] * len(STATUSES)
+        self.watchers: tuple[set[int], ...] = ()
+        self.dropped = 0
+        """Rows of which params and node copies were dropped (see `keep`)."""
+        self.live: dict[int, Trace] = {}
+        self._copies: dict[int, bytes] = {}
+        self._extras: dict[int, dict[int, dict[str, Any]]] = {}
+        self._keep = keep
+        self._full: deque[int] = deque()
+        self.node_names: list[str] = [""]
+        self._node_ids: dict[type, int] = {}
+        self._actions: list[str] = []
+        self._action_ids: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def load(self, rows: Sequence[Params]) -> None:
+        """Take the rows of a batch that is known in advance."""
+        n = len(rows)
+        self.rows = list(rows)
+        self.total = n
+        self.status.extend(bytes(n))
+        self.nodes.frombytes(bytes(n * self.nodes.itemsize))
+        self.started.extend([NAN] * n)
+        self.ended.extend([NAN] * n)
+        self.attempts.extend(bytes(n))
+        self.results.extend([None] * n)
+        self.tally[PENDING] += n
+        for changed in self.watchers:
+            changed.update(range(n))
+
+    def add(self, row: Params) -> int:
+        """Add a row drawn from a generator; return its index."""
+        index = len(self.status)
+        self.status.append(PENDING)
+        self.nodes.append(0)
+        self.started.append(NAN)
+        self.ended.append(NAN)
+        self.attempts.append(0)
+        self.results.append(None)
+        self.rows[index] = row  # type: ignore[index]
+        self.tally[PENDING] += 1
+        return index
+
+    def watch(self) -> set[int]:
+        """Return a set that from now on collects the index of each row that changes.
+
+        Whoever watches empties it. However often a row changes in between, it is in there once.
+        """
+        changed: set[int] = set()
+        self.watchers = (*self.watchers, changed)
+        return changed
+
+    def unwatch(self, changed: set[int]) -> None:
+        """Stop filling a set that `watch` gave."""
+        self.watchers = tuple(each for each in self.watchers if each is not changed)
+
+    def node_id(self, kind: type) -> int:
+        """Return the number of a node class, whose name is `node_names[number]`."""
+        try:
+            return self._node_ids[kind]
+        except KeyError:
+            pass
+        if len(self.node_names) < _MAX_NAMES:
+            self.node_names.append(kind.__name__)
+            self._node_ids[kind] = len(self.node_names) - 1
+            return len(self.node_names) - 1
+        return 0
+
+    def action_id(self, action: Any) -> int:
+        """Return the number of an action, or -1 when it is no string or there are too many."""
+        if type(action) is not str:
+            return -1
+        known = self._action_ids.get(action, -1)
+        if known < 0 and len(self._actions) < _MAX_NAMES:
+            known = self._action_ids[action] = len(self._actions)
+            self._actions.append(action)
+        return known
+
+    def start(self, index: int, now: float) -> Trace:
+        """Mark a row as running and return the trace that its instance writes to."""
+        self._move(index, RUNNING)
+        self.started[index] = now
+        self.ended[index] = NAN
+        self.attempts[index] = min(255, self.attempts[index] + 1)
+        self._copies.pop(index, None)
+        self._extras.pop(index, None)
+        trace = self.live[index] = Trace(self, index)
+        return trace
+
+    def finish(self, index: int, code: int, result: Any, now: float) -> None:
+        """Mark a running row as ended, with its result or exception."""
+        trace = self.live.pop(index)
+        self._copies[index] = trace.packed()
+        if trace.extras:
+            self._extras[index] = trace.extras
+        self.ended[index] = now
+        self.results[index] = result
+        self._move(index, code)
+        if code == SUCCEEDED and isinstance(self.rows, dict):
+            self._full.append(index)
+            if len(self._full) > self._keep:
+                self._drop(self._full.popleft())
+
+    def _drop(self, index: int) -> None:
+        del self.rows[index]
+        self._copies.pop(index)
+        self._extras.pop(index, None)
+        self.dropped += 1
+
+    def requeue(self, index: int) -> None:
+        """Mark an ended row as pending again; what it left stays until it starts."""
+        self._move(index, PENDING)
+
+    def cancel_pending(self) -> None:
+        """Mark every row that has not started as cancelled."""
+        at = -1
+        while (at := self.status.find(PENDING, at + 1)) >= 0:
+            self.results[at] = asyncio.CancelledError()
+            self._move(at, CANCELLED)
+
+    def _move(self, index: int, code: int) -> None:
+        tally = self.tally
+        tally[self.status[index]] -= 1
+        tally[code] += 1
+        self.status[index] = code
+        for changed in self.watchers:
+            changed.add(index)
+
+    @property
+    def counts(self) -> RunCounts:
+        """How many rows are in each status."""
+        return RunCounts(*self.tally)
+
+    def merged(self, index: int) -> dict[Any, Any]:
+        """Return the params of an instance: the flow's own, overlaid with the row; empty if dropped."""
+        try:
+            row = self.rows[index]
+        except KeyError:
+            return {}
+        return {**self.base, **row}
+
+    def copies(self, index: int) -> list[NodeCopy]:
+        """Return what each node copy of an instance received and did, in the order they began."""
+        trace = self.live.get(index)
+        if trace is not None:
+            flat: Sequence[Any] = tuple(trace.flat)
+            extras = trace.extras or {}
+        else:
+            packed = self._copies.get(index, b"")
+            flat = _packer(len(packed) // 28).unpack(packed)
+            extras = self._extras.get(index, {})
+        params = self.merged(index)
+        copies = []
+        for position in range(len(flat) // _FIELDS):
+            node, parent, action, started, ended = flat[position * _FIELDS : (position + 1) * _FIELDS]
+            extra = extras.get(position, {})
+            copies.append(
+                NodeCopy(
+                    node=self.node_names[node],
+                    params=extra.get("params", params),
+                    started=started - self.began,
+                    ended=_or_none(ended - self.began),
+                    action=self._actions[action] if action >= 0 else extra.get("action"),
+                    error=extra.get("error"),
+                    parent=None if parent < 0 else parent,
+                )
+            )
+        return copies
+
+
+def _or_none(time: float) -> float | None:
+    return None if time != time else time  # noqa: PLR0124 - the one test for NaN without a call
+
+
+class Instance:
+    """One pass of the flow with one params dict: a live view of its row."""
+
+    __slots__ = ("_records", "index")
+
+    def __init__(self, records: Records, index: int) -> None:
+        self._records = records
+        self.index = index
+
+    @property
+    def params(self) -> dict[Any, Any]:
+        """The merged params: the flow's own, overlaid with the row. Empty if the row was dropped."""
+        return self._records.merged(self.index)
+
+    @property
+    def status(self) -> Status:
+        """Pending, running, succeeded, failed or cancelled."""
+        return STATUSES[self._records.status[self.index]]
+
+    @property
+    def node(self) -> str | None:
+        """Class name of the node that began last; None before the first."""
+        return self._records.node_names[self._records.nodes[self.index]] or None
+
+    @property
+    def copies(self) -> list[NodeCopy]:
+        """What each node copy received and did, in the order they began (of the last attempt)."""
+        return self._records.copies(self.index)
+
+    @property
+    def result(self) -> Any:
+        """The last action, or the exception; None before the end."""
+        return self._records.results[self.index]
+
+    @property
+    def error(self) -> BaseException | None:
+        """The exception that ended it, or None."""
+        result = self.result
+        failed = self._records.status[self.index] in (FAILED, CANCELLED)
+        return result if failed and isinstance(result, BaseException) else None
+
+    @property
+    def traceback(self) -> str:
+        """The error's traceback as text; empty if there is none."""
+        error = self.error
+        return "" if error is None else "".join(traceback.format_exception(error))
+
+    @property
+    def started(self) -> float | None:
+        """Seconds from the run's beginning to this instance's; None if it never started."""
+        return _or_none(self._records.started[self.index] - self._records.began)
+
+    @property
+    def ended(self) -> float | None:
+        """Seconds from the run's beginning to this instance's end; None before it."""
+        return _or_none(self._records.ended[self.index] - self._records.began)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran; None before its end."""
+        return _or_none(self._records.ended[self.index] - self._records.started[self.index])
+
+    @property
+    def attempts(self) -> int:
+        """How often it was started (255 stands for more)."""
+        return self._records.attempts[self.index]
+
+    def __repr__(self) -> str:
+        return f"<Instance {self.index}: {self.status}>"
+
+
+class Instances(Sequence[Instance]):
+    """The instances of a run, in the order of the params. A live view."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> Instance: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Instance]: ...
+    def __getitem__(self, index: int | slice) -> Instance | list[Instance]:
+        n = len(self._records)
+        if isinstance(index, slice):
+            return [Instance(self._records, i) for i in range(*index.indices(n))]
+        if not -n <= index < n:
+            raise IndexError(f"There is no instance {index}: the run has {n}.")
+        return Instance(self._records, index % n)
+
+    def __iter__(self) -> Iterator[Instance]:
+        for index in range(len(self._records)):
+            yield Instance(self._records, index)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} instances>"
