@@ -9,21 +9,20 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
-from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine, Generator
+from collections.abc import Awaitable, Callable, Generator
 from dataclasses import replace
 from datetime import datetime, timezone
 from enum import Enum
-from types import TracebackType
 from typing import Any
 
 from . import graph
 from .engines.local import LocalEngine
 from .errors import InstancesFailedError, MissingExtraError, NoRunningLoopError
+from .feed import Feed
 from .limits import Limiter, Limits
 from .params import Batch, BatchLike, as_batch
 from .pool import Pool
-from .records import CANCELLED, FAILED, SUCCEEDED, Instance, Instances, Records, RunCounts
+from .records import FAILED, Instance, Instances, Records, RunCounts, from_users_frame
 
 KEEP = 100_000
 """Of rows drawn from a generator, how many successful ones are kept in full."""
@@ -169,20 +168,18 @@ class BatchRun:
         self._ended_after: float | None = None
         self.records = Records(flow.params, self._began, keep)
         self._batch = batch
-        if batch is not None and batch.rows is not None:
-            self.records.load(batch.rows)
         self._post = post
         self._limits = limits
         self._limiter = Limiter(limits)
         self._engine = LocalEngine(
             flow, shared, limit=limits.concurrency, threads=threads, clock=loop.time
         )
-        self._pool = Pool(self, self._limiter, loop, self._on_idle)
-        # Taken once, here: each instance starts from it, none sees what another one set.
-        self._context = contextvars.copy_context()
-        self._next = 0
-        self._retries: deque[int] = deque()
-        self._drawn: Any = None
+        # The context is taken once, here: each instance starts from it, none sees what another set.
+        context = contextvars.copy_context()
+        self._feed = Feed(self.records, self._engine, context, loop.time, self._on_broken)
+        if batch is not None:
+            self._feed.load(batch)
+        self._pool = Pool(self._feed, self._limiter, loop, self._on_idle)
         self._status = RunStatus.RUNNING
         self._outcome = RunStatus.FINISHED
         self._walking = False
@@ -454,9 +451,7 @@ class BatchRun:
         failed = [each.index for each in self.failures]
         if not failed or self._status == RunStatus.STOPPING:
             return
-        for index in failed:
-            self.records.requeue(index)
-        self._retries.extend(failed)
+        self._feed.retry(failed)
         if not self.ended:
             self._pump()
             return
@@ -495,14 +490,13 @@ class BatchRun:
             # Ours (`_cancel`), or the loop is being closed around us.
             self._outcome = RunStatus.CANCELLED
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-            self.error = _from_users_frame(error)
+            self.error = from_users_frame(error)
         await self._end()
 
     async def _course(self) -> None:
         if self._batch is None:
             self._batch = await graph.own_batch(self.flow, self.shared)
-            if self._batch.rows is not None:
-                self.records.load(self._batch.rows)
+            self._feed.load(self._batch)
         await self._walk_all()
         if self.error is None and self._outcome != RunStatus.CANCELLED:
             await self._finish_batch(self._batch)
@@ -535,7 +529,7 @@ class BatchRun:
             try:
                 await self._batch.close()
             except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-                self.error = self.error or _from_users_frame(error)
+                self.error = self.error or from_users_frame(error)
         self._status = RunStatus.FAILED if self.error is not None else self._outcome
         self._ended_after = self._loop.time() - self._began
         with self._lock:
@@ -547,67 +541,17 @@ class BatchRun:
                 loop.call_soon_threadsafe(_wake, future)
 
     def _on_idle(self) -> None:
-        if not (self._status == RunStatus.PAUSED and self.has_next()):
+        if not (self._status == RunStatus.PAUSED and self._feed.has_next()):
             self._idle.set()
 
-    # The source of its pool
-
-    @property
-    def needs_prepare(self) -> bool:
-        """Whether rows come from an async generator."""
-        return self._batch is not None and self._batch.is_async
-
-    def has_next(self) -> bool:
-        """Whether an instance is left to start."""
-        if self._retries:
-            return True
-        total = self.records.total
-        return total is None or self._next < total
-
-    async def prepare(self) -> bool:
-        """Draw a row from the async generator."""
-        if self._retries:
-            return True
-        if self.records.total is not None:
-            return False
-        assert self._batch is not None
-        try:
-            self._drawn = await self._batch.draw_async()
-        except StopAsyncIteration:
-            self.records.total = len(self.records)
-            return False
-        return True
-
-    def take(self) -> tuple[int, Coroutine[Any, Any, Any], contextvars.Context] | None:
-        """Begin the next instance: one to retry, else the next row."""
-        records = self.records
-        if self._retries:
-            index = self._retries.popleft()
-        elif (total := records.total) is not None:
-            index = self._next
-            if index >= total:
-                return None
-            self._next = index + 1
-        else:
-            assert self._batch is not None
-            try:
-                row = self._drawn if self._batch.is_async else self._batch.draw()
-            except StopIteration:
-                self._next = records.total = len(records)
-                return None
-            index = records.add(row)
-            self._next = index + 1
-        trace = records.start(index, self._loop.time())
-        params = {**records.base, **records.rows[index]}
-        return index, self._engine.run(params, trace), self._context.copy()
-
-    def ended_instance(self) -> None: ...
-
-    def broken(self, error: BaseException) -> None:
-        """End the run: its param source raised. The running instances finish."""
+    def _on_broken(self, error: BaseException) -> None:
+        """End the run: its param source raised, or somebody interrupted a node."""
         if self.error is None:
-            self.error = _from_users_frame(error)
-        self._stop()
+            self.error = from_users_frame(error)
+        if isinstance(error, KeyboardInterrupt):
+            self._cancel()
+        else:
+            self._stop()
 
 
 def _wake(future: asyncio.Future[None]) -> None:
@@ -617,17 +561,3 @@ def _wake(future: asyncio.Future[None]) -> None:
 
 def _dtype(column: str) -> str:
     return {"seconds": "float64", "attempts": "int64"}.get(column, "object")
-
-
-_PACKAGE = __name__.partition(".")[0]
-
-
-def _from_users_frame(error: BaseException) -> BaseException:
-    """Take our frames off the top of an error's traceback, so that it begins in the user's code."""
-    frame: TracebackType | None = error.__traceback__
-    while frame is not None and frame.tb_frame.f_globals.get("__name__", "").startswith(_PACKAGE):
-        frame = frame.tb_next
-    return error if frame is None else error.with_traceback(frame)
-
-
-del CANCELLED, SUCCEEDED

@@ -36,7 +36,9 @@ class Source(Protocol):
     def take(self) -> tuple[int, Coroutine[Any, Any, Any], Context] | None:
         """Begin the next instance; return its index, its walk and its context; None: none is left."""
 
-    def ended(self, index: int, result: Any, error: BaseException | None, cancelled: bool) -> None:
+    def note_end(
+        self, index: int, result: Any, error: BaseException | None, *, cancelled: bool
+    ) -> None:
         """Note how an instance ended; `cancelled`: because somebody asked for it. Must not raise."""
 
     def broken(self, error: BaseException) -> None:
@@ -164,10 +166,11 @@ class Pool:
                 result = await drive(walk, context)
             except BaseException as error:  # noqa: BLE001 - whatever ends an instance ends only it
                 workers[task] = -1
-                source.ended(index, None, error, self._was_cancelled(task, error))
+                cancelled = self._was_cancelled(task, error)
+                source.note_end(index, None, error, cancelled=cancelled)
             else:
                 workers[task] = -1
-                source.ended(index, result, None, cancelled=False)
+                source.note_end(index, result, None, cancelled=False)
             if not self._may_start(holding=True):
                 return
 

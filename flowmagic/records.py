@@ -353,6 +353,20 @@ class Records:
         return copies
 
 
+_PACKAGE = __name__.partition(".")[0]
+
+
+def from_users_frame(error: BaseException) -> BaseException:
+    """Take our frames off the top of an error's traceback, so that it begins in the user's code."""
+    entry = error.__traceback__
+    while entry is not None:
+        module = entry.tb_frame.f_globals.get("__name__", "")
+        if module != _PACKAGE and not module.startswith(f"{_PACKAGE}."):
+            return error.with_traceback(entry)
+        entry = entry.tb_next
+    return error
+
+
 def _or_none(time: float) -> float | None:
     return None if time != time else time  # noqa: PLR0124 - the one test for NaN without a call
 

@@ -1,0 +1,61 @@
+"""Run a PocketFlow flow over a list of param dicts: throttled, watched, in the event loop you are in.
+
+In a notebook: `%load_ext flowmagic`, then `%%batchflow`. Anywhere else: `batchflow`, `run_batch` or
+`ThrottledAsyncParallelBatchFlow`. Importing this package imports no notebook library.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .batchrun import BatchRun, RunStatus, batchflow, run_batch
+from .errors import (
+    BatchError,
+    FlowError,
+    FlowmagicError,
+    InstancesFailedError,
+    LimitError,
+    MissingExtraError,
+    NoRunningLoopError,
+)
+from .flows import ThrottledAsyncParallelBatchFlow
+from .params import grid
+from .records import Instance, NodeCopy, RunCounts, Status
+
+__version__ = "0.1.0.dev0"
+
+__all__ = [
+    "BatchError",
+    "BatchRun",
+    "FlowError",
+    "FlowmagicError",
+    "Instance",
+    "InstancesFailedError",
+    "LimitError",
+    "MissingExtraError",
+    "NoRunningLoopError",
+    "NodeCopy",
+    "RunCounts",
+    "RunStatus",
+    "Status",
+    "ThrottledAsyncParallelBatchFlow",
+    "batchflow",
+    "grid",
+    "load_ipython_extension",
+    "run_batch",
+    "unload_ipython_extension",
+]
+
+
+def load_ipython_extension(shell: Any) -> None:
+    """Register the magics; `%load_ext flowmagic` calls this."""
+    from .notebook.extension import load
+
+    load(shell)
+
+
+def unload_ipython_extension(shell: Any) -> None:
+    """Take everything back that loading registered; `%unload_ext flowmagic` calls this."""
+    from .notebook.extension import unload
+
+    unload(shell)

@@ -1,0 +1,206 @@
+"""Values as text for a screen: bounded in length, safe to make, with secrets masked.
+
+Everything that flowmagic shows of params, results and errors goes through here; what becomes markup
+is escaped besides, where it becomes markup.
+
+A secret is known by the name of its key: `api_key`, `token`, `password`, `Authorization` and the
+like, at any depth. Its value is replaced by a mask, and where that same value stands in another text
+of its instance (an error message, say), it is masked there too. The node gets the real one.
+"""
+
+from __future__ import annotations
+
+import re
+import reprlib
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+MASK = "•••"
+
+_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
+_SECRET_WORDS = frozenset(
+    "apikey authorization bearer cookie credential credentials passphrase passwd password pwd "
+    "secret secrets token".split()
+)
+_SECRET_PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key"), ("auth", "key")})
+_SHORTEST = 4  # masking a shorter value wherever it stands would garble the text around it
+
+
+def is_secret(key: object, value: object = "") -> bool:
+    """Whether what stands under this key is to be masked: by the words of its name.
+
+    >>> is_secret("OPENAI_API_KEY"), is_secret("accessToken"), is_secret("max_tokens")
+    (True, True, False)
+
+    Numbers and None are shown (`token_limit=100`), except under a password or a secret.
+    """
+    if not isinstance(key, str):
+        return False
+    words = [word.lower() for word in _WORDS.findall(key)]
+    named = _SECRET_WORDS.intersection(words)
+    if value is None or isinstance(value, (bool, int, float)):
+        return value is not None and bool(named & {"password", "passwd", "pwd", "secret"})
+    return bool(named) or any(pair in _SECRET_PAIRS for pair in zip(words, words[1:]))
+
+
+class _Repr(reprlib.Repr):
+    """reprlib's bounded repr, in the given order, with secrets masked at any depth."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.maxstring = self.maxother = self.maxlong = width
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 8
+        self.maxlevel = 4
+
+    def repr1(self, x: Any, level: int) -> str:
+        if isinstance(x, Mapping) and not isinstance(x, dict):
+            return f"{type(x).__name__}({self.repr_dict(x, level)})"
+        if is_dataclass(x) and not isinstance(x, type):
+            return self._repr_fields(x, level)
+        if type(x).__repr__ in (str.__repr__, bytes.__repr__) and len(x) > self.maxstring:
+            x = x[: self.maxstring]  # before repr: it may be many megabytes long
+            return f"{repr(x)[: self.maxstring - 1]}…"
+        return super().repr1(x, level)
+
+    def repr_dict(self, x: Any, level: int) -> str:
+        if level <= 0:
+            return "{…}"
+        parts = []
+        for number, key in enumerate(x):
+            if number == self.maxdict:
+                parts.append("…")
+                break
+            value = x[key]
+            text = MASK if is_secret(key, value) else self.repr1(value, level - 1)
+            parts.append(f"{self.repr1(key, level - 1)}: {text}")
+        return f"{{{', '.join(parts)}}}"
+
+    def _repr_fields(self, x: Any, level: int) -> str:
+        if level <= 0:
+            return f"{type(x).__name__}(…)"
+        parts = []
+        for field in fields(x)[: self.maxdict]:
+            value = getattr(x, field.name, None)
+            shown = MASK if is_secret(field.name, value) else self.repr1(value, level - 1)
+            parts.append(f"{field.name}={shown}")
+        return f"{type(x).__name__}({', '.join(parts)})"
+
+
+def brief(value: object, width: int = 80) -> str:
+    """Return a repr of at most `width` characters, on one line; never raises."""
+    try:
+        text = _Repr(width).repr(value)
+    except Exception as error:  # noqa: BLE001 - somebody's __repr__, __len__ or __getitem__
+        text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
+    return cut(" ".join(text.split("\n")), width)
+
+
+def cut(text: str, width: int) -> str:
+    """Cut a text to `width` characters, and make it encodable."""
+    if len(text) > width:
+        text = text[: width - 1] + "…"
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def params_text(params: Mapping[Any, Any], width: int = 200) -> str:
+    """Return params as `user_id=1, type='premium'`, in at most `width` characters."""
+    parts = []
+    length = 0
+    for key, value in params.items():
+        shown = MASK if is_secret(key, value) else brief(value, min(width, 80))
+        parts.append(f"{cut(str(key), 40) if isinstance(key, str) else brief(key, 40)}={shown}")
+        length += len(parts[-1]) + 2
+        if length > width:
+            break
+    return cut(", ".join(parts), width)
+
+
+def secrets_of(value: object, depth: int = 4) -> set[str]:
+    """Return the secret values found in params, at any depth down to `depth`, longest texts first."""
+    return set(_secrets(value, depth))
+
+
+def _secrets(value: object, depth: int) -> Iterator[str]:
+    if depth < 0:
+        return
+    if isinstance(value, Mapping):
+        items: Any = list(value.items())
+    elif is_dataclass(value) and not isinstance(value, type):
+        items = [(field.name, getattr(value, field.name, None)) for field in fields(value)]
+    elif isinstance(value, (list, tuple)):
+        items = [(None, each) for each in value[:100]]
+    else:
+        return
+    for key, each in items:
+        if is_secret(key, each):
+            if isinstance(each, bytes):
+                each = each.decode("utf-8", "replace")
+            text = each if isinstance(each, str) else brief(each)
+            if len(text) >= _SHORTEST:
+                yield text
+                # "Bearer sk-…" may be quoted without its first word.
+                yield from (word for word in text.split() if len(word) > 2 * _SHORTEST)
+        else:
+            yield from _secrets(each, depth - 1)
+
+
+def masked(text: str, secrets: set[str]) -> str:
+    """Return a text with every occurrence of the given secret values masked."""
+    for secret in sorted(secrets, key=len, reverse=True):
+        text = text.replace(secret, MASK)
+        quoted = repr(secret)[1:-1]
+        if quoted != secret:
+            text = text.replace(quoted, MASK)
+    return text
+
+
+_HIDDEN = ("flowmagic", "pocketflow")
+_FRAMES = 30
+_LONGEST = 20_000
+
+
+def traceback_text(error: BaseException, secrets: set[str] | frozenset[str] = frozenset()) -> str:
+    """Return an error's traceback from the user's frames: ours and PocketFlow's are left out.
+
+    At most 30 frames and 20,000 characters; `secrets` are masked.
+    """
+    try:
+        report = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
+        _hide_frames(report, set())
+        text = "".join(report.format())
+    except Exception as failure:  # noqa: BLE001 - an exception's own __str__ or __cause__ misbehaves
+        text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
+    return cut(masked(text, set(secrets)), _LONGEST)
+
+
+def _hide_frames(report: Any, seen: set[int]) -> None:
+    if report is None or id(report) in seen:
+        return
+    seen.add(id(report))
+    kept = [frame for frame in report.stack if not _is_hidden(frame.filename)]
+    if kept:
+        report.stack = traceback.StackSummary.from_list(kept)
+    for linked in (report.__cause__, report.__context__, *(getattr(report, "exceptions", ()) or ())):
+        _hide_frames(linked, seen)
+
+
+def _is_hidden(filename: str) -> bool:
+    parts = re.split(r"[\\/]", filename)
+    return any(f"{name}" in parts[:-1] for name in _HIDDEN) and (
+        "site-packages" in parts or filename.startswith(_OURS)
+    ) or "concurrent" in parts and "futures" in parts
+
+
+_OURS = __file__[: -len("showing.py")]
+
+
+def error_text(error: BaseException, width: int = 200) -> str:
+    """Return `ValueError: message` on one line, in at most `width` characters; never raises."""
+    try:
+        message = str(error)
+    except Exception:  # noqa: BLE001 - somebody's __str__
+        message = "(its message cannot be shown)"
+    name = type(error).__name__
+    return cut(" ".join(f"{name}: {message}".split()) if message else name, width)
