@@ -187,6 +187,7 @@ class BatchRun:
         self._over = threading.Event()
         self._waiters: list[asyncio.Future[None]] = []
         self._lock = threading.Lock()
+        self._observers: list[Callable[[BatchRun], None]] = []
         self._main_task = loop.create_task(self._main())
 
     # What one sees
@@ -385,8 +386,8 @@ class BatchRun:
 
         def act() -> None:
             if self._status == RunStatus.RUNNING:
-                self._status = RunStatus.PAUSED
                 self._hold()
+                self._become(RunStatus.PAUSED)
 
         self._on_loop(act)
 
@@ -395,9 +396,9 @@ class BatchRun:
 
         def act() -> None:
             if self._status == RunStatus.PAUSED:
-                self._status = RunStatus.RUNNING
                 self._pool.held = False
                 self._pump()
+                self._become(RunStatus.RUNNING)
 
         self._on_loop(act)
 
@@ -407,10 +408,10 @@ class BatchRun:
 
     def _stop(self) -> None:
         if not self.ended and self._outcome == RunStatus.FINISHED:
-            self._status = RunStatus.STOPPING
             self._outcome = RunStatus.STOPPED
             self._hold()
             self._pump()
+            self._become(RunStatus.STOPPING)
 
     def cancel(self) -> None:
         """Start no more instances and cancel the running ones.
@@ -422,9 +423,9 @@ class BatchRun:
     def _cancel(self) -> None:
         if self.ended:
             return
-        self._status = RunStatus.STOPPING
         self._outcome = RunStatus.CANCELLED
         self._hold()
+        self._become(RunStatus.STOPPING)
         if self._walking:
             self._pool.cancel()
             self._pump()
@@ -458,10 +459,29 @@ class BatchRun:
         self.error = None
         self._over.clear()
         self._ended_after = None
-        self._status = RunStatus.RUNNING
         self._outcome = RunStatus.FINISHED
         self._pool.held = False
         self._main_task = self._loop.create_task(self._main())
+        self._become(RunStatus.RUNNING)
+
+    def observe(self, observer: Callable[[BatchRun], None]) -> None:
+        """Call `observer(run)` on the run's loop whenever its status has changed.
+
+        An observer that raises is told nothing more, and the loop's exception handler is told of it.
+        """
+        self._observers.append(observer)
+
+    def _become(self, status: RunStatus) -> None:
+        if status == self._status:
+            return
+        self._status = status
+        for observer in list(self._observers):
+            try:
+                observer(self)
+            except Exception as error:  # noqa: BLE001 - a consumer's bug must not end the run
+                self._observers.remove(observer)
+                message = "An observer of a flowmagic run raised, and was detached"
+                self._loop.call_exception_handler({"message": message, "exception": error})
 
     def _on_loop(self, act: Callable[[], None]) -> None:
         try:
@@ -530,10 +550,11 @@ class BatchRun:
                 await self._batch.close()
             except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
                 self.error = self.error or from_users_frame(error)
-        self._status = RunStatus.FAILED if self.error is not None else self._outcome
         self._ended_after = self._loop.time() - self._began
+        self._over.set()
+        # Observers first: what they publish must be there when the one who waits goes on.
+        self._become(RunStatus.FAILED if self.error is not None else self._outcome)
         with self._lock:
-            self._over.set()
             waiters, self._waiters = self._waiters, []
         for future in waiters:
             loop = future.get_loop()

@@ -43,8 +43,13 @@ PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED = range(len(STATUSES))
 
 NAN = float("nan")
 _FIELDS = 5  # of one node copy in a trace: node id, parent, action id, started, ended
-_OPEN, _NO_ACTION = -2, -1  # action ids of a copy that has not returned, and of one that returned None
-_MAX_NAMES = 4096  # beyond it, names are kept with their row: some flows return a text as their action
+_OPEN, _NO_ACTION = (
+    -2,
+    -1,
+)  # action ids of a copy that has not returned, and of one that returned None
+_MAX_NAMES = (
+    4096  # beyond it, names are kept with their row: some flows return a text as their action
+)
 
 
 @dataclass(frozen=True)
@@ -337,7 +342,9 @@ class Records:
         params = self.merged(index)
         copies = []
         for position in range(len(flat) // _FIELDS):
-            node, parent, action, started, ended = flat[position * _FIELDS : (position + 1) * _FIELDS]
+            node, parent, action, started, ended = flat[
+                position * _FIELDS : (position + 1) * _FIELDS
+            ]
             extra = extras.get(position, {})
             copies.append(
                 NodeCopy(

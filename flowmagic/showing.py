@@ -182,25 +182,35 @@ def _hide_frames(report: Any, seen: set[int]) -> None:
     kept = [frame for frame in report.stack if not _is_hidden(frame.filename)]
     if kept:
         report.stack = traceback.StackSummary.from_list(kept)
-    for linked in (report.__cause__, report.__context__, *(getattr(report, "exceptions", ()) or ())):
+    for linked in (
+        report.__cause__,
+        report.__context__,
+        *(getattr(report, "exceptions", ()) or ()),
+    ):
         _hide_frames(linked, seen)
 
 
 def _is_hidden(filename: str) -> bool:
     parts = re.split(r"[\\/]", filename)
-    return any(f"{name}" in parts[:-1] for name in _HIDDEN) and (
-        "site-packages" in parts or filename.startswith(_OURS)
-    ) or "concurrent" in parts and "futures" in parts
+    return (
+        any(f"{name}" in parts[:-1] for name in _HIDDEN)
+        and ("site-packages" in parts or filename.startswith(_OURS))
+        or "concurrent" in parts
+        and "futures" in parts
+    )
 
 
 _OURS = __file__[: -len("showing.py")]
 
 
-def error_text(error: BaseException, width: int = 200) -> str:
+def error_text(
+    error: BaseException, secrets: set[str] | frozenset[str] = frozenset(), width: int = 200
+) -> str:
     """Return `ValueError: message` on one line, in at most `width` characters; never raises."""
     try:
         message = str(error)
     except Exception:  # noqa: BLE001 - somebody's __str__
         message = "(its message cannot be shown)"
     name = type(error).__name__
-    return cut(" ".join(f"{name}: {message}".split()) if message else name, width)
+    line = " ".join(f"{name}: {message[:_LONGEST]}".split()) if message else name
+    return cut(masked(line, set(secrets)), width)

@@ -269,9 +269,7 @@ class _Listener(_Attribute):
             self._flow.__dict__["get_next_node"] = self._patched
 
 
-async def run_in_thread(
-    executor: Any, function: Callable[[Any], Any], argument: Any
-) -> Any:
+async def run_in_thread(executor: Any, function: Callable[[Any], Any], argument: Any) -> Any:
     """Run `function(argument)` in a thread of `executor`; ContextVars travel there and back.
 
     Cancelled, it raises at once while the thread finishes unobserved.
