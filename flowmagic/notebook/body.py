@@ -1,0 +1,91 @@
+"""Run the body of a cell as Python in the user's namespace, and return what its last line gives."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+import sys
+from typing import Any
+
+from IPython.core.error import UsageError
+
+from ..errors import FlowmagicError
+
+NOTHING: Any = object()
+"""What `run_body` returns for a body of blanks and comments."""
+
+
+class BodySyntaxError(FlowmagicError):
+    """The body of a cell is not Python. Shown as IPython shows a SyntaxError, without our frames."""
+
+    def __init__(self, error: SyntaxError, shown: list[str]) -> None:
+        super().__init__(str(error))
+        self._shown = shown
+
+    def _render_traceback_(self) -> list[str]:
+        return self._shown
+
+
+async def run_body(shell: Any, header: str, body: str) -> Any:
+    """Run a cell's body and return the value of its last expression, or NOTHING for an empty body.
+
+    Top-level `await` works. Tracebacks count lines as the cell does, whose first line is `header`.
+
+    Raises:
+        UsageError: the body ends in something that has no value.
+        BodySyntaxError, or whatever the body raises.
+    """
+    __tracebackhide__ = True
+    python = shell.transform_cell(body)
+    # The same name and number as a cell of its own, so that a traceback says "Cell In[5], line 3".
+    name = shell.compile.cache(
+        f"{header}\n{python}", _cell_number(shell), raw_code=f"{header}\n{body}"
+    )
+    with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+        try:
+            # The blank line stands for the header.
+            tree = shell.transform_ast(shell.compile.ast_parse(f"\n{python}", filename=name))
+            if not tree.body:
+                return NOTHING
+            *before, last = tree.body
+            if not isinstance(last, ast.Expr):
+                raise UsageError(_no_value(last))
+            first = shell.compile(ast.Module(before, []), name, "exec")
+            expression = shell.compile(ast.Expression(last.value), name, "eval")
+        except SyntaxError as error:
+            shown = shell.SyntaxTB.structured_traceback(type(error), error, [])
+            raise BodySyntaxError(error, shown) from None
+    await _run(shell, first)
+    return await _run(shell, expression)
+
+
+def _cell_number(shell: Any) -> int:
+    """Return the number of the cell we are called from.
+
+    Taken from its frame: IPython counts up before a cell runs or after it, depending on its version.
+    """
+    frame = sys._getframe(1)
+    while frame is not None:
+        label = shell.compile.format_code_name(frame.f_code.co_filename)
+        if label is not None and (number := re.search(r"\d+", label[1])):
+            return int(number[0])
+        frame = frame.f_back  # type: ignore[assignment]
+    return int(shell.execution_count)
+
+
+async def _run(shell: Any, code: Any) -> Any:
+    __tracebackhide__ = True
+    value = eval(code, shell.user_global_ns, shell.user_ns)  # noqa: S307 - it is the user's cell
+    return await value if code.co_flags & inspect.CO_COROUTINE else value
+
+
+def _no_value(last: ast.stmt) -> str:
+    names = []
+    if isinstance(last, ast.Assign):
+        names = [target.id for target in last.targets if isinstance(target, ast.Name)]
+    hint = f"add a line with just {names[0]}" if names else 'for example [{"user_id": 1}]'
+    return (
+        f"The cell ends in a statement (line {last.lineno}), but its last line must be the param "
+        f"list: {hint}."
+    )

@@ -1,0 +1,144 @@
+"""Register everything with a shell on `%load_ext flowmagic`, and take all of it back on unload.
+
+A magic cannot be awaited: IPython takes what it returns as the cell's value. So an input transformer
+puts an `await` before the call that a `%%batchflow` cell is turned into.
+"""
+
+from __future__ import annotations
+
+import ast
+import sys
+import weakref
+from typing import Any
+
+from IPython.core.error import UsageError
+from traitlets import TraitError
+
+from ..batchrun import BatchRun
+from . import summary
+from .completion import make_matcher
+from .magic import BatchFlowMagics
+
+NAME = "batchflow"
+
+
+class Extension:
+    """What is registered with one shell."""
+
+    def __init__(self, shell: Any) -> None:
+        self._shell = shell
+        self._magics = _make_magics(shell)
+        self._matcher = make_matcher(self._magics)
+        self._formatters: dict[str, Any] = {}
+
+    def load(self) -> None:
+        """Register."""
+        shell = self._shell
+        shell.register_magics(self._magics)
+        shell.input_transformers_post.append(await_batchflow)
+        shell.Completer.custom_matchers.append(self._matcher)
+        for mime, show in (("text/html", summary.as_html), ("text/plain", _pretty)):
+            formatter = shell.display_formatter.formatters[mime]
+            self._formatters[mime] = formatter.type_printers.get(BatchRun)
+            formatter.for_type(BatchRun, show)
+
+    def unload(self) -> None:
+        """Take back. Runs that are on go on: they are the user's."""
+        shell = self._shell
+        for kind in ("line", "cell"):
+            if _owner(shell, kind) is self._magics:
+                del shell.magics_manager.magics[kind][NAME]
+        shell.magics_manager.registry.pop(type(self._magics).__name__, None)
+        _remove(shell.configurables, self._magics)
+        _remove(shell.input_transformers_post, await_batchflow)
+        _remove(shell.Completer.custom_matchers, self._matcher)
+        for mime, before in self._formatters.items():
+            formatter = shell.display_formatter.formatters[mime]
+            if before is None:
+                formatter.type_printers.pop(BatchRun, None)
+            else:
+                formatter.for_type(BatchRun, before)
+
+
+def _make_magics(shell: Any) -> BatchFlowMagics:
+    before = list(shell.configurables)
+    try:
+        return BatchFlowMagics(shell=shell)
+    except TraitError as error:
+        # %config refuses a bad value and keeps it nevertheless, for whoever is configured next.
+        shell.configurables[:] = before
+        shell.config.pop(BatchFlowMagics.__name__)
+        print(f"flowmagic uses its defaults: {error}", file=sys.stderr)  # noqa: T201 - IPython's way
+        return BatchFlowMagics(shell=shell)
+
+
+_loaded: weakref.WeakKeyDictionary[Any, Extension] = weakref.WeakKeyDictionary()
+
+
+def load(shell: Any) -> None:
+    """Register with a shell; a second time, anew."""
+    unload(shell)
+    extension = _loaded[shell] = Extension(shell)
+    extension.load()
+
+
+def unload(shell: Any) -> None:
+    """Take back what `load` registered; nothing if it did not."""
+    extension = _loaded.pop(shell, None)
+    if extension is not None:
+        extension.unload()
+
+
+def _owner(shell: Any, kind: str) -> Any:
+    return getattr(shell.magics_manager.magics[kind].get(NAME), "__self__", None)
+
+
+def _remove(items: list[Any], item: Any) -> None:
+    items[:] = [each for each in items if each is not item]
+
+
+def _pretty(run: BatchRun, printer: Any, cycle: bool) -> None:  # noqa: FBT001, ARG001 - IPython's form
+    printer.text(summary.as_text(run))
+
+
+def await_batchflow(lines: list[str]) -> list[str]:
+    """Put `await` before a `%%batchflow` cell; refuse it under another cell magic.
+
+    Another magic would run the cell on its own terms, in which an `await` is a syntax error or, worse,
+    is silently skipped.
+    """
+    text = "".join(lines)
+    if NAME not in text or not text.startswith("get_ipython().run_cell_magic("):
+        return lines
+    call = _magic_call(text)
+    if call is None:
+        return lines
+    name, body = call
+    if name == NAME:
+        return [f"await {lines[0]}", *lines[1:]]
+    if body.lstrip().startswith(f"%%{NAME}"):
+        return [f"__import__({__name__!r}, fromlist=['refuse_stacked']).refuse_stacked({name!r})\n"]
+    return lines
+
+
+def _magic_call(text: str) -> tuple[str, str] | None:
+    """Return the name and the body of the one cell magic call that the text is; else None."""
+    try:
+        [statement] = ast.parse(text).body
+        name, _, body = map(ast.literal_eval, statement.value.args)  # type: ignore[attr-defined]
+    except (SyntaxError, ValueError, AttributeError):
+        return None
+    return name, body
+
+
+def refuse_stacked(name: str) -> None:
+    """Say that another cell magic cannot stand over `%%batchflow`."""
+    instead = {
+        "time": " Its duration is in the summary, and at run.elapsed.",
+        "timeit": " Its duration is in the summary, and at run.elapsed.",
+        "capture": " Name the run with -o run; its results are at run.results.",
+    }.get(name, "")
+    raise UsageError(
+        f"%%{name} cannot stand over %%{NAME}, so nothing was started. "
+        f"Make %%{NAME} the first line of the cell.{instead}"
+    )

@@ -1,0 +1,348 @@
+"""`%%batchflow` and `%batchflow`: text to options to a call."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import difflib
+import keyword
+import sys
+import weakref
+from collections.abc import Callable, Coroutine, Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
+from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from pocketflow import BaseNode
+from traitlets import Enum, Float, Int, TraitError, validate
+
+from ..batchrun import BatchRun, batchflow
+from ..errors import FlowmagicError, LimitError
+from ..graph import check_flow, has_own_prep, own_batch
+from ..limits import Limits, check_concurrency, check_per_minute
+from ..params import Batch, as_batch, read_file
+from . import summary
+from .body import NOTHING, run_body
+from .display import NotebookDisplay, make_display
+from .loop import cancelling_on_interrupt, must_wait, run_to_end, wait_for_end
+
+
+@dataclass(frozen=True)
+class Options:
+    """The line of a `%%batchflow` cell, understood."""
+
+    flow: str | None
+    limit: int
+    per_minute: float | None
+    shared: str | None
+    file: str | None
+    output: str | None
+    wait: bool | None
+    threads: bool
+
+
+def _number(check: Callable[[Any], Any], kind: Callable[[str], Any], what: str) -> Any:
+    """Make a converter for argparse out of a check of the core."""
+
+    def convert(text: str) -> Any:
+        try:
+            return check(kind(text))
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a positive {what}, like 5") from None
+
+    return convert
+
+
+_RUNS: weakref.WeakKeyDictionary[Any, list[tuple[str, weakref.ref[BatchRun]]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+@magics_class
+class BatchFlowMagics(Magics):
+    """The magics, and their defaults: `%config BatchFlowMagics.limit = 8`."""
+
+    limit = Int(
+        Limits.concurrency, min=1, help="How many instances run at once, if --limit is not given."
+    ).tag(config=True)
+    per_minute = Float(
+        None,
+        allow_none=True,
+        help="How many instances may start within 60 seconds, if --per-minute is not given.",
+    ).tag(config=True)
+    wait = Enum(
+        ["auto", "always", "never"],
+        default_value="auto",
+        help="Whether a cell waits for its run, if neither --wait nor --no-wait is given. 'auto' "
+        "waits where a background run would be lost.",
+    ).tag(config=True)
+
+    @validate("per_minute")
+    def _check_per_minute(self, proposal: Any) -> Any:
+        try:
+            return check_per_minute(proposal["value"])
+        except LimitError as error:
+            raise TraitError(str(error)) from None
+
+    @magic_arguments()
+    @argument("flow", nargs="?", help="Name of a PocketFlow flow or node, for example flow or my.flow.")
+    @argument(
+        "--limit",
+        metavar="N",
+        type=_number(check_concurrency, int, "integer"),
+        help="How many instances run at once. The panel's slider changes it while they run.",
+    )
+    @argument(
+        "--per-minute",
+        metavar="N",
+        type=_number(check_per_minute, float, "number"),
+        help="How many instances may start within any 60 seconds.",
+    )
+    @argument(
+        "--shared",
+        metavar="NAME",
+        help="Name of the shared store, a dict of yours. A new dict otherwise, at run.shared.",
+    )
+    @argument(
+        "-f",
+        "--file",
+        metavar="FILE",
+        help="Take the param list from a .csv or .jsonl file instead of the cell's body.",
+    )
+    @argument("-o", "--output", metavar="NAME", help="Give the run this name, at once.")
+    @argument(
+        "--wait", action="store_true", default=None, help="Wait in this cell for the run's end."
+    )
+    @argument(
+        "--no-wait", dest="wait", action="store_false", help="Return at once; the run goes on."
+    )
+    @argument(
+        "--no-threads",
+        dest="threads",
+        action="store_false",
+        help="Run the exec of sync nodes on the event loop, as PocketFlow does, not in threads.",
+    )
+    @no_var_expand
+    @line_cell_magic
+    def batchflow(self, line: str, cell: str | None = None) -> Any:
+        """Run a PocketFlow flow once per param dict, throttled, in the notebook's event loop.
+
+        The body is Python like any cell's; its last expression is the param list: a list of dicts,
+        a generator, a DataFrame. With an empty body (a comment), the flow's own prep gives it.
+
+        In a notebook the cell returns at once while the run goes on, with a panel to watch and
+        steer it; `await run` in a later cell waits for its end. Where a background run would be
+        lost (nbconvert, papermill, a terminal), the cell waits.
+
+        Examples::
+
+            %%batchflow flow --limit 10 -o run
+            [{"user_id": 1}, {"user_id": 2}]
+
+            %%batchflow flow --limit 3 --per-minute 60
+            users = await load_users()
+            [{"user_id": user.id} for user in users]
+
+            %%batchflow flow -f users.csv --wait
+            # the params come from the file
+
+            %batchflow flow      a panel with the param list of the flow's own prep, not yet started
+            %batchflow           a table of the runs of this kernel
+
+        """
+        options = self._options(line)
+        if cell is None:
+            return self._line(options)
+        course = self._cell(options, f"%%batchflow {line}".rstrip(), cell)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return run_to_end(self.shell, course)
+        return _Course(course)
+
+    def _options(self, line: str) -> Options:
+        given = parse_argstring(self.batchflow, line)
+        output = given.output
+        if output is not None and (not output.isidentifier() or keyword.iskeyword(output)):
+            raise UsageError(f"-o takes a name for the run, and {output!r} is none: -o run")
+        return Options(
+            flow=given.flow,
+            limit=self.limit if given.limit is None else given.limit,
+            per_minute=self.per_minute if given.per_minute is None else given.per_minute,
+            shared=given.shared,
+            file=given.file and _unquoted(given.file),
+            output=output,
+            wait=given.wait,
+            threads=given.threads,
+        )
+
+    # %%batchflow FLOW
+
+    async def _cell(self, options: Options, header: str, body: str) -> None:
+        __tracebackhide__ = True
+        flow = self._flow(options)
+        shared = self._shared(options)
+        batch = await self._batch(options, flow, header, body)
+        try:
+            shown = make_display(
+                self.shell,
+                options.flow or "",
+                self._starter(options, flow, shared),
+                Limits(options.limit, options.per_minute),
+                batch,
+            )
+            run = shown.start(batch, Limits(options.limit, options.per_minute))
+        except FlowmagicError as error:
+            raise UsageError(str(error)) from None
+        if must_wait(self.shell, asked=options.wait, configured=self.wait):
+            with cancelling_on_interrupt(self.shell):
+                await wait_for_end(run, shown.tick)
+            if run.error is not None:
+                raise run.error
+
+    async def _batch(self, options: Options, flow: Any, header: str, body: str) -> Batch | None:
+        __tracebackhide__ = True
+        given = await run_body(self.shell, header, body)
+        if options.file is not None:
+            if given is not NOTHING:
+                raise UsageError("The params come from --file, so the cell's body must be empty: #")
+            try:
+                return Batch(options.file, rows=read_file(Path(options.file).expanduser()))
+            except (FlowmagicError, OSError) as error:
+                raise UsageError(f"--file: {error}") from None
+        if given is NOTHING:
+            if not has_own_prep(flow):
+                raise UsageError(
+                    f"The cell has no param list, and {type(flow).__name__} has no prep of its own "
+                    'to give one. Write it into the cell: [{"user_id": 1}, {"user_id": 2}]'
+                )
+            return None
+        try:
+            return as_batch(given)
+        except FlowmagicError as error:
+            raise UsageError(str(error)) from None
+
+    def _starter(
+        self, options: Options, flow: Any, shared: Any
+    ) -> Callable[[Batch | None, Limits], BatchRun]:
+        def start(batch: Batch | None, limits: Limits) -> BatchRun:
+            run = batchflow(
+                flow,
+                batch,
+                shared=shared,
+                limit=limits.concurrency,
+                per_minute=limits.per_minute,
+                threads=options.threads,
+            )
+            if options.output is not None:
+                self.shell.user_ns[options.output] = run
+            runs = _RUNS.setdefault(self.shell, [])
+            runs.append((options.output or "", weakref.ref(run)))
+            return run
+
+        return start
+
+    def _flow(self, options: Options) -> Any:
+        if options.flow is None:
+            raise UsageError("Which flow? Write its name: %%batchflow flow --limit 5")
+        flow = self._named(options.flow, "flow")
+        try:
+            check_flow(flow)
+        except FlowmagicError as error:
+            raise UsageError(str(error).replace("The flow", options.flow, 1)) from None
+        return flow
+
+    def _shared(self, options: Options) -> Any:
+        return None if options.shared is None else self._named(options.shared, "shared store")
+
+    def _named(self, name: str, what: str) -> Any:
+        """Look up a name, dotted or not, in the user's namespace. Never evaluates it."""
+        first, *rest = name.split(".")
+        try:
+            value = self.shell.user_ns[first]
+            for attribute in rest:
+                value = getattr(value, attribute)
+        except (KeyError, AttributeError):
+            near = difflib.get_close_matches(name, self.flow_names(), n=1)
+            hint = f" Did you mean {near[0]}?" if near and what == "flow" else ""
+            raise UsageError(f"There is no {what} named {name!r}.{hint}") from None
+        return value
+
+    def flow_names(self) -> list[str]:
+        """Return the names in the user's namespace that hold a flow or a node."""
+        return sorted(
+            name
+            for name, value in self.shell.user_ns.items()
+            if isinstance(value, BaseNode) and not name.startswith("_")
+        )
+
+    # %batchflow
+
+    def _line(self, options: Options) -> None:
+        if options.flow is None:
+            print(self._table())  # noqa: T201 - a table is what was asked for
+            return
+        flow = self._flow(options)
+        shared = self._shared(options)
+        if not hasattr(self.shell, "kernel"):
+            raise UsageError("A panel needs a notebook. Here, run the flow: %%batchflow FLOW")
+        limits = Limits(options.limit, options.per_minute)
+        start = self._starter(options, flow, shared)
+        shown = NotebookDisplay(options.flow, start, limits, None)
+        if has_own_prep(flow):
+            loop = self.shell.kernel.io_loop.asyncio_loop
+            fill = loop.create_task(_fill(shown, flow, {} if shared is None else shared))
+            _fills.add(fill)
+            fill.add_done_callback(_fills.discard)
+
+    def _table(self) -> str:
+        lines = []
+        for number, (name, reference) in enumerate(_RUNS.get(self.shell, ()), 1):
+            run = reference()
+            if run is not None:
+                began = run.started_at.strftime("%H:%M:%S")
+                lines.append(f"{number:>3}  {began}  {name or '-':<12} {summary.headline(run)}")
+        return "\n".join(lines) or "No runs yet. Start one: %%batchflow FLOW"
+
+
+_fills: set[asyncio.Task[None]] = set()
+
+
+async def _fill(shown: NotebookDisplay, flow: Any, shared: Any) -> None:
+    """Give an idle panel the param list of the flow's own prep."""
+    try:
+        shown.panel.load(await own_batch(flow, shared))
+    except Exception as error:  # noqa: BLE001 - the user's prep; said where it is looked for
+        shown.panel.say(f"The flow's own prep gave no param list. {type(error).__name__}: {error}")
+
+
+def _unquoted(text: str) -> str:
+    # IPython's splitting leaves the quotes on.
+    quotes = "'\""
+    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in quotes else text
+
+
+class _Course:
+    """What the magic returns: the input transformer has put an `await` before the call."""
+
+    def __init__(self, course: Coroutine[Any, Any, None]) -> None:
+        self._course: Coroutine[Any, Any, None] | None = course
+
+    def __await__(self) -> Generator[Any, None, None]:
+        __tracebackhide__ = True
+        course, self._course = self._course, None
+        if course is None:
+            raise RuntimeError("This %%batchflow call was awaited already.")
+        return course.__await__()
+
+    def __del__(self) -> None:
+        if self._course is not None:
+            self._course.close()
+            print(  # noqa: T201 - raising in a finaliser would only be printed, less legibly
+                "UsageError: %%batchflow was called but not awaited, so nothing was started. Put it "
+                "on the first line of a cell, or write: await get_ipython().run_cell_magic(...)",
+                file=sys.stderr,
+            )

@@ -1,0 +1,157 @@
+"""What a saved notebook keeps of a run: counts, every failure, the first rows; static, without scripts.
+
+Also what `run` shows as the value of a cell, and what a terminal prints.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+from ..batchrun import BatchRun
+from ..records import CANCELLED, FAILED, Instance
+from ..showing import brief, error_text, masked, params_text, secrets_of, traceback_text
+
+FIRST_ROWS = 10
+MOST_BYTES = 200_000
+"""The most that the HTML may weigh, in bytes of UTF-8."""
+
+_COLUMNS = ("#", "status", "params", "last node", "seconds", "result")
+_ICONS = {"pending": "○", "running": "◐", "succeeded": "✓", "failed": "✗", "cancelled": "–"}
+
+
+def headline(run: BatchRun) -> str:
+    """Return the run in one line: `AsyncFlow: 97 of 100 succeeded, 3 failed (12.3 s, limit 5)`."""
+    counts = run.counts
+    known = "" if run.total is None else f" of {run.total}"
+    text = f"{type(run.flow).__name__}: {counts.succeeded}{known} succeeded"
+    for word in ("failed", "cancelled", "running", "pending"):
+        if number := getattr(counts, word):
+            text += f", {number} {word}"
+    if run.status not in ("finished", "running"):
+        text += f"; run {run.status}"
+    return f"{text} ({run.elapsed:.1f} s, limit {run.limit})"
+
+
+def failures(run: BatchRun) -> Iterator[Instance]:
+    """Give the failed instances, without making a list of them."""
+    status = run.records.status
+    at = -1
+    while (at := status.find(FAILED, at + 1)) >= 0:
+        yield run[at]
+
+
+def row(instance: Instance) -> tuple[str, ...]:
+    """Return the cells of one instance, as text, under `_COLUMNS`."""
+    secrets = secrets_of(instance.params)
+    seconds = instance.seconds
+    status = str(instance.status)
+    return (
+        str(instance.index),
+        f"{_ICONS[status]} {status}",
+        params_text(instance.params, 160),
+        instance.node or "",
+        "" if seconds is None else f"{seconds:.3f}",
+        _result(instance, secrets),
+    )
+
+
+def _result(instance: Instance, secrets: set[str]) -> str:
+    if (error := instance.error) is None:
+        return masked(brief(instance.result, 80), secrets) if instance.seconds is not None else ""
+    if instance._records.status[instance.index] == CANCELLED:
+        return ""
+    return error_text(error, secrets)
+
+
+def broke(run: BatchRun) -> str:
+    """Return the traceback of what broke the run itself, from the user's frames; empty if nothing did."""
+    return "" if run.error is None else traceback_text(run.error)
+
+
+def as_text(run: BatchRun) -> str:
+    """Return the summary as plain text."""
+    lines = [headline(run)]
+    if text := broke(run):
+        lines += ["The run broke:", *(f"  {line}" for line in text.splitlines())]
+    shown = 0
+    for instance in failures(run):
+        if shown == MOST_FAILURES_AS_TEXT:
+            left = run.counts.failed - shown
+            lines.append(f"  … and {left} more failures, all in run.failures")
+            break
+        index, _, params, node, _, result = row(instance)
+        lines.append(f"  ✗ {index}  {params}  {node}: {result}")
+        shown += 1
+    table = [row(each) for each in run.instances[:FIRST_ROWS]]
+    if table:
+        widths = [max(map(len, column)) for column in zip(*table, _COLUMNS, strict=True)]
+        for cells in (_COLUMNS, *table):
+            padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+            lines.append("  " + "  ".join(padded).rstrip())
+        if (left := len(run) - len(table)) > 0:
+            lines.append(f"  … and {left} more rows")
+    if run.counts.failed:
+        lines.append("  run.retry_failed() runs the failed ones again.")
+    return "\n".join(lines)
+
+
+MOST_FAILURES_AS_TEXT = 50
+
+
+def as_html(run: BatchRun) -> str:
+    """Return the summary as HTML: no script, styles inline, all foreign text escaped."""
+    wrong = bool(run.counts.failed or run.error is not None)
+    head = [
+        f"<details{' open' if wrong else ''} style='{_FONT}'>",
+        f"<summary style='cursor:pointer'>{escape(headline(run))}</summary>",
+    ]
+    if text := broke(run):
+        head.append(f"<p>The run broke:</p><pre style='{_PRE}'>{escape(text)}</pre>")
+    first = _table("First rows", (row(each) for each in run.instances[:FIRST_ROWS]))
+    if (left := len(run) - FIRST_ROWS) > 0:
+        first.append(f"<p>… and {left} more rows.</p>")
+    left_for_failures = MOST_BYTES - _weight(head) - _weight(first) - 2_000
+    failed: list[str] = []
+    if run.counts.failed:
+        failed = _table("Failures", map(row, failures(run)), left_for_failures, run.counts.failed)
+        failed.append("<p><code>run.retry_failed()</code> runs the failed ones again.</p>")
+    return "".join([*head, *failed, *first, "</details>"])
+
+
+def _table(
+    caption: str, rows: Any, most_bytes: float = float("inf"), total: int = 0
+) -> list[str]:
+    cell = f"style='{_CELL}'"
+    names = "".join(f"<th {cell}>{escape(name)}</th>" for name in _COLUMNS)
+    parts = [
+        f"<table style='{_TABLE}'><caption style='text-align:left'>{escape(caption)}</caption>",
+        f"<thead><tr>{names}</tr></thead><tbody>",
+    ]
+    weight = 0
+    for number, cells in enumerate(rows):
+        line = f"<tr>{''.join(f'<td {cell}>{escape(text)}</td>' for text in cells)}</tr>"
+        weight += len(line.encode())
+        if weight > most_bytes:
+            parts.append("</tbody></table>")
+            parts.append(f"<p>… and {total - number} more, all in <code>run.failures</code>.</p>")
+            return parts
+        parts.append(line)
+    parts.append("</tbody></table>")
+    return parts
+
+
+def _weight(parts: list[str]) -> int:
+    return sum(len(part.encode()) for part in parts)
+
+
+_FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px"
+_PRE = "overflow:auto;font-size:12px"
+_TABLE = "border-collapse:collapse;margin:8px 0;font-size:12px;font-variant-numeric:tabular-nums"
+_CELL = "text-align:left;padding:2px 10px 2px 0;vertical-align:top;overflow-wrap:anywhere"
+
+
+def bundle(run: BatchRun) -> dict[str, str]:
+    """Return the summary in both forms, as Jupyter takes them."""
+    return {"text/html": as_html(run), "text/plain": as_text(run)}
