@@ -114,7 +114,8 @@ def params_text(params: Mapping[Any, Any], width: int = 200) -> str:
         length += len(parts[-1]) + 2
         if length > width:
             break
-    return cut(", ".join(parts), width)
+    # A secret may also stand in the value of another key.
+    return cut(masked(", ".join(parts), secrets_of(params)), width)
 
 
 def secrets_of(value: object, depth: int = 4) -> set[str]:

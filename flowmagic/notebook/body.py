@@ -17,7 +17,7 @@ NOTHING: Any = object()
 
 
 class BodySyntaxError(FlowmagicError):
-    """The body of a cell is not Python. Shown as IPython shows a SyntaxError, without our frames."""
+    """The body of a cell is not Python. Shown as a SyntaxError of any cell, without our frames."""
 
     def __init__(self, error: SyntaxError, shown: list[str]) -> None:
         super().__init__(str(error))
@@ -63,7 +63,7 @@ async def run_body(shell: Any, header: str, body: str) -> Any:
 def _cell_number(shell: Any) -> int:
     """Return the number of the cell we are called from.
 
-    Taken from its frame: IPython counts up before a cell runs or after it, depending on its version.
+    Taken from its frame: some versions of IPython count up before a cell runs, others after it.
     """
     frame = sys._getframe(1)
     while frame is not None:

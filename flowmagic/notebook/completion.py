@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from IPython.core.completer import (
     CompletionContext,
     SimpleCompletion,
-    SimpleMatcherResult,
     context_matcher,
 )
 
@@ -17,7 +15,7 @@ from .magic import BatchFlowMagics
 _NAMES = ("%%batchflow", "%batchflow")
 
 
-def make_matcher(magics: BatchFlowMagics) -> Callable[[CompletionContext], SimpleMatcherResult]:
+def make_matcher(magics: BatchFlowMagics) -> Any:
     """Return a matcher to append to IPython's `custom_matchers`."""
     options = sorted(
         option for action in magics.batchflow.parser._actions for option in action.option_strings
@@ -30,7 +28,7 @@ def make_matcher(magics: BatchFlowMagics) -> Callable[[CompletionContext], Simpl
     }
 
     @context_matcher(identifier="flowmagic.batchflow")
-    def match(context: CompletionContext) -> SimpleMatcherResult:
+    def match(context: CompletionContext) -> Any:
         line = context.text_until_cursor.lstrip()
         words = line.split(" ")
         if words[0] not in _NAMES or len(words) == 1:

@@ -1,4 +1,4 @@
-"""Put a run before the user's eyes: panel and summary in a notebook, a line and a table in a terminal."""
+"""Put a run before the user's eyes: a panel and a summary in a notebook, text in a terminal."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Register everything with a shell on `%load_ext flowmagic`, and take all of it back on unload.
 
-A magic cannot be awaited: IPython takes what it returns as the cell's value. So an input transformer
-puts an `await` before the call that a `%%batchflow` cell is turned into.
+A magic cannot be awaited: IPython takes what it returns as the cell's value. So an input
+transformer puts an `await` before the call that a `%%batchflow` cell is turned into.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def _pretty(run: BatchRun, printer: Any, cycle: bool) -> None:  # noqa: FBT001, 
 def await_batchflow(lines: list[str]) -> list[str]:
     """Put `await` before a `%%batchflow` cell; refuse it under another cell magic.
 
-    Another magic would run the cell on its own terms, in which an `await` is a syntax error or, worse,
-    is silently skipped.
+    Another magic would run the cell on its own terms, in which an `await` is a syntax error or,
+    worse, is silently skipped.
     """
     text = "".join(lines)
     if NAME not in text or not text.startswith("get_ipython().run_cell_magic("):

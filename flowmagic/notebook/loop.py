@@ -1,4 +1,4 @@
-"""The shell's event loop: whether it goes on after a cell, how to wait on it, how to interrupt that."""
+"""The shell's event loop: whether it goes on after a cell, how to wait on it, how to interrupt."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def goes_on(shell: Any) -> bool:
 
 
 def must_wait(shell: Any, *, asked: bool | None, configured: str) -> bool:
-    """Whether a cell waits for its run: as asked, else as configured, else by environment, else guessed.
+    """Whether a cell waits for its run: as asked, configured, set in the environment, or guessed.
 
     Args:
         asked: the cell's own option; None if it has none.

@@ -6,11 +6,11 @@ import argparse
 import asyncio
 import difflib
 import keyword
+import os
 import sys
 import weakref
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -65,6 +65,8 @@ _RUNS: weakref.WeakKeyDictionary[Any, list[tuple[str, weakref.ref[BatchRun]]]] =
 class BatchFlowMagics(Magics):
     """The magics, and their defaults: `%config BatchFlowMagics.limit = 8`."""
 
+    shell: Any
+
     limit = Int(
         Limits.concurrency, min=1, help="How many instances run at once, if --limit is not given."
     ).tag(config=True)
@@ -88,7 +90,7 @@ class BatchFlowMagics(Magics):
             raise TraitError(str(error)) from None
 
     @magic_arguments()
-    @argument("flow", nargs="?", help="Name of a PocketFlow flow or node, for example flow or my.flow.")
+    @argument("flow", nargs="?", help="Name of a PocketFlow flow or node: flow, or my.flow.")
     @argument(
         "--limit",
         metavar="N",
@@ -209,10 +211,7 @@ class BatchFlowMagics(Magics):
         if options.file is not None:
             if given is not NOTHING:
                 raise UsageError("The params come from --file, so the cell's body must be empty: #")
-            try:
-                return Batch(options.file, rows=read_file(Path(options.file).expanduser()))
-            except (FlowmagicError, OSError) as error:
-                raise UsageError(f"--file: {error}") from None
+            return _file(options.file)
         if given is NOTHING:
             if not has_own_prep(flow):
                 raise UsageError(
@@ -319,6 +318,13 @@ async def _fill(shown: NotebookDisplay, flow: Any, shared: Any) -> None:
         shown.panel.say(f"The flow's own prep gave no param list. {type(error).__name__}: {error}")
 
 
+def _file(name: str) -> Batch:
+    try:
+        return Batch(name, rows=read_file(os.path.expanduser(name)))
+    except (FlowmagicError, OSError) as error:
+        raise UsageError(f"--file: {error}") from None
+
+
 def _unquoted(text: str) -> str:
     # IPython's splitting leaves the quotes on.
     quotes = "'\""
@@ -342,7 +348,7 @@ class _Course:
         if self._course is not None:
             self._course.close()
             print(  # noqa: T201 - raising in a finaliser would only be printed, less legibly
-                "UsageError: %%batchflow was called but not awaited, so nothing was started. Put it "
-                "on the first line of a cell, or write: await get_ipython().run_cell_magic(...)",
+                "UsageError: %%batchflow was called but not awaited, so nothing was started. Put "
+                "it on the first line of a cell, or await get_ipython().run_cell_magic(...).",
                 file=sys.stderr,
             )

@@ -1,4 +1,4 @@
-"""What a saved notebook keeps of a run: counts, every failure, the first rows; static, without scripts.
+"""What a saved notebook keeps of a run: counts, every failure, the first rows; no scripts.
 
 Also what `run` shows as the value of a cell, and what a terminal prints.
 """
@@ -18,7 +18,7 @@ MOST_BYTES = 200_000
 """The most that the HTML may weigh, in bytes of UTF-8."""
 
 _COLUMNS = ("#", "status", "params", "last node", "seconds", "result")
-_ICONS = {"pending": "○", "running": "◐", "succeeded": "✓", "failed": "✗", "cancelled": "–"}
+_ICONS = {"pending": "○", "running": "◐", "succeeded": "✓", "failed": "✗", "cancelled": "⊘"}
 
 
 def headline(run: BatchRun) -> str:
@@ -66,7 +66,7 @@ def _result(instance: Instance, secrets: set[str]) -> str:
 
 
 def broke(run: BatchRun) -> str:
-    """Return the traceback of what broke the run itself, from the user's frames; empty if nothing did."""
+    """Return the traceback of what broke the run itself; empty if nothing did."""
     return "" if run.error is None else traceback_text(run.error)
 
 
@@ -75,15 +75,13 @@ def as_text(run: BatchRun) -> str:
     lines = [headline(run)]
     if text := broke(run):
         lines += ["The run broke:", *(f"  {line}" for line in text.splitlines())]
-    shown = 0
-    for instance in failures(run):
+    for shown, instance in enumerate(failures(run)):
         if shown == MOST_FAILURES_AS_TEXT:
             left = run.counts.failed - shown
             lines.append(f"  … and {left} more failures, all in run.failures")
             break
         index, _, params, node, _, result = row(instance)
         lines.append(f"  ✗ {index}  {params}  {node}: {result}")
-        shown += 1
     table = [row(each) for each in run.instances[:FIRST_ROWS]]
     if table:
         widths = [max(map(len, column)) for column in zip(*table, _COLUMNS, strict=True)]
@@ -120,9 +118,7 @@ def as_html(run: BatchRun) -> str:
     return "".join([*head, *failed, *first, "</details>"])
 
 
-def _table(
-    caption: str, rows: Any, most_bytes: float = float("inf"), total: int = 0
-) -> list[str]:
+def _table(caption: str, rows: Any, most_bytes: float = float("inf"), total: int = 0) -> list[str]:
     cell = f"style='{_CELL}'"
     names = "".join(f"<th {cell}>{escape(name)}</th>" for name in _COLUMNS)
     parts = [

@@ -1,0 +1,146 @@
+"""A real InteractiveShell and real kernels to run cells in."""
+
+import queue
+import time
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
+
+FLOW = """
+import asyncio
+from pocketflow import AsyncFlow, AsyncNode
+
+class Add(AsyncNode):
+    async def exec_async(self, _):
+        await asyncio.sleep(0)
+        return self.params["n"] + 1
+    async def post_async(self, shared, prep_res, exec_res):
+        shared.setdefault("sums", []).append(exec_res)
+        if self.params["n"] == 13:
+            raise ValueError("unlucky")
+        return "added"
+
+flow = AsyncFlow(start=Add())
+"""
+
+
+class Shell:
+    """A shell without a kernel, as a person at a terminal has; keeps what it printed."""
+
+    def __init__(self, capsys):
+        config = Config()
+        config.HistoryManager.enabled = False
+        self.ip = InteractiveShell.instance(config=config)
+        self._capsys = capsys
+        for cell in ("%colors nocolor", "%load_ext flowmagic", FLOW):
+            result = self.run(cell)
+            assert result.success, result.text
+
+    def run(self, cell):
+        """Run a cell; return IPython's result, with the text it printed as `.text`."""
+        self._capsys.readouterr()
+        result = self.ip.run_cell(cell, store_history=True)
+        printed = self._capsys.readouterr()
+        result.text = printed.out + printed.err
+        return result
+
+    def __getitem__(self, name):
+        return self.ip.user_ns[name]
+
+
+@pytest.fixture
+def shell(capsys, monkeypatch):
+    monkeypatch.delenv("FLOWMAGIC_WAIT", raising=False)
+    made = Shell(capsys)
+    yield made
+    made.ip.run_cell("%unload_ext flowmagic")
+    made.ip.restore_sys_module_state()
+    InteractiveShell.clear_instance()
+
+
+class Kernel:
+    """A real kernel, spoken to as a front end does."""
+
+    def __init__(self):
+        from jupyter_client.manager import start_new_kernel
+
+        self.manager, self.client = start_new_kernel(kernel_name="python3", startup_timeout=60)
+
+    def send(self, code, *, live=True):
+        """Send a cell; `live` as from a person's front end, which answers input()."""
+        return self.client.execute(code, allow_stdin=live)
+
+    def finish(self, message, timeout=30):
+        """Collect what a cell answers until the kernel is idle after it."""
+        return Answer(self.client, message, timeout)
+
+    def run(self, code, *, live=True, timeout=30):
+        return self.finish(self.send(code, live=live), timeout)
+
+    def value(self, expression):
+        """Evaluate an expression that has a literal value."""
+        import ast
+
+        answer = self.run(f"print(repr({expression}))")
+        assert answer.status == "ok", answer.error
+        return ast.literal_eval(answer.stdout.strip().splitlines()[-1])
+
+    def until(self, expression, timeout=20):
+        """Wait until an expression is true in the kernel."""
+        deadline = time.monotonic() + timeout
+        while not (value := self.value(expression)):
+            assert time.monotonic() < deadline, f"{expression} was still {value!r}"
+
+    def close(self):
+        self.client.stop_channels()
+        self.manager.shutdown_kernel(now=True)
+
+
+class Answer:
+    """What came back for one cell."""
+
+    def __init__(self, client, message, timeout):
+        self.outputs = []
+        self.updates = []
+        self.stdout = ""
+        self.error = None
+        deadline = time.monotonic() + timeout
+        while True:
+            try:
+                reply = client.get_iopub_msg(timeout=max(0.01, deadline - time.monotonic()))
+            except queue.Empty:
+                raise AssertionError(f"no idle within {timeout} s; got {self.outputs}") from None
+            kind, content = reply["msg_type"], reply["content"]
+            if reply["parent_header"].get("msg_id") != message:
+                continue
+            if kind == "stream":
+                self.stdout += content["text"]
+            elif kind in ("display_data", "execute_result"):
+                self.outputs.append(content)
+            elif kind == "update_display_data":
+                self.updates.append(content)
+            elif kind == "error":
+                self.error = content
+            elif kind == "status" and content["execution_state"] == "idle":
+                break
+        shell_reply = client.get_shell_msg(timeout=timeout)
+        while shell_reply["parent_header"].get("msg_id") != message:
+            shell_reply = client.get_shell_msg(timeout=timeout)
+        self.status = shell_reply["content"]["status"]
+
+
+@pytest.fixture(scope="module")
+def _kernel():
+    made = Kernel()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def kernel(_kernel):
+    """A kernel with the extension loaded and `flow` defined, as good as new."""
+    _kernel.run("%reset -f")
+    answer = _kernel.run("%load_ext flowmagic\n%reload_ext flowmagic\n" + FLOW)
+    assert answer.status == "ok", answer.error
+    return _kernel

@@ -1,0 +1,129 @@
+"""The static end state of a run."""
+
+import asyncio
+import re
+from html.parser import HTMLParser
+
+import pytest
+from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow
+
+import flowmagic
+from flowmagic.notebook import summary
+
+
+class Echo(AsyncNode):
+    async def exec_async(self, _):
+        if "raise" in self.params:
+            raise ValueError(self.params["raise"])
+
+    async def post_async(self, shared, prep_res, exec_res):
+        return self.params.get("action")
+
+
+async def _run(rows, flow=None, **options):
+    run = flowmagic.batchflow(flow or AsyncFlow(start=Echo()), rows, **options)
+    await run.settled()
+    return run
+
+
+class _Tags(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.seen = set()
+        self.attributes = set()
+        self.text = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.add(tag)
+        self.attributes.update(name for name, _ in attrs)
+
+    def handle_data(self, data):
+        self.text += data
+
+
+async def test_it_says_counts_every_failure_and_the_first_rows():
+    """In text and in HTML."""
+    rows = [{"n": n, **({"raise": f"bad {n}"} if n % 10 == 3 else {})} for n in range(40)]
+    run = await _run(rows)
+    for text in (summary.as_text(run), _Tags(summary.as_html(run)).text):
+        assert "AsyncFlow: 36 of 40 succeeded, 4 failed" in text
+        for n in (3, 13, 23, 33):
+            assert f"ValueError: bad {n}" in text
+        assert "n=9" in text
+        assert "30 more rows" in text
+        assert "run.retry_failed()" in text
+
+
+async def test_it_is_open_only_when_something_failed():
+    """One line to read when all is well."""
+    assert summary.as_html(await _run([{"n": 1}])).startswith("<details style=")
+    assert summary.as_html(await _run([{"raise": "x"}])).startswith("<details open")
+
+
+async def test_what_broke_the_run_is_shown_from_the_users_frame():
+    """An error in post: its traceback, without frames of ours."""
+
+    class Bad(AsyncParallelBatchFlow):
+        async def post_async(self, shared, params, results):
+            raise KeyError("in post")
+
+    run = await _run([{"n": 1}], Bad(start=Echo()))
+    for text in (summary.as_text(run), _Tags(summary.as_html(run)).text):
+        assert "The run broke" in text
+        assert 'raise KeyError("in post")' in text
+        assert "batchrun.py" not in text
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    ["<script>alert(1)</script>", "<img src=x onerror=alert(1)>", "</td></table>&amp;<b>"],
+)
+async def test_foreign_text_enters_as_text(hostile):
+    """Params, actions, errors and keys cannot become markup."""
+    run = await _run([{"p": hostile, hostile: 1, "action": hostile}, {"raise": hostile}])
+    html = summary.as_html(run)
+    tags = _Tags(html)
+    assert tags.seen <= {
+        "details", "summary", "p", "pre", "table", "caption", "thead", "tbody", "tr", "th", "td", "code",
+    }  # fmt: skip
+    assert tags.attributes <= {"style", "open"}
+    assert hostile in tags.text
+
+
+async def test_secrets_are_masked_wherever_they_turn_up():
+    """In params, in results and in errors; the node got the real one."""
+    key = "sk-very-secret-123"
+    run = await _run(
+        [{"api_key": key, "raise": f"401 for {key}"}, {"api_key": key, "action": f"did {key}"}]
+    )
+    assert key in str(run[0].error)
+    for text in (summary.as_text(run), summary.as_html(run)):
+        assert key not in text
+        assert "•••" in text
+
+
+async def test_ten_thousand_failures_stay_under_the_limit_of_size():
+    """The HTML is cut, and says what it left out; no byte more than a saved notebook can bear."""
+    run = await _run([{"raise": "é" * 150, "n": n} for n in range(10_000)], limit=100)
+    html = summary.as_html(run)
+    assert len(html.encode()) <= summary.MOST_BYTES
+    assert re.search(r"… and \d{4} more, all in <code>run.failures</code>", html)
+    assert "9950 more failures, all in run.failures" in summary.as_text(run)
+
+
+async def test_a_run_under_way_can_be_summed_up():
+    """Nothing is invented for what has not ended."""
+
+    class Wait(AsyncNode):
+        async def exec_async(self, _):
+            await asyncio.Event().wait()
+
+    run = flowmagic.batchflow(Wait(), [{"n": 1}, {"n": 2}], limit=1)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    text = summary.as_text(run)
+    assert "0 of 2 succeeded, 1 running, 1 pending" in text
+    run.cancel()
+    await run
+    assert "2 cancelled; run cancelled" in summary.as_text(run)
