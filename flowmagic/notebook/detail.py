@@ -1,0 +1,142 @@
+"""A row in words: its params on one line, and everything about it once it is opened.
+
+All of it is bounded in length and has its secrets masked; it becomes text, never markup.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..records import Instance, NodeCopy, Records, Status
+from ..showing import (
+    MASK,
+    brief,
+    cut,
+    error_text,
+    is_secret,
+    masked,
+    params_text,
+    secrets_of,
+    traceback_text,
+)
+from .wire import CopyDetail, Detail, ParamDetail, RowTexts
+
+_LINE = 200  # characters of a row's params
+_VALUE = 400  # characters of one value in an opened row
+_MOST_COPIES = 100
+_MOST_PARAMS = 50
+
+
+def row_texts(records: Records, first: int, last: int) -> RowTexts:
+    """Return the params of the rows from `first` up to, not including, `last`, one line each."""
+    first = max(0, first)
+    last = max(first, min(last, len(records)))
+    return {"first": first, "texts": [_row_text(records, index) for index in range(first, last)]}
+
+
+def _row_text(records: Records, index: int) -> str:
+    params = records.merged(index)
+    if not params and index not in _kept(records):
+        return "(no longer kept)"
+    secrets = secrets_of(params)
+    if not secrets:
+        return params_text(params, _LINE)
+    # A secret quoted in another param must be masked before anything is cut.
+    parts = [f"{_key(key)}={_value(key, each, secrets, 80)}" for key, each in params.items()]
+    return cut(", ".join(parts), _LINE)
+
+
+def _kept(records: Records) -> Any:
+    return records.rows if isinstance(records.rows, dict) else range(len(records.rows))
+
+
+def detail_of(records: Records, index: int) -> Detail:
+    """Return everything about a row: each node copy with the params it received, and its end."""
+    instance = Instance(records, index)
+    copies = instance.copies
+    # A node may have been given a secret that another one has dropped: all of them are masked.
+    received = {id(each.params): each.params for each in copies[:_MOST_COPIES]}
+    secrets = secrets_of(instance.params).union(*map(secrets_of, received.values()))
+    error = instance.error
+    cancelled = instance.status == Status.CANCELLED
+    note = ""
+    if len(copies) > _MOST_COPIES:
+        note = f"The first {_MOST_COPIES} of {len(copies):,} node copies."
+    elif not copies and index not in _kept(records):
+        note = "Params and node copies of this row are no longer kept."
+    ended = instance.status in (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+    return {
+        "index": index,
+        "status": str(instance.status),
+        "attempts": instance.attempts,
+        "started": instance.started,
+        "seconds": instance.seconds if ended else None,
+        "result": _shown(instance.result, secrets) if instance.status == Status.SUCCEEDED else "",
+        "error": error_text(error, secrets, 1_000) if error is not None and not cancelled else "",
+        "traceback": traceback_text(error, secrets) if error is not None and not cancelled else "",
+        "copies": _copies(copies[:_MOST_COPIES], secrets),
+        "note": note,
+    }
+
+
+def _copies(copies: list[NodeCopy], secrets: set[str]) -> list[CopyDetail]:
+    details: list[CopyDetail] = []
+    before: Mapping[Any, Any] | None = None
+    for each in copies:
+        depth = 0 if each.parent is None else details[each.parent]["depth"] + 1
+        details.append(
+            {
+                "node": cut(each.node, 80),
+                "depth": depth,
+                "params": _params(each.params, before, secrets),
+                "started": each.started,
+                "seconds": None if each.ended is None else each.ended - each.started,
+                "action": None if each.action is None else _shown(each.action, secrets),
+                "error": "" if each.error is None else error_text(each.error, secrets, 1_000),
+            }
+        )
+        before = each.params
+    return details
+
+
+def _params(
+    params: Mapping[Any, Any], before: Mapping[Any, Any] | None, secrets: set[str]
+) -> list[ParamDetail]:
+    shown: list[ParamDetail] = []
+    for key, value in list(params.items())[:_MOST_PARAMS]:
+        mark = ""
+        if before is not None and params is not before:
+            if key not in before:
+                mark = "new"
+            elif not _equal(before[key], value):
+                mark = "changed"
+        shown.append({"key": _key(key), "value": _value(key, value, secrets), "mark": mark})
+    for key in before or ():
+        if key not in params and len(shown) < _MOST_PARAMS:
+            shown.append({"key": _key(key), "value": "", "mark": "gone"})
+    if len(params) > _MOST_PARAMS:
+        shown.append({"key": "…", "value": f"{len(params) - _MOST_PARAMS} more", "mark": ""})
+    return shown
+
+
+def _equal(one: object, other: object) -> bool:
+    if one is other:
+        return True
+    try:
+        return bool(type(one) is type(other) and one == other)
+    except Exception:  # noqa: BLE001 - arrays have no truth value; somebody's __eq__ may raise
+        return False
+
+
+def _key(key: object) -> str:
+    return cut(key, 60) if isinstance(key, str) else brief(key, 60)
+
+
+def _value(key: object, value: object, secrets: set[str], width: int = _VALUE) -> str:
+    return MASK if is_secret(key, value) else _shown(value, secrets, width)
+
+
+def _shown(value: object, secrets: set[str], width: int = _VALUE) -> str:
+    # Masked while still long, then cut: a secret cut in two would no longer be found.
+    return cut(masked(brief(value, 8 * width), secrets), width)

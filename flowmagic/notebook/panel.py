@@ -1,0 +1,487 @@
+"""The panel: one widget that shows a run live and steers it.
+
+Commands come as custom messages, in whatever thread the kernel delivers them; they are posted to
+the kernel's own loop and acted on there. State goes out in two ways: as traits, made at the moment
+they are sent, so that a page that reloads or a second view gets the present; and in between as
+deltas, at most 20 a second, fewer when several panels are live. Nothing that goes out needs an
+answer, since a kernel that is busy with a cell does not hear any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import pathlib
+import uuid
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import anywidget
+import traitlets
+
+from ..batchrun import BatchRun, RunStatus
+from ..errors import FlowmagicError
+from ..limits import Limits
+from ..params import Batch, Params, as_batch
+from ..records import Records
+from ..showing import cut, error_text
+from .detail import detail_of, row_texts
+from .paramtext import ParamText
+from .wire import Check, Command, Delta, Detail, Editor, Header, RowTexts, pack_columns, pack_rows
+
+_HERE = pathlib.Path(__file__).parent
+
+INTERVAL = 0.05
+"""Seconds between two messages of a panel, at least."""
+
+_SHARE = 0.025  # ditto, times the number of live panels: all together stay under 50 a second
+_PUSHES = (0.3, 1.0, 3.0)  # seconds after a run began; then every _PUSH_EVERY
+_PUSH_EVERY = 5.0
+_PUSH_ROWS = 20_000  # per second, at most, on average
+_MOST_ROWS = 4_096  # rows packed into one delta: packing them takes some milliseconds
+_FIRST_TEXTS = 200  # rows whose params travel unasked
+_MOST_TEXTS = 400  # of one answer
+_MOST_OPEN = 4  # opened rows: one per page
+_STATE = ("snapshot", "header", "texts", "editor")
+
+_live: weakref.WeakSet[Panel] = weakref.WeakSet()
+
+Start = Callable[["Batch | None", Limits], BatchRun]
+
+
+class Panel(anywidget.AnyWidget):
+    """Shows one flow's run, steers it, and starts the next one.
+
+    Args:
+        flow_name: what to call the flow.
+        start: starts a run; called on the kernel's loop when Run is pressed, with the batch (None:
+            the flow's own prep gives it) and the limits. A FlowmagicError is shown in place.
+        limits: of the first run that Run starts.
+        batch: what Run runs, until it is edited.
+    """
+
+    _esm = _HERE / "panel.js"
+    _css = _HERE / "panel.css"
+
+    panel_id = traitlets.Unicode().tag(sync=True)
+    # Their values are made when they are sent (`get_state`).
+    snapshot = traitlets.Bytes().tag(sync=True)
+    header = traitlets.Dict().tag(sync=True)
+    texts = traitlets.Dict().tag(sync=True)
+    editor = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        flow_name: str,
+        start: Start,
+        *,
+        limits: Limits = Limits(),  # noqa: B008 - a frozen value
+        batch: Batch | None = None,
+    ) -> None:
+        self.run: BatchRun | None = None
+        self._flow_name = cut(flow_name, 80)
+        self._start = start
+        self._limits = limits
+        self._batch = batch
+        self._idle = _records_of(batch)
+        self._notice = ""
+        self._loop = _kernel_loop()
+        # Runs started here print where the panel was made, and see the ContextVars set there.
+        self._context = contextvars.copy_context()
+        self._changed: set[int] = set()
+        self._seq = 0
+        self._sent_header: dict[str, Any] = {}
+        self._timer: asyncio.TimerHandle | None = None
+        self._pushes: list[float] = []
+        self._push_due = False
+        self._flushed_at = float("-inf")
+        self._heard: dict[str, int] = {}
+        self._open: dict[str, int] = {}
+        self._stale_details: set[int] = set()
+        self._answers: list[RowTexts] = []
+        self._checks: dict[str, Check] = {}
+        self._text_key: tuple[Any, ...] = ()
+        self._text = ParamText(None)
+        self._text_version = 0
+        super().__init__(panel_id=uuid.uuid4().hex)
+        self.on_msg(self._on_msg)
+
+    # What the magic calls
+
+    def show(self, run: BatchRun) -> None:
+        """Attach a run: from now on the panel draws it and acts on it."""
+        if self.run is not None:
+            self.run.records.unwatch(self._changed)
+        self.run = run
+        if self._loop is None:
+            self._loop = _kernel_loop()
+        self._limits = Limits(run.limit, run.per_minute)
+        self._notice = ""
+        self._open.clear()
+        self._changed = run.records.watch()
+        run.observe(self._on_status)
+        self._begin()
+
+    def load(self, batch: Batch) -> None:
+        """Give an idle panel its param list."""
+        self._batch = batch
+        self._idle = _records_of(batch)
+        self._notice = ""
+        self._push_soon()
+
+    def say(self, text: str) -> None:
+        """Show one line of notice; an empty one takes it away."""
+        self._notice = cut(" ".join(text.split()), 500)
+        self._schedule()
+
+    # The state, as it is at this moment
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - ipywidgets' own signature
+        """Return the state to send; overrides ipywidgets', so that it is never one of the past."""
+        state = cast("dict[str, Any]", super().get_state(key, drop_defaults))
+        if "snapshot" in state:
+            state["snapshot"] = pack_columns(self._records, self._seq)
+        if "header" in state:
+            state["header"] = self._header()
+        if "texts" in state:
+            state["texts"] = row_texts(self._records, 0, _FIRST_TEXTS)
+        if "editor" in state:
+            state["editor"] = self._editor()
+        return state
+
+    @property
+    def _records(self) -> Records:
+        return self._idle if self.run is None else self.run.records
+
+    def _header(self) -> Header:
+        run = self.run
+        records = self._records
+        live = run is not None and not run.ended
+        if run is not None and live:
+            self._limits = Limits(run.limit, run.per_minute)
+        notice = self._notice
+        if not notice and run is not None and run.error is not None:
+            notice = error_text(run.error, width=500)
+        return {
+            "flow": self._flow_name,
+            "status": "idle" if run is None else str(run.status),
+            "counts": list(records.tally),
+            "total": records.total,
+            "limit": self._limits.concurrency,
+            "per_minute": self._limits.per_minute,
+            "elapsed": 0.0 if run is None else run.elapsed,
+            "ticking": live,
+            "nodes": [cut(name, 60) for name in records.node_names],
+            "can": self._possible(),
+            "notice": notice,
+            "dropped": records.dropped,
+            "heard": dict(self._heard),
+        }
+
+    def _possible(self) -> list[str]:
+        run = self.run
+        failed = run is not None and run.counts.failed > 0
+        if run is None or run.ended:
+            return ["run", "retry"] if failed else ["run"]
+        if run.status == RunStatus.STOPPING:
+            return ["cancel"]
+        hold = "resume" if run.status == RunStatus.PAUSED else "pause"
+        return [hold, "stop", "cancel", "retry"] if failed else [hold, "stop", "cancel"]
+
+    def _editor(self) -> Editor:
+        text = self._param_text()
+        return {
+            "version": self._text_version,
+            "text": text.text,
+            "editable": text.editable,
+            "reason": text.reason,
+        }
+
+    def _param_text(self) -> ParamText:
+        rows, reason, key = self._listed()
+        if key != self._text_key:
+            self._text_key = key
+            self._text = ParamText(rows, reason)
+            self._text_version += 1
+        return self._text
+
+    def _listed(self) -> tuple[Sequence[Params] | None, str, tuple[Any, ...]]:
+        """Return the rows of the param list, or why there are none, and what identifies both."""
+        if self._batch is not None and self._batch.rows is not None:
+            return self._batch.rows, "", ("rows", id(self._batch))
+        run = self.run
+        if run is not None and run.total is not None and isinstance(run.records.rows, list):
+            return run.records.rows, "", ("prep", id(run))
+        if self._batch is None:
+            return None, "The flow's own prep gives the params when Run is pressed.", ("prep",)
+        if run is None or not run.ended:
+            return None, "The params come from a generator, row by row.", ("drawing",)
+        if run.records.dropped:
+            reason = (
+                f"The generator is used up, and {run.records.dropped:,} of its rows are no longer "
+                "kept: to run again, run the cell again."
+            )
+            return None, reason, ("gone",)
+        return list(cast("dict[int, Params]", run.records.rows).values()), "", ("drawn", id(run))
+
+    def _batch_to_run(self, text: str | None) -> Batch | None:
+        """Return what Run runs: the edited text, or the list as it stands.
+
+        Raises:
+            FlowmagicError: the text says no list of dicts, or the list can no longer be had.
+        """
+        shown = self._param_text()
+        if text is not None and shown.editable and text != shown.text:
+            reading = shown.read(text)
+            if reading.rows is None:
+                where = "" if reading.line is None else f"Line {reading.line}: "
+                raise FlowmagicError(f"{where}{reading.message}")
+            return as_batch(reading.rows)
+        if self._batch is None or self._batch.rows is not None or self.run is None:
+            return self._batch
+        rows, reason, _ = self._listed()
+        if rows is None:
+            raise FlowmagicError(reason)
+        return as_batch(rows)
+
+    # What the page asks for
+
+    def _on_msg(self, _: object, content: Any, __: object) -> None:
+        # In any thread: nothing may happen here but this.
+        if self._loop is None:
+            self._act(content)
+        elif not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._act, content, context=self._context.copy())
+
+    def _act(self, command: Command) -> None:
+        if not isinstance(command, dict):
+            return
+        client, n = command.get("client"), command.get("n")
+        if isinstance(client, str) and isinstance(n, int):
+            self._heard.pop(client, None)
+            self._heard[client[:40]] = n
+            while len(self._heard) > _MOST_OPEN:
+                self._heard.pop(next(iter(self._heard)))
+        act = getattr(self, f"_do_{command.get('type')}", None)
+        if act is not None:
+            try:
+                act(command)
+            except FlowmagicError as error:
+                self._notice = cut(str(error), 500)
+            except Exception as error:  # noqa: BLE001 - nobody else would show it
+                self._notice = error_text(error, width=500)
+        self._schedule()
+
+    def _do_run(self, command: Command) -> None:
+        if self.run is not None and not self.run.ended:
+            return
+        self._notice = ""
+        batch = self._batch_to_run(command.get("text"))
+        run = self._start(batch, self._limits)
+        self._batch = batch
+        self.show(run)
+
+    def _do_limit(self, command: Command) -> None:
+        limits = replace(self._limits, concurrency=command.get("value"))  # type: ignore[arg-type]
+        self._limits = limits
+        if self.run is not None and not self.run.ended:
+            self.run.limit = limits.concurrency
+
+    def _do_pause(self, _: Command) -> None:
+        if self.run is not None:
+            self.run.pause()
+
+    def _do_resume(self, _: Command) -> None:
+        if self.run is not None:
+            self.run.resume()
+
+    def _do_stop(self, _: Command) -> None:
+        if self.run is not None:
+            self.run.stop()
+
+    def _do_cancel(self, _: Command) -> None:
+        if self.run is not None:
+            self.run.cancel()
+
+    def _do_retry(self, _: Command) -> None:
+        if self.run is not None:
+            if self.run.ended:
+                self.run.limit = self._limits.concurrency
+            self.run.retry_failed()
+
+    def _do_rows(self, command: Command) -> None:
+        first, last = command.get("first"), command.get("last")
+        if isinstance(first, int) and isinstance(last, int):
+            last = min(last, first + _MOST_TEXTS)
+            self._answers = [*self._answers[-2:], row_texts(self._records, first, last)]
+
+    def _do_open(self, command: Command) -> None:
+        client, index = command.get("client", ""), command.get("index")
+        self._open.pop(client, None)
+        if isinstance(index, int) and 0 <= index < len(self._records):
+            self._open[client] = index
+            self._stale_details.add(index)
+            while len(self._open) > _MOST_OPEN:
+                self._open.pop(next(iter(self._open)))
+
+    def _do_check(self, command: Command) -> None:
+        client, n, text = command.get("client", ""), command.get("n", 0), command.get("text")
+        reading = self._param_text().read(text if isinstance(text, str) else "")
+        self._checks[client] = {
+            "client": client,
+            "n": n,
+            "count": None if reading.rows is None else len(reading.rows),
+            "message": reading.message,
+            "line": reading.line,
+        }
+
+    def _do_state(self, _: Command) -> None:
+        self._push_due = True
+
+    # What goes out
+
+    def _on_status(self, run: BatchRun) -> None:
+        if run is not self.run:
+            return
+        if run.ended:
+            # At once: whoever awaits the run may be the last cell of a notebook.
+            self._limits = Limits(run.limit, run.per_minute)
+            self._push()
+        elif self not in _live:
+            self._begin()  # taken up again
+        else:
+            self._schedule()
+
+    def _begin(self) -> None:
+        """Send all there is, and keep sending while the run has not ended."""
+        if self._loop is not None:
+            now = self._loop.time()
+            self._pushes = [now + after for after in _PUSHES]
+        _live.add(self)
+        self._push_soon()
+
+    def _push_soon(self) -> None:
+        self._push_due = True
+        self._schedule()
+
+    def _schedule(self) -> None:
+        """Flush as soon as the rate allows, on the loop."""
+        loop = self._loop
+        if loop is None or not self._loop_is_open():
+            self._flush()
+            return
+        try:
+            here = asyncio.get_running_loop() is loop
+        except RuntimeError:
+            here = False
+        if not here:
+            loop.call_soon_threadsafe(self._schedule, context=self._context.copy())
+        elif self._timer is None:
+            wait = max(0.0, self._flushed_at + self._interval() - loop.time())
+            self._timer = loop.call_later(wait, self._flush, context=self._context.copy())
+
+    def _loop_is_open(self) -> bool:
+        return self._loop is not None and not self._loop.is_closed()
+
+    @staticmethod
+    def _interval() -> float:
+        return max(INTERVAL, _SHARE * len(_live))
+
+    def _flush(self) -> None:
+        self._timer = None
+        now = self._flushed_at = 0.0 if self._loop is None else self._loop.time()
+        if self._pushes and now >= self._pushes[0]:
+            self._pushes = [at for at in self._pushes if at > now]
+            self._push_due = True
+        n = len(self._records)
+        if self._push_due or len(self._changed) > max(_MOST_ROWS, n // 4):
+            self._push()
+        else:
+            self._send_delta()
+        if self._loop_is_open() and self.run is not None and not self.run.ended:
+            if not self._pushes:
+                self._pushes = [now + max(_PUSH_EVERY, n / _PUSH_ROWS)]
+            self._schedule()
+            return
+        self._pushes = []
+        _live.discard(self)
+        if self._changed and self._loop_is_open():
+            self._schedule()
+
+    def _push(self) -> None:
+        """Send everything: the traits reach a page even before its view is there."""
+        self._push_due = False
+        self._seq += 1
+        self._stale_details.update(self._changed.intersection(self._open.values()))
+        self._changed.clear()
+        self._sent_header = {**self._header()}
+        self.send_state(_STATE)
+        if self._answers or self._stale_details or self._checks:
+            self._schedule()
+
+    def _send_delta(self) -> None:
+        changed = self._changed
+        rows = [changed.pop() for _ in range(min(len(changed), _MOST_ROWS))]
+        header = self._header()
+        news = {key: value for key, value in header.items() if self._is_news(key, value)}
+        details = self._take_details(rows)
+        if not (rows or news or details or self._answers or self._checks):
+            return
+        self._seq += 1
+        delta: Delta = {"type": "delta", "seq": self._seq}
+        if news or rows:
+            delta["header"] = {**news, "elapsed": header["elapsed"]}
+            self._sent_header = {**header}
+        if details:
+            delta["details"] = details
+        if self._answers:
+            delta["rows"], self._answers = self._answers, []
+        if self._checks:
+            delta["checks"] = list(self._checks.values())
+            self._checks = {}
+        self.send(delta, [pack_rows(self._records, rows)] if rows else None)
+
+    def _is_news(self, key: str, value: object) -> bool:
+        # The page counts the seconds itself.
+        return key != "elapsed" and self._sent_header.get(key) != value
+
+    def _take_details(self, rows: list[int]) -> list[Detail]:
+        stale = self._stale_details.union(rows).intersection(self._open.values())
+        self._stale_details.clear()
+        return [detail_of(self._records, index) for index in sorted(stale)]
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is not None:
+            bundle[0]["text/plain"] = str(self)
+        return bundle
+
+    def __str__(self) -> str:
+        run = self.run
+        if run is None:
+            return f"flowmagic panel of {self._flow_name}, idle"
+        done, total = run.counts.ended, "?" if run.total is None else run.total
+        return f"flowmagic panel of {self._flow_name}: {run.status}, {done}/{total} done"
+
+
+def _records_of(batch: Batch | None) -> Records:
+    """Return records in which the rows of a batch are pending, for a panel without a run."""
+    records = Records({}, 0.0, 0)
+    if batch is not None and batch.rows is not None:
+        records.load(batch.rows)
+    return records
+
+
+def _kernel_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs cells: the running one, else the kernel's; None outside of both."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - slow, and rarely needed
+
+    kernel = getattr(get_ipython(), "kernel", None)
+    loop = getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
+    return loop if isinstance(loop, asyncio.AbstractEventLoop) else None

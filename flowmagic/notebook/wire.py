@@ -1,0 +1,198 @@
+"""What travels between the kernel and the page: the messages, and the packing of row states.
+
+Kernel to page, everything is absolute, never a difference that would be wrong if one before it
+were lost: traits hold the whole state, and a `Delta` holds the rows and header entries that
+changed. Each carries a sequence number, so the page notices a gap. `panel.js` mirrors these types.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable
+from itertools import repeat
+from operator import sub
+from struct import Struct
+from typing import Literal, TypedDict
+
+from ..records import Records
+
+
+class Header(TypedDict):
+    """The run as a whole: everything on the panel that is no row.
+
+    Attributes:
+        flow: name of the flow.
+        status: "idle" before the first run, else the run's.
+        counts: instances per status, in the order of `records.STATUSES`.
+        total: number of rows, None while it is unknown.
+        elapsed: seconds since the run began; the page counts on from there while `ticking`.
+        nodes: names of the nodes, at the number that rows carry.
+        can: the commands that mean something now.
+        notice: a line to the user: why something was refused, what broke the run.
+        dropped: rows whose params and node copies are no longer kept.
+        heard: per page, the number of the last command that arrived here.
+    """
+
+    flow: str
+    status: str
+    counts: list[int]
+    total: int | None
+    limit: int
+    per_minute: float | None
+    elapsed: float
+    ticking: bool
+    nodes: list[str]
+    can: list[str]
+    notice: str
+    dropped: int
+    heard: dict[str, int]
+
+
+class Editor(TypedDict):
+    """The param list as text; `version` counts the texts, `reason` says why one is read-only."""
+
+    version: int
+    text: str
+    editable: bool
+    reason: str
+
+
+class RowTexts(TypedDict):
+    """The params, as text, of consecutive rows from `first`."""
+
+    first: int
+    texts: list[str]
+
+
+class ParamDetail(TypedDict):
+    """One param as a node copy received it.
+
+    Attributes:
+        mark: how it differs from what the copy before it received: "", "changed", "new" or "gone".
+    """
+
+    key: str
+    value: str
+    mark: str
+
+
+class CopyDetail(TypedDict):
+    """One node copy. Times in seconds since the run began; `depth`: in how many nested flows."""
+
+    node: str
+    depth: int
+    params: list[ParamDetail]
+    started: float
+    seconds: float | None
+    action: str | None
+    error: str
+
+
+class Detail(TypedDict):
+    """An opened row: its node copies in the order they began, and how it ended."""
+
+    index: int
+    status: str
+    attempts: int
+    started: float | None
+    seconds: float | None
+    result: str
+    error: str
+    traceback: str
+    copies: list[CopyDetail]
+    note: str
+
+
+class Check(TypedDict):
+    """What the kernel says of an edited text: `count` instances, or what is wrong, and where."""
+
+    client: str
+    n: int
+    count: int | None
+    message: str
+    line: int | None
+
+
+class Delta(TypedDict, total=False):
+    """What changed since the message before it; its buffer holds the changed rows (`pack_rows`)."""
+
+    type: Literal["delta"]
+    seq: int
+    header: dict[str, object]
+    rows: list[RowTexts]
+    details: list[Detail]
+    checks: list[Check]
+
+
+class Command(TypedDict, total=False):
+    """What a page asks for. Always with `type`, the page's own `client` name and a number `n`.
+
+    Attributes:
+        value: of "limit".
+        text: of "check" and "run"; None at "run": the param list as it stands.
+        first, last: of "rows": whose texts are wanted (`last` not included).
+        index: of "open"; None closes.
+    """
+
+    type: Literal[
+        "limit",
+        "run",
+        "pause",
+        "resume",
+        "stop",
+        "cancel",
+        "retry",
+        "rows",
+        "open",
+        "check",
+        "state",
+    ]
+    client: str
+    n: int
+    value: int
+    text: str | None
+    first: int
+    last: int
+    index: int | None
+
+
+_ROW = Struct("<IBBHff")  # index, status, attempts, node, started, ended
+
+
+def pack_rows(records: Records, indices: Iterable[int]) -> bytes:
+    """Pack the state of some rows, 16 bytes each; times in seconds since the run began, or NaN."""
+    pack = _ROW.pack
+    status, attempts, nodes = records.status, records.attempts, records.nodes
+    started, ended, began = records.started, records.ended, records.began
+    return b"".join(
+        [
+            pack(i, status[i], attempts[i], nodes[i], started[i] - began, ended[i] - began)
+            for i in indices
+        ]
+    )
+
+
+def pack_columns(records: Records, seq: int) -> bytes:
+    """Pack the state of all rows, 12 bytes each: column after column, then the sequence number.
+
+    Columns, because they are copied whole: 100,000 rows take a few milliseconds. The number is
+    last, because the page's model compares a new value with the old one from the end.
+    """
+    # May be called from another thread (a page that reloads): copies, of equal length.
+    nodes, status, attempts = records.nodes[:], bytes(records.status), bytes(records.attempts)
+    started, ended = records.started[:], records.ended[:]
+    n = min(len(nodes), len(status), len(attempts), len(started), len(ended))
+    return b"".join(
+        [
+            _since(started[:n], records.began),
+            _since(ended[:n], records.began),
+            nodes[:n].tobytes(),
+            status[:n],
+            attempts[:n],
+            seq.to_bytes(4, "little"),
+        ]
+    )
+
+
+def _since(times: array[float], began: float) -> bytes:
+    return array("f", map(sub, times, repeat(began))).tobytes()
