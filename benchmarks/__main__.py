@@ -1,0 +1,37 @@
+"""Choose a benchmark: `python -m benchmarks overhead`."""
+
+from __future__ import annotations
+
+import argparse
+
+from . import lag, memory, overhead, retune
+from .measuring import positive
+
+BENCHMARKS = {
+    module.__name__.rpartition(".")[2]: module for module in (overhead, lag, memory, retune)
+}
+
+
+def main() -> None:
+    """Parse the command line and run the benchmark it names."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    subcommands = parser.add_subparsers(required=True, metavar="BENCHMARK")
+    for name, module in BENCHMARKS.items():
+        summary = (module.__doc__ or "").partition("\n")[0]
+        subcommand = subcommands.add_parser(name, help=summary, description=module.__doc__)
+        for option, (default, meaning) in module.OPTIONS.items():
+            subcommand.add_argument(
+                f"--{option}",
+                type=positive,
+                default=default,
+                metavar="N",
+                help=f"{meaning} (default: {default:,})",
+            )
+        subcommand.set_defaults(measure=module.measure)
+    options = vars(parser.parse_args())
+    measure = options.pop("measure")
+    measure(**options)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""The flows that are run, and the ways to run them: PocketFlow's, one by hand, flowmagic's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any
+
+from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow
+
+import flowmagic
+
+Params = dict[str, Any]
+Way = Callable[[AsyncNode, Iterable[Params]], Awaitable[Any]]
+"""A way to run the graph that begins at a node once per params dict."""
+
+
+class AtOnce(AsyncNode):
+    """Returns at once."""
+
+    async def exec_async(self, _: Any) -> Any:
+        return None
+
+
+class Yielding(AsyncNode):
+    """Lets the loop turn once."""
+
+    async def exec_async(self, _: Any) -> Any:
+        await asyncio.sleep(0)
+
+
+class Sleeping(AsyncNode):
+    """Waits as a node that calls a service does: `seconds` each time."""
+
+    seconds = 0.01
+
+    async def exec_async(self, _: Any) -> Any:
+        await asyncio.sleep(self.seconds)
+
+
+def chain(kind: type[AsyncNode], length: int) -> AsyncNode:
+    """Return the first of `length` nodes in a row."""
+    first = last = kind()
+    for _ in range(length - 1):
+        last = last >> kind()
+    return first
+
+
+def params(number: int) -> list[Params]:
+    """Return a batch of `number` rows."""
+    return [{"user_id": index} for index in range(number)]
+
+
+def generated(number: int) -> Iterator[Params]:
+    """Give a batch of `number` rows one by one."""
+    return ({"user_id": index} for index in range(number))
+
+
+async def sequential(start: AsyncNode, batch: Iterable[Params]) -> None:
+    """Run one instance after the other: the floor, what PocketFlow itself needs for the work."""
+    flow = AsyncFlow(start=start)
+    shared: dict[str, Any] = {}
+    for row in batch:
+        await flow._orch_async(shared, row)
+
+
+async def unlimited(start: AsyncNode, batch: Iterable[Params]) -> None:
+    """Run PocketFlow's AsyncParallelBatchFlow: all instances at once."""
+
+    class Batch(AsyncParallelBatchFlow):
+        async def prep_async(self, _: Any) -> Any:
+            return batch
+
+    await Batch(start=start).run_async({})
+
+
+def semaphore(limit: int) -> Way:
+    """Run as one would write it by hand: gather over all, each within a Semaphore."""
+
+    async def run(start: AsyncNode, batch: Iterable[Params]) -> None:
+        flow = AsyncFlow(start=start)
+        shared: dict[str, Any] = {}
+        slots = asyncio.Semaphore(limit)
+
+        async def one(row: Params) -> Any:
+            async with slots:
+                return await flow._orch_async(shared, row)
+
+        await asyncio.gather(*(one(row) for row in batch))
+
+    return run
+
+
+def batchflow(limit: int, **options: Any) -> Way:
+    """Run `flowmagic.batchflow`, every node copy recorded."""
+
+    async def run(start: AsyncNode, batch: Iterable[Params]) -> flowmagic.BatchRun:
+        done = await flowmagic.batchflow(AsyncFlow(start=start), batch, limit=limit, **options)
+        done.raise_for_failures()
+        return done
+
+    return run
+
+
+def throttled(limit: int) -> Way:
+    """Run flowmagic's ThrottledAsyncParallelBatchFlow, which records as much."""
+
+    async def run(start: AsyncNode, batch: Iterable[Params]) -> None:
+        class Batch(flowmagic.ThrottledAsyncParallelBatchFlow):
+            max_concurrent_flows = limit
+
+            async def prep_async(self, _: Any) -> Any:
+                return batch
+
+        await Batch(start=start).run_async({})
+
+    return run
