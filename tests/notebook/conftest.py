@@ -51,6 +51,7 @@ class Shell:
 
 @pytest.fixture
 def shell(capsys, monkeypatch):
+    """A shell with the extension loaded and `flow` defined."""
     monkeypatch.delenv("FLOWMAGIC_WAIT", raising=False)
     made = Shell(capsys)
     yield made
@@ -71,6 +72,16 @@ class Kernel:
         """Send a cell; `live` as from a person's front end, which answers input()."""
         return self.client.execute(code, allow_stdin=live)
 
+    def hear(self, message, text, timeout=30):
+        """Wait until a running cell has printed a text."""
+        deadline = time.monotonic() + timeout
+        heard = ""
+        while text not in heard:
+            reply = self.client.get_iopub_msg(timeout=max(0.01, deadline - time.monotonic()))
+            mine = reply["parent_header"].get("msg_id") == message
+            if mine and reply["msg_type"] == "stream":
+                heard += reply["content"]["text"]
+
     def finish(self, message, timeout=30):
         """Collect what a cell answers until the kernel is idle after it."""
         return Answer(self.client, message, timeout)
@@ -82,7 +93,7 @@ class Kernel:
         """Evaluate an expression that has a literal value."""
         import ast
 
-        answer = self.run(f"print(repr({expression}))")
+        answer = self.run(f"print(repr(({expression})))")
         assert answer.status == "ok", answer.error
         return ast.literal_eval(answer.stdout.strip().splitlines()[-1])
 

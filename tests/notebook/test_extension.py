@@ -1,7 +1,5 @@
 """Loading, unloading and reloading leave a shell as they found it."""
 
-import asyncio
-
 
 def _registered(ip):
     return (
@@ -61,7 +59,8 @@ def test_nothing_of_ours_is_left_running(shell):
     shell.run("%%batchflow flow -o run\n[{'n': n} for n in range(20)]")
     shell.run("%unload_ext flowmagic")
     shell.run(
-        "left = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]\nawait asyncio.sleep(0)"
+        "await asyncio.sleep(0)\n"
+        "left = [each for each in asyncio.all_tasks() if each is not asyncio.current_task()]"
     )
     assert shell["left"] == []
 
@@ -84,7 +83,7 @@ def test_other_cells_are_left_as_they_are(shell):
         "%who\n",
         "batchflow = 3\n",
     ):
-        before = [t for t in shell.ip.input_transformers_post]
+        before = list(shell.ip.input_transformers_post)
         with_it = shell.ip.transform_cell(cell)
         shell.ip.input_transformers_post.clear()
         assert shell.ip.transform_cell(cell) == with_it
@@ -96,8 +95,8 @@ def test_other_cells_are_left_as_they_are(shell):
 
 def test_a_task_of_the_users_is_not_touched(shell):
     """Tasks the user has on the loop survive a %%batchflow cell."""
-    shell.run("mine = asyncio.ensure_future(asyncio.sleep(60))")
+    shell.run("mine = asyncio.ensure_future(asyncio.sleep(3600))\nawait asyncio.sleep(0)")
     shell.run("%%batchflow flow -o run\n[{'n': 1}]")
     assert not shell["mine"].done()
-    shell.run("mine.cancel()\nawait asyncio.wait({mine})")
-    assert isinstance(shell["mine"], asyncio.Future)
+    shell.run("mine.cancel()\nawait asyncio.sleep(0)\nawait asyncio.sleep(0)")
+    assert shell["mine"].cancelled()
