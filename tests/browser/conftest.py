@@ -1,0 +1,264 @@
+"""Fixtures: a real JupyterLab and a real Notebook 7, driven through Debian's or Ubuntu's Chromium."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+INSTALL = "no Chromium found: apt-get install chromium (or: playwright install chromium)"
+TOKEN = "flowmagic-test"  # of servers that listen on loopback, for as long as the tests run
+QUIET = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"] + [
+    f"--disable-{what}" for what in ("background-networking", "component-update", "sync")
+]
+PATIENCE = 60_000  # milliseconds, on a slow machine
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(item.path).parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.browser)
+
+
+def _missing(reason: str) -> None:
+    """Skip; but fail where the one who runs the tests has said that a browser must be there."""
+    if os.environ.get("FLOWMAGIC_REQUIRE_BROWSER"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One Chromium for the session."""
+    try:
+        from playwright.sync_api import Error, sync_playwright
+    except ImportError:
+        _missing("no playwright: pip install playwright")
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    path = next(filter(None, map(shutil.which, names)), None)
+    with sync_playwright() as driver:
+        try:
+            chromium = driver.chromium.launch(executable_path=path, args=QUIET)
+        except Error as error:
+            _missing(INSTALL if path is None else f"Chromium does not start: {error}")
+        yield chromium
+        chromium.close()
+
+
+class Server:
+    """A Jupyter server with its own root, configuration and runtime folders."""
+
+    def __init__(self, app: str, folder: Path) -> None:
+        self.app = app
+        self.root = folder / "root"
+        self.root.mkdir(parents=True)
+        settings = folder / "config" / "labconfig"
+        settings.mkdir(parents=True)
+        # No news from the network, and no save that a test did not ask for.
+        off = {"@jupyterlab/apputils-extension:announcements": True}
+        (settings / "page_config.json").write_text(json.dumps({"disabledExtensions": off}))
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        kind = "LabApp" if app == "lab" else "JupyterNotebookApp"
+        environment = {
+            **os.environ,
+            "JUPYTER_CONFIG_DIR": str(folder / "config"),
+            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
+            "IPYTHONDIR": str(folder / "ipython"),
+        }
+        self.log = (folder / "log.txt").open("w+")
+        self.process = subprocess.Popen(
+            [
+                sys.executable, "-m", "jupyter", app, "--no-browser", "--allow-root",
+                f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
+                "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}",
+                f"--ServerApp.root_dir={self.root}", f"--{kind}.expose_app_in_browser=True",
+            ],
+            env=environment, stdout=self.log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+        deadline = time.monotonic() + PATIENCE / 1000
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                self.log.seek(0)
+                raise RuntimeError(f"jupyter {app} does not start:\n{self.log.read()[-3000:]}")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(self.url("api/status"), timeout=5) as reply:
+                return reply.status == 200
+        except (urllib.error.URLError, OSError):
+            return False
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{path}?token={TOKEN}"
+
+    def page(self, name: str) -> str:
+        folder = "doc/tree" if self.app == "lab" else "notebooks"
+        return self.url(f"{folder}/{name}")
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@pytest.fixture(scope="session", params=["lab", "notebook"])
+def server(request, browser, tmp_path_factory) -> Iterator[Server]:
+    """A JupyterLab, then a Notebook 7."""
+    started = Server(request.param, tmp_path_factory.mktemp(request.param))
+    yield started
+    started.stop()
+
+
+_names = itertools.count(1)
+
+
+class Notebook:
+    """A notebook open in a page."""
+
+    def __init__(self, server: Server, page, cells: list[str]) -> None:
+        self.server = server
+        self.page = page
+        self.name = f"test{next(_names)}.ipynb"
+        book = nbformat.v4.new_notebook()
+        book.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+        book.metadata["kernelspec"] = {
+            "name": "python3", "display_name": "Python 3", "language": "python",
+        }  # fmt: skip
+        nbformat.write(book, server.root / self.name)
+        self.errors: list[str] = []
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.goto(server.page(self.name))
+        self.ready()
+
+    def ready(self) -> None:
+        """Wait until the notebook is there and its kernel answers."""
+        self.page.wait_for_function(
+            "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.isReady "
+            "&& window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
+            "?.status === 'idle'",
+            timeout=PATIENCE,
+        )
+
+    def run(self, index: int, *, wait: bool = True) -> None:
+        """Run a cell; without `wait` return while it runs."""
+        self.page.evaluate(
+            """([index, wait]) => {
+                const {content} = window.jupyterapp.shell.currentWidget;
+                content.activeCellIndex = index;
+                const done = window.jupyterapp.commands.execute("notebook:run-cell");
+                return wait ? done.then(() => null) : null;
+            }""",
+            [index, wait],
+        )
+
+    def outputs(self, index: int) -> list[dict]:
+        """Return what a cell has put out, as the notebook would save it."""
+        return self.page.evaluate(
+            "index => window.jupyterapp.shell.currentWidget.content.widgets[index]"
+            ".model.sharedModel.toJSON().outputs",
+            index,
+        )
+
+    def text(self, index: int) -> str:
+        """Return what a cell has put out, as text."""
+        parts = []
+        for output in self.outputs(index):
+            parts.append(output.get("text", output.get("evalue", "")))
+            parts.append(output.get("data", {}).get("text/plain", ""))
+        return "".join("".join(part) for part in parts)
+
+    def value(self, expression: str):
+        """Return the value of an expression in the kernel, which must be free; JSON only."""
+        reply = self.page.evaluate(
+            """async expression => {
+                const {kernel} = window.jupyterapp.shell.currentWidget.sessionContext.session;
+                const future = kernel.requestExecute({
+                    code: "import json as _json", silent: true, store_history: false,
+                    user_expressions: {value: `_json.dumps(${expression})`},
+                });
+                return (await future.done).content.user_expressions.value;
+            }""",
+            expression,
+        )
+        assert reply["status"] == "ok", reply
+        import ast
+
+        return json.loads(ast.literal_eval(reply["data"]["text/plain"]))
+
+    def until(self, expression: str, seconds: float = 30) -> None:
+        """Wait until an expression is true in the kernel."""
+        deadline = time.monotonic() + seconds
+        while not self.value(f"bool({expression})"):
+            assert time.monotonic() < deadline, f"never true: {expression}"
+            self.page.wait_for_timeout(50)
+
+    def save(self) -> None:
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.context.save().then(() => null)"
+        )
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.ready()
+
+    @property
+    def panel(self):
+        """The panel on screen."""
+        return self.page.get_by_role("region", name="Batch run")
+
+    @property
+    def slider(self):
+        return self.panel.get_by_role("slider", name="Concurrency limit")
+
+    def button(self, name: str):
+        return self.panel.get_by_role("button", name=name, exact=True)
+
+    def row(self, index: int):
+        """The row of an instance, if it is among those drawn."""
+        return self.panel.locator(f'[role=row][aria-rowindex="{index + 2}"]')
+
+    def close(self) -> None:
+        """End the kernel, so that the next test has the machine."""
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
+            ".then(() => null)"
+        )
+        self.page.context.close()
+
+
+@pytest.fixture
+def notebook(server, browser):
+    """Return a function that opens a notebook with the given cells."""
+    opened: list[Notebook] = []
+
+    def open_one(*cells: str, width: int = 1280, height: int = 900, **options) -> Notebook:
+        page = browser.new_context(
+            viewport={"width": width, "height": height}, **options
+        ).new_page()
+        page.set_default_timeout(PATIENCE)
+        opened.append(Notebook(server, page, list(cells)))
+        return opened[-1]
+
+    yield open_one
+    for each in opened:
+        each.close()
+        assert each.errors == [], "a script failed in the page"
