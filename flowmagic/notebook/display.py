@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextvars
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -28,9 +27,7 @@ class NotebookDisplay:
 
     def __init__(self, flow_name: str, start: Start, limits: Limits, batch: Batch | None) -> None:
         self._start = start
-        # Runs started by the button print where runs started by the cell do.
-        self._context = contextvars.copy_context()
-        self.panel = Panel(flow_name, self._start_again, limits=limits, batch=batch)
+        self.panel = Panel(flow_name, self._started, limits=limits, batch=batch)
         display(self.panel)
         self._handle = DisplayHandle()
         self._handle.display({"text/plain": "", "text/html": ""}, raw=True)
@@ -40,9 +37,6 @@ class NotebookDisplay:
         run = self._started(batch, limits)
         self.panel.show(run)
         return run
-
-    def _start_again(self, batch: Batch | None, limits: Limits) -> BatchRun:
-        return self._context.copy().run(self._started, batch, limits)
 
     def _started(self, batch: Batch | None, limits: Limits) -> BatchRun:
         run = self._start(batch, limits)

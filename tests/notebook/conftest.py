@@ -66,6 +66,7 @@ class Kernel:
     def __init__(self):
         from jupyter_client.manager import start_new_kernel
 
+        self.updates = []  # every update_display_data heard so far
         self.manager, self.client = start_new_kernel(kernel_name="python3", startup_timeout=60)
 
     def send(self, code, *, live=True):
@@ -84,7 +85,9 @@ class Kernel:
 
     def finish(self, message, timeout=30):
         """Collect what a cell answers until the kernel is idle after it."""
-        return Answer(self.client, message, timeout)
+        answer = Answer(self.client, message, timeout)
+        self.updates += answer.updates
+        return answer
 
     def run(self, code, *, live=True, timeout=30):
         return self.finish(self.send(code, live=live), timeout)
@@ -103,6 +106,14 @@ class Kernel:
         while not (value := self.value(expression)):
             assert time.monotonic() < deadline, f"{expression} was still {value!r}"
 
+    def press(self, answer, **command):
+        """Send a command as the panel that a cell showed does: a custom message on its comm."""
+        models = [w for w in answer.widgets if "header" in w["data"]["state"]]
+        assert len(models) == 1, answer.widgets
+        data = {"method": "custom", "content": command}
+        content = {"comm_id": models[0]["comm_id"], "data": data}
+        self.client.shell_channel.send(self.client.session.msg("comm_msg", content))
+
     def close(self):
         self.client.stop_channels()
         self.manager.shutdown_kernel(now=True)
@@ -114,8 +125,14 @@ class Answer:
     def __init__(self, client, message, timeout):
         self.outputs = []
         self.updates = []
+        self.widgets = []
         self.stdout = ""
         self.error = None
+        kinds = {
+            "display_data": self.outputs,
+            "execute_result": self.outputs,
+            "comm_open": self.widgets,
+        }
         deadline = time.monotonic() + timeout
         while True:
             try:
@@ -123,16 +140,17 @@ class Answer:
             except queue.Empty:
                 raise AssertionError(f"no idle within {timeout} s; got {self.outputs}") from None
             kind, content = reply["msg_type"], reply["content"]
+            if kind == "update_display_data":
+                # Of whatever cell: a background run fills its summary while another one is running.
+                self.updates.append(content)
             if reply["parent_header"].get("msg_id") != message:
                 continue
             if kind == "stream":
                 self.stdout += content["text"]
-            elif kind in ("display_data", "execute_result"):
-                self.outputs.append(content)
-            elif kind == "update_display_data":
-                self.updates.append(content)
             elif kind == "error":
                 self.error = content
+            elif kind in kinds:
+                kinds[kind].append(content)
             elif kind == "status" and content["execution_state"] == "idle":
                 break
         shell_reply = client.get_shell_msg(timeout=timeout)

@@ -1,0 +1,115 @@
+"""What a cell puts before the user's eyes, in a real kernel."""
+
+import pytest
+
+pytestmark = pytest.mark.kernel
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+PREP = """
+class Own(AsyncFlow):
+    async def prep_async(self, shared):
+        return [{'n': 7}, {'n': 8}]
+own = Own(start=Add())
+"""
+
+
+def _summary_id(answer):
+    """The display_id of the static summary, which is the output below the panel."""
+    panel, below = answer.outputs
+    assert WIDGET in panel["data"]
+    assert set(below["data"]) == {"text/html", "text/plain"}
+    return below["transient"]["display_id"]
+
+
+def _updates(kernel, identity):
+    kernel.run("")  # whatever was sent before this is heard now
+    return [each for each in kernel.updates if each["transient"]["display_id"] == identity]
+
+
+def test_a_cell_shows_a_panel_and_fills_the_summary_below_it_at_the_end(kernel):
+    """In the background too, through the summary's own display_id; the panel stays."""
+    answer = kernel.run("%%batchflow flow -o run\n[{'n': 1}, {'n': 13}]")
+    identity = _summary_id(answer)
+    kernel.run("await run")
+    [update] = _updates(kernel, identity)
+    assert "1 of 2 succeeded, 1 failed" in update["data"]["text/plain"]
+    assert "<details open" in update["data"]["text/html"]
+
+
+def test_with_wait_the_summary_is_there_when_the_cell_ends(kernel):
+    """A program that runs the notebook hears nothing after the cell."""
+    answer = kernel.run("%%batchflow flow --wait\n[{'n': 1}]")
+    identity = _summary_id(answer)
+    assert _updates(kernel, identity) == answer.updates != []
+
+
+def test_the_line_magic_opens_an_idle_panel_with_the_flows_own_list(kernel):
+    """%batchflow FLOW starts nothing; Run does, and binds the name given with -o."""
+    kernel.run(PREP)
+    answer = kernel.run("%batchflow own -o run --limit 2")
+    _summary_id(answer)
+    assert not kernel.value("'run' in globals()")
+    kernel.press(answer, type="run")
+    kernel.until("'run' in globals() and run.ended")
+    assert kernel.value("[i.params for i in run.instances], run.limit") == (
+        [{"n": 7}, {"n": 8}],
+        2,
+    )
+
+
+def test_the_line_magic_says_when_the_flows_prep_fails(kernel):
+    """The panel says so; the kernel goes on."""
+    kernel.run(PREP.replace("return", "raise KeyError('users');"))
+    kernel.run("import gc")
+    kernel.run("%batchflow own")
+    notices = "[w._notice for w in gc.get_objects() if type(w).__name__ == 'Panel']"
+    kernel.until(f"any('KeyError' in each and 'users' in each for each in {notices})")
+
+
+def test_run_pressed_again_makes_a_new_run_under_the_same_name(kernel):
+    """The summary below the panel is then that of the new run."""
+    answer = kernel.run("%%batchflow flow -o run\n[{'n': 1}]")
+    identity = _summary_id(answer)
+    kernel.run("await run\nfirst = run")
+    kernel.press(answer, type="run", text='[{"n": 1}, {"n": 2}, {"n": 3}]')
+    kernel.until("run is not first and run.ended")
+    assert kernel.value("[i.params for i in run.instances], first.counts.total") == (
+        [{"n": 1}, {"n": 2}, {"n": 3}],
+        1,
+    )
+    assert "3 of 3 succeeded" in _updates(kernel, identity)[-1]["data"]["text/plain"]
+
+
+def test_retry_failed_fills_the_summary_anew(kernel):
+    """After run.retry_failed() the summary shows the merged end."""
+    answer = kernel.run("%%batchflow flow -o run\n[{'n': 13}, {'n': 1}]")
+    kernel.run("await run")
+    kernel.run("Add.post_async = lambda *a: asyncio.sleep(0, 'mended')")
+    kernel.run("run.retry_failed()\nawait run")
+    assert kernel.value("run.ok, run[0].attempts, run[1].attempts") == (True, 2, 1)
+    last = _updates(kernel, _summary_id(answer))[-1]
+    assert "2 of 2 succeeded" in last["data"]["text/plain"]
+
+
+def test_prints_of_the_nodes_land_in_the_cell(kernel):
+    """A node's print goes where the cell's does."""
+    kernel.run(
+        "class Say(AsyncNode):\n"
+        "    async def exec_async(self, _):\n"
+        "        print('node', self.params['n'])\n"
+        "say = AsyncFlow(start=Say())"
+    )
+    answer = kernel.run("%%batchflow say --wait\n[{'n': 1}, {'n': 2}]")
+    assert answer.stdout == "node 1\nnode 2\n"
+
+
+def test_unloading_and_reloading_leave_no_task_behind(kernel):
+    """Nothing of ours is on the kernel's loop when all runs have ended."""
+    count = "len([t for t in asyncio.all_tasks() if 'flowmagic' in repr(t)])"
+    kernel.run(PREP)
+    kernel.run("%batchflow own")
+    kernel.run("%%batchflow flow -o run\n[{'n': 1}]")
+    kernel.run("await run")
+    kernel.run("%reload_ext flowmagic\n%unload_ext flowmagic")
+    kernel.until(f"{count} == 0")
+    kernel.run("%load_ext flowmagic")
