@@ -1,4 +1,4 @@
-"""Every benchmark runs and prints its table. How fast anything is, is not tested: machines differ."""
+"""Every benchmark runs and prints its table. How fast it is, is not tested: machines differ."""
 
 import subprocess
 import sys
@@ -17,6 +17,7 @@ TINY = {
 
 
 def run_benchmarks(*arguments):
+    """Run `python -m benchmarks` as a user does, from the root of the repository."""
     command = [sys.executable, "-m", "benchmarks", *arguments]
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 

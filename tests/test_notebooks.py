@@ -1,0 +1,136 @@
+"""The notebooks run from first cell to last, and what they then say is true."""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+
+PROBE = """
+import json
+print(json.dumps({
+    "asked": modules,
+    "analysed": {module: facts["lines"] for module, facts in library["facts"].items()},
+    "lines": {m: len((LIBRARY / m).read_bytes().splitlines()) for m in modules},
+    "left over": len(library["sources"]),
+    "run": [run.counts.succeeded, run.counts.total, len(run.failures)],
+    "rush": [rush.counts.succeeded, rush.counts.total, len(rush.failures)],
+    "copies": [[[c.node, c.params] for c in i.copies] for i in users.instances],
+    "attempts": [i.attempts for i in rush.instances],
+    "peak": service.peak,
+    "serving": service.socket.fileno() >= 0,
+}))
+"""
+
+
+def outputs(cell):
+    """Return what a cell printed."""
+    return "".join(each.get("text", "") for each in cell.outputs if each.output_type == "stream")
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_notebook_is_stored_clean(path):
+    """No outputs, counts or personal metadata, and cell ids that stay: changes read as changes."""
+    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    nbformat.validate(notebook)
+    assert (notebook.nbformat, notebook.nbformat_minor) >= (4, 5)
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.language_info == {"name": "python"}
+    ids = [cell.id for cell in notebook.cells]
+    assert all(re.fullmatch(r"[a-z]+(-[a-z]+)*", each) for each in ids), "named by hand"
+    assert len(set(ids)) == len(ids)
+    for cell in notebook.cells:
+        assert cell.metadata == {}
+        if cell.cell_type == "code":
+            assert (cell.outputs, cell.execution_count) == ([], None), cell.id
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory):
+    """The quickstart's cells by id, executed in a kernel, and what a probe then found in it."""
+    [path] = [path for path in NOTEBOOKS if path.stem == "01_quickstart"]
+    notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+    notebook.cells.append(nbformat.v4.new_code_cell(PROBE, id="probe"))
+    elsewhere = str(tmp_path_factory.mktemp("elsewhere"))
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": elsewhere}})
+    client.execute()
+    cells = {cell.id: cell for cell in notebook.cells}
+    return cells, json.loads(outputs(cells["probe"]))
+
+
+@pytest.mark.kernel
+def test_the_quickstart_analyses_every_module_it_asked_for(quickstart):
+    """As many results as there were params, each equal to what the file itself says."""
+    cells, found = quickstart
+    asked = len(found["asked"])
+    assert asked > 200, "some hundreds of modules"
+    assert found["analysed"] == found["lines"]
+    assert found["run"] == [asked, asked, 0]
+    assert found["left over"] == 0
+    assert f"{asked} of {asked} modules in " in outputs(cells["await"])
+    total = sum(found["lines"].values())
+    assert outputs(cells["results"]).endswith(f"\n{asked} modules, {total:,} lines in all\n")
+
+
+@pytest.mark.kernel
+def test_the_quickstart_lists_the_largest_modules(quickstart):
+    """The ten of the table are the ten largest, with their sizes, in that order."""
+    cells, found = quickstart
+    table = outputs(cells["results"]).splitlines()[1:11]
+    sizes = [int(line.split()[1].replace(",", "")) for line in table]
+    assert sizes == sorted(found["lines"].values(), reverse=True)[:10]
+    assert [found["lines"][line.split()[0]] for line in table] == sizes
+
+
+@pytest.mark.kernel
+def test_the_service_never_saw_more_requests_at_once_than_the_limit(quickstart):
+    """The service counts for itself: five at most, then fifty at most."""
+    cells, found = quickstart
+    said = [
+        re.search(r"(\d+) answered, (\d+) refused with 429, at most (\d+) requests", outputs(cell))
+        for cell in (cells["await"], cells["rush-await"])
+    ]
+    (answered, refused, calm), (_, many_refused, rushed) = (map(int, m.groups()) for m in said)
+    assert answered >= len(found["asked"])
+    assert calm == 5
+    assert refused < many_refused
+    assert 5 < rushed <= 50
+    assert found["peak"] <= 50
+
+
+@pytest.mark.kernel
+def test_the_quickstart_retries_what_failed(quickstart):
+    """What the cell says of the rush adds up; after the retry, only the failed were run again."""
+    cells, found = quickstart
+    rushed = re.match(r"(\d+) succeeded, (\d+) failed in ", outputs(cells["rush-await"]))
+    succeeded, failed = map(int, rushed.groups())
+    assert succeeded + failed == found["rush"][1] == 200
+    assert found["attempts"].count(2) == failed
+    assert found["attempts"].count(1) == succeeded
+    good, _, bad = found["rush"]
+    assert outputs(cells["retry"]) == f"{good} succeeded, {bad} failed\n"
+    assert (good, bad) == (200, 0)
+
+
+@pytest.mark.kernel
+def test_the_quickstart_shows_the_params_that_each_copy_received(quickstart):
+    """Both nodes of each of the three instances got that user's params."""
+    cells, found = quickstart
+    rows = [(1, "premium"), (2, "standard"), (3, "premium")]
+    params = [{"user_id": user, "type": kind} for user, kind in rows]
+    assert found["copies"] == [[["LoadUser", p], ["Greet", p]] for p in params]
+    lines = outputs(cells["users-copies"]).splitlines()
+    for index, row in enumerate(params):
+        for node in ("LoadUser", "Greet"):
+            assert f"instance {index}  {node:<8}  received {row}" in lines
+
+
+@pytest.mark.kernel
+def test_the_quickstart_stops_its_service(quickstart):
+    """Its port is closed at the end."""
+    assert quickstart[1]["serving"] is False
