@@ -7,9 +7,11 @@ elsewhere they are posted to that loop.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import threading
-from collections.abc import Awaitable, Callable, Generator
+import types
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
 from enum import Enum
@@ -17,7 +19,13 @@ from typing import Any
 
 from . import graph
 from .engines.local import LocalEngine
-from .errors import InstancesFailedError, MissingExtraError, NoRunningLoopError
+from .errors import (
+    InstancesFailedError,
+    LimitError,
+    MissingExtraError,
+    NoRunningLoopError,
+    found,
+)
 from .feed import Feed
 from .limits import Limiter, Limits
 from .params import Batch, BatchLike, as_batch
@@ -75,6 +83,10 @@ def batchflow(
         FlowError, BatchError, LimitError: before anything has run.
     """
     limits = Limits(limit, per_minute)
+    if isinstance(keep, bool) or not isinstance(keep, int) or keep < 0:
+        raise LimitError(
+            f"keep is {found(keep)}, not a number of rows. Write for example keep=1000."
+        )
     graph.check_flow(flow)
     try:
         asyncio.get_running_loop()
@@ -176,19 +188,33 @@ class BatchRun:
         )
         # The context is taken once, here: each instance starts from it, none sees what another set.
         context = contextvars.copy_context()
-        self._feed = Feed(self.records, self._engine, context, loop.time, self._on_broken)
+        self._context = context
+        self._feed = Feed(
+            self.records, self._engine, context, loop.time, self._on_broken, self._on_interrupt
+        )
         if batch is not None:
             self._feed.load(batch)
         self._pool = Pool(self._feed, self._limiter, loop, self._on_idle)
         self._status = RunStatus.RUNNING
         self._outcome = RunStatus.FINISHED
+        self._lacking = RunStatus.FINISHED
+        """How the run ended before it was taken up again, if that left rows out."""
+        self._broken = False
+        """Whether the source of the batch raised: what it did not give will never come."""
         self._walking = False
+        self._in_users_code = False
+        """Whether the main task is in the flow's own prep or post, or closes the source."""
+        self._retry_after_post = False
+        self._traceback: types.TracebackType | None = None
         self._idle = asyncio.Event()
+        self._ended = False
         self._over = threading.Event()
+        """Set when all who observe the end have been told of it."""
         self._waiters: list[asyncio.Future[None]] = []
         self._lock = threading.Lock()
         self._observers: list[Callable[[BatchRun], None]] = []
-        self._main_task = loop.create_task(self._main())
+        self._main_task: asyncio.Task[None] | None = None
+        self._begin()
 
     # What one sees
 
@@ -200,7 +226,7 @@ class BatchRun:
     @property
     def ended(self) -> bool:
         """Whether the run is over (until `retry_failed()` takes it up again)."""
-        return self._over.is_set()
+        return self._ended
 
     @property
     def ok(self) -> bool:
@@ -242,8 +268,7 @@ class BatchRun:
     @property
     def failures(self) -> list[Instance]:
         """The instances that failed."""
-        status = self.records.status
-        return [self[index] for index in range(len(status)) if status[index] == FAILED]
+        return [self[index] for index in self.records.with_status(FAILED)]
 
     def raise_for_failures(self) -> None:
         """Raise if anything failed.
@@ -252,8 +277,7 @@ class BatchRun:
             InstancesFailedError: instances failed; it names the count and the first few.
             Anything that broke the run itself.
         """
-        if self.error is not None:
-            raise self.error
+        self._self_or_error()
         failures = [(each.index, each.result) for each in self.failures]
         if failures:
             raise InstancesFailedError(failures, len(self)) from failures[0][1]
@@ -301,7 +325,8 @@ class BatchRun:
 
     def _self_or_error(self) -> BatchRun:
         if self.error is not None:
-            raise self.error
+            # Raised anew each time, and not with the frames of everybody who awaited it before.
+            raise self.error.with_traceback(self._traceback)
         return self
 
     async def settled(self) -> None:
@@ -336,6 +361,8 @@ class BatchRun:
             if not self._over.wait(timeout):
                 raise TimeoutError(f"The run has not ended within {timeout} seconds.")
             return self._self_or_error()
+        if here is None and self._loop.is_closed():
+            raise RuntimeError("The event loop of this run was closed before the run had ended.")
         if here is not None:
             import nest_asyncio2
 
@@ -360,7 +387,7 @@ class BatchRun:
 
     @limit.setter
     def limit(self, value: int) -> None:
-        self._retune(replace(self._limits, concurrency=value))
+        self._retune(concurrency=value)
 
     @property
     def per_minute(self) -> float | None:
@@ -369,10 +396,11 @@ class BatchRun:
 
     @per_minute.setter
     def per_minute(self, value: float | None) -> None:
-        self._retune(replace(self._limits, per_minute=value))
+        self._retune(per_minute=value)
 
-    def _retune(self, limits: Limits) -> None:
-        self._limits = limits
+    def _retune(self, **changes: Any) -> None:
+        with self._lock:  # two threads may each change one of the two
+            self._limits = replace(self._limits, **changes)
 
         def act() -> None:
             self._limiter.limits = self._limits
@@ -407,8 +435,9 @@ class BatchRun:
         self._on_loop(self._stop)
 
     def _stop(self) -> None:
-        if not self.ended and self._outcome == RunStatus.FINISHED:
+        if not self._ended and self._outcome == RunStatus.FINISHED:
             self._outcome = RunStatus.STOPPED
+            self._retry_after_post = False
             self._hold()
             self._pump()
             self._become(RunStatus.STOPPING)
@@ -421,22 +450,25 @@ class BatchRun:
         self._on_loop(self._cancel)
 
     def _cancel(self) -> None:
-        if self.ended:
+        if self._ended:
             return
         self._outcome = RunStatus.CANCELLED
+        self._retry_after_post = False
         self._hold()
         self._become(RunStatus.STOPPING)
         if self._walking:
             self._pool.cancel()
             self._pump()
-        else:
-            self._main_task.cancel()  # it is in the flow's own prep or post
+        elif self._in_users_code and self._main_task is not None:
+            self._main_task.cancel()
+        # Else it is about to look at the outcome. Cancelled before its first step, it never would.
 
     def retry_failed(self) -> None:
         """Run the failed instances again, each with the params it had; results go to the same rows.
 
         During a run they are taken next; after its end the run is taken up again, and can be awaited
-        again.
+        again. Asked for while post runs, they run when it has returned, and then post does. Rows that
+        a stop or a cancellation kept from starting are not taken up.
 
         Raises:
             RuntimeError: the run's event loop is closed.
@@ -446,22 +478,38 @@ class BatchRun:
                 "The event loop of this run is closed, so it cannot go on. Start a new run with "
                 "[each.params for each in run.failures]."
             )
+        if self._ended and self.failures:
+            # Now, for who calls wait() next in another thread; `_retry_failed` answers for it.
+            self._over.clear()
         self._on_loop(self._retry_failed)
 
     def _retry_failed(self) -> None:
         failed = [each.index for each in self.failures]
         if not failed or self._status == RunStatus.STOPPING:
+            if self._ended:
+                self._over.set()
             return
-        self._feed.retry(failed)
-        if not self.ended:
+        if self._ended:
+            self._take_up_again(failed)
+        elif self._in_users_code:
+            self._retry_after_post = True
+        else:
+            self._feed.retry(failed)
+            self._idle.clear()
             self._pump()
-            return
-        self.error = None
+
+    def _take_up_again(self, failed: list[int]) -> None:
+        self._feed.retry(failed)
+        if not self._broken:
+            self.error = None
         self._over.clear()
+        self._ended = False
         self._ended_after = None
+        if self._outcome != RunStatus.FINISHED:
+            self._lacking = self._outcome
         self._outcome = RunStatus.FINISHED
         self._pool.held = False
-        self._main_task = self._loop.create_task(self._main())
+        self._begin()
         self._become(RunStatus.RUNNING)
 
     def observe(self, observer: Callable[[BatchRun], None]) -> None:
@@ -490,8 +538,9 @@ class BatchRun:
             here = None
         if here is self._loop:
             act()
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(act)
+        else:
+            with contextlib.suppress(RuntimeError):  # its loop is closed, perhaps just now
+                self._loop.call_soon_threadsafe(act)
 
     def _hold(self) -> None:
         self._pool.held = True
@@ -503,19 +552,44 @@ class BatchRun:
 
     # The course of a run
 
+    def _begin(self) -> None:
+        # In the run's own context, whoever calls: the flow's post runs there.
+        self._main_task = task = self._context.run(self._loop.create_task, self._main())
+        task.add_done_callback(self._main_left)
+
     async def _main(self) -> None:
+        self._main_task = (
+            asyncio.current_task()
+        )  # an eager task comes here before `_begin` knows it
         try:
             await self._course()
         except asyncio.CancelledError:
             # Ours (`_cancel`), or the loop is being closed around us.
             self._outcome = RunStatus.CANCELLED
+        except GeneratorExit:
+            # The loop was closed around us, and nothing more may be awaited.
+            self._outcome = RunStatus.CANCELLED
+            self._end()
+            raise
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-            self.error = from_users_frame(error)
-        await self._end()
+            self._keep_error(error)
+        await self._close_source()
+        self._end()
+
+    def _main_left(self, task: asyncio.Task[None]) -> None:
+        # A task that the closing loop cancels before its first step has run nothing of `_main`.
+        if not self._ended and task is self._main_task:
+            self._outcome = RunStatus.CANCELLED
+            self._end()
 
     async def _course(self) -> None:
         if self._batch is None:
-            self._batch = await graph.own_batch(self.flow, self.shared)
+            if self._outcome != RunStatus.FINISHED:
+                return
+            with self._users_code():
+                self._batch = await graph.own_batch(self.flow, self.shared)
+            # As PocketFlow merges: with what prep may have made of the flow's params.
+            self.records.base = dict(self.flow.params)
             self._feed.load(self._batch)
         await self._walk_all()
         if self.error is None and self._outcome != RunStatus.CANCELLED:
@@ -531,48 +605,84 @@ class BatchRun:
                     await self._idle.wait()
                 except asyncio.CancelledError:
                     self._cancel()
+                    if isinstance(self.error, asyncio.CancelledError):
+                        self.error = None  # the source was hit first, by the same cancellation
         finally:
             self._walking = False
 
     async def _finish_batch(self, batch: Batch) -> None:
         self.records.cancel_pending()
-        if self._post is not None:
-            self.action = await self._post(self.results)
-        else:
-            self.action = await graph.own_post(self.flow, self.shared, batch, self.results)
+        with self._users_code():
+            if self._post is not None:
+                self.action = await self._post(self.results)
+            else:
+                self.action = await graph.own_post(self.flow, self.shared, batch, self.results)
 
-    async def _end(self) -> None:
-        self.records.cancel_pending()
-        self.records.total = len(self.records)
-        self._engine.close()
-        if self._batch is not None:
-            try:
+    @contextlib.contextmanager
+    def _users_code(self) -> Iterator[None]:
+        self._in_users_code = True
+        try:
+            yield
+        finally:
+            self._in_users_code = False
+
+    async def _close_source(self) -> None:
+        if self._batch is None:
+            return
+        try:
+            with self._users_code():
                 await self._batch.close()
-            except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-                self.error = self.error or from_users_frame(error)
+        except asyncio.CancelledError:
+            self._outcome = RunStatus.CANCELLED
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
+            self._keep_error(error)
+
+    def _keep_error(self, error: BaseException) -> None:
+        if self.error is None:
+            self.error = from_users_frame(error)
+            self._traceback = self.error.__traceback__
+
+    def _end(self) -> None:
+        self.records.cancel_pending()
+        self._feed.exhaust()
+        self._engine.close()
         self._ended_after = self._loop.time() - self._began
-        self._over.set()
+        self._ended = True
+        outcome = self._lacking if self._outcome == RunStatus.FINISHED else self._outcome
         # Observers first: what they publish must be there when the one who waits goes on.
-        self._become(RunStatus.FAILED if self.error is not None else self._outcome)
+        self._become(RunStatus.FAILED if self.error is not None else outcome)
+        if self._retry_after_post:
+            self._retry_after_post = False
+            self._retry_failed()
+        if not self._ended:
+            return  # it has been taken up again, perhaps by an observer
+        self._over.set()
         with self._lock:
             waiters, self._waiters = self._waiters, []
         for future in waiters:
-            loop = future.get_loop()
-            if not loop.is_closed():
-                loop.call_soon_threadsafe(_wake, future)
+            with contextlib.suppress(RuntimeError):  # its loop is closed
+                future.get_loop().call_soon_threadsafe(_wake, future)
 
     def _on_idle(self) -> None:
         if not (self._status == RunStatus.PAUSED and self._feed.has_next()):
             self._idle.set()
 
     def _on_broken(self, error: BaseException) -> None:
-        """End the run: its param source raised, or somebody interrupted a node."""
-        if self.error is None:
-            self.error = from_users_frame(error)
+        """End the run: its param source raised."""
+        if isinstance(error, asyncio.CancelledError) and self._outcome == RunStatus.CANCELLED:
+            return  # not of the source's own making
+        self._keep_error(error)
+        self._broken = True
         if isinstance(error, KeyboardInterrupt):
             self._cancel()
         else:
             self._stop()
+
+    def _on_interrupt(self, error: KeyboardInterrupt) -> None:
+        self._keep_error(error)
+        self._cancel()
 
 
 def _wake(future: asyncio.Future[None]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .engines import Engine
 from .params import Batch
+from .pool import drive
 from .records import CANCELLED, FAILED, SUCCEEDED, Records, from_users_frame
 
 
@@ -18,7 +19,8 @@ class Feed:
     Args:
         context: what each instance's own Context is a copy of.
         clock: gives the time, in seconds.
-        on_broken: called with the error when the batch's own source raises, or the user interrupts.
+        on_broken: called with the error when the batch's own source raises.
+        on_interrupt: called with the KeyboardInterrupt that hit a node.
     """
 
     def __init__(
@@ -28,15 +30,18 @@ class Feed:
         context: Context,
         clock: Callable[[], float],
         on_broken: Callable[[BaseException], None],
+        on_interrupt: Callable[[KeyboardInterrupt], None],
     ) -> None:
         self._records = records
         self._engine = engine
         self._context = context
         self._clock = clock
         self._on_broken = on_broken
+        self._on_interrupt = on_interrupt
         self._batch = Batch(None, rows=[])
         self._next = 0
-        self._drawn: Any = None
+        # The source runs in a Context of its own, whichever worker happens to draw from it.
+        self._source_context = context.copy()
         self._retries: deque[int] = deque()
         self.needs_prepare = False
 
@@ -60,16 +65,31 @@ class Feed:
 
     async def prepare(self) -> bool:
         """Draw a row from an async generator; False: none is left."""
-        if self._retries:
+        records = self._records
+        if self._retries or self._next < len(records):
             return True
-        if self._records.total is not None:
+        if records.total is not None:
             return False
         try:
-            self._drawn = await self._batch.draw_async()
+            row = await drive(self._batch.draw_async(), self._source_context)
         except StopAsyncIteration:
-            self._records.total = len(self._records)
+            self.exhaust()
             return False
+        except BaseException as error:  # noqa: BLE001 - kept by the run
+            self._break(error)
+            return False
+        # A row from now on, whatever happens before somebody takes it.
+        records.add(row)
         return True
+
+    def exhaust(self) -> None:
+        """Draw no more rows: those known are all there are, and only retries are left to take."""
+        self._records.total = self._next = len(self._records)
+
+    def _break(self, error: BaseException) -> None:
+        # At once: another worker could draw the row after the wrong one in this same turn.
+        self.exhaust()
+        self._on_broken(error)
 
     def take(self) -> tuple[int, Coroutine[Any, Any, Any], Context] | None:
         """Begin the next instance; return its index, its walk and its context; None: none is left."""
@@ -78,18 +98,21 @@ class Feed:
             index = self._retries.popleft()
         else:
             index = self._next
-            if records.total is None:
+            if index >= len(records):
+                if records.total is not None:
+                    return None
                 try:
-                    row = self._drawn if self._batch.is_async else self._batch.draw()
+                    row = self._source_context.run(self._batch.draw)
                 except StopIteration:
-                    records.total = len(records)
+                    self.exhaust()
+                    return None
+                except BaseException as error:  # noqa: BLE001 - kept by the run
+                    self._break(error)
                     return None
                 records.add(row)
-            elif index >= records.total:
-                return None
             self._next = index + 1
+        params = records.merged(index)
         trace = records.start(index, self._clock())
-        params = {**records.base, **records.rows[index]}
         return index, self._engine.run(params, trace), self._context.copy()
 
     def note_end(
@@ -103,10 +126,10 @@ class Feed:
             self._records.finish(index, CANCELLED, error, now)
             if isinstance(error, KeyboardInterrupt):
                 # Raised on in a task, it would end the whole loop, and with it the kernel.
-                self._on_broken(error)
+                self._on_interrupt(error)
         else:
             self._records.finish(index, FAILED, from_users_frame(error), now)
 
     def broken(self, error: BaseException) -> None:
-        """Note that drawing a row raised."""
+        """Note that a worker broke outside any instance."""
         self._on_broken(error)

@@ -5,7 +5,7 @@ For use in any program, without a notebook: `await flow.run_async(shared)`.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from pocketflow import AsyncParallelBatchFlow
 
@@ -52,8 +52,6 @@ class ThrottledAsyncParallelBatchFlow(AsyncParallelBatchFlow):  # type: ignore[m
     # the limit on the original is to act on the copy that runs.
     _throttle: _Throttle
 
-    _checks: ClassVar = _LIMITS
-
     def __init__(
         self,
         start: Any = None,
@@ -75,7 +73,8 @@ class ThrottledAsyncParallelBatchFlow(AsyncParallelBatchFlow):  # type: ignore[m
             return
         check(value, name)
         super().__setattr__(name, value)
-        for run in self._throttle.runs:
+        # A subclass may set its limit before it calls our __init__.
+        for run in list(self._throttle.runs) if "_throttle" in self.__dict__ else ():
             if name == "max_concurrent_flows":
                 run.limit = value
             else:

@@ -60,7 +60,7 @@ async def own_batch(flow: Any, shared: Any) -> Batch:
     if name == "prep_async":
         given = await given
     if given is None:
-        return Batch(given, rows=[])
+        return Batch([], rows=[])
     try:
         return as_batch(given)
     except BatchError as error:
@@ -88,7 +88,6 @@ async def own_post(flow: Any, shared: Any, batch: Batch, results: list[Any]) -> 
     """
     if not isinstance(flow, BatchFlow):
         return None
-    params = batch.given if batch.rows is None or isinstance(batch.given, list) else batch.rows
     if isinstance(flow, AsyncNode):
-        return await flow.post_async(shared, params, results)
-    return flow.post(shared, params, results)
+        return await flow.post_async(shared, batch.given, results)
+    return flow.post(shared, batch.given, results)

@@ -4,8 +4,9 @@
 goes on: nothing ever waits on a limiter object that has been replaced.
 
 The pace is a schedule of next starts, not a bucket: a bucket of capacity N lets up to 2 N starts fall
-into one window of a minute. Here starts are spread evenly, and the last N start times are kept, so
-that no window of 60 seconds ever holds more than N.
+into one window of a minute. Here starts are spread evenly, and those of the last minute are kept, so
+that no window of 60 seconds ever holds more than N. A window in which the pace was changed holds no
+more than the larger of the two: the new pace is taken up at once, and not after a minute of silence.
 """
 
 from __future__ import annotations
@@ -82,7 +83,12 @@ class Limiter:
         self.running = 0
         """Slots taken now."""
         self._last = self._next = -math.inf
-        self._starts = self._window(limits)
+        self._starts: deque[float] = deque()
+        """When instances began, while there was a pace to keep; those of the last window at least."""
+        self._admitted = 0
+        """How many were let in at a pace and have not begun yet: each begins a little later."""
+        self._ceiling = 0
+        self._ceiling_until = -math.inf
 
     @property
     def limits(self) -> Limits:
@@ -94,16 +100,22 @@ class Limiter:
         old, self._limits = self._limits, limits
         if limits.per_minute == old.per_minute:
             return
-        starts, self._starts = self._starts, self._window(limits)
-        self._starts.extend(starts)
+        if old.per_minute is not None:
+            self._ceiling = self._most(old.per_minute, self._last)
+            self._ceiling_until = self._last + WINDOW
         # The new pace counts from the last start: neither a wait left over from a slower pace nor a
         # burst at once.
         self._next = self._last + self._interval()
 
-    @staticmethod
-    def _window(limits: Limits) -> deque[float]:
-        per_minute = limits.per_minute
-        return deque(maxlen=0 if per_minute is None else max(1, int(per_minute)))
+    @property
+    def paced(self) -> bool:
+        """Whether there is a pace to keep, so that `begin` must be called."""
+        return self._limits.per_minute is not None
+
+    def _most(self, per_minute: float, now: float) -> int:
+        """Return how many starts the window that ends now may hold."""
+        most = max(1, int(per_minute))
+        return most if now >= self._ceiling_until else max(most, self._ceiling)
 
     def _interval(self) -> float:
         per_minute = self._limits.per_minute
@@ -119,25 +131,40 @@ class Limiter:
         if self.running - holding >= limits.concurrency:
             return math.inf
         if limits.per_minute is not None:
-            wait = self._pace(now)
+            wait = self._pace(limits.per_minute, now)
             if wait > 0:
                 return wait
+            self._admitted += 1
         self._last = now
         if not holding:
             self.running += 1
         return 0.0
 
-    def _pace(self, now: float) -> float:
+    def _pace(self, per_minute: float, now: float) -> float:
         starts = self._starts
-        interval = self._interval()
+        while starts and starts[0] + WINDOW <= now:
+            starts.popleft()
+        interval = WINDOW / per_minute
         due = self._next
-        if interval <= WINDOW and len(starts) == starts.maxlen:
-            due = max(due, starts[0] + WINDOW)
+        room = self._most(per_minute, now) - self._admitted
+        if room <= 0:
+            due = max(due, now + interval)
+        elif len(starts) >= room:
+            due = max(due, starts[len(starts) - room] + WINDOW)
         if due > now:
             return due - now
         self._next = max(self._next, now - _CATCH_UP) + interval
-        starts.append(now)
         return 0.0
+
+    def begin(self, now: float) -> None:
+        """Note that one of the admitted begins now: a busy loop may have kept it waiting."""
+        self._last = now
+        self._starts.append(now)
+        self.forgo()
+
+    def forgo(self) -> None:
+        """Note that one of the admitted will not begin after all."""
+        self._admitted = max(0, self._admitted - 1)
 
     def release(self) -> None:
         """Give a slot back."""

@@ -28,7 +28,7 @@ class Batch:
 
     Attributes:
         rows: the rows, when they are known in advance; else None.
-        given: the object the user gave, which is what `post` receives for a drawn source.
+        given: what `post` receives: the object the user gave, or the rows of a frame or a file.
     """
 
     def __init__(
@@ -96,9 +96,10 @@ def as_batch(value: Any) -> Batch:
     if isinstance(value, Batch):
         return value
     if isinstance(value, os.PathLike):
-        return Batch(value, rows=read_file(value))
+        rows = read_file(value)
+        return Batch(rows, rows=rows)
     if (frame := _frame_rows(value)) is not None:
-        return Batch(value, rows=frame)
+        return Batch(frame, rows=frame)
     _refuse_what_only_looks_iterable(value)
     if hasattr(value, "__anext__"):
         return Batch(value, async_source=value)
@@ -199,11 +200,15 @@ def read_file(path: os.PathLike[str] | str) -> list[Params]:
         BatchError: the ending is another, or a line is malformed; the message names the line.
         OSError: the file cannot be read.
     """
-    name = os.fspath(path)
-    if name.endswith(".csv"):
-        return _read_csv(name)
-    if name.endswith((".jsonl", ".ndjson")):
-        return _read_jsonl(name)
+    name = os.fsdecode(path)
+    ending = os.path.splitext(name)[1].lower()
+    try:
+        if ending == ".csv":
+            return _read_csv(name)
+        if ending in (".jsonl", ".ndjson"):
+            return _read_jsonl(name)
+    except UnicodeDecodeError as error:
+        raise BatchError(f"{name}: not text in UTF-8 ({error}).") from None
     raise BatchError(f"The file {name!r} ends neither in .csv nor in .jsonl.")
 
 
@@ -212,14 +217,21 @@ def _read_csv(name: str) -> list[Params]:
     with open(name, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         rows: list[Params] = []
-        for row in reader:
-            if None in row or None in row.values():
-                width = len(reader.fieldnames or ())
-                raise BatchError(
-                    f"{name}, line {reader.line_num}: not as many values as the header has "
-                    f"names ({width})."
-                )
-            rows.append(row)
+        try:
+            header = reader.fieldnames or ()
+            if len(set(header)) < len(header):
+                # One of the columns would be lost without a word.
+                twice = next(key for key in header if header.count(key) > 1)
+                raise BatchError(f"{name}, line 1: the header names {twice!r} twice.")
+            for row in reader:
+                if None in row or None in row.values():
+                    raise BatchError(
+                        f"{name}, line {reader.line_num}: not as many values as the header has "
+                        f"names ({len(header)})."
+                    )
+                rows.append(row)
+        except csv.Error as error:
+            raise BatchError(f"{name}, line {reader.line_num}: not CSV ({error}).") from None
         return rows
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import sys
 import types
 from collections.abc import Callable, Coroutine, Generator
 from contextvars import Context
@@ -22,6 +23,9 @@ from .limits import Limiter
 
 SLICE = 0.005
 """Seconds of one loop turn that may go into starting instances."""
+
+_ADMITTED = -1
+"""Stands for the index of a worker that has been let in and has not begun an instance yet."""
 
 
 class Source(Protocol):
@@ -42,7 +46,7 @@ class Source(Protocol):
         """Note how an instance ended; `cancelled`: because somebody asked for it. Must not raise."""
 
     def broken(self, error: BaseException) -> None:
-        """Note that the source itself raised."""
+        """Note that a worker broke outside any instance."""
 
     needs_prepare: bool
     """Whether `prepare` must be awaited before each `take`."""
@@ -67,7 +71,7 @@ class Pool:
         self._loop = loop
         self._on_idle = on_idle
         self._workers: dict[asyncio.Task[None], int] = {}
-        """Each worker with the index of the instance it drives; -1 between two."""
+        """Each worker with the index of the instance it drives, or ended; else `_ADMITTED`."""
         self._cancelled: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._preparing = asyncio.Lock()
@@ -86,11 +90,16 @@ class Pool:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        slice_ends = self._loop.time() + SLICE
         while self._may_start():
             task = self._loop.create_task(self._work())
             # Counted here, not in the task: a task cancelled before its first step never runs.
-            self._workers[task] = -1
+            # A task of an eager factory has run already, and may be at its instance.
+            self._workers.setdefault(task, _ADMITTED)
             task.add_done_callback(self._left)
+            if self._loop.time() >= slice_ends:
+                self._loop.call_soon(self.pump)
+                break
         if not self._workers and self._timer is None:
             self._loop.call_soon(self._tell_idle)
 
@@ -123,7 +132,8 @@ class Pool:
         self.pump()
 
     def _left(self, task: asyncio.Task[None]) -> None:
-        del self._workers[task]
+        if self._workers.pop(task) == _ADMITTED:
+            self._limiter.forgo()
         self._cancelled.discard(task)
         self._limiter.release()
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -162,35 +172,47 @@ class Pool:
                 return
             index, walk, context = taken
             workers[task] = index
+            if self._limiter.paced:
+                self._limiter.begin(self._loop.time())
             try:
                 result = await drive(walk, context)
+            except _AbandonedError as error:
+                source.note_end(index, None, error, cancelled=True)
+                raise
             except BaseException as error:  # noqa: BLE001 - whatever ends an instance ends only it
-                workers[task] = -1
-                cancelled = self._was_cancelled(task, error)
+                hit = isinstance(error, asyncio.CancelledError)
+                cancelled = hit and self._asked_to_cancel(task)
                 source.note_end(index, None, error, cancelled=cancelled)
+                if hit:
+                    return
             else:
-                workers[task] = -1
                 source.note_end(index, result, None, cancelled=False)
-            if not self._may_start(holding=True):
+            # A cancellation that this instance swallowed, or that comes after it, would hit the
+            # next one: let a fresh worker take that.
+            if self._asked_to_cancel(task) or not self._may_start(holding=True):
                 return
+            workers[task] = _ADMITTED
 
     def _excess(self) -> bool:
         """Whether a worker should leave: held, or the limit was lowered while it waited its turn."""
         limiter = self._limiter
         return self.held or limiter.running > limiter.limits.concurrency
 
-    def _was_cancelled(self, task: asyncio.Task[None], error: BaseException) -> bool:
-        """Whether an instance ended because somebody cancelled it; its worker is fit for the next."""
-        asked = task in self._cancelled
-        self._cancelled.discard(task)
-        if hasattr(task, "uncancel"):  # Python 3.11 and later count, so others are noticed too
-            while task.cancelling():
-                asked = True
-                task.uncancel()
-        return asked and isinstance(error, asyncio.CancelledError)
+    def _asked_to_cancel(self, task: asyncio.Task[None]) -> bool:
+        """Whether somebody, this pool or another, asked to cancel a worker."""
+        if sys.version_info >= (3, 11):
+            asked = task.cancelling() > 0
+        else:
+            # One that has arrived cannot be told from a CancelledError that a node raised.
+            asked = task._must_cancel  # type: ignore[attr-defined]
+        return asked or task in self._cancelled
 
     def _close_turn(self) -> None:
         self._turn_open = False
+
+
+class _AbandonedError(GeneratorExit):
+    """The worker itself is being closed, with its loop: not an error of the instance."""
 
 
 @types.coroutine
@@ -215,7 +237,7 @@ def drive(walk: Coroutine[Any, Any, Any], context: Context) -> Generator[Any, An
             argument = yield awaited
             step = walk.send
         except GeneratorExit:
-            walk.close()
-            raise
+            context.run(walk.close)
+            raise _AbandonedError from None
         except BaseException as error:  # noqa: BLE001 - thrown on into the coroutine
             step, argument = walk.throw, error

@@ -303,10 +303,26 @@ class Records:
 
     def cancel_pending(self) -> None:
         """Mark every row that has not started as cancelled."""
-        at = -1
-        while (at := self.status.find(PENDING, at + 1)) >= 0:
+        n = len(self.status)
+        # Most of them are the tail, which may be very long: it goes in one sweep.
+        tail = len(self.status.rstrip(bytes([PENDING])))
+        for at in self.with_status(PENDING, tail):
             self.results[at] = asyncio.CancelledError()
             self._move(at, CANCELLED)
+        self.results[tail:] = [asyncio.CancelledError()] * (n - tail)
+        self.status[tail:] = bytes([CANCELLED]) * (n - tail)
+        self.tally[PENDING] -= n - tail
+        self.tally[CANCELLED] += n - tail
+        for changed in self.watchers:
+            changed.update(range(tail, n))
+
+    def with_status(self, code: int, end: int | None = None) -> list[int]:
+        """Return the indices, below `end`, of the rows in a status."""
+        found = []
+        at = -1
+        while (at := self.status.find(code, at + 1, end)) >= 0:
+            found.append(at)
+        return found
 
     def _move(self, index: int, code: int) -> None:
         tally = self.tally

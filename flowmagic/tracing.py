@@ -144,7 +144,7 @@ class Walker:
 
     async def _sync_flow(self, flow: Any, shared: Any, trace: Trace, position: int) -> Any:
         """PocketFlow's `Flow._run` and `BatchFlow._run`, awaiting the walks so that threads can be used."""
-        if not isinstance(flow, BatchFlow):
+        if type(flow)._run is not BatchFlow._run:
             prepared = flow.prep(shared)
             action = await self._walk(flow, shared, None, trace, position)
             return flow.post(shared, prepared, action)
@@ -288,7 +288,10 @@ async def run_in_thread(executor: Any, function: Callable[[Any], Any], argument:
         if variable.get(_UNSET) is not value:
             variable.set(value)
     if error is not None:
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # its traceback holds this frame: a cycle, and with it all the user's locals
     return result
 
 
