@@ -161,7 +161,25 @@ class Store {
     this.samples = [];
     this.askedState = 0;
     this.views = new Set();
+    this.gone = false;
     this.read();
+    this.watchKernel();
+  }
+
+  /** Notice that the kernel has restarted or died: its end of the comm is gone for good. */
+  watchKernel() {
+    // ipywidgets waits for a status "restarting" that newer JupyterLabs no longer give; other front
+    // ends have no such signal, and mark the view's element instead (see `View.gone`).
+    const signal = this.model.widget_manager?.kernel?.statusChanged;
+    const ends = ["starting", "restarting", "autorestarting", "terminating", "dead"];
+    const noted = (_, status) => {
+      if (!ends.includes(status)) return;
+      this.gone = true;
+      this.header = { ...this.header, elapsed: this.elapsed, ticking: false };
+      this.tell();
+    };
+    signal?.connect?.(noted);
+    this.dispose = () => signal?.disconnect?.(noted);
   }
 
   tell() {
@@ -369,6 +387,13 @@ function setStatus(node, svg, word, name) {
   write(word, name);
 }
 
+/** Keep the notebook's shortcuts away; they look at the focused element first, then at its parents. */
+function keepKeys(root) {
+  for (const each of [root, ...root.querySelectorAll("button, input, textarea, summary, [tabindex]")]) {
+    each.setAttribute("data-lm-suppress-shortcuts", "true");
+  }
+}
+
 let made = 0;
 
 // ---------------------------------------------------------------- a view
@@ -392,7 +417,7 @@ class View {
   build() {
     const { id } = this;
     this.root = element("div", "fm-panel", {
-      role: "region", "aria-label": "Batch run", "data-lm-suppress-shortcuts": "true",
+      role: "region", "aria-label": "Batch run",
     });
     const body = element("div", "fm-body");
     this.root.append(body);
@@ -483,6 +508,7 @@ class View {
 
     this.live = element("div", "fm-hidden", { "aria-live": "polite" });
     body.append(this.live);
+    keepKeys(this.root);
   }
 
   poolRow() {
@@ -498,7 +524,8 @@ class View {
 
   listen() {
     const { store, root } = this;
-    // JupyterLab stops arrow keys in outputs otherwise, and takes letters for commands.
+    // JupyterLab hears keys in the bubble phase: it would stop arrows, and take letters for commands.
+    // Notebook hears them in the capture phase: there `keepKeys` helps.
     for (const type of ["keydown", "keyup", "keypress"]) {
       root.addEventListener(type, (event) => event.stopPropagation());
     }
@@ -552,7 +579,7 @@ class View {
   }
 
   get gone() {
-    return this.el.classList.contains("jupyter-widgets-disconnected");
+    return this.store.gone || this.el.classList.contains("jupyter-widgets-disconnected");
   }
 
   // What one does
@@ -839,6 +866,7 @@ class View {
     this.drawn = detail ?? opened;
     const { scrollTop } = this.detail;
     this.detail.replaceChildren(...this.detailParts(opened, detail));
+    keepKeys(this.detail);
     this.detail.scrollTop = scrollTop;
   }
 
@@ -951,6 +979,7 @@ function initialize({ model }) {
   stores.delete(model.get("panel_id")); // of a model that this one replaces
   const store = storeOf(model);
   return () => {
+    store.dispose();
     if (stores.get(model.get("panel_id")) === store) stores.delete(model.get("panel_id"));
   };
 }

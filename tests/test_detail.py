@@ -1,0 +1,159 @@
+"""A row in words."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pocketflow import AsyncFlow, AsyncNode
+
+import flowmagic
+from flowmagic.notebook.detail import detail_of, row_texts
+from flowmagic.records import Records
+from flowmagic.showing import MASK
+
+
+class First(AsyncNode):
+    async def post_async(self, shared, prepared, executed):
+        self.params["plan"] = "premium"
+        self.params["user_id"] += 1
+        self.params.pop("draft", None)
+        return "go"
+
+
+class Second(AsyncNode):
+    async def exec_async(self, prepared):
+        raise ValueError(f"refused: {self.params['api_key']}")
+
+
+def run_of(rows):
+    first, second = First(), Second()
+    first - "go" >> second
+    return flowmagic.run_batch(AsyncFlow(start=first), rows)
+
+
+def test_each_node_copy_shows_what_it_received_and_what_is_different():
+    """Marks say which params differ from what the copy before it received."""
+    run = run_of([{"user_id": 1, "draft": True, "api_key": "sk-12345678", "same": [1]}])
+    detail = detail_of(run.records, 0)
+    first, second = detail["copies"]
+    assert (first["node"], first["action"], first["depth"]) == ("First", "'go'", 0)
+    assert [(each["key"], each["value"], each["mark"]) for each in first["params"]] == [
+        ("user_id", "1", ""),
+        ("draft", "True", ""),
+        ("api_key", MASK, ""),
+        ("same", "[1]", ""),
+    ]
+    assert {each["key"]: each["mark"] for each in second["params"]} == {
+        "user_id": "changed",
+        "api_key": "",
+        "same": "",
+        "plan": "new",
+        "draft": "gone",
+    }
+    assert detail["error"] == second["error"] == f"ValueError: refused: {MASK}"
+    assert detail["status"] == "failed"
+    assert "sk-12345678" not in str(detail)
+
+
+def test_a_secret_quoted_in_another_param_is_masked_before_it_is_cut():
+    """Not even its beginning is left at the end of a line."""
+    secret = "sk-" + "9" * 60
+    run = run_of([{"url": "x" * 50 + secret, "api_key": secret}])
+    texts = row_texts(run.records, 0, 1)
+    assert "sk-9" not in str(texts)
+    assert "sk-9" not in str(detail_of(run.records, 0))
+
+
+def test_everything_is_bounded():
+    """Megabytes in a param or an error, thousands of params: the detail stays small."""
+
+    class Loud(AsyncNode):
+        async def exec_async(self, prepared):
+            raise ValueError("y" * 1_000_000)
+
+    row = {f"key{i}" * 100: "x" * 100_000 for i in range(500)}
+    run = flowmagic.run_batch(Loud(), [row])
+    assert len(str(detail_of(run.records, 0))) < 70_000
+    assert len(row_texts(run.records, 0, 1)["texts"][0]) <= 200
+
+
+def test_many_node_copies_are_cut_and_said():
+    """A loop of thousands of steps shows the first hundred, and says so."""
+
+    class Loop(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            shared["n"] = shared.get("n", 0) + 1
+            return "again" if shared["n"] < 150 else "end"
+
+    node = Loop()
+    node - "again" >> node
+    node - "end" >> First()
+    run = flowmagic.run_batch(AsyncFlow(start=node), [{"user_id": 1}])
+    detail = detail_of(run.records, 0)
+    assert len(detail["copies"]) == 100
+    assert detail["note"] == "The first 100 of 151 node copies."
+
+
+def test_nested_flows_are_indented():
+    """A copy inside a nested flow knows its depth."""
+    inner = AsyncFlow(start=First())
+    run = flowmagic.run_batch(AsyncFlow(start=inner), [{"user_id": 1}])
+    assert [each["depth"] for each in detail_of(run.records, 0)["copies"]] == [0, 1]
+
+
+def test_odd_values_do_no_harm():
+    """A repr or a comparison that raises is somebody else's bug, and is shown as one."""
+
+    class Odd:
+        def __repr__(self):
+            raise RuntimeError
+
+        def __eq__(self, other):
+            raise RuntimeError
+
+        __hash__ = None
+
+    class Swap(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            self.params["odd"] = Odd()
+
+    swap = Swap()
+    swap >> Swap()
+    run = flowmagic.run_batch(AsyncFlow(start=swap), [{"odd": Odd()}])
+    (param,) = detail_of(run.records, 0)["copies"][1]["params"]
+    assert param["mark"] == "changed"
+    assert "Odd" in param["value"]
+
+
+def test_a_dropped_row_says_that_it_is_no_longer_kept():
+    """Beyond `keep`, rows of a generator have no params to show."""
+    run = flowmagic.run_batch(First(), ({"user_id": i} for i in range(3)), keep=1)
+    assert row_texts(run.records, 0, 3)["texts"] == ["(no longer kept)"] * 2 + ["user_id=2"]
+    assert "no longer kept" in detail_of(run.records, 0)["note"]
+
+
+def test_a_window_beyond_the_rows_is_cut():
+    """A page may ask for anything."""
+    records = Records({}, 0.0, 0)
+    records.load([{"i": 0}])
+    assert row_texts(records, -5, 100) == {"first": 0, "texts": ["i=0"]}
+    assert row_texts(records, 7, 3) == {"first": 7, "texts": []}
+
+
+def test_a_cancelled_row_has_no_error():
+    """Cancelled is not failed: there is no traceback to show."""
+
+    async def main():
+        class Wait(AsyncNode):
+            async def exec_async(self, prepared):
+                await asyncio.sleep(60)
+
+        run = flowmagic.batchflow(Wait(), [{}, {}], limit=1)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        run.cancel()
+        return await run
+
+    run = asyncio.run(main())
+    assert [detail_of(run.records, i)["status"] for i in range(2)] == ["cancelled"] * 2
+    assert [detail_of(run.records, i)["traceback"] for i in range(2)] == ["", ""]
