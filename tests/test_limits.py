@@ -1,0 +1,124 @@
+"""Limits as values, and a limiter that keeps to them while they change."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+
+import pytest
+
+from flowmagic.errors import LimitError
+from flowmagic.limits import WINDOW, Limiter, Limits
+
+
+@pytest.mark.parametrize("wrong", [0, -1, True, False, 2.0, "3", None, [1]])
+def test_a_limit_that_is_no_positive_integer_is_refused(wrong):
+    """ValueError, saying what was found and what to write."""
+    with pytest.raises(ValueError, match=r"limit is .*not a positive integer") as caught:
+        Limits(concurrency=wrong)
+    assert isinstance(caught.value, LimitError)
+    hint = "run.pause()" if wrong == 0 else "limit=5"
+    assert hint in str(caught.value)
+
+
+@pytest.mark.parametrize("wrong", [0, -1, True, "3", math.inf, math.nan, 1j])
+def test_a_pace_that_is_no_positive_number_is_refused(wrong):
+    """ValueError, naming None as the way to have no such limit."""
+    with pytest.raises(LimitError, match=r"per_minute is .*per_minute=None for no such limit"):
+        Limits(per_minute=wrong)
+
+
+def test_slots_are_given_and_taken_back():
+    """No more than the limit; a holder passes its slot on; a resize counts at once."""
+    limiter = Limiter(Limits(2))
+    assert [limiter.admit(0.0) for _ in range(3)] == [0.0, 0.0, math.inf]
+    assert limiter.admit(0.0, holding=True) == 0.0
+    limiter.limits = Limits(1)
+    assert limiter.admit(0.0, holding=True) == math.inf
+    limiter.release()
+    assert limiter.admit(0.0, holding=True) == 0.0
+    assert limiter.running == 1
+    limiter.limits = Limits(3)
+    assert limiter.admit(0.0) == 0.0
+
+
+def drive(limiter, now, until, *, late=lambda k: 0.0):
+    """Start whenever admitted, each a little late; return the times."""
+    starts = []
+    while now < until:
+        wait = limiter.admit(now, holding=limiter.running > 0)
+        if wait:
+            now += wait
+            continue
+        now += late(len(starts))
+        limiter.begin(now)
+        starts.append(now)
+    return starts
+
+
+def most_in(starts, seconds):
+    """Return the most starts in any half-open window."""
+    return max(bisect_left(starts, at + seconds - 1e-9) - k for k, at in enumerate(starts))
+
+
+@pytest.mark.parametrize("per_minute", [1, 7, 60, 600, 6000])
+@pytest.mark.parametrize(
+    "late", [lambda k: 0.0, lambda k: 0.001 * (k % 3), lambda k: 0.3 * (k == 5)]
+)
+def test_no_window_holds_more_than_the_pace_and_the_target_is_met(per_minute, late):
+    """Never more than N in any 60 s, within 2 % of N a minute, no burst above 1.3 fair shares."""
+    limiter = Limiter(Limits(1, per_minute))
+    starts = drive(limiter, 1000.0, 1000.0 + 5 * WINDOW, late=late)
+    assert most_in(starts, WINDOW) <= per_minute
+    assert 5 * per_minute * 0.98 - 1 <= len(starts) <= 5 * per_minute + 1
+    if per_minute == 6000:
+        assert most_in(starts, 0.1) <= 1.3 * per_minute / 600
+
+
+def test_retuned_the_new_pace_holds_at_once():
+    """Neither a silence after a faster pace nor a burst after a slower one."""
+    limiter, now = Limiter(Limits(1, 6000)), 0.0
+    for rate in (100, 500, 50):
+        limiter.limits = Limits(1, rate * 60)
+        starts = drive(limiter, now, now + 5)
+        assert len(starts) == pytest.approx(rate * 5, rel=0.02)
+        assert most_in(starts, 0.1) <= math.ceil(1.3 * rate / 10)
+        now += 5
+
+
+def test_a_window_across_a_retune_holds_no_more_than_the_larger_pace():
+    """However often the pace is changed back and forth."""
+    limiter, now, starts = Limiter(Limits(1, 60)), 0.0, []
+    for turn in range(40):
+        limiter.limits = Limits(1, (60, 30)[turn % 2])
+        starts += drive(limiter, now, now + 7)
+        now = max(now + 7, starts[-1])
+    assert most_in(starts, WINDOW) <= 60
+
+
+def test_a_pace_switched_off_and_on_begins_anew():
+    """Without a pace nothing waits, and nothing is counted."""
+    limiter = Limiter(Limits(1, 1))
+    assert drive(limiter, 0.0, 1.0) == [0.0]
+    limiter.limits = Limits(1)
+    assert not limiter.paced
+    assert limiter.admit(2.0, holding=True) == 0.0
+    limiter.limits = Limits(1, 60)
+    assert limiter.admit(2.0, holding=True) == pytest.approx(1.0)
+
+
+def test_an_admitted_that_does_not_begin_leaves_room():
+    """What was let in counts against the window until it begins or gives up."""
+    limiter = Limiter(Limits(5, 1))
+    assert limiter.admit(0.0) == 0.0
+    assert limiter.admit(100.0) == 60.0
+    limiter.forgo()
+    limiter.forgo()
+    assert limiter.admit(100.0) == 0.0
+
+
+def test_a_late_beginning_counts_from_when_it_began():
+    """The window is of beginnings, not of admissions: a busy loop lies between."""
+    limiter = Limiter(Limits(1, 2))
+    starts = drive(limiter, 0.0, 200.0, late=lambda k: 20.0 * (k % 2 == 0))
+    assert most_in(starts, WINDOW) <= 2
