@@ -26,6 +26,7 @@ class Second(AsyncNode):
 
 
 def run_of(rows):
+    """Run rows through both nodes."""
     first, second = First(), Second()
     first - "go" >> second
     return flowmagic.run_batch(AsyncFlow(start=first), rows)

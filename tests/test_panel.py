@@ -124,6 +124,7 @@ def made(rows=None, **options):
 
 
 async def ended(panel):
+    """Wait for the end of the run, and for what the panel may send after it."""
     await panel.run
     await asyncio.sleep(1)
 

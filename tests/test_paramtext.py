@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 import pytest
 
@@ -37,7 +37,7 @@ def test_what_is_written_reads_back_the_same(rows):
 
 
 @pytest.mark.parametrize(
-    "value", [datetime.date(2025, 1, 2), float("nan"), object(), {"deep": [range(3)]}, set()]
+    "value", [dt.date(2025, 1, 2), float("nan"), object(), {"deep": [range(3)]}, set()]
 )
 def test_what_cannot_be_written_is_shown_but_not_edited(value):
     """A value that no literal gives makes the text read-only, and a sentence says so."""

@@ -15,6 +15,7 @@ class Node:
 
 
 def some_records() -> Records:
+    """Return three rows: one failed, one running, one pending."""
     records = Records({}, 1_000_000.0, 10)
     records.load([{}, {}, {}])
     records.start(0, 1_000_000.5).open(Node, -1, 1_000_000.5, None)

@@ -891,7 +891,8 @@ class View {
       detail.attempts > 1 ? `attempt ${detail.attempts}` : "",
     ].filter(Boolean).join(" · "));
     const parts = [head];
-    if (detail.error) parts.push(element("div", "fm-error", {}, detail.error));
+    // The node copy that raised shows its error; what ended the instance elsewhere stands here.
+    if (detail.error && !detail.copies.some((copy) => copy.error === detail.error)) parts.push(element("div", "fm-error", {}, detail.error));
     detail.copies.forEach((copy, i) => parts.push(this.copyPart(copy, i)));
     if (!detail.copies.length && !detail.note) {
       parts.push(element("div", "fm-quiet", {}, detail.status === "pending" ? "Not started yet: no node has received anything." : "No node copy was made."));

@@ -14,7 +14,7 @@ import contextvars
 import pathlib
 import uuid
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
 
@@ -24,12 +24,12 @@ import traitlets
 from ..batchrun import BatchRun, RunStatus
 from ..errors import FlowmagicError
 from ..limits import Limits
-from ..params import Batch, Params, as_batch
+from ..params import Batch
 from ..records import Records
 from ..showing import cut, error_text
 from .detail import detail_of, row_texts
-from .paramtext import ParamText
-from .wire import Check, Command, Delta, Detail, Editor, Header, RowTexts, pack_columns, pack_rows
+from .paramlist import ParamList
+from .wire import Check, Command, Delta, Detail, Header, RowTexts, pack_columns, pack_rows
 
 _HERE = pathlib.Path(__file__).parent
 
@@ -84,7 +84,7 @@ class Panel(anywidget.AnyWidget):
         self._flow_name = cut(flow_name, 80)
         self._start = start
         self._limits = limits
-        self._batch = batch
+        self._list = ParamList(batch)
         self._idle = _records_of(batch)
         self._notice = ""
         self._loop = _kernel_loop()
@@ -102,9 +102,6 @@ class Panel(anywidget.AnyWidget):
         self._stale_details: set[int] = set()
         self._answers: list[RowTexts] = []
         self._checks: dict[str, Check] = {}
-        self._text_key: tuple[Any, ...] = ()
-        self._text = ParamText(None)
-        self._text_version = 0
         super().__init__(panel_id=uuid.uuid4().hex)
         self.on_msg(self._on_msg)
 
@@ -114,7 +111,7 @@ class Panel(anywidget.AnyWidget):
         """Attach a run: from now on the panel draws it and acts on it."""
         if self.run is not None:
             self.run.records.unwatch(self._changed)
-        self.run = run
+        self.run = self._list.run = run
         if self._loop is None:
             self._loop = _kernel_loop()
         self._limits = Limits(run.limit, run.per_minute)
@@ -126,7 +123,7 @@ class Panel(anywidget.AnyWidget):
 
     def load(self, batch: Batch) -> None:
         """Give an idle panel its param list."""
-        self._batch = batch
+        self._list.batch = batch
         self._idle = _records_of(batch)
         self._notice = ""
         self._push_soon()
@@ -148,7 +145,7 @@ class Panel(anywidget.AnyWidget):
         if "texts" in state:
             state["texts"] = row_texts(self._records, 0, _FIRST_TEXTS)
         if "editor" in state:
-            state["editor"] = self._editor()
+            state["editor"] = self._list.editor()
         return state
 
     @property
@@ -190,62 +187,6 @@ class Panel(anywidget.AnyWidget):
         hold = "resume" if run.status == RunStatus.PAUSED else "pause"
         return [hold, "stop", "cancel", "retry"] if failed else [hold, "stop", "cancel"]
 
-    def _editor(self) -> Editor:
-        text = self._param_text()
-        return {
-            "version": self._text_version,
-            "text": text.text,
-            "editable": text.editable,
-            "reason": text.reason,
-        }
-
-    def _param_text(self) -> ParamText:
-        rows, reason, key = self._listed()
-        if key != self._text_key:
-            self._text_key = key
-            self._text = ParamText(rows, reason)
-            self._text_version += 1
-        return self._text
-
-    def _listed(self) -> tuple[Sequence[Params] | None, str, tuple[Any, ...]]:
-        """Return the rows of the param list, or why there are none, and what identifies both."""
-        if self._batch is not None and self._batch.rows is not None:
-            return self._batch.rows, "", ("rows", id(self._batch))
-        run = self.run
-        if run is not None and run.total is not None and isinstance(run.records.rows, list):
-            return run.records.rows, "", ("prep", id(run))
-        if self._batch is None:
-            return None, "The flow's own prep gives the params when Run is pressed.", ("prep",)
-        if run is None or not run.ended:
-            return None, "The params come from a generator, row by row.", ("drawing",)
-        if run.records.dropped:
-            reason = (
-                f"The generator is used up, and {run.records.dropped:,} of its rows are no longer "
-                "kept: to run again, run the cell again."
-            )
-            return None, reason, ("gone",)
-        return list(cast("dict[int, Params]", run.records.rows).values()), "", ("drawn", id(run))
-
-    def _batch_to_run(self, text: str | None) -> Batch | None:
-        """Return what Run runs: the edited text, or the list as it stands.
-
-        Raises:
-            FlowmagicError: the text says no list of dicts, or the list can no longer be had.
-        """
-        shown = self._param_text()
-        if text is not None and shown.editable and text != shown.text:
-            reading = shown.read(text)
-            if reading.rows is None:
-                where = "" if reading.line is None else f"Line {reading.line}: "
-                raise FlowmagicError(f"{where}{reading.message}")
-            return as_batch(reading.rows)
-        if self._batch is None or self._batch.rows is not None or self.run is None:
-            return self._batch
-        rows, reason, _ = self._listed()
-        if rows is None:
-            raise FlowmagicError(reason)
-        return as_batch(rows)
-
     # What the page asks for
 
     def _on_msg(self, _: object, content: Any, __: object) -> None:
@@ -278,9 +219,9 @@ class Panel(anywidget.AnyWidget):
         if self.run is not None and not self.run.ended:
             return
         self._notice = ""
-        batch = self._batch_to_run(command.get("text"))
+        batch = self._list.batch_to_run(command.get("text"))
         run = self._start(batch, self._limits)
-        self._batch = batch
+        self._list.batch = batch
         self.show(run)
 
     def _do_limit(self, command: Command) -> None:
@@ -328,7 +269,7 @@ class Panel(anywidget.AnyWidget):
 
     def _do_check(self, command: Command) -> None:
         client, n, text = command.get("client", ""), command.get("n", 0), command.get("text")
-        reading = self._param_text().read(text if isinstance(text, str) else "")
+        reading = self._list.read(text if isinstance(text, str) else "")
         self._checks[client] = {
             "client": client,
             "n": n,

@@ -1,4 +1,4 @@
-"""Fixtures: a real JupyterLab and a real Notebook 7, driven through Debian's or Ubuntu's Chromium."""
+"""Fixtures: a real JupyterLab and a real Notebook 7, driven through the system's Chromium."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ PATIENCE = 60_000  # milliseconds, on a slow machine
 
 
 def pytest_collection_modifyitems(items):
+    """Mark every test of this folder, so that one can leave them out."""
     for item in items:
         if Path(item.path).parent == Path(__file__).parent:
             item.add_marker(pytest.mark.browser)

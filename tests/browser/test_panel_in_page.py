@@ -178,7 +178,7 @@ def test_a_secret_is_nowhere_in_the_page(notebook):
 
 
 def test_ten_thousand_instances_scroll_without_freezing(notebook):
-    """While 10,000 instances run, scrolling keeps drawing frames, with a handful of row elements."""
+    """While 10,000 instances run, scrolling keeps drawing frames, with a few row elements."""
     cell = "%%batchflow flow --limit 60 -o run\n[{'user_id': i} for i in range(10_000)]"
     book = started(notebook, cell)
     book.until("run.counts.ended > 100")
