@@ -74,6 +74,11 @@ async def unlimited(start: AsyncNode, batch: Iterable[Params]) -> None:
     await Batch(start=start).run_async({})
 
 
+async def nothing(_: AsyncNode, __: Iterable[Params]) -> None:
+    """Run nothing for a second: what is measured is the noise of the machine."""
+    await asyncio.sleep(1)
+
+
 def semaphore(limit: int) -> Way:
     """Run as one would write it by hand: gather over all, each within a Semaphore."""
 

@@ -22,12 +22,16 @@ OPTIONS = {
 }
 
 
+UNLIMITED = (contestants.unlimited, contestants.nothing)
+
+
 def measure(instances: int, at_once: int, limit: int, rounds: int) -> None:
     """Print the table."""
     ways: dict[str, Way] = {
         "flowmagic.batchflow": contestants.batchflow(limit),
         "gather + Semaphore": contestants.semaphore(limit),
         "AsyncParallelBatchFlow, no limit": contestants.unlimited,
+        "nothing (the machine's own lag)": contestants.nothing,
     }
     print_heading()
     ideal = -(-instances // limit) * Sleeping.seconds
@@ -45,7 +49,7 @@ def measure(instances: int, at_once: int, limit: int, rounds: int) -> None:
                     f"{walls[name]:.2f} s",
                     # The ideal counts on the limit: it says nothing of those that know none.
                     f"{walls[name] / ideal:.2f}"
-                    if kind is Sleeping and way is not contestants.unlimited
+                    if kind is Sleeping and way not in UNLIMITED
                     else "-",
                     f"{worst[name] * 1e3:.0f} ms",
                 ]
