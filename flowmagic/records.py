@@ -227,7 +227,7 @@ class Records:
         self.ended.append(NAN)
         self.attempts.append(0)
         self.results.append(None)
-        self.rows[index] = row  # type: ignore[index]
+        self.rows[index] = row
         self.tally[PENDING] += 1
         return index
 

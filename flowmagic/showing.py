@@ -59,7 +59,7 @@ class _Repr(reprlib.Repr):
             return f"{type(x).__name__}({self.repr_dict(x, level)})"
         if is_dataclass(x) and not isinstance(x, type):
             return self._repr_fields(x, level)
-        if type(x).__repr__ in (str.__repr__, bytes.__repr__) and len(x) > self.maxstring:
+        if type(x).__repr__ in (str.__repr__, bytes.__repr__) and len(x) > self.maxstring:  # type: ignore[comparison-overlap]
             x = x[: self.maxstring]  # before repr: it may be many megabytes long
             return f"{repr(x)[: self.maxstring - 1]}…"
         return super().repr1(x, level)

@@ -189,9 +189,9 @@ def _copies_plainly(kind: type) -> bool:
     return (
         issubclass(kind, BaseNode)
         and kind not in copyreg.dispatch_table
-        and kind.__new__ is object.__new__
-        and kind.__reduce_ex__ is object.__reduce_ex__
-        and kind.__reduce__ is object.__reduce__
+        and kind.__new__ is object.__new__  # type: ignore[comparison-overlap]
+        and kind.__reduce_ex__ is object.__reduce_ex__  # type: ignore[comparison-overlap]
+        and kind.__reduce__ is object.__reduce__  # type: ignore[comparison-overlap]
         and getattr(kind, "__getstate__", None) is getattr(object, "__getstate__", None)
         and not any(
             hasattr(kind, hook)

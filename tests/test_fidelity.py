@@ -260,11 +260,19 @@ class Gather(AsyncParallelBatchFlow):
         return await asyncio.gather(*walks, return_exceptions=True)
 
 
+async def with_log(main):
+    result, log = await main, list(LOG)
+    # When a child of a nested parallel batch fails, PocketFlow leaves its siblings running.
+    orphans = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*orphans, return_exceptions=True)
+    return result, log
+
+
 def logged(main):
     LOG.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return run_virtual(main), list(LOG)
+        return run_virtual(with_log(main))
 
 
 async def as_pocketflow(flow, rows, shared, *, parallel):
@@ -309,7 +317,7 @@ def copies_match(run, log, flow):
 ROWS = [{"i": 0}, {"i": 1, "own": 2}, {"i": 2}]
 
 slow = settings(
-    max_examples=60,
+    max_examples=50,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -352,7 +360,7 @@ def test_sync_flows_make_the_very_calls_of_pocketflow(flow):
     assert unchanged(before)
 
 
-@settings(slow, max_examples=30)
+@settings(slow, max_examples=20)
 @given(flow=st.one_of(graphs(), graphs(may_await=False)))
 def test_with_threads_each_instance_makes_the_same_calls(flow):
     """Threads change which instances overlap, and nothing within one."""
@@ -367,7 +375,7 @@ def test_with_threads_each_instance_makes_the_same_calls(flow):
     assert unchanged(before)
 
 
-@settings(slow, max_examples=40)
+@settings(slow, max_examples=25)
 @given(flow=st.one_of(graphs(), graphs(may_await=False)))
 def test_the_node_copies_are_those_of_the_calls(flow):
     """One record per prep that was called, with the params that copy received."""
