@@ -110,6 +110,7 @@ def test_the_quickstart_retries_what_failed(quickstart):
     rushed = re.match(r"(\d+) succeeded, (\d+) failed in ", outputs(cells["rush-await"]))
     succeeded, failed = map(int, rushed.groups())
     assert succeeded + failed == found["rush"][1] == 200
+    assert failed > 0, "the rush is there to show failures"
     assert found["attempts"].count(2) == failed
     assert found["attempts"].count(1) == succeeded
     good, _, bad = found["rush"]
