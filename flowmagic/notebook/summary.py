@@ -119,15 +119,20 @@ def as_html(run: BatchRun) -> str:
 
 
 def _table(caption: str, rows: Any, most_bytes: float = float("inf"), total: int = 0) -> list[str]:
-    cell = f"style='{_CELL}'"
-    names = "".join(f"<th {cell}>{escape(name)}</th>" for name in _COLUMNS)
+    styles = [f"style='{_CELL};{_WRAP if name in _LONG else _KEEP}'" for name in _COLUMNS]
+    names = "".join(
+        f"<th {style}>{escape(name)}</th>" for style, name in zip(styles, _COLUMNS, strict=True)
+    )
     parts = [
         f"<table style='{_TABLE}'><caption style='text-align:left'>{escape(caption)}</caption>",
         f"<thead><tr>{names}</tr></thead><tbody>",
     ]
     weight = 0
     for number, cells in enumerate(rows):
-        line = f"<tr>{''.join(f'<td {cell}>{escape(text)}</td>' for text in cells)}</tr>"
+        line = "".join(
+            f"<td {style}>{escape(text)}</td>" for style, text in zip(styles, cells, strict=True)
+        )
+        line = f"<tr>{line}</tr>"
         weight += len(line.encode())
         if weight > most_bytes:
             parts.append("</tbody></table>")
@@ -145,7 +150,9 @@ def _weight(parts: list[str]) -> int:
 _FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px"
 _PRE = "overflow:auto;font-size:12px"
 _TABLE = "border-collapse:collapse;margin:8px 0;font-size:12px;font-variant-numeric:tabular-nums"
-_CELL = "text-align:left;padding:2px 10px 2px 0;vertical-align:top;overflow-wrap:anywhere"
+_CELL = "text-align:left;padding:2px 10px 2px 0;vertical-align:top"
+_WRAP, _KEEP = "overflow-wrap:anywhere", "white-space:nowrap"
+_LONG = ("params", "result")
 
 
 def bundle(run: BatchRun) -> dict[str, str]:
