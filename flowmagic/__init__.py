@@ -1,4 +1,4 @@
-"""Run a PocketFlow flow over a list of param dicts: throttled, watched, in the event loop you are in.
+"""Run a PocketFlow flow over a list of param dicts: throttled, watched, in the loop you are in.
 
 In a notebook: `%load_ext flowmagic`, then `%%batchflow`. Anywhere else: `batchflow`, `run_batch` or
 `ThrottledAsyncParallelBatchFlow`. Importing this package imports no notebook library.
@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .batchrun import BatchRun, RunStatus, batchflow, run_batch
+from .batchrun import BatchRun, batchflow, run_batch
+from .course import RunStatus
 from .errors import (
     BatchError,
     FlowError,
@@ -19,8 +20,9 @@ from .errors import (
     NoRunningLoopError,
 )
 from .flows import ThrottledAsyncParallelBatchFlow
+from .instances import Instance, NodeCopy
 from .params import grid
-from .records import Instance, NodeCopy, RunCounts, Status
+from .records import RunCounts, Status
 
 __version__ = "0.1.0.dev0"
 
@@ -49,13 +51,13 @@ __all__ = [
 
 def load_ipython_extension(shell: Any) -> None:
     """Register the magics; `%load_ext flowmagic` calls this."""
-    from .notebook.extension import load
+    from .notebook.extension import load  # noqa: PLC0415 - the core imports no notebook library
 
     load(shell)
 
 
 def unload_ipython_extension(shell: Any) -> None:
     """Take everything back that loading registered; `%unload_ext flowmagic` calls this."""
-    from .notebook.extension import unload
+    from .notebook.extension import unload  # noqa: PLC0415 - ditto
 
     unload(shell)

@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import contextvars
 import threading
-import types
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import datetime, timezone
-from enum import Enum
 from typing import Any
 
 from . import graph
-from .engines.local import LocalEngine
+from .course import Course, Post, RunStatus
 from .errors import (
     InstancesFailedError,
     LimitError,
@@ -26,31 +23,13 @@ from .errors import (
     NoRunningLoopError,
     found,
 )
-from .feed import Feed
-from .limits import Limiter, Limits
+from .instances import Instance, Instances
+from .limits import Limits
 from .params import Batch, BatchLike, as_batch
-from .pool import Pool
-from .records import FAILED, Instance, Instances, Records, RunCounts, from_users_frame
+from .records import FAILED, Records, RunCounts
 
 KEEP = 100_000
 """Of rows drawn from a generator, how many successful ones are kept in full."""
-
-
-class RunStatus(str, Enum):
-    """Where a run is. A string: `run.status == "finished"` holds."""
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPING = "stopping"
-    """Starts no more; the running instances are finishing."""
-    FINISHED = "finished"
-    """Every row was run, whether it succeeded or failed."""
-    STOPPED = "stopped"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-    """The run itself broke: its param source, prep or post raised. See `run.error`."""
-
-    __str__ = str.__str__
 
 
 def batchflow(
@@ -152,11 +131,7 @@ class BatchRun:
 
     Attributes:
         flow, shared: what was given.
-        records: the store behind `instances`.
         started_at: when the run began, as a date with a time zone.
-        error: what broke the run itself (its source, prep or post), or None. Failures of instances
-            are results.
-        action: what the flow's post returned.
     """
 
     def __init__(
@@ -168,71 +143,62 @@ class BatchRun:
         limits: Limits,
         threads: bool,
         keep: int = KEEP,
-        post: Callable[[list[Any]], Awaitable[Any]] | None = None,
+        post: Post | None = None,
     ) -> None:
         self.flow = flow
         self.shared = shared
         self.started_at = datetime.now(timezone.utc).astimezone()
-        self.error: BaseException | None = None
-        self.action: Any = None
-        self._loop = loop = asyncio.get_running_loop()
-        self._began = loop.time()
-        self._ended_after: float | None = None
-        self.records = Records(flow.params, self._began, keep)
-        self._batch = batch
-        self._post = post
         self._limits = limits
-        self._limiter = Limiter(limits)
-        self._engine = LocalEngine(
-            flow, shared, limit=limits.concurrency, threads=threads, clock=loop.time
-        )
-        # The context is taken once, here: each instance starts from it, none sees what another set.
-        context = contextvars.copy_context()
-        self._context = context
-        self._feed = Feed(
-            self.records, self._engine, context, loop.time, self._on_broken, self._on_interrupt
-        )
-        if batch is not None:
-            self._feed.load(batch)
-        self._pool = Pool(self._feed, self._limiter, loop, self._on_idle)
-        self._status = RunStatus.RUNNING
-        self._outcome = RunStatus.FINISHED
-        self._lacking = RunStatus.FINISHED
-        """How the run ended before it was taken up again, if that left rows out."""
-        self._broken = False
-        """Whether the source of the batch raised: what it did not give will never come."""
-        self._walking = False
-        self._in_users_code = False
-        """Whether the main task is in the flow's own prep or post, or closes the source."""
-        self._retry_after_post = False
-        self._traceback: types.TracebackType | None = None
-        self._idle = asyncio.Event()
-        self._ended = False
         self._over = threading.Event()
         """Set when all who observe the end have been told of it."""
         self._waiters: list[asyncio.Future[None]] = []
         self._lock = threading.Lock()
         self._observers: list[Callable[[BatchRun], None]] = []
-        self._main_task: asyncio.Task[None] | None = None
-        self._begin()
+        self._course = Course(
+            flow,
+            batch,
+            shared=shared,
+            limits=limits,
+            threads=threads,
+            keep=keep,
+            post=post,
+            on_status=self._tell_observers,
+            on_end=self._release_waiters,
+        )
+        self._loop = self._course.loop
 
     # What one sees
 
     @property
     def status(self) -> RunStatus:
         """Where the run is."""
-        return self._status
+        return self._course.status
+
+    @property
+    def records(self) -> Records:
+        """The store behind `instances`."""
+        return self._course.records
+
+    @property
+    def error(self) -> BaseException | None:
+        """What broke the run itself (its source, prep or post); failures of instances are results."""
+        return self._course.error
+
+    @property
+    def action(self) -> Any:
+        """What the flow's post returned."""
+        return self._course.action
 
     @property
     def ended(self) -> bool:
         """Whether the run is over (until `retry_failed()` takes it up again)."""
-        return self._ended
+        return self._course.ended
 
     @property
     def ok(self) -> bool:
         """Whether the run has ended and every instance succeeded."""
         counts = self.counts
-        return self._status == RunStatus.FINISHED and counts.succeeded == counts.total
+        return self.status == RunStatus.FINISHED and counts.succeeded == counts.total
 
     @property
     def total(self) -> int | None:
@@ -247,7 +213,10 @@ class BatchRun:
     @property
     def elapsed(self) -> float:
         """Seconds from the run's beginning to now, or to its end."""
-        return self._loop.time() - self._began if self._ended_after is None else self._ended_after
+        course = self._course
+        if course.ended_after is None:
+            return course.loop.time() - course.began
+        return course.ended_after
 
     @property
     def instances(self) -> Instances:
@@ -292,7 +261,7 @@ class BatchRun:
             MissingExtraError: pandas is not installed.
         """
         try:
-            import pandas as pd
+            import pandas as pd  # noqa: PLC0415 - optional
         except ImportError:
             raise MissingExtraError("to_frame() needs pandas: pip install pandas") from None
         frame = pd.DataFrame([each.params for each in self.instances], index=range(len(self)))
@@ -326,7 +295,7 @@ class BatchRun:
     def _self_or_error(self) -> BatchRun:
         if self.error is not None:
             # Raised anew each time, and not with the frames of everybody who awaited it before.
-            raise self.error.with_traceback(self._traceback)
+            raise self.error.with_traceback(self._course.error_traceback)
         return self
 
     async def settled(self) -> None:
@@ -402,66 +371,26 @@ class BatchRun:
         with self._lock:  # two threads may each change one of the two
             self._limits = replace(self._limits, **changes)
 
-        def act() -> None:
-            self._limiter.limits = self._limits
-            self._engine.resize(self._limits.concurrency)
-            self._pump()
-
-        self._on_loop(act)
+        self._on_loop(lambda: self._course.retune(self._limits))
 
     def pause(self) -> None:
         """Start no more instances until `resume()`; the running ones go on."""
-
-        def act() -> None:
-            if self._status == RunStatus.RUNNING:
-                self._hold()
-                self._become(RunStatus.PAUSED)
-
-        self._on_loop(act)
+        self._on_loop(self._course.pause)
 
     def resume(self) -> None:
         """Go on after `pause()`."""
-
-        def act() -> None:
-            if self._status == RunStatus.PAUSED:
-                self._pool.held = False
-                self._pump()
-                self._become(RunStatus.RUNNING)
-
-        self._on_loop(act)
+        self._on_loop(self._course.resume)
 
     def stop(self) -> None:
         """Start no more instances; let the running ones finish. What never started is cancelled."""
-        self._on_loop(self._stop)
-
-    def _stop(self) -> None:
-        if not self._ended and self._outcome == RunStatus.FINISHED:
-            self._outcome = RunStatus.STOPPED
-            self._retry_after_post = False
-            self._hold()
-            self._pump()
-            self._become(RunStatus.STOPPING)
+        self._on_loop(self._course.stop)
 
     def cancel(self) -> None:
         """Start no more instances and cancel the running ones.
 
         What a thread is executing cannot be interrupted: its row ends at once, its post never runs.
         """
-        self._on_loop(self._cancel)
-
-    def _cancel(self) -> None:
-        if self._ended:
-            return
-        self._outcome = RunStatus.CANCELLED
-        self._retry_after_post = False
-        self._hold()
-        self._become(RunStatus.STOPPING)
-        if self._walking:
-            self._pool.cancel()
-            self._pump()
-        elif self._in_users_code and self._main_task is not None:
-            self._main_task.cancel()
-        # Else it is about to look at the outcome. Cancelled before its first step, it never would.
+        self._on_loop(self._course.cancel)
 
     def retry_failed(self) -> None:
         """Run the failed instances again, each with the params it had; results go to the same rows.
@@ -478,39 +407,17 @@ class BatchRun:
                 "The event loop of this run is closed, so it cannot go on. Start a new run with "
                 "[each.params for each in run.failures]."
             )
-        if self._ended and self.failures:
+        if self.ended and self.failures:
             # Now, for who calls wait() next in another thread; `_retry_failed` answers for it.
             self._over.clear()
         self._on_loop(self._retry_failed)
 
     def _retry_failed(self) -> None:
-        failed = [each.index for each in self.failures]
-        if not failed or self._status == RunStatus.STOPPING:
-            if self._ended:
-                self._over.set()
-            return
-        if self._ended:
-            self._take_up_again(failed)
-        elif self._in_users_code:
-            self._retry_after_post = True
-        else:
-            self._feed.retry(failed)
-            self._idle.clear()
-            self._pump()
-
-    def _take_up_again(self, failed: list[int]) -> None:
-        self._feed.retry(failed)
-        if not self._broken:
-            self.error = None
-        self._over.clear()
-        self._ended = False
-        self._ended_after = None
-        if self._outcome != RunStatus.FINISHED:
-            self._lacking = self._outcome
-        self._outcome = RunStatus.FINISHED
-        self._pool.held = False
-        self._begin()
-        self._become(RunStatus.RUNNING)
+        if self._course.retry_failed():
+            if not self.ended:
+                self._over.clear()
+        elif self.ended:
+            self._over.set()
 
     def observe(self, observer: Callable[[BatchRun], None]) -> None:
         """Call `observer(run)` on the run's loop whenever its status has changed.
@@ -519,10 +426,7 @@ class BatchRun:
         """
         self._observers.append(observer)
 
-    def _become(self, status: RunStatus) -> None:
-        if status == self._status:
-            return
-        self._status = status
+    def _tell_observers(self) -> None:
         for observer in list(self._observers):
             try:
                 observer(self)
@@ -530,6 +434,14 @@ class BatchRun:
                 self._observers.remove(observer)
                 message = "An observer of a flowmagic run raised, and was detached"
                 self._loop.call_exception_handler({"message": message, "exception": error})
+
+    def _release_waiters(self) -> None:
+        self._over.set()
+        with self._lock:
+            waiters, self._waiters = self._waiters, []
+        for future in waiters:
+            with contextlib.suppress(RuntimeError):  # its loop is closed
+                future.get_loop().call_soon_threadsafe(_wake, future)
 
     def _on_loop(self, act: Callable[[], None]) -> None:
         try:
@@ -541,148 +453,6 @@ class BatchRun:
         else:
             with contextlib.suppress(RuntimeError):  # its loop is closed, perhaps just now
                 self._loop.call_soon_threadsafe(act)
-
-    def _hold(self) -> None:
-        self._pool.held = True
-        self._pool.stop_timer()
-
-    def _pump(self) -> None:
-        if self._walking:
-            self._pool.pump()
-
-    # The course of a run
-
-    def _begin(self) -> None:
-        # In the run's own context, whoever calls: the flow's post runs there.
-        self._main_task = task = self._context.run(self._loop.create_task, self._main())
-        task.add_done_callback(self._main_left)
-
-    async def _main(self) -> None:
-        self._main_task = (
-            asyncio.current_task()
-        )  # an eager task comes here before `_begin` knows it
-        try:
-            await self._course()
-        except asyncio.CancelledError:
-            # Ours (`_cancel`), or the loop is being closed around us.
-            self._outcome = RunStatus.CANCELLED
-        except GeneratorExit:
-            # The loop was closed around us, and nothing more may be awaited.
-            self._outcome = RunStatus.CANCELLED
-            self._end()
-            raise
-        except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-            self._keep_error(error)
-        await self._close_source()
-        self._end()
-
-    def _main_left(self, task: asyncio.Task[None]) -> None:
-        # A task that the closing loop cancels before its first step has run nothing of `_main`.
-        if not self._ended and task is self._main_task:
-            self._outcome = RunStatus.CANCELLED
-            self._end()
-
-    async def _course(self) -> None:
-        if self._batch is None:
-            if self._outcome != RunStatus.FINISHED:
-                return
-            with self._users_code():
-                self._batch = await graph.own_batch(self.flow, self.shared)
-            # As PocketFlow merges: with what prep may have made of the flow's params.
-            self.records.base = dict(self.flow.params)
-            self._feed.load(self._batch)
-        await self._walk_all()
-        if self.error is None and self._outcome != RunStatus.CANCELLED:
-            await self._finish_batch(self._batch)
-
-    async def _walk_all(self) -> None:
-        self._idle.clear()
-        self._walking = True
-        self._pool.pump()
-        try:
-            while not self._idle.is_set():
-                try:
-                    await self._idle.wait()
-                except asyncio.CancelledError:
-                    self._cancel()
-                    if isinstance(self.error, asyncio.CancelledError):
-                        self.error = None  # the source was hit first, by the same cancellation
-        finally:
-            self._walking = False
-
-    async def _finish_batch(self, batch: Batch) -> None:
-        self.records.cancel_pending()
-        with self._users_code():
-            if self._post is not None:
-                self.action = await self._post(self.results)
-            else:
-                self.action = await graph.own_post(self.flow, self.shared, batch, self.results)
-
-    @contextlib.contextmanager
-    def _users_code(self) -> Iterator[None]:
-        self._in_users_code = True
-        try:
-            yield
-        finally:
-            self._in_users_code = False
-
-    async def _close_source(self) -> None:
-        if self._batch is None:
-            return
-        try:
-            with self._users_code():
-                await self._batch.close()
-        except asyncio.CancelledError:
-            self._outcome = RunStatus.CANCELLED
-        except GeneratorExit:
-            raise
-        except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-            self._keep_error(error)
-
-    def _keep_error(self, error: BaseException) -> None:
-        if self.error is None:
-            self.error = from_users_frame(error)
-            self._traceback = self.error.__traceback__
-
-    def _end(self) -> None:
-        self.records.cancel_pending()
-        self._feed.exhaust()
-        self._engine.close()
-        self._ended_after = self._loop.time() - self._began
-        self._ended = True
-        outcome = self._lacking if self._outcome == RunStatus.FINISHED else self._outcome
-        # Observers first: what they publish must be there when the one who waits goes on.
-        self._become(RunStatus.FAILED if self.error is not None else outcome)
-        if self._retry_after_post:
-            self._retry_after_post = False
-            self._retry_failed()
-        if not self._ended:
-            return  # it has been taken up again, perhaps by an observer
-        self._over.set()
-        with self._lock:
-            waiters, self._waiters = self._waiters, []
-        for future in waiters:
-            with contextlib.suppress(RuntimeError):  # its loop is closed
-                future.get_loop().call_soon_threadsafe(_wake, future)
-
-    def _on_idle(self) -> None:
-        if not (self._status == RunStatus.PAUSED and self._feed.has_next()):
-            self._idle.set()
-
-    def _on_broken(self, error: BaseException) -> None:
-        """End the run: its param source raised."""
-        if isinstance(error, asyncio.CancelledError) and self._outcome == RunStatus.CANCELLED:
-            return  # not of the source's own making
-        self._keep_error(error)
-        self._broken = True
-        if isinstance(error, KeyboardInterrupt):
-            self._cancel()
-        else:
-            self._stop()
-
-    def _on_interrupt(self, error: KeyboardInterrupt) -> None:
-        self._keep_error(error)
-        self._cancel()
 
 
 def _wake(future: asyncio.Future[None]) -> None:

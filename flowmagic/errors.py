@@ -66,6 +66,9 @@ class InstancesFailedError(FlowmagicError):
         super().__init__("\n".join(lines))
 
 
+_WIDTH = 40  # of a value in a message
+
+
 def found(value: object) -> str:
     """Name what was found, for the first half of an error message: its type, and a short value."""
     if value is None:
@@ -76,5 +79,5 @@ def found(value: object) -> str:
     article = "an" if name[:1].lower() in "aeiou" else "a"
     if isinstance(value, (str, int, float)):
         text = repr(value)
-        return f"{article} {name} ({text if len(text) <= 40 else text[:37] + '...'})"
+        return f"{article} {name} ({text if len(text) <= _WIDTH else text[: _WIDTH - 1] + '…'})"
     return f"{article} {name}"

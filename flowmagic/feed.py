@@ -1,15 +1,15 @@
-"""What a run's pool is fed with: the rows of its batch in their order, and those to retry before them."""
+"""What a run's pool is fed with: the rows of its batch in order, and before them those to retry."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
 from .engines import Engine
 from .params import Batch
-from .pool import drive
+from .pool import Taken, drive
 from .records import CANCELLED, FAILED, SUCCEEDED, Records, from_users_frame
 
 
@@ -27,6 +27,7 @@ class Feed:
         self,
         records: Records,
         engine: Engine,
+        *,
         context: Context,
         clock: Callable[[], float],
         on_broken: Callable[[BaseException], None],
@@ -91,8 +92,8 @@ class Feed:
         self.exhaust()
         self._on_broken(error)
 
-    def take(self) -> tuple[int, Coroutine[Any, Any, Any], Context] | None:
-        """Begin the next instance; return its index, its walk and its context; None: none is left."""
+    def take(self) -> Taken | None:
+        """Begin the next instance: return its index, walk and context; None if none is left."""
         records = self._records
         if self._retries:
             index = self._retries.popleft()

@@ -87,7 +87,7 @@ class Batch:
 BatchLike = Union[Iterable[Any], AsyncIterator[Any], "os.PathLike[str]", Batch]
 
 
-def as_batch(value: Any) -> Batch:
+def as_batch(value: Any) -> Batch:  # noqa: PLR0911 - one return per kind of batch
     """Check a param list and return it as a Batch.
 
     Raises:
@@ -112,6 +112,10 @@ def as_batch(value: Any) -> Batch:
             if type(row) is not dict:
                 _check_row(row, index)
         return Batch(value, rows=rows)
+    return _drawn_batch(value, iterator)
+
+
+def _drawn_batch(value: Any, iterator: Iterator[Any]) -> Batch:
     # The first row is drawn now, so that a generator of the wrong things is refused like a list of them.
     try:
         first = next(iterator)
@@ -263,7 +267,7 @@ def grid(**values: Iterable[Any]) -> list[dict[str, Any]]:
     {'model': 'a', 'temperature': 1}
     """
     columns = [_values(value) for value in values.values()]
-    return [dict(zip(values, row)) for row in itertools.product(*columns)]
+    return [dict(zip(values, row, strict=True)) for row in itertools.product(*columns)]
 
 
 def _values(value: Any) -> list[Any]:

@@ -28,6 +28,10 @@ _ADMITTED = -1
 """Stands for the index of a worker that has been let in and has not begun an instance yet."""
 
 
+Taken = tuple[int, Coroutine[Any, Any, Any], Context]
+"""An instance that has begun: its index, its walk, and the context to drive that in."""
+
+
 class Source(Protocol):
     """Where a pool gets its instances from, and tells how they ended."""
 
@@ -37,13 +41,13 @@ class Source(Protocol):
     async def prepare(self) -> bool:
         """Make the next instance ready to be taken, if that needs awaiting; False: none is left."""
 
-    def take(self) -> tuple[int, Coroutine[Any, Any, Any], Context] | None:
-        """Begin the next instance; return its index, its walk and its context; None: none is left."""
+    def take(self) -> Taken | None:
+        """Begin the next instance: return its index, walk and context; None if none is left."""
 
     def note_end(
         self, index: int, result: Any, error: BaseException | None, *, cancelled: bool
     ) -> None:
-        """Note how an instance ended; `cancelled`: because somebody asked for it. Must not raise."""
+        """Note how an instance ended; `cancelled`: because it was asked to. Must not raise."""
 
     def broken(self, error: BaseException) -> None:
         """Note that a worker broke outside any instance."""
@@ -145,29 +149,19 @@ class Pool:
         if not self._workers and self._timer is None:
             self._on_idle()
 
-    async def _work(self) -> None:
+    async def _work(self) -> None:  # noqa: C901 - the hot path: a call more is felt
         """Drive one instance after the other. A slot is held on entry, and given back by `_left`."""
         task = asyncio.current_task()
         assert task is not None
         source = self._source
         workers = self._workers
         while True:
-            if not self._turn_open:
-                self._turn_open = True
-                self._slice_ends = self._loop.time() + SLICE
-                self._loop.call_soon(self._close_turn)
-            elif self._loop.time() >= self._slice_ends:
+            if self._slice_is_used_up():
                 await _next_turn()
                 continue
             if self._excess():
                 return
-            if source.needs_prepare:
-                async with self._preparing:
-                    if self._excess() or not await source.prepare() or self._excess():
-                        return
-                    taken = source.take()
-            else:
-                taken = source.take()
+            taken = await self._prepared() if source.needs_prepare else source.take()
             if taken is None:
                 return
             index, walk, context = taken
@@ -193,8 +187,25 @@ class Pool:
                 return
             workers[task] = _ADMITTED
 
+    async def _prepared(self) -> Taken | None:
+        """Take the next instance from a source that must be awaited: one worker after the other."""
+        async with self._preparing:
+            if self._excess() or not await self._source.prepare() or self._excess():
+                return None
+            return self._source.take()
+
+    def _slice_is_used_up(self) -> bool:
+        """Whether starting instances has had its share of this turn of the loop."""
+        now = self._loop.time()
+        if not self._turn_open:
+            self._turn_open = True
+            self._slice_ends = now + SLICE
+            self._loop.call_soon(self._close_turn)
+            return False
+        return now >= self._slice_ends
+
     def _excess(self) -> bool:
-        """Whether a worker should leave: held, or the limit was lowered while it waited its turn."""
+        """Whether a worker should leave: held, or the limit was lowered while it waited."""
         limiter = self._limiter
         return self.held or limiter.running > limiter.limits.concurrency
 

@@ -1,9 +1,8 @@
-"""What is known of each instance: the vocabulary (Status, Instance, NodeCopy, RunCounts) and its store.
+"""What is known of each instance, in columns; `instances` gives views of it.
 
-A run of 100,000 instances must neither fill the memory nor feed the garbage collector, so nothing is
-kept as an object per instance. `Records` holds columns, one slot per row, and what the node copies of
-an ended instance did is packed into one `bytes`; `Instance` and `NodeCopy` are views, made when
-somebody looks.
+A run of 100,000 instances must neither fill the memory nor feed the garbage collector, so nothing
+is kept as an object per instance. `Records` holds columns, one slot per row, and what the node
+copies of an ended instance did is packed into one `bytes`.
 
 Columns hold times of the run's own clock, the monotonic one of its event loop; views give seconds
 since the run began.
@@ -12,14 +11,13 @@ since the run began.
 from __future__ import annotations
 
 import asyncio
-import traceback
 from array import array
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from struct import Struct
-from typing import Any, NamedTuple, overload
+from typing import Any
 
 Params = Mapping[Any, Any]
 
@@ -42,14 +40,16 @@ STATUSES = tuple(Status)
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED = range(len(STATUSES))
 
 NAN = float("nan")
-_FIELDS = 5  # of one node copy in a trace: node id, parent, action id, started, ended
-_OPEN, _NO_ACTION = (
-    -2,
-    -1,
-)  # action ids of a copy that has not returned, and of one that returned None
-_MAX_NAMES = (
-    4096  # beyond it, names are kept with their row: some flows return a text as their action
-)
+FIELDS = 5
+"""Fields of one node copy in a trace: node number, parent, action number, started, ended."""
+
+_FORMAT = "iiidd"
+_SIZE = Struct(f"<{_FORMAT}").size
+_LONG_WALK = 100  # node copies; the formats of longer traces are not worth keeping
+# In place of an action's number: the copy has not returned; it returned None, or no known action.
+_OPEN, _NO_ACTION = -2, -1
+# Beyond it, an action is kept with its row: some flows return a text as their action.
+_MAX_NAMES = 4096
 
 
 @dataclass(frozen=True)
@@ -73,31 +73,11 @@ class RunCounts:
         return self.succeeded + self.failed + self.cancelled
 
 
-class NodeCopy(NamedTuple):
-    """What one copy of a node received and did.
-
-    Attributes:
-        node: class name of the node.
-        params: what the copy received, as it was at the moment of `set_params`.
-        started, ended: seconds since the run began; `ended` is None while it runs.
-        action: what it returned to choose the next node; None also while it runs.
-        error: the exception that left it, or None.
-        parent: index, in `Instance.copies`, of the nested flow this copy ran in; None at the top.
-    """
-
-    node: str
-    params: Params
-    started: float
-    ended: float | None
-    action: Any
-    error: BaseException | None
-    parent: int | None
-
-
 class Trace:
     """The node copies of one running instance, as they are being written.
 
-    One flat list, no objects: `open` appends a copy and gives its position, `close` and `fail` end it.
+    One flat list, no objects: `open` appends a copy and gives its position; `close` and `fail` end
+    it.
     """
 
     __slots__ = ("extras", "flat", "index", "records")
@@ -109,9 +89,9 @@ class Trace:
         self.extras: dict[int, dict[str, Any]] | None = None
 
     def open(self, kind: type, parent: int, now: float, params: Params | None) -> int:
-        """Begin a node copy of class `kind`. `params` only where they differ from the instance's."""
+        """Begin a node copy of class `kind`; `params` where they differ from the instance's."""
         flat = self.flat
-        position = len(flat) // _FIELDS
+        position = len(flat) // FIELDS
         records = self.records
         node = records.node_id(kind)
         flat += (node, parent, _OPEN, now, NAN)
@@ -126,7 +106,7 @@ class Trace:
     def close(self, position: int, action: Any, now: float) -> None:
         """End a node copy that returned `action`."""
         flat = self.flat
-        at = position * _FIELDS
+        at = position * FIELDS
         flat[at + 4] = now
         if action is None:
             flat[at + 2] = _NO_ACTION
@@ -138,7 +118,7 @@ class Trace:
 
     def fail(self, position: int, error: BaseException, now: float) -> None:
         """End a node copy that raised `error`."""
-        self.flat[position * _FIELDS + 4] = now
+        self.flat[position * FIELDS + 4] = now
         self._extra(position)["error"] = error
 
     def _extra(self, position: int) -> dict[str, Any]:
@@ -149,7 +129,7 @@ class Trace:
     def packed(self) -> bytes:
         """Return the node copies in their final form."""
         flat = self.flat
-        return _packer(len(flat) // _FIELDS).pack(*flat)
+        return _packer(len(flat) // FIELDS).pack(*flat)
 
 
 _packers: dict[int, Struct] = {}
@@ -158,8 +138,8 @@ _packers: dict[int, Struct] = {}
 def _packer(copies: int) -> Struct:
     packer = _packers.get(copies)
     if packer is None:
-        packer = Struct("<" + "iiidd" * copies)
-        if copies < 100:  # long walks are rare: their formats are not worth keeping
+        packer = Struct("<" + _FORMAT * copies)
+        if copies < _LONG_WALK:
             _packers[copies] = packer
     return packer
 
@@ -338,42 +318,28 @@ class Records:
         return RunCounts(*self.tally)
 
     def merged(self, index: int) -> dict[Any, Any]:
-        """Return the params of an instance: the flow's own, overlaid with the row; empty if dropped."""
+        """Return the flow's own params overlaid with the row; empty if the row was dropped."""
         try:
             row = self.rows[index]
         except KeyError:
             return {}
         return {**self.base, **row}
 
-    def copies(self, index: int) -> list[NodeCopy]:
-        """Return what each node copy of an instance received and did, in the order they began."""
+    def trace_of(self, index: int) -> tuple[Sequence[Any], dict[int, dict[str, Any]]]:
+        """Return what the node copies of an instance left: the fields, and the extras by position.
+
+        The fields come `FIELDS` by `FIELDS`, as `Trace` wrote them, from the trace of a running
+        instance or from what is kept of an ended one.
+        """
         trace = self.live.get(index)
         if trace is not None:
-            flat: Sequence[Any] = tuple(trace.flat)
-            extras = trace.extras or {}
-        else:
-            packed = self._copies.get(index, b"")
-            flat = _packer(len(packed) // 28).unpack(packed)
-            extras = self._extras.get(index, {})
-        params = self.merged(index)
-        copies = []
-        for position in range(len(flat) // _FIELDS):
-            node, parent, action, started, ended = flat[
-                position * _FIELDS : (position + 1) * _FIELDS
-            ]
-            extra = extras.get(position, {})
-            copies.append(
-                NodeCopy(
-                    node=self.node_names[node],
-                    params=extra.get("params", params),
-                    started=started - self.began,
-                    ended=_or_none(ended - self.began),
-                    action=self._actions[action] if action >= 0 else extra.get("action"),
-                    error=extra.get("error"),
-                    parent=None if parent < 0 else parent,
-                )
-            )
-        return copies
+            return tuple(trace.flat), trace.extras or {}
+        packed = self._copies.get(index, b"")
+        return _packer(len(packed) // _SIZE).unpack(packed), self._extras.get(index, {})
+
+    def action_name(self, action: int) -> str | None:
+        """Return the action with a number; None for numbers that stand for none."""
+        return self._actions[action] if action >= 0 else None
 
 
 _PACKAGE = __name__.partition(".")[0]
@@ -388,107 +354,3 @@ def from_users_frame(error: BaseException) -> BaseException:
             return error.with_traceback(entry)
         entry = entry.tb_next
     return error
-
-
-def _or_none(time: float) -> float | None:
-    return None if time != time else time  # noqa: PLR0124 - the one test for NaN without a call
-
-
-class Instance:
-    """One pass of the flow with one params dict: a live view of its row."""
-
-    __slots__ = ("_records", "index")
-
-    def __init__(self, records: Records, index: int) -> None:
-        self._records = records
-        self.index = index
-
-    @property
-    def params(self) -> dict[Any, Any]:
-        """The merged params: the flow's own, overlaid with the row. Empty if the row was dropped."""
-        return self._records.merged(self.index)
-
-    @property
-    def status(self) -> Status:
-        """Pending, running, succeeded, failed or cancelled."""
-        return STATUSES[self._records.status[self.index]]
-
-    @property
-    def node(self) -> str | None:
-        """Class name of the node that began last; None before the first."""
-        return self._records.node_names[self._records.nodes[self.index]] or None
-
-    @property
-    def copies(self) -> list[NodeCopy]:
-        """What each node copy received and did, in the order they began (of the last attempt)."""
-        return self._records.copies(self.index)
-
-    @property
-    def result(self) -> Any:
-        """The last action, or the exception; None before the end."""
-        return self._records.results[self.index]
-
-    @property
-    def error(self) -> BaseException | None:
-        """The exception that ended it, or None."""
-        result = self.result
-        failed = self._records.status[self.index] in (FAILED, CANCELLED)
-        return result if failed and isinstance(result, BaseException) else None
-
-    @property
-    def traceback(self) -> str:
-        """The error's traceback as text; empty if there is none."""
-        error = self.error
-        return "" if error is None else "".join(traceback.format_exception(error))
-
-    @property
-    def started(self) -> float | None:
-        """Seconds from the run's beginning to this instance's; None if it never started."""
-        return _or_none(self._records.started[self.index] - self._records.began)
-
-    @property
-    def ended(self) -> float | None:
-        """Seconds from the run's beginning to this instance's end; None before it."""
-        return _or_none(self._records.ended[self.index] - self._records.began)
-
-    @property
-    def seconds(self) -> float | None:
-        """How long it ran; None before its end."""
-        return _or_none(self._records.ended[self.index] - self._records.started[self.index])
-
-    @property
-    def attempts(self) -> int:
-        """How often it was started (255 stands for more)."""
-        return self._records.attempts[self.index]
-
-    def __repr__(self) -> str:
-        return f"<Instance {self.index}: {self.status}>"
-
-
-class Instances(Sequence[Instance]):
-    """The instances of a run, in the order of the params. A live view."""
-
-    def __init__(self, records: Records) -> None:
-        self._records = records
-
-    def __len__(self) -> int:
-        return len(self._records)
-
-    @overload
-    def __getitem__(self, index: int) -> Instance: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[Instance]: ...
-    def __getitem__(self, index: int | slice) -> Instance | list[Instance]:
-        n = len(self._records)
-        if isinstance(index, slice):
-            return [Instance(self._records, i) for i in range(*index.indices(n))]
-        if not -n <= index < n:
-            raise IndexError(f"There is no instance {index}: the run has {n}.")
-        return Instance(self._records, index % n)
-
-    def __iter__(self) -> Iterator[Instance]:
-        for index in range(len(self._records)):
-            yield Instance(self._records, index)
-
-    def __repr__(self) -> str:
-        return f"<{len(self)} instances>"

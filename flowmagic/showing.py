@@ -10,6 +10,7 @@ of its instance (an error message, say), it is masked there too. The node gets t
 
 from __future__ import annotations
 
+import itertools
 import re
 import reprlib
 import traceback
@@ -21,8 +22,21 @@ MASK = "•••"
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS = frozenset(
-    "apikey authorization bearer cookie credential credentials passphrase passwd password pwd "
-    "secret secrets token".split()
+    [
+        "apikey",
+        "authorization",
+        "bearer",
+        "cookie",
+        "credential",
+        "credentials",
+        "passphrase",
+        "passwd",
+        "password",
+        "pwd",
+        "secret",
+        "secrets",
+        "token",
+    ]
 )
 _SECRET_PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key"), ("auth", "key")})
 _SHORTEST = 4  # masking a shorter value wherever it stands would garble the text around it
@@ -42,7 +56,7 @@ def is_secret(key: object, value: object = "") -> bool:
     named = _SECRET_WORDS.intersection(words)
     if value is None or isinstance(value, (bool, int, float)):
         return value is not None and bool(named & {"password", "passwd", "pwd", "secret"})
-    return bool(named) or any(pair in _SECRET_PAIRS for pair in zip(words, words[1:]))
+    return bool(named) or any(pair in _SECRET_PAIRS for pair in itertools.pairwise(words))
 
 
 class _Repr(reprlib.Repr):
@@ -136,9 +150,8 @@ def _secrets(value: object, depth: int) -> Iterator[str]:
         return
     for key, each in items:
         if is_secret(key, each):
-            if isinstance(each, bytes):
-                each = each.decode("utf-8", "replace")
-            text = each if isinstance(each, str) else brief(each)
+            text = each.decode("utf-8", "replace") if isinstance(each, bytes) else each
+            text = text if isinstance(text, str) else brief(text)
             if len(text) >= _SHORTEST:
                 yield text
                 # "Bearer sk-…" may be quoted without its first word.
@@ -196,9 +209,7 @@ def _is_hidden(filename: str) -> bool:
     return (
         any(f"{name}" in parts[:-1] for name in _HIDDEN)
         and ("site-packages" in parts or filename.startswith(_OURS))
-        or "concurrent" in parts
-        and "futures" in parts
-    )
+    ) or ("concurrent" in parts and "futures" in parts)
 
 
 _OURS = __file__[: -len("showing.py")]

@@ -99,7 +99,7 @@ class Walker:
         try:
             node.set_params(params)
             if isinstance(node, Flow):
-                action = await self._flow_step(node, shared, trace, position, may_await)
+                action = await self._flow_step(node, shared, trace, position, may_await=may_await)
             elif may_await and isinstance(node, AsyncNode):
                 action = await node._run_async(shared)
             elif self._in_thread is not None and _splits(node):
@@ -115,7 +115,7 @@ class Walker:
         return action
 
     async def _flow_step(
-        self, flow: Any, shared: Any, trace: Trace, position: int, may_await: bool
+        self, flow: Any, shared: Any, trace: Trace, position: int, *, may_await: bool
     ) -> Any:
         """Run a nested flow: our copy of it, so that attributes may be set on it."""
         if isinstance(flow, AsyncFlow):

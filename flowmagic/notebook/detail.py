@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..records import Instance, NodeCopy, Records, Status
+from ..instances import Instance, NodeCopy
+from ..records import Records, Status
 from ..showing import (
     MASK,
     brief,

@@ -21,7 +21,8 @@ from typing import Any, cast
 import anywidget
 import traitlets
 
-from ..batchrun import BatchRun, RunStatus
+from ..batchrun import BatchRun
+from ..course import RunStatus
 from ..errors import FlowmagicError
 from ..limits import Limits
 from ..params import Batch

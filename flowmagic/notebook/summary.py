@@ -10,7 +10,8 @@ from html import escape
 from typing import Any
 
 from ..batchrun import BatchRun
-from ..records import CANCELLED, FAILED, Instance
+from ..instances import Instance
+from ..records import CANCELLED, FAILED
 from ..showing import brief, error_text, masked, params_text, secrets_of, traceback_text
 
 FIRST_ROWS = 10

@@ -1,0 +1,333 @@
+"""The course of one run, from prep to post: its states, and what moves it from one to the next.
+
+Everything here happens on the run's loop. `BatchRun` is the handle for everybody else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+from collections.abc import Awaitable, Callable, Iterator
+from enum import Enum
+from types import TracebackType
+from typing import Any
+
+from . import graph
+from .engines.local import LocalEngine
+from .feed import Feed
+from .limits import Limiter, Limits
+from .params import Batch
+from .pool import Pool
+from .records import FAILED, Records, from_users_frame
+
+
+class RunStatus(str, Enum):
+    """Where a run is. A string: `run.status == "finished"` holds."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    STOPPING = "stopping"
+    """Starts no more; the running instances are finishing."""
+    FINISHED = "finished"
+    """Every row was run, whether it succeeded or failed."""
+    STOPPED = "stopped"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+    """The run itself broke: its param source, prep or post raised. See `run.error`."""
+
+    __str__ = str.__str__
+
+
+Post = Callable[[list[Any]], Awaitable[Any]]
+"""Takes the results when all instances have ended, and gives the flow's action."""
+
+
+class Course:
+    """Takes a batch through prep, limiter, engine and post, as often as it is taken up again.
+
+    Args:
+        flow: what runs.
+        batch: what it runs over; None lets the flow's own prep give it.
+        shared: the shared store.
+        limits: to begin with.
+        threads: whether the `exec` of sync nodes runs in threads.
+        keep: see `Records`.
+        post: called instead of the flow's own post.
+        on_status: called whenever the status has changed.
+        on_end: called when the end has come and nobody has taken the run up again.
+    """
+
+    def __init__(
+        self,
+        flow: Any,
+        batch: Batch | None,
+        *,
+        shared: Any,
+        limits: Limits,
+        threads: bool,
+        keep: int,
+        post: Post | None,
+        on_status: Callable[[], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self.loop = loop = asyncio.get_running_loop()
+        self.began = loop.time()
+        self.ended_after: float | None = None
+        """Seconds from the beginning to the end; None before it."""
+        self.records = Records(flow.params, self.began, keep)
+        self.status = RunStatus.RUNNING
+        self.ended = False
+        self.error: BaseException | None = None
+        self.error_traceback: TracebackType | None = None
+        self.action: Any = None
+        self._flow = flow
+        self._shared = shared
+        self._batch = batch
+        self._post = post
+        self._on_status = on_status
+        self._on_end = on_end
+        self._limiter = Limiter(limits)
+        self._engine = LocalEngine(
+            flow, shared, limit=limits.concurrency, threads=threads, clock=loop.time
+        )
+        # The context is taken once, here: each instance starts from it, none sees what another set.
+        self._context = contextvars.copy_context()
+        self._feed = Feed(
+            self.records,
+            self._engine,
+            context=self._context,
+            clock=loop.time,
+            on_broken=self._source_broke,
+            on_interrupt=self._interrupted,
+        )
+        if batch is not None:
+            self._feed.load(batch)
+        self._pool = Pool(self._feed, self._limiter, loop, self._pool_is_idle)
+        self._idle = asyncio.Event()
+        self._outcome = RunStatus.FINISHED
+        self._lacking = RunStatus.FINISHED
+        """How the run ended before it was taken up again, if that left rows out."""
+        self._source_is_broken = False
+        """Whether the source of the batch raised: what it did not give will never come."""
+        self._walking = False
+        self._in_users_code = False
+        """Whether the main task is in the flow's own prep or post, or closes the source."""
+        self._retry_after_post = False
+        self._main_task: asyncio.Task[None] | None = None
+        self._begin()
+
+    # The verbs
+
+    def retune(self, limits: Limits) -> None:
+        """Keep to other limits from now on."""
+        self._limiter.limits = limits
+        self._engine.resize(limits.concurrency)
+        self._pump()
+
+    def pause(self) -> None:
+        """Start no more instances for now."""
+        if self.status == RunStatus.RUNNING:
+            self._hold()
+            self._become(RunStatus.PAUSED)
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        if self.status == RunStatus.PAUSED:
+            self._pool.held = False
+            self._pump()
+            self._become(RunStatus.RUNNING)
+
+    def stop(self) -> None:
+        """Start no more instances; the running ones finish."""
+        if not self.ended and self._outcome == RunStatus.FINISHED:
+            self._outcome = RunStatus.STOPPED
+            self._retry_after_post = False
+            self._hold()
+            self._pump()
+            self._become(RunStatus.STOPPING)
+
+    def cancel(self) -> None:
+        """Start no more instances and cancel the running ones."""
+        if self.ended:
+            return
+        self._outcome = RunStatus.CANCELLED
+        self._retry_after_post = False
+        self._hold()
+        self._become(RunStatus.STOPPING)
+        if self._walking:
+            self._pool.cancel()
+            self._pump()
+        elif self._in_users_code and self._main_task is not None:
+            self._main_task.cancel()
+        # Else it is about to look at the outcome. Cancelled before its first step, it never would.
+
+    def retry_failed(self) -> bool:
+        """Run the failed instances again; return whether there is anything to run."""
+        failed = self.records.with_status(FAILED)
+        if not failed or self.status == RunStatus.STOPPING:
+            return False
+        if self.ended:
+            self._take_up_again(failed)
+        elif self._in_users_code:
+            self._retry_after_post = True
+        else:
+            self._feed.retry(failed)
+            self._idle.clear()
+            self._pump()
+        return True
+
+    def _take_up_again(self, failed: list[int]) -> None:
+        self._feed.retry(failed)
+        if not self._source_is_broken:
+            self.error = None
+        self.ended = False
+        self.ended_after = None
+        if self._outcome != RunStatus.FINISHED:
+            self._lacking = self._outcome
+        self._outcome = RunStatus.FINISHED
+        self._pool.held = False
+        self._begin()
+        self._become(RunStatus.RUNNING)
+
+    def _become(self, status: RunStatus) -> None:
+        if status != self.status:
+            self.status = status
+            self._on_status()
+
+    def _hold(self) -> None:
+        self._pool.held = True
+        self._pool.stop_timer()
+
+    def _pump(self) -> None:
+        if self._walking:
+            self._pool.pump()
+
+    # The course
+
+    def _begin(self) -> None:
+        # In the run's own context, whoever calls: the flow's post runs there.
+        self._main_task = task = self._context.run(self.loop.create_task, self._main())
+        task.add_done_callback(self._main_left)
+
+    async def _main(self) -> None:
+        # An eager task comes here before `_begin` knows it.
+        self._main_task = asyncio.current_task()
+        try:
+            await self._all()
+        except asyncio.CancelledError:
+            # Ours (`cancel`), or the loop is being closed around us.
+            self._outcome = RunStatus.CANCELLED
+        except GeneratorExit:
+            # The loop was closed around us, and nothing more may be awaited.
+            self._outcome = RunStatus.CANCELLED
+            self._end()
+            raise
+        except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
+            self._keep_error(error)
+        await self._close_source()
+        self._end()
+
+    def _main_left(self, task: asyncio.Task[None]) -> None:
+        # A task that the closing loop cancels before its first step has run nothing of `_main`.
+        if not self.ended and task is self._main_task:
+            self._outcome = RunStatus.CANCELLED
+            self._end()
+
+    async def _all(self) -> None:
+        if self._batch is None:
+            if self._outcome != RunStatus.FINISHED:
+                return
+            with self._users_code():
+                self._batch = await graph.own_batch(self._flow, self._shared)
+            # As PocketFlow merges: with what prep may have made of the flow's params.
+            self.records.base = dict(self._flow.params)
+            self._feed.load(self._batch)
+        await self._walk_all()
+        if self.error is None and self._outcome != RunStatus.CANCELLED:
+            await self._finish_batch(self._batch)
+
+    async def _walk_all(self) -> None:
+        self._idle.clear()
+        self._walking = True
+        self._pool.pump()
+        try:
+            while not self._idle.is_set():
+                try:
+                    await self._idle.wait()
+                except asyncio.CancelledError:
+                    self.cancel()
+                    if isinstance(self.error, asyncio.CancelledError):
+                        self.error = None  # the source was hit first, by the same cancellation
+        finally:
+            self._walking = False
+
+    async def _finish_batch(self, batch: Batch) -> None:
+        self.records.cancel_pending()
+        results = list(self.records.results)
+        with self._users_code():
+            if self._post is not None:
+                self.action = await self._post(results)
+            else:
+                self.action = await graph.own_post(self._flow, self._shared, batch, results)
+
+    @contextlib.contextmanager
+    def _users_code(self) -> Iterator[None]:
+        self._in_users_code = True
+        try:
+            yield
+        finally:
+            self._in_users_code = False
+
+    async def _close_source(self) -> None:
+        if self._batch is None:
+            return
+        try:
+            with self._users_code():
+                await self._batch.close()
+        except asyncio.CancelledError:
+            self._outcome = RunStatus.CANCELLED
+        except GeneratorExit:
+            raise
+        except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
+            self._keep_error(error)
+
+    def _keep_error(self, error: BaseException) -> None:
+        if self.error is None:
+            self.error = from_users_frame(error)
+            self.error_traceback = self.error.__traceback__
+
+    def _end(self) -> None:
+        self.records.cancel_pending()
+        self._feed.exhaust()
+        self._engine.close()
+        self.ended_after = self.loop.time() - self.began
+        self.ended = True
+        outcome = self._lacking if self._outcome == RunStatus.FINISHED else self._outcome
+        # Observers first: what they publish must be there when the one who waits goes on.
+        self._become(RunStatus.FAILED if self.error is not None else outcome)
+        if self._retry_after_post:
+            self._retry_after_post = False
+            self.retry_failed()
+        if self.ended:  # else it has been taken up again, perhaps by an observer
+            self._on_end()
+
+    # What pool and feed tell
+
+    def _pool_is_idle(self) -> None:
+        if not (self.status == RunStatus.PAUSED and self._feed.has_next()):
+            self._idle.set()
+
+    def _source_broke(self, error: BaseException) -> None:
+        if isinstance(error, asyncio.CancelledError) and self._outcome == RunStatus.CANCELLED:
+            return  # not of the source's own making
+        self._keep_error(error)
+        self._source_is_broken = True
+        if isinstance(error, KeyboardInterrupt):
+            self.cancel()
+        else:
+            self.stop()
+
+    def _interrupted(self, error: KeyboardInterrupt) -> None:
+        self._keep_error(error)
+        self.cancel()

@@ -1,0 +1,159 @@
+"""The instances of a run as one looks at them: views, made when somebody looks, of what is on record.
+
+Times are seconds since the run began.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, overload
+
+from .records import CANCELLED, FAILED, FIELDS, STATUSES, Params, Records, Status
+
+
+class NodeCopy(NamedTuple):
+    """What one copy of a node received and did.
+
+    Attributes:
+        node: class name of the node.
+        params: what the copy received, as it was at the moment of `set_params`.
+        started, ended: seconds since the run began; `ended` is None while it runs.
+        action: what it returned to choose the next node; None also while it runs.
+        error: the exception that left it, or None.
+        parent: index, in `Instance.copies`, of the nested flow this copy ran in; None at the top.
+    """
+
+    node: str
+    params: Params
+    started: float
+    ended: float | None
+    action: Any
+    error: BaseException | None
+    parent: int | None
+
+
+def copies_of(records: Records, index: int) -> list[NodeCopy]:
+    """Return what each node copy of an instance received and did, in the order they began."""
+    flat, extras = records.trace_of(index)
+    params = records.merged(index)
+    copies = []
+    for position in range(len(flat) // FIELDS):
+        node, parent, action, started, ended = flat[position * FIELDS : (position + 1) * FIELDS]
+        extra = extras.get(position, {})
+        copies.append(
+            NodeCopy(
+                node=records.node_names[node],
+                params=extra.get("params", params),
+                started=started - records.began,
+                ended=_or_none(ended - records.began),
+                action=extra["action"] if "action" in extra else records.action_name(action),
+                error=extra.get("error"),
+                parent=None if parent < 0 else parent,
+            )
+        )
+    return copies
+
+
+def _or_none(time: float) -> float | None:
+    return None if time != time else time  # noqa: PLR0124 - the one test for NaN without a call
+
+
+class Instance:
+    """One pass of the flow with one params dict: a live view of its row."""
+
+    __slots__ = ("_records", "index")
+
+    def __init__(self, records: Records, index: int) -> None:
+        self._records = records
+        self.index = index
+
+    @property
+    def params(self) -> dict[Any, Any]:
+        """The merged params: the flow's own, overlaid with the row. Empty if the row was dropped."""
+        return self._records.merged(self.index)
+
+    @property
+    def status(self) -> Status:
+        """Pending, running, succeeded, failed or cancelled."""
+        return STATUSES[self._records.status[self.index]]
+
+    @property
+    def node(self) -> str | None:
+        """Class name of the node that began last; None before the first."""
+        return self._records.node_names[self._records.nodes[self.index]] or None
+
+    @property
+    def copies(self) -> list[NodeCopy]:
+        """What each node copy received and did, in the order they began (of the last attempt)."""
+        return copies_of(self._records, self.index)
+
+    @property
+    def result(self) -> Any:
+        """The last action, or the exception; None before the end."""
+        return self._records.results[self.index]
+
+    @property
+    def error(self) -> BaseException | None:
+        """The exception that ended it, or None."""
+        result = self.result
+        failed = self._records.status[self.index] in (FAILED, CANCELLED)
+        return result if failed and isinstance(result, BaseException) else None
+
+    @property
+    def traceback(self) -> str:
+        """The error's traceback as text; empty if there is none."""
+        error = self.error
+        return "" if error is None else "".join(traceback.format_exception(error))
+
+    @property
+    def started(self) -> float | None:
+        """Seconds from the run's beginning to this instance's; None if it never started."""
+        return _or_none(self._records.started[self.index] - self._records.began)
+
+    @property
+    def ended(self) -> float | None:
+        """Seconds from the run's beginning to this instance's end; None before it."""
+        return _or_none(self._records.ended[self.index] - self._records.began)
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it ran; None before its end."""
+        return _or_none(self._records.ended[self.index] - self._records.started[self.index])
+
+    @property
+    def attempts(self) -> int:
+        """How often it was started (255 stands for more)."""
+        return self._records.attempts[self.index]
+
+    def __repr__(self) -> str:
+        return f"<Instance {self.index}: {self.status}>"
+
+
+class Instances(Sequence[Instance]):
+    """The instances of a run, in the order of the params. A live view."""
+
+    def __init__(self, records: Records) -> None:
+        self._records = records
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, index: int) -> Instance: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Instance]: ...
+    def __getitem__(self, index: int | slice) -> Instance | list[Instance]:
+        n = len(self._records)
+        if isinstance(index, slice):
+            return [Instance(self._records, i) for i in range(*index.indices(n))]
+        if not -n <= index < n:
+            raise IndexError(f"There is no instance {index}: the run has {n}.")
+        return Instance(self._records, index % n)
+
+    def __iter__(self) -> Iterator[Instance]:
+        for index in range(len(self._records)):
+            yield Instance(self._records, index)
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} instances>"
