@@ -508,7 +508,7 @@ def test_without_a_kernel_it_is_one_line_of_text():
     """In a saved notebook without a kernel the fallback reads as a sentence."""
     panel = Panel("flow", lambda batch, limits: None)
     data, _ = panel._repr_mimebundle_()
-    assert data["text/plain"] == "flowmagic panel of flow, idle"
+    assert data["text/plain"] == "The flowmagic panel of flow; it is live while its kernel runs."
 
 
 def test_an_unknown_option_is_refused():

@@ -397,7 +397,10 @@ class Panel(anywidget.AnyWidget):
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
         if bundle is not None:
-            bundle[0]["text/plain"] = str(self)
+            # A saved notebook keeps it for good: it must not say how things stood when it was made.
+            bundle[0]["text/plain"] = (
+                f"The flowmagic panel of {self._flow_name}; it is live while its kernel runs."
+            )
         return bundle
 
     def __str__(self) -> str:
