@@ -59,7 +59,7 @@ def started(notebook, *cells: str, **options):
     book.run(0)
     for index in range(1, len(cells) + 1):
         book.run(index)
-    book.panel.wait_for()
+    book.panel.first.wait_for()
     return book
 
 
@@ -308,3 +308,24 @@ def test_it_fits_its_page(notebook, width):
         }"""
     )
     assert stuck == []
+
+
+def test_two_views_of_a_panel_show_the_same_and_both_steer(notebook):
+    """The panel shown in a second cell, in mid-run, is another view of the same run."""
+    book = started(
+        notebook,
+        "import gc",
+        MANY,
+        "display([w for w in gc.get_objects() if type(w).__name__ == 'Panel'][-1])",
+    )
+    expect(book.panel).to_have_count(2)
+    first, second = book.panel.nth(0), book.panel.nth(1)
+    second.get_by_role("slider", name="Concurrency limit").focus()
+    book.page.keyboard.press("End")
+    book.until("run.limit == 50")
+    expect(first.get_by_role("spinbutton")).to_have_value("50")
+    first.get_by_role("button", name="Stop", exact=True).click()
+    for view in (first, second):
+        expect(view).to_contain_text("stopped")
+    done = [view.locator(".fm-done").inner_text() for view in (first, second)]
+    assert done[0] == done[1]

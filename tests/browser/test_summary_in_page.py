@@ -1,0 +1,68 @@
+"""What a saved notebook shows of a run: with the kernel it had, without one, and with a new one."""
+
+from __future__ import annotations
+
+import nbformat
+from playwright.sync_api import expect
+
+from .test_panel_in_page import SETUP
+
+CELL = (
+    "%%batchflow flow --limit 5 -o run\n"
+    "[{'user_id': i, 'api_key': 'sk-real-key-1234', **({'fail': 'no user'} if i == 3 else {})}"
+    " for i in range(6)]"
+)
+MARKUP = "%%batchflow flow -o run\n[{'fail': '<img src=x onerror=window.hit=1><b>bold</b>'}]"
+
+
+def _finished(notebook, cell):
+    book = notebook(SETUP, cell)
+    book.run(0)
+    book.run(1)
+    book.until("run.ended")
+    book.page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.content.widgets[1].model.sharedModel"
+        ".toJSON().outputs.some(each => JSON.stringify(each.data).includes('failed'))"
+    )
+    return book
+
+
+def test_the_summary_of_a_background_run_reaches_the_saved_file(notebook):
+    """Filled in after the cell had ended, it is in the file, with secrets masked."""
+    book = _finished(notebook, CELL)
+    expect(
+        book.page.locator("details summary", has_text="5 of 6 succeeded, 1 failed")
+    ).to_be_visible()
+    book.save()
+    saved = (book.server.root / book.name).read_text()
+    outputs = nbformat.reads(saved, as_version=4).cells[1].outputs
+    [summary] = [each.data for each in outputs if "text/html" in each.data]
+    assert "5 of 6 succeeded, 1 failed" in summary["text/html"]
+    assert "5 of 6 succeeded, 1 failed" in summary["text/plain"]
+    assert "ValueError: no user" in summary["text/plain"]
+    assert "sk-real-key-1234" not in "".join(map(str, outputs))
+
+
+def test_reopened_with_a_new_kernel_the_summary_stands(notebook):
+    """The panel is gone with its kernel, and says so or nothing; the summary is read as before."""
+    book = _finished(notebook, CELL)
+    book.save()
+    book.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown().then(() => null)"
+    )
+    book.page.reload()
+    book.ready()
+    summary = book.page.locator("details summary", has_text="5 of 6 succeeded, 1 failed")
+    expect(summary).to_be_visible()
+    expect(book.page.get_by_text("ValueError: no user").first).to_be_visible()
+    # Nothing of the old run is in the new kernel, and nothing on the page acts as if it were.
+    assert book.value("'run' in globals()") is False
+    assert book.panel.count() == 0 or book.button("Stop").is_disabled()
+
+
+def test_markup_in_a_summary_stays_text(notebook):
+    """An error message that is HTML is shown, not obeyed."""
+    book = _finished(notebook, MARKUP)
+    expect(book.page.locator("details td", has_text="<img src=x").first).to_be_visible()
+    assert book.page.evaluate("() => window.hit === undefined")
+    assert book.page.locator("details img, details b").count() == 0
