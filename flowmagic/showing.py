@@ -14,7 +14,7 @@ import itertools
 import re
 import reprlib
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -175,33 +175,40 @@ _FRAMES = 30
 _LONGEST = 20_000
 
 
-def traceback_text(error: BaseException, secrets: set[str] | frozenset[str] = frozenset()) -> str:
+def traceback_text(
+    error: BaseException,
+    secrets: set[str] | frozenset[str] = frozenset(),
+    name_of: Callable[[str], str] = str,
+) -> str:
     """Return an error's traceback from the user's frames: ours and PocketFlow's are left out.
 
-    At most 30 frames and 20,000 characters; `secrets` are masked.
+    At most 30 frames and 20,000 characters; `secrets` are masked; `name_of` turns the names of
+    files into those to be shown.
     """
     try:
         report = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
-        _hide_frames(report, set())
+        _hide_frames(report, name_of, set())
         text = "".join(report.format())
     except Exception as failure:  # noqa: BLE001 - an exception's own __str__ or __cause__ misbehaves
         text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
     return cut(masked(text, set(secrets)), _LONGEST)
 
 
-def _hide_frames(report: Any, seen: set[int]) -> None:
+def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> None:
     if report is None or id(report) in seen:
         return
     seen.add(id(report))
     kept = [frame for frame in report.stack if not _is_hidden(frame.filename)]
     if kept:
         report.stack = traceback.StackSummary.from_list(kept)
+    for frame in report.stack:
+        frame.filename = name_of(frame.filename)
     for linked in (
         report.__cause__,
         report.__context__,
         *(getattr(report, "exceptions", ()) or ()),
     ):
-        _hide_frames(linked, seen)
+        _hide_frames(linked, name_of, seen)
 
 
 def _is_hidden(filename: str) -> bool:

@@ -21,6 +21,7 @@ from ..showing import (
     secrets_of,
     traceback_text,
 )
+from .cells import name_of
 from .wire import CopyDetail, Detail, ParamDetail, RowTexts
 
 _LINE = 200  # characters of a row's params
@@ -75,7 +76,9 @@ def detail_of(records: Records, index: int) -> Detail:
         "seconds": instance.seconds if ended else None,
         "result": _shown(instance.result, secrets) if instance.status == Status.SUCCEEDED else "",
         "error": error_text(error, secrets, 1_000) if error is not None and not cancelled else "",
-        "traceback": traceback_text(error, secrets) if error is not None and not cancelled else "",
+        "traceback": traceback_text(error, secrets, name_of)
+        if error is not None and not cancelled
+        else "",
         "copies": _copies(copies[:_MOST_COPIES], secrets),
         "note": note,
     }

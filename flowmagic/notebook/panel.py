@@ -30,6 +30,7 @@ from ..records import Records
 from ..showing import cut, error_text
 from .detail import detail_of, row_texts
 from .paramlist import ParamList
+from .summary import secrets_of_run
 from .wire import Check, Command, Delta, Detail, Header, RowTexts, pack_columns, pack_rows
 
 _HERE = pathlib.Path(__file__).parent
@@ -161,7 +162,7 @@ class Panel(anywidget.AnyWidget):
             self._limits = Limits(run.limit, run.per_minute)
         notice = self._notice
         if not notice and run is not None and run.error is not None:
-            notice = error_text(run.error, width=500)
+            notice = error_text(run.error, secrets_of_run(run), width=500)
         return {
             "flow": self._flow_name,
             "status": "idle" if run is None else str(run.status),

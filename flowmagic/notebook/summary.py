@@ -13,6 +13,7 @@ from ..batchrun import BatchRun
 from ..instances import Instance
 from ..records import CANCELLED, FAILED
 from ..showing import brief, error_text, masked, params_text, secrets_of, traceback_text
+from .cells import name_of
 
 FIRST_ROWS = 10
 MOST_BYTES = 200_000
@@ -68,7 +69,15 @@ def _result(instance: Instance, secrets: set[str]) -> str:
 
 def broke(run: BatchRun) -> str:
     """Return the traceback of what broke the run itself; empty if nothing did."""
-    return "" if run.error is None else traceback_text(run.error)
+    return "" if run.error is None else traceback_text(run.error, secrets_of_run(run), name_of)
+
+
+def secrets_of_run(run: BatchRun) -> set[str]:
+    """Return the secrets among the params, for a text that belongs to no single instance.
+
+    Of the first thousand rows: in a batch, a secret is nearly always the same one.
+    """
+    return set().union(*(secrets_of(each.params) for each in run.instances[:1_000]))
 
 
 def as_text(run: BatchRun) -> str:

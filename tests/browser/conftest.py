@@ -27,10 +27,15 @@ PATIENCE = 60_000  # milliseconds, on a slow machine
 
 
 def pytest_collection_modifyitems(items):
-    """Mark every test of this folder, so that one can leave them out."""
-    for item in items:
-        if Path(item.path).parent == Path(__file__).parent:
-            item.add_marker(pytest.mark.browser)
+    """Mark every test of this folder, so that one can leave them out, and run them last.
+
+    Playwright's driver leaves an event loop running in the main thread for as long as the session
+    has a browser; the tests that start loops of their own must be over by then.
+    """
+    here = [item for item in items if Path(item.path).parent == Path(__file__).parent]
+    for item in here:
+        item.add_marker(pytest.mark.browser)
+    items[:] = [item for item in items if item not in here] + here
 
 
 def _missing(reason: str) -> None:

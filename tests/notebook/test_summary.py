@@ -126,3 +126,16 @@ async def test_a_run_under_way_can_be_summed_up():
     run.cancel()
     await run
     assert "2 cancelled; run cancelled" in summary.as_text(run)
+
+
+async def test_a_secret_in_an_error_of_the_run_itself_is_masked():
+    """An error of post belongs to no instance; it may quote any."""
+
+    class Bad(AsyncParallelBatchFlow):
+        async def post_async(self, shared, params, results):
+            raise KeyError(params[0]["api_key"])
+
+    run = await _run([{"api_key": "sk-very-secret-123"}], Bad(start=Echo()))
+    for text in (summary.as_text(run), summary.as_html(run)):
+        assert "KeyError" in text
+        assert "sk-very-secret-123" not in text
