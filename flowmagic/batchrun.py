@@ -246,6 +246,7 @@ class BatchRun:
             InstancesFailedError: instances failed; it names the count and the first few.
             Anything that broke the run itself.
         """
+        __tracebackhide__ = True
         self._self_or_error()
         failures = [(each.index, each.result) for each in self.failures]
         if failures:
@@ -289,10 +290,12 @@ class BatchRun:
         return self._finished().__await__()
 
     async def _finished(self) -> BatchRun:
+        __tracebackhide__ = True
         await self.settled()
         return self._self_or_error()
 
     def _self_or_error(self) -> BatchRun:
+        __tracebackhide__ = True  # IPython then shows the user's frames only
         if self.error is not None:
             # Raised anew each time, and not with the frames of everybody who awaited it before.
             raise self.error.with_traceback(self._course.error_traceback)
@@ -320,6 +323,7 @@ class BatchRun:
         Args:
             timeout: seconds after which TimeoutError is raised; the run goes on.
         """
+        __tracebackhide__ = True
         if self._over.is_set():
             return self._self_or_error()
         try:

@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from .errors import FlowmagicError
+
 MASK = "•••"
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
@@ -170,7 +172,6 @@ def masked(text: str, secrets: set[str]) -> str:
     return text
 
 
-_HIDDEN = ("flowmagic", "pocketflow")
 _FRAMES = 30
 _LONGEST = 20_000
 
@@ -182,9 +183,12 @@ def traceback_text(
 ) -> str:
     """Return an error's traceback from the user's frames: ours and PocketFlow's are left out.
 
+    An error of ours is its message, which says all: no frame of it is the user's.
     At most 30 frames and 20,000 characters; `secrets` are masked; `name_of` turns the names of
     files into those to be shown.
     """
+    if isinstance(error, FlowmagicError):
+        return cut(masked(f"{type(error).__name__}: {error}\n", set(secrets)), _LONGEST)
     try:
         report = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
         _hide_frames(report, name_of, set())
@@ -198,9 +202,9 @@ def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> 
     if report is None or id(report) in seen:
         return
     seen.add(id(report))
-    kept = [frame for frame in report.stack if not _is_hidden(frame.filename)]
-    if kept:
-        report.stack = traceback.StackSummary.from_list(kept)
+    foreign = [frame for frame in report.stack if not frame.filename.startswith(_OURS)]
+    users = [frame for frame in foreign if not _is_hidden(frame.filename)]
+    report.stack = traceback.StackSummary.from_list(users or foreign)
     for frame in report.stack:
         frame.filename = name_of(frame.filename)
     for linked in (
@@ -212,11 +216,8 @@ def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> 
 
 
 def _is_hidden(filename: str) -> bool:
-    parts = re.split(r"[\\/]", filename)
-    return (
-        any(f"{name}" in parts[:-1] for name in _HIDDEN)
-        and ("site-packages" in parts or filename.startswith(_OURS))
-    ) or ("concurrent" in parts and "futures" in parts)
+    parts = re.split(r"[\\/]", filename)[:-1]
+    return parts[-1:] == ["pocketflow"] or parts[-2:] == ["concurrent", "futures"]
 
 
 _OURS = __file__[: -len("showing.py")]

@@ -139,3 +139,16 @@ async def test_a_secret_in_an_error_of_the_run_itself_is_masked():
     for text in (summary.as_text(run), summary.as_html(run)):
         assert "KeyError" in text
         assert "sk-very-secret-123" not in text
+
+
+async def test_an_error_of_ours_is_its_message_and_no_frame():
+    """A wrong row of a generator: what was found and what to write, not where we noticed."""
+
+    def rows():
+        yield {"n": 1}
+        yield 3
+
+    run = await _run(rows())
+    for text in (summary.as_text(run), _Tags(summary.as_html(run)).text):
+        assert "BatchError: Item 1 of the batch is an int (3)" in text
+        assert "File " not in text
