@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from . import lag, memory, overhead, retune
+from . import interrupt, lag, memory, overhead, retune
 from .measuring import positive
 
 BENCHMARKS = {
-    module.__name__.rpartition(".")[2]: module for module in (overhead, lag, memory, retune)
+    module.__name__.rpartition(".")[2]: module
+    for module in (overhead, lag, memory, retune, interrupt)
 }
 
 

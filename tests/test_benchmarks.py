@@ -12,6 +12,7 @@ TINY = {
     "overhead": (["--instances", "20", "--limit", "3", "--rounds", "1"], "CPU / sequential loop"),
     "lag": (["--instances", "6", "--at-once", "20", "--limit", "3", "--rounds", "1"], "worst lag"),
     "memory": (["--instances", "20", "--limit", "3", "--rounds", "1"], "peak memory growth"),
+    "interrupt": (["--limit", "3", "--rounds", "1"], "3 instances running"),
     "retune": (["--low", "2", "--high", "6", "--rounds", "1"], "2 -> 6"),
 }
 
