@@ -42,7 +42,7 @@ def test_every_benchmark_is_listed_and_tried_here():
         if "OPTIONS = {" in path.read_text(encoding="utf-8")
     }
     assert modules == set(TINY)
-    assert all(f"\n    {name} " in listed for name in modules)
+    assert all(f"\n    {name}" in listed for name in modules)
 
 
 def test_a_number_that_is_not_positive_is_refused():
