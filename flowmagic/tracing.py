@@ -50,16 +50,27 @@ class Walker:
         self._plain: dict[type, bool] = {}
         self._on_loop = self if in_thread is None else Walker(clock, None)
 
-    async def run(self, flow: Any, shared: Any, params: dict[Any, Any], trace: Trace) -> Any:
-        """Run one instance of a flow, or of a single node, and return its last action."""
+    def run(
+        self, flow: Any, shared: Any, params: dict[Any, Any], trace: Trace
+    ) -> Coroutine[Any, Any, Any]:
+        """Return the walk of one instance of a flow, or a single node, which gives its last action."""
+        # Not a coroutine itself: each one that stands between a task and a node costs every step.
         if not isinstance(flow, Flow):
-            node = self._copy(flow)
-            position = self._open(node, None, trace, -1)
-            return await self._step(node, shared, params, trace, position, may_await=True)
+            return self._node(flow, shared, params, trace)
         name = "_orch_async" if isinstance(flow, AsyncFlow) else "_orch"
         if _is_stock(flow, name):
-            return await self._walk(flow, shared, params, trace, -1)
-        # Its own orchestration: it runs as it stands, on the user's object, and leaves one record.
+            return self._walk(flow, shared, params, trace, -1)
+        return self._own_orchestration(flow, name, shared, params, trace)
+
+    async def _node(self, node: Any, shared: Any, params: dict[Any, Any], trace: Trace) -> Any:
+        node = self._copy(node)
+        position = self._open(node, None, trace, -1)
+        return await self._step(node, shared, params, trace, position, may_await=True)
+
+    async def _own_orchestration(
+        self, flow: Any, name: str, shared: Any, params: dict[Any, Any], trace: Trace
+    ) -> Any:
+        """Run a top-level flow as it stands, on the user's own object; it leaves one record."""
         position = self._open(flow, None, trace, -1)
         try:
             action = getattr(flow, name)(shared, params)
@@ -83,11 +94,23 @@ class Walker:
         action = None
         node = self._copy(flow.start_node)
         while node:
-            if not _same(p, snapshot):
-                snapshot, known = _snapshot(p), False
             position = self._open(node, None if known else snapshot, trace, parent)
-            action = await self._step(node, shared, p, trace, position, may_await=may_await)
-            node = self._copy(flow.get_next_node(node, action))
+            if may_await and isinstance(node, AsyncNode) and not isinstance(node, Flow):
+                # As `_step` does; written out, since most nodes are of this kind.
+                try:
+                    node.set_params(p)
+                    action = await node._run_async(shared)
+                except BaseException as error:
+                    trace.fail(position, error, self._clock())
+                    raise
+                trace.close(position, action, self._clock())
+            else:
+                action = await self._step(node, shared, p, trace, position, may_await=may_await)
+            node = flow.get_next_node(node, action)
+            if node is not None:
+                node = self._copy(node)
+                if not _same(p, snapshot):
+                    snapshot, known = _snapshot(p), False
         return action
 
     def _open(self, node: Any, params: Any, trace: Trace, parent: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from ..records import Trace
@@ -12,7 +13,7 @@ __all__ = ["Engine"]
 class Engine(Protocol):
     """Runs instances. A run has one; it is told nothing of limits, which the pool keeps."""
 
-    async def run(self, params: dict[Any, Any], trace: Trace) -> Any:
+    def run(self, params: dict[Any, Any], trace: Trace) -> Coroutine[Any, Any, Any]:
         """Run one instance with its merged params, write its node copies, return its last action."""
 
     def resize(self, limit: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -28,9 +28,9 @@ class LocalEngine:
         self._executor: ThreadPoolExecutor | None = None
         self._walker = Walker(clock, self._in_thread if threads else None)
 
-    async def run(self, params: dict[Any, Any], trace: Trace) -> Any:
-        """Run one instance; see `Engine`."""
-        return await self._walker.run(self._flow, self._shared, params, trace)
+    def run(self, params: dict[Any, Any], trace: Trace) -> Coroutine[Any, Any, Any]:
+        """Return the walk of one instance; see `Engine`."""
+        return self._walker.run(self._flow, self._shared, params, trace)
 
     async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
         # An own pool: asyncio's default one has only a few threads more than there are cores.
