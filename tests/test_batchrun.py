@@ -11,10 +11,11 @@ import weakref
 
 import pytest
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode, AsyncParallelBatchFlow, BatchFlow, Node
-from .virtualtime import Spy, VirtualLoop, run_virtual, virtual
 
 import flowmagic as fm
 from flowmagic import RunStatus, batchflow
+
+from .virtualtime import Spy, VirtualLoop, run_virtual, virtual
 
 ROWS = [{"i": i} for i in range(10)]
 
@@ -761,10 +762,7 @@ def test_a_generator_that_raises_ends_the_run_with_its_error(error, is_async):
         raise error
 
     async def main():
-        if is_async:
-            source = async_generator(10, [], wrong=2, error=error)
-        else:
-            source = raising()
+        source = async_generator(10, [], wrong=2, error=error) if is_async else raising()
         run = batchflow(Sleeper(failing=[1]), source, limit=1)
         await run.settled()
         assert run.error is error
@@ -1012,7 +1010,7 @@ async def test_timeout_scopes_and_task_groups_inside_nodes_work():
             async with asyncio.TaskGroup() as group:
                 group.create_task(boom())
                 group.create_task(asyncio.sleep(10))
-        except BaseExceptionGroup:
+        except ExceptionGroup:  # noqa: F821 - of Python 3.11, like this test
             pass
 
     run = await batchflow(Calls(work), ROWS, limit=2)

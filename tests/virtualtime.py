@@ -76,7 +76,7 @@ class Spy:
         self.live = self.peak = 0
         self.starts: list[float] = []
 
-    def __enter__(self) -> Spy:
+    def __enter__(self) -> Spy:  # noqa: PYI034 - typing.Self is younger than Python 3.10
         self.live += 1
         self.peak = max(self.peak, self.live)
         self.starts.append(asyncio.get_running_loop().time())
