@@ -15,6 +15,7 @@ import re
 import reprlib
 import traceback
 from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -61,11 +62,17 @@ def is_secret(key: object, value: object = "") -> bool:
     return bool(named) or any(pair in _SECRET_PAIRS for pair in itertools.pairwise(words))
 
 
+def _plain_repr(value: object, kind: type) -> bool:
+    """Whether a value of a subclass is shown as its base class shows it."""
+    return getattr(type(value), "__repr__") is getattr(kind, "__repr__")  # noqa: B009 - mypy takes them for bound
+
+
 class _Repr(reprlib.Repr):
     """reprlib's bounded repr, in the given order, with secrets masked at any depth."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, secrets: AbstractSet[str]) -> None:
         super().__init__()
+        self._secrets = secrets
         self.maxstring = self.maxother = self.maxlong = width
         self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 8
         self.maxlevel = 4
@@ -75,10 +82,22 @@ class _Repr(reprlib.Repr):
             return f"{type(x).__name__}({self.repr_dict(x, level)})"
         if is_dataclass(x) and not isinstance(x, type):
             return self._repr_fields(x, level)
-        if type(x).__repr__ in (str.__repr__, bytes.__repr__) and len(x) > self.maxstring:  # type: ignore[comparison-overlap]
-            x = x[: self.maxstring]  # before repr: it may be many megabytes long
-            return f"{repr(x)[: self.maxstring - 1]}…"
+        if isinstance(x, str) and _plain_repr(x, str):
+            return cut(repr(_start(x, self.maxstring, self._secrets)), self.maxstring)
+        if isinstance(x, bytes) and _plain_repr(x, bytes):
+            # Before repr: it may be many megabytes long.
+            return cut(
+                _start(repr(x[: _FAR * self.maxstring]), self.maxstring, self._secrets),
+                self.maxstring,
+            )
         return super().repr1(x, level)
+
+    def repr_instance(self, x: Any, level: int) -> str:
+        try:
+            text = repr(x)
+        except Exception:  # noqa: BLE001 - somebody's __repr__
+            return super().repr_instance(x, level)  # names the class and no more
+        return cut(_start(text, self.maxother, self._secrets), self.maxother)
 
     def repr_dict(self, x: Any, level: int) -> str:
         if level <= 0:
@@ -104,13 +123,30 @@ class _Repr(reprlib.Repr):
         return f"{type(x).__name__}({', '.join(parts)})"
 
 
-def brief(value: object, width: int = 80) -> str:
-    """Return a repr of at most `width` characters, on one line; never raises."""
+_NONE: frozenset[str] = frozenset()
+_FAR = 8  # widths to read of a text that is to be masked and then cut
+
+
+def _start(text: str, width: int, secrets: AbstractSet[str]) -> str:
+    """Return the start of a text, masked, and a little more than `width` long.
+
+    Masked before it is cut: of a secret that is cut in two, the first part would stay.
+    """
+    if not secrets:
+        return text[: width + 1]
+    longest = max(map(len, secrets))
+    start = text[: _FAR * width + longest]
+    shown = masked(start, secrets)
+    return shown if len(start) == len(text) else shown[: -2 * longest]
+
+
+def brief(value: object, width: int = 80, secrets: AbstractSet[str] = _NONE) -> str:
+    """Return a repr of at most `width` characters, on one line, with `secrets` masked; never raises."""
     try:
-        text = _Repr(width).repr(value)
+        text = _Repr(width, secrets).repr(value)
     except Exception as error:  # noqa: BLE001 - somebody's __repr__, __len__ or __getitem__
         text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
-    return cut(" ".join(text.split("\n")), width)
+    return cut(masked(" ".join(text.split("\n")), secrets), width)
 
 
 def cut(text: str, width: int) -> str:
@@ -122,16 +158,25 @@ def cut(text: str, width: int) -> str:
 
 def params_text(params: Mapping[Any, Any], width: int = 200) -> str:
     """Return params as `user_id=1, type='premium'`, in at most `width` characters."""
+    secrets = secrets_of(params)  # they may also stand in the values of other keys
     parts = []
     length = 0
     for key, value in params.items():
-        shown = MASK if is_secret(key, value) else brief(value, min(width, 80))
-        parts.append(f"{cut(str(key), 40) if isinstance(key, str) else brief(key, 40)}={shown}")
+        shown = MASK if is_secret(key, value) else brief(value, min(width, 80), secrets)
+        parts.append(f"{key_text(key, 40, secrets)}={shown}")
         length += len(parts[-1]) + 2
         if length > width:
             break
-    # A secret may also stand in the value of another key.
-    return cut(masked(", ".join(parts), secrets_of(params)), width)
+    return cut(", ".join(parts), width)
+
+
+def key_text(key: object, width: int, secrets: AbstractSet[str] = _NONE) -> str:
+    """Return the name of a param in at most `width` characters: a string without quotes."""
+    return (
+        cut(_start(key, width, secrets), width)
+        if isinstance(key, str)
+        else brief(key, width, secrets)
+    )
 
 
 def secrets_of(value: object, depth: int = 4) -> set[str]:
@@ -162,7 +207,7 @@ def _secrets(value: object, depth: int) -> Iterator[str]:
             yield from _secrets(each, depth - 1)
 
 
-def masked(text: str, secrets: set[str]) -> str:
+def masked(text: str, secrets: AbstractSet[str]) -> str:
     """Return a text with every occurrence of the given secret values masked."""
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, MASK)
@@ -178,7 +223,7 @@ _LONGEST = 20_000
 
 def traceback_text(
     error: BaseException,
-    secrets: set[str] | frozenset[str] = frozenset(),
+    secrets: AbstractSet[str] = _NONE,
     name_of: Callable[[str], str] = str,
 ) -> str:
     """Return an error's traceback from the user's frames: ours and PocketFlow's are left out.
@@ -188,14 +233,14 @@ def traceback_text(
     files into those to be shown.
     """
     if isinstance(error, FlowmagicError):
-        return cut(masked(f"{type(error).__name__}: {error}\n", set(secrets)), _LONGEST)
+        return cut(masked(f"{type(error).__name__}: {error}\n", secrets), _LONGEST)
     try:
         report = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
         _hide_frames(report, name_of, set())
         text = "".join(report.format())
     except Exception as failure:  # noqa: BLE001 - an exception's own __str__ or __cause__ misbehaves
         text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
-    return cut(masked(text, set(secrets)), _LONGEST)
+    return cut(masked(text, secrets), _LONGEST)
 
 
 def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> None:
@@ -223,14 +268,13 @@ def _is_hidden(filename: str) -> bool:
 _OURS = __file__[: -len("showing.py")]
 
 
-def error_text(
-    error: BaseException, secrets: set[str] | frozenset[str] = frozenset(), width: int = 200
-) -> str:
+def error_text(error: BaseException, secrets: AbstractSet[str] = _NONE, width: int = 200) -> str:
     """Return `ValueError: message` on one line, in at most `width` characters; never raises."""
     try:
         message = str(error)
     except Exception:  # noqa: BLE001 - somebody's __str__
         message = "(its message cannot be shown)"
     name = type(error).__name__
-    line = " ".join(f"{name}: {message[:_LONGEST]}".split()) if message else name
-    return cut(masked(line, set(secrets)), width)
+    message = _start(message, width, secrets)
+    line = " ".join(f"{name}: {message}".split()) if message else name
+    return cut(line, width)

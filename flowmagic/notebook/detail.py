@@ -16,7 +16,7 @@ from ..showing import (
     cut,
     error_text,
     is_secret,
-    masked,
+    key_text,
     params_text,
     secrets_of,
     traceback_text,
@@ -26,6 +26,7 @@ from .wire import CopyDetail, Detail, ParamDetail, RowTexts
 
 _LINE = 200  # characters of a row's params
 _VALUE = 400  # characters of one value in an opened row
+_KEY = 60  # of its name
 _MOST_COPIES = 100
 _MOST_PARAMS = 50
 
@@ -41,12 +42,7 @@ def _row_text(records: Records, index: int) -> str:
     params = records.merged(index)
     if not params and index not in _kept(records):
         return "(no longer kept)"
-    secrets = secrets_of(params)
-    if not secrets:
-        return params_text(params, _LINE)
-    # A secret quoted in another param must be masked before anything is cut.
-    parts = [f"{_key(key)}={_value(key, each, secrets, 80)}" for key, each in params.items()]
-    return cut(", ".join(parts), _LINE)
+    return params_text(params, _LINE)
 
 
 def _kept(records: Records) -> Any:
@@ -74,7 +70,9 @@ def detail_of(records: Records, index: int) -> Detail:
         "attempts": instance.attempts,
         "started": instance.started,
         "seconds": instance.seconds if ended else None,
-        "result": _shown(instance.result, secrets) if instance.status == Status.SUCCEEDED else "",
+        "result": brief(instance.result, _VALUE, secrets)
+        if instance.status == Status.SUCCEEDED
+        else "",
         "error": error_text(error, secrets, 1_000) if error is not None and not cancelled else "",
         "traceback": traceback_text(error, secrets, name_of)
         if error is not None and not cancelled
@@ -96,7 +94,7 @@ def _copies(copies: list[NodeCopy], secrets: set[str]) -> list[CopyDetail]:
                 "params": _params(each.params, before, secrets),
                 "started": each.started,
                 "seconds": None if each.ended is None else each.ended - each.started,
-                "action": None if each.action is None else _shown(each.action, secrets),
+                "action": None if each.action is None else brief(each.action, _VALUE, secrets),
                 "error": "" if each.error is None else error_text(each.error, secrets, 1_000),
             }
         )
@@ -115,10 +113,16 @@ def _params(
                 mark = "new"
             elif not _equal(before[key], value):
                 mark = "changed"
-        shown.append({"key": _key(key), "value": _value(key, value, secrets), "mark": mark})
+        shown.append(
+            {
+                "key": key_text(key, _KEY, secrets),
+                "value": _value(key, value, secrets),
+                "mark": mark,
+            }
+        )
     for key in before or ():
         if key not in params and len(shown) < _MOST_PARAMS:
-            shown.append({"key": _key(key), "value": "", "mark": "gone"})
+            shown.append({"key": key_text(key, _KEY, secrets), "value": "", "mark": "gone"})
     if len(params) > _MOST_PARAMS:
         shown.append({"key": "…", "value": f"{len(params) - _MOST_PARAMS} more", "mark": ""})
     return shown
@@ -133,14 +137,5 @@ def _equal(one: object, other: object) -> bool:
         return False
 
 
-def _key(key: object) -> str:
-    return cut(key, 60) if isinstance(key, str) else brief(key, 60)
-
-
-def _value(key: object, value: object, secrets: set[str], width: int = _VALUE) -> str:
-    return MASK if is_secret(key, value) else _shown(value, secrets, width)
-
-
-def _shown(value: object, secrets: set[str], width: int = _VALUE) -> str:
-    # Masked while still long, then cut: a secret cut in two would no longer be found.
-    return cut(masked(brief(value, 8 * width), secrets), width)
+def _value(key: object, value: object, secrets: set[str]) -> str:
+    return MASK if is_secret(key, value) else brief(value, _VALUE, secrets)

@@ -12,7 +12,7 @@ from typing import Any
 from ..batchrun import BatchRun
 from ..instances import Instance
 from ..records import CANCELLED, FAILED
-from ..showing import brief, error_text, masked, params_text, secrets_of, traceback_text
+from ..showing import brief, error_text, params_text, secrets_of, traceback_text
 from .cells import name_of
 
 FIRST_ROWS = 10
@@ -61,7 +61,7 @@ def row(instance: Instance) -> tuple[str, ...]:
 
 def _result(instance: Instance, secrets: set[str]) -> str:
     if (error := instance.error) is None:
-        return masked(brief(instance.result, 80), secrets) if instance.seconds is not None else ""
+        return brief(instance.result, 80, secrets) if instance.seconds is not None else ""
     if instance._records.status[instance.index] == CANCELLED:
         return ""
     return error_text(error, secrets)

@@ -1,0 +1,74 @@
+"""Errors say what was found, what was expected, and what to write."""
+
+import pytest
+
+import flowmagic
+from flowmagic import errors
+
+
+@pytest.mark.parametrize(
+    ("error", "base"),
+    [
+        (errors.BatchError, TypeError),
+        (errors.FlowError, TypeError),
+        (errors.LimitError, ValueError),
+        (errors.NoRunningLoopError, RuntimeError),
+        (errors.MissingExtraError, ImportError),
+    ],
+)
+def test_each_error_is_caught_by_ours_and_by_pythons_name(error, base):
+    """`except ValueError` is what somebody writes who does not know our names."""
+    assert issubclass(error, errors.FlowmagicError)
+    assert issubclass(error, base)
+
+
+def test_every_error_is_drawn_in_the_tree_and_public():
+    """The docstring's tree leaves none out, and all can be imported from the package."""
+    ours = [
+        name
+        for name, value in vars(errors).items()
+        if isinstance(value, type) and issubclass(value, errors.FlowmagicError)
+    ]
+    assert len(ours) == 7
+    for name in ours:
+        assert name in errors.__doc__
+        assert getattr(flowmagic, name) is getattr(errors, name)
+
+
+def test_ipython_shows_one_line():
+    """The message says what to do; our frames would not."""
+    assert errors.BatchError("It is None.")._render_traceback_() == ["BatchError: It is None."]
+
+
+def test_many_failures_are_counted_and_the_first_are_shown():
+    """The count, three in full, and where all of them are."""
+    failures = [(index, ValueError(f"bad {index}")) for index in (1, 4, 6, 7, 9)]
+    error = errors.InstancesFailedError(failures, 10)
+    assert str(error).splitlines() == [
+        "5 of 10 instances failed:",
+        "  instance 1: ValueError: bad 1",
+        "  instance 4: ValueError: bad 4",
+        "  instance 6: ValueError: bad 6",
+        "  … and 2 more, all in `.failures`",
+    ]
+    assert error.failures == failures
+    assert error.total == 10
+    assert "more" not in str(errors.InstancesFailedError(failures[:3], 10))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "None"),
+        (3, "an int (3)"),
+        ("abc", "a str ('abc')"),
+        (1.5, "a float (1.5)"),
+        (["x"], "a list"),
+        (object(), "an object"),
+        (dict, "the class dict"),
+        ("x" * 100, "a str ('" + "x" * 38 + "…)"),
+    ],
+)
+def test_what_was_found_is_named_by_its_type_and_a_short_value(value, text):
+    """Values of containers are not repeated: they may be long, or secret."""
+    assert errors.found(value) == text
