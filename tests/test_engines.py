@@ -104,6 +104,14 @@ async def test_there_are_no_more_threads_than_the_limit():
     assert peak <= 3
 
 
+async def test_when_the_run_has_ended_its_threads_end():
+    """A notebook of many runs does not gather threads."""
+    run = await flowmagic.batchflow(Flow(start=Where()), [{"n": 1}, {"n": 2}])
+    thread = run.shared["exec"]
+    await asyncio.to_thread(thread.join, 20)
+    assert not thread.is_alive()
+
+
 async def test_context_variables_travel_into_the_thread_and_back():
     """What a node sets in its exec, the next node reads."""
 

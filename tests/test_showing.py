@@ -123,6 +123,13 @@ def test_no_part_of_a_secret_is_left_by_cutting_it_in_two(at):
         assert KEY[:4] not in text, text
 
 
+def test_no_part_of_a_secret_is_left_where_many_are_masked():
+    """Masks are short: what was far behind in the text comes into view."""
+    secret = "".join(f"part{n}" for n in range(20))
+    assert "part" not in brief(secret * 1_000, 40, {secret})
+    assert "part" not in error_text(ValueError(secret * 1_000), {secret}, 40)
+
+
 class Holder:
     def __init__(self, text):
         self.text = text
