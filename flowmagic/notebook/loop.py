@@ -1,4 +1,4 @@
-"""The shell's event loop: whether it goes on after a cell, how to wait on it, how to interrupt."""
+"""The shell's event loop: which it is, whether it goes on after a cell, how to wait, to interrupt."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
+from IPython.core.getipython import get_ipython
+
 from ..batchrun import BatchRun
 
 WAIT_VARIABLE = "FLOWMAGIC_WAIT"
@@ -17,6 +19,19 @@ WAIT_VARIABLE = "FLOWMAGIC_WAIT"
 
 _HEARTBEAT = 0.1  # seconds; a kernel's interrupt reaches an awaiting cell when its loop next wakes
 _GRACE = 5.0  # seconds for a cancelled run to come to its end before the interrupt is passed on
+
+
+def find_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the loop that runs cells: the running one, else the kernel's; None outside of both.
+
+    A widget's messages may be delivered in a thread of their own, where another loop runs or none:
+    what they ask for is posted to this one.
+    """
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        kernel = getattr(get_ipython(), "kernel", None)
+        return getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
 
 
 def goes_on(shell: Any) -> bool:

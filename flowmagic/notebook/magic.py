@@ -27,7 +27,7 @@ from ..params import Batch, as_batch, read_file
 from . import summary
 from .body import NOTHING, run_body
 from .display import NotebookDisplay, make_display
-from .loop import cancelling_on_interrupt, must_wait, run_to_end, wait_for_end
+from .loop import cancelling_on_interrupt, find_loop, must_wait, run_to_end, wait_for_end
 
 
 @dataclass(frozen=True)
@@ -292,7 +292,8 @@ class BatchFlowMagics(Magics):
         start = self._starter(options, flow, shared)
         shown = NotebookDisplay(options.flow, start, limits, None)
         if has_own_prep(flow):
-            loop = self.shell.kernel.io_loop.asyncio_loop
+            loop = find_loop()
+            assert loop is not None  # there is a kernel
             fill = loop.create_task(_fill(shown, flow, {} if shared is None else shared))
             _fills.add(fill)
             fill.add_done_callback(_fills.discard)

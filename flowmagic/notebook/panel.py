@@ -29,6 +29,7 @@ from ..params import Batch
 from ..records import Records
 from ..showing import cut, error_text
 from .detail import detail_of, row_texts
+from .loop import find_loop
 from .paramlist import ParamList
 from .summary import secrets_of_run
 from .wire import Check, Command, Delta, Detail, Header, RowTexts, pack_columns, pack_rows
@@ -89,7 +90,7 @@ class Panel(anywidget.AnyWidget):
         self._list = ParamList(batch)
         self._idle = _records_of(batch)
         self._notice = ""
-        self._loop = _kernel_loop()
+        self._loop = find_loop()
         # Runs started here print where the panel was made, and see the ContextVars set there.
         self._context = contextvars.copy_context()
         self._changed: set[int] = set()
@@ -115,7 +116,7 @@ class Panel(anywidget.AnyWidget):
             self.run.records.unwatch(self._changed)
         self.run = self._list.run = run
         if self._loop is None:
-            self._loop = _kernel_loop()
+            self._loop = find_loop()
         self._limits = Limits(run.limit, run.per_minute)
         self._notice = ""
         self._open.clear()
@@ -418,16 +419,3 @@ def _records_of(batch: Batch | None) -> Records:
     if batch is not None and batch.rows is not None:
         records.load(batch.rows)
     return records
-
-
-def _kernel_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that runs cells: the running one, else the kernel's; None outside of both."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    from IPython.core.getipython import get_ipython  # noqa: PLC0415 - slow, and rarely needed
-
-    kernel = getattr(get_ipython(), "kernel", None)
-    loop = getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
-    return loop if isinstance(loop, asyncio.AbstractEventLoop) else None
