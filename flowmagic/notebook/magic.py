@@ -202,8 +202,7 @@ class BatchFlowMagics(Magics):
         if must_wait(self.shell, asked=options.wait, configured=self.wait):
             with cancelling_on_interrupt(self.shell):
                 await wait_for_end(run, shown.tick)
-            if run.error is not None:
-                raise run.error
+            await run  # raises what broke the run itself
 
     async def _batch(self, options: Options, flow: Any, header: str, body: str) -> Batch | None:
         __tracebackhide__ = True
@@ -288,13 +287,15 @@ class BatchFlowMagics(Magics):
         shared = self._shared(options)
         if not hasattr(self.shell, "kernel"):
             raise UsageError("A panel needs a notebook. Here, run the flow: %%batchflow FLOW")
+        if shared is None:
+            shared = {}  # one for prep, which is called now, and for the run that Run starts
         limits = Limits(options.limit, options.per_minute)
         start = self._starter(options, flow, shared)
         shown = NotebookDisplay(options.flow, start, limits, None)
         if has_own_prep(flow):
             loop = find_loop()
             assert loop is not None  # there is a kernel
-            fill = loop.create_task(_fill(shown, flow, {} if shared is None else shared))
+            fill = loop.create_task(_fill(shown, flow, shared))
             _fills.add(fill)
             fill.add_done_callback(_fills.discard)
 

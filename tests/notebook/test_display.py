@@ -113,3 +113,23 @@ def test_unloading_and_reloading_leave_no_task_behind(kernel):
     kernel.run("%reload_ext flowmagic\n%unload_ext flowmagic")
     kernel.until(f"{count} == 0")
     kernel.run("%load_ext flowmagic")
+
+
+def test_what_the_flows_prep_leaves_in_shared_is_there_when_run_is_pressed(kernel):
+    """The panel's list comes from prep, so what prep wrote beside it must not be lost."""
+    kernel.run(
+        "class Reads(AsyncNode):\n"
+        "    async def prep_async(self, shared):\n"
+        "        return shared['factor'] * self.params['n']\n"
+        "    async def post_async(self, shared, prepared, executed):\n"
+        "        shared.setdefault('products', []).append(prepared)\n"
+        "class Own(AsyncFlow):\n"
+        "    async def prep_async(self, shared):\n"
+        "        shared['factor'] = 10\n"
+        "        return [{'n': 7}, {'n': 8}]\n"
+        "own = Own(start=Reads())"
+    )
+    answer = kernel.run("%batchflow own -o run")
+    kernel.press(answer, type="run")
+    kernel.until("'run' in globals() and run.ended")
+    assert kernel.value("run.shared['products'], run.counts.failed") == ([70, 80], 0)
