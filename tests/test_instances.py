@@ -1,0 +1,95 @@
+"""The instances of a run as one looks at them."""
+
+import pytest
+
+from flowmagic.instances import Instance, Instances
+from flowmagic.records import CANCELLED, FAILED, SUCCEEDED, Records
+
+
+class Load:
+    pass
+
+
+def records_of_every_kind():
+    """Rows 0 to 4: succeeded, failed, cancelled, running, pending."""
+    records = Records({"base": 1}, 10.0, 5)
+    records.load([{"n": n} for n in range(5)])
+    ends = [(SUCCEEDED, "done"), (FAILED, ValueError("no")), (CANCELLED, TimeoutError())]
+    for index, (code, result) in enumerate(ends):
+        trace = records.start(index, 11.0)
+        trace.close(trace.open(Load, -1, 11.0, None), "next", 12.0)
+        records.finish(index, code, result, 13.0)
+    records.start(3, 14.0).open(Load, -1, 14.0, None)
+    return records
+
+
+def test_an_ended_instance_shows_what_it_did():
+    """Params, status, times since the run began, result, node copies."""
+    done = Instance(records_of_every_kind(), 0)
+    assert (done.index, done.status, done.result, done.error) == (0, "succeeded", "done", None)
+    assert done.params == {"base": 1, "n": 0}
+    assert (done.started, done.ended, done.seconds) == (1.0, 3.0, 2.0)
+    assert (done.node, done.attempts, done.traceback) == ("Load", 1, "")
+    assert [(c.node, c.action) for c in done.copies] == [("Load", "next")]
+    assert done.copies[0].params == done.params
+    assert repr(done) == "<Instance 0: succeeded>"
+
+
+def test_a_failed_one_has_an_error_and_its_traceback():
+    """`result` is the exception too, as in `run.results`."""
+    failed = Instance(records_of_every_kind(), 1)
+    assert isinstance(failed.error, ValueError)
+    assert failed.result is failed.error
+    assert failed.traceback.endswith("ValueError: no\n")
+    assert isinstance(Instance(records_of_every_kind(), 2).error, TimeoutError)
+
+
+def test_an_exception_that_a_node_returned_is_a_result():
+    """Only a failed instance has an error."""
+    records = Records({}, 0.0, 5)
+    records.load([{}])
+    records.start(0, 0.0)
+    records.finish(0, SUCCEEDED, returned := ValueError(), 1.0)
+    assert Instance(records, 0).result is returned
+    assert Instance(records, 0).error is None
+
+
+def test_what_has_not_happened_is_none():
+    """A running instance has no end; a pending one not even a beginning."""
+    records = records_of_every_kind()
+    running, pending = Instance(records, 3), Instance(records, 4)
+    assert (running.started, running.ended, running.seconds, running.result) == (
+        4.0,
+        None,
+        None,
+        None,
+    )
+    assert running.copies[0].ended is None
+    assert (pending.started, pending.ended, pending.seconds, pending.node) == (None,) * 4
+    assert (pending.attempts, pending.copies, pending.error) == (0, [], None)
+
+
+def test_a_view_is_live():
+    """It shows what its row is now, not what it was when it was made."""
+    records = records_of_every_kind()
+    running = Instance(records, 3)
+    records.finish(3, SUCCEEDED, "late", 20.0)
+    assert (running.status, running.result, running.seconds) == ("succeeded", "late", 6.0)
+
+
+def test_instances_are_a_sequence():
+    """By number, from the end, by slice, one after the other."""
+    instances = Instances(records_of_every_kind())
+    assert len(instances) == 5
+    assert instances[1].index == 1
+    assert instances[-1].index == 4
+    assert [each.index for each in instances[1:4:2]] == [1, 3]
+    assert [each.index for each in instances] == list(range(5))
+    assert repr(instances) == "<5 instances>"
+
+
+@pytest.mark.parametrize("index", [5, -6])
+def test_an_index_beyond_the_end_is_an_error_in_words(index):
+    """How many there are is what one needs to know."""
+    with pytest.raises(IndexError, match=f"There is no instance {index}: the run has 5."):
+        Instances(records_of_every_kind())[index]

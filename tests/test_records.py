@@ -1,0 +1,253 @@
+"""What is on record of each instance: columns that always add up."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowmagic.instances import copies_of
+from flowmagic.records import (
+    CANCELLED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    STATUSES,
+    SUCCEEDED,
+    Records,
+    RunCounts,
+    Status,
+    from_users_frame,
+)
+
+
+class Load:
+    pass
+
+
+class Write:
+    pass
+
+
+def loaded(n, **params):
+    records = Records(params, 100.0, 10)
+    records.load([{"n": i} for i in range(n)])
+    return records
+
+
+def test_a_status_is_a_string():
+    """`instance.status == "failed"` is what one writes."""
+    assert Status.FAILED == "failed"
+    assert f"{Status.FAILED}" == str(Status.FAILED) == "failed"
+    assert [STATUSES[code] for code in (PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED)] == [
+        "pending", "running", "succeeded", "failed", "cancelled",
+    ]  # fmt: skip
+
+
+def test_counts_add_up_by_themselves():
+    """`total` and `ended` are sums, not further counters."""
+    counts = RunCounts(1, 2, 3, 4, 5)
+    assert (counts.total, counts.ended) == (15, 12)
+
+
+OPERATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "start", "succeed", "fail", "cancel", "requeue", "cancel_pending"]),
+        st.integers(0, 30),
+    ),
+    max_size=80,
+)
+
+
+@given(OPERATIONS, st.booleans())
+def test_counts_equal_what_the_rows_say_after_any_course(operations, drawn):
+    """Whatever happens to the rows, in any order; and watchers see every row that changed."""
+    records = Records({}, 0.0, 3)
+    if not drawn:
+        records.load([{"n": n} for n in range(8)])
+    seen = records.watch()
+    before = bytes(records.status)
+    for name, number in operations:
+        codes = {"start": PENDING, "requeue": FAILED}.get(name, RUNNING)
+        rows = records.with_status(codes)
+        if name == "add" and drawn:
+            records.add({"n": number})
+        elif name == "cancel_pending":
+            records.cancel_pending()
+        elif name != "add" and rows:
+            index = rows[number % len(rows)]
+            if name == "start":
+                records.start(index, 1.0).open(Load, -1, 1.0, None)
+            elif name == "requeue":
+                records.requeue(index)
+            else:
+                code = {"succeed": SUCCEEDED, "fail": FAILED, "cancel": CANCELLED}[name]
+                records.finish(index, code, number, 2.0)
+        tally = [records.status.count(code) for code in range(len(STATUSES))]
+        assert records.tally == tally
+        assert records.counts.total == len(records)
+    for index, code in enumerate(records.status):
+        if index < len(before) and before[index] != code:
+            assert index in seen
+
+
+def test_the_rows_of_a_list_are_the_callers_own():
+    """They are not copied: a batch may be large, and its values larger."""
+    rows = [{"n": 1}, {"n": 2}]
+    records = Records({"base": 0}, 0.0, 10)
+    records.load(rows)
+    assert records.rows[0] is rows[0]
+    assert records.merged(0) == {"base": 0, "n": 1}
+
+
+def test_a_row_overrides_the_flows_own_params():
+    """The merge is `{**flow.params, **row}`."""
+    records = Records({"n": "flow", "kept": 1}, 0.0, 10)
+    records.load([{"n": "row"}])
+    assert records.merged(0) == {"n": "row", "kept": 1}
+
+
+def test_of_drawn_rows_the_latest_successes_and_all_failures_are_kept_in_full():
+    """Beyond `keep`, status, times and result remain of a success; `dropped` says how many."""
+    records = Records({}, 0.0, 2)
+    for number in range(10):
+        index = records.add({"n": number})
+        records.start(index, 1.0).open(Load, -1, 1.0, None)
+        records.finish(index, FAILED if number < 3 else SUCCEEDED, number, 2.0)
+    assert records.dropped == 5
+    assert [records.merged(index) for index in range(10)] == [
+        *({"n": n} for n in range(3)),
+        *[{}] * 5,
+        {"n": 8},
+        {"n": 9},
+    ]
+    assert [len(copies_of(records, index)) for index in range(10)] == [1] * 3 + [0] * 5 + [1] * 2
+    assert records.results == list(range(10))
+    assert list(records.ended) == [2.0] * 10
+
+
+def test_rows_of_a_list_are_never_dropped():
+    """The caller holds them anyway."""
+    records = Records({}, 0.0, 1)
+    records.load([{"n": n} for n in range(5)])
+    for index in range(5):
+        records.start(index, 1.0)
+        records.finish(index, SUCCEEDED, None, 2.0)
+    assert records.dropped == 0
+    assert records.merged(0) == {"n": 0}
+
+
+def test_packed_node_copies_are_those_that_were_written():
+    """What an ended instance gives is what the running one gave."""
+    records = loaded(1, base=1)
+    trace = records.start(0, 101.0)
+    flow = trace.open(Load, -1, 101.0, None)
+    inner = trace.open(Write, flow, 102.0, {"other": 1})
+    trace.close(inner, "sent", 103.0)
+    odd = trace.open(Write, flow, 103.0, None)
+    trace.fail(odd, error := ValueError("x"), 104.0)
+    trace.close(flow, ["not", "a", "string"], 105.0)
+    last = trace.open(Load, -1, 105.0, None)
+    running = copies_of(records, 0)
+    assert running[last].ended is None
+    trace.close(last, None, 106.0)
+    running = copies_of(records, 0)
+    records.finish(0, SUCCEEDED, None, 106.0)
+    ended = copies_of(records, 0)
+    assert ended == running
+    assert [c.node for c in ended] == ["Load", "Write", "Write", "Load"]
+    assert [c.parent for c in ended] == [None, 0, 0, None]
+    assert [c.action for c in ended] == [["not", "a", "string"], "sent", None, None]
+    assert [c.error for c in ended] == [None, None, error, None]
+    assert [c.params for c in ended] == [
+        {"base": 1, "n": 0},
+        {"other": 1},
+        *[{"base": 1, "n": 0}] * 2,
+    ]
+    assert [(c.started, c.ended) for c in ended] == [(1.0, 5.0), (2.0, 3.0), (3.0, 4.0), (5.0, 6.0)]
+
+
+def test_a_long_walk_is_kept_too():
+    """A loop of a thousand node copies."""
+    records = loaded(1)
+    trace = records.start(0, 100.0)
+    for number in range(1_000):
+        trace.close(trace.open(Load, -1, 100.0 + number, None), "again", 101.0 + number)
+    records.finish(0, SUCCEEDED, None, 1_200.0)
+    copies = copies_of(records, 0)
+    assert len(copies) == 1_000
+    assert copies[999].started == 999.0
+
+
+def test_more_actions_than_can_be_numbered_are_kept_with_their_rows():
+    """Some flows return a text of their own as the action."""
+    records = loaded(1)
+    trace = records.start(0, 100.0)
+    for number in range(5_000):
+        trace.close(trace.open(Load, -1, 100.0, None), f"action {number}", 100.0)
+    records.finish(0, SUCCEEDED, None, 100.0)
+    copies = copies_of(records, 0)
+    assert [c.action for c in copies] == [f"action {number}" for number in range(5_000)]
+
+
+def test_a_second_attempt_starts_a_new_record():
+    """Node copies are those of the last attempt; attempts are counted up to 255."""
+    records = loaded(1)
+    for attempt in range(300):
+        trace = records.start(0, 100.0)
+        trace.fail(trace.open(Load, -1, 100.0, None), ValueError(), 101.0)
+        records.finish(0, FAILED, ValueError(), 101.0)
+        assert len(copies_of(records, 0)) == 1
+        assert records.attempts[0] == min(255, attempt + 1)
+        records.requeue(0)
+
+
+def test_watchers_each_collect_a_changed_row_once():
+    """Until they empty their set; and nothing more once they have left."""
+    records = loaded(3)
+    one, two = records.watch(), records.watch()
+    trace = records.start(1, 100.0)
+    trace.open(Load, -1, 100.0, None)
+    trace.open(Write, -1, 100.0, None)
+    assert one == two == {1}
+    one.clear()
+    records.unwatch(two)
+    records.finish(1, SUCCEEDED, None, 101.0)
+    assert (one, two) == ({1}, {1})
+    records.cancel_pending()
+    assert one == {0, 1, 2}
+    assert two == {1}
+
+
+def test_what_never_started_is_cancelled_in_one_sweep():
+    """Rows between running ones, and the long tail behind them."""
+    records = loaded(6)
+    records.start(1, 100.0)
+    records.start(3, 100.0)
+    records.cancel_pending()
+    assert list(records.status) == [CANCELLED, RUNNING, CANCELLED, RUNNING, CANCELLED, CANCELLED]
+    assert isinstance(records.results[5], asyncio.CancelledError)
+    assert records.results[1] is None
+
+
+def test_frames_of_ours_are_taken_off_the_top_of_a_traceback():
+    """It begins in the user's code, wherever that stands in the chain of calls."""
+
+    def users():
+        raise KeyError("x")
+
+    scope = {"__name__": "flowmagic.somewhere", "users": users}
+    exec("def ours():\n    users()", scope)
+    with pytest.raises(KeyError) as raised:
+        scope["ours"]()
+    error = raised.value
+    error.__traceback__ = error.__traceback__.tb_next  # from `ours` on
+    trimmed = from_users_frame(error)
+    assert trimmed is error
+    assert trimmed.__traceback__.tb_frame.f_code.co_name == "users"
+
+
+def test_an_error_that_is_all_ours_keeps_its_traceback():
+    """There is nothing to begin with; nothing is lost."""
+    error = ValueError("never raised")
+    assert from_users_frame(error) is error
