@@ -6,11 +6,11 @@ import argparse
 import asyncio
 import difflib
 import keyword
-import os
 import sys
 import weakref
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from IPython.core.error import UsageError
@@ -23,7 +23,8 @@ from ..batchrun import BatchRun, batchflow
 from ..errors import FlowmagicError, LimitError
 from ..graph import check_flow, has_own_prep, own_batch
 from ..limits import Limits, check_concurrency, check_per_minute
-from ..params import Batch, as_batch, read_file
+from ..params import Batch, as_batch
+from ..showing import error_text
 from . import summary
 from .body import NOTHING, run_body
 from .display import NotebookDisplay, make_display
@@ -317,12 +318,12 @@ async def _fill(shown: NotebookDisplay, flow: Any, shared: Any) -> None:
     try:
         shown.panel.load(await own_batch(flow, shared))
     except Exception as error:  # noqa: BLE001 - the user's prep; said where it is looked for
-        shown.panel.say(f"The flow's own prep gave no param list. {type(error).__name__}: {error}")
+        shown.panel.say(f"The flow's own prep gave no param list. {error_text(error)}")
 
 
 def _file(name: str) -> Batch:
     try:
-        return Batch(name, rows=read_file(os.path.expanduser(name)))
+        return as_batch(Path(name).expanduser())
     except (FlowmagicError, OSError) as error:
         raise UsageError(f"--file: {error}") from None
 

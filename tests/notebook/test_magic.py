@@ -109,6 +109,20 @@ def test_params_come_from_a_file(shell, tmp_path):
     assert shell["run"].shared == {"sums": [2, 3]}
 
 
+def test_the_flows_post_gets_the_rows_of_the_file(shell, tmp_path):
+    """As it does with every other kind of batch; not the file's name."""
+    (tmp_path / "rows.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
+    shell.run(
+        "from pocketflow import AsyncParallelBatchFlow\n"
+        "class Posts(AsyncParallelBatchFlow):\n"
+        "    async def post_async(self, shared, params, results):\n"
+        "        shared['params'] = params\n"
+        "posts = Posts(start=Add())"
+    )
+    shell.run(f"%%batchflow posts -f {tmp_path}/rows.jsonl -o run\n#")
+    assert shell["run"].shared["params"] == [{"n": 1}, {"n": 2}]
+
+
 def test_a_file_and_a_body_are_one_too_many(shell, tmp_path):
     """Which one is meant cannot be known."""
     result = shell.run(f"%%batchflow flow -f {tmp_path}/x.csv\n[{{'n': 1}}]")
