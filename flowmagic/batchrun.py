@@ -67,13 +67,11 @@ def batchflow(
             f"keep is {found(keep)}, not a number of rows. Write for example keep=1000."
         )
     graph.check_flow(flow)
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if running_loop() is None:
         raise NoRunningLoopError(
             "batchflow() needs a running event loop, and there is none. In a script write "
             "flowmagic.run_batch(...), with the same arguments."
-        ) from None
+        )
     if params is None:
         graph.check_own_prep(flow)
         batch = None
@@ -98,11 +96,7 @@ def run_batch(flow: Any, params: BatchLike | None = None, **options: Any) -> Bat
         NoRunningLoopError: an event loop runs here already: use `await batchflow(...)`.
         Anything that the flow's prep or post raises.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        pass
-    else:
+    if running_loop() is not None:
         raise NoRunningLoopError(
             "run_batch() starts an event loop, and one runs here already. "
             "Write await flowmagic.batchflow(...), with the same arguments."
@@ -112,6 +106,14 @@ def run_batch(flow: Any, params: BatchLike | None = None, **options: Any) -> Bat
         return await join(batchflow(flow, params, **options))
 
     return asyncio.run(main())
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs in this thread; None where none does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 async def join(run: BatchRun) -> BatchRun:
@@ -326,10 +328,7 @@ class BatchRun:
         __tracebackhide__ = True
         if self._over.is_set():
             return self._self_or_error()
-        try:
-            here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
+        here = running_loop()
         if here is None and self._loop.is_running():
             if not self._over.wait(timeout):
                 raise TimeoutError(f"The run has not ended within {timeout} seconds.")
@@ -448,11 +447,7 @@ class BatchRun:
                 future.get_loop().call_soon_threadsafe(_wake, future)
 
     def _on_loop(self, act: Callable[[], None]) -> None:
-        try:
-            here: asyncio.AbstractEventLoop | None = asyncio.get_running_loop()
-        except RuntimeError:
-            here = None
-        if here is self._loop:
+        if running_loop() is self._loop:
             act()
         else:
             with contextlib.suppress(RuntimeError):  # its loop is closed, perhaps just now

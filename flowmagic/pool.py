@@ -104,7 +104,7 @@ class Pool:
             if self._loop.time() >= slice_ends:
                 self._loop.call_soon(self.pump)
                 break
-        if not self._workers and self._timer is None:
+        if self.idle and self._timer is None:
             self._loop.call_soon(self._tell_idle)
 
     def cancel(self, index: int | None = None) -> None:
@@ -146,7 +146,7 @@ class Pool:
         self.pump()
 
     def _tell_idle(self) -> None:
-        if not self._workers and self._timer is None:
+        if self.idle and self._timer is None:
             self._on_idle()
 
     async def _work(self) -> None:  # noqa: C901 - the hot path: a call more is felt

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 from IPython.display import DisplayHandle, display
@@ -12,10 +11,7 @@ from ..batchrun import BatchRun
 from ..limits import Limits
 from ..params import Batch
 from . import summary
-from .panel import Panel
-
-Start = Callable[["Batch | None", Limits], BatchRun]
-"""Starts a run of a flow that is known already."""
+from .panel import Panel, Start
 
 
 class NotebookDisplay:

@@ -12,7 +12,7 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from ..batchrun import BatchRun
+from ..batchrun import BatchRun, running_loop
 
 WAIT_VARIABLE = "FLOWMAGIC_WAIT"
 """Environment variable that overrides the guess of `goes_on`: "always", "never" or "auto"."""
@@ -27,11 +27,10 @@ def find_loop() -> asyncio.AbstractEventLoop | None:
     A widget's messages may be delivered in a thread of their own, where another loop runs or none:
     what they ask for is posted to this one.
     """
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        kernel = getattr(get_ipython(), "kernel", None)
-        return getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
+    if (loop := running_loop()) is not None:
+        return loop
+    kernel = getattr(get_ipython(), "kernel", None)
+    return getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
 
 
 def goes_on(shell: Any) -> bool:

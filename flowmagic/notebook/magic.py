@@ -19,7 +19,7 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from pocketflow import BaseNode
 from traitlets import Enum, Float, Int, TraitError, validate
 
-from ..batchrun import BatchRun, batchflow
+from ..batchrun import BatchRun, batchflow, running_loop
 from ..errors import FlowmagicError, LimitError
 from ..graph import check_flow, has_own_prep, own_batch
 from ..limits import Limits, check_concurrency, check_per_minute
@@ -29,6 +29,7 @@ from . import summary
 from .body import NOTHING, run_body
 from .display import NotebookDisplay, make_display
 from .loop import cancelling_on_interrupt, find_loop, must_wait, run_to_end, wait_for_end
+from .panel import Start
 
 
 @dataclass(frozen=True)
@@ -160,9 +161,7 @@ class BatchFlowMagics(Magics):
         if cell is None:
             return self._line(options)
         course = self._cell(options, f"%%batchflow {line}".rstrip(), cell)
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
+        if running_loop() is None:
             return run_to_end(self.shell, course)
         return _Course(course)
 
@@ -224,9 +223,7 @@ class BatchFlowMagics(Magics):
         except FlowmagicError as error:
             raise UsageError(str(error)) from None
 
-    def _starter(
-        self, options: Options, flow: Any, shared: Any
-    ) -> Callable[[Batch | None, Limits], BatchRun]:
+    def _starter(self, options: Options, flow: Any, shared: Any) -> Start:
         def start(batch: Batch | None, limits: Limits) -> BatchRun:
             run = batchflow(
                 flow,

@@ -21,7 +21,7 @@ from typing import Any, cast
 import anywidget
 import traitlets
 
-from ..batchrun import BatchRun
+from ..batchrun import BatchRun, running_loop
 from ..course import RunStatus
 from ..errors import FlowmagicError
 from ..limits import Limits
@@ -52,6 +52,7 @@ _STATE = ("snapshot", "header", "texts", "editor")
 _live: weakref.WeakSet[Panel] = weakref.WeakSet()
 
 Start = Callable[["Batch | None", Limits], BatchRun]
+"""Starts a run of a flow that is known already."""
 
 
 class Panel(anywidget.AnyWidget):
@@ -233,21 +234,11 @@ class Panel(anywidget.AnyWidget):
         if self.run is not None and not self.run.ended:
             self.run.limit = limits.concurrency
 
-    def _do_pause(self, _: Command) -> None:
+    def _do_verb(self, command: Command) -> None:
         if self.run is not None:
-            self.run.pause()
+            getattr(self.run, command["type"])()
 
-    def _do_resume(self, _: Command) -> None:
-        if self.run is not None:
-            self.run.resume()
-
-    def _do_stop(self, _: Command) -> None:
-        if self.run is not None:
-            self.run.stop()
-
-    def _do_cancel(self, _: Command) -> None:
-        if self.run is not None:
-            self.run.cancel()
+    _do_pause = _do_resume = _do_stop = _do_cancel = _do_verb
 
     def _do_retry(self, _: Command) -> None:
         if self.run is not None:
@@ -316,11 +307,7 @@ class Panel(anywidget.AnyWidget):
         if loop is None or not self._loop_is_open():
             self._flush()
             return
-        try:
-            here = asyncio.get_running_loop() is loop
-        except RuntimeError:
-            here = False
-        if not here:
+        if running_loop() is not loop:
             loop.call_soon_threadsafe(self._schedule, context=self._context.copy())
         elif self._timer is None:
             wait = max(0.0, self._flushed_at + self._interval() - loop.time())
