@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .batchrun import BatchRun, batchflow, run_batch
+from .adaptive import Adaptive
+from .batchrun import BatchRun
 from .course import RunStatus
 from .errors import (
     BatchError,
@@ -18,15 +19,21 @@ from .errors import (
     LimitError,
     MissingExtraError,
     NoRunningLoopError,
+    RateLimitHit,
 )
-from .flows import ThrottledAsyncParallelBatchFlow
-from .instances import Instance, NodeCopy
+from .flows import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
+from .instances import Attempt, Instance, NodeCopy
 from .params import grid
 from .records import RunCounts, Status
+from .recovery import Retries
+from .starting import batchflow, run_batch
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Adaptive",
+    "AdaptiveThrottledBatchFlow",
+    "Attempt",
     "BatchError",
     "BatchRun",
     "FlowError",
@@ -37,6 +44,8 @@ __all__ = [
     "MissingExtraError",
     "NoRunningLoopError",
     "NodeCopy",
+    "RateLimitHit",
+    "Retries",
     "RunCounts",
     "RunStatus",
     "Status",

@@ -1,4 +1,4 @@
-"""One execution of a batch: `batchflow(...)` starts it, `BatchRun` is the handle on it.
+"""The handle on one execution of a batch.
 
 All state changes on the loop that started the run. The verbs may be called from any thread: from
 elsewhere they are posted to that loop.
@@ -14,98 +14,14 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
-from . import graph
+from .adaptive import Aimd
 from .course import Course, Post, RunStatus
-from .errors import (
-    InstancesFailedError,
-    LimitError,
-    MissingExtraError,
-    NoRunningLoopError,
-    found,
-)
+from .errors import InstancesFailedError, MissingExtraError
 from .instances import Instance, Instances
 from .limits import Limits
-from .params import Batch, BatchLike, as_batch
+from .options import Options
+from .params import Batch
 from .records import FAILED, Records, RunCounts
-
-KEEP = 100_000
-"""Of rows drawn from a generator, how many successful ones are kept in full."""
-
-
-def batchflow(
-    flow: Any,
-    params: BatchLike | None = None,
-    *,
-    shared: Any = None,
-    limit: int = Limits.concurrency,
-    per_minute: float | None = Limits.per_minute,
-    threads: bool = True,
-    keep: int = KEEP,
-) -> BatchRun:
-    """Run a flow once per params dict, throttled, in the running event loop; return at once.
-
-    Args:
-        flow: any PocketFlow flow or single node, sync or async. It is not altered.
-        params: the batch (see `flowmagic.params`); None lets the flow's own prep give it.
-        shared: the shared store; None makes an empty dict.
-        limit: how many instances run at once.
-        per_minute: how many instances may start within any 60 seconds; None: no such limit.
-        threads: whether the `exec` of sync nodes runs in worker threads, so that the loop stays free.
-        keep: of rows drawn from a generator, how many successful ones are kept in full.
-
-    With explicit params the flow's prep is not called. `post` runs once, and only for BatchFlow
-    kinds, as `post(shared, params, results)`; it runs again after `retry_failed()` on an ended run,
-    and not after `cancel()`.
-
-    Raises:
-        NoRunningLoopError: no event loop runs here; `run_batch` is for scripts.
-        FlowError, BatchError, LimitError: before anything has run.
-    """
-    limits = Limits(limit, per_minute)
-    if isinstance(keep, bool) or not isinstance(keep, int) or keep < 0:
-        raise LimitError(
-            f"keep is {found(keep)}, not a number of rows. Write for example keep=1000."
-        )
-    graph.check_flow(flow)
-    if running_loop() is None:
-        raise NoRunningLoopError(
-            "batchflow() needs a running event loop, and there is none. In a script write "
-            "flowmagic.run_batch(...), with the same arguments."
-        )
-    if params is None:
-        graph.check_own_prep(flow)
-        batch = None
-    else:
-        batch = as_batch(params)
-    return BatchRun(
-        flow,
-        batch,
-        shared={} if shared is None else shared,
-        limits=limits,
-        threads=threads,
-        keep=keep,
-    )
-
-
-def run_batch(flow: Any, params: BatchLike | None = None, **options: Any) -> BatchRun:
-    """Do as `batchflow`, in an event loop of its own, and return the run when it has ended.
-
-    For scripts, where no event loop runs. Takes the arguments of `batchflow`.
-
-    Raises:
-        NoRunningLoopError: an event loop runs here already: use `await batchflow(...)`.
-        Anything that the flow's prep or post raises.
-    """
-    if running_loop() is not None:
-        raise NoRunningLoopError(
-            "run_batch() starts an event loop, and one runs here already. "
-            "Write await flowmagic.batchflow(...), with the same arguments."
-        )
-
-    async def main() -> BatchRun:
-        return await join(batchflow(flow, params, **options))
-
-    return asyncio.run(main())
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -132,7 +48,7 @@ class BatchRun:
     Made by `batchflow`; needs a running event loop.
 
     Attributes:
-        flow, shared: what was given.
+        flow, shared, options: what was given.
         started_at: when the run began, as a date with a time zone.
     """
 
@@ -142,15 +58,14 @@ class BatchRun:
         batch: Batch | None,
         *,
         shared: Any,
-        limits: Limits,
-        threads: bool,
-        keep: int = KEEP,
+        options: Options,
         post: Post | None = None,
     ) -> None:
         self.flow = flow
         self.shared = shared
+        self.options = options
         self.started_at = datetime.now(timezone.utc).astimezone()
-        self._limits = limits
+        self._limits = options.limits
         self._over = threading.Event()
         """Set when all who observe the end have been told of it."""
         self._waiters: list[asyncio.Future[None]] = []
@@ -160,10 +75,9 @@ class BatchRun:
             flow,
             batch,
             shared=shared,
-            limits=limits,
-            threads=threads,
-            keep=keep,
+            options=options,
             post=post,
+            on_limits=self._follow,
             on_status=self._tell_observers,
             on_end=self._release_waiters,
         )
@@ -192,6 +106,21 @@ class BatchRun:
         return self._course.action
 
     @property
+    def reason(self) -> str:
+        """Why the run stopped by itself (`max_errors`, a used-up quota); empty if it did not."""
+        return self._course.reason
+
+    @property
+    def adaptive(self) -> Aimd | None:
+        """What moves an adaptive limit, and has counted so far; None if it moves only by hand."""
+        return self._course.aimd
+
+    @property
+    def cooling(self) -> float:
+        """Seconds for which nothing more starts because a provider asked to wait; 0 if none did."""
+        return self._course.cooling
+
+    @property
     def ended(self) -> bool:
         """Whether the run is over (until `retry_failed()` takes it up again)."""
         return self._course.ended
@@ -217,7 +146,7 @@ class BatchRun:
         """Seconds from the run's beginning to now, or to its end."""
         course = self._course
         if course.ended_after is None:
-            return course.loop.time() - course.began
+            return course.clock() - course.began
         return course.ended_after
 
     @property
@@ -349,11 +278,17 @@ class BatchRun:
     # What one does with it
 
     @property
+    def limits(self) -> Limits:
+        """The limits in force, as one value."""
+        return self._limits
+
+    @property
     def limit(self) -> int:
         """How many instances run at once. Assign to change it while the run goes on.
 
         Raised, new instances start at once; lowered, the running ones finish and then no more than
-        the new limit run. LimitError (a ValueError) for anything but a positive integer.
+        the new limit run. LimitError (a ValueError) for anything but a positive integer. An adaptive
+        limit moves by itself, and goes on from what is assigned.
         """
         return self._limits.concurrency
 
@@ -376,6 +311,11 @@ class BatchRun:
 
         self._on_loop(lambda: self._course.retune(self._limits))
 
+    def _follow(self, limits: Limits) -> None:
+        """Take over limits that the run itself has changed."""
+        with self._lock:
+            self._limits = limits
+
     def pause(self) -> None:
         """Start no more instances until `resume()`; the running ones go on."""
         self._on_loop(self._course.pause)
@@ -388,12 +328,19 @@ class BatchRun:
         """Start no more instances; let the running ones finish. What never started is cancelled."""
         self._on_loop(self._course.stop)
 
-    def cancel(self) -> None:
-        """Start no more instances and cancel the running ones.
+    def cancel(self, index: int | None = None) -> None:
+        """Start no more instances and cancel the running ones; with an index, cancel only that one.
 
         What a thread is executing cannot be interrupted: its row ends at once, its post never runs.
+
+        Raises:
+            IndexError: there is no such instance.
         """
-        self._on_loop(self._course.cancel)
+        if index is None:
+            self._on_loop(self._course.cancel)
+        else:
+            position = self.instances[index].index
+            self._on_loop(lambda: self._course.cancel_one(position))
 
     def retry_failed(self) -> None:
         """Run the failed instances again, each with the params it had; results go to the same rows.

@@ -8,18 +8,23 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import time
 from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import replace
 from enum import Enum
 from types import TracebackType
 from typing import Any
 
 from . import graph
+from .adaptive import Aimd
 from .engines.local import LocalEngine
 from .feed import Feed
 from .limits import Limiter, Limits
+from .options import Options
 from .params import Batch
 from .pool import Pool
-from .records import FAILED, Records, from_users_frame
+from .records import FAILED, PENDING, RUNNING, SUCCEEDED, Records, from_users_frame
+from .recovery import Recovery
 
 
 class RunStatus(str, Enum):
@@ -50,10 +55,9 @@ class Course:
         flow: what runs.
         batch: what it runs over; None lets the flow's own prep give it.
         shared: the shared store.
-        limits: to begin with.
-        threads: whether the `exec` of sync nodes runs in threads.
-        keep: see `Records`.
+        options: what it keeps to.
         post: called instead of the flow's own post.
+        on_limits: called with the limits when the run itself has changed them.
         on_status: called whenever the status has changed.
         on_end: called when the end has come and nobody has taken the run up again.
     """
@@ -64,46 +68,66 @@ class Course:
         batch: Batch | None,
         *,
         shared: Any,
-        limits: Limits,
-        threads: bool,
-        keep: int,
+        options: Options,
         post: Post | None,
+        on_limits: Callable[[Limits], None],
         on_status: Callable[[], None],
         on_end: Callable[[], None],
     ) -> None:
         self.loop = loop = asyncio.get_running_loop()
-        self.began = loop.time()
+        self.clock = clock = _clock_of(loop)
+        self.began = clock()
         self.ended_after: float | None = None
         """Seconds from the beginning to the end; None before it."""
-        self.records = Records(flow.params, self.began, keep)
+        self.records = Records(flow.params, self.began, options.keep)
         self.status = RunStatus.RUNNING
         self.ended = False
         self.error: BaseException | None = None
         self.error_traceback: TracebackType | None = None
         self.action: Any = None
+        self.reason = ""
+        """Why the run stopped by itself; empty if it did not."""
         self._flow = flow
         self._shared = shared
         self._batch = batch
         self._post = post
+        self._on_limits = on_limits
         self._on_status = on_status
         self._on_end = on_end
-        self._limiter = Limiter(limits)
+        self._limiter = Limiter(options.limits)
+        self.aimd = None if options.adaptive is None else Aimd(options.adaptive)
+        """What moves an adaptive limit; None for one that moves only by hand."""
+        self._recovery = Recovery(options.retries, options.max_errors, self.aimd)
         self._engine = LocalEngine(
-            flow, shared, limit=limits.concurrency, threads=threads, clock=loop.time
+            flow,
+            shared,
+            limit=options.limits.concurrency,
+            threads=options.threads,
+            clock=clock,
         )
         # The context is taken once, here: each instance starts from it, none sees what another set.
         self._context = contextvars.copy_context()
         self._feed = Feed(
             self.records,
             self._engine,
+            loop=loop,
             context=self._context,
-            clock=loop.time,
+            on_ready=self._pump,
             on_broken=self._source_broke,
             on_interrupt=self._interrupted,
+            on_failure=self._failed,
+            on_success=None if self.aimd is None else self._succeeded,
         )
         if batch is not None:
             self._feed.load(batch)
-        self._pool = Pool(self._feed, self._limiter, loop, self._pool_is_idle)
+        self._pool = Pool(
+            self._feed,
+            self._limiter,
+            loop,
+            self._pool_is_idle,
+            clock=clock,
+            timeout=options.timeout,
+        )
         self._idle = asyncio.Event()
         self._outcome = RunStatus.FINISHED
         self._lacking = RunStatus.FINISHED
@@ -120,10 +144,17 @@ class Course:
     # The verbs
 
     def retune(self, limits: Limits) -> None:
-        """Keep to other limits from now on."""
+        """Keep to other limits from now on; an adaptive one goes on from there."""
+        if self.aimd is not None and limits.concurrency != self.aimd.limit:
+            self.aimd.retune(limits.concurrency)
         self._limiter.limits = limits
         self._engine.resize(limits.concurrency)
         self._pump()
+
+    @property
+    def cooling(self) -> float:
+        """Seconds for which nothing starts because a provider asked to wait."""
+        return self._limiter.cooling(self.clock())
 
     def pause(self) -> None:
         """Start no more instances for now."""
@@ -143,6 +174,7 @@ class Course:
         if not self.ended and self._outcome == RunStatus.FINISHED:
             self._outcome = RunStatus.STOPPED
             self._retry_after_post = False
+            self._feed.forget_retries()
             self._hold()
             self._pump()
             self._become(RunStatus.STOPPING)
@@ -153,6 +185,7 @@ class Course:
             return
         self._outcome = RunStatus.CANCELLED
         self._retry_after_post = False
+        self._feed.forget_retries()
         self._hold()
         self._become(RunStatus.STOPPING)
         if self._walking:
@@ -162,11 +195,22 @@ class Course:
             self._main_task.cancel()
         # Else it is about to look at the outcome. Cancelled before its first step, it never would.
 
+    def cancel_one(self, index: int) -> None:
+        """Cancel one instance that runs, or one that waits for its turn."""
+        code = self.records.status[index]
+        if code == RUNNING:
+            self._pool.cancel(index)
+        elif code == PENDING:
+            self._feed.drop(index)
+            self._pump()  # it may have been the last one that was waited for
+
     def retry_failed(self) -> bool:
         """Run the failed instances again; return whether there is anything to run."""
         failed = self.records.with_status(FAILED)
         if not failed or self.status == RunStatus.STOPPING:
             return False
+        for index in failed:
+            self._recovery.forgive(index)
         if self.ended:
             self._take_up_again(failed)
         elif self._in_users_code:
@@ -181,6 +225,7 @@ class Course:
         self._feed.retry(failed)
         if not self._source_is_broken:
             self.error = None
+        self.reason = ""
         self.ended = False
         self.ended_after = None
         if self._outcome != RunStatus.FINISHED:
@@ -301,7 +346,7 @@ class Course:
         self.records.cancel_pending()
         self._feed.exhaust()
         self._engine.close()
-        self.ended_after = self.loop.time() - self.began
+        self.ended_after = self.clock() - self.began
         self.ended = True
         outcome = self._lacking if self._outcome == RunStatus.FINISHED else self._outcome
         # Observers first: what they publish must be there when the one who waits goes on.
@@ -315,8 +360,44 @@ class Course:
     # What pool and feed tell
 
     def _pool_is_idle(self) -> None:
-        if not (self.status == RunStatus.PAUSED and self._feed.has_next()):
+        paused = self.status == RunStatus.PAUSED and self._feed.has_next()
+        if not (paused or self._feed.waiting):
             self._idle.set()
+
+    def _succeeded(self, index: int) -> None:
+        assert self.aimd is not None
+        if self.aimd.succeeded(self.records.started[index]):
+            self._follow_aimd()
+
+    def _failed(self, index: int, error: BaseException) -> float | None:
+        """Note a failure; return in how many seconds the instance is to run again, or None."""
+        now, tally = self.clock(), self.records.tally
+        verdict = self._recovery.judge(
+            index,
+            error,
+            began=self.records.started[index],
+            now=now,
+            failed=tally[FAILED],
+            ended=tally[FAILED] + tally[SUCCEEDED],
+        )
+        if verdict.cool_down:
+            self._limiter.cool_down(verdict.cool_down, now)
+        if verdict.resized:
+            self._follow_aimd()
+        if verdict.stop and not self.ended and self._outcome == RunStatus.FINISHED:
+            self.reason = verdict.stop
+            # Not within the end of the instance that is being noted.
+            self.loop.call_soon(self.stop)
+        return verdict.again_in if self._outcome == RunStatus.FINISHED else None
+
+    def _follow_aimd(self) -> None:
+        assert self.aimd is not None
+        limits = replace(self._limiter.limits, concurrency=self.aimd.limit)
+        self._limiter.limits = limits
+        self._engine.resize(limits.concurrency)
+        self._on_limits(limits)
+        # Not within the end of the instance that is being noted.
+        self.loop.call_soon(self._pump)
 
     def _source_broke(self, error: BaseException) -> None:
         if isinstance(error, asyncio.CancelledError) and self._outcome == RunStatus.CANCELLED:
@@ -331,3 +412,9 @@ class Course:
     def _interrupted(self, error: KeyboardInterrupt) -> None:
         self._keep_error(error)
         self.cancel()
+
+
+def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
+    """Return what gives a loop's time, at the least cost."""
+    stock = type(loop).time is asyncio.BaseEventLoop.time
+    return time.monotonic if stock else loop.time

@@ -8,6 +8,8 @@
     ├── MissingExtraError (ImportError)    an optional package is needed
     └── InstancesFailedError            raised by BatchRun.raise_for_failures()
 
+    RateLimitHit (Exception)            for your nodes to raise: the provider refused, slow down
+
 Errors of the user's own nodes are never wrapped: they are results.
 """
 
@@ -64,6 +66,32 @@ class InstancesFailedError(FlowmagicError):
         if more > 0:
             lines.append(f"  … and {more} more, all in `.failures`")
         super().__init__("\n".join(lines))
+
+
+class RateLimitHit(Exception):  # noqa: N818 - the name that pocketflow-throttled gave it
+    """Raise it in a node to say that a provider refused because of a rate limit.
+
+    Args:
+        message: what it said.
+        retry_after: after how many seconds it may be asked again, if it said so.
+        source: who refused.
+    """
+
+    def __init__(
+        self,
+        message: str = "Rate limit hit",
+        retry_after: float | None = None,
+        source: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+        self.source = source
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}({str(self)!r}, retry_after={self.retry_after!r}, "
+            f"source={self.source!r})"
+        )
 
 
 _WIDTH = 40  # of a value in a message

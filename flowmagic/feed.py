@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
@@ -10,17 +11,21 @@ from typing import Any
 from .engines import Engine
 from .params import Batch
 from .pool import Taken, drive
-from .records import CANCELLED, FAILED, SUCCEEDED, Records, from_users_frame
+from .records import CANCELLED, FAILED, PENDING, SUCCEEDED, Records, from_users_frame
 
 
 class Feed:
     """Begins instances for a `Pool` and notes in the records how they ended.
 
     Args:
+        loop: the run's.
         context: what each instance's own Context is a copy of.
-        clock: gives the time, in seconds.
+        on_ready: called when a row that was to be retried later may be taken now.
         on_broken: called with the error when the batch's own source raises.
         on_interrupt: called with the KeyboardInterrupt that hit a node.
+        on_failure: called with the index and the error of an instance that failed, when that is on
+            record; returns in how many seconds to run it again, or None.
+        on_success: called with the index of an instance that succeeded; None: nobody asks.
     """
 
     def __init__(
@@ -28,22 +33,30 @@ class Feed:
         records: Records,
         engine: Engine,
         *,
+        loop: asyncio.AbstractEventLoop,
         context: Context,
-        clock: Callable[[], float],
+        on_ready: Callable[[], None],
         on_broken: Callable[[BaseException], None],
         on_interrupt: Callable[[KeyboardInterrupt], None],
+        on_failure: Callable[[int, BaseException], float | None],
+        on_success: Callable[[int], None] | None,
     ) -> None:
         self._records = records
         self._engine = engine
+        self._loop = loop
         self._context = context
-        self._clock = clock
+        self._on_ready = on_ready
         self._on_broken = on_broken
         self._on_interrupt = on_interrupt
+        self._on_failure = on_failure
+        self._on_success = on_success
         self._batch = Batch(None, rows=[])
         self._next = 0
         # The source runs in a Context of its own, whichever worker happens to draw from it.
         self._source_context = context.copy()
         self._retries: deque[int] = deque()
+        self._later: dict[int, asyncio.TimerHandle] = {}
+        """Rows to be retried when their time has come."""
         self.needs_prepare = False
 
     def load(self, batch: Batch) -> None:
@@ -59,8 +72,31 @@ class Feed:
             self._records.requeue(index)
         self._retries.extend(indices)
 
+    def retry_later(self, index: int, seconds: float) -> None:
+        """Put an ended row before all others again, when so many seconds have passed."""
+        self._records.requeue(index)
+        self._later[index] = self._loop.call_later(
+            seconds, self._is_due, index, context=self._context
+        )
+
+    def _is_due(self, index: int) -> None:
+        del self._later[index]
+        self._retries.append(index)
+        self._on_ready()
+
+    @property
+    def waiting(self) -> bool:
+        """Whether rows wait for the time of their retry."""
+        return bool(self._later)
+
+    def drop(self, index: int) -> None:
+        """See that a pending row is not taken any more; see `Records.cancel`."""
+        self._records.cancel(index)
+        if (timer := self._later.pop(index, None)) is not None:
+            timer.cancel()
+
     def has_next(self) -> bool:
-        """Whether `take` may give another instance."""
+        """Whether `take` may give another instance now."""
         total = self._records.total
         return bool(self._retries) or total is None or self._next < total
 
@@ -87,49 +123,69 @@ class Feed:
         """Draw no more rows: those known are all there are, and only retries are left to take."""
         self._records.total = self._next = len(self._records)
 
+    def forget_retries(self) -> None:
+        """Retry nothing any more."""
+        self._retries.clear()
+        for timer in self._later.values():
+            timer.cancel()
+        self._later.clear()
+
     def _break(self, error: BaseException) -> None:
         # At once: another worker could draw the row after the wrong one in this same turn.
         self.exhaust()
         self._on_broken(error)
 
-    def take(self) -> Taken | None:
+    def take(self, now: float) -> Taken | None:
         """Begin the next instance: return its index, walk and context; None if none is left."""
         records = self._records
-        if self._retries:
-            index = self._retries.popleft()
-        else:
-            index = self._next
-            if index >= len(records):
-                if records.total is not None:
+        while True:
+            if self._retries:
+                index = self._retries.popleft()
+            else:
+                index = self._next
+                if index >= len(records.status) and not self._draw():
                     return None
-                try:
-                    row = self._source_context.run(self._batch.draw)
-                except StopIteration:
-                    self.exhaust()
-                    return None
-                except BaseException as error:  # noqa: BLE001 - kept by the run
-                    self._break(error)
-                    return None
-                records.add(row)
-            self._next = index + 1
-        params = records.merged(index)
-        trace = records.start(index, self._clock())
-        return index, self._engine.run(params, trace), self._context.copy()
+                self._next = index + 1
+            if records.status[index] == PENDING:  # else it was cancelled while it waited
+                break
+        params = {**records.base, **records.rows[index]}
+        walk = self._engine.run(params, records.start(index, now))
+        return index, walk, self._context.copy()
 
-    def note_end(
-        self, index: int, result: Any, error: BaseException | None, *, cancelled: bool
-    ) -> None:
-        """Note how an instance ended; `cancelled`: because somebody asked for it."""
-        now = self._clock()
-        if error is None:
-            self._records.finish(index, SUCCEEDED, result, now)
-        elif cancelled or isinstance(error, KeyboardInterrupt):
+    def _draw(self) -> bool:
+        """Draw a row from a generator; False: none is left."""
+        if self._records.total is not None:
+            return False
+        try:
+            row = self._source_context.run(self._batch.draw)
+        except StopIteration:
+            self.exhaust()
+        except BaseException as error:  # noqa: BLE001 - kept by the run
+            self._break(error)
+        else:
+            self._records.add(row)
+            return True
+        return False
+
+    def note_result(self, index: int, result: Any, now: float) -> None:
+        """Note that an instance has succeeded."""
+        self._records.finish(index, SUCCEEDED, result, now)
+        if self._on_success is not None:
+            self._on_success(index)
+
+    def note_error(self, index: int, error: BaseException, now: float, *, cancelled: bool) -> None:
+        """Note what ended an instance; `cancelled`: somebody asked for it."""
+        if cancelled or isinstance(error, KeyboardInterrupt):
             self._records.finish(index, CANCELLED, error, now)
             if isinstance(error, KeyboardInterrupt):
                 # Raised on in a task, it would end the whole loop, and with it the kernel.
                 self._on_interrupt(error)
-        else:
-            self._records.finish(index, FAILED, from_users_frame(error), now)
+            return
+        error = from_users_frame(error)
+        self._records.finish(index, FAILED, error, now)
+        again = self._on_failure(index, error)
+        if again is not None:
+            self.retry_later(index, again)
 
     def broken(self, error: BaseException) -> None:
         """Note that a worker broke outside any instance."""

@@ -5,11 +5,12 @@ Times are seconds since the run began.
 
 from __future__ import annotations
 
+import math
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
-from .records import CANCELLED, FAILED, FIELDS, STATUSES, Params, Records, Status
+from .records import CANCELLED, FAILED, FIELDS, STATUSES, Params, Records, Status, unpacked
 
 
 class NodeCopy(NamedTuple):
@@ -33,14 +34,37 @@ class NodeCopy(NamedTuple):
     parent: int | None
 
 
+class Attempt(NamedTuple):
+    """An earlier attempt of an instance that was run again.
+
+    Attributes:
+        status: how it ended.
+        started, ended: seconds since the run began.
+        result: its last action, or the exception.
+        copies: what its node copies received and did.
+    """
+
+    status: Status
+    started: float
+    ended: float
+    result: Any
+    copies: list[NodeCopy]
+
+
 def copies_of(records: Records, index: int) -> list[NodeCopy]:
     """Return what each node copy of an instance received and did, in the order they began."""
     flat, extras = records.trace_of(index)
+    return _copies(records, index, flat, extras)
+
+
+def _copies(
+    records: Records, index: int, flat: Sequence[Any], extras: dict[int, dict[str, Any]]
+) -> list[NodeCopy]:
     params = records.merged(index)
     copies = []
-    for position in range(len(flat) // FIELDS):
-        node, parent, action, started, ended = flat[position * FIELDS : (position + 1) * FIELDS]
-        extra = extras.get(position, {})
+    for at in range(0, len(flat), FIELDS):
+        node, parent, action, started, ended = flat[at : at + FIELDS]
+        extra = extras.get(at, {})
         copies.append(
             NodeCopy(
                 node=records.node_names[node],
@@ -49,7 +73,7 @@ def copies_of(records: Records, index: int) -> list[NodeCopy]:
                 ended=_or_none(ended - records.began),
                 action=extra["action"] if "action" in extra else records.action_name(action),
                 error=extra.get("error"),
-                parent=None if parent < 0 else parent,
+                parent=None if parent < 0 else parent // FIELDS,
             )
         )
     return copies
@@ -124,7 +148,23 @@ class Instance:
     @property
     def attempts(self) -> int:
         """How often it was started (255 stands for more)."""
-        return self._records.attempts[self.index]
+        started = not math.isnan(self._records.started[self.index])
+        return min(255, self._records.earlier[self.index] + started)
+
+    @property
+    def history(self) -> list[Attempt]:
+        """Its earlier attempts, oldest first; of many, the latest."""
+        records, index = self._records, self.index
+        return [
+            Attempt(
+                status=STATUSES[each.code],
+                started=each.started - records.began,
+                ended=each.ended - records.began,
+                result=each.result,
+                copies=_copies(records, index, unpacked(each.packed), each.extras or {}),
+            )
+            for each in records.history.get(index, ())
+        ]
 
     def __repr__(self) -> str:
         return f"<Instance {self.index}: {self.status}>"

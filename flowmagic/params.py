@@ -108,8 +108,8 @@ def as_batch(value: Any) -> Batch:  # noqa: PLR0911 - one return per kind of bat
     iterator = _iterator(value)
     if isinstance(value, Sized):
         rows = list(iterator)
-        for index, row in enumerate(rows):
-            if type(row) is not dict:
+        if not {dict}.issuperset(map(type, rows)):
+            for index, row in enumerate(rows):
                 _check_row(row, index)
         return Batch(value, rows=rows)
     return _drawn_batch(value, iterator)

@@ -36,18 +36,19 @@ class Source(Protocol):
     """Where a pool gets its instances from, and tells how they ended."""
 
     def has_next(self) -> bool:
-        """Whether `take` may give another instance."""
+        """Whether `take` may give another instance now."""
 
     async def prepare(self) -> bool:
         """Make the next instance ready to be taken, if that needs awaiting; False: none is left."""
 
-    def take(self) -> Taken | None:
+    def take(self, now: float) -> Taken | None:
         """Begin the next instance: return its index, walk and context; None if none is left."""
 
-    def note_end(
-        self, index: int, result: Any, error: BaseException | None, *, cancelled: bool
-    ) -> None:
-        """Note how an instance ended; `cancelled`: because it was asked to. Must not raise."""
+    def note_result(self, index: int, result: Any, now: float) -> None:
+        """Note that an instance has succeeded. Must not raise."""
+
+    def note_error(self, index: int, error: BaseException, now: float, *, cancelled: bool) -> None:
+        """Note what ended an instance; `cancelled`: it was asked to end. Must not raise."""
 
     def broken(self, error: BaseException) -> None:
         """Note that a worker broke outside any instance."""
@@ -61,6 +62,10 @@ class Pool:
 
     `pump` must be called when there may be more to start than before: at the beginning, after a
     resize, after a pause. `on_idle` is called when nothing runs and nothing will start by itself.
+
+    Args:
+        clock: gives the loop's time; None: asks the loop.
+        timeout: seconds after which an instance is cancelled and ends with a TimeoutError.
     """
 
     def __init__(
@@ -69,14 +74,21 @@ class Pool:
         limiter: Limiter,
         loop: asyncio.AbstractEventLoop,
         on_idle: Callable[[], None],
+        *,
+        clock: Callable[[], float] | None = None,
+        timeout: float | None = None,
     ) -> None:
         self._source = source
         self._limiter = limiter
         self._loop = loop
+        self._clock = clock or loop.time
         self._on_idle = on_idle
         self._workers: dict[asyncio.Task[None], int] = {}
         """Each worker with the index of the instance it drives, or ended; else `_ADMITTED`."""
         self._cancelled: set[asyncio.Task[None]] = set()
+        self._timeout = timeout
+        self._timed_out: set[asyncio.Task[None]] = set()
+        """Workers whose instance is being cancelled because its time is over."""
         self._timer: asyncio.TimerHandle | None = None
         self._preparing = asyncio.Lock()
         self._turn_open = False
@@ -94,14 +106,14 @@ class Pool:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        slice_ends = self._loop.time() + SLICE
+        slice_ends = self._clock() + SLICE
         while self._may_start():
             task = self._loop.create_task(self._work())
             # Counted here, not in the task: a task cancelled before its first step never runs.
             # A task of an eager factory has run already, and may be at its instance.
             self._workers.setdefault(task, _ADMITTED)
             task.add_done_callback(self._left)
-            if self._loop.time() >= slice_ends:
+            if self._clock() >= slice_ends:
                 self._loop.call_soon(self.pump)
                 break
         if self.idle and self._timer is None:
@@ -112,7 +124,14 @@ class Pool:
         for task, driven in list(self._workers.items()):
             if index is None or driven == index:
                 self._cancelled.add(task)
+                self._timed_out.discard(task)
                 task.cancel()
+
+    def _time_is_over(self, task: asyncio.Task[None], index: int) -> None:
+        if self._workers.get(task) == index and task not in self._cancelled:
+            self._cancelled.add(task)
+            self._timed_out.add(task)
+            task.cancel()
 
     def stop_timer(self) -> None:
         """Forget a start that was waited for."""
@@ -124,7 +143,7 @@ class Pool:
         """Take a slot if one more instance may start now; if it may later, see to it."""
         if self.held or not self._source.has_next():
             return False
-        wait = self._limiter.admit(self._loop.time(), holding=holding)
+        wait = self._limiter.admit(self._clock(), holding=holding)
         if wait == 0:
             return True
         if wait < math.inf and self._timer is None:
@@ -139,6 +158,7 @@ class Pool:
         if self._workers.pop(task) == _ADMITTED:
             self._limiter.forgo()
         self._cancelled.discard(task)
+        self._timed_out.discard(task)
         self._limiter.release()
         if not task.cancelled() and (error := task.exception()) is not None:
             self._source.broken(error)
@@ -149,86 +169,117 @@ class Pool:
         if self.idle and self._timer is None:
             self._on_idle()
 
-    async def _work(self) -> None:  # noqa: C901 - the hot path: a call more is felt
+    async def _work(self) -> None:
+        # A generator cannot be a task on Python 3.12 and later.
+        await self._take_turns()
+
+    @types.coroutine
+    def _take_turns(self) -> Generator[Any, Any, None]:  # noqa: C901, PLR0912, PLR0915 - hot: a call more is felt
         """Drive one instance after the other. A slot is held on entry, and given back by `_left`."""
         task = asyncio.current_task()
         assert task is not None
-        source = self._source
-        workers = self._workers
+        source, workers, limiter, clock = self._source, self._workers, self._limiter, self._clock
+        take, note_result, cancelled = source.take, source.note_result, self._cancelled
+        cancelling, timeout = _cancelling(task), self._timeout
+        closing = False
+        now = clock()
         while True:
-            if self._slice_is_used_up():
-                await _next_turn()
+            if not self._turn_open:
+                self._turn_open = True
+                self._slice_ends = now + SLICE
+                self._loop.call_soon(self._close_turn)
+            elif now >= self._slice_ends:
+                # Starting instances has had its share of this turn of the loop.
+                workers[task] = _ADMITTED
+                yield
+                now = clock()
                 continue
-            if self._excess():
+            if self.held or limiter.running > limiter.concurrency:
                 return
-            taken = await self._prepared() if source.needs_prepare else source.take()
+            if source.needs_prepare:
+                taken = yield from self._prepared().__await__()
+            else:
+                taken = take(now)
             if taken is None:
                 return
             index, walk, context = taken
             workers[task] = index
-            if self._limiter.paced:
-                self._limiter.begin(self._loop.time())
+            if not limiter.plain:
+                limiter.begin(clock())
+            timer = None
+            if timeout is not None:
+                timer = self._loop.call_later(timeout, self._time_is_over, task, index)
+            # `drive`, written out.
+            step: Callable[[Any], Any] = walk.send
+            argument: Any = None
             try:
-                result = await drive(walk, context)
-            except _AbandonedError as error:
-                source.note_end(index, None, error, cancelled=True)
-                raise
-            except BaseException as error:  # noqa: BLE001 - whatever ends an instance ends only it
+                while True:
+                    awaited = context.run(step, argument)
+                    try:
+                        argument = yield awaited
+                        step = walk.send
+                    except GeneratorExit:
+                        # The worker itself is being closed, with its loop.
+                        closing = True
+                        context.run(walk.close)
+                        raise
+                    except BaseException as error:  # noqa: BLE001 - thrown on into the coroutine
+                        step, argument = walk.throw, error
+            except StopIteration as end:
+                now = clock()
+                note_result(index, end.value, now)
+            except BaseException as error:
+                now = clock()
+                if closing:
+                    source.note_error(index, asyncio.CancelledError(), now, cancelled=True)
+                    raise
                 hit = isinstance(error, asyncio.CancelledError)
-                cancelled = hit and self._asked_to_cancel(task)
-                source.note_end(index, None, error, cancelled=cancelled)
+                asked = hit and (task in cancelled or cancelling())
+                if asked and task in self._timed_out:
+                    late = TimeoutError(_too_long(index, timeout))
+                    source.note_error(index, late, now, cancelled=False)
+                else:
+                    source.note_error(index, error, now, cancelled=bool(asked))
                 if hit:
                     return
-            else:
-                source.note_end(index, result, None, cancelled=False)
+            finally:
+                if timer is not None:
+                    timer.cancel()
             # A cancellation that this instance swallowed, or that comes after it, would hit the
             # next one: let a fresh worker take that.
-            if self._asked_to_cancel(task) or not self._may_start(holding=True):
+            if cancelling() or task in cancelled:
                 return
-            workers[task] = _ADMITTED
+            if not limiter.plain:
+                if not self._may_start(holding=True):
+                    return
+                workers[task] = _ADMITTED
 
     async def _prepared(self) -> Taken | None:
         """Take the next instance from a source that must be awaited: one worker after the other."""
         async with self._preparing:
             if self._excess() or not await self._source.prepare() or self._excess():
                 return None
-            return self._source.take()
-
-    def _slice_is_used_up(self) -> bool:
-        """Whether starting instances has had its share of this turn of the loop."""
-        now = self._loop.time()
-        if not self._turn_open:
-            self._turn_open = True
-            self._slice_ends = now + SLICE
-            self._loop.call_soon(self._close_turn)
-            return False
-        return now >= self._slice_ends
+            return self._source.take(self._clock())
 
     def _excess(self) -> bool:
         """Whether a worker should leave: held, or the limit was lowered while it waited."""
         limiter = self._limiter
-        return self.held or limiter.running > limiter.limits.concurrency
-
-    def _asked_to_cancel(self, task: asyncio.Task[None]) -> bool:
-        """Whether somebody, this pool or another, asked to cancel a worker."""
-        if sys.version_info >= (3, 11):
-            asked = task.cancelling() > 0
-        else:
-            # One that has arrived cannot be told from a CancelledError that a node raised.
-            asked = task._must_cancel  # type: ignore[attr-defined]
-        return asked or task in self._cancelled
+        return self.held or limiter.running > limiter.concurrency
 
     def _close_turn(self) -> None:
         self._turn_open = False
 
 
-class _AbandonedError(GeneratorExit):
-    """The worker itself is being closed, with its loop: not an error of the instance."""
+def _cancelling(task: asyncio.Task[None]) -> Callable[[], int]:
+    """Return what tells whether somebody asked to cancel a task, this pool or another."""
+    if sys.version_info >= (3, 11):
+        return task.cancelling
+    # A cancellation that has arrived cannot be told from a CancelledError that a node raised.
+    return lambda: task._must_cancel  # type: ignore[attr-defined]
 
 
-@types.coroutine
-def _next_turn() -> Generator[None, None, None]:
-    yield
+def _too_long(index: int, timeout: float | None) -> str:
+    return f"Instance {index} took longer than timeout={timeout:g} s."
 
 
 @types.coroutine
@@ -249,6 +300,6 @@ def drive(walk: Coroutine[Any, Any, Any], context: Context) -> Generator[Any, An
             step = walk.send
         except GeneratorExit:
             context.run(walk.close)
-            raise _AbandonedError from None
+            raise
         except BaseException as error:  # noqa: BLE001 - thrown on into the coroutine
             step, argument = walk.throw, error

@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 Params = Mapping[Any, Any]
 
@@ -41,7 +41,10 @@ PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED = range(len(STATUSES))
 
 NAN = float("nan")
 FIELDS = 5
-"""Fields of one node copy in a trace: node number, parent, action number, started, ended."""
+"""Fields of one node copy in a trace: node number, place of its parent, action number, started, ended.
+
+A copy's place is where its first field stands.
+"""
 
 _FORMAT = "iiidd"
 _SIZE = Struct(f"<{_FORMAT}").size
@@ -50,6 +53,21 @@ _LONG_WALK = 100  # node copies; the formats of longer traces are not worth keep
 _OPEN, _NO_ACTION = -2, -1
 # Beyond it, an action is kept with its row: some flows return a text as their action.
 _MAX_NAMES = 4096
+
+
+class Attempt(NamedTuple):
+    """How an attempt went that another one has followed, or may follow. Times as in the columns."""
+
+    code: int
+    started: float
+    ended: float
+    result: Any
+    packed: bytes
+    extras: dict[int, dict[str, Any]] | None
+
+
+MOST_ATTEMPTS = 20
+"""Of one row, how many earlier attempts are kept: the latest."""
 
 
 @dataclass(frozen=True)
@@ -73,75 +91,79 @@ class RunCounts:
         return self.succeeded + self.failed + self.cancelled
 
 
-class Trace:
+class Trace(list[Any]):
     """The node copies of one running instance, as they are being written.
 
-    One flat list, no objects: `open` appends a copy and gives its position; `close` and `fail` end
-    it.
+    One flat list of their fields, no objects: `open` appends a copy and gives its place; `close` and
+    `fail` end it. Made by `Records.start`.
     """
 
-    __slots__ = ("extras", "flat", "index", "records")
+    __slots__ = ("extras", "records", "row")
 
-    def __init__(self, records: Records, index: int) -> None:
-        self.records = records
-        self.index = index
-        self.flat: list[Any] = []
-        self.extras: dict[int, dict[str, Any]] | None = None
+    records: Records
+    row: int
+    extras: dict[int, dict[str, Any]] | None
+    """Of some copies, by place, what fits no field: "params", "action", "error"."""
 
     def open(self, kind: type, parent: int, now: float, params: Params | None) -> int:
-        """Begin a node copy of class `kind`; `params` where they differ from the instance's."""
-        flat = self.flat
-        position = len(flat) // FIELDS
+        """Begin a node copy of class `kind`; `params` where they differ from the instance's.
+
+        Args:
+            parent: what `open` gave for the nested flow that the copy runs in; -1 at the top.
+        """
+        at = len(self)
         records = self.records
-        node = records.node_id(kind)
-        flat += (node, parent, _OPEN, now, NAN)
+        try:
+            node = records.node_ids[kind]
+        except KeyError:
+            node = records.name_node(kind)
+        self += (node, parent, _OPEN, now, NAN)
         if params is not None:
-            self._extra(position)["params"] = params
-        index = self.index
-        records.nodes[index] = node
+            self._extra(at)["params"] = params
+        row = self.row
+        records.nodes[row] = node
         for changed in records.watchers:
-            changed.add(index)
-        return position
+            changed.add(row)
+        return at
 
-    def close(self, position: int, action: Any, now: float) -> None:
+    def close(self, at: int, action: Any, now: float) -> None:
         """End a node copy that returned `action`."""
-        flat = self.flat
-        at = position * FIELDS
-        flat[at + 4] = now
+        self[at + 4] = now
         if action is None:
-            flat[at + 2] = _NO_ACTION
+            self[at + 2] = _NO_ACTION
         elif (known := self.records.action_id(action)) >= 0:
-            flat[at + 2] = known
+            self[at + 2] = known
         else:
-            flat[at + 2] = _NO_ACTION
-            self._extra(position)["action"] = action
+            self[at + 2] = _NO_ACTION
+            self._extra(at)["action"] = action
 
-    def fail(self, position: int, error: BaseException, now: float) -> None:
+    def fail(self, at: int, error: BaseException, now: float) -> None:
         """End a node copy that raised `error`."""
-        self.flat[position * FIELDS + 4] = now
-        self._extra(position)["error"] = error
+        self[at + 4] = now
+        self._extra(at)["error"] = error
 
-    def _extra(self, position: int) -> dict[str, Any]:
+    def _extra(self, at: int) -> dict[str, Any]:
         if self.extras is None:
             self.extras = {}
-        return self.extras.setdefault(position, {})
-
-    def packed(self) -> bytes:
-        """Return the node copies in their final form."""
-        flat = self.flat
-        return _packer(len(flat) // FIELDS).pack(*flat)
+        return self.extras.setdefault(at, {})
 
 
+_NO_TIME = array("d", [NAN])
 _packers: dict[int, Struct] = {}
 
 
-def _packer(copies: int) -> Struct:
-    packer = _packers.get(copies)
+def _packer(fields: int) -> Struct:
+    packer = _packers.get(fields)
     if packer is None:
-        packer = Struct("<" + _FORMAT * copies)
-        if copies < _LONG_WALK:
-            _packers[copies] = packer
+        packer = Struct("<" + _FORMAT * (fields // FIELDS))
+        if fields < _LONG_WALK * FIELDS:
+            _packers[fields] = packer
     return packer
+
+
+def unpacked(packed: bytes) -> tuple[Any, ...]:
+    """Return the fields of an ended trace, as `Trace` wrote them."""
+    return _packer(len(packed) // _SIZE * FIELDS).unpack(packed)
 
 
 class Records:
@@ -164,19 +186,26 @@ class Records:
         self.nodes = array("H")
         self.started = array("d")
         self.ended = array("d")
-        self.attempts = bytearray()
+        self.earlier = bytearray()
+        """How many attempts of a row have another one after them (255 stands for more)."""
         self.results: list[Any] = []
-        self.tally = [0] * len(STATUSES)
+        self._ends = [0] * len(STATUSES)
+        """How many rows have ended with each code; the others follow from it."""
         self.watchers: tuple[set[int], ...] = ()
         self.dropped = 0
         """Rows of which params and node copies were dropped (see `keep`)."""
         self.live: dict[int, Trace] = {}
+        self.history: dict[int, list[Attempt]] = {}
+        """Of rows that were taken up again: their earlier attempts, oldest first."""
         self._copies: dict[int, bytes] = {}
         self._extras: dict[int, dict[int, dict[str, Any]]] = {}
         self._keep = keep
+        self._drawn = False
+        """Whether rows come by `add`, so that not all of them are kept in full."""
         self._full: deque[int] = deque()
         self.node_names: list[str] = [""]
-        self._node_ids: dict[type, int] = {}
+        self.node_ids: dict[type, int] = {}
+        """Number of each node class seen so far, whose name is `node_names[number]`."""
         self._actions: list[str] = []
         self._action_ids: dict[str, int] = {}
 
@@ -190,11 +219,10 @@ class Records:
         self.total = n
         self.status.extend(bytes(n))
         self.nodes.frombytes(bytes(n * self.nodes.itemsize))
-        self.started.extend([NAN] * n)
-        self.ended.extend([NAN] * n)
-        self.attempts.extend(bytes(n))
+        self.started.extend(_NO_TIME * n)
+        self.ended.extend(_NO_TIME * n)
+        self.earlier.extend(bytes(n))
         self.results.extend([None] * n)
-        self.tally[PENDING] += n
         for changed in self.watchers:
             changed.update(range(n))
 
@@ -205,10 +233,10 @@ class Records:
         self.nodes.append(0)
         self.started.append(NAN)
         self.ended.append(NAN)
-        self.attempts.append(0)
+        self.earlier.append(0)
         self.results.append(None)
         self.rows[index] = row
-        self.tally[PENDING] += 1
+        self._drawn = True
         return index
 
     def watch(self) -> set[int]:
@@ -224,17 +252,13 @@ class Records:
         """Stop filling a set that `watch` gave."""
         self.watchers = tuple(each for each in self.watchers if each is not changed)
 
-    def node_id(self, kind: type) -> int:
-        """Return the number of a node class, whose name is `node_names[number]`."""
-        try:
-            return self._node_ids[kind]
-        except KeyError:
-            pass
-        if len(self.node_names) < _MAX_NAMES:
-            self.node_names.append(kind.__name__)
-            self._node_ids[kind] = len(self.node_names) - 1
-            return len(self.node_names) - 1
-        return 0
+    def name_node(self, kind: type) -> int:
+        """Give a node class that was not seen before a number; 0 when there are too many."""
+        if len(self.node_names) >= _MAX_NAMES:
+            return 0
+        self.node_names.append(kind.__name__)
+        number = self.node_ids[kind] = len(self.node_names) - 1
+        return number
 
     def action_id(self, action: Any) -> int:
         """Return the number of an action, or -1 when it is no string or there are too many."""
@@ -247,26 +271,30 @@ class Records:
         return known
 
     def start(self, index: int, now: float) -> Trace:
-        """Mark a row as running and return the trace that its instance writes to."""
-        self._move(index, RUNNING)
+        """Mark a pending row as running and return the trace that its instance writes to."""
+        self.status[index] = RUNNING
         self.started[index] = now
-        self.ended[index] = NAN
-        self.attempts[index] = min(255, self.attempts[index] + 1)
-        self._copies.pop(index, None)
-        self._extras.pop(index, None)
-        trace = self.live[index] = Trace(self, index)
+        for changed in self.watchers:
+            changed.add(index)
+        trace = self.live[index] = Trace()
+        # Here and not in an __init__, which would double the cost.
+        trace.records, trace.row, trace.extras = self, index, None
         return trace
 
     def finish(self, index: int, code: int, result: Any, now: float) -> None:
         """Mark a running row as ended, with its result or exception."""
         trace = self.live.pop(index)
-        self._copies[index] = trace.packed()
+        packer = _packers.get(len(trace)) or _packer(len(trace))
+        self._copies[index] = packer.pack(*trace)
         if trace.extras:
             self._extras[index] = trace.extras
         self.ended[index] = now
         self.results[index] = result
-        self._move(index, code)
-        if code == SUCCEEDED and isinstance(self.rows, dict):
+        self._ends[code] += 1
+        self.status[index] = code
+        for changed in self.watchers:
+            changed.add(index)
+        if self._drawn and code == SUCCEEDED:
             self._full.append(index)
             if len(self._full) > self._keep:
                 self._drop(self._full.popleft())
@@ -275,24 +303,62 @@ class Records:
         del self.rows[index]
         self._copies.pop(index)
         self._extras.pop(index, None)
+        self.history.pop(index, None)
         self.dropped += 1
 
     def requeue(self, index: int) -> None:
-        """Mark an ended row as pending again; what it left stays until it starts."""
+        """Mark an ended row as pending again; how it went so far becomes history."""
+        attempts = self.history.setdefault(index, [])
+        attempts.append(
+            Attempt(
+                self.status[index],
+                self.started[index],
+                self.ended[index],
+                self.results[index],
+                self._copies.pop(index, b""),
+                self._extras.pop(index, None),
+            )
+        )
+        del attempts[:-MOST_ATTEMPTS]
+        self.earlier[index] = min(255, self.earlier[index] + 1)
+        self.started[index] = self.ended[index] = NAN
+        self.results[index] = None
         self._move(index, PENDING)
 
+    def cancel(self, index: int) -> None:
+        """Mark a pending row as one that will not start.
+
+        A row that was to be taken up again is what it was before: its result is not lost.
+        """
+        attempts = self.history.get(index)
+        if not attempts:
+            self.results[index] = asyncio.CancelledError()
+            self._move(index, CANCELLED)
+            return
+        last = attempts.pop()
+        if not attempts:
+            del self.history[index]
+        self.earlier[index] -= 1
+        self.started[index], self.ended[index] = last.started, last.ended
+        self.results[index] = last.result
+        self._copies[index] = last.packed
+        if last.extras:
+            self._extras[index] = last.extras
+        self._move(index, last.code)
+
     def cancel_pending(self) -> None:
-        """Mark every row that has not started as cancelled."""
+        """Mark every pending row as one that will not start; see `cancel`."""
         n = len(self.status)
-        # Most of them are the tail, which may be very long: it goes in one sweep.
+        # Most of them are the tail, which may be very long: it goes in one sweep, but for the rows
+        # in it that were to be taken up again.
+        for at in [at for at in self.history if self.status[at] == PENDING]:
+            self.cancel(at)
         tail = len(self.status.rstrip(bytes([PENDING])))
         for at in self.with_status(PENDING, tail):
-            self.results[at] = asyncio.CancelledError()
-            self._move(at, CANCELLED)
+            self.cancel(at)
         self.results[tail:] = [asyncio.CancelledError()] * (n - tail)
         self.status[tail:] = bytes([CANCELLED]) * (n - tail)
-        self.tally[PENDING] -= n - tail
-        self.tally[CANCELLED] += n - tail
+        self._ends[CANCELLED] += n - tail
         for changed in self.watchers:
             changed.update(range(tail, n))
 
@@ -305,12 +371,23 @@ class Records:
         return found
 
     def _move(self, index: int, code: int) -> None:
-        tally = self.tally
-        tally[self.status[index]] -= 1
-        tally[code] += 1
+        """Take a row from pending to an end, or back."""
+        before = self.status[index]
+        if before != PENDING:
+            self._ends[before] -= 1
+        if code != PENDING:
+            self._ends[code] += 1
         self.status[index] = code
         for changed in self.watchers:
             changed.add(index)
+
+    @property
+    def tally(self) -> list[int]:
+        """How many rows are in each status, in the order of `STATUSES`."""
+        tally = self._ends.copy()
+        tally[RUNNING] = len(self.live)
+        tally[PENDING] = len(self.status) - sum(tally)
+        return tally
 
     @property
     def counts(self) -> RunCounts:
@@ -326,16 +403,15 @@ class Records:
         return {**self.base, **row}
 
     def trace_of(self, index: int) -> tuple[Sequence[Any], dict[int, dict[str, Any]]]:
-        """Return what the node copies of an instance left: the fields, and the extras by position.
+        """Return what the node copies of an instance left: the fields, and the extras by place.
 
         The fields come `FIELDS` by `FIELDS`, as `Trace` wrote them, from the trace of a running
         instance or from what is kept of an ended one.
         """
         trace = self.live.get(index)
         if trace is not None:
-            return tuple(trace.flat), trace.extras or {}
-        packed = self._copies.get(index, b"")
-        return _packer(len(packed) // _SIZE).unpack(packed), self._extras.get(index, {})
+            return tuple(trace), trace.extras or {}
+        return unpacked(self._copies.get(index, b"")), self._extras.get(index, {})
 
     def action_name(self, action: int) -> str | None:
         """Return the action with a number; None for numbers that stand for none."""

@@ -16,8 +16,8 @@ import asyncio
 import contextvars
 import copy
 import copyreg
+import functools
 from collections.abc import Awaitable, Callable, Coroutine
-from operator import is_
 from typing import Any
 
 from pocketflow import (
@@ -36,6 +36,10 @@ InThread = Callable[[Callable[[Any], Any], Any], Awaitable[Any]]
 """Run `function(argument)` in a worker thread and await what it returns."""
 
 
+Way = Callable[[Any, "dict[Any, Any]", Trace], Coroutine[Any, Any, Any]]
+"""Begin the walk of one instance, from the shared store, its params and the trace it writes to."""
+
+
 class Walker:
     """Takes instances through graphs. One per run: what it learns about classes is kept for the run.
 
@@ -47,65 +51,74 @@ class Walker:
     def __init__(self, clock: Callable[[], float], in_thread: InThread | None) -> None:
         self._clock = clock
         self._in_thread = in_thread
-        self._plain: dict[type, bool] = {}
+        self._kinds: dict[type, int] = {}
         self._on_loop = self if in_thread is None else Walker(clock, None)
 
-    def run(
-        self, flow: Any, shared: Any, params: dict[Any, Any], trace: Trace
-    ) -> Coroutine[Any, Any, Any]:
-        """Return the walk of one instance of a flow, or a single node, which gives its last action."""
-        # Not a coroutine itself: each one that stands between a task and a node costs every step.
+    def way(self, flow: Any) -> Way:
+        """Return what begins the walk of one instance of a flow, or of a single node.
+
+        Called as `way(shared, params, trace)`; the walk, awaited, gives its last action.
+        """
+        # Not coroutines around a coroutine: each one that stands between a task and a node costs
+        # every step.
         if not isinstance(flow, Flow):
-            return self._node(flow, shared, params, trace)
+            return functools.partial(self._node, flow)
         name = "_orch_async" if isinstance(flow, AsyncFlow) else "_orch"
         if _is_stock(flow, name):
-            return self._walk(flow, shared, params, trace, -1)
-        return self._own_orchestration(flow, name, shared, params, trace)
+            return functools.partial(self._walk, flow, isinstance(flow, AsyncFlow))
+        return functools.partial(self._own_orchestration, flow, name)
 
     async def _node(self, node: Any, shared: Any, params: dict[Any, Any], trace: Trace) -> Any:
         node = self._copy(node)
-        position = self._open(node, None, trace, -1)
-        return await self._step(node, shared, params, trace, position, may_await=True)
+        at = self._open(node, None, trace, -1)
+        return await self._step(node, shared, params, trace, at, may_await=True)
 
     async def _own_orchestration(
         self, flow: Any, name: str, shared: Any, params: dict[Any, Any], trace: Trace
     ) -> Any:
         """Run a top-level flow as it stands, on the user's own object; it leaves one record."""
-        position = self._open(flow, None, trace, -1)
+        at = self._open(flow, None, trace, -1)
         try:
             action = getattr(flow, name)(shared, params)
             if name == "_orch_async":
                 action = await action
         except BaseException as error:
-            trace.fail(position, error, self._clock())
+            trace.fail(at, error, self._clock())
             raise
-        trace.close(position, action, self._clock())
+        trace.close(at, action, self._clock())
         return action
 
-    async def _walk(
-        self, flow: Any, shared: Any, params: dict[Any, Any] | None, trace: Trace, parent: int
+    async def _walk(  # noqa: PLR0917 - ditto: those that stay the same are bound
+        self,
+        flow: Any,
+        may_await: bool,  # noqa: FBT001 - bound by position, once for all instances
+        shared: Any,
+        params: dict[Any, Any] | None,
+        trace: Trace,
+        parent: int = -1,
     ) -> Any:
         p = params or {**flow.params}
         # What the copies received: one snapshot for all of them, until a node writes to its params.
         # At the top level it is the instance's own params, which the records hold already.
-        snapshot = _snapshot(p)
+        snapshot = p.copy() if type(p) is dict else p
         known = parent < 0
-        may_await = isinstance(flow, AsyncFlow)
+        clock, kinds = self._clock, self._kinds
         action = None
         node = self._copy(flow.start_node)
         while node:
-            position = self._open(node, None if known else snapshot, trace, parent)
-            if may_await and isinstance(node, AsyncNode) and not isinstance(node, Flow):
+            kind = type(node)
+            at = trace.open(kind, parent, clock(), None if known else snapshot)
+            if may_await and kinds[kind] & _AWAITED:
                 # As `_step` does; written out, since most nodes are of this kind.
                 try:
                     node.set_params(p)
                     action = await node._run_async(shared)
                 except BaseException as error:
-                    trace.fail(position, error, self._clock())
+                    trace.fail(at, error, clock())
                     raise
-                trace.close(position, action, self._clock())
+                trace.close(at, action, clock())
             else:
-                action = await self._step(node, shared, p, trace, position, may_await=may_await)
+                action = await self._step(node, shared, p, trace, at, may_await=may_await)
             node = flow.get_next_node(node, action)
             if node is not None:
                 node = self._copy(node)
@@ -117,12 +130,12 @@ class Walker:
         return trace.open(type(node), parent, self._clock(), params)
 
     async def _step(
-        self, node: Any, shared: Any, params: Any, trace: Trace, position: int, *, may_await: bool
+        self, node: Any, shared: Any, params: Any, trace: Trace, at: int, *, may_await: bool
     ) -> Any:
         try:
             node.set_params(params)
             if isinstance(node, Flow):
-                action = await self._flow_step(node, shared, trace, position, may_await=may_await)
+                action = await self._flow_step(node, shared, trace, at, may_await=may_await)
             elif may_await and isinstance(node, AsyncNode):
                 action = await node._run_async(shared)
             elif self._in_thread is not None and _splits(node):
@@ -132,61 +145,76 @@ class Walker:
             else:
                 action = node._run(shared)
         except BaseException as error:
-            trace.fail(position, error, self._clock())
+            trace.fail(at, error, self._clock())
             raise
-        trace.close(position, action, self._clock())
+        trace.close(at, action, self._clock())
         return action
 
     async def _flow_step(
-        self, flow: Any, shared: Any, trace: Trace, position: int, *, may_await: bool
+        self, flow: Any, shared: Any, trace: Trace, at: int, *, may_await: bool
     ) -> Any:
         """Run a nested flow: our copy of it, so that attributes may be set on it."""
         if isinstance(flow, AsyncFlow):
             if not may_await:
                 return flow._run(shared)  # raises PocketFlow's own "Use run_async."
             if not _is_stock(flow, "_orch_async"):
-                with _Listener(flow, "_orch_async", trace, position, self._clock):
+                with _Listener(flow, "_orch_async", trace, at, self._clock):
                     return await flow._run_async(shared)
 
             async def orch_async(shared: Any, params: Any = None) -> Any:
-                return await self._walk(flow, shared, params, trace, position)
+                return await self._walk(flow, True, shared, params, trace, at)
 
             with _Attribute(flow, "_orch_async", orch_async):
                 return await flow._run_async(shared)
         if not _is_stock(flow, "_orch"):
-            with _Listener(flow, "_orch", trace, position, self._clock):
+            with _Listener(flow, "_orch", trace, at, self._clock):
                 return flow._run(shared)
         if _is_stock(flow, "_run"):
-            return await self._sync_flow(flow, shared, trace, position)
+            return await self._sync_flow(flow, shared, trace, at)
 
         def orch(shared: Any, params: Any = None) -> Any:
-            return _finish_now(self._on_loop._walk(flow, shared, params, trace, position))
+            return _finish_now(self._on_loop._walk(flow, False, shared, params, trace, at))
 
         with _Attribute(flow, "_orch", orch):
             return flow._run(shared)
 
-    async def _sync_flow(self, flow: Any, shared: Any, trace: Trace, position: int) -> Any:
+    async def _sync_flow(self, flow: Any, shared: Any, trace: Trace, at: int) -> Any:
         """PocketFlow's `Flow._run` and `BatchFlow._run`, awaiting the walks so that threads can be used."""
         if type(flow)._run is not BatchFlow._run:
             prepared = flow.prep(shared)
-            action = await self._walk(flow, shared, None, trace, position)
+            action = await self._walk(flow, False, shared, None, trace, at)
             return flow.post(shared, prepared, action)
         rows = flow.prep(shared) or []
         for row in rows:
-            await self._walk(flow, shared, {**flow.params, **row}, trace, position)
+            await self._walk(flow, False, shared, {**flow.params, **row}, trace, at)
         return flow.post(shared, rows, None)
 
     def _copy(self, node: Any) -> Any:
         """`copy.copy(node)`, at a fraction of its cost where that makes no difference."""
         kind = type(node)
-        plain = self._plain.get(kind)
-        if plain is None:
-            plain = self._plain[kind] = _copies_plainly(kind)
-        if not plain:
-            return copy.copy(node)
-        twin = object.__new__(kind)
-        twin.__dict__.update(node.__dict__)
+        try:
+            traits = self._kinds[kind]
+        except KeyError:
+            traits = self._kinds[kind] = _traits(kind)
+        if not traits & _PLAIN:
+            twin = copy.copy(node)
+            # Somebody's __copy__ may give another class.
+            if type(twin) not in self._kinds:
+                self._kinds[type(twin)] = _traits(type(twin))
+            return twin
+        twin = _new(kind)
+        twin.__dict__ = node.__dict__.copy()
         return twin
+
+
+_new = object.__new__
+_PLAIN, _AWAITED = 1, 2
+"""What is known of a node class: it copies plainly; it is an async node and no flow."""
+
+
+def _traits(kind: type) -> int:
+    awaited = issubclass(kind, AsyncNode) and not issubclass(kind, Flow)
+    return _PLAIN * _copies_plainly(kind) + _AWAITED * awaited
 
 
 _STOCK = {
@@ -213,6 +241,8 @@ def _copies_plainly(kind: type) -> bool:
         issubclass(kind, BaseNode)
         and kind not in copyreg.dispatch_table
         and kind.__new__ is object.__new__  # type: ignore[comparison-overlap]
+        and kind.__setattr__ is object.__setattr__  # type: ignore[comparison-overlap]
+        and kind.__getattribute__ is object.__getattribute__  # type: ignore[comparison-overlap]
         and kind.__reduce_ex__ is object.__reduce_ex__  # type: ignore[comparison-overlap]
         and kind.__reduce__ is object.__reduce__  # type: ignore[comparison-overlap]
         and getattr(kind, "__getstate__", None) is getattr(object, "__getstate__", None)
@@ -229,12 +259,15 @@ def _snapshot(params: Any) -> Any:
 
 
 def _same(params: Any, snapshot: Any) -> bool:
+    if params is snapshot:
+        return True
+    if type(params) is not dict or len(params) != len(snapshot):
+        return False
     # By identity: values such as arrays have no truth value to compare by.
-    return params is snapshot or (
-        type(params) is dict
-        and params.keys() == snapshot.keys()
-        and all(map(is_, params.values(), map(snapshot.__getitem__, params)))
-    )
+    for key, value in params.items():  # noqa: SIM110 - a generator costs three times as much
+        if snapshot.get(key, _UNSET) is not value:
+            return False
+    return True
 
 
 def _finish_now(walk: Coroutine[Any, Any, Any]) -> Any:
@@ -276,11 +309,11 @@ class _Listener(_Attribute):
 
         def get_next_node(node: Any, action: Any) -> Any:
             task = asyncio.current_task() if orch == "_orch_async" else None
-            position = trace.open(
+            at = trace.open(
                 type(node), parent, ends.get(task, began), _snapshot(getattr(node, "params", {}))
             )
             ends[task] = clock()
-            trace.close(position, action, ends[task])
+            trace.close(at, action, ends[task])
             return original(node, action)
 
         self._patched = flow.__dict__.get("get_next_node")

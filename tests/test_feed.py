@@ -8,7 +8,7 @@ import pytest
 from flowmagic.errors import BatchError
 from flowmagic.feed import Feed
 from flowmagic.params import Batch, as_batch
-from flowmagic.records import CANCELLED, FAILED, RUNNING, SUCCEEDED, Records
+from flowmagic.records import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, Records
 
 from .virtualtime import virtual
 
@@ -33,24 +33,40 @@ class Engine:
 class Fed:
     """A feed with its records, and what it told of."""
 
-    def __init__(self, given, keep=10, **base):
+    def __init__(self, given, keep=10, loop=None, **base):
         self.batch = as_batch(given)
         self.records = Records(base, 0.0, keep)
         self.engine = Engine()
-        self.broken, self.interrupts = [], []
+        self.broken, self.interrupts, self.failures, self.successes = [], [], [], []
+        self.again = None  # what a failure is answered with
+        self.ready = 0
         self.feed = Feed(
             self.records,
             self.engine,
+            loop=loop,
             context=contextvars.copy_context(),
-            clock=lambda: 1.0,
+            on_ready=self.is_ready,
             on_broken=self.broken.append,
             on_interrupt=self.interrupts.append,
+            on_failure=self.failed,
+            on_success=self.successes.append,
         )
         self.feed.load(self.batch)
 
+    def failed(self, index, error):
+        self.failures.append((index, self.records.status[index], error))
+        return self.again
+
+    def is_ready(self):
+        self.ready += 1
+
+    def fail(self, index):
+        """Let a running instance fail."""
+        self.feed.note_error(index, ValueError(index), 2.0, cancelled=False)
+
     def take(self):
         """Take the next instance; return its index, None at the end."""
-        taken = self.feed.take()
+        taken = self.feed.take(1.0)
         if taken is None:
             return None
         index, walk, _ = taken
@@ -70,10 +86,10 @@ def test_rows_to_retry_come_before_all_others():
     """In the order in which they were given."""
     fed = Fed([{"n": n} for n in range(5)])
     for index in (fed.take(), fed.take()):
-        fed.feed.note_end(index, None, ValueError(), cancelled=False)
+        fed.fail(index)
     fed.feed.retry([1, 0])
     assert [fed.take() for _ in range(6)] == [1, 0, 2, 3, 4, None]
-    assert list(fed.records.attempts) == [2, 2, 1, 1, 1]
+    assert list(fed.records.earlier) == [1, 1, 0, 0, 0]
 
 
 def test_a_generator_is_drawn_only_when_a_row_is_taken():
@@ -126,7 +142,7 @@ async def test_a_retry_needs_no_drawing():
 
     fed = Fed(rows())
     await fed.feed.prepare()
-    fed.feed.note_end(fed.take(), None, ValueError(), cancelled=False)
+    fed.fail(fed.take())
     fed.feed.retry([0])
     assert await fed.feed.prepare()
     assert fed.take() == 0
@@ -172,10 +188,62 @@ def test_each_kind_of_end_is_one_status(error, cancelled, code, interrupted):
     fed = Fed([{"n": 0}])
     index = fed.take()
     assert fed.records.status[index] == RUNNING
-    fed.feed.note_end(index, "action", error, cancelled=cancelled)
+    if error is None:
+        fed.feed.note_result(index, "action", 2.0)
+    else:
+        fed.feed.note_error(index, error, 2.0, cancelled=cancelled)
     assert fed.records.status[index] == code
     assert fed.records.results[index] == ("action" if error is None else error)
     assert bool(fed.interrupts) is interrupted
+    assert fed.failures == ([(index, FAILED, error)] if code == FAILED else [])
+    assert fed.successes == ([index] if code == SUCCEEDED else [])
+
+
+@virtual
+async def test_a_failure_may_be_answered_with_a_later_retry():
+    """Until then the row is pending and not to be taken; then it comes before all others."""
+    fed = Fed([{"n": n} for n in range(3)], loop=asyncio.get_running_loop())
+    fed.again = 5.0
+    fed.fail(fed.take())
+    assert (fed.records.status[0], fed.feed.waiting) == (PENDING, True)
+    await asyncio.sleep(4)
+    assert (fed.take(), fed.ready) == (1, 0)
+    await asyncio.sleep(2)
+    assert (fed.feed.waiting, fed.ready) == (False, 1)
+    assert [fed.take(), fed.take(), fed.take()] == [0, 2, None]
+
+
+@virtual
+async def test_retries_that_are_forgotten_never_come():
+    """Neither those that wait for their time nor those that wait for a slot; no timer is left."""
+    loop = asyncio.get_running_loop()
+    fed = Fed([{"n": n} for n in range(2)], loop=loop)
+    fed.again = 5.0
+    fed.fail(fed.take())
+    fed.again = None
+    fed.fail(fed.take())
+    fed.feed.retry([1])
+    fed.feed.forget_retries()
+    assert (fed.take(), fed.feed.waiting, fed.feed.has_next()) == (None, False, False)
+    await asyncio.sleep(6)
+    assert fed.ready == 0
+    fed.records.cancel_pending()
+    assert list(fed.records.status) == [FAILED, FAILED]  # as they were: their errors are kept
+    assert [type(each) for each in fed.records.results] == [ValueError, ValueError]
+
+
+@virtual
+async def test_a_dropped_row_is_passed_over():
+    """Wherever it waits: in its place of the batch, or for the time of its retry."""
+    fed = Fed([{"n": n} for n in range(4)], loop=asyncio.get_running_loop())
+    fed.again = 5.0
+    fed.fail(fed.take())
+    fed.feed.drop(0)
+    fed.feed.drop(2)
+    assert not fed.feed.waiting
+    await asyncio.sleep(6)
+    assert [fed.take(), fed.take(), fed.take()] == [1, 3, None]
+    assert [fed.records.status[index] for index in (0, 2)] == [FAILED, CANCELLED]
 
 
 def test_each_instance_has_a_context_of_its_own_and_the_source_has_one():
@@ -191,7 +259,7 @@ def test_each_instance_has_a_context_of_its_own_and_the_source_has_one():
     variable.set("run")
     fed = Fed(rows())  # its first row is drawn here, by the one who makes the batch
     contexts = []
-    while (taken := fed.feed.take()) is not None:
+    while (taken := fed.feed.take(1.0)) is not None:
         taken[1].close()
         contexts.append(taken[2])
     assert len({id(each) for each in contexts}) == 3

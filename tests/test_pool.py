@@ -33,15 +33,18 @@ class Source:
     async def prepare(self):
         raise AssertionError("needs no preparing")
 
-    def take(self):
+    def take(self, now):
         if not self.left:
             return None
         index = self.left.pop(0)
         self.started.append(index)
         return index, self.work(index), contextvars.copy_context()
 
-    def note_end(self, index, result, error, *, cancelled):
-        self.ends[index] = "cancelled" if cancelled else error or result
+    def note_result(self, index, result, now):
+        self.ends[index] = result
+
+    def note_error(self, index, error, now, *, cancelled):
+        self.ends[index] = "cancelled" if cancelled else error
 
     def broken(self, error):
         self.broke.append(error)
@@ -50,12 +53,12 @@ class Source:
 class Pooled:
     """A pool over a source, and an event for when it is idle."""
 
-    def __init__(self, number, work, **limits):
+    def __init__(self, number, work, timeout=None, **limits):
         self.source = Source(number, work)
         self.limiter = Limiter(Limits(**limits))
         self.idle = asyncio.Event()
         loop = asyncio.get_running_loop()
-        self.pool = Pool(self.source, self.limiter, loop, self.idle.set)
+        self.pool = Pool(self.source, self.limiter, loop, self.idle.set, timeout=timeout)
         self.pool.pump()
 
 
@@ -119,6 +122,70 @@ async def test_one_instance_is_cancelled_and_the_others_go_on():
     assert pooled.source.ends[1] == "cancelled"
     assert isinstance(pooled.source.ends[2], asyncio.CancelledError)
     assert [pooled.source.ends[index] for index in (0, 3)] == [0, 3]
+
+
+@virtual
+async def test_an_instance_whose_time_is_over_ends_with_a_timeout():
+    """Only that one; the message names the instance and the limit; its slot is free again."""
+
+    async def work(index):
+        await asyncio.sleep(10 if index == 1 else 1)
+        return index
+
+    pooled = Pooled(6, work, concurrency=2, timeout=2.0)
+    await pooled.idle.wait()
+    error = pooled.source.ends.pop(1)
+    assert isinstance(error, TimeoutError)
+    assert str(error) == "Instance 1 took longer than timeout=2 s."
+    assert pooled.source.ends == {index: index for index in (0, 2, 3, 4, 5)}
+    assert pooled.limiter.running == 0
+
+
+@virtual
+async def test_an_instance_in_time_leaves_no_timer():
+    """However often workers go on to the next one, none is cancelled for the one before it."""
+
+    async def work(index):
+        await asyncio.sleep(1.5)
+        return index
+
+    pooled = Pooled(4, work, concurrency=1, timeout=2.0)
+    await pooled.idle.wait()
+    assert pooled.source.ends == {index: index for index in range(4)}
+    assert not asyncio.get_running_loop()._scheduled
+
+
+@virtual
+async def test_cancelled_by_hand_it_is_no_timeout():
+    """Also when its time is over in the same moment."""
+
+    async def work(index):
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            await asyncio.sleep(1)  # it takes its time to leave
+            raise
+
+    pooled = Pooled(1, work, concurrency=1, timeout=2.0)
+    await asyncio.sleep(2.5)
+    pooled.pool.cancel(0)
+    await pooled.idle.wait()
+    assert pooled.source.ends == {0: "cancelled"}
+
+
+@virtual
+async def test_one_that_finishes_although_its_time_was_over_has_finished():
+    """What it gives is not thrown away."""
+
+    async def work(index):
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            return "late"
+
+    pooled = Pooled(1, work, concurrency=1, timeout=2.0)
+    await pooled.idle.wait()
+    assert pooled.source.ends == {0: "late"}
 
 
 @virtual

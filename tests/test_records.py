@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowmagic.instances import copies_of
+from flowmagic.instances import Instance, copies_of
 from flowmagic.records import (
     CANCELLED,
     FAILED,
+    FIELDS,
     PENDING,
     RUNNING,
     STATUSES,
@@ -149,7 +150,7 @@ def test_packed_node_copies_are_those_that_were_written():
     trace.close(flow, ["not", "a", "string"], 105.0)
     last = trace.open(Load, -1, 105.0, None)
     running = copies_of(records, 0)
-    assert running[last].ended is None
+    assert running[last // FIELDS].ended is None
     trace.close(last, None, 106.0)
     running = copies_of(records, 0)
     records.finish(0, SUCCEEDED, None, 106.0)
@@ -198,8 +199,43 @@ def test_a_second_attempt_starts_a_new_record():
         trace.fail(trace.open(Load, -1, 100.0, None), ValueError(), 101.0)
         records.finish(0, FAILED, ValueError(), 101.0)
         assert len(copies_of(records, 0)) == 1
-        assert records.attempts[0] == min(255, attempt + 1)
+        assert Instance(records, 0).attempts == min(255, attempt + 1)
         records.requeue(0)
+
+
+def test_earlier_attempts_are_history():
+    """With status, times, result and node copies; of many, the latest twenty."""
+    records = loaded(1)
+    errors = [ValueError(str(number)) for number in range(25)]
+    for number, error in enumerate(errors):
+        trace = records.start(0, 100.0 + number)
+        trace.fail(trace.open(Load, -1, 100.0 + number, {"n": number}), error, 100.5 + number)
+        records.finish(0, FAILED, error, 100.5 + number)
+        records.requeue(0)
+    instance = Instance(records, 0)
+    assert (instance.result, instance.started, instance.copies) == (None, None, [])
+    history = instance.history
+    assert [each.result for each in history] == errors[-20:]
+    last = history[-1]
+    assert (last.status, last.started, last.ended) == ("failed", 24.0, 24.5)
+    assert [(c.node, c.params, c.error) for c in last.copies] == [("Load", {"n": 24}, errors[-1])]
+
+
+def test_a_retry_that_never_began_leaves_the_row_as_it_was():
+    """Its error, its times and its node copies are not lost when the run ends before."""
+    records = loaded(3)
+    for index in range(2):
+        trace = records.start(index, 100.0)
+        trace.fail(trace.open(Load, -1, 100.0, {"x": 1}), error := ValueError(), 101.0)
+        records.finish(index, FAILED, error, 101.0)
+    before = (records.results[0], copies_of(records, 0), Instance(records, 0).attempts)
+    records.requeue(0)
+    records.requeue(1)
+    records.cancel(1)
+    records.cancel_pending()
+    assert list(records.status) == [FAILED, FAILED, CANCELLED]
+    assert (records.results[0], copies_of(records, 0), Instance(records, 0).attempts) == before
+    assert (records.history, records.tally) == ({}, [0, 0, 0, 2, 1])
 
 
 def test_watchers_each_collect_a_changed_row_once():

@@ -15,17 +15,20 @@ class Node:
 
 
 def some_records() -> Records:
-    """Return three rows: one failed, one running, one pending."""
+    """Return three rows: one failed at its second attempt, one running, one pending."""
     records = Records({}, 1_000_000.0, 10)
     records.load([{}, {}, {}])
-    records.start(0, 1_000_000.5).open(Node, -1, 1_000_000.5, None)
-    records.finish(0, FAILED, ValueError(), 1_000_000.75)
+    for _ in range(2):
+        records.start(0, 1_000_000.5).open(Node, -1, 1_000_000.5, None)
+        records.finish(0, FAILED, ValueError(), 1_000_000.75)
+        records.requeue(0)
+    records.cancel(0)
     records.start(1, 1_000_002.0)
     return records
 
 
 def test_a_changed_row_takes_sixteen_bytes():
-    """Index, status, attempts, node, started, ended; times from the run's beginning."""
+    """Index, status, earlier attempts, node, started, ended; times from the run's beginning."""
     packed = pack_rows(some_records(), [0, 1])
     assert len(packed) == 32
     assert unpack("<IBBHff", packed[:16]) == (0, FAILED, 1, 1, 0.5, 0.75)
@@ -42,7 +45,7 @@ def test_a_snapshot_is_columns_and_its_number():
     assert array("f", packed[12:16])[0] == 0.75
     assert array("H", packed[24:30]).tolist() == [1, 0, 0]
     assert list(packed[30:33]) == [FAILED, RUNNING, 0]
-    assert list(packed[33:36]) == [1, 1, 0]
+    assert list(packed[33:36]) == [1, 0, 0]
     assert packed[36:] == (77).to_bytes(4, "little")
 
 

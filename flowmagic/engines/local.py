@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ..records import Trace
-from ..tracing import Walker, run_in_thread
+from ..tracing import Walker, Way, run_in_thread
 
 
 class LocalEngine:
@@ -27,10 +27,15 @@ class LocalEngine:
         self._limit = limit
         self._executor: ThreadPoolExecutor | None = None
         self._walker = Walker(clock, self._in_thread if threads else None)
+        self._way: Way | None = None
 
     def run(self, params: dict[Any, Any], trace: Trace) -> Coroutine[Any, Any, Any]:
         """Return the walk of one instance; see `Engine`."""
-        return self._walker.run(self._flow, self._shared, params, trace)
+        way = self._way
+        if way is None:
+            # Not before the first instance: the flow's own prep may still change the flow.
+            way = self._way = self._walker.way(self._flow)
+        return way(self._shared, params, trace)
 
     async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
         # An own pool: asyncio's default one has only a few threads more than there are cores.

@@ -10,6 +10,7 @@ import sys
 import weakref
 from collections.abc import Callable, Coroutine, Generator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,16 @@ from IPython.core.magic_arguments import argument, magic_arguments, parse_argstr
 from pocketflow import BaseNode
 from traitlets import Enum, Float, Int, TraitError, validate
 
-from ..batchrun import BatchRun, batchflow, running_loop
+from ..adaptive import Adaptive
+from ..batchrun import BatchRun, running_loop
 from ..errors import FlowmagicError, LimitError
 from ..graph import check_flow, has_own_prep, own_batch
-from ..limits import Limits, check_concurrency, check_per_minute
+from ..limits import Limits, check_burst, check_concurrency, check_per_minute
+from ..options import KEEP, Options
 from ..params import Batch, as_batch
+from ..recovery import ErrorBudget, Retries, check_seconds
 from ..showing import error_text
+from ..starting import start as start_run
 from . import summary
 from .body import NOTHING, run_body
 from .display import NotebookDisplay, make_display
@@ -33,17 +38,15 @@ from .panel import Start
 
 
 @dataclass(frozen=True)
-class Options:
+class Line:
     """The line of a `%%batchflow` cell, understood."""
 
     flow: str | None
-    limit: int
-    per_minute: float | None
+    run: Options
     shared: str | None
     file: str | None
     output: str | None
     wait: bool | None
-    threads: bool
 
 
 def _number(check: Callable[[Any], Any], kind: Callable[[str], Any], what: str) -> Any:
@@ -56,6 +59,22 @@ def _number(check: Callable[[Any], Any], kind: Callable[[str], Any], what: str) 
             raise argparse.ArgumentTypeError(f"{text!r} is not a positive {what}, like 5") from None
 
     return convert
+
+
+def _read(reader: Callable[[str], Any], what: str) -> Any:
+    """Make a converter for argparse that says what it expected."""
+
+    def convert(text: str) -> Any:
+        try:
+            return reader(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
+
+    return convert
+
+
+def _rows(text: str) -> int:
+    return Options.of(keep=int(text)).keep
 
 
 _RUNS: weakref.WeakKeyDictionary[Any, list[tuple[str, weakref.ref[BatchRun]]]] = (
@@ -106,6 +125,46 @@ class BatchFlowMagics(Magics):
         help="How many instances may start within any 60 seconds.",
     )
     @argument(
+        "--burst",
+        metavar="N",
+        type=_number(check_burst, int, "integer"),
+        default=Limits.burst,
+        help="With --per-minute: how many may start at once before the others are spread evenly.",
+    )
+    @argument(
+        "--adaptive",
+        metavar="MIN-START-MAX",
+        type=_read(Adaptive.parse, "MIN-START-MAX, like 2-10-50"),
+        help="Instead of --limit: let the run find its limit by what the provider refuses.",
+    )
+    @argument(
+        "--timeout",
+        metavar="SECONDS",
+        type=_number(partial(check_seconds, name="--timeout"), float, "number of seconds"),
+        help="How long one attempt of an instance may take; it then fails.",
+    )
+    @argument(
+        "--retries",
+        metavar="N",
+        type=_read(lambda text: Retries(int(text)), "a number of further attempts, like 2"),
+        default=Retries(),
+        help="How many more attempts an instance gets that has failed.",
+    )
+    @argument(
+        "--max-errors",
+        metavar="N|P%%",
+        type=_read(ErrorBudget.of, "a count or a share of failures, like 10 or 20%%"),
+        help="Stop the run when more instances than that have failed: 10, 20%%, or 20%%/50 for a "
+        "share of at least 50 that have ended.",
+    )
+    @argument(
+        "--keep",
+        metavar="N",
+        type=_read(_rows, "a number of rows, like 1000"),
+        default=KEEP,
+        help="Of rows drawn from a generator, how many successful ones are kept in full.",
+    )
+    @argument(
         "--shared",
         metavar="NAME",
         help="Name of the shared store, a dict of yours. A new dict otherwise, at run.shared.",
@@ -150,6 +209,9 @@ class BatchFlowMagics(Magics):
             users = await load_users()
             [{"user_id": user.id} for user in users]
 
+            %%batchflow flow --adaptive 2-10-50 --timeout 60 --retries 2 --max-errors 20%
+            [{"user_id": 1}, {"user_id": 2}]
+
             %%batchflow flow -f users.csv --wait
             # the params come from the file
 
@@ -157,60 +219,76 @@ class BatchFlowMagics(Magics):
             %batchflow           a table of the runs of this kernel
 
         """
-        options = self._options(line)
+        asked = self._asked(line)
         if cell is None:
-            return self._line(options)
-        course = self._cell(options, f"%%batchflow {line}".rstrip(), cell)
+            return self._line(asked)
+        course = self._cell(asked, f"%%batchflow {line}".rstrip(), cell)
         if running_loop() is None:
             return run_to_end(self.shell, course)
         return _Course(course)
 
-    def _options(self, line: str) -> Options:
-        given = parse_argstring(self.batchflow, line)
+    def _asked(self, text: str) -> Line:
+        given = parse_argstring(self.batchflow, text)
         output = given.output
         if output is not None and (not output.isidentifier() or keyword.iskeyword(output)):
             raise UsageError(f"-o takes a name for the run, and {output!r} is none: -o run")
-        return Options(
-            flow=given.flow,
-            limit=self.limit if given.limit is None else given.limit,
+        if given.adaptive is not None and given.limit is not None:
+            raise UsageError(
+                f"--limit {given.limit} and --adaptive {given.adaptive} both say how many instances "
+                f"run at once. Write one of them: --adaptive {given.adaptive} begins with "
+                f"{given.adaptive.start}."
+            )
+        limit = self.limit if given.limit is None else given.limit
+        run = Options.of(
+            limit=None if given.adaptive is not None else limit,
             per_minute=self.per_minute if given.per_minute is None else given.per_minute,
+            burst=given.burst,
+            adaptive=given.adaptive,
+            timeout=given.timeout,
+            max_errors=given.max_errors,
+            retries=given.retries,
+            threads=given.threads,
+            keep=given.keep,
+        )
+        return Line(
+            flow=given.flow,
+            run=run,
             shared=given.shared,
             file=given.file and _unquoted(given.file),
             output=output,
             wait=given.wait,
-            threads=given.threads,
         )
 
     # %%batchflow FLOW
 
-    async def _cell(self, options: Options, header: str, body: str) -> None:
+    async def _cell(self, asked: Line, header: str, body: str) -> None:
         __tracebackhide__ = True
-        flow = self._flow(options)
-        shared = self._shared(options)
-        batch = await self._batch(options, flow, header, body)
+        flow = self._flow(asked)
+        shared = self._shared(asked)
+        batch = await self._batch(asked, flow, header, body)
         try:
             shown = make_display(
                 self.shell,
-                options.flow or "",
-                self._starter(options, flow, shared),
-                Limits(options.limit, options.per_minute),
+                asked.flow or "",
+                self._starter(asked, flow, shared),
+                asked.run.limits,
                 batch,
             )
-            run = shown.start(batch, Limits(options.limit, options.per_minute))
+            run = shown.start(batch, asked.run.limits)
         except FlowmagicError as error:
             raise UsageError(str(error)) from None
-        if must_wait(self.shell, asked=options.wait, configured=self.wait):
+        if must_wait(self.shell, asked=asked.wait, configured=self.wait):
             with cancelling_on_interrupt(self.shell):
                 await wait_for_end(run, shown.tick)
             await run  # raises what broke the run itself
 
-    async def _batch(self, options: Options, flow: Any, header: str, body: str) -> Batch | None:
+    async def _batch(self, asked: Line, flow: Any, header: str, body: str) -> Batch | None:
         __tracebackhide__ = True
         given = await run_body(self.shell, header, body)
-        if options.file is not None:
+        if asked.file is not None:
             if given is not NOTHING:
                 raise UsageError("The params come from --file, so the cell's body must be empty: #")
-            return _file(options.file)
+            return _file(asked.file)
         if given is NOTHING:
             if not has_own_prep(flow):
                 raise UsageError(
@@ -223,36 +301,29 @@ class BatchFlowMagics(Magics):
         except FlowmagicError as error:
             raise UsageError(str(error)) from None
 
-    def _starter(self, options: Options, flow: Any, shared: Any) -> Start:
+    def _starter(self, asked: Line, flow: Any, shared: Any) -> Start:
         def start(batch: Batch | None, limits: Limits) -> BatchRun:
-            run = batchflow(
-                flow,
-                batch,
-                shared=shared,
-                limit=limits.concurrency,
-                per_minute=limits.per_minute,
-                threads=options.threads,
-            )
-            if options.output is not None:
-                self.shell.user_ns[options.output] = run
+            run = start_run(flow, batch, shared=shared, options=asked.run.with_limits(limits))
+            if asked.output is not None:
+                self.shell.user_ns[asked.output] = run
             runs = _RUNS.setdefault(self.shell, [])
-            runs.append((options.output or "", weakref.ref(run)))
+            runs.append((asked.output or "", weakref.ref(run)))
             return run
 
         return start
 
-    def _flow(self, options: Options) -> Any:
-        if options.flow is None:
+    def _flow(self, asked: Line) -> Any:
+        if asked.flow is None:
             raise UsageError("Which flow? Write its name: %%batchflow flow --limit 5")
-        flow = self._named(options.flow, "flow")
+        flow = self._named(asked.flow, "flow")
         try:
             check_flow(flow)
         except FlowmagicError as error:
-            raise UsageError(str(error).replace("The flow", options.flow, 1)) from None
+            raise UsageError(str(error).replace("The flow", asked.flow, 1)) from None
         return flow
 
-    def _shared(self, options: Options) -> Any:
-        return None if options.shared is None else self._named(options.shared, "shared store")
+    def _shared(self, asked: Line) -> Any:
+        return None if asked.shared is None else self._named(asked.shared, "shared store")
 
     def _named(self, name: str, what: str) -> Any:
         """Look up a name, dotted or not, in the user's namespace. Never evaluates it."""
@@ -277,19 +348,18 @@ class BatchFlowMagics(Magics):
 
     # %batchflow
 
-    def _line(self, options: Options) -> None:
-        if options.flow is None:
+    def _line(self, asked: Line) -> None:
+        if asked.flow is None:
             print(self._table())  # noqa: T201 - a table is what was asked for
             return
-        flow = self._flow(options)
-        shared = self._shared(options)
+        flow = self._flow(asked)
+        shared = self._shared(asked)
         if not hasattr(self.shell, "kernel"):
             raise UsageError("A panel needs a notebook. Here, run the flow: %%batchflow FLOW")
         if shared is None:
             shared = {}  # one for prep, which is called now, and for the run that Run starts
-        limits = Limits(options.limit, options.per_minute)
-        start = self._starter(options, flow, shared)
-        shown = NotebookDisplay(options.flow, start, limits, None)
+        start = self._starter(asked, flow, shared)
+        shown = NotebookDisplay(asked.flow, start, asked.run.limits, None)
         if has_own_prep(flow):
             loop = find_loop()
             assert loop is not None  # there is a kernel

@@ -76,7 +76,7 @@ class Rows {
     this.ended = new Float32Array(size);
     this.node = new Uint16Array(size);
     this.status = new Uint8Array(size);
-    this.attempts = new Uint8Array(size);
+    this.earlier = new Uint8Array(size);
   }
 
   /** Take all columns, as `pack_columns` packs them; returns the sequence number behind them. */
@@ -94,7 +94,7 @@ class Rows {
     this.ended = new Float32Array(take(4));
     this.node = new Uint16Array(take(2));
     this.status = new Uint8Array(take(1));
-    this.attempts = new Uint8Array(take(1));
+    this.earlier = new Uint8Array(take(1));
     this.count = n;
     return new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0, true);
   }
@@ -107,7 +107,7 @@ class Rows {
       const i = view.getUint32(at, true);
       if (i >= this.count) this.grow(i + 1);
       this.status[i] = view.getUint8(at + 4);
-      this.attempts[i] = view.getUint8(at + 5);
+      this.earlier[i] = view.getUint8(at + 5);
       this.node[i] = view.getUint16(at + 6, true);
       this.started[i] = view.getFloat32(at + 8, true);
       this.ended[i] = view.getFloat32(at + 12, true);
@@ -117,7 +117,7 @@ class Rows {
   grow(count) {
     if (count > this.status.length) {
       const old = this;
-      const { started, ended, node, status, attempts } = old;
+      const { started, ended, node, status, earlier } = old;
       this.allot(Math.max(count, 2 * status.length));
       this.started.fill(NaN);
       this.ended.fill(NaN);
@@ -125,7 +125,7 @@ class Rows {
       this.ended.set(ended);
       this.node.set(node);
       this.status.set(status);
-      this.attempts.set(attempts);
+      this.earlier.set(earlier);
     }
     this.count = count;
   }
@@ -845,7 +845,7 @@ class View {
       cells[3].textContent = text;
       cells[3].title = text;
     }
-    const tries = rows.attempts[i] > 1 ? `×${rows.attempts[i]} ` : "";
+    const tries = rows.earlier[i] > 0 ? `×${rows.earlier[i] + 1} ` : "";
     write(cells[4], tries + duration(store.seconds(i)));
     const opened = store.opened === i;
     if (row.getAttribute("aria-selected") !== String(opened)) row.setAttribute("aria-selected", String(opened));

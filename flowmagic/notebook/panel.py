@@ -118,7 +118,7 @@ class Panel(anywidget.AnyWidget):
         self.run = self._list.run = run
         if self._loop is None:
             self._loop = find_loop()
-        self._limits = Limits(run.limit, run.per_minute)
+        self._limits = run.limits
         self._notice = ""
         self._open.clear()
         self._changed = run.records.watch()
@@ -161,7 +161,7 @@ class Panel(anywidget.AnyWidget):
         records = self._records
         live = run is not None and not run.ended
         if run is not None and live:
-            self._limits = Limits(run.limit, run.per_minute)
+            self._limits = run.limits
         notice = self._notice
         if not notice and run is not None and run.error is not None:
             notice = error_text(run.error, secrets_of_run(run), width=500)
@@ -282,7 +282,7 @@ class Panel(anywidget.AnyWidget):
             return
         if run.ended:
             # At once: whoever awaits the run may be the last cell of a notebook.
-            self._limits = Limits(run.limit, run.per_minute)
+            self._limits = run.limits
             self._push()
         elif self not in _live:
             self._begin()  # taken up again

@@ -156,17 +156,17 @@ class Command(TypedDict, total=False):
     index: int | None
 
 
-_ROW = Struct("<IBBHff")  # index, status, attempts, node, started, ended
+_ROW = Struct("<IBBHff")  # index, status, earlier attempts, node, started, ended
 
 
 def pack_rows(records: Records, indices: Iterable[int]) -> bytes:
     """Pack the state of some rows, 16 bytes each; times in seconds since the run began, or NaN."""
     pack = _ROW.pack
-    status, attempts, nodes = records.status, records.attempts, records.nodes
+    status, earlier, nodes = records.status, records.earlier, records.nodes
     started, ended, began = records.started, records.ended, records.began
     return b"".join(
         [
-            pack(i, status[i], attempts[i], nodes[i], started[i] - began, ended[i] - began)
+            pack(i, status[i], earlier[i], nodes[i], started[i] - began, ended[i] - began)
             for i in indices
         ]
     )
@@ -179,16 +179,16 @@ def pack_columns(records: Records, seq: int) -> bytes:
     last, because the page's model compares a new value with the old one from the end.
     """
     # May be called from another thread (a page that reloads): copies, of equal length.
-    nodes, status, attempts = records.nodes[:], bytes(records.status), bytes(records.attempts)
+    nodes, status, earlier = records.nodes[:], bytes(records.status), bytes(records.earlier)
     started, ended = records.started[:], records.ended[:]
-    n = min(len(nodes), len(status), len(attempts), len(started), len(ended))
+    n = min(len(nodes), len(status), len(earlier), len(started), len(ended))
     return b"".join(
         [
             _since(started[:n], records.began),
             _since(ended[:n], records.began),
             nodes[:n].tobytes(),
             status[:n],
-            attempts[:n],
+            earlier[:n],
             seq.to_bytes(4, "little"),
         ]
     )

@@ -1,0 +1,109 @@
+"""How a run is started: in the loop that runs already, or in one of its own."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from . import graph
+from .batchrun import BatchRun, join, running_loop
+from .errors import NoRunningLoopError
+from .limits import Limits
+from .options import KEEP, Options
+from .params import BatchLike, as_batch
+from .recovery import Retries
+
+
+def batchflow(
+    flow: Any,
+    params: BatchLike | None = None,
+    *,
+    shared: Any = None,
+    limit: int | None = None,
+    per_minute: float | None = Limits.per_minute,
+    burst: int = Limits.burst,
+    adaptive: Any = None,
+    timeout: float | None = None,
+    max_errors: Any = None,
+    retries: int | Retries = 0,
+    threads: bool = True,
+    keep: int = KEEP,
+) -> BatchRun:
+    """Run a flow once per params dict, throttled, in the running event loop; return at once.
+
+    Args:
+        flow: any PocketFlow flow or single node, sync or async. It is not altered.
+        params: the batch (see `flowmagic.params`); None lets the flow's own prep give it.
+        shared: the shared store; None makes an empty dict.
+        limit: how many instances run at once; None: 5, or where an adaptive limit begins.
+        per_minute: how many instances may start within any 60 seconds; None: no such limit.
+        burst: how many of these may start at once, before the others are spread evenly.
+        adaptive: lets the run find its limit: "2-10-50" begins with 10, and moves between 2 and 50
+            by what the provider refuses (see `Adaptive`). Refused instances run again.
+        timeout: seconds that one attempt of an instance may take; it then fails with TimeoutError.
+        max_errors: stop the run when more instances than that have failed: 10, 0.2 or "20%" (of at
+            least 20 that have ended), or (0.2, 50) (of at least 50).
+        retries: how many more attempts a failed instance gets, or a `Retries`.
+        threads: whether the `exec` of sync nodes runs in worker threads, so that the loop stays free.
+        keep: of rows drawn from a generator, how many successful ones are kept in full.
+
+    With explicit params the flow's prep is not called. `post` runs once, and only for BatchFlow
+    kinds, as `post(shared, params, results)`; it runs again after `retry_failed()` on an ended run,
+    and not after `cancel()`.
+
+    An error that carries a Retry-After (HTTP 429 or 503 of httpx, aiohttp, requests, openai and
+    anthropic; `RateLimitHit`) holds back all starts until then, with any options: `run.cooling`.
+
+    Raises:
+        NoRunningLoopError: no event loop runs here; `run_batch` is for scripts.
+        FlowError, BatchError, LimitError: before anything has run.
+    """
+    options = Options.of(
+        limit=limit,
+        per_minute=per_minute,
+        burst=burst,
+        adaptive=adaptive,
+        timeout=timeout,
+        max_errors=max_errors,
+        retries=retries,
+        threads=threads,
+        keep=keep,
+    )
+    return start(flow, params, shared=shared, options=options)
+
+
+def start(flow: Any, params: BatchLike | None, *, shared: Any, options: Options) -> BatchRun:
+    """Do as `batchflow`, with options that have been checked already."""
+    graph.check_flow(flow)
+    if running_loop() is None:
+        raise NoRunningLoopError(
+            "batchflow() needs a running event loop, and there is none. In a script write "
+            "flowmagic.run_batch(...), with the same arguments."
+        )
+    if params is None:
+        graph.check_own_prep(flow)
+        batch = None
+    else:
+        batch = as_batch(params)
+    return BatchRun(flow, batch, shared={} if shared is None else shared, options=options)
+
+
+def run_batch(flow: Any, params: BatchLike | None = None, **options: Any) -> BatchRun:
+    """Do as `batchflow`, in an event loop of its own, and return the run when it has ended.
+
+    For scripts, where no event loop runs. Takes the arguments of `batchflow`.
+
+    Raises:
+        NoRunningLoopError: an event loop runs here already: use `await batchflow(...)`.
+        Anything that the flow's prep or post raises.
+    """
+    if running_loop() is not None:
+        raise NoRunningLoopError(
+            "run_batch() starts an event loop, and one runs here already. "
+            "Write await flowmagic.batchflow(...), with the same arguments."
+        )
+
+    async def main() -> BatchRun:
+        return await join(batchflow(flow, params, **options))
+
+    return asyncio.run(main())
