@@ -386,8 +386,7 @@ class Course:
             self._follow_aimd()
         if verdict.stop and not self.ended and self._outcome == RunStatus.FINISHED:
             self.reason = verdict.stop
-            # Not within the end of the instance that is being noted.
-            self.loop.call_soon(self.stop)
+            self.stop()
         return verdict.again_in if self._outcome == RunStatus.FINISHED else None
 
     def _follow_aimd(self) -> None:

@@ -75,6 +75,10 @@ class Feed:
     def retry_later(self, index: int, seconds: float) -> None:
         """Put an ended row before all others again, when so many seconds have passed."""
         self._records.requeue(index)
+        if not seconds:  # those of one moment keep their order
+            self._retries.append(index)
+            self._loop.call_soon(self._on_ready, context=self._context)
+            return
         self._later[index] = self._loop.call_later(
             seconds, self._is_due, index, context=self._context
         )
