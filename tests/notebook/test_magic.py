@@ -4,6 +4,8 @@ import gc
 
 import pytest
 
+from flowmagic.options import Options
+
 
 def test_a_cell_runs_the_flow_once_per_dict(shell):
     """The cell waits where nobody would watch a background run, and prints the summary."""
@@ -59,6 +61,32 @@ def test_an_error_in_the_flows_own_post_surfaces_with_the_users_line(shell):
         ("flow --limit many", "argument --limit: 'many' is not a positive integer, like 5"),
         ("flow --per-minute -3", "argument --per-minute: '-3' is not a positive number, like 5"),
         ("flow --per-minute nan", "argument --per-minute: 'nan' is not a positive number, like 5"),
+        ("flow --burst 0", "argument --burst: '0' is not a positive integer, like 5"),
+        (
+            "flow --adaptive 2-10",
+            "argument --adaptive: '2-10' is not MIN-START-MAX, like 2-10-50",
+        ),
+        (
+            "flow --adaptive 50-10-2",
+            "argument --adaptive: '50-10-2' is not MIN-START-MAX, like 2-10-50",
+        ),
+        (
+            "flow --limit 3 --adaptive 2-10-50",
+            "--limit 3 and --adaptive 2-10-50 both say how many instances run at once. Write one",
+        ),
+        (
+            "flow --timeout 0",
+            "argument --timeout: '0' is not a positive number of seconds, like 5",
+        ),
+        (
+            "flow --retries -1",
+            "argument --retries: '-1' is not a number of further attempts, like 2",
+        ),
+        (
+            "flow --max-errors 150%",
+            "argument --max-errors: '150%' is not a count or a share of failures, like 10 or 20%",
+        ),
+        ("flow --keep some", "argument --keep: 'some' is not a number of rows, like 1000"),
         ("flow --colour red", "unrecognized arguments: --colour red"),
         ("flow --limit", "argument --limit: expected one argument"),
         ("", "Which flow? Write its name: %%batchflow flow --limit 5"),
@@ -98,6 +126,27 @@ def test_a_wrong_batch_is_one_line_and_starts_nothing(shell, body, said):
     assert result.text.startswith(f"UsageError: {said}")
     assert result.text.count("\n") == 1
     assert "run" not in shell.ip.user_ns
+
+
+def test_all_options_of_a_run_reach_it(shell):
+    """As if they had been given to batchflow()."""
+    line = (
+        "flow --adaptive 2-10-50 --per-minute 600 --burst 3 --timeout 60 --retries 2 "
+        "--max-errors 20%/50 --keep 7 --no-threads -o run"
+    )
+    result = shell.run(f"%%batchflow {line}\n[{{'n': 1}}]")
+    assert result.success, result.text
+    assert shell["run"].options == Options.of(
+        adaptive="2-10-50",
+        per_minute=600,
+        burst=3,
+        timeout=60,
+        retries=2,
+        max_errors=(0.2, 50),
+        keep=7,
+        threads=False,
+    )
+    assert shell["run"].limit == 10
 
 
 def test_params_come_from_a_file(shell, tmp_path):
@@ -231,6 +280,12 @@ def test_the_help_is_the_manual(shell):
     for option in (
         "--limit",
         "--per-minute",
+        "--burst",
+        "--adaptive",
+        "--timeout",
+        "--retries",
+        "--max-errors",
+        "--keep",
         "--shared",
         "--file",
         "--output",
