@@ -18,12 +18,13 @@ from typing import Any
 from . import graph
 from .adaptive import Aimd
 from .engines.local import LocalEngine
+from .errors import from_users_frame
 from .feed import Feed
 from .limits import Limiter, Limits
 from .options import Options
 from .params import Batch
 from .pool import Pool
-from .records import FAILED, PENDING, RUNNING, SUCCEEDED, Records, from_users_frame
+from .records import FAILED, PENDING, RUNNING, SUCCEEDED, Records
 from .recovery import Recovery
 
 

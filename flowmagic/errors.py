@@ -109,3 +109,17 @@ def found(value: object) -> str:
         text = repr(value)
         return f"{article} {name} ({text if len(text) <= _WIDTH else text[: _WIDTH - 1] + '…'})"
     return f"{article} {name}"
+
+
+_PACKAGE = __name__.partition(".")[0]
+
+
+def from_users_frame(error: BaseException) -> BaseException:
+    """Take our frames off the top of an error's traceback, so that it begins in the user's code."""
+    entry = error.__traceback__
+    while entry is not None:
+        module = entry.tb_frame.f_globals.get("__name__", "")
+        if module != _PACKAGE and not module.startswith(f"{_PACKAGE}."):
+            return error.with_traceback(entry)
+        entry = entry.tb_next
+    return error

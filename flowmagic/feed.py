@@ -9,9 +9,10 @@ from contextvars import Context
 from typing import Any
 
 from .engines import Engine
+from .errors import from_users_frame
 from .params import Batch
 from .pool import Taken, drive
-from .records import CANCELLED, FAILED, PENDING, SUCCEEDED, Records, from_users_frame
+from .records import CANCELLED, FAILED, PENDING, SUCCEEDED, Records
 
 
 class Feed:

@@ -10,7 +10,8 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
-from .records import CANCELLED, FAILED, FIELDS, STATUSES, Params, Records, Status, unpacked
+from .records import CANCELLED, FAILED, STATUSES, Records, Status
+from .trace import FIELDS, Params, unpacked
 
 
 class NodeCopy(NamedTuple):

@@ -13,13 +13,12 @@ from __future__ import annotations
 import asyncio
 from array import array
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from struct import Struct
 from typing import Any, NamedTuple
 
-Params = Mapping[Any, Any]
+from .trace import NAN, Board, Params, Trace, pack, unpacked
 
 
 class Status(str, Enum):
@@ -38,21 +37,6 @@ STATUSES = tuple(Status)
 """Every status, at the index that is its code in the status column."""
 
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED = range(len(STATUSES))
-
-NAN = float("nan")
-FIELDS = 5
-"""Fields of one node copy in a trace: node number, place of its parent, action number, started, ended.
-
-A copy's place is where its first field stands.
-"""
-
-_FORMAT = "iiidd"
-_SIZE = Struct(f"<{_FORMAT}").size
-_LONG_WALK = 100  # node copies; the formats of longer traces are not worth keeping
-# In place of an action's number: the copy has not returned; it returned None, or no known action.
-_OPEN, _NO_ACTION = -2, -1
-# Beyond it, an action is kept with its row: some flows return a text as their action.
-_MAX_NAMES = 4096
 
 
 class Attempt(NamedTuple):
@@ -91,82 +75,10 @@ class RunCounts:
         return self.succeeded + self.failed + self.cancelled
 
 
-class Trace(list[Any]):
-    """The node copies of one running instance, as they are being written.
-
-    One flat list of their fields, no objects: `open` appends a copy and gives its place; `close` and
-    `fail` end it. Made by `Records.start`.
-    """
-
-    __slots__ = ("extras", "records", "row")
-
-    records: Records
-    row: int
-    extras: dict[int, dict[str, Any]] | None
-    """Of some copies, by place, what fits no field: "params", "action", "error"."""
-
-    def open(self, kind: type, parent: int, now: float, params: Params | None) -> int:
-        """Begin a node copy of class `kind`; `params` where they differ from the instance's.
-
-        Args:
-            parent: what `open` gave for the nested flow that the copy runs in; -1 at the top.
-        """
-        at = len(self)
-        records = self.records
-        try:
-            node = records.node_ids[kind]
-        except KeyError:
-            node = records.name_node(kind)
-        self += (node, parent, _OPEN, now, NAN)
-        if params is not None:
-            self._extra(at)["params"] = params
-        row = self.row
-        records.nodes[row] = node
-        for changed in records.watchers:
-            changed.add(row)
-        return at
-
-    def close(self, at: int, action: Any, now: float) -> None:
-        """End a node copy that returned `action`."""
-        self[at + 4] = now
-        if action is None:
-            self[at + 2] = _NO_ACTION
-        elif (known := self.records.action_id(action)) >= 0:
-            self[at + 2] = known
-        else:
-            self[at + 2] = _NO_ACTION
-            self._extra(at)["action"] = action
-
-    def fail(self, at: int, error: BaseException, now: float) -> None:
-        """End a node copy that raised `error`."""
-        self[at + 4] = now
-        self._extra(at)["error"] = error
-
-    def _extra(self, at: int) -> dict[str, Any]:
-        if self.extras is None:
-            self.extras = {}
-        return self.extras.setdefault(at, {})
-
-
 _NO_TIME = array("d", [NAN])
-_packers: dict[int, Struct] = {}
 
 
-def _packer(fields: int) -> Struct:
-    packer = _packers.get(fields)
-    if packer is None:
-        packer = Struct("<" + _FORMAT * (fields // FIELDS))
-        if fields < _LONG_WALK * FIELDS:
-            _packers[fields] = packer
-    return packer
-
-
-def unpacked(packed: bytes) -> tuple[Any, ...]:
-    """Return the fields of an ended trace, as `Trace` wrote them."""
-    return _packer(len(packed) // _SIZE * FIELDS).unpack(packed)
-
-
-class Records:
+class Records(Board):
     """Columns of everything known about the rows of one run.
 
     Args:
@@ -177,13 +89,13 @@ class Records:
     """
 
     def __init__(self, base: Params, began: float, keep: int) -> None:
+        super().__init__()
         self.base = dict(base)
         self.began = began
         self.total: int | None = None
         """Number of rows; None until it is known."""
         self.rows: list[Params] | dict[int, Params] = {}
         self.status = bytearray()
-        self.nodes = array("H")
         self.started = array("d")
         self.ended = array("d")
         self.earlier = bytearray()
@@ -191,7 +103,6 @@ class Records:
         self.results: list[Any] = []
         self._ends = [0] * len(STATUSES)
         """How many rows have ended with each code; the others follow from it."""
-        self.watchers: tuple[set[int], ...] = ()
         self.dropped = 0
         """Rows of which params and node copies were dropped (see `keep`)."""
         self.live: dict[int, Trace] = {}
@@ -203,11 +114,6 @@ class Records:
         self._drawn = False
         """Whether rows come by `add`, so that not all of them are kept in full."""
         self._full: deque[int] = deque()
-        self.node_names: list[str] = [""]
-        self.node_ids: dict[type, int] = {}
-        """Number of each node class seen so far, whose name is `node_names[number]`."""
-        self._actions: list[str] = []
-        self._action_ids: dict[str, int] = {}
 
     def __len__(self) -> int:
         return len(self.status)
@@ -239,37 +145,6 @@ class Records:
         self._drawn = True
         return index
 
-    def watch(self) -> set[int]:
-        """Return a set that from now on collects the index of each row that changes.
-
-        Whoever watches empties it. However often a row changes in between, it is in there once.
-        """
-        changed: set[int] = set()
-        self.watchers = (*self.watchers, changed)
-        return changed
-
-    def unwatch(self, changed: set[int]) -> None:
-        """Stop filling a set that `watch` gave."""
-        self.watchers = tuple(each for each in self.watchers if each is not changed)
-
-    def name_node(self, kind: type) -> int:
-        """Give a node class that was not seen before a number; 0 when there are too many."""
-        if len(self.node_names) >= _MAX_NAMES:
-            return 0
-        self.node_names.append(kind.__name__)
-        number = self.node_ids[kind] = len(self.node_names) - 1
-        return number
-
-    def action_id(self, action: Any) -> int:
-        """Return the number of an action, or -1 when it is no string or there are too many."""
-        if type(action) is not str:
-            return -1
-        known = self._action_ids.get(action, -1)
-        if known < 0 and len(self._actions) < _MAX_NAMES:
-            known = self._action_ids[action] = len(self._actions)
-            self._actions.append(action)
-        return known
-
     def start(self, index: int, now: float) -> Trace:
         """Mark a pending row as running and return the trace that its instance writes to."""
         self.status[index] = RUNNING
@@ -278,14 +153,13 @@ class Records:
             changed.add(index)
         trace = self.live[index] = Trace()
         # Here and not in an __init__, which would double the cost.
-        trace.records, trace.row, trace.extras = self, index, None
+        trace.board, trace.row, trace.extras = self, index, None
         return trace
 
     def finish(self, index: int, code: int, result: Any, now: float) -> None:
         """Mark a running row as ended, with its result or exception."""
         trace = self.live.pop(index)
-        packer = _packers.get(len(trace)) or _packer(len(trace))
-        self._copies[index] = packer.pack(*trace)
+        self._copies[index] = pack(trace)
         if trace.extras:
             self._extras[index] = trace.extras
         self.ended[index] = now
@@ -412,21 +286,3 @@ class Records:
         if trace is not None:
             return tuple(trace), trace.extras or {}
         return unpacked(self._copies.get(index, b"")), self._extras.get(index, {})
-
-    def action_name(self, action: int) -> str | None:
-        """Return the action with a number; None for numbers that stand for none."""
-        return self._actions[action] if action >= 0 else None
-
-
-_PACKAGE = __name__.partition(".")[0]
-
-
-def from_users_frame(error: BaseException) -> BaseException:
-    """Take our frames off the top of an error's traceback, so that it begins in the user's code."""
-    entry = error.__traceback__
-    while entry is not None:
-        module = entry.tb_frame.f_globals.get("__name__", "")
-        if module != _PACKAGE and not module.startswith(f"{_PACKAGE}."):
-            return error.with_traceback(entry)
-        entry = entry.tb_next
-    return error

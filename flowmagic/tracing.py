@@ -30,7 +30,7 @@ from pocketflow import (
     Node,
 )
 
-from .records import Trace
+from .trace import Trace
 
 InThread = Callable[[Callable[[Any], Any], Any], Awaitable[Any]]
 """Run `function(argument)` in a worker thread and await what it returns."""

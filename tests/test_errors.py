@@ -4,6 +4,7 @@ import pytest
 
 import flowmagic
 from flowmagic import errors
+from flowmagic.errors import from_users_frame
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,26 @@ def test_many_failures_are_counted_and_the_first_are_shown():
 def test_what_was_found_is_named_by_its_type_and_a_short_value(value, text):
     """Values of containers are not repeated: they may be long, or secret."""
     assert errors.found(value) == text
+
+
+def test_frames_of_ours_are_taken_off_the_top_of_a_traceback():
+    """It begins in the user's code, wherever that stands in the chain of calls."""
+
+    def users():
+        raise KeyError("x")
+
+    scope = {"__name__": "flowmagic.somewhere", "users": users}
+    exec("def ours():\n    users()", scope)
+    with pytest.raises(KeyError) as raised:
+        scope["ours"]()
+    error = raised.value
+    error.__traceback__ = error.__traceback__.tb_next  # from `ours` on
+    trimmed = from_users_frame(error)
+    assert trimmed is error
+    assert trimmed.__traceback__.tb_frame.f_code.co_name == "users"
+
+
+def test_an_error_that_is_all_ours_keeps_its_traceback():
+    """There is nothing to begin with; nothing is lost."""
+    error = ValueError("never raised")
+    assert from_users_frame(error) is error

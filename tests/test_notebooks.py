@@ -50,17 +50,22 @@ def test_a_notebook_is_stored_clean(path):
             assert (cell.outputs, cell.execution_count) == ([], None), cell.id
 
 
-@pytest.fixture(scope="module")
-def quickstart(tmp_path_factory):
-    """The quickstart's cells by id, executed in a kernel, and what a probe then found in it."""
-    [path] = [path for path in NOTEBOOKS if path.stem == "01_quickstart"]
+def executed(stem, probe, tmp_path_factory):
+    """Execute a notebook in a kernel; return its cells by id, and what a probe then found in it."""
+    [path] = [path for path in NOTEBOOKS if path.stem == stem]
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
-    notebook.cells.append(nbformat.v4.new_code_cell(PROBE, id="probe"))
+    notebook.cells.append(nbformat.v4.new_code_cell(probe, id="probe"))
     elsewhere = str(tmp_path_factory.mktemp("elsewhere"))
     client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": elsewhere}})
     client.execute()
     cells = {cell.id: cell for cell in notebook.cells}
     return cells, json.loads(outputs(cells["probe"]))
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory):
+    """The quickstart, executed."""
+    return executed("01_quickstart", PROBE, tmp_path_factory)
 
 
 @pytest.mark.kernel
@@ -138,3 +143,76 @@ def test_the_quickstart_shows_the_params_that_each_copy_received(quickstart):
 def test_the_quickstart_stops_its_service(quickstart):
     """Its port is closed at the end."""
     assert quickstart[1]["serving"] is False
+
+
+LIMITS_PROBE = """
+import json
+print(json.dumps({
+    name: [str(run.status), run.counts.succeeded, run.counts.failed, run.counts.total]
+    for name, run in {
+        "plain": plain, "adaptive": adaptive, "first": first, "second": second, "paced": paced,
+        "spent": spent,
+    }.items()
+} | {
+    "limit": adaptive.limit,
+    "refusals": adaptive.adaptive.rate_limits,
+    "starts": starts,
+    # As the provider counts: "translate into French: " is three words, as is "... Latin: " before it.
+    "tokens": sum(2 * 8 + 3 + 6 + 2 * len(r["prompt"].split()) for r in prompts[:60]),
+    "reason": spent.reason,
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def limits(tmp_path_factory):
+    """The notebook on rate limits, executed."""
+    return executed("02_rate_limits", LIMITS_PROBE, tmp_path_factory)
+
+
+@pytest.mark.kernel
+def test_the_limits_notebook_fails_plainly_and_succeeds_when_it_adapts(limits):
+    """The same prompts, the same provider: many fail at twenty at once, none when the run adapts."""
+    cells, found = limits
+    status, succeeded, failed, total = found["plain"]
+    assert (status, succeeded + failed, total) == ("finished", 120, 120)
+    assert failed > 0
+    assert outputs(cells["plain-await"]).startswith(f"{succeeded} succeeded, {failed} failed\n")
+    assert found["adaptive"] == ["finished", 120, 0, 120]
+    assert found["refusals"] > 0
+    assert 1 <= found["limit"] < 20
+    said = outputs(cells["adaptive-await"])
+    assert f"limit {found['limit']} at the end, after {found['refusals']} refusals" in said
+    assert "  failed after 0." in said
+
+
+@pytest.mark.kernel
+def test_the_limits_notebook_keeps_two_runs_within_one_named_limit(limits):
+    """The provider refused none of the calls, and the tokens counted are those it used."""
+    cells, found = limits
+    assert found["first"] == found["second"] == ["finished", 30, 0, 30]
+    said = outputs(cells["named-await"])
+    assert "60 of 60 succeeded\n120 calls, " in said
+    assert "120 answered, 0 refused" in said
+    tokens = int(re.search(r"([\d,]+) tokens", said).group(1).replace(",", ""))
+    assert tokens == found["tokens"]
+
+
+@pytest.mark.kernel
+def test_the_limits_notebook_spreads_its_starts(limits):
+    """Forty starts at 1,200 a minute take no less than their schedule does."""
+    _, found = limits
+    assert found["paced"] == ["finished", 40, 0, 40]
+    starts = found["starts"]
+    assert starts[-1] - starts[0] >= 39 / 20 - 0.03
+
+
+@pytest.mark.kernel
+def test_the_limits_notebook_stops_when_the_quota_is_used_up(limits):
+    """With the reason, after thirty answers and a handful of requests in vain."""
+    cells, found = limits
+    status, succeeded, failed, total = found["spent"]
+    assert (status, succeeded, total) == ("stopped", 30, 120)
+    assert 0 < failed <= 10
+    assert found["reason"].startswith("the provider's quota is used up (instance ")
+    assert outputs(cells["quota-await"]).startswith(f"stopped: {found['reason']}\n")

@@ -2,7 +2,6 @@
 
 import asyncio
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,7 +9,6 @@ from flowmagic.instances import Instance, copies_of
 from flowmagic.records import (
     CANCELLED,
     FAILED,
-    FIELDS,
     PENDING,
     RUNNING,
     STATUSES,
@@ -18,15 +16,10 @@ from flowmagic.records import (
     Records,
     RunCounts,
     Status,
-    from_users_frame,
 )
 
 
 class Load:
-    pass
-
-
-class Write:
     pass
 
 
@@ -138,59 +131,6 @@ def test_rows_of_a_list_are_never_dropped():
     assert records.merged(0) == {"n": 0}
 
 
-def test_packed_node_copies_are_those_that_were_written():
-    """What an ended instance gives is what the running one gave."""
-    records = loaded(1, base=1)
-    trace = records.start(0, 101.0)
-    flow = trace.open(Load, -1, 101.0, None)
-    inner = trace.open(Write, flow, 102.0, {"other": 1})
-    trace.close(inner, "sent", 103.0)
-    odd = trace.open(Write, flow, 103.0, None)
-    trace.fail(odd, error := ValueError("x"), 104.0)
-    trace.close(flow, ["not", "a", "string"], 105.0)
-    last = trace.open(Load, -1, 105.0, None)
-    running = copies_of(records, 0)
-    assert running[last // FIELDS].ended is None
-    trace.close(last, None, 106.0)
-    running = copies_of(records, 0)
-    records.finish(0, SUCCEEDED, None, 106.0)
-    ended = copies_of(records, 0)
-    assert ended == running
-    assert [c.node for c in ended] == ["Load", "Write", "Write", "Load"]
-    assert [c.parent for c in ended] == [None, 0, 0, None]
-    assert [c.action for c in ended] == [["not", "a", "string"], "sent", None, None]
-    assert [c.error for c in ended] == [None, None, error, None]
-    assert [c.params for c in ended] == [
-        {"base": 1, "n": 0},
-        {"other": 1},
-        *[{"base": 1, "n": 0}] * 2,
-    ]
-    assert [(c.started, c.ended) for c in ended] == [(1.0, 5.0), (2.0, 3.0), (3.0, 4.0), (5.0, 6.0)]
-
-
-def test_a_long_walk_is_kept_too():
-    """A loop of a thousand node copies."""
-    records = loaded(1)
-    trace = records.start(0, 100.0)
-    for number in range(1_000):
-        trace.close(trace.open(Load, -1, 100.0 + number, None), "again", 101.0 + number)
-    records.finish(0, SUCCEEDED, None, 1_200.0)
-    copies = copies_of(records, 0)
-    assert len(copies) == 1_000
-    assert copies[999].started == 999.0
-
-
-def test_more_actions_than_can_be_numbered_are_kept_with_their_rows():
-    """Some flows return a text of their own as the action."""
-    records = loaded(1)
-    trace = records.start(0, 100.0)
-    for number in range(5_000):
-        trace.close(trace.open(Load, -1, 100.0, None), f"action {number}", 100.0)
-    records.finish(0, SUCCEEDED, None, 100.0)
-    copies = copies_of(records, 0)
-    assert [c.action for c in copies] == [f"action {number}" for number in range(5_000)]
-
-
 def test_a_second_attempt_starts_a_new_record():
     """Node copies are those of the last attempt; attempts are counted up to 255."""
     records = loaded(1)
@@ -238,23 +178,6 @@ def test_a_retry_that_never_began_leaves_the_row_as_it_was():
     assert (records.history, records.tally) == ({}, [0, 0, 0, 2, 1])
 
 
-def test_watchers_each_collect_a_changed_row_once():
-    """Until they empty their set; and nothing more once they have left."""
-    records = loaded(3)
-    one, two = records.watch(), records.watch()
-    trace = records.start(1, 100.0)
-    trace.open(Load, -1, 100.0, None)
-    trace.open(Write, -1, 100.0, None)
-    assert one == two == {1}
-    one.clear()
-    records.unwatch(two)
-    records.finish(1, SUCCEEDED, None, 101.0)
-    assert (one, two) == ({1}, {1})
-    records.cancel_pending()
-    assert one == {0, 1, 2}
-    assert two == {1}
-
-
 def test_what_never_started_is_cancelled_in_one_sweep():
     """Rows between running ones, and the long tail behind them."""
     records = loaded(6)
@@ -264,26 +187,3 @@ def test_what_never_started_is_cancelled_in_one_sweep():
     assert list(records.status) == [CANCELLED, RUNNING, CANCELLED, RUNNING, CANCELLED, CANCELLED]
     assert isinstance(records.results[5], asyncio.CancelledError)
     assert records.results[1] is None
-
-
-def test_frames_of_ours_are_taken_off_the_top_of_a_traceback():
-    """It begins in the user's code, wherever that stands in the chain of calls."""
-
-    def users():
-        raise KeyError("x")
-
-    scope = {"__name__": "flowmagic.somewhere", "users": users}
-    exec("def ours():\n    users()", scope)
-    with pytest.raises(KeyError) as raised:
-        scope["ours"]()
-    error = raised.value
-    error.__traceback__ = error.__traceback__.tb_next  # from `ours` on
-    trimmed = from_users_frame(error)
-    assert trimmed is error
-    assert trimmed.__traceback__.tb_frame.f_code.co_name == "users"
-
-
-def test_an_error_that_is_all_ours_keeps_its_traceback():
-    """There is nothing to begin with; nothing is lost."""
-    error = ValueError("never raised")
-    assert from_users_frame(error) is error

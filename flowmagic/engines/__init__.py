@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import Any, Protocol
 
-from ..records import Trace
+from ..trace import Trace
 
 __all__ = ["Engine"]
 

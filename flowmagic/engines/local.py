@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..records import Trace
+from ..trace import Trace
 from ..tracing import Walker, Way, run_in_thread
 
 

@@ -1,0 +1,159 @@
+"""The node copies of one instance, as they are written while it runs and packed when it has ended.
+
+Times are of the run's own clock.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Mapping, Sequence
+from struct import Struct
+from typing import Any
+
+Params = Mapping[Any, Any]
+
+NAN = float("nan")
+FIELDS = 5
+"""Fields of one node copy in a trace: node number, place of its parent, action number, started, ended.
+
+A copy's place is where its first field stands.
+"""
+
+_FORMAT = "iiidd"
+_SIZE = Struct(f"<{_FORMAT}").size
+_LONG_WALK = 100  # node copies; the formats of longer traces are not worth keeping
+# In place of an action's number: the copy has not returned; it returned None, or no known action.
+_OPEN, _NO_ACTION = -2, -1
+# Beyond it, an action is kept with its row: some flows return a text as their action.
+_MAX_NAMES = 4096
+
+
+class Board:
+    """What the traces of a run write to beside themselves.
+
+    Numbers for the names of nodes and actions, the node that each row is at, and who watches.
+    """
+
+    def __init__(self) -> None:
+        self.nodes = array("H")
+        """Of each row, the number of the node that began last; 0 before the first."""
+        self.watchers: tuple[set[int], ...] = ()
+        self.node_names: list[str] = [""]
+        self.node_ids: dict[type, int] = {}
+        """Number of each node class seen so far, whose name is `node_names[number]`."""
+        self._actions: list[str] = []
+        self._action_ids: dict[str, int] = {}
+
+    def watch(self) -> set[int]:
+        """Return a set that from now on collects the index of each row that changes.
+
+        Whoever watches empties it. However often a row changes in between, it is in there once.
+        """
+        changed: set[int] = set()
+        self.watchers = (*self.watchers, changed)
+        return changed
+
+    def unwatch(self, changed: set[int]) -> None:
+        """Stop filling a set that `watch` gave."""
+        self.watchers = tuple(each for each in self.watchers if each is not changed)
+
+    def name_node(self, kind: type) -> int:
+        """Give a node class that was not seen before a number; 0 when there are too many."""
+        if len(self.node_names) >= _MAX_NAMES:
+            return 0
+        self.node_names.append(kind.__name__)
+        number = self.node_ids[kind] = len(self.node_names) - 1
+        return number
+
+    def action_id(self, action: Any) -> int:
+        """Return the number of an action, or -1 when it is no string or there are too many."""
+        if type(action) is not str:
+            return -1
+        known = self._action_ids.get(action, -1)
+        if known < 0 and len(self._actions) < _MAX_NAMES:
+            known = self._action_ids[action] = len(self._actions)
+            self._actions.append(action)
+        return known
+
+    def action_name(self, action: int) -> str | None:
+        """Return the action with a number; None for numbers that stand for none."""
+        return self._actions[action] if action >= 0 else None
+
+
+class Trace(list[Any]):
+    """The node copies of one running instance, as they are being written.
+
+    One flat list of their fields, no objects: `open` appends a copy and gives its place; `close` and
+    `fail` end it. Made by `Records.start`.
+    """
+
+    __slots__ = ("board", "extras", "row")
+
+    board: Board
+    row: int
+    extras: dict[int, dict[str, Any]] | None
+    """Of some copies, by place, what fits no field: "params", "action", "error"."""
+
+    def open(self, kind: type, parent: int, now: float, params: Params | None) -> int:
+        """Begin a node copy of class `kind`; `params` where they differ from the instance's.
+
+        Args:
+            parent: what `open` gave for the nested flow that the copy runs in; -1 at the top.
+        """
+        at = len(self)
+        board = self.board
+        try:
+            node = board.node_ids[kind]
+        except KeyError:
+            node = board.name_node(kind)
+        self += (node, parent, _OPEN, now, NAN)
+        if params is not None:
+            self._extra(at)["params"] = params
+        row = self.row
+        board.nodes[row] = node
+        for changed in board.watchers:
+            changed.add(row)
+        return at
+
+    def close(self, at: int, action: Any, now: float) -> None:
+        """End a node copy that returned `action`."""
+        self[at + 4] = now
+        if action is None:
+            self[at + 2] = _NO_ACTION
+        elif (known := self.board.action_id(action)) >= 0:
+            self[at + 2] = known
+        else:
+            self[at + 2] = _NO_ACTION
+            self._extra(at)["action"] = action
+
+    def fail(self, at: int, error: BaseException, now: float) -> None:
+        """End a node copy that raised `error`."""
+        self[at + 4] = now
+        self._extra(at)["error"] = error
+
+    def _extra(self, at: int) -> dict[str, Any]:
+        if self.extras is None:
+            self.extras = {}
+        return self.extras.setdefault(at, {})
+
+
+_packers: dict[int, Struct] = {}
+
+
+def _packer(fields: int) -> Struct:
+    packer = _packers.get(fields)
+    if packer is None:
+        packer = Struct("<" + _FORMAT * (fields // FIELDS))
+        if fields < _LONG_WALK * FIELDS:
+            _packers[fields] = packer
+    return packer
+
+
+def pack(trace: Sequence[Any]) -> bytes:
+    """Return a trace that has ended in its final form; what its extras hold is kept beside it."""
+    return (_packers.get(len(trace)) or _packer(len(trace))).pack(*trace)
+
+
+def unpacked(packed: bytes) -> tuple[Any, ...]:
+    """Return the fields of an ended trace, as `Trace` wrote them."""
+    return _packer(len(packed) // _SIZE * FIELDS).unpack(packed)
