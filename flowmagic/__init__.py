@@ -10,9 +10,13 @@ from typing import Any
 
 from .adaptive import Adaptive
 from .batchrun import BatchRun
+from .calls import CallLimit
+from .calls.named import limit, named_limits, remove_limit, set_limit
+from .calls.registry import LimiterRegistry, RateLimiter
 from .course import RunStatus
 from .errors import (
     BatchError,
+    BlockedLoopError,
     FlowError,
     FlowmagicError,
     InstancesFailedError,
@@ -23,7 +27,10 @@ from .errors import (
 )
 from .flows import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
 from .instances import Attempt, Instance, NodeCopy
+from .nodes.adaptive import AdaptiveThrottledNode
+from .nodes.throttled import ThrottledParallelBatchNode
 from .params import grid
+from .presets import FlowPresets, Presets
 from .records import RunCounts, Status
 from .recovery import Retries
 from .starting import batchflow, run_batch
@@ -33,27 +40,39 @@ __version__ = "0.1.0.dev0"
 __all__ = [
     "Adaptive",
     "AdaptiveThrottledBatchFlow",
+    "AdaptiveThrottledNode",
     "Attempt",
     "BatchError",
     "BatchRun",
+    "BlockedLoopError",
+    "CallLimit",
     "FlowError",
+    "FlowPresets",
     "FlowmagicError",
     "Instance",
     "InstancesFailedError",
     "LimitError",
+    "LimiterRegistry",
     "MissingExtraError",
     "NoRunningLoopError",
     "NodeCopy",
+    "Presets",
     "RateLimitHit",
+    "RateLimiter",
     "Retries",
     "RunCounts",
     "RunStatus",
     "Status",
     "ThrottledAsyncParallelBatchFlow",
+    "ThrottledParallelBatchNode",
     "batchflow",
     "grid",
+    "limit",
     "load_ipython_extension",
+    "named_limits",
+    "remove_limit",
     "run_batch",
+    "set_limit",
     "unload_ipython_extension",
 ]
 

@@ -5,6 +5,7 @@
     ├── FlowError (TypeError)           what was given is no PocketFlow flow or node
     ├── LimitError (ValueError)         a limit that cannot be kept
     ├── NoRunningLoopError (RuntimeError)  batchflow() was called where no event loop runs
+    ├── BlockedLoopError (RuntimeError)    a wait would block the event loop of this thread
     ├── MissingExtraError (ImportError)    an optional package is needed
     └── InstancesFailedError            raised by BatchRun.raise_for_failures()
 
@@ -40,6 +41,10 @@ class LimitError(FlowmagicError, ValueError):
 
 class NoRunningLoopError(FlowmagicError, RuntimeError):
     """A call that needs a running event loop was made where there is none."""
+
+
+class BlockedLoopError(FlowmagicError, RuntimeError):
+    """A blocking wait was asked for on a thread whose event loop would stand still meanwhile."""
 
 
 class MissingExtraError(FlowmagicError, ImportError):

@@ -24,6 +24,15 @@ Timers wake late by about a millisecond; without catching up, that lag adds up t
 With more than this, a burst after a pause would exceed the fair share noticeably.
 """
 
+_HAIR = 1e-6
+"""Seconds that the schedule does not split: the times it is added up from are rounded."""
+
+_LATEST = 1.0
+"""How many seconds after the time one was told one may come back, and count as having waited."""
+
+_RECENT = 20
+"""Of how many starts, about, the usual amount is the average."""
+
 _ROUNDING = 1e-9
 """What sums of fractional amounts may be off by, relative to the most that a window holds."""
 
@@ -61,7 +70,7 @@ class Pace:
         window: its length in seconds.
         burst: how many starts may follow at once after idleness, before they are spread. If that
             many fill the window, only the window counts.
-        last: when something last started before there was this pace; it counts from there.
+        last: when something last started before there was this pace; that one counts.
     """
 
     def __init__(
@@ -73,12 +82,15 @@ class Pace:
         self._last = last
         self._next = last + self._interval
         self._busy_since = last
-        self._waited = False
-        """Whether somebody has been told to wait since: then a lag is lateness, not idleness."""
+        self._told = -math.inf
+        """The time that somebody was told to come back at: a lag after it is lateness, no idleness."""
+        self._usual = 0.0
+        """The amount of late, on average."""
+        self._taken = 0
         self._entries: deque[Entry] = deque()
         self._number = 0
         """Of the next entry."""
-        self._eras = [_Era(most, 0, 0)]
+        self._eras = [_Era(most, 0, 0.0)]
         """Oldest first, each with a lower `most` than the one before; `total` is from it to now.
 
         An era that allows no more than a later one is no constraint of its own: any window that
@@ -86,6 +98,8 @@ class Pace:
         """
         self._pending = 0.0
         """What was admitted and has not begun yet: each begins a little later."""
+        if last > -math.inf:
+            self.begin(last)
 
     @property
     def most(self) -> float:
@@ -123,27 +137,29 @@ class Pace:
         An amount larger than the window allows is let in alone, when the window is empty.
         """
         self._expire(now)
-        due = self._next - (self.burst - 1) * amount * self._interval
-        if self.burst * amount >= self.most >= amount:
+        # A burst is of so many like this one, or like the usual one: some cost little, or nothing.
+        like = max(amount, self._usual) if self.burst > 1 else amount
+        due = self._next - (self.burst - 1) * like * self._interval
+        if due - now < _HAIR or self.burst * like >= self.most >= amount:
             due = now
         for era in self._eras:
             if not self._fits(era, era.total + self._pending, amount):
                 due = max(due, self._room_at(era, now, amount))
         if due > now:
-            self._waited = True
+            self._told = due
             return due - now
         return 0.0
 
     def take(self, now: float, amount: float = 1.0) -> None:
         """Let `amount` in: `wait` has just said that it may."""
         if now - self._next > _CATCH_UP:
-            self._next = now - _CATCH_UP if self._waited else now
+            self._next = now - _CATCH_UP if now - self._told <= _LATEST else now
             self._busy_since = now
         self._next += amount * self._interval
-        # As long as the schedule lags behind, the next one catches up too.
-        self._waited = self._waited and self._next <= now
         self._last = now
         self._pending += amount
+        self._taken = min(self._taken + 1, _RECENT)
+        self._usual += (amount - self._usual) / self._taken
 
     def begin(self, now: float, amount: float = 1.0) -> Entry:
         """Note that what was admitted begins now: a busy loop may have kept it waiting."""
@@ -181,7 +197,7 @@ class Pace:
     def reset(self) -> None:
         """Forget everything that began."""
         self._entries.clear()
-        self._eras = [_Era(self.most, self._number, 0)]
+        self._eras = [_Era(self.most, self._number, 0.0)]
         self._last = self._next = self._busy_since = -math.inf
 
     def _expire(self, now: float) -> None:
@@ -212,4 +228,4 @@ class Pace:
                 if self._fits(era, held, amount):
                     return entry.at + self.window
         # Only what was admitted and has not begun is in the way: that may be over any moment.
-        return now + min(self.window, amount * self._interval)
+        return now + min(self.window, max(amount * self._interval, _CATCH_UP))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple
 
-from .trace import NAN, Board, Params, Trace, pack, unpacked
+from .trace import NAN, Board, Params, Trace, packer, packers, unpacked
 
 
 class Status(str, Enum):
@@ -159,7 +159,8 @@ class Records(Board):
     def finish(self, index: int, code: int, result: Any, now: float) -> None:
         """Mark a running row as ended, with its result or exception."""
         trace = self.live.pop(index)
-        self._copies[index] = pack(trace)
+        pack = packers.get(len(trace)) or packer(len(trace))
+        self._copies[index] = pack(*trace)
         if trace.extras:
             self._extras[index] = trace.extras
         self.ended[index] = now

@@ -15,20 +15,16 @@ from __future__ import annotations
 import builtins
 import inspect
 import json
-import math
 import re
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import timezone
-from email.utils import parsedate_to_datetime
 from enum import Enum
 from itertools import islice
-from time import time as wall_clock
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
-T = TypeVar("T")
-
+from .retryafter import retry_after, seconds
+from .untrusted import get, quietly
 
 _SILENT = frozenset(
     kind
@@ -65,7 +61,7 @@ def read_signal(error: BaseException) -> Signal | None:
     """
     if type(error) in _SILENT and not error.__dict__ and error.__cause__ is None:
         return None  # at a fiftieth of the cost
-    return _quietly(_read, error)
+    return quietly(_read, error)
 
 
 def is_rate_limit(error: BaseException) -> bool:
@@ -78,7 +74,7 @@ def is_rate_limit(error: BaseException) -> bool:
     signal = read_signal(error)
     if signal is not None:
         return signal.kind is not SignalKind.AUTHENTICATION
-    return bool(_quietly(_hearsay, error))
+    return bool(quietly(_hearsay, error))
 
 
 # ------------------------------------------------------------------ errors, and errors within errors
@@ -87,23 +83,9 @@ _MOST = 64
 """How many errors of a chain or group, headers, or values of a body are looked at, times a few."""
 
 
-def _quietly(read: Callable[..., T], *args: object) -> T | None:
-    """Return None instead of raising: what is read may do anything when touched."""
-    try:
-        return read(*args)
-    except KeyboardInterrupt:
-        raise  # the user's own, and not of the error
-    except BaseException:  # noqa: BLE001 - ditto: pytest's outcomes, for one, are no Exceptions
-        return None
-
-
-def _get(holder: object, name: str) -> Any:
-    return _quietly(getattr, holder, name)
-
-
 def _read(error: BaseException) -> Signal | None:
     levels = [
-        [signal for one in level if (signal := _quietly(_own, one)) is not None]
+        [signal for one in level if (signal := quietly(_own, one)) is not None]
         for level in _levels(error)
     ]
     kinds = {signal.kind for level in levels for signal in level}
@@ -131,22 +113,22 @@ def _levels(error: BaseException) -> Iterator[list[BaseException]]:
         yield fresh
         level = []
         for one in fresh:
-            level.append(_get(one, "__cause__"))
-            members = _get(one, "exceptions")
+            level.append(get(one, "__cause__"))
+            members = get(one, "exceptions")
             if issubclass(type(members), (list, tuple)):
-                level += _quietly(lambda: list(islice(members, _MOST))) or []  # noqa: B023 - at once
+                level += quietly(lambda: list(islice(members, _MOST))) or []  # noqa: B023 - at once
 
 
 def _own(error: BaseException) -> Signal | None:
     # By name: those who move from pocketflow-throttled may still raise its class.
     if any(kind.__name__ == "RateLimitHit" for kind in type(error).__mro__):
-        return Signal(SignalKind.RATE_LIMIT, _quietly(_seconds, _get(error, "retry_after")))
-    status = _quietly(_status, error)
+        return Signal(SignalKind.RATE_LIMIT, quietly(seconds, get(error, "retry_after")))
+    status = quietly(_status, error)
     if status not in _REFUSALS and status is not None and status > _OK:
         return None
     said = _heard(error, status)
     kind = _kind(error, status, said)
-    return None if kind is None else Signal(kind, _retry_after(error, said))
+    return None if kind is None else Signal(kind, retry_after(error, said.delay))
 
 
 # ----------------------------------------------------------------------------------- status and kind
@@ -189,10 +171,10 @@ _MONEY = re.compile(r"\b(?:credits?|balance|billing|quota|funds|budget)\b", re.I
 
 
 def _status(error: BaseException) -> int | None:
-    response = _get(error, "response")
-    found = [_get(error, name) for name in ("status_code", "status", "http_status")]
-    found += [_get(response, name) for name in ("status_code", "status")]
-    found.append(_quietly(lambda: response["ResponseMetadata"]["HTTPStatusCode"]))
+    response = get(error, "response")
+    found = [get(error, name) for name in ("status_code", "status", "http_status")]
+    found += [get(response, name) for name in ("status_code", "status")]
+    found.append(quietly(lambda: response["ResponseMetadata"]["HTTPStatusCode"]))
     found.append(_plain_code(error))
     for value in found:
         if issubclass(type(value), int) and type(value) is not bool:
@@ -202,7 +184,7 @@ def _status(error: BaseException) -> int | None:
 
 def _plain_code(error: BaseException) -> Any:
     """Return `error.code` unless a property gives it: aiohttp's warns that it is deprecated."""
-    return _quietly(inspect.getattr_static, error, "code", None)
+    return quietly(inspect.getattr_static, error, "code", None)
 
 
 def _kind(error: BaseException, status: int | None, said: _Said) -> SignalKind | None:
@@ -219,7 +201,7 @@ def _kind(error: BaseException, status: int | None, said: _Said) -> SignalKind |
         or any(_LONG_ID.search(code) for code in said.codes)
         or any(_speaks_of_quota(text, status) for text in said.prose)
         # 402 alone may be the price of one page; from a provider's own library, it is the account.
-        or (status == _UNPAID and _get(error, "body") is not None)
+        or (status == _UNPAID and get(error, "body") is not None)
     ):
         return SignalKind.QUOTA
     return SignalKind.RATE_LIMIT if status == _TOO_MANY or coded(_SLOW_CODE) else None
@@ -287,22 +269,22 @@ class _Said:
         elif name in _PROSE_KEYS:
             self.tell(value)
         elif name == "retrydelay":  # Google's, as "26s"
-            self.delay = _quietly(_seconds, value.rstrip("s"))
+            self.delay = quietly(seconds, value.rstrip("s"))
 
 
 def _heard(error: BaseException, status: int | None) -> _Said:
     said = _Said()
-    own = [_plain_code(error), *(_get(error, name) for name in ("type", "status", "error_code"))]
+    own = [_plain_code(error), *(get(error, name) for name in ("type", "status", "error_code"))]
     said.codes += [code[:_NOTE] for code in own if issubclass(type(code), str)]
-    response = _get(error, "response")
+    response = get(error, "response")
     # httpx and requests keep a body that has been read here; their public attributes may fetch it.
-    kept = _quietly(lambda: vars(response).get("_content"))
-    bodies = [_get(error, "body"), _get(error, "details"), kept]
+    kept = quietly(lambda: vars(response).get("_content"))
+    bodies = [get(error, "body"), get(error, "details"), kept]
     for tree in (*bodies, response):
-        _quietly(said.read, tree)
+        quietly(said.read, tree)
     # Of a bad request, the message may quote what was asked: the body is read by its names instead.
     if status in _REFUSALS and (status != _BAD or all(body is None for body in bodies)):
-        _quietly(said.tell, error)
+        quietly(said.tell, error)
     return said
 
 
@@ -312,7 +294,7 @@ def _parsed(body: Any) -> Any:
         body = body[: _BODY + 1].decode("utf-8", "replace")
     if not isinstance(body, str) or len(body) > _BODY:
         return None if isinstance(body, str) else body
-    tree = _quietly(json.loads, body)
+    tree = quietly(json.loads, body)
     if isinstance(tree, (dict, list)):
         return tree
     return body if len(body) <= _NOTE and "<" not in body else None
@@ -330,79 +312,10 @@ def _hearsay(error: BaseException) -> bool:
     for level in _levels(error):
         for one in level:
             said = _Said()
-            _quietly(said.tell, one)
+            quietly(said.tell, one)
             text = " ".join(said.prose)
             # An error that has another status means something else by the number.
-            number = _NUMBER.search(text) and _quietly(_status, one) is None
+            number = _NUMBER.search(text) and quietly(_status, one) is None
             if number or _WORDS.search(text):
                 return True
     return False
-
-
-# --------------------------------------------------------------------------------------- Retry-After
-
-_IN_MILLISECONDS = ("retry-after-ms", "x-amz-retry-after")  # OpenAI's and Azure's; AWS's
-_HEADERS = frozenset({*_IN_MILLISECONDS, "retry-after", "date"})
-_DECIMAL = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
-
-
-def _retry_after(error: BaseException, said: _Said) -> float | None:
-    headers = _quietly(_headers, error) or {}
-    for name in _IN_MILLISECONDS:
-        milliseconds = _quietly(_seconds, headers.get(name))
-        if milliseconds is not None:
-            return milliseconds / 1000
-    value = headers.get("retry-after")
-    for read in (_seconds, lambda text: _until(text, headers.get("date"))):
-        seconds = _quietly(read, value)
-        if seconds is not None:
-            return seconds
-    return said.delay
-
-
-def _seconds(value: Any) -> float | None:
-    """Return a number, or a text of one, as seconds: never negative, None for nonsense."""
-    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
-        return None  # float() would also read "1_0" and "infinity"
-    if isinstance(value, bool):
-        return None
-    seconds = float(value)
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _until(text: str, sent: str | None) -> float:
-    """Return the seconds until an HTTP date, by the sender's clock where it is known.
-
-    The clocks of the two ends may be minutes apart.
-    """
-    now = _quietly(_moment, sent)
-    return max(0.0, _moment(text) - (wall_clock() if now is None else now))
-
-
-def _moment(date: str) -> float:
-    moment = parsedate_to_datetime(date)
-    # HTTP dates are GMT, also in the old form that does not say so.
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-
-
-def _headers(error: BaseException) -> dict[str, str]:
-    response = _get(error, "response")
-    found: dict[str, str] = {}
-    for source in (
-        _get(response, "headers"),
-        _get(error, "headers"),
-        _quietly(lambda: response["ResponseMetadata"]["HTTPHeaders"]),  # botocore
-        _get(error, "resp"),  # Google's client: a dict of headers
-    ):
-        _quietly(_collect, source, found)
-    return found
-
-
-def _collect(source: Any, found: dict[str, str]) -> None:
-    """Add those headers that count, of any mapping or list of pairs; the first of a name stands."""
-    pairs = _get(source, "items")
-    for name, value in islice(source if pairs is None else pairs(), 4 * _MOST):
-        lowered = (name.decode("latin-1") if isinstance(name, bytes) else str(name)).lower()
-        if lowered in _HEADERS:
-            text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-            found.setdefault(lowered, text.strip())

@@ -6,7 +6,7 @@ Times are of the run's own clock.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from struct import Struct
 from typing import Any
 
@@ -137,23 +137,24 @@ class Trace(list[Any]):
         return self.extras.setdefault(at, {})
 
 
-_packers: dict[int, Struct] = {}
+packers: dict[int, Callable[..., bytes]] = {}
+"""What packs a trace that has ended, by the number of its fields, as far as it is known already."""
 
 
-def _packer(fields: int) -> Struct:
-    packer = _packers.get(fields)
-    if packer is None:
-        packer = Struct("<" + _FORMAT * (fields // FIELDS))
+def packer(fields: int) -> Callable[..., bytes]:
+    """Return what packs a trace of so many fields."""
+    found = packers.get(fields)
+    if found is None:
+        found = _struct(fields).pack
         if fields < _LONG_WALK * FIELDS:
-            _packers[fields] = packer
-    return packer
+            packers[fields] = found
+    return found
 
 
-def pack(trace: Sequence[Any]) -> bytes:
-    """Return a trace that has ended in its final form; what its extras hold is kept beside it."""
-    return (_packers.get(len(trace)) or _packer(len(trace))).pack(*trace)
+def _struct(fields: int) -> Struct:
+    return Struct("<" + _FORMAT * (fields // FIELDS))
 
 
 def unpacked(packed: bytes) -> tuple[Any, ...]:
     """Return the fields of an ended trace, as `Trace` wrote them."""
-    return _packer(len(packed) // _SIZE * FIELDS).unpack(packed)
+    return _struct(len(packed) // _SIZE * FIELDS).unpack(packed)

@@ -98,13 +98,13 @@ class Walker:
         parent: int = -1,
     ) -> Any:
         p = params or {**flow.params}
-        # What the copies received: one snapshot for all of them, until a node writes to its params.
-        # At the top level it is the instance's own params, which the records hold already.
-        snapshot = p.copy() if type(p) is dict else p
-        known = parent < 0
         clock, kinds = self._clock, self._kinds
         action = None
         node = self._copy(flow.start_node)
+        # What the copies received: one snapshot for all of them, until a node writes to its params.
+        # At the top level it is the instance's own params, which the records hold already.
+        known = parent < 0
+        snapshot = _snapshot(p) if not known or node.successors else None
         while node:
             kind = type(node)
             at = trace.open(kind, parent, clock(), None if known else snapshot)
@@ -261,7 +261,7 @@ def _snapshot(params: Any) -> Any:
 def _same(params: Any, snapshot: Any) -> bool:
     if params is snapshot:
         return True
-    if type(params) is not dict or len(params) != len(snapshot):
+    if type(params) is not dict or snapshot is None or len(params) != len(snapshot):
         return False
     # By identity: values such as arrays have no truth value to compare by.
     for key, value in params.items():  # noqa: SIM110 - a generator costs three times as much

@@ -39,6 +39,7 @@ def test_slots_are_given_and_taken_back():
     assert limiter.admit(0.0, holding=True) == 0.0
     assert limiter.running == 1
     limiter.limits = Limits(3)
+    assert limiter.limits == Limits(3)
     assert limiter.admit(0.0) == 0.0
 
 
@@ -122,3 +123,83 @@ def test_a_late_beginning_counts_from_when_it_began():
     limiter = Limiter(Limits(1, 2))
     starts = drive(limiter, 0.0, 200.0, late=lambda k: 20.0 * (k % 2 == 0))
     assert most_in(starts, WINDOW) <= 2
+
+
+def test_a_burst_that_is_no_positive_integer_is_refused():
+    """ValueError, saying what was found and what to write."""
+    for wrong in (0, -1, True, 2.0, "3", None):
+        with pytest.raises(LimitError, match=r"burst is .*not a positive integer.* burst=10"):
+            Limits(per_minute=60, burst=wrong)
+
+
+def test_a_burst_begins_at_once_and_counts_only_with_a_pace():
+    """Three of sixty a minute at once; then one a second; a live change acts on the next."""
+    limiter = Limiter(Limits(10, 60, 3))
+    assert [start - 1000 for start in drive(limiter, 1000.0, 1003.5)] == [0, 0, 0, 1, 2, 3]
+    limiter.limits = Limits(10, 60, 60)
+    assert len(drive(limiter, 1003.5, 1003.6)) == 54
+    assert not Limiter(Limits(10, None, 3)).paced
+
+
+@pytest.mark.parametrize("burst", [1, 4, 50, 600])
+def test_with_a_burst_no_window_holds_more_than_the_pace_either(burst):
+    """Never more than N in any 60 s, and within 2 % of N a minute."""
+    starts = drive(Limiter(Limits(1, 600, burst)), 0.0, 5 * WINDOW)
+    assert most_in(starts, WINDOW) <= 600
+    assert len(starts) == pytest.approx(5 * 600, rel=0.02)
+
+
+def test_during_a_cool_down_nothing_is_admitted():
+    """A longer one extends it, a shorter one does not shorten it; running ones go on."""
+    limiter = Limiter(Limits(5))
+    limiter.admit(0.0)
+    limiter.cool_down(10.0, 0.0)
+    assert limiter.admit(1.0) == limiter.cooling(1.0) == 9.0
+    limiter.cool_down(2.0, 1.0)
+    assert limiter.admit(1.0, holding=True) == 9.0
+    limiter.cool_down(19.0, 1.0)
+    assert limiter.admit(19.0) == limiter.cooling(19.0) == 1.0
+    assert limiter.running == 1
+    assert limiter.admit(20.0) == 0.0
+    assert limiter.cooling(21.0) == 0.0
+
+
+@pytest.mark.parametrize("seconds", [0.0, -1.0, math.nan])
+def test_a_cool_down_of_no_time_is_none(seconds):
+    """It neither holds back nor ends one under way."""
+    limiter = Limiter(Limits(5))
+    limiter.cool_down(seconds, 0.0)
+    assert limiter.plain
+    assert limiter.admit(0.0) == 0.0
+    limiter.cool_down(10.0, 0.0)
+    limiter.cool_down(seconds, 5.0)
+    assert limiter.cooling(5.0) == 5.0
+
+
+def test_plain_says_that_only_the_slots_count():
+    """Not with a pace, and not during a cool-down; the next admission after it notices."""
+    limiter = Limiter(Limits(5))
+    assert limiter.plain
+    assert limiter.concurrency == 5
+    limiter.cool_down(10.0, 0.0)
+    assert not limiter.plain
+    limiter.begin(0.0)  # what was admitted before it: nothing to count
+    assert limiter.admit(10.0) == 0.0
+    assert limiter.plain
+    limiter.limits = Limits(7, 60)
+    assert not limiter.plain
+    assert limiter.concurrency == 7
+    limiter.limits = Limits(7)
+    limiter.forgo()
+    assert limiter.admit(10.0) == 0.0
+    assert limiter.plain
+
+
+def test_after_a_cool_down_the_pace_goes_on_without_a_burst():
+    """What was due meanwhile is not made up for."""
+    limiter = Limiter(Limits(1, 6000))
+    drive(limiter, 0.0, 1.0)
+    limiter.cool_down(30.0, 1.0)
+    starts = drive(limiter, 1.0, 32.0)
+    assert starts[0] == 31.0
+    assert most_in(starts, 0.1) <= 13

@@ -27,15 +27,18 @@ class LocalEngine:
         self._limit = limit
         self._executor: ThreadPoolExecutor | None = None
         self._walker = Walker(clock, self._in_thread if threads else None)
-        self._way: Way | None = None
+        # Not known before the first instance: the flow's own prep may still change the flow.
+        self._way: Way = self._find_way
 
     def run(self, params: dict[Any, Any], trace: Trace) -> Coroutine[Any, Any, Any]:
         """Return the walk of one instance; see `Engine`."""
-        way = self._way
-        if way is None:
-            # Not before the first instance: the flow's own prep may still change the flow.
-            way = self._way = self._walker.way(self._flow)
-        return way(self._shared, params, trace)
+        return self._way(self._shared, params, trace)
+
+    def _find_way(
+        self, shared: Any, params: dict[Any, Any], trace: Trace
+    ) -> Coroutine[Any, Any, Any]:
+        self._way = self._walker.way(self._flow)
+        return self._way(shared, params, trace)
 
     async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
         # An own pool: asyncio's default one has only a few threads more than there are cores.

@@ -1,0 +1,1 @@
+"""Nodes that throttle their own items: PocketFlow's AsyncParallelBatchNode, with a limit."""
