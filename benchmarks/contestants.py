@@ -14,6 +14,14 @@ Params = dict[str, Any]
 Way = Callable[[AsyncNode, Iterable[Params]], Awaitable[Any]]
 """A way to run the graph that begins at a node once per params dict."""
 
+FLOOR = "one after the other (PocketFlow)"
+UNLIMITED = "AsyncParallelBatchFlow, no limit"
+SEMAPHORE = "gather + Semaphore"
+AIOMETER = "aiometer"
+BATCHFLOW = "flowmagic.batchflow"
+THROTTLED = "ThrottledAsyncParallelBatchFlow"
+NOTHING = "nothing (the machine's own lag)"
+
 
 class AtOnce(AsyncNode):
     """Returns at once."""
@@ -94,6 +102,31 @@ def semaphore(limit: int) -> Way:
         await asyncio.gather(*(one(row) for row in batch))
 
     return run
+
+
+def aiometer(limit: int) -> dict[str, Way]:
+    """Run aiometer's run_on_each, its cheapest; empty where aiometer is not installed."""
+    try:
+        from aiometer import run_on_each
+    except ImportError:
+        return {}
+
+    async def run(start: AsyncNode, batch: Iterable[Params]) -> None:
+        flow = AsyncFlow(start=start)
+        shared: dict[str, Any] = {}
+
+        async def one(row: Params) -> Any:
+            return await flow._orch_async(shared, row)
+
+        await run_on_each(one, list(batch), max_at_once=limit)
+
+    return {AIOMETER: run}
+
+
+def print_missing() -> None:
+    """Say which contestant is left out because it is not installed."""
+    if not aiometer(1):
+        print(f"Without {AIOMETER}, which is not installed: pip install -e '.[bench]'\n")
 
 
 def batchflow(limit: int, **options: Any) -> Way:

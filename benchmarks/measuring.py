@@ -11,7 +11,6 @@ import resource
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from statistics import median
 
 TICK = 0.005
 """Seconds between two ticks of a `Ticker`."""
@@ -50,8 +49,8 @@ class Ticker:
 
 def interleaved(
     contestants: dict[str, Callable[[], Awaitable[float]]], rounds: int
-) -> dict[str, float]:
-    """Measure each contestant once per round, in turn, and return the median of each.
+) -> dict[str, list[float]]:
+    """Measure each contestant once per round, in turn, and return what each took, round by round.
 
     In turn, because a shared machine is now fast, now slow: what is compared must be measured at
     the same time. The order is turned round every other time.
@@ -62,7 +61,7 @@ def interleaved(
         for name in order if number % 2 == 0 else reversed(order):
             gc.collect()
             taken[name].append(asyncio.run(_awaited(contestants[name])))
-    return {name: median(values) for name, values in taken.items()}
+    return taken
 
 
 async def _awaited(contestant: Callable[[], Awaitable[float]]) -> float:

@@ -6,11 +6,25 @@ as it always does; the others record nothing.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from statistics import median
 
 from . import contestants
-from .contestants import AtOnce, Way, Yielding, chain
+from .contestants import (
+    AIOMETER,
+    BATCHFLOW,
+    FLOOR,
+    SEMAPHORE,
+    THROTTLED,
+    UNLIMITED,
+    AtOnce,
+    Way,
+    Yielding,
+    chain,
+)
+from .figures import Figure, over_each, print_figures, ratio
 from .measuring import interleaved, print_heading, print_table
 
 OPTIONS = {
@@ -19,43 +33,92 @@ OPTIONS = {
     "rounds": (7, "how often each is measured; the median counts"),
 }
 
-FLOOR = "one after the other (PocketFlow)"
-SEMAPHORE = "gather + Semaphore"
-OURS = ("flowmagic.batchflow", "ThrottledAsyncParallelBatchFlow")
+FLOWS = {
+    f"{length} node{'s' * (length > 1)}, {does}": (kind, length)
+    for kind, does in ((AtOnce, "at once"), (Yielding, "sleep(0)"))
+    for length in (1, 3)
+}
+OVER_FLOOR = {1: (1.5, 0.9), 3: (1.1, 0.75)}
+"""Goal and stretch, by the number of nodes."""
+
+Columns = dict[str, dict[str, list[float]]]
+"""By flow and contestant: CPU seconds per instance, round by round."""
 
 
 def measure(instances: int, limit: int, rounds: int) -> None:
-    """Print the table."""
+    """Print the tables."""
+    print_heading()
+    contestants.print_missing()
+    columns = taken(instances, limit, rounds)
+    names = list(next(iter(columns.values())))
+    for divisor, shown in (
+        (FLOOR, names),
+        (SEMAPHORE, (BATCHFLOW, THROTTLED)),
+        (AIOMETER, (BATCHFLOW, THROTTLED)),
+    ):
+        if divisor in names:
+            print_table(
+                [f"CPU / {'sequential loop' if divisor == FLOOR else divisor}", *columns],
+                [
+                    [
+                        name,
+                        *(
+                            f"{median(over_each(c[name], c[divisor])):.2f}"
+                            for c in columns.values()
+                        ),
+                    ]
+                    for name in shown
+                ],
+            )
+    print_figures(figures(columns, limit))
+    floors = ", ".join(f"{median(c[FLOOR]) * 1e6:.1f}" for c in columns.values())
+    print(f"{instances:,} instances, limit {limit}; the sequential loop: {floors} µs each")
+
+
+def taken(instances: int, limit: int, rounds: int) -> Columns:
+    """Measure every contestant with every flow."""
+    # The floor and ours next to each other: they are what is divided most.
     ways: dict[str, Way] = {
         FLOOR: contestants.sequential,
-        "AsyncParallelBatchFlow, no limit": contestants.unlimited,
+        BATCHFLOW: contestants.batchflow(limit),
+        THROTTLED: contestants.throttled(limit),
         SEMAPHORE: contestants.semaphore(limit),
-        OURS[0]: contestants.batchflow(limit),
-        OURS[1]: contestants.throttled(limit),
+        UNLIMITED: contestants.unlimited,
+        **contestants.aiometer(limit),
     }
-    flows = {
-        f"{length} node{'s' * (length > 1)}, {does}": (kind, length)
-        for kind, does in ((AtOnce, "at once"), (Yielding, "sleep(0)"))
-        for length in (1, 3)
-    }
-    columns = []
-    print_heading()
-    for kind, length in flows.values():
-        columns.append(
-            interleaved(
-                {name: _cpu(way, kind, length, instances) for name, way in ways.items()}, rounds
-            )
+    for way in ways.values():
+        # What a first run imports is no cost of its instances.
+        asyncio.run(_awaited(way))
+    return {
+        label: interleaved(
+            {name: _cpu(way, kind, length, instances) for name, way in ways.items()}, rounds
         )
-    print_table(
-        ["CPU / sequential loop", *flows],
-        [[name, *(f"{c[name] / c[FLOOR]:.2f}" for c in columns)] for name in ways],
-    )
-    print_table(
-        ["CPU / gather + Semaphore", *flows],
-        [[name, *(f"{c[name] / c[SEMAPHORE]:.2f}" for c in columns)] for name in OURS],
-    )
-    floors = ", ".join(f"{c[FLOOR] * 1e6:.1f}" for c in columns)
-    print(f"{instances:,} instances, limit {limit}; the sequential loop: {floors} µs each")
+        for label, (kind, length) in FLOWS.items()
+    }
+
+
+def figures(columns: Columns, limit: int) -> list[Figure]:
+    """Return the figures that have goals."""
+    at_goal = limit == 100
+    found = []
+    for label, column in columns.items():
+        most, stretch = OVER_FLOOR[FLOWS[label][1]]
+        what = f"CPU / sequential loop: {label}, limit {limit}"
+        ours, floor = column[BATCHFLOW], column[FLOOR]
+        found.append(ratio(what, ours, floor, most, stretch=stretch, at_goal=at_goal))
+    for label, column in columns.items():
+        what = f"CPU / {SEMAPHORE}: {label}"
+        ours, peer = column[BATCHFLOW], column[SEMAPHORE]
+        found.append(ratio(what, ours, peer, 0.65, stretch=0.4, at_goal=at_goal))
+    for label, column in columns.items():
+        peer = column.get(AIOMETER, [])
+        ours = column[BATCHFLOW] if peer else None
+        found.append(ratio(f"CPU / {AIOMETER}: {label}", ours, peer, 0.25, at_goal=at_goal))
+    return found
+
+
+async def _awaited(way: Way) -> None:
+    await way(AtOnce(), contestants.params(2))
 
 
 def _cpu(way: Way, kind: type, length: int, instances: int) -> Callable[[], Awaitable[float]]:

@@ -7,7 +7,6 @@ one node's duration.
 from __future__ import annotations
 
 import asyncio
-import time
 from statistics import median
 from typing import Any
 
@@ -16,6 +15,7 @@ from pocketflow import AsyncFlow
 import flowmagic
 
 from .contestants import Sleeping, generated
+from .figures import Figure, print_figures
 from .measuring import print_heading, print_table
 
 OPTIONS = {
@@ -59,18 +59,45 @@ class Counted(Sleeping):
 def measure(low: int, high: int, rounds: int) -> None:
     """Print the table."""
     print_heading()
-    raised, lowered = zip(*(asyncio.run(_round(low, high)) for _ in range(rounds)), strict=True)
+    raised, lowered = taken(low, high, rounds)
     print_table(
         ["from setting the limit until it is kept", "median", "worst"],
         [
-            [label, f"{median(taken) * 1e3:.1f} ms", f"{max(taken) * 1e3:.1f} ms"]
-            for label, taken in (
+            [label, f"{median(seconds) * 1e3:.1f} ms", f"{max(seconds) * 1e3:.1f} ms"]
+            for label, seconds in (
                 (f"{low} -> {high}", raised),
                 (f"{high} -> {low}", lowered),
             )
         ],
     )
+    print_figures(figures(raised, lowered, low, high))
     print(f"one node of {Counted.seconds * 1e3:.0f} ms per instance; {rounds} rounds")
+
+
+def taken(low: int, high: int, rounds: int) -> tuple[list[float], list[float]]:
+    """Return the seconds that each raise and each lowering took."""
+    each = [asyncio.run(_round(low, high)) for _ in range(rounds)]
+    return [raised for raised, _ in each], [lowered for _, lowered in each]
+
+
+def figures(raised: list[float], lowered: list[float], low: int, high: int) -> list[Figure]:
+    """Return the figures that have goals."""
+    at_goal = (low, high) == (10, 200)
+    node = Counted.seconds * 1e3
+    return [
+        Figure(
+            what,
+            median(seconds) * 1e3,
+            most,
+            unit="ms",
+            beside=f"worst {max(seconds) * 1e3:.1f} ms of {len(seconds)}",
+            at_goal=at_goal,
+        )
+        for what, seconds, most in (
+            (f"raise {low} to {high}: until {high} run", raised, 10),
+            (f"lower {high} to {low}: until {low} run, nodes of {node:.0f} ms", lowered, node + 10),
+        )
+    ]
 
 
 async def _round(low: int, high: int) -> tuple[float, float]:
@@ -86,7 +113,8 @@ async def _round(low: int, high: int) -> tuple[float, float]:
 
 
 async def _seconds_until(run: flowmagic.BatchRun, limit: int) -> float:
-    began = time.perf_counter()
+    clock = asyncio.get_running_loop().time
+    began = clock()
     run.limit = limit
     await Counted.until(limit)
-    return time.perf_counter() - began
+    return clock() - began
