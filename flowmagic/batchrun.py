@@ -308,11 +308,10 @@ class BatchRun:
     def _retune(self, **changes: Any) -> None:
         with self._lock:  # two threads may each change one of the two
             self._limits = replace(self._limits, **changes)
-
-        self._on_loop(lambda: self._course.retune(self._limits))
+        self._on_loop(lambda: self._course.retune(**changes))
 
     def _follow(self, limits: Limits) -> None:
-        """Take over limits that the run itself has changed."""
+        """Take over the limits that are in force now."""
         with self._lock:
             self._limits = limits
 

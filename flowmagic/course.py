@@ -58,7 +58,7 @@ class Course:
         shared: the shared store.
         options: what it keeps to.
         post: called instead of the flow's own post.
-        on_limits: called with the limits when the run itself has changed them.
+        on_limits: called with the limits whenever they have changed.
         on_status: called whenever the status has changed.
         on_end: called when the end has come and nobody has taken the run up again.
     """
@@ -144,13 +144,17 @@ class Course:
 
     # The verbs
 
-    def retune(self, limits: Limits) -> None:
-        """Keep to other limits from now on; an adaptive one goes on from there."""
-        if self.aimd is not None and limits.concurrency != self.aimd.limit:
-            self.aimd.retune(limits.concurrency)
+    def retune(self, **changes: Any) -> None:
+        """Keep to other limits from now on, named as in `Limits`; an adaptive one goes on from there."""
+        if self.aimd is not None and "concurrency" in changes:
+            self.aimd.retune(changes["concurrency"])
+        self._keep_to(replace(self._limiter.limits, **changes))
+        self._pump()
+
+    def _keep_to(self, limits: Limits) -> None:
         self._limiter.limits = limits
         self._engine.resize(limits.concurrency)
-        self._pump()
+        self._on_limits(limits)
 
     @property
     def cooling(self) -> float:
@@ -392,10 +396,7 @@ class Course:
 
     def _follow_aimd(self) -> None:
         assert self.aimd is not None
-        limits = replace(self._limiter.limits, concurrency=self.aimd.limit)
-        self._limiter.limits = limits
-        self._engine.resize(limits.concurrency)
-        self._on_limits(limits)
+        self._keep_to(replace(self._limiter.limits, concurrency=self.aimd.limit))
         # Not within the end of the instance that is being noted.
         self.loop.call_soon(self._pump)
 

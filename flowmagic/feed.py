@@ -12,7 +12,7 @@ from .engines import Engine
 from .errors import from_users_frame
 from .params import Batch
 from .pool import Taken, drive
-from .records import CANCELLED, FAILED, PENDING, SUCCEEDED, Records
+from .records import CANCELLED, FAILED, PENDING, Records
 
 
 class Feed:
@@ -174,20 +174,20 @@ class Feed:
 
     def note_result(self, index: int, result: Any, now: float) -> None:
         """Note that an instance has succeeded."""
-        self._records.finish(index, SUCCEEDED, result, now)
+        self._records.finish(index, result, now)
         if self._on_success is not None:
             self._on_success(index)
 
     def note_error(self, index: int, error: BaseException, now: float, *, cancelled: bool) -> None:
         """Note what ended an instance; `cancelled`: somebody asked for it."""
         if cancelled or isinstance(error, KeyboardInterrupt):
-            self._records.finish(index, CANCELLED, error, now)
+            self._records.finish(index, error, now, CANCELLED)
             if isinstance(error, KeyboardInterrupt):
                 # Raised on in a task, it would end the whole loop, and with it the kernel.
                 self._on_interrupt(error)
             return
         error = from_users_frame(error)
-        self._records.finish(index, FAILED, error, now)
+        self._records.finish(index, error, now, FAILED)
         again = self._on_failure(index, error)
         if again is not None:
             self.retry_later(index, again)

@@ -145,6 +145,10 @@ class Pace:
         for era in self._eras:
             if not self._fits(era, era.total + self._pending, amount):
                 due = max(due, self._room_at(era, now, amount))
+        # What is let in while a loop is busy begins together, when it turns: a burst at the most.
+        together = max(_CATCH_UP / self._interval, self.burst * like)
+        if self._pending >= together:
+            due = max(due, now + amount * self._interval)
         if due > now:
             self._told = due
             return due - now

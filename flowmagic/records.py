@@ -156,7 +156,7 @@ class Records(Board):
         trace.board, trace.row, trace.extras = self, index, None
         return trace
 
-    def finish(self, index: int, code: int, result: Any, now: float) -> None:
+    def finish(self, index: int, result: Any, now: float, code: int = SUCCEEDED) -> None:
         """Mark a running row as ended, with its result or exception."""
         trace = self.live.pop(index)
         pack = packers.get(len(trace)) or packer(len(trace))

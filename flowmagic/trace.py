@@ -19,11 +19,14 @@ FIELDS = 5
 A copy's place is where its first field stands.
 """
 
+ACTION, ENDED = 2, 4
+"""Where these stand among the fields of a copy."""
+
 _FORMAT = "iiidd"
 _SIZE = Struct(f"<{_FORMAT}").size
 _LONG_WALK = 100  # node copies; the formats of longer traces are not worth keeping
 # In place of an action's number: the copy has not returned; it returned None, or no known action.
-_OPEN, _NO_ACTION = -2, -1
+_OPEN, NO_ACTION = -2, -1
 # Beyond it, an action is kept with its row: some flows return a text as their action.
 _MAX_NAMES = 4096
 
@@ -117,18 +120,18 @@ class Trace(list[Any]):
 
     def close(self, at: int, action: Any, now: float) -> None:
         """End a node copy that returned `action`."""
-        self[at + 4] = now
+        self[at + ENDED] = now
         if action is None:
-            self[at + 2] = _NO_ACTION
+            self[at + ACTION] = NO_ACTION
         elif (known := self.board.action_id(action)) >= 0:
-            self[at + 2] = known
+            self[at + ACTION] = known
         else:
-            self[at + 2] = _NO_ACTION
+            self[at + ACTION] = NO_ACTION
             self._extra(at)["action"] = action
 
     def fail(self, at: int, error: BaseException, now: float) -> None:
         """End a node copy that raised `error`."""
-        self[at + 4] = now
+        self[at + ENDED] = now
         self._extra(at)["error"] = error
 
     def _extra(self, at: int) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from pocketflow import (
     Node,
 )
 
-from .trace import Trace
+from .trace import ACTION, ENDED, NO_ACTION, Trace
 
 InThread = Callable[[Callable[[Any], Any], Any], Awaitable[Any]]
 """Run `function(argument)` in a worker thread and await what it returns."""
@@ -116,7 +116,10 @@ class Walker:
                 except BaseException as error:
                     trace.fail(at, error, clock())
                     raise
-                trace.close(at, action, clock())
+                if action is None:  # as `close` does
+                    trace[at + ENDED], trace[at + ACTION] = clock(), NO_ACTION
+                else:
+                    trace.close(at, action, clock())
             else:
                 action = await self._step(node, shared, p, trace, at, may_await=may_await)
             node = flow.get_next_node(node, action)

@@ -18,7 +18,7 @@ def records_of_every_kind():
     for index, (code, result) in enumerate(ends):
         trace = records.start(index, 11.0)
         trace.close(trace.open(Load, -1, 11.0, None), "next", 12.0)
-        records.finish(index, code, result, 13.0)
+        records.finish(index, result, 13.0, code)
     records.start(3, 14.0).open(Load, -1, 14.0, None)
     return records
 
@@ -49,7 +49,7 @@ def test_an_exception_that_a_node_returned_is_a_result():
     records = Records({}, 0.0, 5)
     records.load([{}])
     records.start(0, 0.0)
-    records.finish(0, SUCCEEDED, returned := ValueError(), 1.0)
+    records.finish(0, returned := ValueError(), 1.0)
     assert Instance(records, 0).result is returned
     assert Instance(records, 0).error is None
 
@@ -73,7 +73,7 @@ def test_a_view_is_live():
     """It shows what its row is now, not what it was when it was made."""
     records = records_of_every_kind()
     running = Instance(records, 3)
-    records.finish(3, SUCCEEDED, "late", 20.0)
+    records.finish(3, "late", 20.0)
     assert (running.status, running.result, running.seconds) == ("succeeded", "late", 6.0)
 
 

@@ -340,3 +340,22 @@ def test_whoever_waits_as_told_is_let_in(most, burst, sizes):
                 now += wait
         pace.begin(now, size)
         assert now <= sum(sizes) * WINDOW / most + WINDOW * len(sizes)
+
+
+def test_what_waits_to_begin_together_is_no_more_than_a_burst():
+    """A loop that is busy begins them all when it turns; so no more are let in until some began."""
+    pace = Pace(6000)  # one in 10 ms
+    let_in, now = 0, 0.0
+    for _ in range(30):  # 300 ms of a loop that does not turn
+        let_in += pace.admit(now) == 0
+        now += 0.01
+    assert let_in == 2
+    pace.begin(now)
+    assert pace.admit(now) == 0
+
+
+def test_a_burst_that_was_asked_for_may_wait_to_begin_together():
+    """It is what was asked for."""
+    pace = Pace(6000, burst=7)
+    assert [pace.admit(0.0) for _ in range(7)] == [0.0] * 7
+    assert pace.admit(0.0) > 0

@@ -76,7 +76,7 @@ def test_counts_equal_what_the_rows_say_after_any_course(operations, drawn):
                 records.requeue(index)
             else:
                 code = {"succeed": SUCCEEDED, "fail": FAILED, "cancel": CANCELLED}[name]
-                records.finish(index, code, number, 2.0)
+                records.finish(index, number, 2.0, code)
         tally = [records.status.count(code) for code in range(len(STATUSES))]
         assert records.tally == tally
         assert records.counts.total == len(records)
@@ -107,7 +107,7 @@ def test_of_drawn_rows_the_latest_successes_and_all_failures_are_kept_in_full():
     for number in range(10):
         index = records.add({"n": number})
         records.start(index, 1.0).open(Load, -1, 1.0, None)
-        records.finish(index, FAILED if number < 3 else SUCCEEDED, number, 2.0)
+        records.finish(index, number, 2.0, FAILED if number < 3 else SUCCEEDED)
     assert records.dropped == 5
     assert [records.merged(index) for index in range(10)] == [
         *({"n": n} for n in range(3)),
@@ -126,7 +126,7 @@ def test_rows_of_a_list_are_never_dropped():
     records.load([{"n": n} for n in range(5)])
     for index in range(5):
         records.start(index, 1.0)
-        records.finish(index, SUCCEEDED, None, 2.0)
+        records.finish(index, None, 2.0)
     assert records.dropped == 0
     assert records.merged(0) == {"n": 0}
 
@@ -137,7 +137,7 @@ def test_a_second_attempt_starts_a_new_record():
     for attempt in range(300):
         trace = records.start(0, 100.0)
         trace.fail(trace.open(Load, -1, 100.0, None), ValueError(), 101.0)
-        records.finish(0, FAILED, ValueError(), 101.0)
+        records.finish(0, ValueError(), 101.0, FAILED)
         assert len(copies_of(records, 0)) == 1
         assert Instance(records, 0).attempts == min(255, attempt + 1)
         records.requeue(0)
@@ -150,7 +150,7 @@ def test_earlier_attempts_are_history():
     for number, error in enumerate(errors):
         trace = records.start(0, 100.0 + number)
         trace.fail(trace.open(Load, -1, 100.0 + number, {"n": number}), error, 100.5 + number)
-        records.finish(0, FAILED, error, 100.5 + number)
+        records.finish(0, error, 100.5 + number, FAILED)
         records.requeue(0)
     instance = Instance(records, 0)
     assert (instance.result, instance.started, instance.copies) == (None, None, [])
@@ -167,7 +167,7 @@ def test_a_retry_that_never_began_leaves_the_row_as_it_was():
     for index in range(2):
         trace = records.start(index, 100.0)
         trace.fail(trace.open(Load, -1, 100.0, {"x": 1}), error := ValueError(), 101.0)
-        records.finish(index, FAILED, error, 101.0)
+        records.finish(index, error, 101.0, FAILED)
     before = (records.results[0], copies_of(records, 0), Instance(records, 0).attempts)
     records.requeue(0)
     records.requeue(1)

@@ -34,7 +34,7 @@ def test_packed_node_copies_are_those_that_were_written():
     assert running[last // FIELDS].ended is None
     trace.close(last, None, 106.0)
     running = copies_of(records, 0)
-    records.finish(0, SUCCEEDED, None, 106.0)
+    records.finish(0, None, 106.0)
     ended = copies_of(records, 0)
     assert ended == running
     assert [c.node for c in ended] == ["Load", "Write", "Write", "Load"]
@@ -55,7 +55,7 @@ def test_a_long_walk_is_kept_too():
     trace = records.start(0, 100.0)
     for number in range(1_000):
         trace.close(trace.open(Load, -1, 100.0 + number, None), "again", 101.0 + number)
-    records.finish(0, SUCCEEDED, None, 1_200.0)
+    records.finish(0, None, 1_200.0)
     copies = copies_of(records, 0)
     assert len(copies) == 1_000
     assert copies[999].started == 999.0
@@ -67,7 +67,7 @@ def test_more_actions_than_can_be_numbered_are_kept_with_their_rows():
     trace = records.start(0, 100.0)
     for number in range(5_000):
         trace.close(trace.open(Load, -1, 100.0, None), f"action {number}", 100.0)
-    records.finish(0, SUCCEEDED, None, 100.0)
+    records.finish(0, None, 100.0)
     copies = copies_of(records, 0)
     assert [c.action for c in copies] == [f"action {number}" for number in range(5_000)]
 
@@ -82,7 +82,7 @@ def test_watchers_each_collect_a_changed_row_once():
     assert one == two == {1}
     one.clear()
     records.unwatch(two)
-    records.finish(1, SUCCEEDED, None, 101.0)
+    records.finish(1, None, 101.0)
     assert (one, two) == ({1}, {1})
     records.cancel_pending()
     assert one == {0, 1, 2}

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from array import array
+from pathlib import Path
 from struct import unpack
+from typing import get_args, get_type_hints, is_typeddict
 
+import pytest
+
+from flowmagic.notebook import panel, wire
 from flowmagic.notebook.wire import pack_columns, pack_rows
 from flowmagic.records import FAILED, RUNNING, Records
 
@@ -20,7 +26,7 @@ def some_records() -> Records:
     records.load([{}, {}, {}])
     for _ in range(2):
         records.start(0, 1_000_000.5).open(Node, -1, 1_000_000.5, None)
-        records.finish(0, FAILED, ValueError(), 1_000_000.75)
+        records.finish(0, ValueError(), 1_000_000.75, FAILED)
         records.requeue(0)
     records.cancel(0)
     records.start(1, 1_000_002.0)
@@ -52,3 +58,35 @@ def test_a_snapshot_is_columns_and_its_number():
 def test_a_snapshot_of_no_rows_is_its_number_alone():
     """An empty batch is no special case."""
     assert pack_columns(Records({}, 0.0, 0), 5) == b"\5\0\0\0"
+
+
+SCRIPT = (Path(panel.__file__).parent / "panel.js").read_text()
+
+
+def typedefs():
+    """Return the fields of each JSDoc typedef of panel.js, by name."""
+    found = re.findall(r"@typedef \{\{(.*?)\}\} (\w+)", SCRIPT.replace("\n *", ""))
+    return {name: re.findall(r"(\w+)\??: ", fields) for fields, name in found}
+
+
+MESSAGES = [name for name, kind in vars(wire).items() if is_typeddict(kind)]
+
+
+@pytest.mark.parametrize("name", [name for name in MESSAGES if name != "Command"])
+def test_the_page_knows_each_message_by_the_same_fields(name):
+    """What is typed here is typed there, in the same order."""
+    assert typedefs()[name] == list(get_type_hints(getattr(wire, name)))
+
+
+def test_the_page_asks_by_the_same_fields():
+    """But for its name and the number, which the one function that sends puts in."""
+    asked = set(get_type_hints(wire.Command)) - {"client", "n"}
+    assert set(typedefs()["Command"]) == asked
+
+
+def test_the_page_asks_for_nothing_else_and_for_all_of_it():
+    """Each kind of command is sent somewhere in the script: named there, or by a button's name."""
+    kinds = set(get_args(get_type_hints(wire.Command)["type"]))
+    sent = set(re.findall(r'send\(\{ type: "(\w+)"', SCRIPT))
+    buttons = set(re.findall(r'^  \["(\w+)", "', SCRIPT, re.MULTILINE))
+    assert sent | buttons == kinds

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -38,6 +39,8 @@ class LocalEngine:
         self, shared: Any, params: dict[Any, Any], trace: Trace
     ) -> Coroutine[Any, Any, Any]:
         self._way = self._walker.way(self._flow)
+        # Bound once for all: a call more is felt.
+        self.run = functools.partial(self._way, shared)  # type: ignore[method-assign]
         return self._way(shared, params, trace)
 
     async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
@@ -47,10 +50,11 @@ class LocalEngine:
         return await run_in_thread(self._executor, function, argument)
 
     def resize(self, limit: int) -> None:
-        """Use as many threads as there may be instances; those at work finish what they do."""
+        """Have a thread for each instance that there may be; those at work finish what they do."""
         if limit > self._limit:
             self.close()
-        self._limit = limit
+            # By leaps: an adaptive limit climbs by one, and threads begin only when they are needed.
+            self._limit = max(limit, 2 * self._limit)
 
     def close(self) -> None:
         """Let the threads end when they have finished."""
