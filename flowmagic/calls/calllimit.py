@@ -78,6 +78,25 @@ class CallLimit(CallQueue):
             f"per_minute={self.per_minute}, tokens_per_minute={self.tokens_per_minute})"
         )
 
+    def __str__(self) -> str:
+        """Say in one line how far it is used: of what there is a limit for, and who waits."""
+
+        def used(number: float, most: float | None, what: str) -> str:
+            return f"{number:,.0f}{'' if most is None else f' of {most:,g}'} {what}"
+
+        minute = "in the last minute" if self.window == WINDOW else f"in {self.window:g} s"
+        calls = self.in_last_minute if self.window == WINDOW else self.in_window
+        parts = [
+            used(self.running, self.concurrency, "running"),
+            f"{self.waiting} waiting",
+            used(calls, self.per_minute, f"calls {minute}"),
+        ]
+        if self.tokens_per_minute is not None:
+            parts.append(used(self.tokens_in_last_minute, self.tokens_per_minute, "tokens"))
+        if self.cooling:
+            parts.append(f"cooling down for {self.cooling:.0f} s")
+        return f"{self.name}: {', '.join(parts)}"
+
     def call(self, *, tokens: Tokens = 0) -> Calling:
         """Return what puts calls under this limit: enter it (`async with`, `with`), or decorate.
 

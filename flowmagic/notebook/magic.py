@@ -22,6 +22,7 @@ from traitlets import Enum, Float, Int, TraitError, validate
 
 from ..adaptive import Adaptive
 from ..batchrun import BatchRun, running_loop
+from ..calls.named import named_limits
 from ..errors import FlowmagicError, LimitError
 from ..graph import check_flow, has_own_prep, own_batch
 from ..limits import Limits, check_burst, check_concurrency, check_per_minute
@@ -216,7 +217,7 @@ class BatchFlowMagics(Magics):
             # the params come from the file
 
             %batchflow flow      a panel with the param list of the flow's own prep, not yet started
-            %batchflow           a table of the runs of this kernel
+            %batchflow           a table of the runs of this kernel, and of its named limits
 
         """
         asked = self._asked(line)
@@ -374,7 +375,9 @@ class BatchFlowMagics(Magics):
             if run is not None:
                 began = run.started_at.strftime("%H:%M:%S")
                 lines.append(f"{number:>3}  {began}  {name or '-':<12} {summary.headline(run)}")
-        return "\n".join(lines) or "No runs yet. Start one: %%batchflow FLOW"
+        lines = lines or ["No runs yet. Start one: %%batchflow FLOW"]
+        lines += [f"limit {each}" for each in named_limits().values()]
+        return "\n".join(lines)
 
 
 _fills: set[asyncio.Task[None]] = set()

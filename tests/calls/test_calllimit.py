@@ -198,3 +198,19 @@ def test_it_says_what_it_is():
     assert repr(CallLimit("a", concurrency=3)) == (
         "CallLimit('a', concurrency=3, per_minute=None, tokens_per_minute=None)"
     )
+
+
+@virtual
+async def test_as_text_it_says_how_far_it_is_used():
+    """In one line; what has no limit is only counted."""
+    limit = VirtualLimit("openai", concurrency=2, tokens_per_minute=10_000)
+    async with limit.call(tokens=1_200):
+        assert str(limit) == (
+            "openai: 1 of 2 running, 0 waiting, 1 calls in the last minute, 1,200 of 10,000 tokens"
+        )
+    with pytest.raises(RateLimitHit):
+        async with limit.call():
+            raise RateLimitHit("slow", retry_after=7)
+    assert str(limit).endswith("cooling down for 7 s")
+    limit.retune(tokens_per_minute=None, per_minute=30, window=1.0)
+    assert "1 of 30 calls in 1 s" in str(limit)

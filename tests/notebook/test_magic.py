@@ -4,6 +4,7 @@ import gc
 
 import pytest
 
+from flowmagic.calls.named import remove_limit
 from flowmagic.options import Options
 
 
@@ -267,6 +268,17 @@ def test_bare_it_lists_the_runs(shell):
     text = shell.run("%batchflow").text
     assert "first" in text.splitlines()[0]
     assert "1 failed" in text.splitlines()[1]
+
+
+def test_bare_it_lists_the_named_limits_too(shell):
+    """With how far each is used."""
+    try:
+        shell.run("import flowmagic\nlimit = flowmagic.set_limit('openai', concurrency=10)")
+        text = shell.run("%batchflow").text
+    finally:
+        remove_limit("openai")
+    assert "No runs yet" in text.splitlines()[0]
+    assert text.splitlines()[1].startswith("limit openai: 0 of 10 running, 0 waiting, ")
 
 
 def test_a_panel_is_refused_where_none_can_be_shown(shell):
