@@ -141,6 +141,83 @@ def test_a_window_beyond_the_rows_is_cut():
     assert row_texts(records, 7, 3) == {"first": 7, "texts": []}
 
 
+def test_earlier_attempts_are_told_oldest_first():
+    """Each with its number, how it ended and what its node copies received; no traceback."""
+
+    class Flaky(AsyncNode):
+        async def exec_async(self, prepared):
+            tries.append(1)
+            if len(tries) < 3:
+                raise ValueError(f"try {len(tries)} with {self.params['api_key']}")
+
+    tries = []
+    row = {"api_key": "sk-12345678"}
+    run = flowmagic.run_batch(Flaky(), [row], retries=flowmagic.Retries(2, wait=0.001))
+    detail = detail_of(run.records, 0)
+    first, second = detail["history"]
+    assert (first["number"], first["status"], first["error"]) == (
+        1, "failed", f"ValueError: try 1 with {MASK}",
+    )  # fmt: skip
+    assert (second["number"], second["note"]) == (2, "")
+    assert second["started"] >= first["started"] + first["seconds"]
+    (copy,) = first["copies"]
+    assert (copy["node"], copy["error"]) == ("Flaky", first["error"])
+    assert copy["params"] == [{"key": "api_key", "value": MASK, "mark": ""}]
+    assert (detail["status"], detail["attempts"], len(detail["copies"])) == ("succeeded", 3, 1)
+    assert "sk-12345678" not in str(detail)
+
+
+def test_of_many_attempts_the_latest_are_told_by_their_true_numbers():
+    """Twenty are kept; a hundred node copies are shown of all of them together, and that is said."""
+
+    class Loop(AsyncNode):
+        async def exec_async(self, prepared):
+            tries.append(1)
+            if len(tries) % 40 == 0 and len(tries) < 1_000:
+                raise ValueError("x" * 10_000)
+
+        async def post_async(self, shared, prepared, executed):
+            return "again" if len(tries) < 1_000 else "end"
+
+    tries = []
+    node = Loop()
+    node - "again" >> node
+    node - "end" >> AsyncNode()
+    flow = AsyncFlow(start=node)
+    run = flowmagic.run_batch(
+        flow, [{"i": 0}], retries=flowmagic.Retries(30, wait=0.001, longest=0.001)
+    )
+    detail = detail_of(run.records, 0)
+    assert [each["number"] for each in detail["history"]] == list(range(5, 25))
+    assert [len(each["copies"]) for each in detail["history"]][-4:] == [0, 20, 40, 40]
+    assert detail["history"][-3]["note"] == "The first 20 of 40 node copies."
+    assert detail["history"][0]["note"] == "The first 0 of 40 node copies."
+    assert len(str(detail)) < 70_000
+
+
+def test_a_secret_that_only_an_earlier_attempt_knew_is_masked():
+    """A node put it among its params, and it failed; the next attempt quotes it."""
+
+    class Key(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            if not shared:
+                self.params["api_key"] = shared["key"] = "sk-12345678"
+            return "go"
+
+    class Use(AsyncNode):
+        async def exec_async(self, prepared):
+            raise ValueError("refused: sk-12345678")
+
+    key = Key()
+    key - "go" >> Use()
+    flow = AsyncFlow(start=key)
+    run = flowmagic.run_batch(flow, [{"i": 0}], retries=flowmagic.Retries(1, wait=0.001), shared={})
+    detail = detail_of(run.records, 0)
+    assert len(detail["history"]) == 1
+    assert "api_key" not in str(detail["copies"])
+    assert "sk-12345678" not in str(detail)
+
+
 def test_a_cancelled_row_has_no_error():
     """Cancelled is not failed: there is no traceback to show."""
 

@@ -12,6 +12,7 @@ import pytest
 from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
+from flowmagic import CallLimit, named_limits, remove_limit, set_limit
 from flowmagic.limits import Limits
 from flowmagic.notebook import panel as module
 from flowmagic.notebook.panel import Panel
@@ -123,6 +124,33 @@ def made(rows=None, **options):
     return Spy("flow", start, batch=batch, **options), calls
 
 
+def refused(**options):
+    """Return a panel over a flow that a provider refuses once, for 23 seconds, and its rows."""
+
+    class Refused(AsyncNode):
+        async def exec_async(self, prepared):
+            await asyncio.sleep(0.2)
+            if self.params["i"] not in seen:
+                seen.add(self.params["i"])
+                raise flowmagic.RateLimitHit("slow down", retry_after=23)
+
+    seen = set(range(1, 100))
+
+    def start(batch, limits):
+        return flowmagic.batchflow(AsyncFlow(start=Refused()), batch, **options)
+
+    return Spy("flow", start, batch=as_batch([{"i": i} for i in range(40)]))
+
+
+def headers(panel, key):
+    """Return the values of a header entry that were sent in deltas."""
+    return [
+        content["header"][key]
+        for _, content, _ in panel.sent
+        if "seq" in content and key in content.get("header", {})
+    ]
+
+
 async def ended(panel):
     """Wait for the end of the run, and for what the panel may send after it."""
     await panel.run
@@ -133,6 +161,8 @@ async def ended(panel):
 def _no_other_panel_is_live():
     yield
     module._live.clear()
+    for name in named_limits():
+        remove_limit(name)
     gc.collect()
 
 
@@ -500,6 +530,211 @@ def test_many_changes_at_once_travel_as_a_snapshot():
         await ended(panel)
         assert all(len(buffer) <= 16 * 4_096 for _, _, buffers in panel.sent for buffer in buffers)
         assert set(panel.sent[-1][1]["snapshot"][-4 - 100_000 : -4 - 50_000]) == {4}
+
+    virtual(course)
+
+
+def test_a_cool_down_is_sent_once_and_the_page_counts():
+    """Twenty-three seconds in which nothing happens cost no message but the usual snapshots."""
+
+    async def course():
+        panel = refused(adaptive="2-10-50")
+        panel.ask("run", text=None)
+        await asyncio.sleep(1)
+        assert headers(panel, "cooling") == [pytest.approx(23, abs=0.06)]
+        assert panel.now["limit"] == 5
+        assert headers(panel, "limit")[-1:] == [5]
+        before = len(panel.sent)
+        await asyncio.sleep(20)
+        assert not [content for _, content, _ in panel.sent[before:] if "seq" in content]
+        assert panel.get_state("header")["header"]["cooling"] == pytest.approx(2.2, abs=0.1)
+        await ended(panel)
+        assert panel.run.ok
+        assert headers(panel, "cooling") == [pytest.approx(23, abs=0.06)]
+
+    virtual(course)
+
+
+def test_an_adaptive_limit_is_followed_and_can_be_dragged():
+    """It goes on from where it was dragged to, and the bounds move out to that."""
+
+    async def course():
+        panel = refused(adaptive="2-10-50")
+        panel.ask("run", text=None)
+        await asyncio.sleep(0.15)
+        assert (panel.now["limit"], panel.now["adaptive"]) == (10, [2, 50])
+        panel.ask("limit", value=70)
+        await asyncio.sleep(0.05)
+        assert (panel.run.limit, panel.now["adaptive"]) == (70, [2, 70])
+        await ended(panel)
+        assert panel.now["limit"] == panel.run.limit == panel.run.adaptive.limit
+
+    virtual(course)
+
+
+def test_a_named_limit_is_tuned_in_place():
+    """At once, for those who wait; None is no such limit."""
+
+    async def course():
+        loop = asyncio.get_running_loop()
+        openai = set_limit("openai", concurrency=1)
+        panel, _ = made([{}])
+
+        async def call():
+            async with openai.call():
+                await asyncio.sleep(5)
+
+        calls = [asyncio.create_task(call()) for _ in range(6)]
+        await asyncio.sleep(0.1)
+        assert openai.running == 1
+        panel.ask("tune", name="openai", field="concurrency", value=4)
+        await asyncio.sleep(0.1)
+        assert openai.running == 4
+        (told,) = headers(panel, "limits")[-1]
+        assert (told["concurrency"], told["running"], told["waiting"]) == (4, 4, 2)
+        panel.ask("tune", name="openai", field="concurrency", value=None)
+        panel.ask("tune", name="openai", field="per_minute", value=0.5)
+        panel.ask("tune", name="openai", field="tokens_per_minute", value=9000)
+        await asyncio.sleep(0)
+        assert (openai.concurrency, openai.per_minute, openai.tokens_per_minute) == (
+            None,
+            0.5,
+            9000,
+        )
+        openai.per_minute = None
+        await asyncio.gather(*calls)
+        assert loop.time() > 1000
+
+    virtual(course)
+
+
+def test_what_a_named_limit_refuses_is_said_and_what_is_in_force_stands():
+    """The notice names the limit, and goes when the next value is accepted."""
+
+    async def course():
+        openai = set_limit("openai", concurrency=3)
+        panel, _ = made([{}])
+        for value in (0, -1, 2.5, "3", True, [1]):
+            panel.ask("tune", name="openai", field="concurrency", value=value)
+            await asyncio.sleep(0)
+            assert openai.concurrency == 3
+            assert panel.now["notice"].startswith("Limit 'openai': concurrency is ")
+        panel.ask("tune", name="openai", field="per_minute", value=0)
+        await asyncio.sleep(0)
+        assert "per_minute=None for no such limit" in panel.now["notice"]
+        for field in ("_queue", "name", "adaptive", None):
+            panel.ask("tune", name="openai", field=field, value=1)
+            await asyncio.sleep(0)
+            assert set_limit("openai") is openai
+            assert (openai.name, openai.adaptive) == ("openai", None)
+        panel.ask("tune", name="openai", field="per_minute", value=0)
+        panel.ask("tune", name="openai", field="per_minute", value=60)
+        await asyncio.sleep(0)
+        assert panel.now["notice"] == ""
+        remove_limit("openai")
+        panel.ask("tune", name="openai", field="concurrency", value=5)
+        await asyncio.sleep(0.1)
+        assert panel.now["notice"] == "There is no limit named 'openai' any more."
+        assert panel.sent[-1][1]["header"]["limits"] == []
+        panel.say("something else")
+        panel.ask("tune", name="openai", field=None)
+        await asyncio.sleep(0)
+        assert panel.now["notice"] == "something else"
+
+    virtual(course)
+
+
+def test_busy_named_limits_stay_within_the_message_budget():
+    """Their counters change all the time; that alone is told five times a second."""
+
+    async def course():
+        loop = asyncio.get_running_loop()
+        clock, CallLimit._clock = CallLimit._clock, staticmethod(loop.time)
+        try:
+            for number in range(20):
+                set_limit(f"limit {number}", concurrency=5)
+            limit = named_limits()["limit 0"]
+            panel, _ = made([{"i": i} for i in range(40)], limits=Limits(1))
+            panel.ask("run", text=None)
+            await asyncio.sleep(1.5)
+            since = len(panel.sent)
+            for _ in range(100):
+                async with limit.call(tokens=7):
+                    await asyncio.sleep(0.01)
+            told = [each for each in panel.sent[since:] if "limits" in each[1].get("header", {})]
+            assert 3 <= len(told) <= 6
+            assert len(panel.sent) - since <= 22
+            assert max(len(json.dumps(content)) for _, content, _ in told) < 6_000
+            await ended(panel)
+        finally:
+            CallLimit._clock = clock
+
+    virtual(course)
+
+
+def test_one_instance_is_cancelled_and_the_others_go_on():
+    """A running one and a pending one; without an index it is the run."""
+
+    async def course():
+        panel, _ = made([{"i": i} for i in range(12)], limits=Limits(2))
+        panel.ask("cancel", index=0)  # nothing to act on
+        panel.ask("run", text=None)
+        await asyncio.sleep(0.1)
+        panel.ask("cancel", index=1)
+        panel.ask("cancel", index=7)
+        await asyncio.sleep(0.05)
+        assert [panel.run[i].status for i in (0, 1, 7)] == ["running", "cancelled", "cancelled"]
+        panel.ask("cancel", index=99)
+        await asyncio.sleep(0)
+        assert "There is no instance 99" in panel.now["notice"]
+        assert panel.now["status"] == "running"
+        await asyncio.sleep(0.3)
+        assert panel.run[2].status == "succeeded"
+        panel.ask("cancel")
+        await ended(panel)
+        assert panel.now["status"] == "cancelled"
+
+    virtual(course)
+
+
+def test_a_run_that_stops_by_itself_says_why():
+    """In the last message, wherever the page was."""
+
+    async def course():
+        def start(batch, limits):
+            return flowmagic.batchflow(Work(), batch, limit=2, max_errors=3)
+
+        panel = Spy("flow", start, batch=as_batch([{"fail": True}] * 20))
+        panel.ask("run", text=None)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await ended(panel)
+        last = panel.sent[-1][1]["header"]
+        assert last["status"] == "stopped"
+        assert last["reason"] == "4 instances failed, more than max_errors=3"
+
+    virtual(course)
+
+
+def test_an_opened_row_tells_of_each_attempt_as_it_ends():
+    """Pending again, with its earlier attempt; then running, then done."""
+
+    async def course():
+        panel = refused(retries=1, limit=5)
+        panel.ask("run", text=None)
+        await asyncio.sleep(0)
+        panel.ask("open", index=0)
+        await asyncio.sleep(0)
+        await ended(panel)
+        seen = [
+            (detail["status"], [each["error"] for each in detail["history"]])
+            for _, content, _ in panel.sent
+            for detail in content.get("details", ())
+        ]
+        error = "RateLimitHit: slow down"
+        assert seen[0][1] == []
+        assert ("pending", [error]) in seen
+        assert seen[-1] == ("succeeded", [error])
 
     virtual(course)
 

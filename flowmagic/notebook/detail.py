@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..instances import Instance, NodeCopy
+from ..instances import Attempt, Instance, NodeCopy
 from ..records import Records, Status
 from ..showing import (
     MASK,
@@ -22,7 +22,7 @@ from ..showing import (
     traceback_text,
 )
 from .cells import name_of
-from .wire import CopyDetail, Detail, ParamDetail, RowTexts
+from .wire import AttemptDetail, CopyDetail, Detail, ParamDetail, RowTexts
 
 _LINE = 200  # characters of a row's params
 _VALUE = 400  # characters of one value in an opened row
@@ -53,8 +53,13 @@ def detail_of(records: Records, index: int) -> Detail:
     """Return everything about a row: each node copy with the params it received, and its end."""
     instance = Instance(records, index)
     copies = instance.copies
+    history = instance.history
     # A node may have been given a secret that another one has dropped: all of them are masked.
-    received = {id(each.params): each.params for each in copies[:_MOST_COPIES]}
+    received = {
+        id(each.params): each.params
+        for of_attempt in (copies, *(attempt.copies for attempt in history))
+        for each in of_attempt[:_MOST_COPIES]
+    }
     secrets = secrets_of(instance.params).union(*map(secrets_of, received.values()))
     error = instance.error
     cancelled = instance.status == Status.CANCELLED
@@ -79,7 +84,32 @@ def detail_of(records: Records, index: int) -> Detail:
         else "",
         "copies": _copies(copies[:_MOST_COPIES], secrets),
         "note": note,
+        "history": _history(history, records.earlier[index], secrets),
     }
+
+
+def _history(history: list[Attempt], earlier: int, secrets: set[str]) -> list[AttemptDetail]:
+    details: list[AttemptDetail] = []
+    left = _MOST_COPIES
+    # The latest ones first: where not all can be shown in full, they matter most.
+    for number, each in zip(range(earlier, 0, -1), reversed(history), strict=False):
+        shown = each.copies[:left]
+        left -= len(shown)
+        error = each.result if isinstance(each.result, BaseException) else None
+        details.append(
+            {
+                "number": number,
+                "status": str(each.status),
+                "started": each.started,
+                "seconds": each.ended - each.started,
+                "error": "" if error is None else error_text(error, secrets, _VALUE),
+                "copies": _copies(shown, secrets),
+                "note": ""
+                if len(shown) == len(each.copies)
+                else f"The first {len(shown)} of {len(each.copies):,} node copies.",
+            }
+        )
+    return details[::-1]
 
 
 def _copies(copies: list[NodeCopy], secrets: set[str]) -> list[CopyDetail]:

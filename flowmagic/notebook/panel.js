@@ -3,26 +3,36 @@
 // Everything that comes from the kernel is somebody's text: it enters the page as textContent only.
 // Nothing here needs an answer from the kernel, which may be busy with a cell: what it knows it sends
 // by itself, and a view draws what the store has.
+//
+// In this order: the store; words; elements; the named limits; the opened instance; the view, which
+// holds all of it together; anywidget's two hooks.
 
 /**
  * What `wire.py` defines.
+ * @typedef {{name: string, concurrency: number | null, adaptive: number[] | null,
+ *   per_minute: number | null, tokens_per_minute: number | null, window: number, running: number,
+ *   waiting: number, calls: number | null, tokens: number | null, cooling: number}} LimitState
  * @typedef {{flow: string, status: string, counts: number[], total: number | null, limit: number,
- *   per_minute: number | null, elapsed: number, ticking: boolean, nodes: string[], can: string[],
- *   notice: string, dropped: number, heard: Object<string, number>}} Header
+ *   per_minute: number | null, adaptive: number[] | null, refused: number, cooling: number,
+ *   elapsed: number, ticking: boolean, nodes: string[], can: string[], notice: string,
+ *   reason: string, dropped: number, limits: LimitState[], limits_left: number,
+ *   heard: Object<string, number>}} Header
  * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor
  * @typedef {{first: number, texts: string[]}} RowTexts
  * @typedef {{key: string, value: string, mark: string}} ParamDetail
  * @typedef {{node: string, depth: number, params: ParamDetail[], started: number,
  *   seconds: number | null, action: string | null, error: string}} CopyDetail
+ * @typedef {{number: number, status: string, started: number, seconds: number, error: string,
+ *   copies: CopyDetail[], note: string}} AttemptDetail
  * @typedef {{index: number, status: string, attempts: number, started: number | null,
  *   seconds: number | null, result: string, error: string, traceback: string,
- *   copies: CopyDetail[], note: string}} Detail
+ *   copies: CopyDetail[], note: string, history: AttemptDetail[]}} Detail
  * @typedef {{client: string, n: number, count: number | null, message: string,
  *   line: number | null}} Check
  * @typedef {{type: "delta", seq: number, header?: Partial<Header>, rows?: RowTexts[],
  *   details?: Detail[], checks?: Check[]}} Delta
- * @typedef {{type: string, value?: number, text?: string | null, first?: number, last?: number,
- *   index?: number | null}} Command
+ * @typedef {{type: string, value?: number | null, name?: string, field?: string,
+ *   text?: string | null, first?: number, last?: number, index?: number | null}} Command
  */
 
 const STATUSES = ["pending", "running", "succeeded", "failed", "cancelled"];
@@ -44,6 +54,7 @@ const ICONS = {
   succeeded: "M2 6.5l2.7 2.7L10 3.2",
   failed: "M2.8 2.8l6.4 6.4M9.2 2.8l-6.4 6.4",
   cancelled: "M6 1.7a4.3 4.3 0 1 0 0 8.6a4.3 4.3 0 1 0 0-8.6zM3 9l6-6",
+  cooling: "M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9zM6 3.4v2.8l1.9 1.1",
 };
 
 const BUTTONS = [
@@ -143,7 +154,8 @@ class Store {
     /** @type {Header} */
     this.header = {
       flow: "", status: "idle", counts: [0, 0, 0, 0, 0], total: null, limit: 5, per_minute: null,
-      elapsed: 0, ticking: false, nodes: [""], can: [], notice: "", dropped: 0, heard: {},
+      adaptive: null, refused: 0, cooling: 0, elapsed: 0, ticking: false, nodes: [""], can: [],
+      notice: "", reason: "", dropped: 0, limits: [], limits_left: 0, heard: {},
     };
     /** @type {Editor} */
     this.editor = { version: -1, text: "", editable: false, reason: "" };
@@ -158,6 +170,8 @@ class Store {
     this.detail = null;
     this.opened = null;
     this.elapsedAt = performance.now();
+    /** @type {Map<string, number>} when the cool-down of each named limit ends, and ("") the run's */
+    this.ends = new Map();
     this.samples = [];
     this.askedState = 0;
     this.views = new Set();
@@ -203,6 +217,28 @@ class Store {
     return this.header.elapsed + past;
   }
 
+  /** Seconds for which the run starts nothing, because a provider asked to wait. */
+  get cooling() {
+    return this.header.ticking ? this.coolingOf("") : 0;
+  }
+
+  /** Seconds left of a cool-down; not above zero when there is none. */
+  coolingOf(name) {
+    return ((this.ends.get(name) ?? 0) - performance.now()) / 1000;
+  }
+
+  takeCooling(name, seconds) {
+    const end = performance.now() + 1000 * seconds;
+    // Told anew of the same end, a little later or sooner by the way here, it goes on counting.
+    if (Math.abs(end - (this.ends.get(name) ?? 0)) > 500) this.ends.set(name, end);
+  }
+
+  /** Whether something on the screen changes by itself. */
+  get moves() {
+    const { ticking, limits } = this.header;
+    return ticking || this.heard < this.sent || limits.some(({ name }) => this.coolingOf(name) > -1);
+  }
+
   /** Take the traits: the whole state. */
   read() {
     const snapshot = bytesOf(this.model.get("snapshot"));
@@ -235,6 +271,8 @@ class Store {
 
   takeHeader(news) {
     if (news.elapsed !== undefined) this.elapsedAt = performance.now();
+    if (news.cooling !== undefined) this.takeCooling("", news.cooling);
+    for (const { name, cooling } of news.limits ?? []) this.takeCooling(name, cooling);
     if (news.ticking && !this.header.ticking) this.samples = [];
     this.header = { ...this.header, ...news };
     const [, , succeeded, failed, cancelled] = this.header.counts;
@@ -334,6 +372,15 @@ function duration(seconds) {
   return `${seconds.toFixed(seconds >= 10 ? 1 : 2)} s`;
 }
 
+/** Of a cool-down, in whole seconds. */
+function waitText(seconds) {
+  const whole = Math.ceil(seconds);
+  return `waiting ${whole < 100 ? `${whole} s` : clock(whole)}, as the provider asked`;
+}
+
+/** @param {number[] | null} bounds */
+const adaptingText = (bounds) => (bounds ? `adapting ${bounds.map((n) => number.format(n)).join("–")}` : "");
+
 function rateText(rate) {
   if (!(rate > 0)) return "– inst/s";
   return `${rate >= 100 ? number.format(Math.round(rate)) : rate >= 10 ? rate.toFixed(1) : rate.toFixed(2)} inst/s`;
@@ -387,6 +434,28 @@ function setStatus(node, svg, word, name) {
   write(word, name);
 }
 
+/** As `write`, for an attribute; an empty value takes it away. */
+function writeAttribute(node, name, value) {
+  if ((node.getAttribute(name) ?? "") === value) return;
+  if (value === "") node.removeAttribute(name);
+  else node.setAttribute(name, value);
+}
+
+/** @returns {any} a chip that counts a cool-down */
+function coolChip() {
+  const svg = icon();
+  svg.firstChild.setAttribute("d", ICONS.cooling);
+  const word = element("span");
+  const chip = element("span", "fm-chip fm-cool fm-num", {}, svg, word);
+  chip.hidden = true;
+  return { chip, word };
+}
+
+function setCooling({ chip, word }, seconds) {
+  chip.hidden = seconds <= 0;
+  if (seconds > 0) write(word, waitText(seconds));
+}
+
 /** Keep the notebook's shortcuts away; they look at the focused element first, then at its parents. */
 function keepKeys(root) {
   for (const each of [root, ...root.querySelectorAll("button, input, textarea, summary, [tabindex]")]) {
@@ -394,9 +463,335 @@ function keepKeys(root) {
   }
 }
 
-let made = 0;
+// ---------------------------------------------------------------- the named limits
+
+/** Of a named limit, what can be tuned: the field, its words, how far it is used, the input's step. */
+const TUNABLE = [
+  ["concurrency", () => "at once", () => "calls at once", (limit) => limit.running, "1"],
+  ["per_minute", (limit) => `calls/${spanText(limit, "min")}`, (limit) => `calls per ${spanText(limit, "minute")}`, (limit) => limit.calls, "1"],
+  ["tokens_per_minute", (limit) => `tokens/${spanText(limit, "min")}`, (limit) => `tokens per ${spanText(limit, "minute")}`, (limit) => limit.tokens, "1000"],
+];
+const PAUSE = 400; // milliseconds without a key, after which a number counts as typed
+
+/** The window that "per minute" speaks of. */
+const spanText = ({ window }, minute) => (window === 60 ? minute : `${number.format(window)} s`);
+
+/** One number of one named limit: what is in force, or what the user is about to put there. */
+class LimitField {
+  constructor(view, name, [field, unit, label, used, step]) {
+    Object.assign(this, { view, name, field, unit, label, used });
+    this.typing = false;
+    this.sentN = 0;
+    this.shownN = -1; // of which answer, or giving up, the input shows the outcome
+    this.timer = 0;
+    this.input = element("input", "fm-box fm-tune", {
+      type: "number", min: step, step, placeholder: "∞", inputmode: "numeric", "data-field": field,
+      title: "Acts at once; empty: no such limit",
+    });
+    this.usedText = element("span", "fm-num fm-used");
+    this.unitText = element("span");
+    this.waiting = element("span", "fm-num");
+    this.adapting = element("span");
+    this.meter = element("span", "fm-meter");
+    this.root = element("label", "fm-field", {}, this.usedText,
+      element("span", "fm-tuned", {}, this.input, this.meter),
+      element("span", "fm-quiet fm-unit", {}, this.unitText, this.waiting, this.adapting));
+    this.input.addEventListener("input", (event) => this.edit(event));
+    this.input.addEventListener("change", () => this.commit());
+    this.input.addEventListener("blur", () => this.commit());
+    this.input.addEventListener("keydown", (event) => {
+      if (event.key === "Enter") this.commit();
+      if (event.key === "Escape") this.giveUp();
+    });
+  }
+
+  /** What stands in the input: null for no limit, undefined for what is no number. */
+  get value() {
+    const { validity, value } = this.input;
+    if (validity.badInput) return undefined;
+    return value.trim() === "" ? null : Number(value);
+  }
+
+  edit(event) {
+    this.typing = true;
+    clearTimeout(this.timer);
+    this.timer = 0;
+    // An input emptied on the way to another number would let everything through: leaving it, or
+    // Enter, says that it is meant. And a step by an arrow is no typing.
+    if (typeof this.value === "number") this.later(event.inputType ? PAUSE : 50);
+  }
+
+  later(wait) {
+    this.timer = setTimeout(() => { this.timer = 0; this.tune(); }, wait);
+  }
+
+  commit() {
+    if (!this.typing) return;
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.typing = false;
+    this.tune();
+    this.view.later();
+  }
+
+  giveUp() {
+    clearTimeout(this.timer);
+    this.timer = 0;
+    this.typing = false;
+    this.shownN = -1;
+    this.view.later();
+  }
+
+  /** Whether the kernel has answered what was asked for last. */
+  get settled() {
+    return this.view.store.heard >= this.sentN;
+  }
+
+  tune() {
+    const { value } = this;
+    if (value === undefined || value === (this.settled ? this.inForce : this.wanted)) return;
+    this.wanted = value;
+    this.sentN = this.view.store.send({ type: "tune", name: this.name, field: this.field, value });
+  }
+
+  /** @param {LimitState} limit */
+  draw(limit) {
+    const { input, view } = this;
+    this.inForce = limit[this.field];
+    // Of itself, what is in force does not change under the hands of somebody who is about to type.
+    const held = document.activeElement === input && this.shownN === this.sentN;
+    if (!this.typing && !this.timer && this.settled && !held) {
+      this.shownN = this.sentN;
+      const text = this.inForce === null ? "" : String(this.inForce);
+      if (input.value !== text || this.value === undefined) input.value = text;
+    }
+    const live = view.store.header.ticking && !view.gone; // else it would be stale before long
+    const used = live ? this.used(limit) : null;
+    const capped = used !== null && this.inForce !== null;
+    write(this.usedText, capped ? `${number.format(used)} /` : used ? number.format(used) : "");
+    this.meter.hidden = !capped;
+    if (capped) this.meter.style.setProperty("--fm-share", `${Math.min(100, (100 * used) / this.inForce)}%`);
+    write(this.unitText, this.unit(limit));
+    if (this.field === "concurrency") {
+      write(this.waiting, live ? `${number.format(limit.waiting)} waiting` : "");
+      this.waiting.classList.toggle("fm-some", limit.waiting > 0);
+      write(this.adapting, adaptingText(limit.adaptive));
+    }
+    writeAttribute(input, "aria-label", `${this.name}: ${this.label(limit)}`);
+    writeAttribute(input, "aria-description", used === null ? "" : `${number.format(used)} now`);
+    input.disabled = view.gone;
+  }
+}
+
+/** The named limits of the process, a line for each. */
+class LimitStrip {
+  constructor(view) {
+    this.view = view;
+    this.lines = new Map();
+    this.rest = element("div", "fm-quiet");
+    this.body = element("div", "fm-limit-lines");
+    this.root = element("section", "fm-limits", { role: "group", "aria-label": "Named limits" }, this.body, this.rest);
+  }
+
+  line(name) {
+    const cool = coolChip();
+    const fields = TUNABLE.map((each) => new LimitField(this.view, name, each));
+    const root = element("div", "fm-limit-line", { role: "group", "aria-label": `Limit ${name}` },
+      element("span", "fm-limit-head", {}, element("span", "fm-limit-name", { title: name }, name), cool.chip),
+      ...fields.map((each) => each.root));
+    keepKeys(root);
+    return { root, fields, cool };
+  }
+
+  draw() {
+    const { store } = this.view;
+    const { limits, limits_left: more } = store.header;
+    this.root.hidden = !limits.length;
+    for (const [name, { root }] of this.lines) {
+      if (limits.some((limit) => limit.name === name)) continue;
+      root.remove();
+      this.lines.delete(name);
+    }
+    for (const limit of limits) {
+      let line = this.lines.get(limit.name);
+      if (!line) {
+        line = this.line(limit.name);
+        this.lines.set(limit.name, line);
+        this.body.append(line.root);
+      }
+      for (const field of line.fields) field.draw(limit);
+      setCooling(line.cool, this.view.gone ? 0 : store.coolingOf(limit.name));
+    }
+    write(this.rest, more ? `and ${number.format(more)} more, in flowmagic.named_limits()` : "");
+  }
+}
+
+// ---------------------------------------------------------------- the opened instance
+
+const FEW = 3; // earlier attempts, which are listed without being asked
+
+/** What each node copy of one instance received and did, and how its earlier attempts went. */
+class Opened {
+  constructor(view) {
+    this.view = view;
+    this.drawn = null;
+    /** @type {Map<string, boolean>} what was folded or unfolded by hand */
+    this.folds = new Map();
+    this.root = element("section", "fm-detail", { "aria-label": "Opened instance", tabindex: "-1" });
+    this.root.hidden = true;
+    this.root.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") view.close();
+    });
+  }
+
+  draw() {
+    const { opened, detail, header } = this.view.store;
+    const { root } = this;
+    root.hidden = opened === null;
+    if (opened === null) {
+      this.drawn = null;
+      root.replaceChildren();
+      return;
+    }
+    if (this.drawn !== (detail ?? opened)) {
+      if (this.index !== opened) this.folds.clear();
+      this.index = opened;
+      this.drawn = detail ?? opened;
+      this.redraw(() => this.parts(opened, detail));
+    }
+    if (this.cancel) this.cancel.hidden = this.view.gone || !header.can.includes("cancel");
+  }
+
+  /** Make all of it anew, but keep what the user has hold of: the place, and the keyboard's. */
+  redraw(parts) {
+    const { root } = this;
+    const { scrollTop } = root;
+    const held = root.contains(document.activeElement) ? document.activeElement.dataset.key ?? "" : null;
+    root.replaceChildren(...parts());
+    keepKeys(root);
+    root.scrollTop = scrollTop;
+    if (held !== null) {
+      const again = [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held);
+      (again ?? root).focus({ preventScroll: true });
+    }
+  }
+
+  parts(index, detail) {
+    const close = element("button", "fm-close", { type: "button", "aria-label": "Close", title: "Close (Escape)", "data-key": "close" }, "×");
+    close.addEventListener("click", () => this.view.close());
+    const svg = icon();
+    const word = element("span");
+    const chip = element("span", "fm-chip", {}, svg, word);
+    const facts = element("span", "fm-quiet fm-num");
+    const head = element("div", "fm-detail-head", {},
+      element("strong", "fm-num", {}, `Instance ${number.format(index)}`), chip, facts, close);
+    this.cancel = null;
+    if (!detail) {
+      write(facts, "asking the kernel…");
+      chip.hidden = true;
+      return [head];
+    }
+    const retried = detail.history.length > 0;
+    const pending = detail.status === "pending";
+    setStatus(chip, svg, word, detail.status);
+    if (pending && retried) write(word, "waiting to be retried");
+    write(facts, [
+      detail.seconds === null ? "" : duration(detail.seconds),
+      detail.started === null ? "" : `started at ${duration(detail.started)}`,
+      pending && retried ? `${plural(detail.attempts, "attempt")} so far` : detail.attempts > 1 ? `attempt ${detail.attempts}` : "",
+    ].filter(Boolean).join(" · "));
+    if (pending || detail.status === "running") head.append(this.cancelButton(index));
+    const parts = [head];
+    if (retried) parts.push(this.history(detail.history));
+    // The node copy that raised shows its error; what ended the instance elsewhere stands here.
+    if (detail.error && !detail.copies.some((copy) => copy.error === detail.error)) parts.push(element("div", "fm-error", {}, detail.error));
+    detail.copies.forEach((copy, i) => parts.push(this.copy(copy, i)));
+    if (!detail.copies.length && !detail.note && !(pending && retried)) {
+      parts.push(element("div", "fm-quiet", {}, pending ? "Not started yet: no node has received anything." : "No node copy was made."));
+    }
+    if (detail.note) parts.push(element("div", "fm-quiet", {}, detail.note));
+    if (detail.status === "succeeded") {
+      parts.push(element("div", "fm-result", {}, element("span", "fm-quiet", {}, "last action "), element("code", "", {}, detail.result)));
+    }
+    if (detail.traceback) {
+      const trace = element("pre", "fm-trace", { tabindex: "0", "aria-label": "Traceback", "data-key": "trace" });
+      trace.textContent = detail.traceback;
+      parts.push(trace);
+    }
+    return parts;
+  }
+
+  cancelButton(index) {
+    const button = element("button", "fm-button fm-small", {
+      type: "button", title: "Cancel this instance; the others go on", "data-key": "cancel",
+    }, "Cancel this one");
+    button.addEventListener("click", () => {
+      if (button.hasAttribute("aria-disabled")) return;
+      // Not `disabled`, which would take the keyboard's place away.
+      button.setAttribute("aria-disabled", "true");
+      write(button, "Cancelling…");
+      this.view.store.send({ type: "cancel", index });
+    });
+    this.cancel = button;
+    return button;
+  }
+
+  /** @param {AttemptDetail[]} attempts */
+  history(attempts) {
+    const list = attempts.map((attempt) => {
+      const svg = icon();
+      svg.firstChild.setAttribute("d", ICONS[attempt.status] ?? ICONS.idle);
+      const line = element("summary", "", { "data-key": `attempt-${attempt.number}` },
+        element("span", "fm-attempt-status", { "data-status": attempt.status }, svg, `Attempt ${attempt.number}`), " ",
+        element("span", "fm-quiet fm-num", {}, `${attempt.status} after ${duration(attempt.seconds)}`), " ",
+        element("span", "fm-attempt-error", {}, attempt.error));
+      const copies = attempt.copies.map((copy, i) => this.copy(copy, i));
+      if (attempt.note) copies.push(element("div", "fm-quiet", {}, attempt.note));
+      if (!copies.length) copies.push(element("div", "fm-quiet", {}, "No node copy was made."));
+      return this.fold(`attempt-${attempt.number}`, false, "fm-attempt", line, ...copies);
+    });
+    const title = element("summary", "fm-quiet", { "data-key": "history" }, plural(attempts.length, "earlier attempt"));
+    return this.fold("history", attempts.length <= FEW, "fm-history", title, ...list);
+  }
+
+  /** A part to fold; as the user has left it, however often it is made anew. */
+  fold(key, open, className, ...children) {
+    const made = element("details", className, {}, ...children);
+    made.open = this.folds.get(key) ?? open;
+    made.addEventListener("toggle", () => this.folds.set(key, made.open));
+    return made;
+  }
+
+  copy(copy, position) {
+    const times = copy.seconds === null ? `${duration(copy.started)} →` : `${duration(copy.started)} + ${duration(copy.seconds)}`;
+    const ended = copy.error ? "raised" : copy.seconds === null ? "running" : copy.action === null ? "→ None" : `→ ${copy.action}`;
+    const head = element("div", "fm-copy-head", {},
+      element("span", "fm-quiet fm-num", {}, `${position + 1}`),
+      element("span", "fm-node", {}, copy.node),
+      element("span", "fm-quiet fm-num", {}, times),
+      element("span", copy.error ? "fm-action fm-bad" : "fm-action", {}, ended));
+    const params = element("dl", "fm-params");
+    for (const { key, value, mark } of copy.params) {
+      const name = element("dt", "", {}, key);
+      const what = element("dd", "", {}, value);
+      if (mark) {
+        name.classList.add("fm-marked");
+        what.classList.add("fm-marked");
+        what.append(element("span", "fm-mark", {}, mark));
+      }
+      params.append(name, what);
+    }
+    if (!copy.params.length) params.append(element("dd", "fm-quiet", {}, "no params"));
+    const part = element("section", "fm-copy", { "aria-label": `Node copy ${position + 1}: ${copy.node}` }, head, params);
+    if (copy.depth) part.style.marginInlineStart = `${Math.min(copy.depth, 6) * 14}px`;
+    if (copy.error) part.append(element("div", "fm-error", {}, copy.error));
+    return part;
+  }
+}
 
 // ---------------------------------------------------------------- a view
+
+let made = 0;
 
 class View {
   constructor(store, el) {
@@ -427,12 +822,13 @@ class View {
     this.chipIcon = icon();
     this.chipWord = element("span");
     this.chip = element("span", "fm-chip", {}, this.chipIcon, this.chipWord);
+    this.cool = coolChip();
     this.done = element("span", "fm-num fm-done");
     this.time = element("span", "fm-num");
     this.rate = element("span", "fm-num");
     this.failures = element("span", "fm-num fm-failures");
     body.append(element("div", "fm-head", {},
-      element("span", "fm-title", {}, this.flow, this.chip),
+      element("span", "fm-title", {}, this.flow, this.chip, this.cool.chip),
       element("span", "fm-stats", {}, this.done, this.time, this.rate, this.failures)));
 
     // The bar.
@@ -464,6 +860,7 @@ class View {
       inputmode: "numeric", "aria-describedby": `${id}-limit-error`,
     });
     this.perMinute = element("span", "fm-quiet fm-num");
+    this.adapting = element("span", "fm-quiet fm-num fm-adapting");
     this.buttons = BUTTONS.map(([name, label, tip]) => {
       const button = element("button", "fm-button", { type: "button", title: tip, "data-command": name }, label);
       return [name, button];
@@ -471,12 +868,14 @@ class View {
     body.append(element("div", "fm-controls", {},
       element("div", "fm-limit", {},
         element("span", "fm-label", { "aria-hidden": "true" }, "Limit"),
-        this.slider, this.box, this.perMinute),
+        this.slider, this.box, this.perMinute, this.adapting),
       element("div", "fm-buttons", { role: "group", "aria-label": "Run controls" },
         ...this.buttons.map(([, button]) => button))));
     this.limitError = element("div", "fm-problem", { id: `${id}-limit-error`, role: "alert" });
+    this.limits = new LimitStrip(this);
+    this.reason = element("div", "fm-notice", { role: "status" });
     this.notice = element("div", "fm-notice", { role: "status" });
-    body.append(this.limitError, this.notice);
+    body.append(this.limitError, this.limits.root, this.reason, this.notice);
 
     // The param list.
     this.editorCount = element("span", "fm-quiet fm-num");
@@ -502,9 +901,8 @@ class View {
     }, element("div", "", { role: "rowgroup" }, headRow), this.scroller);
     this.pool = Array.from({ length: POOL }, () => this.poolRow());
     this.empty = element("div", "fm-empty");
-    this.detail = element("section", "fm-detail", { "aria-label": "Opened instance", tabindex: "-1" });
-    this.detail.hidden = true;
-    body.append(element("div", "fm-instances", {}, element("div", "fm-list", {}, this.grid, this.empty), this.detail));
+    this.opened = new Opened(this);
+    body.append(element("div", "fm-instances", {}, element("div", "fm-list", {}, this.grid, this.empty), this.opened.root));
 
     this.live = element("div", "fm-hidden", { "aria-live": "polite" });
     body.append(this.live);
@@ -530,7 +928,10 @@ class View {
       root.addEventListener(type, (event) => event.stopPropagation());
     }
     this.slider.addEventListener("input", () => this.move(Number(this.slider.value)));
-    this.slider.addEventListener("pointerdown", () => { this.dragging = true; });
+    this.slider.addEventListener("pointerdown", () => {
+      this.dragging = true;
+      this.wanted = Number(this.slider.value); // not what an earlier drag has left
+    });
     for (const type of ["pointerup", "pointercancel", "change", "blur"]) {
       this.slider.addEventListener(type, () => { this.dragging = false; this.later(); });
     }
@@ -553,13 +954,10 @@ class View {
       this.active = slot.index;
       store.open(store.opened === slot.index ? null : slot.index);
     });
-    this.detail.addEventListener("keydown", (event) => {
-      if (event.key === "Escape") this.close();
-    });
     this.changed = () => this.later();
     store.views.add(this.changed);
     this.ticker = setInterval(() => {
-      if (store.header.ticking || store.heard < store.sent) this.later();
+      if (store.moves) this.later();
     }, 250);
     this.resized = new ResizeObserver(() => this.later());
     this.resized.observe(this.scroller);
@@ -689,9 +1087,13 @@ class View {
   draw() {
     this.drawHead();
     this.drawControls();
+    this.limits.draw();
+    this.drawNotices();
     this.drawEditor();
     this.drawRows();
-    this.drawDetail();
+    this.opened.draw();
+    this.root.classList.toggle("fm-opened", this.store.opened !== null);
+    this.root.classList.toggle("fm-gone", this.gone);
     this.speak();
   }
 
@@ -704,6 +1106,7 @@ class View {
     const word = header.status === "finished" && counts[FAILED] ? "finished with failures" : header.status;
     setStatus(this.chip, this.chipIcon, this.chipWord, header.status === "finished" && counts[FAILED] ? "failed" : header.status);
     write(this.chipWord, word);
+    setCooling(this.cool, this.gone ? 0 : this.store.cooling);
     const of = total === null ? (header.status === "idle" ? "" : "/?") : `/${number.format(total)}`;
     const percent = total ? `  ${Math.floor((100 * done) / total)}%` : "";
     write(this.done, header.status === "idle" ? (total === null ? "" : plural(total, "instance")) : `${number.format(done)}${of}${percent}`);
@@ -733,11 +1136,18 @@ class View {
     // What the user has set counts until the kernel has heard of it; then what the kernel says.
     const settled = !this.limitN || store.heard >= this.limitN;
     const shown = settled && !this.limitTimer && !this.dragging ? header.limit : this.wanted ?? header.limit;
-    if (shown > Number(this.slider.max)) this.slider.max = String(2 * shown);
+    const top = Math.max(shown, header.adaptive?.[1] ?? 0);
+    if (top > Number(this.slider.max)) this.slider.max = String(top === shown ? 2 * top : top);
     if (Number(this.slider.value) !== shown) this.slider.value = String(shown);
     if (document.activeElement !== this.box && this.box.value !== String(shown)) this.box.value = String(shown);
-    const fill = (100 * (shown - 1)) / (Number(this.slider.max) - 1);
-    this.slider.style.setProperty("--fm-fill", `${fill}%`);
+    const most = Number(this.slider.max);
+    const [low, high] = header.adaptive ?? [1, 1];
+    for (const [name, limit] of [["fill", shown], ["low", low], ["high", high]]) {
+      this.slider.style.setProperty(`--fm-${name}`, `${(100 * (limit - 1)) / (most - 1)}%`);
+    }
+    const adapting = adaptingText(header.adaptive);
+    writeAttribute(this.slider, "aria-valuetext", adapting && `limit ${shown}, ${adapting}`);
+    write(this.adapting, adapting + (adapting && header.refused ? ` · ${number.format(header.refused)} refused` : ""));
     this.slider.disabled = this.box.disabled = gone;
     write(this.perMinute, header.per_minute ? `≤ ${number.format(header.per_minute)}/min` : "");
 
@@ -749,12 +1159,18 @@ class View {
     // The button just pressed may be off now: keep the keyboard's place among its neighbours.
     if (could && could[1].disabled) this.buttons.find(([, button]) => !button.disabled)?.[1].focus();
 
+  }
+
+  drawNotices() {
+    const { store, gone } = this;
+    const { header } = store;
+    const ending = header.status === "stopping" ? "It is stopping" : "It stopped";
+    write(this.reason, header.reason ? `${ending} by itself: ${header.reason}.` : "");
     const waiting = store.heard < store.sent && performance.now() - store.sentAt > 1500;
     write(this.notice, gone
       ? "The kernel of this panel is gone: this is the last it sent. Run the cell again for a new panel."
       : waiting ? "Waiting for the kernel, which is busy with a cell." : header.notice);
     this.notice.classList.toggle("fm-waiting", waiting && !gone);
-    this.root.classList.toggle("fm-gone", gone);
   }
 
   editorProblem() {
@@ -852,89 +1268,6 @@ class View {
     row.classList.toggle("fm-active", focused && i === this.active);
   }
 
-  drawDetail() {
-    const { store } = this;
-    const { opened, detail } = store;
-    this.detail.hidden = opened === null;
-    this.root.classList.toggle("fm-opened", opened !== null);
-    if (opened === null) {
-      this.drawn = null;
-      this.detail.replaceChildren();
-      return;
-    }
-    if (this.drawn === (detail ?? opened)) return;
-    this.drawn = detail ?? opened;
-    const { scrollTop } = this.detail;
-    this.detail.replaceChildren(...this.detailParts(opened, detail));
-    keepKeys(this.detail);
-    this.detail.scrollTop = scrollTop;
-  }
-
-  detailParts(index, detail) {
-    const close = element("button", "fm-close", { type: "button", "aria-label": "Close", title: "Close (Escape)" }, "×");
-    close.addEventListener("click", () => this.close());
-    const svg = icon();
-    const word = element("span");
-    const chip = element("span", "fm-chip", {}, svg, word);
-    const facts = element("span", "fm-quiet fm-num");
-    const head = element("div", "fm-detail-head", {},
-      element("strong", "fm-num", {}, `Instance ${number.format(index)}`), chip, facts, close);
-    if (!detail) {
-      write(facts, "asking the kernel…");
-      chip.hidden = true;
-      return [head];
-    }
-    setStatus(chip, svg, word, detail.status);
-    write(facts, [
-      detail.seconds === null ? "" : duration(detail.seconds),
-      detail.started === null ? "" : `started at ${duration(detail.started)}`,
-      detail.attempts > 1 ? `attempt ${detail.attempts}` : "",
-    ].filter(Boolean).join(" · "));
-    const parts = [head];
-    // The node copy that raised shows its error; what ended the instance elsewhere stands here.
-    if (detail.error && !detail.copies.some((copy) => copy.error === detail.error)) parts.push(element("div", "fm-error", {}, detail.error));
-    detail.copies.forEach((copy, i) => parts.push(this.copyPart(copy, i)));
-    if (!detail.copies.length && !detail.note) {
-      parts.push(element("div", "fm-quiet", {}, detail.status === "pending" ? "Not started yet: no node has received anything." : "No node copy was made."));
-    }
-    if (detail.note) parts.push(element("div", "fm-quiet", {}, detail.note));
-    if (detail.status === "succeeded") {
-      parts.push(element("div", "fm-result", {}, element("span", "fm-quiet", {}, "last action "), element("code", "", {}, detail.result)));
-    }
-    if (detail.traceback) {
-      const trace = element("pre", "fm-trace", { tabindex: "0", "aria-label": "Traceback" });
-      trace.textContent = detail.traceback;
-      parts.push(trace);
-    }
-    return parts;
-  }
-
-  copyPart(copy, position) {
-    const times = copy.seconds === null ? `${duration(copy.started)} →` : `${duration(copy.started)} + ${duration(copy.seconds)}`;
-    const ended = copy.error ? "raised" : copy.seconds === null ? "running" : copy.action === null ? "→ None" : `→ ${copy.action}`;
-    const head = element("div", "fm-copy-head", {},
-      element("span", "fm-quiet fm-num", {}, `${position + 1}`),
-      element("span", "fm-node", {}, copy.node),
-      element("span", "fm-quiet fm-num", {}, times),
-      element("span", copy.error ? "fm-action fm-bad" : "fm-action", {}, ended));
-    const params = element("dl", "fm-params");
-    for (const { key, value, mark } of copy.params) {
-      const name = element("dt", "", {}, key);
-      const what = element("dd", "", {}, value);
-      if (mark) {
-        name.classList.add("fm-marked");
-        what.classList.add("fm-marked");
-        what.append(element("span", "fm-mark", {}, mark));
-      }
-      params.append(name, what);
-    }
-    if (!copy.params.length) params.append(element("dd", "fm-quiet", {}, "no params"));
-    const part = element("section", "fm-copy", { "aria-label": `Node copy ${position + 1}: ${copy.node}` }, head, params);
-    if (copy.depth) part.style.marginInlineStart = `${Math.min(copy.depth, 6) * 14}px`;
-    if (copy.error) part.append(element("div", "fm-error", {}, copy.error));
-    return part;
-  }
-
   /** Tell a screen reader how far it is, at most every 5 seconds. */
   speak() {
     const { header } = this.store;
@@ -942,7 +1275,8 @@ class View {
     if (header.status === "idle") return;
     const done = counts[SUCCEEDED] + counts[FAILED] + counts[CANCELLED];
     const failed = counts[FAILED] ? `, ${counts[FAILED]} failed` : "";
-    const text = `${header.status}: ${done}${total === null ? "" : ` of ${total}`} done${failed}`;
+    const waits = this.store.cooling > 0 ? ", waiting as the provider asked" : "";
+    const text = `${header.status}: ${done}${total === null ? "" : ` of ${total}`} done${failed}${waits}`;
     if (text === this.spoken || this.speakTimer) return;
     const wait = this.spokenAt + 5000 - performance.now();
     if (wait > 0) {

@@ -12,6 +12,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import pathlib
+import time
 import uuid
 import weakref
 from collections.abc import Callable
@@ -22,16 +23,15 @@ import anywidget
 import traitlets
 
 from ..batchrun import BatchRun, running_loop
-from ..course import RunStatus
-from ..errors import FlowmagicError
+from ..errors import FlowmagicError, LimitError
 from ..limits import Limits
 from ..params import Batch
 from ..records import Records
 from ..showing import cut, error_text
 from .detail import detail_of, row_texts
+from .header import News, header_of, shown_limits
 from .loop import find_loop
 from .paramlist import ParamList
-from .summary import secrets_of_run
 from .wire import Check, Command, Delta, Detail, Header, RowTexts, pack_columns, pack_rows
 
 _HERE = pathlib.Path(__file__).parent
@@ -48,6 +48,7 @@ _FIRST_TEXTS = 200  # rows whose params travel unasked
 _MOST_TEXTS = 400  # of one answer
 _MOST_OPEN = 4  # opened rows: one per page
 _STATE = ("snapshot", "header", "texts", "editor")
+_TUNABLE = ("concurrency", "per_minute", "tokens_per_minute")
 
 _live: weakref.WeakSet[Panel] = weakref.WeakSet()
 
@@ -91,12 +92,16 @@ class Panel(anywidget.AnyWidget):
         self._list = ParamList(batch)
         self._idle = _records_of(batch)
         self._notice = ""
+        self._refused: str | None = None
+        """Which command was refused for the reason that the notice says."""
         self._loop = find_loop()
         # Runs started here print where the panel was made, and see the ContextVars set there.
         self._context = contextvars.copy_context()
         self._changed: set[int] = set()
         self._seq = 0
-        self._sent_header: dict[str, Any] = {}
+        self._news = News()
+        self._limits_due = False
+        """Whether a page waits to see what became of a named limit."""
         self._timer: asyncio.TimerHandle | None = None
         self._pushes: list[float] = []
         self._push_due = False
@@ -119,7 +124,7 @@ class Panel(anywidget.AnyWidget):
         if self._loop is None:
             self._loop = find_loop()
         self._limits = run.limits
-        self._notice = ""
+        self._notice, self._refused = "", None
         self._open.clear()
         self._changed = run.records.watch()
         run.observe(self._on_status)
@@ -129,12 +134,12 @@ class Panel(anywidget.AnyWidget):
         """Give an idle panel its param list."""
         self._list.batch = batch
         self._idle = _records_of(batch)
-        self._notice = ""
+        self._notice, self._refused = "", None
         self._push_soon()
 
     def say(self, text: str) -> None:
         """Show one line of notice; an empty one takes it away."""
-        self._notice = cut(" ".join(text.split()), 500)
+        self._notice, self._refused = cut(" ".join(text.split()), 500), None
         self._schedule()
 
     # The state, as it is at this moment
@@ -158,38 +163,16 @@ class Panel(anywidget.AnyWidget):
 
     def _header(self) -> Header:
         run = self.run
-        records = self._records
-        live = run is not None and not run.ended
-        if run is not None and live:
+        if run is not None and not run.ended:
             self._limits = run.limits
-        notice = self._notice
-        if not notice and run is not None and run.error is not None:
-            notice = error_text(run.error, secrets_of_run(run), width=500)
-        return {
-            "flow": self._flow_name,
-            "status": "idle" if run is None else str(run.status),
-            "counts": list(records.tally),
-            "total": records.total,
-            "limit": self._limits.concurrency,
-            "per_minute": self._limits.per_minute,
-            "elapsed": 0.0 if run is None else run.elapsed,
-            "ticking": live,
-            "nodes": [cut(name, 60) for name in records.node_names],
-            "can": self._possible(),
-            "notice": notice,
-            "dropped": records.dropped,
-            "heard": dict(self._heard),
-        }
-
-    def _possible(self) -> list[str]:
-        run = self.run
-        failed = run is not None and run.counts.failed > 0
-        if run is None or run.ended:
-            return ["run", "retry"] if failed else ["run"]
-        if run.status == RunStatus.STOPPING:
-            return ["cancel"]
-        hold = "resume" if run.status == RunStatus.PAUSED else "pause"
-        return [hold, "stop", "cancel", "retry"] if failed else [hold, "stop", "cancel"]
+        return header_of(
+            run,
+            self._records,
+            flow=self._flow_name,
+            limits=self._limits,
+            notice=self._notice,
+            heard=self._heard,
+        )
 
     # What the page asks for
 
@@ -209,14 +192,18 @@ class Panel(anywidget.AnyWidget):
             self._heard[client[:40]] = n
             while len(self._heard) > _MOST_OPEN:
                 self._heard.pop(next(iter(self._heard)))
-        act = getattr(self, f"_do_{command.get('type')}", None)
+        kind = command.get("type")
+        act = getattr(self, f"_do_{kind}", None)
         if act is not None:
             try:
                 act(command)
             except FlowmagicError as error:
-                self._notice = cut(str(error), 500)
+                self._notice, self._refused = cut(str(error), 500), kind
             except Exception as error:  # noqa: BLE001 - nobody else would show it
-                self._notice = error_text(error, width=500)
+                self._notice, self._refused = error_text(error, width=500), kind
+            else:
+                if kind == self._refused:
+                    self._notice, self._refused = "", None
         self._schedule()
 
     def _do_run(self, command: Command) -> None:
@@ -238,7 +225,24 @@ class Panel(anywidget.AnyWidget):
         if self.run is not None:
             getattr(self.run, command["type"])()
 
-    _do_pause = _do_resume = _do_stop = _do_cancel = _do_verb
+    _do_pause = _do_resume = _do_stop = _do_verb
+
+    def _do_cancel(self, command: Command) -> None:
+        if self.run is not None:
+            self.run.cancel(command.get("index"))
+
+    def _do_tune(self, command: Command) -> None:
+        name, field = str(command.get("name")), command.get("field")
+        self._limits_due = True
+        if field not in _TUNABLE:
+            return
+        limit = shown_limits().get(name)
+        if limit is None:
+            raise LimitError(f"There is no limit named {cut(name, 80)!r} any more.")
+        try:
+            setattr(limit, field, command.get("value"))
+        except LimitError as error:
+            raise LimitError(f"Limit {name!r}: {error}") from None
 
     def _do_retry(self, _: Command) -> None:
         if self.run is not None:
@@ -316,13 +320,16 @@ class Panel(anywidget.AnyWidget):
     def _loop_is_open(self) -> bool:
         return self._loop is not None and not self._loop.is_closed()
 
+    def _time(self) -> float:
+        return time.monotonic() if self._loop is None else self._loop.time()
+
     @staticmethod
     def _interval() -> float:
         return max(INTERVAL, _SHARE * len(_live))
 
     def _flush(self) -> None:
         self._timer = None
-        now = self._flushed_at = 0.0 if self._loop is None else self._loop.time()
+        now = self._flushed_at = self._time()
         if self._pushes and now >= self._pushes[0]:
             self._pushes = [at for at in self._pushes if at > now]
             self._push_due = True
@@ -347,7 +354,8 @@ class Panel(anywidget.AnyWidget):
         self._seq += 1
         self._stale_details.update(self._changed.intersection(self._open.values()))
         self._changed.clear()
-        self._sent_header = {**self._header()}
+        self._limits_due = False
+        self._news.all_sent(self._header(), self._time())
         self.send_state(_STATE)
         if self._answers or self._stale_details or self._checks:
             self._schedule()
@@ -356,7 +364,8 @@ class Panel(anywidget.AnyWidget):
         changed = self._changed
         rows = [changed.pop() for _ in range(min(len(changed), _MOST_ROWS))]
         header = self._header()
-        news = {key: value for key, value in header.items() if self._is_news(key, value)}
+        news = self._news.take(header, self._time(), soon=not self._limits_due)
+        self._limits_due = False
         details = self._take_details(rows)
         if not (rows or news or details or self._answers or self._checks):
             return
@@ -364,7 +373,6 @@ class Panel(anywidget.AnyWidget):
         delta: Delta = {"type": "delta", "seq": self._seq}
         if news or rows:
             delta["header"] = {**news, "elapsed": header["elapsed"]}
-            self._sent_header = {**header}
         if details:
             delta["details"] = details
         if self._answers:
@@ -373,10 +381,6 @@ class Panel(anywidget.AnyWidget):
             delta["checks"] = list(self._checks.values())
             self._checks = {}
         self.send(delta, [pack_rows(self._records, rows)] if rows else None)
-
-    def _is_news(self, key: str, value: object) -> bool:
-        # The page counts the seconds itself.
-        return key != "elapsed" and self._sent_header.get(key) != value
 
     def _take_details(self, rows: list[int]) -> list[Detail]:
         stale = self._stale_details.union(rows).intersection(self._open.values())

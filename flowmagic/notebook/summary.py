@@ -5,6 +5,7 @@ Also what `run` shows as the value of a cell, and what a terminal prints.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from html import escape
 from typing import Any
@@ -33,7 +34,18 @@ def headline(run: BatchRun) -> str:
             text += f", {number} {word}"
     if run.status not in ("finished", "running"):
         text += f"; run {run.status}"
-    return f"{text} ({run.elapsed:.1f} s, limit {run.limit})"
+    if run.reason:
+        text += f", because {run.reason}" if run.status in _OF_ITSELF else f"; before, {run.reason}"
+    if run.cooling and not run.ended:
+        text += f"; waiting {math.ceil(run.cooling)} s, as the provider asked"
+    limit = f"limit {run.limit}"
+    if run.adaptive is not None:
+        bounds = run.adaptive.adaptive
+        limit += f", adapting {bounds.minimum}-{bounds.maximum}"
+    return f"{text} ({run.elapsed:.1f} s, {limit})"
+
+
+_OF_ITSELF = ("stopping", "stopped")
 
 
 def failures(run: BatchRun) -> Iterator[Instance]:
@@ -48,12 +60,16 @@ def row(instance: Instance) -> tuple[str, ...]:
     status = str(instance.status)
     return (
         str(instance.index),
-        f"{_ICONS[status]} {status}",
+        f"{_ICONS[status]} {status}{_tries(instance)}",
         params_text(instance.params, 160),
         instance.node or "",
         "" if seconds is None else f"{seconds:.3f}",
         _result(instance, secrets),
     )
+
+
+def _tries(instance: Instance) -> str:
+    return f" ({instance.attempts} attempts)" if instance.attempts > 1 else ""
 
 
 def _result(instance: Instance, secrets: set[str]) -> str:
@@ -88,7 +104,7 @@ def as_text(run: BatchRun) -> str:
             lines.append(f"  … and {left} more failures, all in run.failures")
             break
         index, _, params, node, _, result = row(instance)
-        lines.append(f"  ✗ {index}  {params}  {node}: {result}")
+        lines.append(f"  ✗ {index}  {params}  {node}: {result}{_tries(instance)}")
     table = [row(each) for each in run.instances[:FIRST_ROWS]]
     if table:
         widths = [max(map(len, column)) for column in zip(*table, _COLUMNS, strict=True)]

@@ -17,6 +17,31 @@ from typing import Literal, TypedDict
 from ..records import Records
 
 
+class LimitState(TypedDict):
+    """A named limit of the process, and how far it is used; limits that are not set are None.
+
+    Attributes:
+        concurrency, per_minute, tokens_per_minute: what can be tuned.
+        adaptive: between what bounds the concurrency moves by itself; None: it does not.
+        window: seconds, of the window that "per minute" speaks of.
+        running, waiting: calls under way, and calls that wait to be let in.
+        calls, tokens: how many began within the window, and what they used; None: not known.
+        cooling: seconds for which nothing begins; the page counts them down itself.
+    """
+
+    name: str
+    concurrency: int | None
+    adaptive: list[int] | None
+    per_minute: float | None
+    tokens_per_minute: float | None
+    window: float
+    running: int
+    waiting: int
+    calls: int | None
+    tokens: int | None
+    cooling: float
+
+
 class Header(TypedDict):
     """The run as a whole: everything on the panel that is no row.
 
@@ -25,11 +50,17 @@ class Header(TypedDict):
         status: "idle" before the first run, else the run's.
         counts: instances per status, in the order of `records.STATUSES`.
         total: number of rows, None while it is unknown.
+        adaptive: between what bounds the limit moves by itself; None: only by hand.
+        refused: how often a rate limit refused, as an adaptive run counts them.
+        cooling: seconds for which nothing starts because a provider asked to wait; the page counts
+            them down itself.
         elapsed: seconds since the run began; the page counts on from there while `ticking`.
         nodes: names of the nodes, at the number that rows carry.
         can: the commands that mean something now.
         notice: a line to the user: why something was refused, what broke the run.
+        reason: why the run stopped by itself; empty if it did not.
         dropped: rows whose params and node copies are no longer kept.
+        limits: the named limits of the process, and `limits_left`: how many more there are.
         heard: per page, the number of the last command that arrived here.
     """
 
@@ -39,12 +70,18 @@ class Header(TypedDict):
     total: int | None
     limit: int
     per_minute: float | None
+    adaptive: list[int] | None
+    refused: int
+    cooling: float
     elapsed: float
     ticking: bool
     nodes: list[str]
     can: list[str]
     notice: str
+    reason: str
     dropped: int
+    limits: list[LimitState]
+    limits_left: int
     heard: dict[str, int]
 
 
@@ -88,8 +125,20 @@ class CopyDetail(TypedDict):
     error: str
 
 
+class AttemptDetail(TypedDict):
+    """An earlier attempt of an opened row. `copies` may be cut, which `note` says."""
+
+    number: int
+    status: str
+    started: float
+    seconds: float
+    error: str
+    copies: list[CopyDetail]
+    note: str
+
+
 class Detail(TypedDict):
-    """An opened row: its node copies in the order they began, and how it ended."""
+    """An opened row: its node copies in the order they began, how it ended, and how it was before."""
 
     index: int
     status: str
@@ -101,6 +150,7 @@ class Detail(TypedDict):
     traceback: str
     copies: list[CopyDetail]
     note: str
+    history: list[AttemptDetail]
 
 
 class Check(TypedDict):
@@ -128,14 +178,16 @@ class Command(TypedDict, total=False):
     """What a page asks for. Always with `type`, the page's own `client` name and a number `n`.
 
     Attributes:
-        value: of "limit".
+        value: of "limit" and "tune"; None at "tune": no such limit.
+        name, field: of "tune": the named limit, and which of its limits.
         text: of "check" and "run"; None at "run": the param list as it stands.
         first, last: of "rows": whose texts are wanted (`last` not included).
-        index: of "open"; None closes.
+        index: of "open"; None closes. Of "cancel": of one instance; without it the whole run.
     """
 
     type: Literal[
         "limit",
+        "tune",
         "run",
         "pause",
         "resume",
@@ -149,7 +201,9 @@ class Command(TypedDict, total=False):
     ]
     client: str
     n: int
-    value: int
+    value: float | None
+    name: str
+    field: str
     text: str | None
     first: int
     last: int

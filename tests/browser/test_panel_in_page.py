@@ -44,6 +44,7 @@ MANY = "%%batchflow flow --limit 3 -o run\n[{'user_id': i} for i in range(4_000)
 
 def drag(book, share: float) -> None:
     """Drag the slider's thumb to a share of its width, with the mouse."""
+    book.slider.scroll_into_view_if_needed()
     box = book.slider.bounding_box()
     value, most = (float(book.slider.evaluate(f"each => each.{name}")) for name in ("value", "max"))
     y = box["y"] + box["height"] / 2
@@ -53,9 +54,9 @@ def drag(book, share: float) -> None:
     book.page.mouse.up()
 
 
-def started(notebook, *cells: str, **options):
+def started(notebook, *cells: str, setup: str = SETUP, **options):
     """Open a notebook with the usual flow, run its cells, and wait for the panel."""
-    book = notebook(SETUP, *cells, **options)
+    book = notebook(setup, *cells, **options)
     book.run(0)
     for index in range(1, len(cells) + 1):
         book.run(index)

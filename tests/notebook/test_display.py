@@ -133,3 +133,17 @@ def test_what_the_flows_prep_leaves_in_shared_is_there_when_run_is_pressed(kerne
     kernel.press(answer, type="run")
     kernel.until("'run' in globals() and run.ended")
     assert kernel.value("run.shared['products'], run.counts.failed") == ([70, 80], 0)
+
+
+def test_a_run_that_stopped_by_itself_leaves_its_reason_in_the_notebook(kernel):
+    """The panel is gone one day; the summary below it says why rows are missing."""
+    answer = kernel.run(
+        "%%batchflow flow --limit 1 --max-errors 1 -o run\n[{'n': 13} for _ in range(5)]"
+    )
+    kernel.run("await run")
+    [update] = _updates(kernel, _summary_id(answer))
+    for form in ("text/plain", "text/html"):
+        assert (
+            "run stopped, because 2 instances failed, more than max_errors=1"
+            in (update["data"][form])
+        )

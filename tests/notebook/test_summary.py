@@ -152,3 +152,53 @@ async def test_an_error_of_ours_is_its_message_and_no_frame():
     for text in (summary.as_text(run), _Tags(summary.as_html(run)).text):
         assert "BatchError: Item 1 of the batch is an int (3)" in text
         assert "File " not in text
+
+
+async def test_a_row_of_several_attempts_says_how_many():
+    """In both forms, in the table and among the failures; one attempt is not worth a word."""
+    rows = [{"raise": "bad"}, {"n": 1}]
+    run = await _run(rows, retries=flowmagic.Retries(2, wait=0.001))
+    for text in (summary.as_text(run), _Tags(summary.as_html(run)).text):
+        assert "✗ failed (3 attempts)" in text
+        assert "✓ succeeded (" not in text
+    assert "ValueError: bad (3 attempts)" in summary.as_text(run)
+
+
+async def test_a_run_that_stopped_by_itself_says_why_in_its_first_line():
+    """Text and HTML; also when it was cancelled on its way to the stop."""
+
+    class Slow(Echo):
+        async def exec_async(self, _):
+            if "wait" in self.params:
+                await asyncio.Event().wait()
+            await super().exec_async(_)
+
+    rows = [{"raise": "<b>"}] * 3 + [{"wait": 1}] + [{}] * 5
+    run = flowmagic.batchflow(AsyncFlow(start=Slow()), rows, limit=2, max_errors=2)
+    because = "3 instances failed, more than max_errors=2"
+    while run.status != "stopping":
+        await asyncio.sleep(0)
+    assert f"; run stopping, because {because} (" in summary.headline(run)
+    run.cancel()
+    await run
+    assert f"; run cancelled; before, {because} (" in summary.headline(run)
+    run = await _run([{"raise": "<b>"}] * 9, limit=2, max_errors=2)
+    for text in (summary.as_text(run), _Tags(summary.as_html(run)).text):
+        assert f"; run stopped, because {because} (" in text.splitlines()[0]
+
+
+async def test_the_first_line_says_between_what_bounds_a_limit_adapts_and_what_it_waits_for():
+    """While a provider asks to wait; the wait is gone at the end."""
+
+    class Refused(AsyncNode):
+        async def exec_async(self, _):
+            raise flowmagic.RateLimitHit("slow down", retry_after=90)
+
+    run = flowmagic.batchflow(AsyncFlow(start=Refused()), [{}, {}], adaptive="1-2-50")
+    while not run.cooling:
+        await asyncio.sleep(0)
+    assert "; waiting 90 s, as the provider asked (" in summary.headline(run)
+    run.cancel()
+    await run
+    assert summary.headline(run).endswith(" s, limit 1, adapting 1-50)")
+    assert "waiting" not in summary.headline(run)
