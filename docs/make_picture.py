@@ -18,6 +18,7 @@ from tests.browser.conftest import QUIET, Notebook, Server  # noqa: E402 - needs
 FLOW = """
 %load_ext flowmagic
 import asyncio, random
+import flowmagic
 from pocketflow import AsyncFlow, AsyncNode
 
 random.seed(7)
@@ -32,7 +33,8 @@ class LoadUser(AsyncNode):
 
 class WriteLetter(AsyncNode):
     async def exec_async(self, _):
-        await asyncio.sleep(random.uniform(0.3, 0.9))
+        async with flowmagic.limit("post office", tokens=40):
+            await asyncio.sleep(random.uniform(0.3, 0.9))
         if self.params["user_id"] % 23 == 6:
             raise ValueError(f"no address for user {self.params['user_id']}")
     async def post_async(self, shared, _, letter):
@@ -41,8 +43,9 @@ class WriteLetter(AsyncNode):
 load = LoadUser()
 load - "found" >> WriteLetter()
 letters = AsyncFlow(start=load)
+flowmagic.set_limit("post office", concurrency=10, tokens_per_minute=60_000)
 """
-CELL = """%%batchflow letters --limit 8 -o run
+CELL = """%%batchflow letters --adaptive 2-8-20 --retries 1 -o run
 [{"user_id": n, "type": ["premium", "standard"][n % 2], "api_key": "sk-live-12345"} for n in range(120)]"""
 
 
