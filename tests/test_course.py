@@ -189,6 +189,18 @@ async def test_retry_failed_gives_new_attempts_and_keeps_the_history():
     assert run[0].attempts == 4
 
 
+@virtual
+async def test_a_question_to_the_user_that_raises_ends_the_run_with_that_error():
+    """`Retries.on` is somebody's function: the run says what it raised, and no row is lost."""
+    run = batchflow(
+        Scripted({0: [ValueError()]}), ROWS, limit=2, retries=Retries(1, on=lambda e: 1 / 0)
+    )
+    with pytest.raises(ZeroDivisionError):
+        await run
+    assert run.status == "failed"
+    assert run.counts == fm.RunCounts(succeeded=2, failed=1, cancelled=7)  # one was running
+
+
 # Cancelling one
 
 
