@@ -30,7 +30,8 @@ class Hold(AsyncNode):
 
 hold = AsyncFlow(start=Hold())
 """
-CELL = "%%batchflow hold --limit {limit} --wait -o run\n[{{'n': n}} for n in range(10 * {limit})]"
+CELL = """%%batchflow hold --limit {limit} --wait --no-capture -o run
+[{{'n': n}} for n in range(10 * {limit})]"""
 TIMEOUT = 60  # seconds for a kernel to answer
 
 

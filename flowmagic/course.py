@@ -22,6 +22,7 @@ from .errors import from_users_frame
 from .feed import Feed
 from .limits import Limiter, Limits
 from .options import Options
+from .output import Outputs
 from .params import Batch
 from .pool import Pool
 from .records import FAILED, PENDING, RUNNING, SUCCEEDED, Records
@@ -81,6 +82,8 @@ class Course:
         self.ended_after: float | None = None
         """Seconds from the beginning to the end; None before it."""
         self.records = Records(flow.params, self.began, options.keep)
+        if options.capture:
+            self.records.outputs = Outputs(self.records.status)
         self.status = RunStatus.RUNNING
         self.ended = False
         self.error: BaseException | None = None

@@ -10,6 +10,7 @@ from typing import Any
 
 from .engines import Engine
 from .errors import from_users_frame
+from .output import enter, key
 from .params import Batch
 from .pool import Taken, drive
 from .records import CANCELLED, FAILED, PENDING, Records
@@ -46,11 +47,18 @@ class Feed:
         self._engine = engine
         self._loop = loop
         self._context = context
+        self._captures = records.outputs is not None
+        # Of the instances only: the prep and post of the run, and its source, are none.
+        self._instances_context = (
+            context if records.outputs is None else records.outputs.context(context)
+        )
         self._on_ready = on_ready
         self._on_broken = on_broken
         self._on_interrupt = on_interrupt
         self._on_failure = on_failure
         self._on_success = on_success
+        if on_success is None:
+            self.note_result = records.finish  # type: ignore[method-assign] # a call more is felt
         self._batch = Batch(None, rows=[])
         self._next = 0
         # The source runs in a Context of its own, whichever worker happens to draw from it.
@@ -155,7 +163,11 @@ class Feed:
                 break
         params = {**records.base, **records.rows[index]}
         walk = self._engine.run(params, records.start(index, now))
-        return index, walk, self._context.copy()
+        context = self._instances_context.copy()
+        if self._captures:
+            attempt = key(index, records.attempt(index)) if records.history else index
+            context.run(enter, attempt)
+        return index, walk, context
 
     def _draw(self) -> bool:
         """Draw a row from a generator; False: none is left."""
@@ -175,8 +187,8 @@ class Feed:
     def note_result(self, index: int, result: Any, now: float) -> None:
         """Note that an instance has succeeded."""
         self._records.finish(index, result, now)
-        if self._on_success is not None:
-            self._on_success(index)
+        assert self._on_success is not None  # else this method is not called
+        self._on_success(index)
 
     def note_error(self, index: int, error: BaseException, now: float, *, cancelled: bool) -> None:
         """Note what ended an instance; `cancelled`: somebody asked for it."""

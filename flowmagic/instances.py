@@ -43,6 +43,7 @@ class Attempt(NamedTuple):
         started, ended: seconds since the run began.
         result: its last action, or the exception.
         copies: what its node copies received and did.
+        output: what it printed; see `Instance.output`.
     """
 
     status: Status
@@ -50,6 +51,7 @@ class Attempt(NamedTuple):
     ended: float
     result: Any
     copies: list[NodeCopy]
+    output: str
 
 
 def copies_of(records: Records, index: int) -> list[NodeCopy]:
@@ -132,6 +134,15 @@ class Instance:
         return "" if error is None else "".join(traceback.format_exception(error))
 
     @property
+    def output(self) -> str:
+        """What it has printed and logged so far (of the last attempt), as it was printed.
+
+        Kept of runs that have a panel (see `flowmagic.output`); else empty, and in the cell as ever.
+        Of a long one the first 16 kB and the last 48 kB; what is missing is said in the text.
+        """
+        return self._records.output_of(self.index, self._records.attempt(self.index))
+
+    @property
     def started(self) -> float | None:
         """Seconds from the run's beginning to this instance's; None if it never started."""
         return _or_none(self._records.started[self.index] - self._records.began)
@@ -163,6 +174,7 @@ class Instance:
                 ended=each.ended - records.began,
                 result=each.result,
                 copies=_copies(records, index, unpacked(each.packed), each.extras or {}),
+                output=records.output_of(index, each.number),
             )
             for each in records.history.get(index, ())
         ]

@@ -26,6 +26,7 @@ class Options:
         retries: how failed instances are run again.
         threads: whether the `exec` of sync nodes runs in worker threads.
         keep: of rows drawn from a generator, how many that succeeded are kept in full.
+        capture: whether what the instances print is kept apart, where something catches it.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -35,6 +36,7 @@ class Options:
     retries: Retries = field(default_factory=Retries)
     threads: bool = True
     keep: int = KEEP
+    capture: bool = False
 
     @classmethod
     def of(

@@ -16,9 +16,12 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .trace import NAN, Board, Params, Trace, packer, packers, unpacked
+
+if TYPE_CHECKING:
+    from .output import Outputs
 
 
 class Status(str, Enum):
@@ -48,6 +51,8 @@ class Attempt(NamedTuple):
     result: Any
     packed: bytes
     extras: dict[int, dict[str, Any]] | None
+    number: int
+    """How many attempts of the row came before it."""
 
 
 MOST_ATTEMPTS = 20
@@ -108,7 +113,10 @@ class Records(Board):
         self.live: dict[int, Trace] = {}
         self.history: dict[int, list[Attempt]] = {}
         """Of rows that were taken up again: their earlier attempts, oldest first."""
-        self._copies: dict[int, bytes] = {}
+        self.outputs: Outputs | None = None
+        """What the instances print; None where that is not kept apart."""
+        self._copies: list[bytes] | dict[int, bytes] = {}
+        """Packed traces of ended rows: like `rows`, a list if they were known in advance."""
         self._extras: dict[int, dict[int, dict[str, Any]]] = {}
         self._keep = keep
         self._drawn = False
@@ -129,6 +137,7 @@ class Records(Board):
         self.ended.extend(_NO_TIME * n)
         self.earlier.extend(bytes(n))
         self.results.extend([None] * n)
+        self._copies = [b""] * n
         for changed in self.watchers:
             changed.update(range(n))
 
@@ -175,8 +184,14 @@ class Records(Board):
                 self._drop(self._full.popleft())
 
     def _drop(self, index: int) -> None:
+        if self.outputs is not None:
+            for number in (
+                *(each.number for each in self.history.get(index, ())),
+                self.attempt(index),
+            ):
+                self.outputs.forget(index, number)
         del self.rows[index]
-        self._copies.pop(index)
+        del self._copies[index]
         self._extras.pop(index, None)
         self.history.pop(index, None)
         self.dropped += 1
@@ -190,15 +205,29 @@ class Records(Board):
                 self.started[index],
                 self.ended[index],
                 self.results[index],
-                self._copies.pop(index, b""),
+                self._copies[index],
                 self._extras.pop(index, None),
+                self.attempt(index),
             )
         )
+        for each in attempts[:-MOST_ATTEMPTS]:
+            if self.outputs is not None:
+                self.outputs.forget(index, each.number)
         del attempts[:-MOST_ATTEMPTS]
         self.earlier[index] = min(255, self.earlier[index] + 1)
         self.started[index] = self.ended[index] = NAN
         self.results[index] = None
+        self._copies[index] = b""
         self._move(index, PENDING)
+
+    def attempt(self, index: int) -> int:
+        """Return how many attempts of a row have another one after them, however many that are."""
+        attempts = self.history.get(index)
+        return attempts[-1].number + 1 if attempts else 0
+
+    def output_of(self, index: int, number: int) -> str:
+        """Return what an attempt of a row has printed so far, as far as that is kept."""
+        return "" if self.outputs is None else self.outputs.text(index, number)
 
     def cancel(self, index: int) -> None:
         """Mark a pending row as one that will not start.
@@ -286,4 +315,8 @@ class Records(Board):
         trace = self.live.get(index)
         if trace is not None:
             return tuple(trace), trace.extras or {}
-        return unpacked(self._copies.get(index, b"")), self._extras.get(index, {})
+        try:
+            packed = self._copies[index]
+        except KeyError:  # of a generator's row that has not ended, or is no longer kept
+            packed = b""
+        return unpacked(packed), self._extras.get(index, {})

@@ -1,7 +1,7 @@
 """The node copies of an instance, as they are written, packed and read again."""
 
 from flowmagic.instances import copies_of
-from flowmagic.records import SUCCEEDED, Records
+from flowmagic.records import Records
 from flowmagic.trace import FIELDS
 
 

@@ -15,7 +15,7 @@ from IPython.core.error import UsageError
 from traitlets import TraitError
 
 from ..batchrun import BatchRun
-from . import summary
+from . import output, summary
 from .completion import make_matcher
 from .magic import BatchFlowMagics
 
@@ -41,10 +41,13 @@ class Extension:
             formatter = shell.display_formatter.formatters[mime]
             self._formatters[mime] = formatter.type_printers.get(BatchRun)
             formatter.for_type(BatchRun, show)
+        if hasattr(shell, "kernel"):  # elsewhere there is no panel to show what was caught
+            output.install()
 
     def unload(self) -> None:
         """Take back. Runs that are on go on: they are the user's."""
         shell = self._shell
+        output.uninstall()
         for kind in ("line", "cell"):
             if _owner(shell, kind) is self._magics:
                 del shell.magics_manager.magics[kind][NAME]

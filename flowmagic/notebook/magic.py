@@ -9,7 +9,7 @@ import keyword
 import sys
 import weakref
 from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from pocketflow import BaseNode
-from traitlets import Enum, Float, Int, TraitError, validate
+from traitlets import Bool, Enum, Float, Int, TraitError, validate
 
 from ..adaptive import Adaptive
 from ..batchrun import BatchRun, running_loop
@@ -34,7 +34,8 @@ from ..starting import start as start_run
 from . import summary
 from .body import NOTHING, run_body
 from .display import NotebookDisplay, make_display
-from .loop import cancelling_on_interrupt, find_loop, must_wait, run_to_end, wait_for_end
+from .loop import cancelling_on_interrupt, find_loop, goes_on, must_wait, run_to_end, wait_for_end
+from .output import stand_in
 from .panel import Start
 
 
@@ -102,6 +103,11 @@ class BatchFlowMagics(Magics):
         default_value="auto",
         help="Whether a cell waits for its run, if neither --wait nor --no-wait is given. 'auto' "
         "waits where a background run would be lost.",
+    ).tag(config=True)
+    capture = Bool(
+        True,
+        help="Whether what an instance prints and logs goes to its own output, run[i].output, and "
+        "not into the cell, if --no-capture is not given. Only where somebody has a panel open.",
     ).tag(config=True)
 
     @validate("per_minute")
@@ -189,6 +195,14 @@ class BatchFlowMagics(Magics):
         action="store_false",
         help="Run the exec of sync nodes on the event loop, as PocketFlow does, not in threads.",
     )
+    @argument(
+        "--no-capture",
+        dest="capture",
+        action="store_false",
+        help="Let the instances print and log into the cell, mixed as it comes. Otherwise that goes "
+        "to run[i].output: of each the first 16 kB and the last 48 kB, of all 64 MB, successful "
+        "ones dropped first.",
+    )
     @no_var_expand
     @line_cell_magic
     def batchflow(self, line: str, cell: str | None = None) -> Any:
@@ -251,6 +265,8 @@ class BatchFlowMagics(Magics):
             threads=given.threads,
             keep=given.keep,
         )
+        # Where nobody can open an instance, its prints would be seen by nobody.
+        run = replace(run, capture=self.capture and given.capture and goes_on(self.shell))
         return Line(
             flow=given.flow,
             run=run,
@@ -304,6 +320,8 @@ class BatchFlowMagics(Magics):
 
     def _starter(self, asked: Line, flow: Any, shared: Any) -> Start:
         def start(batch: Batch | None, limits: Limits) -> BatchRun:
+            if asked.run.capture:
+                stand_in()
             run = start_run(flow, batch, shared=shared, options=asked.run.with_limits(limits))
             if asked.output is not None:
                 self.shell.user_ns[asked.output] = run

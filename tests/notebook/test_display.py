@@ -91,15 +91,15 @@ def test_retry_failed_fills_the_summary_anew(kernel):
     assert "2 of 2 succeeded" in last["data"]["text/plain"]
 
 
-def test_prints_of_the_nodes_land_in_the_cell(kernel):
-    """A node's print goes where the cell's does."""
+def test_prints_of_the_nodes_land_in_the_cell_if_so_asked(kernel):
+    """With --no-capture, a node's print goes where the cell's does."""
     kernel.run(
         "class Say(AsyncNode):\n"
         "    async def exec_async(self, _):\n"
         "        print('node', self.params['n'])\n"
         "say = AsyncFlow(start=Say())"
     )
-    answer = kernel.run("%%batchflow say --wait\n[{'n': 1}, {'n': 2}]")
+    answer = kernel.run("%%batchflow say --wait --no-capture\n[{'n': 1}, {'n': 2}]")
     assert answer.stdout == "node 1\nnode 2\n"
 
 

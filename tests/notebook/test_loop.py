@@ -87,7 +87,9 @@ def test_in_a_live_notebook_the_cell_returns_at_once(kernel):
 def test_wait_waits_and_gives_the_partial_results_on_interrupt(kernel):
     """The notebook's stop button: the batch ends soon, with what it has, and the cell fails."""
     kernel.run(GATE)
-    message = kernel.send("%%batchflow hold --limit 2 -o run --wait\n[{'n': n} for n in range(5)]")
+    message = kernel.send(
+        "%%batchflow hold --limit 2 -o run --wait --no-capture\n[{'n': n} for n in range(5)]"
+    )
     kernel.hear(message, "holding")
     began = time.monotonic()
     kernel.manager.interrupt_kernel()
@@ -103,7 +105,7 @@ def test_wait_waits_and_gives_the_partial_results_on_interrupt(kernel):
 def test_run_all_stops_at_an_interrupted_cell(kernel):
     """The cells queued behind it are not run, as after any error."""
     kernel.run(GATE)
-    message = kernel.send("%%batchflow hold --wait\n[{'n': 1}]")
+    message = kernel.send("%%batchflow hold --wait --no-capture\n[{'n': 1}]")
     behind = kernel.send("went_on = True")
     kernel.hear(message, "holding")
     kernel.manager.interrupt_kernel()
