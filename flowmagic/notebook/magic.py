@@ -2,82 +2,35 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import difflib
-import keyword
 import sys
 import weakref
-from collections.abc import Callable, Coroutine, Generator
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Coroutine, Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 from pocketflow import BaseNode
 from traitlets import Bool, Enum, Float, Int, TraitError, validate
 
-from ..adaptive import Adaptive
 from ..batchrun import BatchRun, running_loop
 from ..calls.named import named_limits
 from ..errors import FlowmagicError, LimitError
 from ..graph import check_flow, has_own_prep, own_batch
-from ..limits import Limits, check_burst, check_concurrency, check_per_minute
-from ..options import KEEP, Options
+from ..limits import Limits, check_per_minute
 from ..params import Batch, as_batch
-from ..recovery import ErrorBudget, Retries, check_seconds
 from ..showing import error_text
 from ..starting import start as start_run
 from . import summary
 from .body import NOTHING, run_body
 from .display import NotebookDisplay, make_display
+from .line import Line, line_arguments, read_line
 from .loop import cancelling_on_interrupt, find_loop, goes_on, must_wait, run_to_end, wait_for_end
 from .output import stand_in
 from .panel import Start
-
-
-@dataclass(frozen=True)
-class Line:
-    """The line of a `%%batchflow` cell, understood."""
-
-    flow: str | None
-    run: Options
-    shared: str | None
-    file: str | None
-    output: str | None
-    wait: bool | None
-
-
-def _number(check: Callable[[Any], Any], kind: Callable[[str], Any], what: str) -> Any:
-    """Make a converter for argparse out of a check of the core."""
-
-    def convert(text: str) -> Any:
-        try:
-            return check(kind(text))
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not a positive {what}, like 5") from None
-
-    return convert
-
-
-def _read(reader: Callable[[str], Any], what: str) -> Any:
-    """Make a converter for argparse that says what it expected."""
-
-    def convert(text: str) -> Any:
-        try:
-            return reader(text)
-        except ValueError:
-            raise argparse.ArgumentTypeError(f"{text!r} is not {what}") from None
-
-    return convert
-
-
-def _rows(text: str) -> int:
-    return Options.of(keep=int(text)).keep
-
 
 _RUNS: weakref.WeakKeyDictionary[Any, list[tuple[str, weakref.ref[BatchRun]]]] = (
     weakref.WeakKeyDictionary()
@@ -117,92 +70,7 @@ class BatchFlowMagics(Magics):
         except LimitError as error:
             raise TraitError(str(error)) from None
 
-    @magic_arguments()
-    @argument("flow", nargs="?", help="Name of a PocketFlow flow or node: flow, or my.flow.")
-    @argument(
-        "--limit",
-        metavar="N",
-        type=_number(check_concurrency, int, "integer"),
-        help="How many instances run at once. The panel's slider changes it while they run.",
-    )
-    @argument(
-        "--per-minute",
-        metavar="N",
-        type=_number(check_per_minute, float, "number"),
-        help="How many instances may start within any 60 seconds.",
-    )
-    @argument(
-        "--burst",
-        metavar="N",
-        type=_number(check_burst, int, "integer"),
-        default=Limits.burst,
-        help="With --per-minute: how many may start at once before the others are spread evenly.",
-    )
-    @argument(
-        "--adaptive",
-        metavar="MIN-START-MAX",
-        type=_read(Adaptive.parse, "MIN-START-MAX, like 2-10-50"),
-        help="Instead of --limit: let the run find its limit by what the provider refuses.",
-    )
-    @argument(
-        "--timeout",
-        metavar="SECONDS",
-        type=_number(partial(check_seconds, name="--timeout"), float, "number of seconds"),
-        help="How long one attempt of an instance may take; it then fails.",
-    )
-    @argument(
-        "--retries",
-        metavar="N",
-        type=_read(lambda text: Retries(int(text)), "a number of further attempts, like 2"),
-        default=Retries(),
-        help="How many more attempts an instance gets that has failed.",
-    )
-    @argument(
-        "--max-errors",
-        metavar="N|P%%",
-        type=_read(ErrorBudget.of, "a count or a share of failures, like 10 or 20%%"),
-        help="Stop the run when more instances than that have failed: 10, 20%%, or 20%%/50 for a "
-        "share of at least 50 that have ended.",
-    )
-    @argument(
-        "--keep",
-        metavar="N",
-        type=_read(_rows, "a number of rows, like 1000"),
-        default=KEEP,
-        help="Of rows drawn from a generator, how many successful ones are kept in full.",
-    )
-    @argument(
-        "--shared",
-        metavar="NAME",
-        help="Name of the shared store, a dict of yours. A new dict otherwise, at run.shared.",
-    )
-    @argument(
-        "-f",
-        "--file",
-        metavar="FILE",
-        help="Take the param list from a .csv or .jsonl file instead of the cell's body.",
-    )
-    @argument("-o", "--output", metavar="NAME", help="Give the run this name, at once.")
-    @argument(
-        "--wait", action="store_true", default=None, help="Wait in this cell for the run's end."
-    )
-    @argument(
-        "--no-wait", dest="wait", action="store_false", help="Return at once; the run goes on."
-    )
-    @argument(
-        "--no-threads",
-        dest="threads",
-        action="store_false",
-        help="Run the exec of sync nodes on the event loop, as PocketFlow does, not in threads.",
-    )
-    @argument(
-        "--no-capture",
-        dest="capture",
-        action="store_false",
-        help="Let the instances print and log into the cell, mixed as it comes. Otherwise that goes "
-        "to run[i].output: of each the first 16 kB and the last 48 kB, of all 64 MB, successful "
-        "ones dropped first.",
-    )
+    @line_arguments
     @no_var_expand
     @line_cell_magic
     def batchflow(self, line: str, cell: str | None = None) -> Any:
@@ -234,47 +102,18 @@ class BatchFlowMagics(Magics):
             %batchflow           a table of the runs of this kernel, and of its named limits
 
         """
-        asked = self._asked(line)
+        asked = read_line(
+            self.batchflow, line, limit=self.limit, per_minute=self.per_minute, capture=self.capture
+        )
+        if asked.run.capture and not goes_on(self.shell):
+            # Where nobody can open an instance, its prints would be seen by nobody.
+            asked = replace(asked, run=replace(asked.run, capture=False))
         if cell is None:
             return self._line(asked)
         course = self._cell(asked, f"%%batchflow {line}".rstrip(), cell)
         if running_loop() is None:
             return run_to_end(self.shell, course)
         return _Course(course)
-
-    def _asked(self, text: str) -> Line:
-        given = parse_argstring(self.batchflow, text)
-        output = given.output
-        if output is not None and (not output.isidentifier() or keyword.iskeyword(output)):
-            raise UsageError(f"-o takes a name for the run, and {output!r} is none: -o run")
-        if given.adaptive is not None and given.limit is not None:
-            raise UsageError(
-                f"--limit {given.limit} and --adaptive {given.adaptive} both say how many instances "
-                f"run at once. Write one of them: --adaptive {given.adaptive} begins with "
-                f"{given.adaptive.start}."
-            )
-        limit = self.limit if given.limit is None else given.limit
-        run = Options.of(
-            limit=None if given.adaptive is not None else limit,
-            per_minute=self.per_minute if given.per_minute is None else given.per_minute,
-            burst=given.burst,
-            adaptive=given.adaptive,
-            timeout=given.timeout,
-            max_errors=given.max_errors,
-            retries=given.retries,
-            threads=given.threads,
-            keep=given.keep,
-        )
-        # Where nobody can open an instance, its prints would be seen by nobody.
-        run = replace(run, capture=self.capture and given.capture and goes_on(self.shell))
-        return Line(
-            flow=given.flow,
-            run=run,
-            shared=given.shared,
-            file=given.file and _unquoted(given.file),
-            output=output,
-            wait=given.wait,
-        )
 
     # %%batchflow FLOW
 
@@ -414,12 +253,6 @@ def _file(name: str) -> Batch:
         return as_batch(Path(name).expanduser())
     except (FlowmagicError, OSError) as error:
         raise UsageError(f"--file: {error}") from None
-
-
-def _unquoted(text: str) -> str:
-    # IPython's splitting leaves the quotes on.
-    quotes = "'\""
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in quotes else text
 
 
 class _Course:

@@ -85,7 +85,7 @@ def test_an_error_in_the_flows_own_post_surfaces_with_the_users_line(shell):
         ),
         (
             "flow --max-errors 150%",
-            "argument --max-errors: '150%' is not a count or a share of failures, like 10 or 20%",
+            "argument --max-errors: '150%' is not a count or a share of failures, like 10 or 20%\n",
         ),
         ("flow --keep some", "argument --keep: 'some' is not a number of rows, like 1000"),
         ("flow --colour red", "unrecognized arguments: --colour red"),
