@@ -201,6 +201,29 @@ async def test_a_question_to_the_user_that_raises_ends_the_run_with_that_error()
     assert run.counts == fm.RunCounts(succeeded=2, failed=1, cancelled=7)  # one was running
 
 
+@virtual
+async def test_asked_for_by_hand_a_retry_has_all_its_attempts_again():
+    """What the run had used up before does not count."""
+    run = await batchflow(Scripted({0: [ValueError()] * 3}), ROWS[:1], retries=1)
+    assert (run[0].attempts, run[0].status) == (2, "failed")
+    run.retry_failed()
+    await run
+    assert (run[0].attempts, run[0].status) == (4, "succeeded")
+
+
+@virtual
+async def test_what_fails_while_the_run_is_stopping_is_not_retried():
+    """The run ends when the running ones have ended, not when a wait is over."""
+    run = batchflow(
+        Scripted({0: [ValueError()]}), ROWS, limit=1, retries=Retries(1, wait=1e5, longest=1e5)
+    )
+    await asyncio.sleep(0.5)
+    run.stop()
+    await run
+    assert asyncio.get_running_loop().time() == 1001.0
+    assert run.counts == fm.RunCounts(failed=1, cancelled=9)
+
+
 # Cancelling one
 
 
@@ -396,6 +419,18 @@ async def test_an_adaptive_limit_goes_on_from_where_a_user_puts_it():
     assert (run.limit, run.counts.running) == (30, 30)
     await run
     assert run.ok
+
+
+@virtual
+async def test_a_refusal_lowers_from_where_the_user_had_put_the_limit():
+    """Not from where it would have been without."""
+    node = Scripted({i: [RateLimitHit()] for i in range(4, 100)})
+    run = batchflow(node, [{"i": i} for i in range(60)], adaptive="1-4-50")
+    await asyncio.sleep(0.5)
+    run.limit = 20
+    await asyncio.sleep(1.1)
+    assert run.limit == 10
+    await run
 
 
 @virtual

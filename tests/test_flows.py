@@ -184,6 +184,9 @@ async def test_what_was_learned_is_kept_for_the_next_run_until_it_is_reset():
     await flow.run_async({})
     assert flow.start_node.spy.peak == 2
     assert flow.stats["total_rate_limits"] == 4
+    flow.min_concurrent_flows = 3
+    assert flow.current_concurrent_flows == 3  # within what was set since
+    flow.min_concurrent_flows = 1
     flow.reset_adaptive_state()
     assert flow.current_concurrent_flows == 4
     assert flow.stats["total_rate_limits"] == flow.stats["consecutive_successes"] == 0
