@@ -8,8 +8,12 @@ from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.notebook.detail import detail_of, row_texts
+from flowmagic.options import Options
+from flowmagic.output import keep
 from flowmagic.records import Records
+from flowmagic.recovery import Retries
 from flowmagic.showing import MASK
+from flowmagic.starting import start
 
 
 class First(AsyncNode):
@@ -235,3 +239,48 @@ def test_a_cancelled_row_has_no_error():
     run = asyncio.run(main())
     assert [detail_of(run.records, i)["status"] for i in range(2)] == ["cancelled"] * 2
     assert [detail_of(run.records, i)["traceback"] for i in range(2)] == ["", ""]
+
+
+class Says(AsyncNode):
+    """Prints what it is asked to; fails the first time if asked to."""
+
+    async def exec_async(self, prepared):
+        keep(self.params["say"])
+        if self.params.get("again") and not self.params["seen"]:
+            self.params["seen"].append(1)
+            raise ValueError
+
+
+def printed(**params):
+    """Return the detail of an instance that printed."""
+    options = Options(capture=True, retries=Retries(1, wait=0.001))
+
+    async def main():
+        return await start(Says(), [params], shared=None, options=options)
+
+    return detail_of(asyncio.run(main()).records, 0)
+
+
+def test_what_an_instance_printed_is_shown_without_controls_and_secrets():
+    """Colours of a terminal go; a secret is masked also where they stood in the midst of it."""
+    text = "\x1b[31mred\x1b[0m sk-123\x1b[1m45678 \x00\x07\r\n<b>bold</b>\ttab ü\x1b]0;title\x07\n"
+    detail = printed(say=text, api_key="sk-12345678")
+    assert detail["output"] == f"red {MASK} \n<b>bold</b>\ttab ü\n"
+
+
+def test_of_much_that_was_printed_the_end_is_shown():
+    """From the beginning of a line, and it says where the rest is."""
+    detail = printed(say="".join(f"line {number}\n" for number in range(5_000)))
+    first, *lines = detail["output"].splitlines()
+    assert first == "[The end of it; all that is kept is in the instance's .output]"
+    assert lines[-1] == "line 4999"
+    assert 1_000 < len(lines) < 5_000
+    assert lines == [f"line {number}" for number in range(5_000 - len(lines), 5_000)]
+    assert len(printed(say="x" * 50_000)["output"]) < 21_000
+
+
+def test_each_attempt_shows_what_it_printed():
+    """The earlier one in its place of the history."""
+    detail = printed(say="hello\n", again=True, seen=[])
+    assert detail["output"] == "hello\n"
+    assert [each["output"] for each in detail["history"]] == ["hello\n"]

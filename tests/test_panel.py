@@ -16,8 +16,11 @@ from flowmagic import CallLimit, named_limits, remove_limit, set_limit
 from flowmagic.limits import Limits
 from flowmagic.notebook import panel as module
 from flowmagic.notebook.panel import Panel
+from flowmagic.options import Options
+from flowmagic.output import keep
 from flowmagic.params import as_batch
 from flowmagic.records import FAILED, SUCCEEDED
+from flowmagic.starting import start as start_run
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
@@ -88,7 +91,7 @@ class Work(AsyncNode):
 
 
 class Page:
-    """What panel.js makes of the messages: rows and header, from deltas and traits."""
+    """What the page makes of the messages: rows and header, from deltas and traits."""
 
     def __init__(self):
         self.seq = -1
@@ -502,6 +505,38 @@ def test_an_opened_row_is_sent_again_while_it_changes():
         panel.ask("open", index=None)
         await asyncio.sleep(0.1)
         assert panel._open == {}
+
+    virtual(course)
+
+
+def test_an_opened_row_is_sent_again_when_it_prints():
+    """Though nothing else of it changes; and not when it does not print."""
+
+    class Says(AsyncNode):
+        async def exec_async(self, prepared):
+            for text in ("one\n", "two\n"):
+                await asyncio.sleep(1)
+                keep(text)
+            await asyncio.sleep(1)
+
+    def start(batch, limits):
+        options = Options(limits=limits, capture=True)
+        return start_run(AsyncFlow(start=Says()), batch, shared=None, options=options)
+
+    async def course():
+        panel = Spy("flow", start, batch=as_batch([{"i": 0}]))
+        panel.ask("run", text=None)
+        await asyncio.sleep(0.5)
+        panel.ask("open", index=0)
+        await ended(panel)
+        seen = [
+            (detail["status"], detail["output"])
+            for _, content, _ in panel.sent
+            for detail in content.get("details", ())
+        ]
+        assert seen == [
+            ("running", ""), ("running", "one\n"), ("running", "one\ntwo\n"), ("succeeded", "one\ntwo\n"),
+        ]  # fmt: skip
 
     virtual(course)
 

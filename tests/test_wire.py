@@ -11,7 +11,7 @@ from typing import get_args, get_type_hints, is_typeddict
 
 import pytest
 
-from flowmagic.notebook import panel, wire
+from flowmagic.notebook import wire
 from flowmagic.notebook.wire import pack_columns, pack_rows
 from flowmagic.records import FAILED, RUNNING, Records
 
@@ -60,12 +60,15 @@ def test_a_snapshot_of_no_rows_is_its_number_alone():
     assert pack_columns(Records({}, 0.0, 0), 5) == b"\5\0\0\0"
 
 
-SCRIPT = (Path(panel.__file__).parent / "panel.js").read_text()
+FRONT = Path(wire.__file__).parent / "front"
+SCRIPT = "".join(module.read_text() for module in sorted(FRONT.glob("*.js")))
 
 
 def typedefs():
-    """Return the fields of each JSDoc typedef of panel.js, by name."""
-    found = re.findall(r"@typedef \{\{(.*?)\}\} (\w+)", SCRIPT.replace("\n *", ""))
+    """Return the fields of each JSDoc typedef of the front end, by name."""
+    found = re.findall(
+        r"@typedef \{\{(.*?)\}\} (\w+)", (FRONT / "wire.js").read_text().replace("\n *", "")
+    )
     return {name: re.findall(r"(\w+)\??: ", fields) for fields, name in found}
 
 

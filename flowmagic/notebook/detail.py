@@ -5,6 +5,7 @@ All of it is bounded in length and has its secrets masked; it becomes text, neve
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,7 @@ from ..showing import (
     error_text,
     is_secret,
     key_text,
+    masked,
     params_text,
     secrets_of,
     traceback_text,
@@ -27,6 +29,11 @@ from .wire import AttemptDetail, CopyDetail, Detail, ParamDetail, RowTexts
 _LINE = 200  # characters of a row's params
 _VALUE = 400  # characters of one value in an opened row
 _KEY = 60  # of its name
+_OUTPUT = 20_000  # characters of what it printed
+_CONTROLS = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\n\t\x20-\x7e\x80-\U0010ffff]"
+)
+"""Escape sequences of a terminal, and control characters that a page cannot show."""
 _MOST_COPIES = 100
 _MOST_PARAMS = 50
 
@@ -84,6 +91,7 @@ def detail_of(records: Records, index: int) -> Detail:
         else "",
         "copies": _copies(copies[:_MOST_COPIES], secrets),
         "note": note,
+        "output": _output(instance.output, secrets),
         "history": _history(history, records.earlier[index], secrets),
     }
 
@@ -107,9 +115,20 @@ def _history(history: list[Attempt], earlier: int, secrets: set[str]) -> list[At
                 "note": ""
                 if len(shown) == len(each.copies)
                 else f"The first {len(shown)} of {len(each.copies):,} node copies.",
+                "output": _output(each.output, secrets, _VALUE),
             }
         )
     return details[::-1]
+
+
+def _output(text: str, secrets: set[str], most: int = _OUTPUT) -> str:
+    """Return the end of what an attempt printed: the colours of a terminal and other controls go."""
+    plain = masked(_CONTROLS.sub("", text.replace("\r\n", "\n")), secrets)
+    if len(plain) > most:
+        start = plain.find("\n", len(plain) - most, len(plain) - most // 2) + 1
+        plain = plain[start or len(plain) - most :]
+        plain = f"[The end of it; all that is kept is in the instance's .output]\n{plain}"
+    return cut(plain, 2 * most)
 
 
 def _copies(copies: list[NodeCopy], secrets: set[str]) -> list[CopyDetail]:

@@ -24,15 +24,28 @@ import traitlets
 
 from ..batchrun import BatchRun, running_loop
 from ..errors import FlowmagicError, LimitError
+from ..instances import Instance
 from ..limits import Limits
 from ..params import Batch
 from ..records import Records
 from ..showing import cut, error_text
 from .detail import detail_of, row_texts
 from .header import News, header_of, shown_limits
+from .labels import row_labels
 from .loop import find_loop
 from .paramlist import ParamList
-from .wire import Check, Command, Delta, Detail, Header, RowTexts, pack_columns, pack_rows
+from .script import joined
+from .wire import (
+    Check,
+    Command,
+    Delta,
+    Detail,
+    FirstTexts,
+    Header,
+    RowTexts,
+    pack_columns,
+    pack_rows,
+)
 
 _HERE = pathlib.Path(__file__).parent
 
@@ -42,7 +55,7 @@ INTERVAL = 0.05
 _SHARE = 0.025  # ditto, times the number of live panels: all together stay under 50 a second
 _PUSHES = (0.3, 1.0, 3.0)  # seconds after a run began; then every _PUSH_EVERY
 _PUSH_EVERY = 5.0
-_PUSH_ROWS = 20_000  # per second, at most, on average
+_PUSH_ROWS = 1_000  # per second, at most, on average: 12 kB, beside some 45 of deltas
 _MOST_ROWS = 4_096  # rows packed into one delta: packing them takes some milliseconds
 _FIRST_TEXTS = 200  # rows whose params travel unasked
 _MOST_TEXTS = 400  # of one answer
@@ -67,7 +80,7 @@ class Panel(anywidget.AnyWidget):
         batch: what Run runs, until it is edited.
     """
 
-    _esm = _HERE / "panel.js"
+    _esm = joined(_HERE / "front", "panel")
     _css = _HERE / "panel.css"
 
     panel_id = traitlets.Unicode().tag(sync=True)
@@ -109,6 +122,8 @@ class Panel(anywidget.AnyWidget):
         self._heard: dict[str, int] = {}
         self._open: dict[str, int] = {}
         self._stale_details: set[int] = set()
+        self._printed: dict[int, int] = {}
+        """Of the opened rows, a hash of what they had printed when that was sent."""
         self._answers: list[RowTexts] = []
         self._checks: dict[str, Check] = {}
         super().__init__(panel_id=uuid.uuid4().hex)
@@ -152,10 +167,14 @@ class Panel(anywidget.AnyWidget):
         if "header" in state:
             state["header"] = self._header()
         if "texts" in state:
-            state["texts"] = row_texts(self._records, 0, _FIRST_TEXTS)
+            state["texts"] = self._first_texts()
         if "editor" in state:
             state["editor"] = self._list.editor()
         return state
+
+    def _first_texts(self) -> FirstTexts:
+        texts = row_texts(self._records, 0, _FIRST_TEXTS)
+        return {**texts, "labels": row_labels(self._records)}
 
     @property
     def _records(self) -> Records:
@@ -383,7 +402,12 @@ class Panel(anywidget.AnyWidget):
         self.send(delta, [pack_rows(self._records, rows)] if rows else None)
 
     def _take_details(self, rows: list[int]) -> list[Detail]:
-        stale = self._stale_details.union(rows).intersection(self._open.values())
+        opened = set(self._open.values())
+        stale = self._stale_details.union(rows).intersection(opened)
+        # A row that prints does not change otherwise; it may do so in any thread.
+        printed = {index: hash(Instance(self._records, index).output) for index in opened}
+        stale.update(at for at in opened if printed[at] != self._printed.get(at))
+        self._printed = printed
         self._stale_details.clear()
         return [detail_of(self._records, index) for index in sorted(stale)]
 

@@ -2,7 +2,8 @@
 
 Kernel to page, everything is absolute, never a difference that would be wrong if one before it
 were lost: traits hold the whole state, and a `Delta` holds the rows and header entries that
-changed. Each carries a sequence number, so the page notices a gap. `panel.js` mirrors these types.
+changed. Each carries a sequence number, so the page notices a gap. `front/wire.js` mirrors
+these types.
 """
 
 from __future__ import annotations
@@ -101,6 +102,12 @@ class RowTexts(TypedDict):
     texts: list[str]
 
 
+class FirstTexts(RowTexts):
+    """The texts of the first rows, and in a small batch what tells its rows apart (`labels.py`)."""
+
+    labels: list[str]
+
+
 class ParamDetail(TypedDict):
     """One param as a node copy received it.
 
@@ -135,10 +142,14 @@ class AttemptDetail(TypedDict):
     error: str
     copies: list[CopyDetail]
     note: str
+    output: str
 
 
 class Detail(TypedDict):
-    """An opened row: its node copies in the order they began, how it ended, and how it was before."""
+    """An opened row: its node copies in the order they began, how it ended, and how it was before.
+
+    `output` is the end of what it printed.
+    """
 
     index: int
     status: str
@@ -150,6 +161,7 @@ class Detail(TypedDict):
     traceback: str
     copies: list[CopyDetail]
     note: str
+    output: str
     history: list[AttemptDetail]
 
 

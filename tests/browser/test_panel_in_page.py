@@ -9,6 +9,9 @@ from playwright.sync_api import expect
 
 expect.set_options(timeout=30_000)
 
+in_lab = pytest.mark.parametrize("server", ["lab"], indirect=True)
+"""Of what is the same in every front end, one is enough."""
+
 SETUP = """
 %load_ext flowmagic
 import asyncio, flowmagic
@@ -143,6 +146,7 @@ def test_the_slider_acts_while_a_cell_waits(notebook):
     assert book.value("peak") == 10
 
 
+@in_lab
 def test_hostile_params_stay_text(notebook):
     """Markup in params, keys and errors is shown as it stands, and does nothing."""
     evil = "<img src=x onerror='window.hacked=1'>"
@@ -163,6 +167,7 @@ def test_hostile_params_stay_text(notebook):
     assert book.page.evaluate("() => window.hacked") is None
 
 
+@in_lab
 def test_a_secret_is_nowhere_in_the_page(notebook):
     """Masked in the row, the opened row, its traceback and the text; the node got the real one."""
     rows = [{"api_key": "sk-very-secret", "fail": "refused: sk-very-secret"}]
@@ -178,6 +183,7 @@ def test_a_secret_is_nowhere_in_the_page(notebook):
     assert book.value("run[0].copies[0].params['api_key']") == "sk-very-secret"
 
 
+@in_lab
 def test_ten_thousand_instances_scroll_without_freezing(notebook):
     """While 10,000 instances run, scrolling keeps drawing frames, with a few row elements."""
     cell = "%%batchflow flow --limit 60 -o run\n[{'user_id': i} for i in range(10_000)]"
@@ -213,6 +219,7 @@ def test_ten_thousand_instances_scroll_without_freezing(notebook):
     )
 
 
+@in_lab
 def test_retry_failed_runs_the_failed_again(notebook):
     """The failures are said in words, and Retry failed takes just them up again."""
     cell = "%%batchflow flow -o run\n[{'user_id': i, 'fail': 'no' * (i % 2)} for i in range(6)]"
@@ -254,6 +261,7 @@ def test_a_row_is_opened_by_keyboard_and_shows_what_each_copy_received(notebook)
     assert book.page.evaluate("() => document.activeElement.getAttribute('role')") == "grid"
 
 
+@in_lab
 def test_an_edited_param_list_is_checked_and_run(notebook):
     """A bad text is refused in place; a good one, JSON or Python, is what Run runs."""
     book = started(notebook, "%%batchflow flow -o run\n[{'user_id': 1, 'token': 'real-one'}]")
@@ -311,6 +319,7 @@ def test_it_fits_its_page(notebook, width):
     assert stuck == []
 
 
+@in_lab
 def test_two_views_of_a_panel_show_the_same_and_both_steer(notebook):
     """The panel shown in a second cell, in mid-run, is another view of the same run."""
     book = started(

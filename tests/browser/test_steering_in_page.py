@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from .test_panel_in_page import drag, started
+from .test_panel_in_page import drag, in_lab, started
 
 expect.set_options(timeout=30_000)
 
@@ -83,6 +83,7 @@ def opened(book):
     return book.panel.get_by_role("region", name="Opened instance")
 
 
+@in_lab
 def test_the_slider_of_an_adaptive_run_moves_by_itself_and_refused_rows_come_back(notebook):
     """It shows what is in force, says between what it adapts, and can still be dragged."""
     cell = "%%batchflow flow --adaptive 2-20-40 -o run\n[{'user_id': i} for i in range(20_000)]"
@@ -104,6 +105,7 @@ def test_the_slider_of_an_adaptive_run_moves_by_itself_and_refused_rows_come_bac
     book.until("run.ended")
 
 
+@in_lab
 def test_a_cool_down_is_counted_down_and_goes(notebook):
     """One chip near the status, whatever else is told meanwhile; gone when the run goes on."""
     cell = (
@@ -217,6 +219,7 @@ def test_keys_in_a_named_limit_are_no_commands_of_the_notebook(notebook):
     book.until("named_limits()['openai'].per_minute == 59")
 
 
+@in_lab
 def test_a_named_limit_that_cools_down_says_so_in_its_line(notebook):
     """Counted down by the page, also when no run is on; gone at its end."""
     setup = (
@@ -258,6 +261,7 @@ def test_one_instance_is_cancelled_from_its_opened_row(notebook):
     expect(button).to_have_count(0)
 
 
+@in_lab
 def test_an_opened_row_shows_its_earlier_attempts(notebook):
     """Folded; what the user has unfolded stays so while the instance goes on."""
     cell = (
@@ -287,6 +291,7 @@ def test_an_opened_row_shows_its_earlier_attempts(notebook):
     book.until("run.ok")
 
 
+@in_lab
 def test_a_row_that_waits_for_its_retry_says_so(notebook):
     """Pending again, with the attempt so far; and it can be cancelled there too."""
     cell = (
@@ -305,6 +310,7 @@ def test_a_row_that_waits_for_its_retry_says_so(notebook):
     book.until("run.ended")
 
 
+@in_lab
 def test_a_run_that_stops_by_itself_says_why(notebook):
     """In the panel, and in the summary that a saved notebook keeps."""
     cell = (
@@ -317,6 +323,7 @@ def test_a_run_that_stops_by_itself_says_why(notebook):
     expect(book.page.locator("details summary", has_text=because)).to_be_visible()
 
 
+@in_lab
 @pytest.mark.parametrize("width", [400, 700, 1400])
 def test_all_of_it_fits_its_page(notebook, width):
     """Nothing sticks out of the panel, with long names, notices and attempts."""

@@ -1,0 +1,57 @@
+// What the panel says in sentences: on the screen at once, to a screen reader now and then.
+
+import { element, write } from "./elements.js";
+import { CANCELLED, FAILED, SUCCEEDED } from "./wire.js";
+
+const PATIENCE = 1500; // milliseconds without an answer, after which the kernel is called busy
+const QUIET = 5000; // milliseconds between two sentences to a screen reader
+
+export class Notices {
+  constructor(view) {
+    this.view = view;
+    this.reason = element("div", "fm-notice", { role: "status" });
+    this.notice = element("div", "fm-notice", { role: "status" });
+    this.live = element("div", "fm-hidden", { "aria-live": "polite" });
+    this.roots = [this.reason, this.notice];
+    this.spokenAt = -Infinity;
+    this.spoken = "";
+    this.timer = 0;
+  }
+
+  remove() {
+    clearTimeout(this.timer);
+  }
+
+  draw() {
+    const { store, gone } = this.view;
+    const { header } = store;
+    const ending = header.status === "stopping" ? "It is stopping" : "It stopped";
+    write(this.reason, header.reason ? `${ending} by itself: ${header.reason}.` : "");
+    const waiting = store.heard < store.sent && performance.now() - store.sentAt > PATIENCE;
+    write(this.notice, gone
+      ? "The kernel of this panel is gone: this is the last it sent. Run the cell again for a new panel."
+      : waiting ? "Waiting for the kernel, which is busy with a cell." : header.notice);
+    this.notice.classList.toggle("fm-waiting", waiting && !gone);
+    this.speak();
+  }
+
+  /** Tell a screen reader how far it is, once in a while. */
+  speak() {
+    const { store } = this.view;
+    const { counts, total, status } = store.header;
+    if (status === "idle") return;
+    const done = counts[SUCCEEDED] + counts[FAILED] + counts[CANCELLED];
+    const failed = counts[FAILED] ? `, ${counts[FAILED]} failed` : "";
+    const waits = store.cooling > 0 ? ", waiting as the provider asked" : "";
+    const text = `${status}: ${done}${total === null ? "" : ` of ${total}`} done${failed}${waits}`;
+    if (text === this.spoken || this.timer) return;
+    const wait = this.spokenAt + QUIET - performance.now();
+    if (wait > 0) {
+      this.timer = setTimeout(() => { this.timer = 0; this.view.later(); }, wait);
+      return;
+    }
+    this.spokenAt = performance.now();
+    this.spoken = text;
+    write(this.live, text);
+  }
+}

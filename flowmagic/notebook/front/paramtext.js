@@ -1,0 +1,18 @@
+// What can be told of an edited param list without asking the kernel; see `paramtext.py`.
+
+export const MASK = "•••";
+
+/** @param {string} text @returns {{count?: number, message?: string, unsure?: boolean}} */
+export function checkJson(text) {
+  let value;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { unsure: true }; // a Python literal, perhaps: the kernel knows
+  }
+  const isDict = (each) => typeof each === "object" && each !== null && !Array.isArray(each);
+  if (!Array.isArray(value)) return { message: "This is not a list of dicts. Write [{…}, {…}]." };
+  const bad = value.findIndex((each) => !isDict(each));
+  if (bad >= 0) return { message: `Item ${bad} is not a dict of params.`, unsure: true };
+  return { count: value.length, unsure: text.includes(MASK) };
+}

@@ -1,0 +1,221 @@
+/** @import { Check, Command, Delta, Detail, Editor, Header } from "./wire.js" */
+
+import { Rows } from "./rows.js";
+import { CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./wire.js";
+
+const CHUNK = 100; // rows whose params are asked for at once
+
+/** What is known of one panel in this page. Views register a function to be told of changes. */
+export class Store {
+  constructor(model) {
+    this.model = model;
+    this.client = Math.random().toString(36).slice(2, 12);
+    this.sent = 0;
+    this.sentAt = 0;
+    this.seq = -1;
+    this.rows = new Rows();
+    /** @type {Header} */
+    this.header = {
+      flow: "", status: "idle", counts: [0, 0, 0, 0, 0], total: null, limit: 5, per_minute: null,
+      adaptive: null, refused: 0, cooling: 0, elapsed: 0, ticking: false, nodes: [""], can: [],
+      notice: "", reason: "", dropped: 0, limits: [], limits_left: 0, heard: {},
+    };
+    /** @type {Editor} */
+    this.editor = { version: -1, text: "", editable: false, reason: "" };
+    this.draft = null;
+    /** @type {Check | null} */
+    this.check = null;
+    this.checkSent = 0;
+    /** @type {Map<number, string>} */
+    this.texts = new Map();
+    /** @type {string[]} of a small batch: what tells its rows apart */
+    this.labels = [];
+    this.asked = new Map();
+    /** @type {Detail | null} */
+    this.detail = null;
+    this.opened = null;
+    this.elapsedAt = performance.now();
+    /** @type {Map<string, number>} when the cool-down of each named limit ends, and ("") the run's */
+    this.ends = new Map();
+    this.samples = [];
+    this.askedState = -Infinity;
+    this.views = new Set();
+    this.gone = false;
+    this.read();
+    this.watchKernel();
+  }
+
+  /** Notice that the kernel has restarted or died: its end of the comm is gone for good. */
+  watchKernel() {
+    // ipywidgets waits for a status "restarting" that newer JupyterLabs no longer give; other front
+    // ends have no such signal, and mark the view's element instead (see `View.gone`).
+    const signal = this.model.widget_manager?.kernel?.statusChanged;
+    const ends = ["starting", "restarting", "autorestarting", "terminating", "dead"];
+    const noted = (_, status) => {
+      if (!ends.includes(status)) return;
+      this.gone = true;
+      this.header = { ...this.header, elapsed: this.elapsed, ticking: false };
+      this.tell();
+    };
+    signal?.connect?.(noted);
+    this.dispose = () => signal?.disconnect?.(noted);
+  }
+
+  /** @param {number[] | "all"} rows those whose state is another one now */
+  tell(rows = []) {
+    for (const changed of this.views) changed(rows);
+  }
+
+  send(command) {
+    this.sent += 1;
+    this.sentAt = performance.now();
+    this.model.send({ ...command, client: this.client, n: this.sent });
+    return this.sent;
+  }
+
+  /** Number of the last command of this page that has reached the kernel. */
+  get heard() {
+    return this.header.heard?.[this.client] ?? 0;
+  }
+
+  get elapsed() {
+    const past = this.header.ticking ? (performance.now() - this.elapsedAt) / 1000 : 0;
+    return this.header.elapsed + past;
+  }
+
+  /** Seconds for which the run starts nothing, because a provider asked to wait. */
+  get cooling() {
+    return this.header.ticking ? this.coolingOf("") : 0;
+  }
+
+  /** Seconds left of a cool-down; not above zero when there is none. */
+  coolingOf(name) {
+    return ((this.ends.get(name) ?? 0) - performance.now()) / 1000;
+  }
+
+  takeCooling(name, seconds) {
+    const end = performance.now() + 1000 * seconds;
+    // Told anew of the same end, a little later or sooner by the way here, it goes on counting.
+    if (Math.abs(end - (this.ends.get(name) ?? 0)) > 500) this.ends.set(name, end);
+  }
+
+  /** Whether something on the screen changes by itself. */
+  get moves() {
+    const { ticking, limits } = this.header;
+    return ticking || this.heard < this.sent || limits.some(({ name }) => this.coolingOf(name) > -1);
+  }
+
+  /** Take the traits: the whole state. */
+  read() {
+    const snapshot = bytesOf(this.model.get("snapshot"));
+    const seq = snapshot.length < 4 ? -1
+      : new DataView(snapshot.buffer, snapshot.byteOffset + snapshot.length - 4, 4).getUint32(0, true);
+    if (seq < this.seq) return;
+    const newRun = this.header.ticking === false && this.model.get("header")?.ticking === true;
+    this.rows.load(snapshot);
+    this.seq = seq;
+    if (newRun) this.asked.clear();
+    this.takeHeader(this.model.get("header") ?? {});
+    const texts = this.model.get("texts");
+    if (texts?.texts) {
+      // The first rows' params have changed: so may have those of the others.
+      if (texts.texts.some((text, i) => this.texts.has(texts.first + i) && this.texts.get(texts.first + i) !== text)) {
+        this.texts.clear();
+        this.asked.clear();
+      }
+      this.takeTexts(texts);
+      this.labels = texts.labels ?? [];
+    }
+    const editor = this.model.get("editor");
+    if (editor && editor.version !== undefined && editor.version !== this.editor.version) {
+      this.editor = editor;
+      this.draft = null;
+      this.check = null;
+    }
+    if (this.opened !== null && newRun) this.open(this.opened < this.rows.count ? this.opened : null);
+    this.tell("all");
+  }
+
+  takeHeader(news) {
+    if (news.elapsed !== undefined) this.elapsedAt = performance.now();
+    if (news.cooling !== undefined) this.takeCooling("", news.cooling);
+    for (const { name, cooling } of news.limits ?? []) this.takeCooling(name, cooling);
+    if (news.ticking && !this.header.ticking) this.samples = [];
+    this.header = { ...this.header, ...news };
+    const [, , succeeded, failed, cancelled] = this.header.counts;
+    const done = succeeded + failed + cancelled;
+    const last = this.samples[this.samples.length - 1];
+    if (this.header.ticking && (!last || this.header.elapsed - last[0] > 0.25)) {
+      this.samples.push([this.header.elapsed, done]);
+      while (this.samples.length > 2 && this.header.elapsed - this.samples[0][0] > 8) this.samples.shift();
+    }
+  }
+
+  takeTexts({ first, texts }) {
+    texts.forEach((text, i) => this.texts.set(first + i, text));
+  }
+
+  /** @param {Delta} delta */
+  take(delta, buffers) {
+    if (delta?.type !== "delta" || delta.seq <= this.seq) return;
+    // Rows and entries are absolute, so what came is right even if something before it is missing.
+    if (delta.seq > this.seq + 1) this.askState();
+    this.seq = delta.seq;
+    const rows = buffers?.length ? this.rows.apply(buffers[0]) : [];
+    if (delta.header) this.takeHeader(delta.header);
+    for (const texts of delta.rows ?? []) this.takeTexts(texts);
+    for (const detail of delta.details ?? []) {
+      if (detail.index === this.opened) this.detail = detail;
+    }
+    for (const check of delta.checks ?? []) {
+      if (check.client === this.client && check.n === this.checkSent) this.check = check;
+    }
+    this.tell(rows);
+  }
+
+  askState() {
+    const now = performance.now();
+    if (now - this.askedState < 1000) return;
+    this.askedState = now;
+    this.send({ type: "state" });
+  }
+
+  /** Ask for the params of rows about to be seen. */
+  want(first, last) {
+    const now = performance.now();
+    for (let chunk = Math.floor(first / CHUNK); chunk * CHUNK < last; chunk += 1) {
+      const from = chunk * CHUNK;
+      const to = Math.min(from + CHUNK, this.rows.count);
+      let missing = false;
+      for (let i = Math.max(from, first); i < Math.min(to, last); i += 1) missing ||= !this.texts.has(i);
+      if (!missing || now - (this.asked.get(chunk) ?? -1e9) < 2000) continue;
+      this.asked.set(chunk, now);
+      this.send({ type: "rows", first: from, last: to });
+    }
+  }
+
+  open(index) {
+    this.opened = index;
+    if (this.detail?.index !== index) this.detail = null;
+    this.send({ type: "open", index });
+    this.tell();
+  }
+
+  /** Seconds that a row took, or has taken so far; null if it has not started. */
+  seconds(i) {
+    const status = this.rows.status[i];
+    if (status === PENDING || Number.isNaN(this.rows.started[i])) return null;
+    const end = this.rows.ended[i];
+    if (status === RUNNING) return Math.max(0, this.elapsed - this.rows.started[i]);
+    return Number.isNaN(end) ? null : end - this.rows.started[i];
+  }
+
+  /** Instances per second, over the last seconds. */
+  get rate() {
+    const { counts, elapsed, ticking } = this.header;
+    const done = counts[SUCCEEDED] + counts[FAILED] + counts[CANCELLED];
+    const first = this.samples[0];
+    if (ticking && first && this.elapsed - first[0] > 1) return (done - first[1]) / (this.elapsed - first[0]);
+    return elapsed > 0 ? done / Math.max(elapsed, 1e-3) : 0;
+  }
+}

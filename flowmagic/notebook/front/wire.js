@@ -1,0 +1,44 @@
+// What travels between the kernel and the page, as `wire.py` defines it.
+
+/**
+ * What `wire.py` defines.
+ * @typedef {{name: string, concurrency: number | null, adaptive: number[] | null,
+ *   per_minute: number | null, tokens_per_minute: number | null, window: number, running: number,
+ *   waiting: number, calls: number | null, tokens: number | null, cooling: number}} LimitState
+ * @typedef {{flow: string, status: string, counts: number[], total: number | null, limit: number,
+ *   per_minute: number | null, adaptive: number[] | null, refused: number, cooling: number,
+ *   elapsed: number, ticking: boolean, nodes: string[], can: string[], notice: string,
+ *   reason: string, dropped: number, limits: LimitState[], limits_left: number,
+ *   heard: Object<string, number>}} Header
+ * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor
+ * @typedef {{first: number, texts: string[]}} RowTexts
+ * @typedef {{first: number, texts: string[], labels: string[]}} FirstTexts
+ * @typedef {{key: string, value: string, mark: string}} ParamDetail
+ * @typedef {{node: string, depth: number, params: ParamDetail[], started: number,
+ *   seconds: number | null, action: string | null, error: string}} CopyDetail
+ * @typedef {{number: number, status: string, started: number, seconds: number, error: string,
+ *   copies: CopyDetail[], note: string, output: string}} AttemptDetail
+ * @typedef {{index: number, status: string, attempts: number, started: number | null,
+ *   seconds: number | null, result: string, error: string, traceback: string,
+ *   copies: CopyDetail[], note: string, output: string, history: AttemptDetail[]}} Detail
+ * @typedef {{client: string, n: number, count: number | null, message: string,
+ *   line: number | null}} Check
+ * @typedef {{type: "delta", seq: number, header?: Partial<Header>, rows?: RowTexts[],
+ *   details?: Detail[], checks?: Check[]}} Delta
+ * @typedef {{type: string, value?: number | null, name?: string, field?: string,
+ *   text?: string | null, first?: number, last?: number, index?: number | null}} Command
+ */
+
+export const STATUSES = ["pending", "running", "succeeded", "failed", "cancelled"];
+export const PENDING = 0;
+export const RUNNING = 1;
+export const SUCCEEDED = 2;
+export const FAILED = 3;
+export const CANCELLED = 4;
+
+/** @param {DataView | ArrayBuffer | Uint8Array | null | undefined} buffer @returns {Uint8Array} */
+export function bytesOf(buffer) {
+  if (!buffer) return new Uint8Array(0);
+  if (buffer instanceof ArrayBuffer) return new Uint8Array(buffer);
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
+}

@@ -1,0 +1,26 @@
+"""The benchmark of the panel runs; how fast the panel is, is not tested: machines differ."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from .test_panel_in_page import in_lab
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@in_lab
+def test_the_benchmark_of_the_panel_prints_its_table(server):
+    """Every figure is measured; `server` says that there is a browser."""
+    options = ["--fewer", "100", "--instances", "2000", "--changes", "100", "--seconds", "1"]
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "panel", *options],
+        cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for what in ("first paint: 100 instances", "wire", "oldest event", "frames", "CPU"):
+        assert what in done.stdout
+    assert "not measured" not in done.stdout
