@@ -14,14 +14,12 @@ import asyncio
 from array import array
 from collections import deque
 from collections.abc import Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from .trace import NAN, Board, Params, Trace, packer, packers, unpacked
-
-if TYPE_CHECKING:
-    from .output import Outputs
 
 
 class Status(str, Enum):
@@ -53,6 +51,19 @@ class Attempt(NamedTuple):
     extras: dict[int, dict[str, Any]] | None
     number: int
     """How many attempts of the row came before it."""
+
+
+class Printed(Protocol):
+    """Keeps what the instances of a run print, by row and number of the attempt."""
+
+    def context(self, base: Context) -> Context:
+        """Return what the Context of each instance is to be a copy of."""
+
+    def text(self, index: int, number: int) -> str:
+        """Return what an attempt printed."""
+
+    def forget(self, index: int, number: int) -> None:
+        """Drop what an attempt printed."""
 
 
 MOST_ATTEMPTS = 20
@@ -113,7 +124,7 @@ class Records(Board):
         self.live: dict[int, Trace] = {}
         self.history: dict[int, list[Attempt]] = {}
         """Of rows that were taken up again: their earlier attempts, oldest first."""
-        self.outputs: Outputs | None = None
+        self.outputs: Printed | None = None
         """What the instances print; None where that is not kept apart."""
         self._copies: list[bytes] | dict[int, bytes] = {}
         """Packed traces of ended rows: like `rows`, a list if they were known in advance."""
