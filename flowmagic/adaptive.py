@@ -12,7 +12,7 @@ from numbers import Real
 from typing import Any
 
 from .errors import LimitError, found
-from .limits import check_concurrency
+from .limits import check_concurrency, is_positive_integer
 
 _EXAMPLE = 'Write for example adaptive="2-10-50": from 2 to 50, beginning with 10.'
 _PARTS = 3
@@ -44,7 +44,7 @@ class Adaptive:
 
     def __post_init__(self) -> None:
         for name in ("minimum", "start", "maximum"):
-            if not _is_positive_integer(value := getattr(self, name)):
+            if not is_positive_integer(value := getattr(self, name)):
                 raise LimitError(
                     f"{name} of an adaptive limit is {found(value)}, not a positive integer. {_EXAMPLE}"
                 )
@@ -59,7 +59,7 @@ class Adaptive:
                 f"backoff is {found(self.backoff)}, not a number between 0 and 1. "
                 "Write for example backoff=0.5, which halves the limit."
             )
-        if self.threshold is not None and not _is_positive_integer(self.threshold):
+        if self.threshold is not None and not is_positive_integer(self.threshold):
             raise LimitError(
                 f"threshold is {found(self.threshold)}, not a positive integer. Write for example "
                 "threshold=10, or threshold=None for as many successes as the limit in force."
@@ -168,10 +168,6 @@ class Aimd:
         self.adaptive = adaptive
         self.limit = min(max(self.limit, adaptive.minimum), adaptive.maximum)
         self.in_a_row = 0
-
-
-def _is_positive_integer(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
 
 
 def _is_number(value: Any) -> bool:

@@ -236,10 +236,9 @@ class AdaptiveThrottledBatchFlow(ThrottledAsyncParallelBatchFlow):
         elif run.adaptive is not None:
             least, most = self.min_concurrent_flows, self.max_concurrent_flows
             if least <= most:  # else the other one is about to be set, too
-                run.adaptive.adaptive = replace(
-                    run.adaptive.adaptive, minimum=least, start=least, maximum=most
-                )
-                run.limit = max(least, min(most, run.limit))
+                bounds = replace(run.adaptive.adaptive, minimum=least, start=least, maximum=most)
+                run.adaptive.rebound(bounds)
+                run.limit = run.adaptive.limit
 
     @property
     def current_concurrent_flows(self) -> int:

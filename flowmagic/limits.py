@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from numbers import Real
-from typing import Any
+from typing import Any, TypeGuard
 
 from .errors import LimitError, found
 from .pace import WINDOW, Pace
@@ -44,7 +44,7 @@ class Limits:
 
 def check_concurrency(value: Any, name: str = "limit") -> int:
     """Return `value` if it is a positive integer; else raise LimitError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if not is_positive_integer(value):
         hint = "To hold a run, call run.pause()." if value == 0 else f"Write for example {name}=5."
         raise LimitError(f"{name} is {found(value)}, not a positive integer. {hint}")
     return value
@@ -64,12 +64,28 @@ def check_per_minute(value: Any, name: str = "per_minute") -> float | None:
 
 def check_burst(value: Any, name: str = "burst") -> int:
     """Return `value` if it is a positive integer; else raise LimitError."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if not is_positive_integer(value):
         raise LimitError(
             f"{name} is {found(value)}, not a positive integer. "
             f"Write for example {name}=10, or {name}=1 to spread all starts evenly."
         )
     return value
+
+
+def check_seconds(value: Any, name: str, example: int = 30) -> float:
+    """Return `value` if it is a positive, finite number of seconds; else raise LimitError."""
+    right = isinstance(value, Real) and not isinstance(value, bool)
+    if not right or not 0 < float(value) < math.inf:
+        raise LimitError(
+            f"{name} is {found(value)}, not a positive number of seconds. "
+            f"Write for example {name}={example}."
+        )
+    return float(value)
+
+
+def is_positive_integer(value: Any) -> TypeGuard[int]:
+    """Whether `value` is a positive integer; True is none."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 class Limiter:

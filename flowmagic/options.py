@@ -7,8 +7,8 @@ from typing import Any
 
 from .adaptive import Adaptive
 from .errors import LimitError, found
-from .limits import Limits
-from .recovery import ErrorBudget, Retries, check_seconds
+from .limits import Limits, check_seconds
+from .recovery import ErrorBudget, Retries
 
 KEEP = 20_000
 """Of rows drawn from a generator, how many successful ones are kept in full."""

@@ -9,7 +9,6 @@ given back anyway, those libraries (or PocketFlow's own `max_retries`) are the r
 
 from __future__ import annotations
 
-import math
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,13 +17,11 @@ from typing import Any, NamedTuple, Union
 
 from .adaptive import Aimd
 from .errors import LimitError, found
-from .signals import Signal, SignalKind, read_signal
+from .limits import check_seconds
+from .signals import LONGEST_COOL_DOWN, Signal, SignalKind, read_signal
 
 MIN_SAMPLE = 20
 """Of how many ended instances a share of failures is taken, at least, unless said otherwise."""
-
-LONGEST_COOL_DOWN = 3600.0
-"""Seconds; a provider that asks for more is not waited for: that is a quota, not a rate."""
 
 _MOST_RETRIES = 100  # attempts are counted in one byte
 
@@ -142,17 +139,6 @@ def _read_budget(text: str) -> tuple[Any, Any]:
         return (int(amount) if amount.isdigit() else float(amount)), int(sample or MIN_SAMPLE)
     except ValueError:
         return None, None
-
-
-def check_seconds(value: Any, name: str) -> float:
-    """Return `value` if it is a positive, finite number of seconds; else raise LimitError."""
-    right = isinstance(value, Real) and not isinstance(value, bool)
-    if not right or not 0 < float(value) < math.inf:
-        raise LimitError(
-            f"{name} is {found(value)}, not a positive number of seconds. "
-            f"Write for example {name}=30."
-        )
-    return float(value)
 
 
 class Verdict(NamedTuple):

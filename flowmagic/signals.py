@@ -34,6 +34,10 @@ _SILENT = frozenset(
 """Python's own errors: alone, they say nothing of a provider."""
 
 
+LONGEST_COOL_DOWN = 3600.0
+"""Seconds; a provider that asks for more is not waited for: that is a quota, not a rate."""
+
+
 class SignalKind(str, Enum):
     """What a refusal asks for; the later, the graver."""
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from flowmagic import RateLimitHit
 from flowmagic.adaptive import Adaptive, Aimd
 from flowmagic.errors import LimitError
-from flowmagic.recovery import ErrorBudget, Recovery, Retries, Verdict, check_seconds
+from flowmagic.limits import check_seconds
+from flowmagic.recovery import ErrorBudget, Recovery, Retries, Verdict
 
 
 def judged(recovery, error, index=0, *, began=1.0, now=2.0, failed=1, ended=1):

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any, Final, Literal
 
 from ..adaptive import Adaptive, Aimd
 from ..errors import LimitError, found
-from ..limits import check_burst, check_per_minute
+from ..limits import check_burst, check_per_minute, check_seconds, is_positive_integer
 from ..pace import WINDOW, Pace
 from .calling import Calling, Tokens
 from .queue import CallQueue
@@ -139,7 +139,7 @@ class CallLimit(CallQueue):
         if burst is not KEEP:
             check_burst(burst)
         if window is not KEEP:
-            window = _check_window(window)
+            window = check_seconds(window, "window", 60)
         with self._locked():
             self._set_slots(concurrency, adaptive)
             self._burst = self._burst if burst is KEEP else burst
@@ -315,21 +315,12 @@ class CallLimit(CallQueue):
 def _check_concurrency(value: Any) -> int | None:
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if not is_positive_integer(value):
         raise LimitError(
             f"concurrency is {found(value)}, not a positive integer. "
             "Write for example concurrency=5, or concurrency=None for no such limit."
         )
     return value
-
-
-def _check_window(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
-        raise LimitError(
-            f"window is {found(value)}, not a positive number of seconds. "
-            "Write for example window=60."
-        )
-    return float(value)
 
 
 def _number(value: float | None) -> float | None:

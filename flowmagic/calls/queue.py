@@ -23,13 +23,10 @@ from typing import Any
 from ..adaptive import Aimd
 from ..errors import LimitError
 from ..pace import WINDOW, Pace
-from ..signals import SignalKind, read_signal
+from ..signals import LONGEST_COOL_DOWN, SignalKind, read_signal
 from .call import Call
 from .callers import LoopCaller, ThreadCaller
 from .meter import Meter
-
-LONGEST_COOL_DOWN = 3600.0
-"""Seconds: who is told to come back later than this has more to decide than how long to wait."""
 
 _Caller = LoopCaller | ThreadCaller
 

@@ -13,9 +13,9 @@ from IPython.core.error import UsageError
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from ..adaptive import Adaptive
-from ..limits import Limits, check_burst, check_concurrency, check_per_minute
+from ..limits import Limits, check_burst, check_concurrency, check_per_minute, check_seconds
 from ..options import KEEP, Options
-from ..recovery import ErrorBudget, Retries, check_seconds
+from ..recovery import ErrorBudget, Retries
 
 
 @dataclass(frozen=True)
