@@ -504,7 +504,7 @@ def test_an_opened_row_is_sent_again_while_it_changes():
         panel.ask("open", index=99)
         panel.ask("open", index=None)
         await asyncio.sleep(0.1)
-        assert panel._open == {}
+        assert panel._asked._open == {}
 
     virtual(course)
 

@@ -24,25 +24,22 @@ import traitlets
 
 from ..batchrun import BatchRun, running_loop
 from ..errors import FlowmagicError, LimitError
-from ..instances import Instance
 from ..limits import Limits
 from ..params import Batch
 from ..records import Records
 from ..showing import cut, error_text
-from .detail import detail_of, row_texts
+from .asked import MOST_PAGES, Asked
+from .detail import row_texts
 from .header import News, header_of, shown_limits
 from .labels import row_labels
 from .loop import find_loop
 from .paramlist import ParamList
 from .script import joined
 from .wire import (
-    Check,
     Command,
     Delta,
-    Detail,
     FirstTexts,
     Header,
-    RowTexts,
     pack_columns,
     pack_rows,
 )
@@ -58,9 +55,8 @@ _PUSH_EVERY = 5.0
 _PUSH_ROWS = 1_000  # per second, at most, on average: 12 kB, beside some 45 of deltas
 _MOST_ROWS = 4_096  # rows packed into one delta: packing them takes some milliseconds
 _FIRST_TEXTS = 200  # rows whose params travel unasked
-_MOST_TEXTS = 400  # of one answer
-_MOST_OPEN = 4  # opened rows: one per page
 _STATE = ("snapshot", "header", "texts", "editor")
+_EMPTY = 2  # entries of a delta that tells nothing
 _TUNABLE = ("concurrency", "per_minute", "tokens_per_minute")
 
 _live: weakref.WeakSet[Panel] = weakref.WeakSet()
@@ -120,12 +116,7 @@ class Panel(anywidget.AnyWidget):
         self._push_due = False
         self._flushed_at = float("-inf")
         self._heard: dict[str, int] = {}
-        self._open: dict[str, int] = {}
-        self._stale_details: set[int] = set()
-        self._printed: dict[int, int] = {}
-        """Of the opened rows, a hash of what they had printed when that was sent."""
-        self._answers: list[RowTexts] = []
-        self._checks: dict[str, Check] = {}
+        self._asked = Asked(lambda: self._records, self._list)
         super().__init__(panel_id=uuid.uuid4().hex)
         self.on_msg(self._on_msg)
 
@@ -140,7 +131,7 @@ class Panel(anywidget.AnyWidget):
             self._loop = find_loop()
         self._limits = run.limits
         self._notice, self._refused = "", None
-        self._open.clear()
+        self._asked.forget()
         self._changed = run.records.watch()
         run.observe(self._on_status)
         self._begin()
@@ -209,11 +200,13 @@ class Panel(anywidget.AnyWidget):
         if isinstance(client, str) and isinstance(n, int):
             self._heard.pop(client, None)
             self._heard[client[:40]] = n
-            while len(self._heard) > _MOST_OPEN:
+            while len(self._heard) > MOST_PAGES:
                 self._heard.pop(next(iter(self._heard)))
         kind = command.get("type")
         act = getattr(self, f"_do_{kind}", None)
-        if act is not None:
+        if act is None:
+            self._asked.take(command)
+        else:
             try:
                 act(command)
             except FlowmagicError as error:
@@ -268,32 +261,6 @@ class Panel(anywidget.AnyWidget):
             if self.run.ended:
                 self.run.limit = self._limits.concurrency
             self.run.retry_failed()
-
-    def _do_rows(self, command: Command) -> None:
-        first, last = command.get("first"), command.get("last")
-        if isinstance(first, int) and isinstance(last, int):
-            last = min(last, first + _MOST_TEXTS)
-            self._answers = [*self._answers[-2:], row_texts(self._records, first, last)]
-
-    def _do_open(self, command: Command) -> None:
-        client, index = command.get("client", ""), command.get("index")
-        self._open.pop(client, None)
-        if isinstance(index, int) and 0 <= index < len(self._records):
-            self._open[client] = index
-            self._stale_details.add(index)
-            while len(self._open) > _MOST_OPEN:
-                self._open.pop(next(iter(self._open)))
-
-    def _do_check(self, command: Command) -> None:
-        client, n, text = command.get("client", ""), command.get("n", 0), command.get("text")
-        reading = self._list.read(text if isinstance(text, str) else "")
-        self._checks[client] = {
-            "client": client,
-            "n": n,
-            "count": None if reading.rows is None else len(reading.rows),
-            "message": reading.message,
-            "line": reading.line,
-        }
 
     def _do_state(self, _: Command) -> None:
         self._push_due = True
@@ -371,12 +338,12 @@ class Panel(anywidget.AnyWidget):
         """Send everything: the traits reach a page even before its view is there."""
         self._push_due = False
         self._seq += 1
-        self._stale_details.update(self._changed.intersection(self._open.values()))
+        self._asked.note(self._changed)
         self._changed.clear()
         self._limits_due = False
         self._news.all_sent(self._header(), self._time())
         self.send_state(_STATE)
-        if self._answers or self._stale_details or self._checks:
+        if self._asked.waiting:
             self._schedule()
 
     def _send_delta(self) -> None:
@@ -385,31 +352,17 @@ class Panel(anywidget.AnyWidget):
         header = self._header()
         news = self._news.take(header, self._time(), soon=not self._limits_due)
         self._limits_due = False
-        details = self._take_details(rows)
-        if not (rows or news or details or self._answers or self._checks):
-            return
-        self._seq += 1
-        delta: Delta = {"type": "delta", "seq": self._seq}
+        delta: Delta = {"type": "delta", "seq": self._seq + 1}
         if news or rows:
             delta["header"] = {**news, "elapsed": header["elapsed"]}
-        if details:
-            delta["details"] = details
-        if self._answers:
-            delta["rows"], self._answers = self._answers, []
-        if self._checks:
-            delta["checks"] = list(self._checks.values())
-            self._checks = {}
-        self.send(delta, [pack_rows(self._records, rows)] if rows else None)
-
-    def _take_details(self, rows: list[int]) -> list[Detail]:
-        opened = set(self._open.values())
-        stale = self._stale_details.union(rows).intersection(opened)
-        # A row that prints does not change otherwise; it may do so in any thread.
-        printed = {index: hash(Instance(self._records, index).output) for index in opened}
-        stale.update(at for at in opened if printed[at] != self._printed.get(at))
-        self._printed = printed
-        self._stale_details.clear()
-        return [detail_of(self._records, index) for index in sorted(stale)]
+        packed = [("changed", pack_rows(self._records, rows))] if rows else []
+        packed += self._asked.answer(delta, rows)
+        if len(delta) == _EMPTY and not packed:
+            return
+        self._seq += 1
+        if packed:
+            delta["packed"] = [name for name, _ in packed]
+        self.send(delta, [buffer for _, buffer in packed] or None)
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)

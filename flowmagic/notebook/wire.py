@@ -176,10 +176,15 @@ class Check(TypedDict):
 
 
 class Delta(TypedDict, total=False):
-    """What changed since the message before it; its buffer holds the changed rows (`pack_rows`)."""
+    """What changed since the message before it.
+
+    Attributes:
+        packed: what each of the message's buffers is: "changed" (rows, as `pack_rows` packs them).
+    """
 
     type: Literal["delta"]
     seq: int
+    packed: list[str]
     header: dict[str, object]
     rows: list[RowTexts]
     details: list[Detail]

@@ -31,7 +31,7 @@ function made(traits) {
 
 test("a delta tells the views which rows have changed, and a snapshot that all may have", () => {
   const { store, traits, told } = made({ snapshot: snapshot(4, 5), header: { ticking: true } });
-  store.take({ type: "delta", seq: 6, header: { elapsed: 1 } }, [row(2, RUNNING)]);
+  store.take({ type: "delta", seq: 6, packed: ["changed"], header: { elapsed: 1 } }, [row(2, RUNNING)]);
   assert.equal(store.rows.status[2], RUNNING);
   assert.deepEqual(told, [[2]]);
   store.take({ type: "delta", seq: 7, header: { elapsed: 2 } }, []);
@@ -43,9 +43,9 @@ test("a delta tells the views which rows have changed, and a snapshot that all m
 
 test("after a gap the whole state is asked for, and nothing old is taken", () => {
   const { store, sent } = made({ snapshot: snapshot(4, 5), header: {} });
-  store.take({ type: "delta", seq: 5 }, [row(0, RUNNING)]);
+  store.take({ type: "delta", seq: 5, packed: ["changed"] }, [row(0, RUNNING)]);
   assert.equal(store.rows.status[0], 0, "the snapshot holds it already");
-  store.take({ type: "delta", seq: 8 }, [row(1, RUNNING)]);
+  store.take({ type: "delta", seq: 8, packed: ["changed"] }, [row(1, RUNNING)]);
   assert.equal(store.rows.status[1], RUNNING, "what came is right all the same");
   assert.deepEqual(sent.map(({ type }) => type), ["state"]);
 });

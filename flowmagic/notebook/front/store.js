@@ -34,6 +34,8 @@ export class Store {
     /** @type {Detail | null} */
     this.detail = null;
     this.opened = null;
+    /** Which way to look at the instances was chosen; each view of this page shows it. */
+    this.tab = "table";
     this.elapsedAt = performance.now();
     /** @type {Map<string, number>} when the cool-down of each named limit ends, and ("") the run's */
     this.ends = new Map();
@@ -161,7 +163,9 @@ export class Store {
     // Rows and entries are absolute, so what came is right even if something before it is missing.
     if (delta.seq > this.seq + 1) this.askState();
     this.seq = delta.seq;
-    const rows = buffers?.length ? this.rows.apply(buffers[0]) : [];
+    /** @type {Map<string, any>} */
+    const packed = new Map((delta.packed ?? []).map((name, i) => [name, buffers[i]]));
+    const rows = packed.has("changed") ? this.rows.apply(packed.get("changed")) : [];
     if (delta.header) this.takeHeader(delta.header);
     for (const texts of delta.rows ?? []) this.takeTexts(texts);
     for (const detail of delta.details ?? []) {

@@ -23,7 +23,7 @@
  *   copies: CopyDetail[], note: string, output: string, history: AttemptDetail[]}} Detail
  * @typedef {{client: string, n: number, count: number | null, message: string,
  *   line: number | null}} Check
- * @typedef {{type: "delta", seq: number, header?: Partial<Header>, rows?: RowTexts[],
+ * @typedef {{type: "delta", seq: number, packed?: string[], header?: Partial<Header>, rows?: RowTexts[],
  *   details?: Detail[], checks?: Check[]}} Delta
  * @typedef {{type: string, value?: number | null, name?: string, field?: string,
  *   text?: string | null, first?: number, last?: number, index?: number | null}} Command
