@@ -1,14 +1,18 @@
 // One view of a panel: its parts, from top to bottom, and when they draw.
 
+import { Charts } from "./charts.js";
 import { Controls } from "./controls.js";
 import { ParamEditor } from "./editor.js";
 import { element, keepKeys } from "./elements.js";
+import { Graph } from "./graph.js";
 import { Head } from "./head.js";
 import { LimitStrip } from "./limits.js";
 import { Notices } from "./notices.js";
 import { Opened } from "./opened.js";
 import { Overview } from "./overview.js";
 import { Table } from "./table.js";
+import { Tabs } from "./tabs.js";
+import { Timeline } from "./timeline.js";
 
 let made = 0;
 
@@ -21,20 +25,30 @@ export class View {
     /** What had the keyboard when the opened instance was opened. */
     this.opener = null;
     this.head = new Head(this);
+    this.charts = new Charts(this);
     this.controls = new Controls(this);
     this.limits = new LimitStrip(this);
     this.notices = new Notices(this);
     this.editor = new ParamEditor(this);
     this.overview = new Overview(this);
     this.table = new Table(this);
+    this.timeline = new Timeline(this);
+    this.graph = new Graph(this);
+    this.tabs = new Tabs(this, [
+      { key: "table", label: "Table", page: this.table },
+      { key: "timeline", label: "Timeline", page: this.timeline },
+      { key: "graph", label: "Graph", page: this.graph },
+    ]);
     this.opened = new Opened(this);
     /** @type {{draw(): void, remove?(): void}[]} */
-    this.parts = [this.head, this.controls, this.limits, this.notices, this.editor,
-      this.overview, this.table, this.opened];
+    this.parts = [this.head, this.charts, this.controls, this.limits, this.notices, this.editor,
+      this.overview, this.tabs, this.opened];
     this.root = element("div", "fm-panel", { role: "region", "aria-label": "Batch run" },
       element("div", "fm-body", {},
-        ...this.head.roots, ...this.controls.roots, this.limits.root, ...this.notices.roots, this.editor.root,
-        this.overview.root, element("div", "fm-instances", {}, this.table.root, this.opened.root), this.notices.live));
+        ...this.head.roots, this.charts.root, ...this.controls.roots, this.limits.root, ...this.notices.roots,
+        this.editor.root, this.overview.root, this.tabs.root,
+        element("div", "fm-instances", {}, this.table.root, this.timeline.root, this.graph.root, this.opened.root),
+        this.notices.live));
     keepKeys(this.root);
     this.listen();
     el.replaceChildren(this.root);
@@ -78,13 +92,14 @@ export class View {
     this.opener = by;
     this.overview.show(index);
     this.table.show(index);
+    this.timeline.show(index);
     store.open(store.opened === index ? null : index);
   }
 
   close() {
     if (this.store.opened === null) return;
     this.store.open(null);
-    (this.opener ?? this.table.grid).focus();
+    (this.opener ?? this.overview.map).focus();
   }
 
   /** Draw in the next frame, once, however many reasons there are. */
