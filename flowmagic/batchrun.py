@@ -22,6 +22,7 @@ from .limits import Limits
 from .options import Options
 from .params import Batch
 from .records import FAILED, Records, RunCounts
+from .retunes import Retune
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -281,6 +282,11 @@ class BatchRun:
     def limits(self) -> Limits:
         """The limits in force, as one value."""
         return self._limits
+
+    @property
+    def retunes(self) -> list[Retune]:
+        """Which limits were in force since when: those of the start, and the latest 1,000 changes."""
+        return self._course.retunes.kept()
 
     @property
     def limit(self) -> int:

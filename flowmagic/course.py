@@ -27,6 +27,7 @@ from .params import Batch
 from .pool import Pool
 from .records import FAILED, PENDING, RUNNING, SUCCEEDED, Records
 from .recovery import Recovery
+from .retunes import By, Retunes
 
 
 class RunStatus(str, Enum):
@@ -99,6 +100,7 @@ class Course:
         self._on_status = on_status
         self._on_end = on_end
         self._limiter = Limiter(options.limits)
+        self.retunes = Retunes(options.limits)
         self.aimd = None if options.adaptive is None else Aimd(options.adaptive)
         """What moves an adaptive limit; None for one that moves only by hand."""
         self._recovery = Recovery(options.retries, options.max_errors, self.aimd)
@@ -151,11 +153,12 @@ class Course:
         """Keep to other limits from now on, named as in `Limits`; an adaptive one goes on from there."""
         if self.aimd is not None and "concurrency" in changes:
             self.aimd.retune(changes["concurrency"])
-        self._keep_to(replace(self._limiter.limits, **changes))
+        self._keep_to(replace(self._limiter.limits, **changes), "user")
         self._pump()
 
-    def _keep_to(self, limits: Limits) -> None:
+    def _keep_to(self, limits: Limits, by: By) -> None:
         self._limiter.limits = limits
+        self.retunes.note(self.clock() - self.began, limits, by)
         self._engine.resize(limits.concurrency)
         self._on_limits(limits)
 
@@ -399,7 +402,7 @@ class Course:
 
     def _follow_aimd(self) -> None:
         assert self.aimd is not None
-        self._keep_to(replace(self._limiter.limits, concurrency=self.aimd.limit))
+        self._keep_to(replace(self._limiter.limits, concurrency=self.aimd.limit), "adaptive")
         # Not within the end of the instance that is being noted.
         self.loop.call_soon(self._pump)
 

@@ -11,7 +11,7 @@ from pocketflow import AsyncFlow, AsyncNode
 import flowmagic
 from flowmagic import CallLimit, named_limits, remove_limit, set_limit
 from flowmagic.limits import Limits
-from flowmagic.notebook.header import LIMITS_EVERY, News, header_of, shown_limits
+from flowmagic.notebook.header import LIMITS_EVERY, MOST_RETUNES, News, header_of, shown_limits
 from flowmagic.records import Records
 
 from .virtualtime import virtual
@@ -59,6 +59,22 @@ def test_a_panel_without_a_run_has_neither_bounds_nor_cool_down_nor_reason():
         "idle", None, 0.0, "",
     )  # fmt: skip
     assert (idle["limits"], idle["limits_left"], idle["refused"]) == ([], 0, 0)
+    assert idle["retunes"] == []
+
+
+@virtual
+async def test_the_limits_that_were_in_force_are_told_with_who_set_them():
+    """The start, and of many changes the latest: a page that loads late can still draw them."""
+    run = flowmagic.batchflow(AsyncFlow(start=Ask()), rows(9), limit=3)
+    await asyncio.sleep(0.5)
+    run.limit = 2
+    assert header(run)["retunes"] == [[0.0, 3, 0], [0.5, 2, 1]]
+    for limit in range(10, 10 + MOST_RETUNES):
+        run.limit = limit
+    told = header(run)["retunes"]
+    assert len(told) == MOST_RETUNES
+    assert [told[0], told[1], told[-1]] == [[0.0, 3, 0], [0.5, 11, 1], [0.5, 209, 1]]
+    await run
 
 
 @virtual

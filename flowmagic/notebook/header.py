@@ -23,6 +23,9 @@ MOST_LIMITS = 20
 LIMITS_EVERY = 0.2
 """Seconds between two messages that tell how far the named limits are used, at least."""
 
+MOST_RETUNES = 200
+"""Of the changes of the run's limits, how many are told: the start and the latest."""
+
 _NAME = 80  # characters of a limit's name
 _NOTICE = 500
 _SAME = 0.25  # seconds by which two readings of one and the same end may differ
@@ -58,6 +61,7 @@ def header_of(
         "total": records.total,
         "limit": limits.concurrency,
         "per_minute": limits.per_minute,
+        "retunes": _retunes(run),
         "adaptive": None if aimd is None else [aimd.adaptive.minimum, aimd.adaptive.maximum],
         "refused": 0 if aimd is None else aimd.rate_limits,
         "cooling": round(run.cooling, 2) if run is not None and live else 0.0,
@@ -72,6 +76,15 @@ def header_of(
         "limits_left": max(0, len(named_limits()) - MOST_LIMITS),
         "heard": dict(heard),
     }
+
+
+def _retunes(run: BatchRun | None) -> list[list[float]]:
+    if run is None:
+        return []
+    kept = run.retunes
+    if len(kept) > MOST_RETUNES:
+        kept[1 : 1 - MOST_RETUNES] = []
+    return [[round(each.seconds, 3), each.limit, int(each.by == "user")] for each in kept]
 
 
 def _possible(run: BatchRun | None) -> list[str]:

@@ -51,6 +51,8 @@ class Header(TypedDict):
         status: "idle" before the first run, else the run's.
         counts: instances per status, in the order of `records.STATUSES`.
         total: number of rows, None while it is unknown.
+        retunes: since when which limit was in force: `[seconds, limit, by_user]`, the seconds since
+            the run began, `by_user` 1 or 0. The start first, then the latest of the changes.
         adaptive: between what bounds the limit moves by itself; None: only by hand.
         refused: how often a rate limit refused, as an adaptive run counts them.
         cooling: seconds for which nothing starts because a provider asked to wait; the page counts
@@ -71,6 +73,7 @@ class Header(TypedDict):
     total: int | None
     limit: int
     per_minute: float | None
+    retunes: list[list[float]]
     adaptive: list[int] | None
     refused: int
     cooling: float

@@ -17,7 +17,7 @@ export class Store {
     /** @type {Header} */
     this.header = {
       flow: "", status: "idle", counts: [0, 0, 0, 0, 0], total: null, limit: 5, per_minute: null,
-      adaptive: null, refused: 0, cooling: 0, elapsed: 0, ticking: false, nodes: [""], can: [],
+      retunes: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, ticking: false, nodes: [""], can: [],
       notice: "", reason: "", dropped: 0, limits: [], limits_left: 0, heard: {},
     };
     /** @type {Editor} */

@@ -6,8 +6,8 @@
  *   per_minute: number | null, tokens_per_minute: number | null, window: number, running: number,
  *   waiting: number, calls: number | null, tokens: number | null, cooling: number}} LimitState
  * @typedef {{flow: string, status: string, counts: number[], total: number | null, limit: number,
- *   per_minute: number | null, adaptive: number[] | null, refused: number, cooling: number,
- *   elapsed: number, ticking: boolean, nodes: string[], can: string[], notice: string,
+ *   per_minute: number | null, retunes: number[][], adaptive: number[] | null, refused: number,
+ *   cooling: number, elapsed: number, ticking: boolean, nodes: string[], can: string[], notice: string,
  *   reason: string, dropped: number, limits: LimitState[], limits_left: number,
  *   heard: Object<string, number>}} Header
  * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor
