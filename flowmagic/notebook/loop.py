@@ -33,6 +33,18 @@ def find_loop() -> asyncio.AbstractEventLoop | None:
     return getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
 
 
+def hear_during_cells(comm: Any) -> None:
+    """Have the messages of a widget's comm delivered beside cells, where the kernel offers subshells.
+
+    A page sends them to a subshell of their own. From 7.4 on, ipykernel brings those of a comm to
+    whichever shell that comm last published from: a widget that draws what happens on the main
+    loop would be deaf for as long as a cell blocks it. Where ipykernel has no such routing (it is
+    no public part of it), nothing changes.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _, subshell: subshell
+
+
 def goes_on(shell: Any) -> bool:
     """Whether the loop runs on, with somebody watching, after the cell has returned.
 

@@ -32,7 +32,7 @@ from .asked import MOST_PAGES, Asked
 from .detail import row_texts
 from .header import News, header_of, shown_limits
 from .labels import row_labels
-from .loop import find_loop
+from .loop import find_loop, hear_during_cells
 from .paramlist import ParamList
 from .script import joined
 from .wire import (
@@ -118,6 +118,7 @@ class Panel(anywidget.AnyWidget):
         self._heard: dict[str, int] = {}
         self._asked = Asked(lambda: self._records, self._list)
         super().__init__(panel_id=uuid.uuid4().hex)
+        hear_during_cells(self.comm)
         self.on_msg(self._on_msg)
 
     # What the magic calls

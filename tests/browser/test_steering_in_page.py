@@ -261,6 +261,42 @@ def test_one_instance_is_cancelled_from_its_opened_row(notebook):
     expect(button).to_have_count(0)
 
 
+def test_a_cell_that_blocks_until_the_run_has_ended_is_no_bar_to_the_panel(notebook):
+    """The limit and Cancel act while `run.wait()` holds the main thread; a deaf panel never ended it."""
+    cell = "%%batchflow gated --limit 2 -o run\n[{'user_id': i, 'wait': True} for i in range(8)]"
+    book = notebook(SETUP, cell, "run.wait()\nprint('over')")
+    book.run(0)
+    book.run(1)
+    book.until("run.counts.running == 2")
+    book.run(2, wait=False)
+    book.panel.get_by_role("spinbutton", name="Concurrency limit as a number").fill("5")
+    expect(book.panel).to_contain_text("5 running")
+    book.button("Cancel").click()
+    expect(book.panel).to_contain_text("8 cancelled")
+    book.page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'idle'"
+    )
+    assert "over" in book.text(2)
+
+
+def test_a_command_that_a_held_loop_keeps_waiting_says_why(notebook):
+    """Cancel during `time.sleep`: the panel says what it waits for, and acts when the cell lets go."""
+    cell = "%%batchflow gated --limit 2 -o run\n[{'user_id': i, 'wait': True} for i in range(8)]"
+    holds = "import pathlib, time\nwhile not pathlib.Path('let-go').exists(): time.sleep(0.02)"
+    book = notebook(SETUP, cell, holds)
+    book.run(0)
+    book.run(1)
+    book.until("run.counts.running == 2")
+    book.run(2, wait=False)
+    book.button("Cancel").click()
+    expect(book.panel).to_contain_text("a cell holds its event loop")
+    expect(book.panel).to_contain_text("2 running")
+    (book.server.root / "let-go").touch()
+    expect(book.panel).to_contain_text("8 cancelled")
+    expect(book.panel).not_to_contain_text("holds its event loop")
+    (book.server.root / "let-go").unlink()
+
+
 @in_lab
 def test_an_opened_row_shows_its_earlier_attempts(notebook):
     """Folded; what the user has unfolded stays so while the instance goes on."""

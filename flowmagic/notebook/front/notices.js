@@ -3,8 +3,10 @@
 import { element, write } from "./elements.js";
 import { CANCELLED, FAILED, SUCCEEDED } from "./wire.js";
 
-const PATIENCE = 1500; // milliseconds without an answer, after which the kernel is called busy
+const PATIENCE = 1000; // milliseconds without an answer, after which the kernel is called busy
 const QUIET = 5000; // milliseconds between two sentences to a screen reader
+
+const BUSY = "Waiting for the kernel: a cell holds its event loop. Until it lets go no instance goes on either; then this acts.";
 
 export class Notices {
   constructor(view) {
@@ -30,7 +32,7 @@ export class Notices {
     const waiting = store.heard < store.sent && performance.now() - store.sentAt > PATIENCE;
     write(this.notice, gone
       ? "The kernel of this panel is gone: this is the last it sent. Run the cell again for a new panel."
-      : waiting ? "Waiting for the kernel, which is busy with a cell." : header.notice);
+      : waiting ? BUSY : header.notice);
     this.notice.classList.toggle("fm-waiting", waiting && !gone);
     this.speak();
   }
