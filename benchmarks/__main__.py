@@ -4,12 +4,36 @@ from __future__ import annotations
 
 import argparse
 
-from . import calls, cancel, goals, interrupt, lag, memory, overhead, pacing, panel, retune
+from . import (
+    calls,
+    cancel,
+    goals,
+    interrupt,
+    lag,
+    memory,
+    overhead,
+    pacing,
+    panel,
+    retune,
+    steering,
+)
 from .measuring import positive
 
 BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
-    for module in (goals, overhead, lag, memory, cancel, retune, pacing, calls, interrupt, panel)
+    for module in (
+        goals,
+        overhead,
+        lag,
+        memory,
+        cancel,
+        retune,
+        pacing,
+        calls,
+        interrupt,
+        panel,
+        steering,
+    )
 }
 
 

@@ -6,14 +6,9 @@ what is measured is all of them together. It needs the tests' browser (see `test
 
 from __future__ import annotations
 
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
+from .browser import opener, share
 from .figures import Figure, print_figures
 from .measuring import print_heading
 
@@ -118,7 +113,7 @@ def measure(fewer: int, instances: int, changes: int, seconds: int) -> None:
     print_heading()
     limit = max(1, round(changes / PER_INSTANCE * TAKES))
     at_goal = changes == OPTIONS["changes"][0]
-    with _opener() as notebook:
+    with opener(WIRE) as notebook:
         _first_paint(notebook, 10, limit)  # the server reads its files
         figures = []
         for n, most, goal in ((fewer, 250, "fewer"), (instances, 400, "instances")):
@@ -132,38 +127,6 @@ def measure(fewer: int, instances: int, changes: int, seconds: int) -> None:
         at_goal = at_goal and instances == OPTIONS["instances"][0]
         figures += _watched(notebook, instances, limit, seconds, at_goal=at_goal)
     print_figures(figures)
-
-
-@contextmanager
-def _opener() -> Iterator[Any]:
-    """Give a function that opens a notebook with the given cells."""
-    sys.path.insert(0, str(Path(__file__).parent.parent))
-    try:
-        from playwright.sync_api import sync_playwright
-
-        from tests.browser.conftest import QUIET, Notebook, Server
-    except ImportError as error:
-        sys.exit(
-            f"The panel is measured with the tests' browser: pip install -e '.[test]' ({error})"
-        )
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    path = next(filter(None, map(shutil.which, names)), None)
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=path, args=QUIET)
-        server = Server("lab", Path(folder))
-
-        def open_one(*cells: str) -> Any:
-            page = browser.new_context(viewport={"width": 1280, "height": 900}).new_page()
-            page.add_init_script(f"({WIRE})()")
-            book = Notebook(server, page, list(cells))
-            book.run(0)
-            return book
-
-        try:
-            yield open_one
-        finally:
-            browser.close()
-            server.stop()
 
 
 def _setup(instances: int) -> str:
@@ -218,12 +181,12 @@ def _watched(
         figure("wire", watched["bytes"] / took / 1_000, 50, "kB/s", "everything from the server"),
         figure("messages", watched["messages"] / took, 25, "/s", "of any kind"),
         figure(
-            "oldest event to pixel, p95", _share(latencies, 0.95), 100, "ms",
-            f"median {_share(latencies, 0.5) or 0:.0f} ms, of {len(latencies)} deltas",
+            "oldest event to pixel, p95", share(latencies, 0.95), 100, "ms",
+            f"median {share(latencies, 0.5) or 0:.0f} ms, of {len(latencies)} deltas",
         ),
         figure(
-            "frames, p99", _share(frames, 0.99), 25, "ms",
-            f"median {_share(frames, 0.5) or 0:.1f} ms, worst {frames[-1]:.0f} ms",
+            "frames, p99", share(frames, 0.99), 25, "ms",
+            f"median {share(frames, 0.5) or 0:.1f} ms, worst {frames[-1]:.0f} ms",
         ),
         figure("tasks longer than 50 ms", watched["long"], 0, "", f"in {took:.0f} s"),
         figure(
@@ -239,8 +202,3 @@ def _per_change(
     """Return CPU seconds per change of state, and changes per second."""
     changes = max(1, PER_INSTANCE * (after[1] - before[1]))
     return (after[0] - before[0]) / changes, changes / seconds
-
-
-def _share(ordered: list[float], share: float) -> float | None:
-    """Return the value below which a share of them lies."""
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
