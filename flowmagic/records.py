@@ -317,6 +317,10 @@ class Records(Board):
             return {}
         return {**self.base, **row}
 
+    def keeps(self, index: int) -> bool:
+        """Whether the params of a row are still kept."""
+        return isinstance(self.rows, list) or index in self.rows
+
     def trace_of(self, index: int) -> tuple[Sequence[Any], dict[int, dict[str, Any]]]:
         """Return what the node copies of an instance left: the fields, and the extras by place.
 

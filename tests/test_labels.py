@@ -7,6 +7,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowmagic.notebook.columns import Varying
 from flowmagic.notebook.labels import FEW, row_labels
 from flowmagic.records import Records
 
@@ -27,7 +28,9 @@ class Odd:
 def labels(rows, base=None):
     records = Records(base or {}, 0.0, 0)
     records.load(rows)
-    return row_labels(records)
+    varying = Varying(records)
+    varying.look()
+    return row_labels(records, varying)
 
 
 def test_params_that_are_the_same_in_all_rows_are_left_out():

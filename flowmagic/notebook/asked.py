@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterable
 
 from ..instances import Instance
 from ..records import Records
-from .detail import detail_of, row_texts
+from .columns import MOST_COLUMNS, Varying
+from .detail import detail_of
 from .paramlist import ParamList
+from .rowtexts import row_texts
+from .search import Search
 from .wire import Check, Command, Delta, Detail, RowTexts
 
 MOST_PAGES = 4
@@ -26,11 +29,23 @@ class Asked:
     Args:
         records: gives the records of the run that is shown at that moment.
         params: the param list, against which edited texts are read.
+        soon: called with what is to be done in a moment, when the loop has done other things.
+        ready: called when an answer is ready that took its time.
     """
 
-    def __init__(self, records: Callable[[], Records], params: ParamList) -> None:
+    def __init__(
+        self,
+        records: Callable[[], Records],
+        params: ParamList,
+        *,
+        soon: Callable[[Callable[[], None]], None],
+        ready: Callable[[], None],
+    ) -> None:
         self._records = records
         self._params = params
+        self._soon = soon
+        self._ready = ready
+        self.varying = _looked(records())
         self._texts: list[RowTexts] = []
         self._checks: dict[str, Check] = {}
         self._open: dict[str, int] = {}
@@ -38,6 +53,9 @@ class Asked:
         """Opened rows whose state has changed."""
         self._printed: dict[int, int] = {}
         """Of the opened rows, a hash of what they had printed when that was sent."""
+        self._searches: dict[tuple[str, str], tuple[int, Search]] = {}
+        """By page and view: the number of the command that asked, and what looks."""
+        self._searching = False
 
     def take(self, command: Command) -> bool:
         """Take a command if it is a question; return whether it is one."""
@@ -48,8 +66,10 @@ class Asked:
         return True
 
     def forget(self) -> None:
-        """Forget what was asked of a run that is no longer shown."""
+        """Forget what was asked of rows that are no longer shown."""
         self._open.clear()
+        self._searches.clear()
+        self.varying = _looked(self._records())
 
     def note(self, changed: Iterable[int]) -> None:
         """Note which rows have changed, though no delta tells of it."""
@@ -58,7 +78,11 @@ class Asked:
     @property
     def waiting(self) -> bool:
         """Whether an answer is ready to be sent."""
-        return bool(self._texts or self._stale or self._checks)
+        return bool(self._texts or self._stale or self._checks or self._found)
+
+    @property
+    def _found(self) -> list[tuple[str, str]]:
+        return [asker for asker, (_, search) in self._searches.items() if search.done]
 
     def answer(self, delta: Delta, changed: list[int]) -> list[tuple[str, bytes]]:
         """Write all answers into a delta; return those that travel as buffers, by name.
@@ -73,7 +97,12 @@ class Asked:
         if self._checks:
             delta["checks"] = list(self._checks.values())
             self._checks = {}
-        return []
+        packed = []
+        for asker in self._found:
+            n, search = self._searches.pop(asker)
+            delta.setdefault("found", []).append({"client": asker[0], "n": n})
+            packed.append((f"found {asker[0]} {n}", search.packed()))
+        return packed
 
     def _details(self, changed: list[int]) -> list[Detail]:
         records, opened = self._records(), set(self._open.values())
@@ -88,10 +117,10 @@ class Asked:
     # The questions
 
     def _ask_rows(self, command: Command) -> None:
-        first, last = command.get("first"), command.get("last")
-        if isinstance(first, int) and isinstance(last, int):
-            last = min(last, first + _MOST_TEXTS)
-            self._texts = [*self._texts[-2:], row_texts(self._records(), first, last)]
+        wanted = command.get("rows")
+        if isinstance(wanted, list):
+            rows = [index for index in wanted[:_MOST_TEXTS] if isinstance(index, int)]
+            self._texts = [*self._texts[-2:], row_texts(self._records(), rows, self.varying)]
 
     def _ask_open(self, command: Command) -> None:
         client, index = command.get("client", ""), command.get("index")
@@ -101,6 +130,35 @@ class Asked:
             self._stale.add(index)
             while len(self._open) > MOST_PAGES:
                 self._open.pop(next(iter(self._open)))
+
+    def _ask_find(self, command: Command) -> None:
+        client, text, sort = command.get("client", ""), command.get("text"), command.get("sort")
+        keys = self.varying.keys[:MOST_COLUMNS]
+        key = [keys[sort]] if isinstance(sort, int) and 0 <= sort < len(keys) else []
+        search = Search(
+            self._records(),
+            text if isinstance(text, str) else "",
+            *key,
+            sort=bool(key),
+            descending=command.get("descending") is True,
+        )
+        asker = (client, str(command.get("view")))
+        self._searches.pop(asker, None)
+        self._searches[asker] = (command.get("n", 0), search)
+        while len(self._searches) > MOST_PAGES:
+            self._searches.pop(next(iter(self._searches)))
+        if not self._searching:
+            self._searching = True
+            self._search()
+
+    def _search(self) -> None:
+        for _, search in list(self._searches.values()):
+            if not search.done:
+                search.step()
+                self._soon(self._search)
+                return
+        self._searching = False
+        self._ready()
 
     def _ask_check(self, command: Command) -> None:
         client, n, text = command.get("client", ""), command.get("n", 0), command.get("text")
@@ -112,3 +170,10 @@ class Asked:
             "message": reading.message,
             "line": reading.line,
         }
+
+
+def _looked(records: Records) -> Varying:
+    """Return what varies among the first rows: the first message is to tell it already."""
+    varying = Varying(records)
+    varying.look()
+    return varying

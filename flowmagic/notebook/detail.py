@@ -1,4 +1,4 @@
-"""A row in words: its params on one line, and everything about it once it is opened.
+"""Everything about a row, once it is opened.
 
 All of it is bounded in length and has its secrets masked; it becomes text, never markup.
 """
@@ -19,14 +19,13 @@ from ..showing import (
     is_secret,
     key_text,
     masked,
-    params_text,
     secrets_of,
     traceback_text,
 )
 from .cells import name_of
-from .wire import AttemptDetail, CopyDetail, Detail, ParamDetail, RowTexts
+from .columns import equal
+from .wire import AttemptDetail, CopyDetail, Detail, ParamDetail
 
-_LINE = 200  # characters of a row's params
 _VALUE = 400  # characters of one value in an opened row
 _KEY = 60  # of its name
 _OUTPUT = 20_000  # characters of what it printed
@@ -36,24 +35,6 @@ _CONTROLS = re.compile(
 """Escape sequences of a terminal, and control characters that a page cannot show."""
 _MOST_COPIES = 100
 _MOST_PARAMS = 50
-
-
-def row_texts(records: Records, first: int, last: int) -> RowTexts:
-    """Return the params of the rows from `first` up to, not including, `last`, one line each."""
-    first = max(0, first)
-    last = max(first, min(last, len(records)))
-    return {"first": first, "texts": [_row_text(records, index) for index in range(first, last)]}
-
-
-def _row_text(records: Records, index: int) -> str:
-    params = records.merged(index)
-    if not params and index not in _kept(records):
-        return "(no longer kept)"
-    return params_text(params, _LINE)
-
-
-def _kept(records: Records) -> Any:
-    return records.rows if isinstance(records.rows, dict) else range(len(records.rows))
 
 
 def detail_of(records: Records, index: int) -> Detail:
@@ -73,7 +54,7 @@ def detail_of(records: Records, index: int) -> Detail:
     note = ""
     if len(copies) > _MOST_COPIES:
         note = f"The first {_MOST_COPIES} of {len(copies):,} node copies."
-    elif not copies and index not in _kept(records):
+    elif not copies and not records.keeps(index):
         note = "Params and node copies of this row are no longer kept."
     ended = instance.status in (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
     return {
@@ -160,7 +141,7 @@ def _params(
         if before is not None and params is not before:
             if key not in before:
                 mark = "new"
-            elif not _equal(before[key], value):
+            elif not equal(before[key], value):
                 mark = "changed"
         shown.append(
             {
@@ -175,15 +156,6 @@ def _params(
     if len(params) > _MOST_PARAMS:
         shown.append({"key": "…", "value": f"{len(params) - _MOST_PARAMS} more", "mark": ""})
     return shown
-
-
-def _equal(one: object, other: object) -> bool:
-    if one is other:
-        return True
-    try:
-        return bool(type(one) is type(other) and one == other)
-    except Exception:  # noqa: BLE001 - arrays have no truth value; somebody's __eq__ may raise
-        return False
 
 
 def _value(key: object, value: object, secrets: set[str]) -> str:

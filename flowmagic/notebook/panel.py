@@ -29,11 +29,11 @@ from ..params import Batch
 from ..records import Records
 from ..showing import cut, error_text
 from .asked import MOST_PAGES, Asked
-from .detail import row_texts
 from .header import News, header_of, shown_limits
 from .labels import row_labels
 from .loop import find_loop, hear_during_cells
 from .paramlist import ParamList
+from .rowtexts import row_texts
 from .script import joined
 from .wire import (
     Command,
@@ -56,6 +56,7 @@ _PUSH_ROWS = 1_000  # per second, at most, on average: 12 kB, beside some 45 of 
 _MOST_ROWS = 4_096  # rows packed into one delta: packing them takes some milliseconds
 _FIRST_TEXTS = 200  # rows whose params travel unasked
 _STATE = ("snapshot", "header", "texts", "editor")
+_BREATH = 0.001  # seconds that other things have between two slices of what takes its time
 _EMPTY = 2  # entries of a delta that tells nothing
 _TUNABLE = ("concurrency", "per_minute", "tokens_per_minute")
 
@@ -116,7 +117,9 @@ class Panel(anywidget.AnyWidget):
         self._push_due = False
         self._flushed_at = float("-inf")
         self._heard: dict[str, int] = {}
-        self._asked = Asked(lambda: self._records, self._list)
+        self._asked = Asked(
+            lambda: self._records, self._list, soon=self._soon, ready=self._schedule
+        )
         super().__init__(panel_id=uuid.uuid4().hex)
         hear_during_cells(self.comm)
         self.on_msg(self._on_msg)
@@ -141,6 +144,7 @@ class Panel(anywidget.AnyWidget):
         """Give an idle panel its param list."""
         self._list.batch = batch
         self._idle = _records_of(batch)
+        self._asked.forget()
         self._notice, self._refused = "", None
         self._push_soon()
 
@@ -165,8 +169,12 @@ class Panel(anywidget.AnyWidget):
         return state
 
     def _first_texts(self) -> FirstTexts:
-        texts = row_texts(self._records, 0, _FIRST_TEXTS)
-        return {**texts, "labels": row_labels(self._records)}
+        records, varying = self._records, self._asked.varying
+        return {
+            **row_texts(records, range(_FIRST_TEXTS), varying),
+            "columns": varying.columns(),
+            "labels": row_labels(records, varying),
+        }
 
     @property
     def _records(self) -> Records:
@@ -314,6 +322,12 @@ class Panel(anywidget.AnyWidget):
     def _interval() -> float:
         return max(INTERVAL, _SHARE * len(_live))
 
+    def _soon(self, step: Callable[[], None]) -> None:
+        if self._loop is None or not self._loop_is_open():
+            step()
+        else:
+            self._loop.call_later(_BREATH, step)
+
     def _flush(self) -> None:
         self._timer = None
         now = self._flushed_at = self._time()
@@ -321,6 +335,8 @@ class Panel(anywidget.AnyWidget):
             self._pushes = [at for at in self._pushes if at > now]
             self._push_due = True
         n = len(self._records)
+        if self._asked.varying.look():
+            self._push_due = True
         if self._push_due or len(self._changed) > max(_MOST_ROWS, n // 4):
             self._push()
         else:
@@ -332,7 +348,7 @@ class Panel(anywidget.AnyWidget):
             return
         self._pushes = []
         _live.discard(self)
-        if self._changed and self._loop_is_open():
+        if (self._changed or self._asked.varying.behind) and self._loop_is_open():
             self._schedule()
 
     def _push(self) -> None:

@@ -98,16 +98,39 @@ class Editor(TypedDict):
     reason: str
 
 
-class RowTexts(TypedDict):
-    """The params, as text, of consecutive rows from `first`."""
+class Columns(TypedDict):
+    """Which params have a column of their own in the table.
 
-    first: int
+    Attributes:
+        names: of the params that vary, as far as they have one; `more`: how many others vary.
+        same: the params that are the same in all rows, in one line.
+    """
+
+    names: list[str]
+    same: str
+    more: int
+
+
+class RowTexts(TypedDict):
+    """Rows in words.
+
+    Attributes:
+        rows: which they are.
+        texts: their params, in one line each.
+        cells: their params that have columns.
+        outcomes: their last actions or errors; empty before the end.
+    """
+
+    rows: list[int]
     texts: list[str]
+    cells: list[list[str]]
+    outcomes: list[str]
 
 
 class FirstTexts(RowTexts):
-    """The texts of the first rows, and in a small batch what tells its rows apart (`labels.py`)."""
+    """The texts of the first rows, the columns, and in a small batch what tells its rows apart."""
 
+    columns: Columns
     labels: list[str]
 
 
@@ -178,11 +201,19 @@ class Check(TypedDict):
     line: int | None
 
 
+class Found(TypedDict):
+    """That the search which command `n` of a page asked for has ended; a buffer holds what it found."""
+
+    client: str
+    n: int
+
+
 class Delta(TypedDict, total=False):
     """What changed since the message before it.
 
     Attributes:
-        packed: what each of the message's buffers is: "changed" (rows, as `pack_rows` packs them).
+        packed: what each of the message's buffers is: "changed" (rows, as `pack_rows` packs them),
+            "found CLIENT N" (indices of 4 bytes).
     """
 
     type: Literal["delta"]
@@ -192,6 +223,7 @@ class Delta(TypedDict, total=False):
     rows: list[RowTexts]
     details: list[Detail]
     checks: list[Check]
+    found: list[Found]
 
 
 class Command(TypedDict, total=False):
@@ -200,8 +232,10 @@ class Command(TypedDict, total=False):
     Attributes:
         value: of "limit" and "tune"; None at "tune": no such limit.
         name, field: of "tune": the named limit, and which of its limits.
-        text: of "check" and "run"; None at "run": the param list as it stands.
-        first, last: of "rows": whose texts are wanted (`last` not included).
+        text: of "check" and "run"; None at "run": the param list as it stands. Of "find": words.
+        sort, descending: of "find": number of a column, or None.
+        rows: of "rows": whose texts are wanted.
+        view: of "find": which view of the page asks.
         index: of "open"; None closes. Of "cancel": of one instance; without it the whole run.
     """
 
@@ -217,6 +251,7 @@ class Command(TypedDict, total=False):
         "rows",
         "open",
         "check",
+        "find",
         "state",
     ]
     client: str
@@ -225,9 +260,11 @@ class Command(TypedDict, total=False):
     name: str
     field: str
     text: str | None
-    first: int
-    last: int
+    rows: list[int]
+    view: str
     index: int | None
+    sort: int | None
+    descending: bool
 
 
 _ROW = Struct("<IBBHff")  # index, status, earlier attempts, node, started, ended

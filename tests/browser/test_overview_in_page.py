@@ -185,7 +185,7 @@ def test_the_keyboard_reaches_every_cell_and_stays_in_the_panel(notebook):
     count = book.page.evaluate(cells)
     map_ = overview(book)
     map_.focus()
-    said = book.panel.get_by_role("option")
+    said = map_.get_by_role("option")
     expect(said).to_have_text(re.compile(r"^#0, succeeded, Report, .*i=0"))
     for key, index in [
         ("ArrowRight", 1),

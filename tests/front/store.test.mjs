@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Store } from "../../flowmagic/notebook/front/store.js";
-import { RUNNING } from "../../flowmagic/notebook/front/wire.js";
+import { FAILED, RUNNING } from "../../flowmagic/notebook/front/wire.js";
 
 function snapshot(n, seq) {
   const view = new DataView(new ArrayBuffer(12 * n + 4));
@@ -50,13 +50,40 @@ test("after a gap the whole state is asked for, and nothing old is taken", () =>
   assert.deepEqual(sent.map(({ type }) => type), ["state"]);
 });
 
-test("params are asked for a hundred rows at a time, and not twice at once", () => {
+const words = (rows, outcome = "") => ({ rows, texts: rows.map(() => "x"), cells: rows.map(() => ["x"]), outcomes: rows.map(() => outcome) });
+
+test("the words of rows are asked for once, and again when the row has ended since", () => {
   const { store, sent } = made({ snapshot: snapshot(250, 1), header: {} });
-  store.want(195, 205);
-  store.want(195, 205);
-  assert.deepEqual(sent.map(({ first, last }) => [first, last]), [[100, 200], [200, 250]]);
-  store.take({ type: "delta", seq: 2, rows: [{ first: 100, texts: Array(100).fill("x") }] }, []);
-  store.asked.clear();
-  store.want(150, 160);
-  assert.equal(sent.length, 2, "they are known");
+  store.want([195, 7, 196]);
+  store.wantedAt = -Infinity;
+  store.want([195, 7, 196]);
+  assert.deepEqual(sent.map(({ rows }) => rows), [[195, 7, 196]]);
+  store.take({ type: "delta", seq: 2, rows: [words([195, 7, 196])] }, []);
+  store.wantedAt = -Infinity;
+  store.want([7, 195]);
+  assert.equal(sent.length, 1, "they are known");
+  store.take({ type: "delta", seq: 3, packed: ["changed"] }, [row(7, FAILED)]);
+  store.wantedAt = -Infinity;
+  store.want([7, 195]);
+  assert.deepEqual(sent[1].rows, [7], "what it came to is not");
+});
+
+test("what a search found is kept by the number of its question, and others' is not", () => {
+  const { store } = made({ snapshot: snapshot(9, 1), header: {} });
+  const found = (client, n) => ({ client, n });
+  const of = (...rows) => new Uint8Array(Uint32Array.from(rows).buffer);
+  const packed = [`found ${store.client} 4`, "found another 4"];
+  store.take({ type: "delta", seq: 2, packed, found: [found(store.client, 4), found("another", 4)] }, [of(8, 0), of(1)]);
+  assert.deepEqual([...store.found], [[4, Uint32Array.of(8, 0)]]);
+});
+
+test("other columns make all words old", () => {
+  const state = { snapshot: snapshot(3, 1), header: {}, texts: { ...words([0, 1]), columns: { names: ["a"], same: "", more: 0 }, labels: [] } };
+  const { store } = made(state);
+  store.take({ type: "delta", seq: 2, rows: [words([2])] }, []);
+  assert.equal(store.words.size, 3);
+  state.texts = { ...state.texts, columns: { names: ["a", "b"], same: "", more: 0 } };
+  state.snapshot = snapshot(3, 3);
+  store.read();
+  assert.equal(store.words.size, 2);
 });

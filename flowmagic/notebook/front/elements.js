@@ -77,7 +77,7 @@ export function setCooling({ chip, word }, seconds) {
 
 /** Keep the notebook's shortcuts away; they look at the focused element first, then at its parents. */
 export function keepKeys(root) {
-  for (const each of [root, ...root.querySelectorAll("button, input, textarea, summary, [tabindex]")]) {
+  for (const each of [root, ...root.querySelectorAll("button, input, select, textarea, summary, [tabindex]")]) {
     each.setAttribute("data-lm-suppress-shortcuts", "true");
   }
 }

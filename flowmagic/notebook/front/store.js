@@ -1,9 +1,10 @@
-/** @import { Check, Command, Delta, Detail, Editor, Header } from "./wire.js" */
+/** @import { Check, Columns, Command, Delta, Detail, Editor, Header } from "./wire.js" */
 
 import { Rows } from "./rows.js";
 import { CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./wire.js";
 
-const CHUNK = 100; // rows whose params are asked for at once
+const AGAIN = 2000; // milliseconds after which rows are asked for again
+const PAUSE = 60; // ditto, between two questions for rows
 
 /** What is known of one panel in this page. Views register a function to be told of changes. */
 export class Store {
@@ -26,11 +27,22 @@ export class Store {
     /** @type {Check | null} */
     this.check = null;
     this.checkSent = 0;
-    /** @type {Map<number, string>} */
+    /** @type {Map<number, string>} the params of rows, in one line each */
     this.texts = new Map();
+    /** @type {Map<number, {cells: string[], outcome: string}>} what the table says of them */
+    this.words = new Map();
+    /** @type {Columns} */
+    this.columns = { names: [], same: "", more: 0 };
+    /** @type {Set<number>} rows that have ended since their words came */
+    this.stale = new Set();
+    /** @type {Map<number, Uint32Array>} what was found, by the number of the command that asked */
+    this.found = new Map();
     /** @type {string[]} of a small batch: what tells its rows apart */
     this.labels = [];
+    /** @type {Map<number, number>} when rows were asked for whose words have not come */
     this.asked = new Map();
+    this.wantedAt = -Infinity;
+    this.wanting = 0;
     /** @type {Detail | null} */
     this.detail = null;
     this.opened = null;
@@ -71,7 +83,12 @@ export class Store {
   send(command) {
     this.sent += 1;
     this.sentAt = performance.now();
-    this.model.send({ ...command, client: this.client, n: this.sent });
+    try {
+      this.model.send({ ...command, client: this.client, n: this.sent });
+    } catch {
+      this.gone = true; // the kernel's end of the comm, of which nobody has told yet
+      this.tell();
+    }
     return this.sent;
   }
 
@@ -120,11 +137,14 @@ export class Store {
     this.takeHeader(this.model.get("header") ?? {});
     const texts = this.model.get("texts");
     if (texts?.texts) {
-      // The first rows' params have changed: so may have those of the others.
-      if (texts.texts.some((text, i) => this.texts.has(texts.first + i) && this.texts.get(texts.first + i) !== text)) {
+      // The first rows' params or columns have changed: so may have those of the others.
+      const others = JSON.stringify(texts.columns) !== JSON.stringify(this.columns);
+      if (others || texts.texts.some((text, i) => this.texts.has(texts.rows[i]) && this.texts.get(texts.rows[i]) !== text)) {
         this.texts.clear();
+        this.words.clear();
         this.asked.clear();
       }
+      this.columns = texts.columns ?? { names: [], same: "", more: 0 };
       this.takeTexts(texts);
       this.labels = texts.labels ?? [];
     }
@@ -153,8 +173,13 @@ export class Store {
     }
   }
 
-  takeTexts({ first, texts }) {
-    texts.forEach((text, i) => this.texts.set(first + i, text));
+  takeTexts({ rows, texts, cells, outcomes }) {
+    rows.forEach((index, i) => {
+      this.texts.set(index, texts[i]);
+      this.words.set(index, { cells: cells[i], outcome: outcomes[i] });
+      this.asked.delete(index);
+      this.stale.delete(index);
+    });
   }
 
   /** @param {Delta} delta */
@@ -165,7 +190,13 @@ export class Store {
     this.seq = delta.seq;
     /** @type {Map<string, any>} */
     const packed = new Map((delta.packed ?? []).map((name, i) => [name, buffers[i]]));
+    for (const { client, n } of delta.found ?? []) {
+      if (client !== this.client) continue;
+      const bytes = bytesOf(packed.get(`found ${client} ${n}`));
+      this.found.set(n, new Uint32Array(bytes.slice().buffer));
+    }
     const rows = packed.has("changed") ? this.rows.apply(packed.get("changed")) : [];
+    for (const i of rows) if (this.rows.status[i] > RUNNING && this.words.has(i)) this.stale.add(i);
     if (delta.header) this.takeHeader(delta.header);
     for (const texts of delta.rows ?? []) this.takeTexts(texts);
     for (const detail of delta.details ?? []) {
@@ -184,18 +215,22 @@ export class Store {
     this.send({ type: "state" });
   }
 
-  /** Ask for the params of rows about to be seen. */
-  want(first, last) {
+  /** @param {Iterable<number>} rows about to be seen, whose words are asked for */
+  want(rows) {
     const now = performance.now();
-    for (let chunk = Math.floor(first / CHUNK); chunk * CHUNK < last; chunk += 1) {
-      const from = chunk * CHUNK;
-      const to = Math.min(from + CHUNK, this.rows.count);
-      let missing = false;
-      for (let i = Math.max(from, first); i < Math.min(to, last); i += 1) missing ||= !this.texts.has(i);
-      if (!missing || now - (this.asked.get(chunk) ?? -1e9) < 2000) continue;
-      this.asked.set(chunk, now);
-      this.send({ type: "rows", first: from, last: to });
+    if (this.wanting) return;
+    const missing = [...rows].filter((i) => (!this.words.has(i) || this.stale.has(i)) && now - (this.asked.get(i) ?? -1e9) > AGAIN);
+    if (!missing.length) return;
+    if (now - this.wantedAt < PAUSE) {
+      this.wanting = setTimeout(() => {
+        this.wanting = 0;
+        this.tell();
+      }, PAUSE);
+      return;
     }
+    this.wantedAt = now;
+    for (const i of missing) this.asked.set(i, now);
+    this.send({ type: "rows", rows: missing });
   }
 
   open(index) {

@@ -1,40 +1,44 @@
 // The instances as rows: a few elements, moved to where one looks.
 
-import { element, icon, setStatus, write } from "./elements.js";
+import { Arranged } from "./arranged.js";
+import { element, icon, keepKeys, setStatus, write, writeAttribute } from "./elements.js";
+import { Filters } from "./filters.js";
 import { PENDING, STATUSES } from "./wire.js";
 import { duration, number } from "./words.js";
 
 const ROW = 28; // pixels; panel.css agrees
 const POOL = 30; // row elements, however many instances there are
-const COLUMNS = ["#", "status", "node", "params", "seconds"];
+const AHEAD = 40; // rows before and after those seen whose words are asked for
+const TINY = 330; // pixels of width, as the next ones
+const NARROW = 520;
+const WIDE = 760;
+const PARAM = 96; // of a param's column with its gap, at least
+const FIXED = { narrow: 190, medium: 402, wide: 492 }; // of the columns that are no params, and their gaps
+
+/** @typedef {{kind: string, name: string, width: string, sort: string | null, param: number}} Column */
 
 export class Table {
   constructor(view) {
     this.view = view;
     this.active = 0;
     this.height = 10 * ROW;
-    const head = element("div", "fm-row fm-row-head", { role: "row", "aria-rowindex": "1" },
-      ...COLUMNS.map((name, i) => element("span", `fm-cell fm-c${i}`, { role: "columnheader" }, name)));
+    this.width = WIDE;
+    /** @type {Column[]} */
+    this.columns = [];
+    this.shape = "";
+    /** @type {any[]} */
+    this.pool = [];
+    this.filters = new Filters(view, () => this.arranged.wish());
+    this.arranged = new Arranged(view, this.filters);
+    this.same = element("div", "fm-same fm-quiet");
+    this.head = element("div", "fm-row fm-row-head", { role: "row", "aria-rowindex": "1" });
     this.spacer = element("div", "fm-spacer", { role: "presentation" });
     this.scroller = element("div", "fm-scroller", { role: "rowgroup" }, this.spacer);
-    this.grid = element("div", "fm-grid", {
-      role: "grid", "aria-label": "Instances", "aria-colcount": String(COLUMNS.length), tabindex: "0",
-    }, element("div", "", { role: "rowgroup" }, head), this.scroller);
-    this.pool = Array.from({ length: POOL }, () => this.poolRow());
+    this.grid = element("div", "fm-grid", { role: "grid", "aria-label": "Instances", tabindex: "0" },
+      element("div", "", { role: "rowgroup" }, this.head), this.scroller);
     this.empty = element("div", "fm-empty");
-    this.root = element("div", "fm-list", {}, this.grid, this.empty);
+    this.root = element("div", "fm-list", {}, this.filters.root, this.same, this.grid, this.empty);
     this.listen();
-  }
-
-  poolRow() {
-    const svg = icon();
-    const word = element("span", "fm-word");
-    const cells = COLUMNS.map((_, i) => element("span", `fm-cell fm-c${i}`, { role: "gridcell" }));
-    cells[1].append(svg, word);
-    const row = element("div", "fm-row", { role: "row" }, ...cells);
-    row.hidden = true;
-    this.spacer.append(row);
-    return { row, cells, svg, word, index: -1 };
   }
 
   listen() {
@@ -47,28 +51,38 @@ export class Table {
       if (!slot || slot.index < 0) return;
       view.toggle(slot.index, grid);
     });
-    // Asked in every frame, the height would have the page laid out in the midst of drawing.
-    this.resized = new ResizeObserver(([{ contentRect }]) => {
-      this.height = contentRect.height;
+    // Asked in every frame, sizes would have the page laid out in the midst of drawing.
+    this.resized = new ResizeObserver((entries) => {
+      for (const { target, contentRect } of entries) {
+        if (target === scroller) this.height = contentRect.height;
+        else if (contentRect.width) this.width = contentRect.width;
+      }
       view.later();
     });
     this.resized.observe(scroller);
+    this.resized.observe(this.root);
   }
 
   remove() {
     this.resized.disconnect();
+    this.filters.remove();
   }
 
+  // What one does
+
   key(event) {
+    if (event.target !== this.grid) return; // a header's own key
     const { view } = this;
-    const last = view.store.rows.count - 1;
+    const last = this.arranged.count - 1;
     const page = Math.max(1, Math.floor(this.height / ROW) - 1);
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
     if (event.key in steps) {
-      this.active = Math.max(0, Math.min(last, this.active + steps[event.key]));
-      this.reveal(this.active);
+      const from = Math.max(0, this.arranged.placeOf(this.active));
+      const to = Math.max(0, Math.min(last, from + steps[event.key]));
+      if (last >= 0) this.active = this.arranged.at(to);
+      this.reveal(to);
     } else if (event.key === "Enter" || event.key === " ") {
-      if (last >= 0) view.toggle(this.active, this.grid);
+      if (this.arranged.placeOf(this.active) >= 0 && last >= 0) view.toggle(this.active, this.grid);
     } else if (event.key === "Escape") {
       view.close();
     } else {
@@ -81,72 +95,164 @@ export class Table {
   /** Go to an instance, which was opened here or elsewhere. */
   show(index) {
     this.active = index;
-    this.reveal(index);
+    const place = this.arranged.placeOf(index);
+    if (place >= 0) this.reveal(place);
   }
 
-  reveal(index) {
+  reveal(place) {
     const { scroller } = this;
-    const top = index * ROW;
+    const top = place * ROW;
     if (top < scroller.scrollTop) scroller.scrollTop = top;
     const bottom = top + ROW - this.height;
     if (bottom > scroller.scrollTop) scroller.scrollTop = bottom;
   }
 
+  // What one sees
+
   draw() {
-    const { view, scroller, grid } = this;
+    const { view, scroller, grid, arranged } = this;
     const { store } = view;
     const { header } = store;
-    const n = store.rows.count;
+    if (arranged.refresh()) for (const slot of this.pool) slot.index = -1;
+    this.shapeColumns();
+    const n = arranged.count;
+    const all = store.rows.count;
     grid.setAttribute("aria-rowcount", String(header.total === null ? -1 : n + 1));
     const height = `${n * ROW}px`;
     if (this.spacer.style.height !== height) this.spacer.style.height = height;
-    grid.hidden = n === 0;
+    grid.hidden = all === 0;
+    this.filters.root.hidden = all === 0;
     this.empty.hidden = n !== 0;
-    write(this.empty, header.status === "idle" ? "The instances appear here when it runs." : "No instances yet.");
-    if (this.active >= n) this.active = Math.max(0, n - 1);
+    this.filters.draw(n, arranged.asking);
+    const nothing = arranged.asking ? "Asking the kernel, which is busy…" : "No instance is like that.";
+    write(this.empty, all ? nothing : header.status === "idle" ? "The instances appear here when it runs." : "No instances yet.");
+    if (this.active >= all) this.active = Math.max(0, all - 1);
 
     const shown = Math.ceil(this.height / ROW) + 1;
     const spare = Math.max(0, Math.floor((POOL - shown) / 2));
-    const first = Math.max(0, Math.floor(scroller.scrollTop / ROW) - spare);
+    const first = Math.max(0, Math.min(n - POOL, Math.floor(scroller.scrollTop / ROW) - spare));
     const last = Math.min(n, first + POOL);
     const focused = document.activeElement === grid;
-    for (let i = first; i < last; i += 1) this.drawRow(this.pool[i % POOL], i, focused);
+    for (let place = first; place < last; place += 1) this.drawRow(this.pool[place % POOL], place, focused);
     for (const slot of this.pool) {
-      const off = slot.index < first || slot.index >= last;
+      const off = slot.place < first || slot.place >= last;
       if (off && !slot.row.hidden) {
         slot.row.hidden = true;
-        slot.index = -1;
+        slot.place = slot.index = -1;
       }
     }
-    if (n) {
-      grid.setAttribute("aria-activedescendant", `${view.id}-row-${this.active}`);
-      if (!view.gone && first < last) store.want(first, last);
+    writeAttribute(grid, "aria-activedescendant", n ? `${view.id}-row-${this.active}` : "");
+    if (n && !view.gone) {
+      const from = Math.max(0, first - AHEAD);
+      store.want(Array.from({ length: Math.min(n, last + AHEAD) - from }, (_, at) => arranged.at(from + at)));
     }
   }
 
-  drawRow(slot, i, focused) {
+  drawRow(slot, place, focused) {
     const { id, store } = this.view;
-    const { rows, header, texts } = store;
+    const { rows, header, words } = store;
     const { row, cells } = slot;
-    if (slot.index !== i) {
+    const i = this.arranged.at(place);
+    if (slot.index !== i || slot.place !== place) {
       slot.index = i;
-      row.style.transform = `translateY(${i * ROW}px)`;
-      row.setAttribute("aria-rowindex", String(i + 2));
+      slot.place = place;
+      row.style.transform = `translateY(${place * ROW}px)`;
+      row.setAttribute("aria-rowindex", String(place + 2));
       row.id = `${id}-row-${i}`;
       row.hidden = false;
-      write(cells[0], number.format(i));
     }
     setStatus(row, slot.svg, slot.word, STATUSES[rows.status[i]] ?? "pending");
-    write(cells[2], rows.status[i] === PENDING ? "" : header.nodes[rows.node[i]] ?? "");
-    const text = texts.get(i) ?? "…";
-    if (cells[3].textContent !== text) {
-      cells[3].textContent = text;
-      cells[3].title = text;
-    }
+    const known = words.get(i);
     const tries = rows.earlier[i] > 0 ? `×${rows.earlier[i] + 1} ` : "";
-    write(cells[4], tries + duration(store.seconds(i)));
+    const texts = {
+      index: number.format(i),
+      node: rows.status[i] === PENDING ? "" : header.nodes[rows.node[i]] ?? "",
+      params: store.texts.get(i) ?? "…",
+      result: known?.outcome ?? "",
+      seconds: tries + duration(store.seconds(i)),
+    };
+    this.columns.forEach(({ kind, param }, at) => {
+      if (kind === "status") return;
+      const text = kind === "param" ? known?.cells[param] ?? (known ? "" : "…") : texts[kind];
+      const cell = cells[at];
+      if (cell.textContent === text) return;
+      cell.textContent = text;
+      if (kind !== "index" && kind !== "seconds") cell.title = text;
+    });
     const opened = store.opened === i;
     if (row.getAttribute("aria-selected") !== String(opened)) row.setAttribute("aria-selected", String(opened));
     row.classList.toggle("fm-active", focused && i === this.active);
+  }
+
+  // Columns
+
+  /** @returns {Column[]} those that there is room for */
+  fitting() {
+    const { names, more } = this.view.store.columns;
+    const { width } = this;
+    /** @returns {Column} */
+    const column = (kind, name, size, sort = kind, param = -1) => ({ kind, name, width: size, sort, param });
+    const size = width < NARROW ? "narrow" : width < WIDE ? "medium" : "wide";
+    const narrow = size === "narrow";
+    const columns = [column("index", "#", narrow ? "44px" : "58px"), column("status", "status", narrow ? "26px" : "106px")];
+    if (!narrow) columns.push(column("node", "node", "minmax(0, 0.7fr)"));
+    const room = Math.floor((width - FIXED[size]) / PARAM);
+    const all = names.length <= room && !more;
+    // Where not all have room, a line that says all is worth more than the first one or two.
+    const shown = all ? names : names.slice(0, Math.max(0, room - 2));
+    shown.forEach((name, param) => columns.push(column("param", name, "minmax(0, 1fr)", "param", param)));
+    if (!all || !names.length) columns.push(column("params", shown.length ? "all params" : "params", "minmax(0, 2fr)", null));
+    if (size === "wide") columns.push(column("result", "result", "minmax(0, 0.9fr)", null));
+    if (width >= TINY) columns.push(column("seconds", "seconds", narrow ? "66px" : "82px"));
+    return columns;
+  }
+
+  /** Have the columns that fit, and heads to sort by. */
+  shapeColumns() {
+    const { same } = this.view.store.columns;
+    this.same.hidden = !same;
+    write(this.same, same && `The same in all: ${same}`);
+    const columns = this.fitting();
+    const shape = JSON.stringify(columns);
+    if (shape !== this.shape) {
+      this.shape = shape;
+      this.columns = columns;
+      this.grid.setAttribute("aria-colcount", String(columns.length));
+      this.grid.style.setProperty("--fm-columns", columns.map(({ width }) => width).join(" "));
+      this.grid.classList.toggle("fm-narrow", this.width < NARROW);
+      this.head.replaceChildren(...columns.map((column) => this.headCell(column)));
+      keepKeys(this.head);
+      this.spacer.replaceChildren();
+      this.pool = Array.from({ length: POOL }, () => this.poolRow());
+    }
+    columns.forEach(({ sort, param }, at) => {
+      writeAttribute(this.head.children[at], "aria-sort", this.arranged.direction(sort, param));
+    });
+  }
+
+  headCell({ kind, name, sort, param }) {
+    const cell = element("span", `fm-cell fm-col-${kind}`, { role: "columnheader", title: name });
+    if (sort === null) {
+      cell.append(name);
+      return cell;
+    }
+    const button = element("button", "fm-sort", { type: "button" }, element("span", "fm-sort-name", {}, name));
+    button.addEventListener("click", () => {
+      this.scroller.scrollTop = 0;
+      this.arranged.sortBy(sort, param);
+    });
+    cell.append(button);
+    return cell;
+  }
+
+  poolRow() {
+    const svg = icon();
+    const word = element("span", "fm-word");
+    const cells = this.columns.map(({ kind }) => element("span", `fm-cell fm-col-${kind}`, { role: "gridcell" }));
+    cells[1].append(svg, word);
+    const row = element("div", "fm-row", { role: "row" }, ...cells);
+    row.hidden = true;
+    this.spacer.append(row);
+    return { row, cells, svg, word, index: -1, place: -1 };
   }
 }

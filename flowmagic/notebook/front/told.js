@@ -75,7 +75,7 @@ export class Told {
     if (store.texts.has(index)) return;
     this.timer = setTimeout(() => {
       this.asked = -1;
-      store.want(index, index + 1);
+      store.want([index]);
     }, REST);
   }
 

@@ -63,6 +63,7 @@ export class View {
     }
     this.changed = (rows) => {
       this.overview.mark(rows);
+      this.table.arranged.mark();
       this.later();
     };
     this.store.views.add(this.changed);
@@ -100,6 +101,13 @@ export class View {
     if (this.store.opened === null) return;
     this.store.open(null);
     (this.opener ?? this.overview.map).focus();
+  }
+
+  /** @param {{status?: number[], node?: string | null, text?: string}} wish which rows to show, in the table */
+  filter(wish) {
+    this.table.filters.set(wish);
+    this.store.tab = "table";
+    this.later();
   }
 
   /** Draw in the next frame, once, however many reasons there are. */

@@ -11,8 +11,9 @@
  *   reason: string, dropped: number, limits: LimitState[], limits_left: number,
  *   heard: Object<string, number>}} Header
  * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor
- * @typedef {{first: number, texts: string[]}} RowTexts
- * @typedef {{first: number, texts: string[], labels: string[]}} FirstTexts
+ * @typedef {{names: string[], same: string, more: number}} Columns
+ * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[]}} RowTexts
+ * @typedef {RowTexts & {columns: Columns, labels: string[]}} FirstTexts
  * @typedef {{key: string, value: string, mark: string}} ParamDetail
  * @typedef {{node: string, depth: number, params: ParamDetail[], started: number,
  *   seconds: number | null, action: string | null, error: string}} CopyDetail
@@ -24,9 +25,10 @@
  * @typedef {{client: string, n: number, count: number | null, message: string,
  *   line: number | null}} Check
  * @typedef {{type: "delta", seq: number, packed?: string[], header?: Partial<Header>, rows?: RowTexts[],
- *   details?: Detail[], checks?: Check[]}} Delta
+ *   details?: Detail[], checks?: Check[], found?: {client: string, n: number}[]}} Delta
  * @typedef {{type: string, value?: number | null, name?: string, field?: string,
- *   text?: string | null, first?: number, last?: number, index?: number | null}} Command
+ *   text?: string | null, rows?: number[], view?: string, index?: number | null,
+ *   sort?: number | null, descending?: boolean}} Command
  */
 
 export const STATUSES = ["pending", "running", "succeeded", "failed", "cancelled"];

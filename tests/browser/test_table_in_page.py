@@ -1,0 +1,156 @@
+"""The table in a real page: its columns, its order, and which rows it shows."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from .test_panel_in_page import in_lab, started
+
+expect.set_options(timeout=30_000)
+
+SETUP = """
+%load_ext flowmagic
+import asyncio, flowmagic
+from pocketflow import AsyncFlow, AsyncNode
+
+gate = asyncio.Event()
+
+class Load(AsyncNode):
+    async def exec_async(self, prepared):
+        await asyncio.sleep(self.params["nap"])
+
+class Write(AsyncNode):
+    async def exec_async(self, prepared):
+        if self.params["city"] == "Rome":
+            raise ValueError("no road leads there")
+        if self.params["city"] == "Bonn":
+            await gate.wait()
+    async def post_async(self, shared, prepared, executed):
+        return "sent"
+
+load, write = Load(), Write()
+load >> write
+flow = AsyncFlow(start=load)
+"""
+CELL = """%%batchflow flow --limit 50 -o run
+[{"city": ["Oslo", "Rome", "Bonn", "Lima"][i % 4], "nap": (i * 7 % 20) / 100, "model": "m",
+  "api_key": "sk-12345678"} for i in range(20)]"""
+
+
+def begun(notebook, **options):
+    book = started(notebook, CELL, setup=SETUP, **options)
+    book.until("run.counts.running == 5 and run.counts.ended == 15")
+    return book
+
+
+def shown(book, column: str) -> list[str]:
+    """Return the texts of a column, from top to bottom."""
+    rows = book.panel.locator(".fm-spacer > .fm-row:visible")
+    found = rows.evaluate_all(
+        """(rows, column) => rows
+            .map(row => [Number(row.getAttribute("aria-rowindex")), row.querySelector(column).textContent])
+            .sort(([one], [other]) => one - other).map(([, text]) => text)""",
+        column,
+    )
+    return found
+
+
+def header(book, name: str):
+    return book.panel.get_by_role("columnheader", name=name, exact=True)
+
+
+def pick(book, status: str):
+    return book.panel.get_by_role("button", name=re.compile(f"^{status}"))
+
+
+def find(book):
+    return book.panel.get_by_role("searchbox", name="Find in params and errors")
+
+
+def test_params_that_vary_have_columns_and_sort_by_mouse_and_keys(notebook):
+    """Cities, then seconds; a third press gives the order of the params back."""
+    book = begun(notebook)
+    expect(book.panel.locator(".fm-same")).to_have_text("The same in all: model='m', api_key=•••")
+    header(book, "city").get_by_role("button").click()
+    expect(header(book, "city")).to_have_attribute("aria-sort", "ascending")
+    expect(book.row(0)).to_contain_text("Bonn")
+    assert shown(book, ".fm-col-index")[:7] == ["2", "6", "10", "14", "18", "3", "7"]
+    by_time = header(book, "nap").get_by_role("button")
+    by_time.focus()
+    book.page.keyboard.press("Enter")
+    book.page.keyboard.press("Enter")
+    expect(header(book, "nap")).to_have_attribute("aria-sort", "descending")
+    expect(header(book, "city")).not_to_have_attribute("aria-sort", re.compile("."))
+    expect(book.row(0)).to_contain_text("0.19")
+    book.page.keyboard.press("Enter")
+    expect(header(book, "nap")).not_to_have_attribute("aria-sort", re.compile("."))
+    expect(book.row(0)).to_contain_text("Oslo")
+    header(book, "seconds").get_by_role("button").click()
+    expect(header(book, "seconds")).to_have_attribute("aria-sort", "ascending")
+    book.page.wait_for_function(
+        """() => document.querySelector('[aria-rowindex="2"] .fm-col-index').textContent === "0" """
+    )
+
+
+def test_rows_are_filtered_by_status_node_and_text(notebook):
+    """Errors are found too; what is shown is counted, and Show all gives all back."""
+    book = begun(notebook)
+    pick(book, "failed").click()
+    expect(book.panel).to_contain_text("5 of 20 shown")
+    assert set(shown(book, ".fm-col-index")) == {"1", "5", "9", "13", "17"}
+    assert set(shown(book, ".fm-col-result")) == {"ValueError: no road leads there"}
+    pick(book, "running").click()
+    expect(book.panel).to_contain_text("10 of 20 shown")
+    find(book).fill("road city=rome")
+    expect(book.panel).to_contain_text("5 of 20 shown")
+    find(book).fill("nowhere")
+    expect(book.panel).to_contain_text("No instance is like that.")
+    book.panel.get_by_role("button", name="Show all").click()
+    expect(book.row(19)).to_be_visible()
+    expect(find(book)).to_have_value("")
+    book.panel.get_by_role("combobox", name="Node").select_option("Write")
+    expect(book.panel).to_contain_text("20 of 20 shown")
+    find(book).fill("sk-12345678")
+    expect(book.panel).to_contain_text("No instance is like that.")
+
+
+@in_lab
+def test_a_filtered_table_follows_the_run(notebook):
+    """A row that is no longer running leaves the running ones, and comes to the succeeded."""
+    book = begun(notebook)
+    pick(book, "running").click()
+    expect(book.panel).to_contain_text("5 of 20 shown")
+    book.value("[gate.set()] and 0")
+    expect(book.panel).to_contain_text("No instance is like that.")
+    pick(book, "running").click()
+    expect(book.row(2)).to_contain_text("sent")
+
+
+@in_lab
+def test_keys_move_through_the_rows_as_they_are_shown(notebook):
+    """Down goes to the next one of the order, Enter opens it, Escape goes back."""
+    book = begun(notebook)
+    header(book, "#").get_by_role("button").click()
+    header(book, "#").get_by_role("button").click()
+    expect(book.row(0)).to_contain_text("19")
+    grid = book.panel.get_by_role("grid", name="Instances")
+    grid.focus()
+    book.page.keyboard.press("Home")
+    book.page.keyboard.press("ArrowDown")
+    book.page.keyboard.press("ArrowDown")
+    book.page.keyboard.press("Enter")
+    expect(book.panel.get_by_role("region", name="Opened instance")).to_contain_text("Instance 17")
+    book.page.keyboard.press("Escape")
+    assert book.page.evaluate("() => document.activeElement.getAttribute('role')") == "grid"
+
+
+@in_lab
+def test_a_narrow_table_can_be_read(notebook):
+    """At 400 pixels a row says its params, and nothing is cut off at the right."""
+    book = begun(notebook, width=400)
+    expect(book.row(0)).to_contain_text("city='Oslo'")
+    assert book.row(0).evaluate("row => row.scrollWidth <= row.clientWidth")
+    params = book.row(0).locator(".fm-col-params").bounding_box()
+    assert params["width"] > 90
