@@ -7,6 +7,7 @@ import { PENDING, STATUSES } from "./wire.js";
 import { duration, number } from "./words.js";
 
 const ROW = 28; // pixels; panel.css agrees
+const HEAD = 29; // pixels of the head, ditto
 const POOL = 30; // row elements, however many instances there are
 const AHEAD = 40; // rows before and after those seen whose words are asked for
 const TINY = 330; // pixels of width, as the next ones
@@ -33,17 +34,17 @@ export class Table {
     this.same = element("div", "fm-same fm-quiet");
     this.head = element("div", "fm-row fm-row-head", { role: "row", "aria-rowindex": "1" });
     this.spacer = element("div", "fm-spacer", { role: "presentation" });
-    this.scroller = element("div", "fm-scroller", { role: "rowgroup" }, this.spacer);
-    this.grid = element("div", "fm-grid", { role: "grid", "aria-label": "Instances", tabindex: "0" },
-      element("div", "", { role: "rowgroup" }, this.head), this.scroller);
+    // It scrolls itself, so that whoever has the keyboard on it can scroll it.
+    this.grid = element("div", "fm-grid fm-scroller", { role: "grid", "aria-label": "Instances", tabindex: "0" },
+      element("div", "fm-grid-head", { role: "rowgroup" }, this.head), element("div", "", { role: "rowgroup" }, this.spacer));
     this.empty = element("div", "fm-empty");
     this.root = element("div", "fm-list", {}, this.filters.root, this.same, this.grid, this.empty);
     this.listen();
   }
 
   listen() {
-    const { view, scroller, grid, spacer } = this;
-    scroller.addEventListener("scroll", () => view.later(), { passive: true });
+    const { view, grid, spacer } = this;
+    grid.addEventListener("scroll", () => view.later(), { passive: true });
     grid.addEventListener("keydown", (event) => this.key(event));
     grid.addEventListener("focus", () => view.later());
     spacer.addEventListener("click", (event) => {
@@ -54,12 +55,12 @@ export class Table {
     // Asked in every frame, sizes would have the page laid out in the midst of drawing.
     this.resized = new ResizeObserver((entries) => {
       for (const { target, contentRect } of entries) {
-        if (target === scroller) this.height = contentRect.height;
+        if (target === grid) this.height = contentRect.height - HEAD;
         else if (contentRect.width) this.width = contentRect.width;
       }
       view.later();
     });
-    this.resized.observe(scroller);
+    this.resized.observe(grid);
     this.resized.observe(this.root);
   }
 
@@ -100,17 +101,17 @@ export class Table {
   }
 
   reveal(place) {
-    const { scroller } = this;
+    const { grid } = this;
     const top = place * ROW;
-    if (top < scroller.scrollTop) scroller.scrollTop = top;
+    if (top < grid.scrollTop) grid.scrollTop = top;
     const bottom = top + ROW - this.height;
-    if (bottom > scroller.scrollTop) scroller.scrollTop = bottom;
+    if (bottom > grid.scrollTop) grid.scrollTop = bottom;
   }
 
   // What one sees
 
   draw() {
-    const { view, scroller, grid, arranged } = this;
+    const { view, grid, arranged } = this;
     const { store } = view;
     const { header } = store;
     if (arranged.refresh()) for (const slot of this.pool) slot.index = -1;
@@ -130,7 +131,7 @@ export class Table {
 
     const shown = Math.ceil(this.height / ROW) + 1;
     const spare = Math.max(0, Math.floor((POOL - shown) / 2));
-    const first = Math.max(0, Math.min(n - POOL, Math.floor(scroller.scrollTop / ROW) - spare));
+    const first = Math.max(0, Math.min(n - POOL, Math.floor(grid.scrollTop / ROW) - spare));
     const last = Math.min(n, first + POOL);
     const focused = document.activeElement === grid;
     for (let place = first; place < last; place += 1) this.drawRow(this.pool[place % POOL], place, focused);
@@ -238,7 +239,7 @@ export class Table {
     }
     const button = element("button", "fm-sort", { type: "button" }, element("span", "fm-sort-name", {}, name));
     button.addEventListener("click", () => {
-      this.scroller.scrollTop = 0;
+      this.grid.scrollTop = 0;
       this.arranged.sortBy(sort, param);
     });
     cell.append(button);
