@@ -9,6 +9,7 @@ from . import (
     cancel,
     goals,
     interrupt,
+    journal,
     lag,
     memory,
     overhead,
@@ -31,6 +32,7 @@ BENCHMARKS = {
         pacing,
         calls,
         interrupt,
+        journal,
         panel,
         steering,
     )

@@ -6,6 +6,7 @@
     ├── LimitError (ValueError)         a limit that cannot be kept
     ├── NoRunningLoopError (RuntimeError)  batchflow() was called where no event loop runs
     ├── BlockedLoopError (RuntimeError)    a wait would block the event loop of this thread
+    ├── JournalError (RuntimeError)     a journal cannot be written, read, or resumed from
     ├── MissingExtraError (ImportError)    an optional package is needed
     └── InstancesFailedError            raised by BatchRun.raise_for_failures()
 
@@ -45,6 +46,10 @@ class NoRunningLoopError(FlowmagicError, RuntimeError):
 
 class BlockedLoopError(FlowmagicError, RuntimeError):
     """A blocking wait was asked for on a thread whose event loop would stand still meanwhile."""
+
+
+class JournalError(FlowmagicError, RuntimeError):
+    """A journal cannot be written or read, or a run cannot be resumed from it."""
 
 
 class MissingExtraError(FlowmagicError, ImportError):

@@ -40,6 +40,7 @@ TINY = {
     "retune": (["--low", "2", "--high", "6", *ONCE], "2 -> 6"),
     "pacing": (["--per-minute", "60000", "--starts", "20", "--limit", "5"], "off the pace"),
     "calls": (["--calls", "200", "--slots", "2", *ONCE], "uncontended call"),
+    "journal": (["--instances", "50", "--kills", "1", *ONCE], "run twice after a kill"),
     "goals": (["--rounds", "1", "--divide-by", "500"], "CPU / aiometer: 3 nodes, at once"),
 }
 
@@ -75,8 +76,8 @@ def test_every_benchmark_is_listed_and_tried_here():
         for path in (ROOT / "benchmarks").glob("*.py")
         if "OPTIONS = {" in path.read_text(encoding="utf-8")
     }
-    # The panel's needs a browser: it is tried among the tests that have one.
-    assert modules == {*TINY, "panel"}
+    # These need a browser: they are tried among the tests that have one.
+    assert modules == {*TINY, "panel", "steering"}
     assert all(f"\n    {name}" in listed for name in modules)
 
 

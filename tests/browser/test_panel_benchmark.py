@@ -1,4 +1,4 @@
-"""The benchmark of the panel runs; how fast the panel is, is not tested: machines differ."""
+"""The benchmarks of the panel run; how fast the panel is, is not tested: machines differ."""
 
 from __future__ import annotations
 
@@ -24,3 +24,15 @@ def test_the_benchmark_of_the_panel_prints_its_table(server):
     for what in ("first paint: 100 instances", "wire", "oldest event", "frames", "CPU"):
         assert what in done.stdout
     assert "not measured" not in done.stdout
+
+
+@in_lab
+def test_the_benchmark_of_steering_prints_its_table(server):
+    """In each state of the kernel, the slider and Cancel have acted."""
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "steering", "--moves", "3"],
+        cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    for what in ("idle kernel", "a `--wait` cell", "a cell in run.wait()"):
+        assert f"p95: {what}" in done.stdout

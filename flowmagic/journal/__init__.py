@@ -1,0 +1,24 @@
+"""What survives a kernel: each instance of a run, in a file.
+
+`recording` writes a run down, through `writer` and `file`, and finds what can be taken over;
+`fingerprint` knows flows and params again; `encoding` says which form values have. `reading` opens a
+journal to look at its runs (`written`: their instances), `comparing` says what changed between two,
+`script` makes a Python script of one.
+"""
+
+from __future__ import annotations
+
+from .encoding import Unwritable, decoded, encoded, register
+from .reading import Journal, JournalRun, open_journal
+from .written import JournalInstance
+
+__all__ = [
+    "Journal",
+    "JournalInstance",
+    "JournalRun",
+    "Unwritable",
+    "decoded",
+    "encoded",
+    "open_journal",
+    "register",
+]

@@ -1,0 +1,170 @@
+"""The file of a journal: an SQLite database in WAL mode, which one kernel writes and many may read.
+
+A process that is killed leaves it whole: what was committed stays. Only its owner may read it.
+"""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import secrets
+import sqlite3
+from typing import Any
+
+from ..errors import JournalError, found
+
+VERSION = 1
+"""Of the tables; a file with a greater one is refused."""
+
+_APPLICATION = (
+    0x666C6F77  # "flow", in the header of the file: what tells a journal from other databases
+)
+_PATIENCE = 10.0  # seconds to wait for another kernel that writes
+
+_TABLES = """
+CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB);
+CREATE TABLE runs (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    flow TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    sources TEXT NOT NULL,
+    options TEXT NOT NULL,
+    base TEXT,
+    began REAL NOT NULL,
+    status TEXT NOT NULL,
+    seconds REAL,
+    total INTEGER,
+    retunes TEXT
+);
+CREATE TABLE instances (
+    run TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    key TEXT NOT NULL,
+    params TEXT,
+    status TEXT NOT NULL,
+    attempts INTEGER NOT NULL,
+    started REAL,
+    ended REAL,
+    copies TEXT,
+    result TEXT,
+    unwritten TEXT,
+    error TEXT,
+    output TEXT,
+    writes TEXT,
+    restored TEXT,
+    PRIMARY KEY (run, position)
+) WITHOUT ROWID;
+CREATE INDEX by_key ON instances (key, status);
+"""
+
+
+def open_file(path: Any, *, write: bool, full: bool = False) -> sqlite3.Connection:
+    """Open a journal; make one if it is to be written and there is none.
+
+    Args:
+        full: whether each transaction waits until the disk has it, so that it outlives a loss of
+            power and not only the end of the process.
+
+    Raises:
+        JournalError: it is no journal, or one of a later flowmagic, or cannot be opened.
+    """
+    place = _checked(path)
+    existed = place.exists() and place.stat().st_size > 0
+    if not existed and not write:
+        raise JournalError(f"There is no journal {str(place)!r}.")
+    try:
+        if not existed:
+            os.close(os.open(place, os.O_CREAT | os.O_RDWR, 0o600))
+        connection = sqlite3.connect(
+            place if write else f"{place.absolute().as_uri()}?mode=ro",
+            timeout=_PATIENCE,
+            isolation_level=None,
+            check_same_thread=False,
+            uri=not write,
+        )
+        try:
+            _prepare(connection, place, existed=existed, write=write, full=full)
+        except BaseException:
+            connection.close()
+            raise
+    except (OSError, sqlite3.Error) as error:
+        raise JournalError(_reason(place, error, write=write)) from None
+    return connection
+
+
+def _checked(path: Any) -> pathlib.Path:
+    if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
+        raise JournalError(
+            f"journal is {found(path)}, not a path. Write for example journal='runs.journal'."
+        )
+    place = pathlib.Path(os.path.expanduser(os.fspath(path)))
+    if place.is_dir():
+        raise JournalError(
+            f"{str(place)!r} is a folder. Write for example journal={str(place / 'runs.journal')!r}."
+        )
+    if not place.parent.is_dir():
+        raise JournalError(f"There is no folder {str(place.parent)!r} to write a journal to.")
+    return place
+
+
+def _prepare(
+    connection: sqlite3.Connection, place: pathlib.Path, *, existed: bool, write: bool, full: bool
+) -> None:
+    if write:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
+        if not existed or _is_empty(connection):
+            _make(connection)
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if application != _APPLICATION:
+        raise JournalError(
+            f"{str(place)!r} is a database, but no journal of flowmagic. Choose another path."
+        )
+    if version > VERSION:
+        raise JournalError(
+            f"{str(place)!r} was written by a later flowmagic (version {version} of its tables; "
+            f"this one knows {VERSION}). Upgrade: pip install -U jupyter-flowmagic"
+        )
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+    return bool(tables == 0)
+
+
+def _make(connection: sqlite3.Connection) -> None:
+    # Two kernels may do so at once: the second one finds the tables.
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _is_empty(connection):
+            for statement in _TABLES.split(";"):
+                connection.execute(statement)
+            connection.execute("INSERT INTO meta VALUES ('key', ?)", (secrets.token_bytes(32),))
+            connection.execute(f"PRAGMA application_id={_APPLICATION}")
+            connection.execute(f"PRAGMA user_version={VERSION}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def _reason(place: pathlib.Path, error: Exception, *, write: bool) -> str:
+    text = str(error)
+    if "not a database" in text:
+        return f"{str(place)!r} is no journal of flowmagic. Choose another path."
+    if "malformed" in text:
+        return (
+            f"{str(place)!r} is damaged ({text}). It is left as it is; write to another path, and read "
+            "what can be read of it with flowmagic.open_journal."
+        )
+    if isinstance(error, PermissionError) or "readonly" in text or "unable to open" in text:
+        return f"{str(place)!r} cannot be {'written' if write else 'read'} ({text})."
+    return f"{str(place)!r} cannot be opened: {text}."
+
+
+def key_of(connection: sqlite3.Connection) -> bytes:
+    """Return the key of the hashes by which params are recognised."""
+    (key,) = connection.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()
+    return bytes(key)

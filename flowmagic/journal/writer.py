@@ -1,0 +1,131 @@
+"""Writes to a journal in a thread of its own, so that no disk holds up the loop.
+
+What is handed over is written at once, everything that waits in one transaction. Where that fails
+(a full disk, another kernel that does not let go) it is kept and tried again; the run goes on.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import operator
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from .file import open_file
+
+_AGAIN = 1.0  # seconds between two attempts
+_LAST = 30.0  # seconds for which is tried, after the end, what could not be written before
+_TOGETHER = 2_000  # statements of one transaction
+
+_SQL = operator.itemgetter(0)
+
+Statement = tuple[str, "tuple[Any, ...]"]
+
+
+class Writer:
+    """Writes statements, in the order in which they come.
+
+    Args:
+        path: of the journal; opened here and now, so that what is wrong with it is told at once.
+        full: see `open_file`.
+        told: called in the writer's thread whenever more was written, or nothing can be.
+
+    Attributes:
+        trouble: why nothing can be written at the moment; empty if all is well.
+        lost: how many statements were given up at the end, and `reason`: why.
+    """
+
+    def __init__(self, path: Any, *, full: bool, told: Callable[[], None]) -> None:
+        self.connection = open_file(path, write=True, full=full)
+        self.trouble = ""
+        self.reason = ""
+        self.lost = 0
+        self.written = 0
+        """How many statements are on disk, or were given up."""
+        self._told = told
+        self._queue: queue.SimpleQueue[Statement | None] = queue.SimpleQueue()
+        self._held: list[Statement] = []
+        self._ending = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="flowmagic-journal", daemon=True)
+        self._thread.start()
+
+    def put(self, sql: str, *values: Any) -> None:
+        """Have a statement written."""
+        self._queue.put((sql, values))
+
+    def end(self) -> None:
+        """Write what is left, try that once more if it cannot be written, and close the file."""
+        self._ending.set()
+        self._queue.put(None)
+
+    def join(self, timeout: float | None = None) -> None:
+        """Wait until that is done."""
+        self._thread.join(timeout)
+
+    def _run(self) -> None:
+        more = True
+        while more:
+            more = self._collect()
+            while self._held and not self._write():
+                if not self._ending.wait(_AGAIN):
+                    continue
+                while more and (more := self._collect()):
+                    pass
+                self._last_attempts()
+        with contextlib.suppress(sqlite3.Error):
+            self.connection.close()
+        self._told()
+
+    def _last_attempts(self) -> None:
+        """Try a while longer what could not be written when the end came; then give it up."""
+        until = time.monotonic() + _LAST
+        while not self._write() and time.monotonic() < until:
+            time.sleep(_AGAIN)
+        self.reason, self.trouble = self.trouble, ""
+        self.lost += len(self._held)
+        self.written += len(self._held)
+        self._held = []
+
+    def _collect(self) -> bool:
+        """Take what has come in, waiting for the first; return whether there may be more."""
+        item = self._queue.get()
+        while item is not None:
+            self._held.append(item)
+            if len(self._held) >= _TOGETHER:
+                return True
+            try:
+                item = self._queue.get_nowait()
+            except queue.Empty:
+                return True
+        return False
+
+    def _write(self) -> bool:
+        connection = self.connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                # Like ones together: each call on its own would ask for Python's lock again.
+                for sql, group in itertools.groupby(self._held, key=_SQL):
+                    connection.executemany(sql, [values for _, values in group])
+                connection.execute("COMMIT")
+            except BaseException:
+                with contextlib.suppress(sqlite3.Error):
+                    connection.execute("ROLLBACK")
+                raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
+            self._note(str(error))
+            return False
+        self.written += len(self._held)
+        self._held = []
+        self.trouble = ""
+        self._told()
+        return True
+
+    def _note(self, trouble: str) -> None:
+        self.trouble = trouble
+        self._told()

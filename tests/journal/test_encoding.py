@@ -1,0 +1,168 @@
+"""Values as text, and back, with nothing run on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import json
+import math
+import pathlib
+import uuid
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowmagic.errors import JournalError
+from flowmagic.journal import encoding
+from flowmagic.journal.encoding import Unwritable, decoded, encoded, register
+from flowmagic.showing import MASK
+
+KEYS = (
+    st.text(max_size=5) | st.integers() | st.tuples(st.integers(), st.text(max_size=3)) | st.none()
+)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary()
+    | st.datetimes(timezones=st.none() | st.just(dt.timezone.utc))
+    | st.dates()
+    | st.times()
+    | st.timedeltas(min_value=dt.timedelta(-1_000), max_value=dt.timedelta(1_000))
+    | st.decimals(allow_nan=False)
+    | st.uuids()
+    | st.complex_numbers(allow_nan=False)
+    | st.frozensets(st.integers() | st.text(max_size=3))
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(KEYS, inner),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_a_value_comes_back_as_it_was(value):
+    """Its type too, at any depth, with keys of any kind."""
+    again = decoded(encoded(value))
+    assert again == value
+    assert type(again) is type(value)
+
+
+@given(st.dictionaries(st.sampled_from(["$bytes", "$dict", "$x", "a"]), st.text(max_size=4)))
+def test_a_dict_that_looks_like_a_tag_is_none(value):
+    """Somebody's keys may begin with $."""
+    assert decoded(encoded(value)) == value
+
+
+def test_what_is_not_finite_has_a_form():
+    """JSON itself has none for it."""
+    text = encoded([math.nan, math.inf, -math.inf])
+    json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    nan, *others = decoded(text)
+    assert math.isnan(nan)
+    assert others == [math.inf, -math.inf]
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Answer:
+    text: str
+    scores: tuple[float, ...] = ()
+
+
+class Name(str):
+    """A kind of text."""
+
+
+def test_classes_come_back_as_what_they_hold():
+    """A name in a file never leads to a class."""
+    assert decoded(encoded(Answer("yes", (0.5,)))) == {"text": "yes", "scores": (0.5,)}
+    assert decoded(encoded(Colour.RED)) == "red"
+    assert decoded(encoded(pathlib.Path("a/b"))) == pathlib.PurePath("a/b")
+    assert type(decoded(encoded(Name("n")))) is str
+    assert decoded('{"$os.system": "true"}') == {"$os.system": "true"}
+
+
+def test_numpy_comes_back_as_numpy():
+    """Scalars with their type, arrays with their shape."""
+    np = pytest.importorskip("numpy")
+    scalar = decoded(encoded(np.float32(0.1)))
+    assert (scalar, type(scalar)) == (np.float32(0.1), np.float32)
+    array = np.arange(6, dtype="int16").reshape(2, 3)
+    again = decoded(encoded({"a": array}))["a"]
+    assert again.dtype == array.dtype
+    assert (again == array).all()
+
+
+def test_pydantic_models_are_written_by_their_fields():
+    """Wherever pydantic is there."""
+    pydantic = pytest.importorskip("pydantic")
+
+    class Reply(pydantic.BaseModel):
+        text: str
+        n: int = 1
+
+    assert decoded(encoded(Reply(text="hi"))) == {"text": "hi", "n": 1}
+
+
+class Odd:
+    def __init__(self, n):
+        self.n = n
+
+
+def test_what_has_no_form_is_named_with_its_place_and_the_way_out():
+    """The message says where it stands and what to write."""
+    with pytest.raises(Unwritable) as caught:
+        encoded({"a": [1, Odd(2)]})
+    assert "['a'][1] is of class" in str(caught.value)
+    assert "register(Odd, write, read)" in str(caught.value)
+    deep: list = []
+    for _ in range(60):
+        deep = [deep]
+    with pytest.raises(Unwritable, match="nested"):
+        encoded(deep)
+
+
+def test_a_registered_class_comes_back_as_itself(monkeypatch):
+    """And its name cannot be taken by another one."""
+    monkeypatch.setattr(encoding, "_registered", {})
+    monkeypatch.setattr(encoding, "_readers", {})
+    register(Odd, lambda odd: odd.n, Odd)
+    again = decoded(encoded([Odd(7)]))[0]
+    assert (type(again), again.n) == (Odd, 7)
+    with pytest.raises(JournalError, match="taken"):
+        register(Name, str, Name, name="Odd")
+    with pytest.raises(JournalError, match="taken"):
+        register(Name, str, Name, name="bytes")
+
+
+def test_secrets_are_masked_by_their_names_and_wherever_they_stand():
+    """In a text that quotes one, too."""
+    text = encoded({"api_key": "sk-123456", "note": "used sk-123456"}, {"sk-123456"})
+    assert decoded(text) == {"api_key": MASK, "note": f"used {MASK}"}
+    assert "sk-123456" in encoded({"api_key": "sk-123456"})
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text):
+    """Never run, and never another error."""
+    try:
+        decoded(text)
+    except JournalError as error:
+        assert "no value of a journal" in str(error)
+
+
+def test_uuids_and_decimals_keep_their_digits():
+    """1.10 is not 1.1."""
+    assert str(decoded(encoded(decimal.Decimal("1.10")))) == "1.10"
+    some = uuid.UUID(int=7)
+    assert decoded(encoded(some)) == some
