@@ -20,6 +20,7 @@ from .errors import (
     FlowError,
     FlowmagicError,
     InstancesFailedError,
+    JournalError,
     LimitError,
     MissingExtraError,
     NoRunningLoopError,
@@ -27,13 +28,14 @@ from .errors import (
 )
 from .flows import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
 from .instances import Attempt, Instance, NodeCopy
+from .journal import open_journal
 from .nodes.adaptive import AdaptiveThrottledNode
 from .nodes.throttled import ThrottledParallelBatchNode
 from .params import grid
 from .presets import FlowPresets, Presets
 from .records import RunCounts, Status
 from .recovery import Retries
-from .starting import batchflow, run_batch
+from .starting import batchflow, resume, run_batch
 
 __version__ = "0.1.0.dev0"
 
@@ -51,6 +53,7 @@ __all__ = [
     "FlowmagicError",
     "Instance",
     "InstancesFailedError",
+    "JournalError",
     "LimitError",
     "LimiterRegistry",
     "MissingExtraError",
@@ -70,7 +73,9 @@ __all__ = [
     "limit",
     "load_ipython_extension",
     "named_limits",
+    "open_journal",
     "remove_limit",
+    "resume",
     "run_batch",
     "set_limit",
     "unload_ipython_extension",

@@ -18,6 +18,7 @@ from .adaptive import Aimd
 from .course import Course, Post, RunStatus
 from .errors import InstancesFailedError, MissingExtraError
 from .instances import Instance, Instances
+from .journal.recording import Recording
 from .limits import Limits
 from .options import Options
 from .params import Batch
@@ -110,6 +111,11 @@ class BatchRun:
     def reason(self) -> str:
         """Why the run stopped by itself (`max_errors`, a used-up quota); empty if it did not."""
         return self._course.reason
+
+    @property
+    def journal(self) -> Recording | None:
+        """What writes the run down, with its path and its troubles; None: nothing does."""
+        return self._course.journal
 
     @property
     def adaptive(self) -> Aimd | None:

@@ -20,6 +20,7 @@ from .adaptive import Aimd
 from .engines.local import LocalEngine
 from .errors import from_users_frame
 from .feed import Feed
+from .journal.recording import Recording, options_kept
 from .limits import Limiter, Limits
 from .options import Options
 from .output import Outputs
@@ -85,6 +86,14 @@ class Course:
         self.records = Records(flow.params, self.began, options.keep)
         if options.capture:
             self.records.outputs = Outputs(self.records.status)
+        self.journal = (
+            None
+            if options.journal is None
+            else Recording(
+                options.journal, flow, self.records, loop, kept_to=options_kept(options)
+            )
+        )
+        """Where the run is written down; None: nowhere."""
         self.status = RunStatus.RUNNING
         self.ended = False
         self.error: BaseException | None = None
@@ -123,6 +132,7 @@ class Course:
             on_interrupt=self._interrupted,
             on_failure=self._failed,
             on_success=None if self.aimd is None else self._succeeded,
+            journal=self.journal,
         )
         if batch is not None:
             self._feed.load(batch)
@@ -233,6 +243,8 @@ class Course:
         return True
 
     def _take_up_again(self, failed: list[int]) -> None:
+        if self.journal is not None:
+            self.journal.reopen()
         self._feed.retry(failed)
         if not self._source_is_broken:
             self.error = None
@@ -282,6 +294,11 @@ class Course:
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
             self._keep_error(error)
         await self._close_source()
+        if self.journal is not None:
+            # First: an instance that is said to have ended is on disk.
+            self._write_end(self.journal)
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.journal.settled()
         self._end()
 
     def _main_left(self, task: asyncio.Task[None]) -> None:
@@ -353,15 +370,24 @@ class Course:
             self.error = from_users_frame(error)
             self.error_traceback = self.error.__traceback__
 
+    def _write_end(self, journal: Recording) -> None:
+        journal.ended(self._ending(), self.clock() - self.began, self.retunes.kept())
+        journal.close()
+
+    def _ending(self) -> RunStatus:
+        """Return the status that the run ends with."""
+        if self.error is not None:
+            return RunStatus.FAILED
+        return self._lacking if self._outcome == RunStatus.FINISHED else self._outcome
+
     def _end(self) -> None:
         self.records.cancel_pending()
         self._feed.exhaust()
         self._engine.close()
         self.ended_after = self.clock() - self.began
         self.ended = True
-        outcome = self._lacking if self._outcome == RunStatus.FINISHED else self._outcome
         # Observers first: what they publish must be there when the one who waits goes on.
-        self._become(RunStatus.FAILED if self.error is not None else outcome)
+        self._become(self._ending())
         if self._retry_after_post:
             self._retry_after_post = False
             self.retry_failed()

@@ -10,9 +10,11 @@ from typing import Any
 
 from .engines import Engine
 from .errors import from_users_frame
+from .journal.recording import Recording
 from .output import enter, key
 from .params import Batch
-from .pool import Taken, drive
+from .pool import SLICE, Taken, drive
+from .received import make
 from .records import CANCELLED, FAILED, PENDING, Records
 
 
@@ -28,6 +30,7 @@ class Feed:
         on_failure: called with the index and the error of an instance that failed, when that is on
             record; returns in how many seconds to run it again, or None.
         on_success: called with the index of an instance that succeeded; None: nobody asks.
+        journal: where each instance is written down when it has ended; None: nowhere.
     """
 
     def __init__(
@@ -42,8 +45,10 @@ class Feed:
         on_interrupt: Callable[[KeyboardInterrupt], None],
         on_failure: Callable[[int, BaseException], float | None],
         on_success: Callable[[int], None] | None,
+        journal: Recording | None = None,
     ) -> None:
         self._records = records
+        self._nothing_read = records.readings.nothing
         self._engine = engine
         self._loop = loop
         self._context = context
@@ -57,7 +62,8 @@ class Feed:
         self._on_interrupt = on_interrupt
         self._on_failure = on_failure
         self._on_success = on_success
-        if on_success is None:
+        self._journal = journal
+        if on_success is None and journal is None:
             self.note_result = records.finish  # type: ignore[method-assign] # a call more is felt
         self._batch = Batch(None, rows=[])
         self._next = 0
@@ -71,7 +77,7 @@ class Feed:
     def load(self, batch: Batch) -> None:
         """Take the batch."""
         self._batch = batch
-        self.needs_prepare = batch.is_async
+        self.needs_prepare = batch.is_async or self._journal is not None
         if batch.rows is not None:
             self._records.load(batch.rows)
 
@@ -114,12 +120,40 @@ class Feed:
         return bool(self._retries) or total is None or self._next < total
 
     async def prepare(self) -> bool:
-        """Draw a row from an async generator; False: none is left."""
+        """Draw a row from an async generator, and wait for the journal; False: none is left."""
+        journal = self._journal
+        if journal is None:
+            return await self._drawn()
+        await journal.settled()
+        slice_ends = self._loop.time() + SLICE
+        while await self._drawn():
+            if self._retries or not self._restored(self._next):
+                return True
+            self._next += 1
+            if self._loop.time() > slice_ends:
+                await asyncio.sleep(0)
+                slice_ends = self._loop.time() + SLICE
+        return False
+
+    def _restored(self, index: int) -> bool:
+        """Whether an earlier run has left the result of a row, which then need not run."""
+        journal, records = self._journal, self._records
+        assert journal is not None
+        if records.status[index] != PENDING or (left := journal.restore(index)) is None:
+            return False
+        records.restore(index, left)
+        journal.note(index)
+        return True
+
+    async def _drawn(self) -> bool:
+        """Whether there is a row to take, drawn from the source if need be."""
         records = self._records
         if self._retries or self._next < len(records):
             return True
         if records.total is not None:
             return False
+        if not self._batch.is_async:
+            return self._draw()
         try:
             row = await drive(self._batch.draw_async(), self._source_context)
         except StopAsyncIteration:
@@ -161,8 +195,10 @@ class Feed:
                 self._next = index + 1
             if records.status[index] == PENDING:  # else it was cancelled while it waited
                 break
-        params = {**records.base, **records.rows[index]}
-        walk = self._engine.run(params, records.start(index, now))
+        row, base = records.rows[index], records.base
+        params = make({**base, **row} if base else row)
+        params.reading, params.writes = self._nothing_read, 0
+        walk = self._engine.run(params, records.start(index, now, params))
         context = self._instances_context.copy()
         if self._captures:
             attempt = key(index, records.attempt(index)) if records.history else index
@@ -187,22 +223,29 @@ class Feed:
     def note_result(self, index: int, result: Any, now: float) -> None:
         """Note that an instance has succeeded."""
         self._records.finish(index, result, now)
-        assert self._on_success is not None  # else this method is not called
-        self._on_success(index)
+        if self._journal is not None:
+            self._journal.note(index)
+        if self._on_success is not None:
+            self._on_success(index)
 
     def note_error(self, index: int, error: BaseException, now: float, *, cancelled: bool) -> None:
         """Note what ended an instance; `cancelled`: somebody asked for it."""
         if cancelled or isinstance(error, KeyboardInterrupt):
-            self._records.finish(index, error, now, CANCELLED)
+            self._finish(index, error, now, CANCELLED)
             if isinstance(error, KeyboardInterrupt):
                 # Raised on in a task, it would end the whole loop, and with it the kernel.
                 self._on_interrupt(error)
             return
         error = from_users_frame(error)
-        self._records.finish(index, error, now, FAILED)
+        self._finish(index, error, now, FAILED)
         again = self._on_failure(index, error)
         if again is not None:
             self.retry_later(index, again)
+
+    def _finish(self, index: int, error: BaseException, now: float, code: int) -> None:
+        self._records.finish(index, error, now, code)
+        if self._journal is not None:
+            self._journal.note(index)
 
     def broken(self, error: BaseException) -> None:
         """Note that a worker broke outside any instance."""

@@ -24,6 +24,8 @@ class NodeCopy(NamedTuple):
         action: what it returned to choose the next node; None also while it runs.
         error: the exception that left it, or None.
         parent: index, in `Instance.copies`, of the nested flow this copy ran in; None at the top.
+        after: index of the copy that ran before this one in the same walk; None: it is the first of
+            its flow, or of one of the walks that a nested batch flow takes.
     """
 
     node: str
@@ -33,6 +35,7 @@ class NodeCopy(NamedTuple):
     action: Any
     error: BaseException | None
     parent: int | None
+    after: int | None
 
 
 class Attempt(NamedTuple):
@@ -44,6 +47,7 @@ class Attempt(NamedTuple):
         result: its last action, or the exception.
         copies: what its node copies received and did.
         output: what it printed; see `Instance.output`.
+        read: the params that its node copies have asked for; see `Instance.read`.
     """
 
     status: Status
@@ -52,6 +56,7 @@ class Attempt(NamedTuple):
     result: Any
     copies: list[NodeCopy]
     output: str
+    read: frozenset[Any]
 
 
 def copies_of(records: Records, index: int) -> list[NodeCopy]:
@@ -65,9 +70,14 @@ def _copies(
 ) -> list[NodeCopy]:
     params = records.merged(index)
     copies = []
+    top = None
+    """Of the copies at the top, which are one walk, the one before."""
     for at in range(0, len(flat), FIELDS):
         node, parent, action, started, ended = flat[at : at + FIELDS]
         extra = extras.get(at, {})
+        after = extra["after"] // FIELDS if "after" in extra else None
+        if parent < 0:
+            after, top = top, at // FIELDS
         copies.append(
             NodeCopy(
                 node=records.node_names[node],
@@ -77,6 +87,7 @@ def _copies(
                 action=extra["action"] if "action" in extra else records.action_name(action),
                 error=extra.get("error"),
                 parent=None if parent < 0 else parent // FIELDS,
+                after=after,
             )
         )
     return copies
@@ -99,6 +110,19 @@ class Instance:
     def params(self) -> dict[Any, Any]:
         """The merged params: the flow's own, overlaid with the row. Empty if the row was dropped."""
         return self._records.merged(self.index)
+
+    @property
+    def row(self) -> Params:
+        """Its own params, as the batch gave them, without the flow's. Empty if they were dropped."""
+        return self._records.row(self.index)
+
+    @property
+    def read(self) -> frozenset[Any]:
+        """The params that its node copies have asked for so far, there or not (of the last attempt).
+
+        Whatever goes over all of a dict (`**`, iterating, copying) asks for every key.
+        """
+        return self._records.read_of(self.index)
 
     @property
     def status(self) -> Status:
@@ -164,6 +188,12 @@ class Instance:
         return min(255, self._records.earlier[self.index] + started)
 
     @property
+    def restored(self) -> int | None:
+        """Number of the earlier run whose result stands here, so that it did not run; or None."""
+        left = self._records.restored.get(self.index)
+        return None if left is None else left.run
+
+    @property
     def history(self) -> list[Attempt]:
         """Its earlier attempts, oldest first; of many, the latest."""
         records, index = self._records, self.index
@@ -175,6 +205,7 @@ class Instance:
                 result=each.result,
                 copies=_copies(records, index, unpacked(each.packed), each.extras or {}),
                 output=records.output_of(index, each.number),
+                read=records.read_by(index, each.read),
             )
             for each in records.history.get(index, ())
         ]

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .adaptive import Adaptive
-from .errors import LimitError, found
+from .errors import JournalError, LimitError, found
+from .journal.recording import JournalOptions
 from .limits import Limits, check_seconds
 from .recovery import ErrorBudget, Retries
 
@@ -27,6 +28,7 @@ class Options:
         threads: whether the `exec` of sync nodes runs in worker threads.
         keep: of rows drawn from a generator, how many that succeeded are kept in full.
         capture: whether what the instances print is kept apart, where something catches it.
+        journal: where each instance is written down, and what is taken over; None: nowhere.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -37,6 +39,7 @@ class Options:
     threads: bool = True
     keep: int = KEEP
     capture: bool = False
+    journal: JournalOptions | None = None
 
     @classmethod
     def of(
@@ -51,11 +54,16 @@ class Options:
         retries: int | Retries = 0,
         threads: bool = True,
         keep: int = KEEP,
+        journal: Any = None,
+        resume: Any = False,
+        sync: str = "normal",
+        journal_secrets: bool = False,
     ) -> Options:
         """Check the options of a run as `batchflow` takes them.
 
         Raises:
             LimitError (a ValueError): one of them could not be kept to.
+            JournalError: those of the journal make no sense.
         """
         wanted = None if adaptive is None else Adaptive.parse(adaptive)
         if wanted is not None:
@@ -78,6 +86,7 @@ class Options:
             retries=retries if isinstance(retries, Retries) else Retries(retries),
             threads=threads,
             keep=keep,
+            journal=_journal(journal, resume, sync, secrets=journal_secrets),
         )
 
     def with_limits(self, limits: Limits) -> Options:
@@ -91,3 +100,13 @@ class Options:
                 maximum=max(adaptive.maximum, start),
             )
         return replace(self, limits=limits, adaptive=adaptive)
+
+
+def _journal(path: Any, resume: Any, sync: str, *, secrets: bool) -> JournalOptions | None:
+    if path is None:
+        if resume:
+            raise JournalError("There is no journal to resume from. Write journal='runs.journal'.")
+        return None
+    if sync not in ("normal", "full"):
+        raise JournalError(f"sync is {found(sync)}. Write sync='normal' or sync='full'.")
+    return JournalOptions(path, resume=resume, full=sync == "full", secrets=secrets)

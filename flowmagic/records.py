@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
+from .received import Readings, Received
 from .trace import NAN, Board, Params, Trace, packer, packers, unpacked
 
 
@@ -51,6 +52,7 @@ class Attempt(NamedTuple):
     extras: dict[int, dict[str, Any]] | None
     number: int
     """How many attempts of the row came before it."""
+    read: int
 
 
 class Printed(Protocol):
@@ -64,6 +66,15 @@ class Printed(Protocol):
 
     def forget(self, index: int, number: int) -> None:
         """Drop what an attempt printed."""
+
+
+class Restored(NamedTuple):
+    """What an earlier run, by its number in the journal, has left of a row there."""
+
+    run: int
+    position: int
+    result: Any
+    writes: Any
 
 
 MOST_ATTEMPTS = 20
@@ -116,6 +127,9 @@ class Records(Board):
         self.ended = array("d")
         self.earlier = bytearray()
         """How many attempts of a row have another one after them (255 stands for more)."""
+        self.readings = Readings()
+        self.read = array("H")
+        """Of each row that has ended, the number of the keys that were read of it; see `read_of`."""
         self.results: list[Any] = []
         self._ends = [0] * len(STATUSES)
         """How many rows have ended with each code; the others follow from it."""
@@ -124,6 +138,8 @@ class Records(Board):
         self.live: dict[int, Trace] = {}
         self.history: dict[int, list[Attempt]] = {}
         """Of rows that were taken up again: their earlier attempts, oldest first."""
+        self.restored: dict[int, Restored] = {}
+        """Rows that did not run: what an earlier run left of them was taken over."""
         self.outputs: Printed | None = None
         """What the instances print; None where that is not kept apart."""
         self._copies: list[bytes] | dict[int, bytes] = {}
@@ -147,6 +163,7 @@ class Records(Board):
         self.started.extend(_NO_TIME * n)
         self.ended.extend(_NO_TIME * n)
         self.earlier.extend(bytes(n))
+        self.read.frombytes(bytes(n * self.read.itemsize))
         self.results.extend([None] * n)
         self._copies = [b""] * n
         for changed in self.watchers:
@@ -160,12 +177,13 @@ class Records(Board):
         self.started.append(NAN)
         self.ended.append(NAN)
         self.earlier.append(0)
+        self.read.append(0)
         self.results.append(None)
         self.rows[index] = row
         self._drawn = True
         return index
 
-    def start(self, index: int, now: float) -> Trace:
+    def start(self, index: int, now: float, received: Received | None = None) -> Trace:
         """Mark a pending row as running and return the trace that its instance writes to."""
         self.status[index] = RUNNING
         self.started[index] = now
@@ -173,16 +191,21 @@ class Records(Board):
             changed.add(index)
         trace = self.live[index] = Trace()
         # Here and not in an __init__, which would double the cost.
-        trace.board, trace.row, trace.extras = self, index, None
+        trace.board, trace.row, trace.extras, trace.received = self, index, None, received
         return trace
 
     def finish(self, index: int, result: Any, now: float, code: int = SUCCEEDED) -> None:
         """Mark a running row as ended, with its result or exception."""
         trace = self.live.pop(index)
-        pack = packers.get(len(trace)) or packer(len(trace))
+        try:
+            pack = packers[len(trace)]
+        except KeyError:
+            pack = packer(len(trace))
         self._copies[index] = pack(*trace)
         if trace.extras:
             self._extras[index] = trace.extras
+        if trace.received is not None and (reading := trace.received.reading).number:
+            self.read[index] = reading.number
         self.ended[index] = now
         self.results[index] = result
         self._ends[code] += 1
@@ -219,8 +242,10 @@ class Records(Board):
                 self._copies[index],
                 self._extras.pop(index, None),
                 self.attempt(index),
+                self.read[index],
             )
         )
+        self.read[index] = 0
         for each in attempts[:-MOST_ATTEMPTS]:
             if self.outputs is not None:
                 self.outputs.forget(index, each.number)
@@ -256,6 +281,7 @@ class Records(Board):
         self.earlier[index] -= 1
         self.started[index], self.ended[index] = last.started, last.ended
         self.results[index] = last.result
+        self.read[index] = last.read
         self._copies[index] = last.packed
         if last.extras:
             self._extras[index] = last.extras
@@ -309,6 +335,13 @@ class Records(Board):
         """How many rows are in each status."""
         return RunCounts(*self.tally)
 
+    def row(self, index: int) -> Params:
+        """Return the params of a row, without the flow's own; empty if it was dropped."""
+        try:
+            return self.rows[index]
+        except KeyError:
+            return {}
+
     def merged(self, index: int) -> dict[Any, Any]:
         """Return the flow's own params overlaid with the row; empty if the row was dropped."""
         try:
@@ -317,9 +350,31 @@ class Records(Board):
             return {}
         return {**self.base, **row}
 
+    def restore(self, index: int, left: Restored) -> None:
+        """Mark a pending row as succeeded, by what an earlier run has left of it."""
+        self.restored[index] = left
+        self.results[index] = left.result
+        self._copies[index] = b""
+        self._move(index, SUCCEEDED)
+
     def keeps(self, index: int) -> bool:
         """Whether the params of a row are still kept."""
         return isinstance(self.rows, list) or index in self.rows
+
+    def read_of(self, index: int) -> frozenset[Any]:
+        """Return the keys of a row's params that its last attempt has asked for, there or not.
+
+        Of one that reads in so many ways that they are not told apart, all that it has.
+        """
+        trace = self.live.get(index)
+        if trace is None:
+            return self.read_by(index, self.read[index])
+        return self.read_by(index, 0 if trace.received is None else trace.received.reading.number)
+
+    def read_by(self, index: int, number: int) -> frozenset[Any]:
+        """Return the keys of a row's params that stand under a number; see `read_of`."""
+        read = self.readings.read(number)
+        return frozenset(self.merged(index)) if read is None else read
 
     def trace_of(self, index: int) -> tuple[Sequence[Any], dict[int, dict[str, Any]]]:
         """Return what the node copies of an instance left: the fields, and the extras by place.
@@ -330,8 +385,13 @@ class Records(Board):
         trace = self.live.get(index)
         if trace is not None:
             return tuple(trace), trace.extras or {}
+        packed, extras = self.left_by(index)
+        return unpacked(packed), extras
+
+    def left_by(self, index: int) -> tuple[bytes, dict[int, dict[str, Any]]]:
+        """Return what is kept of an ended instance: its trace as it is packed, and the extras."""
         try:
             packed = self._copies[index]
         except KeyError:  # of a generator's row that has not ended, or is no longer kept
             packed = b""
-        return unpacked(packed), self._extras.get(index, {})
+        return packed, self._extras.get(index, {})

@@ -8,6 +8,7 @@ from typing import Any
 from . import graph
 from .batchrun import BatchRun, join, running_loop
 from .errors import NoRunningLoopError
+from .journal import open_journal
 from .limits import Limits
 from .options import KEEP, Options
 from .params import BatchLike, as_batch
@@ -28,6 +29,10 @@ def batchflow(
     retries: int | Retries = 0,
     threads: bool = True,
     keep: int = KEEP,
+    journal: Any = None,
+    resume: Any = False,
+    sync: str = "normal",
+    journal_secrets: bool = False,
 ) -> BatchRun:
     """Run a flow once per params dict, throttled, in the running event loop; return at once.
 
@@ -46,6 +51,11 @@ def batchflow(
         retries: how many more attempts a failed instance gets, or a `Retries`.
         threads: whether the `exec` of sync nodes runs in worker threads, so that the loop stays free.
         keep: of rows drawn from a generator, how many successful ones are kept in full.
+        journal: path of a file to which each instance is written the moment it ends.
+        resume: do not run again what has succeeded, with the same params, in an earlier run of this
+            flow in that journal; "anyway": also if the flow has changed since.
+        sync: "full": each write also outlives a loss of power, and not only the end of the process.
+        journal_secrets: write secrets to the journal as they are, and not masked.
 
     With explicit params the flow's prep is not called. `post` runs once, and only for BatchFlow
     kinds, as `post(shared, params, results)`; it runs again after `retry_failed()` on an ended run,
@@ -56,7 +66,7 @@ def batchflow(
 
     Raises:
         NoRunningLoopError: no event loop runs here; `run_batch` is for scripts.
-        FlowError, BatchError, LimitError: before anything has run.
+        FlowError, BatchError, LimitError, JournalError: before anything has run.
     """
     options = Options.of(
         limit=limit,
@@ -68,8 +78,30 @@ def batchflow(
         retries=retries,
         threads=threads,
         keep=keep,
+        journal=journal,
+        resume=resume,
+        sync=sync,
+        journal_secrets=journal_secrets,
     )
     return start(flow, params, shared=shared, options=options)
+
+
+def resume(
+    path: Any, flow: Any, params: BatchLike | None = None, *, anyway: bool = False, **options: Any
+) -> BatchRun:
+    """Do as `batchflow`, without running again what has succeeded in an earlier run.
+
+    Args:
+        path: of the journal, to which this run is written too.
+        params: the batch; its rows may stand in another order, and there may be others.
+        anyway: also if the flow has changed since.
+        options: those of `batchflow`.
+
+    Raises:
+        JournalError: there is no such journal, or the flow has changed.
+    """
+    open_journal(path).close()
+    return batchflow(flow, params, journal=path, resume="anyway" if anyway else True, **options)
 
 
 def start(flow: Any, params: BatchLike | None, *, shared: Any, options: Options) -> BatchRun:

@@ -6,9 +6,11 @@ Times are of the run's own clock.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from struct import Struct
 from typing import Any
+
+from .received import Received
 
 Params = Mapping[Any, Any]
 
@@ -24,9 +26,10 @@ ACTION, ENDED = 2, 4
 
 _FORMAT = "iiidd"
 _SIZE = Struct(f"<{_FORMAT}").size
+_ACTIONS = Struct("<i4xi16x")  # of such a copy, its node and its action alone
 _LONG_WALK = 100  # node copies; the formats of longer traces are not worth keeping
 # In place of an action's number: the copy has not returned; it returned None, or no known action.
-_OPEN, NO_ACTION = -2, -1
+OPEN, NO_ACTION = -2, -1
 # Beyond it, an action is kept with its row: some flows return a text as their action.
 _MAX_NAMES = 4096
 
@@ -90,18 +93,24 @@ class Trace(list[Any]):
     `fail` end it. Made by `Records.start`.
     """
 
-    __slots__ = ("board", "extras", "row")
+    __slots__ = ("board", "extras", "received", "row")
 
     board: Board
     row: int
     extras: dict[int, dict[str, Any]] | None
-    """Of some copies, by place, what fits no field: "params", "action", "error"."""
+    """Of some copies, by place, what fits no field: "params", "after", "action", "error"."""
+    received: Received | None
+    """What the instance was given, and knows which of it was read; None: nothing that would."""
 
-    def open(self, kind: type, parent: int, now: float, params: Params | None) -> int:
+    def open(
+        self, kind: type, parent: int, now: float, params: Params | None, after: int = -1
+    ) -> int:
         """Begin a node copy of class `kind`; `params` where they differ from the instance's.
 
         Args:
             parent: what `open` gave for the nested flow that the copy runs in; -1 at the top.
+            after: what it gave for the copy that ran before this one in the same walk, which may
+                be one of several in that flow; -1: the walk begins. Known itself at the top.
         """
         at = len(self)
         board = self.board
@@ -109,9 +118,12 @@ class Trace(list[Any]):
             node = board.node_ids[kind]
         except KeyError:
             node = board.name_node(kind)
-        self += (node, parent, _OPEN, now, NAN)
+        self += (node, parent, OPEN, now, NAN)
         if params is not None:
-            self._extra(at)["params"] = params
+            extra = self._extra(at)
+            extra["params"] = params
+            if parent >= 0 <= after:
+                extra["after"] = after
         row = self.row
         board.nodes[row] = node
         for changed in board.watchers:
@@ -145,13 +157,11 @@ packers: dict[int, Callable[..., bytes]] = {}
 
 
 def packer(fields: int) -> Callable[..., bytes]:
-    """Return what packs a trace of so many fields."""
-    found = packers.get(fields)
-    if found is None:
-        found = _struct(fields).pack
-        if fields < _LONG_WALK * FIELDS:
-            packers[fields] = found
-    return found
+    """Return what packs a trace of so many fields, and note it where that is worth it."""
+    pack = _struct(fields).pack
+    if fields < _LONG_WALK * FIELDS:
+        packers[fields] = pack
+    return pack
 
 
 def _struct(fields: int) -> Struct:
@@ -161,3 +171,8 @@ def _struct(fields: int) -> Struct:
 def unpacked(packed: bytes) -> tuple[Any, ...]:
     """Return the fields of an ended trace, as `Trace` wrote them."""
     return _struct(len(packed) // _SIZE * FIELDS).unpack(packed)
+
+
+def actions_of(packed: bytes) -> Iterator[tuple[Any, ...]]:
+    """Give node number and action number of each copy in a packed trace, or in several joined."""
+    return _ACTIONS.iter_unpack(packed)

@@ -21,8 +21,10 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from pocketflow import (
+    AsyncBatchFlow,
     AsyncFlow,
     AsyncNode,
+    AsyncParallelBatchFlow,
     BaseNode,
     BatchFlow,
     BatchNode,
@@ -30,6 +32,8 @@ from pocketflow import (
     Node,
 )
 
+from .listening import Attribute, Listener
+from .received import DICTS, Received, copied, give_back, inherited
 from .trace import ACTION, ENDED, NO_ACTION, Trace
 
 InThread = Callable[[Callable[[Any], Any], Any], Awaitable[Any]]
@@ -93,21 +97,24 @@ class Walker:
         flow: Any,
         may_await: bool,  # noqa: FBT001 - bound by position, once for all instances
         shared: Any,
-        params: dict[Any, Any] | None,
+        params: dict[Any, Any],
         trace: Trace,
         parent: int = -1,
     ) -> Any:
-        p = params or {**flow.params}
+        # Two empty ones are as good as each other, but for what `Received` notes.
+        p: Any = params or {**flow.params} or params
         clock, kinds = self._clock, self._kinds
         action = None
         node = self._copy(flow.start_node)
         # What the copies received: one snapshot for all of them, until a node writes to its params.
         # At the top level it is the instance's own params, which the records hold already.
         known = parent < 0
-        snapshot = _snapshot(p) if not known or node.successors else None
+        as_known = known and (not node.successors or type(p) is Received)
+        snapshot = None if as_known else copied(p)
+        writes, at = 0, -1
         while node:
             kind = type(node)
-            at = trace.open(kind, parent, clock(), None if known else snapshot)
+            at = trace.open(kind, parent, clock(), None if known else snapshot, at)
             if may_await and kinds[kind] & _AWAITED:
                 # As `_step` does; written out, since most nodes are of this kind.
                 try:
@@ -125,8 +132,12 @@ class Walker:
             node = flow.get_next_node(node, action)
             if node is not None:
                 node = self._copy(node)
-                if not _same(p, snapshot):
-                    snapshot, known = _snapshot(p), False
+                if type(p) is Received:
+                    if writes == p.writes:
+                        continue
+                    writes = p.writes
+                if snapshot is None or not _same(p, snapshot):
+                    snapshot, known = copied(p), False
         return action
 
     def _open(self, node: Any, params: Any, trace: Trace, parent: int) -> int:
@@ -161,36 +172,74 @@ class Walker:
             if not may_await:
                 return flow._run(shared)  # raises PocketFlow's own "Use run_async."
             if not _is_stock(flow, "_orch_async"):
-                with _Listener(flow, "_orch_async", trace, at, self._clock):
+                with Listener(flow, "_orch_async", trace, at, self._clock):
                     return await flow._run_async(shared)
 
-            async def orch_async(shared: Any, params: Any = None) -> Any:
-                return await self._walk(flow, True, shared, params, trace, at)
+            def orch_async(shared: Any, params: Any = None) -> Coroutine[Any, Any, Any]:
+                return self._nested(flow, True, shared, params, trace, at)
 
-            with _Attribute(flow, "_orch_async", orch_async):
-                return await flow._run_async(shared)
+            with Attribute(flow, "_orch_async", orch_async):
+                if _is_stock(flow, "_run_async"):
+                    run = self._async_flow(flow, shared, trace, at)
+                else:
+                    run = flow._run_async(shared)
+                return await run
         if not _is_stock(flow, "_orch"):
-            with _Listener(flow, "_orch", trace, at, self._clock):
+            with Listener(flow, "_orch", trace, at, self._clock):
                 return flow._run(shared)
         if _is_stock(flow, "_run"):
             return await self._sync_flow(flow, shared, trace, at)
 
         def orch(shared: Any, params: Any = None) -> Any:
-            return _finish_now(self._on_loop._walk(flow, False, shared, params, trace, at))
+            return _finish_now(self._on_loop._nested(flow, False, shared, params, trace, at))
 
-        with _Attribute(flow, "_orch", orch):
+        with Attribute(flow, "_orch", orch):
             return flow._run(shared)
 
     async def _sync_flow(self, flow: Any, shared: Any, trace: Trace, at: int) -> Any:
         """PocketFlow's `Flow._run` and `BatchFlow._run`, awaiting the walks so that threads can be used."""
         if type(flow)._run is not BatchFlow._run:
             prepared = flow.prep(shared)
-            action = await self._walk(flow, False, shared, None, trace, at)
+            action = await self._nested(flow, False, shared, None, trace, at)
             return flow.post(shared, prepared, action)
         rows = flow.prep(shared) or []
         for row in rows:
-            await self._walk(flow, False, shared, {**flow.params, **row}, trace, at)
+            params = inherited(flow.params, row)
+            await self._nested(flow, False, shared, params, trace, at)
         return flow.post(shared, rows, None)
+
+    async def _async_flow(self, flow: Any, shared: Any, trace: Trace, at: int) -> Any:
+        """PocketFlow's `_run_async` of its three kinds of async flow; merging reads no params."""
+        kind = type(flow)._run_async
+        if kind is AsyncFlow._run_async:
+            prepared = await flow.prep_async(shared)
+            action = await self._nested(flow, True, shared, None, trace, at)
+            return await flow.post_async(shared, prepared, action)
+        rows = await flow.prep_async(shared) or []
+        walks = (
+            self._nested(flow, True, shared, inherited(flow.params, row), trace, at) for row in rows
+        )
+        if kind is AsyncParallelBatchFlow._run_async:
+            await asyncio.gather(*walks)
+        else:
+            for walk in walks:
+                await walk
+        return await flow.post_async(shared, rows, None)
+
+    async def _nested(  # noqa: PLR0917 - as `_walk`
+        self,
+        flow: Any,
+        may_await: bool,  # noqa: FBT001 - ditto
+        shared: Any,
+        params: dict[Any, Any] | None,
+        trace: Trace,
+        at: int,
+    ) -> Any:
+        p = params or inherited(flow.params)
+        try:
+            return await self._walk(flow, may_await, shared, p, trace, at)
+        finally:
+            give_back(p, flow.params)
 
     def _copy(self, node: Any) -> Any:
         """`copy.copy(node)`, at a fraction of its cost where that makes no difference."""
@@ -224,6 +273,11 @@ _STOCK = {
     "_orch": {Flow._orch},
     "_orch_async": {AsyncFlow._orch_async},
     "_run": {Flow._run, BatchFlow._run, BaseNode._run},
+    "_run_async": {
+        AsyncFlow._run_async,
+        AsyncBatchFlow._run_async,
+        AsyncParallelBatchFlow._run_async,
+    },
     "_exec": {BaseNode._exec, Node._exec, BatchNode._exec},
 }
 
@@ -257,17 +311,13 @@ def _copies_plainly(kind: type) -> bool:
     )
 
 
-def _snapshot(params: Any) -> Any:
-    return params.copy() if type(params) is dict else params
-
-
 def _same(params: Any, snapshot: Any) -> bool:
     if params is snapshot:
         return True
-    if type(params) is not dict or snapshot is None or len(params) != len(snapshot):
+    if type(params) not in DICTS or len(params) != len(snapshot):
         return False
     # By identity: values such as arrays have no truth value to compare by.
-    for key, value in params.items():  # noqa: SIM110 - a generator costs three times as much
+    for key, value in dict.items(params):  # noqa: SIM110 - a generator costs three times as much
         if snapshot.get(key, _UNSET) is not value:
             return False
     return True
@@ -280,52 +330,6 @@ def _finish_now(walk: Coroutine[Any, Any, Any]) -> Any:
     except StopIteration as end:
         return end.value
     raise AssertionError("a walk without threads was suspended")
-
-
-class _Attribute:
-    """Sets an attribute on our own copy of a flow while it runs."""
-
-    def __init__(self, flow: Any, name: str, value: Any) -> None:
-        self._flow, self._name, self._value = flow, name, value
-
-    def __enter__(self) -> None:
-        # Through __dict__: a __setattr__ of the user's is not ours to call.
-        self._flow.__dict__[self._name] = self._value
-
-    def __exit__(self, *_: object) -> None:
-        del self._flow.__dict__[self._name]
-
-
-class _Listener(_Attribute):
-    """Notes the nodes of a nested flow that orchestrates itself, when it asks for the next one.
-
-    A copy is seen when it has ended: its start is taken from the end of the one before it, in the
-    same task, since parallel children interleave.
-    """
-
-    def __init__(
-        self, flow: Any, orch: str, trace: Trace, parent: int, clock: Callable[[], float]
-    ) -> None:
-        began = clock()
-        original = flow.get_next_node
-        ends: dict[Any, float] = {}
-
-        def get_next_node(node: Any, action: Any) -> Any:
-            task = asyncio.current_task() if orch == "_orch_async" else None
-            at = trace.open(
-                type(node), parent, ends.get(task, began), _snapshot(getattr(node, "params", {}))
-            )
-            ends[task] = clock()
-            trace.close(at, action, ends[task])
-            return original(node, action)
-
-        self._patched = flow.__dict__.get("get_next_node")
-        super().__init__(flow, "get_next_node", get_next_node)
-
-    def __exit__(self, *error: object) -> None:
-        super().__exit__(*error)
-        if self._patched is not None:
-            self._flow.__dict__["get_next_node"] = self._patched
 
 
 async def run_in_thread(executor: Any, function: Callable[[Any], Any], argument: Any) -> Any:

@@ -7,7 +7,7 @@ import copy
 import warnings
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pocketflow import (
     AsyncBatchFlow,
@@ -329,6 +329,10 @@ def test_async_flows_make_the_very_calls_of_pocketflow(flow, parallel):
     """With threads off, the global order of hook calls, their params and the results are the same."""
     before = state(flow)
     results, expected = logged(as_pocketflow(flow, ROWS, {}, parallel=parallel))
+    # Where a walk of a nested parallel flow fails, the others go on after the instance's end; how
+    # many turns of the loop later the next instance begins is nobody's promise.
+    gathers = any(isinstance(node, AsyncParallelBatchFlow) for node in nodes_of(flow))
+    assume(parallel or not gathers or not any(isinstance(each, Exception) for each in results))
     limit = len(ROWS) if parallel else 1
     run, log = logged(as_flowmagic(flow, ROWS, {}, limit=limit, threads=False))
     assert without_post(log, flow) == expected
