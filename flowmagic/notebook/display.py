@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
 
 from IPython.display import DisplayHandle, display
@@ -12,6 +11,8 @@ from ..limits import Limits
 from ..params import Batch
 from . import summary
 from .panel import Panel, Start
+from .rerun import Origin
+from .terminal import TerminalDisplay
 
 
 class NotebookDisplay:
@@ -19,11 +20,20 @@ class NotebookDisplay:
 
     Args:
         start: starts a run, for the first time and whenever Run is pressed.
+        origin: what a cell says that starts one more; None: it is Python.
     """
 
-    def __init__(self, flow_name: str, start: Start, limits: Limits, batch: Batch | None) -> None:
+    def __init__(
+        self,
+        flow_name: str,
+        start: Start,
+        limits: Limits,
+        batch: Batch | None,
+        *,
+        origin: Origin | None = None,
+    ) -> None:
         self._start = start
-        self.panel = Panel(flow_name, self._started, limits=limits, batch=batch)
+        self.panel = Panel(flow_name, self._started, limits=limits, batch=batch, origin=origin)
         display(self.panel)
         self._handle = DisplayHandle()
         self._handle.display({"text/plain": "", "text/html": ""}, raw=True)
@@ -46,43 +56,20 @@ class NotebookDisplay:
     def tick(self) -> None:
         """Do nothing: the panel draws itself."""
 
-
-class TerminalDisplay:
-    """A progress line while the run goes on (at a terminal), and the summary at its end."""
-
-    def __init__(self, start: Start) -> None:
-        self._start = start
-        self._run: BatchRun | None = None
-        self._width = 0
-
-    def start(self, batch: Batch | None, limits: Limits) -> BatchRun:
-        """Start a run and show it."""
-        self._run = self._start(batch, limits)
-        self._run.observe(self._publish)
-        return self._run
-
-    def tick(self) -> None:
-        """Draw the progress line."""
-        if self._run is not None and not self._run.ended and sys.stdout.isatty():
-            self._line(summary.headline(self._run))
-
-    def _line(self, text: str) -> None:
-        sys.stdout.write("\r" + text.ljust(self._width))
-        sys.stdout.flush()
-        self._width = len(text)
-
-    def _publish(self, run: BatchRun) -> None:
-        if run.ended:
-            if self._width:
-                self._line("")
-                sys.stdout.write("\r")
-            print(summary.as_text(run))  # noqa: T201 - that is what a terminal is for
+    def close(self) -> None:
+        """Do nothing: the panel stays."""
 
 
 def make_display(
-    shell: Any, flow_name: str, start: Start, limits: Limits, batch: Batch | None
+    shell: Any,
+    flow_name: str,
+    start: Start,
+    limits: Limits,
+    batch: Batch | None,
+    *,
+    origin: Origin | None = None,
 ) -> NotebookDisplay | TerminalDisplay:
     """Choose by whether a kernel stands between the shell and its user."""
     if hasattr(shell, "kernel"):
-        return NotebookDisplay(flow_name, start, limits, batch)
-    return TerminalDisplay(start)
+        return NotebookDisplay(flow_name, start, limits, batch, origin=origin)
+    return TerminalDisplay(start, coloured=str(shell.colors).lower() != "nocolor")

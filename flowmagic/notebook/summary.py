@@ -12,8 +12,10 @@ from typing import Any
 
 from ..batchrun import BatchRun
 from ..instances import Instance
+from ..journal.recording import Recording
 from ..records import CANCELLED, FAILED
 from ..showing import brief, error_text, params_text, secrets_of, traceback_text
+from . import statictimeline
 from .cells import name_of
 
 FIRST_ROWS = 10
@@ -32,20 +34,41 @@ def headline(run: BatchRun) -> str:
     for word in ("failed", "cancelled", "running", "pending"):
         if number := getattr(counts, word):
             text += f", {number} {word}"
+    if run.records.restored:
+        text += f", {len(run.records.restored)} of them restored from the journal"
     if run.status not in ("finished", "running"):
         text += f"; run {run.status}"
     if run.reason:
         text += f", because {run.reason}" if run.status in _OF_ITSELF else f"; before, {run.reason}"
     if run.cooling and not run.ended:
-        text += f"; waiting {math.ceil(run.cooling)} s, as the provider asked"
-    limit = f"limit {run.limit}"
+        text += f"; {cooling_text(run)}"
+    return f"{text} ({run.elapsed:.1f} s, {limit_text(run)})"
+
+
+def limit_text(run: BatchRun) -> str:
+    """Return the limit in force, and between what bounds it moves if it does so by itself."""
+    text = f"limit {run.limit}"
     if run.adaptive is not None:
         bounds = run.adaptive.adaptive
-        limit += f", adapting {bounds.minimum}-{bounds.maximum}"
-    return f"{text} ({run.elapsed:.1f} s, {limit})"
+        text += f", adapting {bounds.minimum}-{bounds.maximum}"
+    return text
+
+
+def cooling_text(run: BatchRun) -> str:
+    """Return for how long a provider asked to wait; empty when none did."""
+    return f"waiting {math.ceil(run.cooling)} s, as the provider asked" if run.cooling else ""
 
 
 _OF_ITSELF = ("stopping", "stopped")
+
+
+def journal_text(journal: Recording) -> str:
+    """Return what the user is to know of a run's journal; empty if all is well."""
+    if journal.trouble:
+        return f"The journal cannot be written at the moment: {journal.trouble}. The run goes on."
+    if journal.lost:
+        return f"{journal.lost} instances could not be written to the journal: {journal.why_lost}."
+    return " ".join(journal.said)
 
 
 def failures(run: BatchRun) -> Iterator[Instance]:
@@ -105,6 +128,7 @@ def as_text(run: BatchRun) -> str:
             break
         index, _, params, node, _, result = row(instance)
         lines.append(f"  ✗ {index}  {params}  {node}: {result}{_tries(instance)}")
+    lines += [f"  {line}" for line in statictimeline.as_lines(run)]
     table = [row(each) for each in run.instances[:FIRST_ROWS]]
     if table:
         widths = [max(map(len, column)) for column in zip(*table, _COLUMNS, strict=True)]
@@ -133,12 +157,13 @@ def as_html(run: BatchRun) -> str:
     first = _table("First rows", (row(each) for each in run.instances[:FIRST_ROWS]))
     if (left := len(run) - FIRST_ROWS) > 0:
         first.append(f"<p>… and {left} more rows.</p>")
-    left_for_failures = MOST_BYTES - _weight(head) - _weight(first) - 2_000
+    timeline = statictimeline.as_html(run)
+    left_for_failures = MOST_BYTES - _weight([*head, timeline, *first]) - 2_000
     failed: list[str] = []
     if run.counts.failed:
         failed = _table("Failures", map(row, failures(run)), left_for_failures, run.counts.failed)
         failed.append("<p><code>run.retry_failed()</code> runs the failed ones again.</p>")
-    return "".join([*head, *failed, *first, "</details>"])
+    return "".join([*head, *failed, timeline, *first, "</details>"])
 
 
 def _table(caption: str, rows: Any, most_bytes: float = float("inf"), total: int = 0) -> list[str]:

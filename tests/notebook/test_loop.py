@@ -183,7 +183,7 @@ def test_the_environment_overrides_the_guess(monkeypatch, word, ended):
 class Terminal:
     """A person at terminal IPython, on a pseudo-terminal."""
 
-    def __init__(self):
+    def __init__(self, term="dumb"):
         self.fd, theirs = pty.openpty()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "IPython", "--simple-prompt", "--no-banner", "--colors=nocolor"],
@@ -191,7 +191,7 @@ class Terminal:
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            env={**os.environ, "TERM": "dumb", "FLOWMAGIC_WAIT": "auto"},
+            env={**os.environ, "TERM": term, "FLOWMAGIC_WAIT": "auto"},
         )
         os.close(theirs)
         self.seen = ""
