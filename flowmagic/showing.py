@@ -82,6 +82,8 @@ class _Repr(reprlib.Repr):
             return f"{type(x).__name__}({self.repr_dict(x, level)})"
         if is_dataclass(x) and not isinstance(x, type):
             return self._repr_fields(x, level)
+        if isinstance(x, dict) and _plain_repr(x, dict):
+            return self.repr_dict(x, level)
         if isinstance(x, str) and _plain_repr(x, str):
             return cut(repr(_start(x, self.maxstring, self._secrets)), self.maxstring)
         if isinstance(x, bytes) and _plain_repr(x, bytes):

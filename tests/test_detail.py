@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 
 from pocketflow import AsyncFlow, AsyncNode
 
@@ -10,7 +12,6 @@ import flowmagic
 from flowmagic.notebook.detail import detail_of
 from flowmagic.options import Options
 from flowmagic.output import keep
-from flowmagic.records import Records
 from flowmagic.recovery import Retries
 from flowmagic.showing import MASK
 from flowmagic.starting import start
@@ -58,6 +59,108 @@ def test_each_node_copy_shows_what_it_received_and_what_is_different():
     assert detail["error"] == second["error"] == f"ValueError: refused: {MASK}"
     assert detail["status"] == "failed"
     assert "sk-12345678" not in str(detail)
+
+
+def test_each_param_says_where_it_came_from_and_whether_anybody_read_it():
+    """Of what is gone, who took it; a key that no node asked for is said to be unread."""
+    run = run_of([{"user_id": 1, "draft": True, "api_key": "sk-12345678", "same": [1]}])
+    first, second = detail_of(run.records, 0)["copies"]
+    assert (first["before"], second["before"]) == (None, 0)
+    assert {each["key"]: (each["source"], each["unread"]) for each in first["params"]} == {
+        "user_id": ("batch", False),
+        "draft": ("batch", False),
+        "api_key": ("batch", False),
+        "same": ("batch", True),
+    }
+    assert {each["key"]: (each["source"], each["unread"]) for each in second["params"]} == {
+        "user_id": ("node First", False),
+        "api_key": ("batch", False),
+        "same": ("batch", True),
+        "plan": ("node First", True),
+        "draft": ("node First", False),
+    }
+
+
+def test_nothing_is_said_to_be_unread_before_the_end_or_where_it_was_cut_off():
+    """It may still be read, or would have been."""
+
+    async def main():
+        class Wait(AsyncNode):
+            async def exec_async(self, prepared):
+                await gate.wait()
+
+        gate = asyncio.Event()
+        run = flowmagic.batchflow(Wait(), [{"a": 1}, {"a": 1}], limit=2)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        unread = [detail_of(run.records, 0)["copies"][0]["params"][0]["unread"]]
+        run.cancel(0)
+        gate.set()
+        await run
+        return unread + [
+            each["copies"][0]["params"][0]["unread"]
+            for each in (detail_of(run.records, 0), detail_of(run.records, 1))
+        ]
+
+    assert asyncio.run(main()) == [False, False, True]
+
+
+def test_an_earlier_attempt_says_what_it_had_not_read():
+    """Each attempt begins anew."""
+
+    class Flaky(AsyncNode):
+        async def exec_async(self, prepared):
+            tries.append(1)
+            self.params["a" if len(tries) == 1 else "b"]
+            if len(tries) == 1:
+                raise ValueError
+
+    tries = []
+    retries = flowmagic.Retries(1, wait=0.001)
+    run = flowmagic.run_batch(Flaky(), [{"a": 1, "b": 2}], retries=retries)
+    detail = detail_of(run.records, 0)
+    unread = [
+        [each["unread"] for each in copies[0]["params"]]
+        for copies in (detail["history"][0]["copies"], detail["copies"])
+    ]
+    assert unread == [[False, True], [True, False]]
+
+
+def test_params_that_make_trouble_are_shown_all_the_same():
+    """Slow or huge or odd values, lone surrogates, hundreds of keys in a hundred copies: soon done."""
+
+    class Loud:
+        def __repr__(self):
+            raise RuntimeError
+
+        def __eq__(self, other):
+            raise RuntimeError
+
+        __hash__ = None
+
+    class Loop(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            shared["n"] = shared.get("n", 0) + 1
+            self.params["n"] = shared["n"]
+            return "again" if shared["n"] < 120 else "end"
+
+    node = Loop()
+    node - "again" >> node
+    node - "end" >> AsyncNode()
+    row = {
+        "huge": "x" * 10_000_000,
+        "many": list(range(1_000_000)),
+        "loud": Loud(),
+        "\ud800": "\udfff",
+        "\u202e": "\u202eabc",
+        **{f"key{i}": i for i in range(500)},
+    }
+    run = flowmagic.run_batch(AsyncFlow(start=node), [row])
+    began = time.process_time()
+    detail = detail_of(run.records, 0)
+    assert time.process_time() - began < 2
+    assert len(json.dumps(detail).encode()) < 2_000_000
+    assert [each["source"] for each in detail["copies"][99]["params"][:3]] == ["batch"] * 3
 
 
 def test_a_secret_quoted_in_another_param_is_masked_before_it_is_cut():
@@ -154,7 +257,9 @@ def test_earlier_attempts_are_told_oldest_first():
     assert second["started"] >= first["started"] + first["seconds"]
     (copy,) = first["copies"]
     assert (copy["node"], copy["error"]) == ("Flaky", first["error"])
-    assert copy["params"] == [{"key": "api_key", "value": MASK, "mark": ""}]
+    assert copy["params"] == [
+        {"key": "api_key", "value": MASK, "mark": "", "source": "batch", "unread": False}
+    ]
     assert (detail["status"], detail["attempts"], len(detail["copies"])) == ("succeeded", 3, 1)
     assert "sk-12345678" not in str(detail)
 

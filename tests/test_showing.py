@@ -27,6 +27,10 @@ from flowmagic.showing import (
 KEY = "sk-very-secret-0123456789"
 
 
+class KindOfDict(dict):
+    pass
+
+
 @dataclass
 class Client:
     api_key: str
@@ -73,6 +77,7 @@ def test_numbers_are_shown_except_as_passwords():
         {"client": Client(KEY)},
         {"mapping": UserDict(password=KEY)},
         {"ordered": OrderedDict(secret=KEY)},
+        {"kind of dict": KindOfDict(token=KEY)},
         {"api_key": KEY.encode()},
         {"api_key": KEY, "url": f"https://example.com/?key={KEY}"},
         {"api_key": KEY, KEY: 1},

@@ -6,10 +6,12 @@ All of it is bounded in length and has its secrets masked; it becomes text, neve
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from ..instances import Attempt, Instance, NodeCopy
+from ..params import Params
 from ..records import Records, Status
 from ..showing import (
     MASK,
@@ -24,6 +26,7 @@ from ..showing import (
 )
 from .cells import name_of
 from .columns import equal
+from .provenance import Provenance
 from .wire import AttemptDetail, CopyDetail, Detail, ParamDetail
 
 _VALUE = 400  # characters of one value in an opened row
@@ -37,7 +40,11 @@ _MOST_COPIES = 100
 _MOST_PARAMS = 50
 
 
-def detail_of(records: Records, index: int) -> Detail:
+Code = Callable[[int, "set[str]"], str]
+"""Gives the cell that runs a row once more, from its index and the secrets to leave out."""
+
+
+def detail_of(records: Records, index: int, code: Code = lambda *_: "") -> Detail:
     """Return everything about a row: each node copy with the params it received, and its end."""
     instance = Instance(records, index)
     copies = instance.copies
@@ -70,16 +77,25 @@ def detail_of(records: Records, index: int) -> Detail:
         "traceback": traceback_text(error, secrets, name_of)
         if error is not None and not cancelled
         else "",
-        "copies": _copies(copies[:_MOST_COPIES], secrets),
+        "copies": _copies(records, index, copies[:_MOST_COPIES], _read(instance), secrets),
         "note": note,
         "output": _output(instance.output, secrets),
-        "history": _history(history, records.earlier[index], secrets),
+        "code": code(index, secrets),
+        "history": _history(records, index, history, secrets),
     }
 
 
-def _history(history: list[Attempt], earlier: int, secrets: set[str]) -> list[AttemptDetail]:
+def _read(attempt: Instance | Attempt) -> frozenset[Any] | None:
+    """Return what an attempt has read; None while it may still read more, or where it was cut off."""
+    return attempt.read if attempt.status in (Status.SUCCEEDED, Status.FAILED) else None
+
+
+def _history(
+    records: Records, index: int, history: list[Attempt], secrets: set[str]
+) -> list[AttemptDetail]:
     details: list[AttemptDetail] = []
     left = _MOST_COPIES
+    earlier = records.earlier[index]
     # The latest ones first: where not all can be shown in full, they matter most.
     for number, each in zip(range(earlier, 0, -1), reversed(history), strict=False):
         shown = each.copies[:left]
@@ -92,7 +108,7 @@ def _history(history: list[Attempt], earlier: int, secrets: set[str]) -> list[At
                 "started": each.started,
                 "seconds": each.ended - each.started,
                 "error": "" if error is None else error_text(error, secrets, _VALUE),
-                "copies": _copies(shown, secrets),
+                "copies": _copies(records, index, shown, _read(each), secrets),
                 "note": ""
                 if len(shown) == len(each.copies)
                 else f"The first {len(shown)} of {len(each.copies):,} node copies.",
@@ -112,50 +128,66 @@ def _output(text: str, secrets: set[str], most: int = _OUTPUT) -> str:
     return cut(plain, 2 * most)
 
 
-def _copies(copies: list[NodeCopy], secrets: set[str]) -> list[CopyDetail]:
+def _copies(
+    records: Records,
+    index: int,
+    copies: list[NodeCopy],
+    read: frozenset[Any] | None,
+    secrets: set[str],
+) -> list[CopyDetail]:
+    provenance = Provenance(copies, records.row(index), records.base)
     details: list[CopyDetail] = []
-    before: Mapping[Any, Any] | None = None
-    for each in copies:
+    for position, each in enumerate(copies):
         depth = 0 if each.parent is None else details[each.parent]["depth"] + 1
         details.append(
             {
                 "node": cut(each.node, 80),
                 "depth": depth,
-                "params": _params(each.params, before, secrets),
+                "before": provenance.before(position),
+                "params": _params(provenance, position, read, secrets),
                 "started": each.started,
                 "seconds": None if each.ended is None else each.ended - each.started,
                 "action": None if each.action is None else brief(each.action, _VALUE, secrets),
                 "error": "" if each.error is None else error_text(each.error, secrets, 1_000),
             }
         )
-        before = each.params
     return details
 
 
 def _params(
-    params: Mapping[Any, Any], before: Mapping[Any, Any] | None, secrets: set[str]
+    provenance: Provenance, position: int, read: frozenset[Any] | None, secrets: set[str]
 ) -> list[ParamDetail]:
+    params = provenance.received(position)
+    before = provenance.before(position)
+    earlier = params if before is None else provenance.received(before)
     shown: list[ParamDetail] = []
-    for key, value in list(params.items())[:_MOST_PARAMS]:
-        mark = ""
-        if before is not None and params is not before:
-            if key not in before:
-                mark = "new"
-            elif not equal(before[key], value):
-                mark = "changed"
+    for key, value in islice(params.items(), _MOST_PARAMS):
         shown.append(
             {
                 "key": key_text(key, _KEY, secrets),
                 "value": _value(key, value, secrets),
-                "mark": mark,
+                "mark": _mark(params, earlier, key),
+                "source": cut(provenance.source(position, key), _KEY),
+                "unread": read is not None and key not in read,
             }
         )
-    for key in before or ():
+    for key in earlier:
         if key not in params and len(shown) < _MOST_PARAMS:
-            shown.append({"key": key_text(key, _KEY, secrets), "value": "", "mark": "gone"})
+            gone = key_text(key, _KEY, secrets)
+            by = cut(provenance.changer(position), _KEY)
+            shown.append({"key": gone, "value": "", "mark": "gone", "source": by, "unread": False})
     if len(params) > _MOST_PARAMS:
-        shown.append({"key": "…", "value": f"{len(params) - _MOST_PARAMS} more", "mark": ""})
+        left = f"{len(params) - _MOST_PARAMS} more"
+        shown.append({"key": "…", "value": left, "mark": "", "source": "", "unread": False})
     return shown
+
+
+def _mark(params: Params, earlier: Params, key: object) -> str:
+    if params is earlier:
+        return ""
+    if key not in earlier:
+        return "new"
+    return "" if equal(earlier[key], params[key]) else "changed"
 
 
 def _value(key: object, value: object, secrets: set[str]) -> str:

@@ -14,7 +14,7 @@ from ..limits import Limits
 from ..pace import WINDOW
 from ..records import Records
 from ..showing import cut, error_text
-from .summary import secrets_of_run
+from .summary import journal_text, secrets_of_run
 from .wire import Header, LimitState
 
 MOST_LIMITS = 20
@@ -54,6 +54,8 @@ def header_of(
     aimd = None if run is None else run.adaptive
     if not notice and run is not None and run.error is not None:
         notice = error_text(run.error, secrets_of_run(run), width=_NOTICE)
+    if not notice and run is not None and run.journal is not None:
+        notice = cut(journal_text(run.journal), _NOTICE)
     return {
         "flow": flow,
         "status": "idle" if run is None else str(run.status),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import keyword
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,6 +14,7 @@ from IPython.core.error import UsageError
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from ..adaptive import Adaptive
+from ..errors import JournalError
 from ..limits import Limits, check_burst, check_concurrency, check_per_minute, check_seconds
 from ..options import KEEP, Options
 from ..recovery import ErrorBudget, Retries
@@ -20,7 +22,11 @@ from ..recovery import ErrorBudget, Retries
 
 @dataclass(frozen=True)
 class Line:
-    """The line of a `%%batchflow` cell, understood."""
+    """The line of a `%%batchflow` cell, understood.
+
+    Attributes:
+        again: the same line for one more run: its params stand in the cell, and it has no name.
+    """
 
     flow: str | None
     run: Options
@@ -28,6 +34,7 @@ class Line:
     file: str | None
     output: str | None
     wait: bool | None
+    again: str
 
 
 def _number(check: Callable[[Any], Any], kind: Callable[[str], Any], what: str) -> Any:
@@ -123,6 +130,33 @@ _ARGUMENTS = (
         metavar="FILE",
         help="Take the param list from a .csv or .jsonl file instead of the cell's body.",
     ),
+    argument(
+        "--journal",
+        metavar="PATH",
+        help="Write each instance to this file the moment it ends; a file holds many runs.",
+    ),
+    argument(
+        "--resume",
+        action="store_true",
+        help="Do not run again what has succeeded, with the same params, in an earlier run of this "
+        "flow in the journal.",
+    ),
+    argument(
+        "--resume-anyway",
+        action="store_true",
+        help="As --resume, also if the flow has changed since.",
+    ),
+    argument(
+        "--sync",
+        choices=["normal", "full"],
+        default="normal",
+        help="With --journal: 'full' has each write outlive a loss of power, not only a dead kernel.",
+    ),
+    argument(
+        "--journal-secrets",
+        action="store_true",
+        help="Write secrets to the journal as they are. Otherwise they are masked there.",
+    ),
     argument("-o", "--output", metavar="NAME", help="Give the run this name, at once."),
     argument(
         "--wait", action="store_true", default=None, help="Wait in this cell for the run's end."
@@ -155,14 +189,20 @@ def line_arguments(method: Any) -> Any:
 
 
 def read_line(
-    method: Any, text: str, *, limit: int, per_minute: float | None, capture: bool
+    method: Any,
+    text: str,
+    *,
+    limit: int,
+    per_minute: float | None,
+    capture: bool,
+    journal: str | None = None,
 ) -> Line:
     """Understand the line of a magic.
 
     Args:
         method: the magic's, with the `line_arguments`.
         text: what stands behind the magic's name.
-        limit, per_minute, capture: what holds where the line says nothing of it.
+        limit, per_minute, capture, journal: what holds where the line says nothing of it.
 
     Raises:
         UsageError: what is wrong with it, in one line.
@@ -178,17 +218,26 @@ def read_line(
             f"{given.adaptive.start}."
         )
     fixed = limit if given.limit is None else given.limit
-    run = Options.of(
-        limit=fixed if given.adaptive is None else None,
-        per_minute=per_minute if given.per_minute is None else given.per_minute,
-        burst=given.burst,
-        adaptive=given.adaptive,
-        timeout=given.timeout,
-        max_errors=given.max_errors,
-        retries=given.retries,
-        threads=given.threads,
-        keep=given.keep,
-    )
+    path = _unquoted(given.journal) if given.journal else journal or None
+    try:
+        run = Options.of(
+            limit=fixed if given.adaptive is None else None,
+            per_minute=per_minute if given.per_minute is None else given.per_minute,
+            burst=given.burst,
+            adaptive=given.adaptive,
+            timeout=given.timeout,
+            max_errors=given.max_errors,
+            retries=given.retries,
+            threads=given.threads,
+            keep=given.keep,
+            journal=path,
+            resume="anyway" if given.resume_anyway else given.resume,
+            sync=given.sync,
+            journal_secrets=given.journal_secrets,
+        )
+    except JournalError as error:
+        hint = str(error).replace("journal='runs.journal'", "--journal runs.journal")
+        raise UsageError(hint) from None
     return Line(
         flow=given.flow,
         run=replace(run, capture=capture and given.capture),
@@ -196,7 +245,24 @@ def read_line(
         file=given.file and _unquoted(given.file),
         output=output,
         wait=given.wait,
+        again=_again(text),
     )
+
+
+def _again(text: str) -> str:
+    kept: list[str] = []
+    tokens = shlex.shlex(text, posix=False)  # as IPython splits it: quotes are left on
+    tokens.whitespace_split, tokens.commenters = True, ""
+    for token in tokens:
+        name, given, _ = token.partition("=")
+        short = token[:2] in {"-o", "-f"}
+        # Long ones may be abbreviated.
+        long = len(name) > len("--") and ("--output".startswith(name) or "--file".startswith(name))
+        if not (short or long):
+            kept.append(token)
+        elif token in {"-o", "-f"} or (long and not given):
+            next(tokens, None)
+    return " ".join(kept)
 
 
 def _unquoted(text: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import difflib
 import sys
 import weakref
@@ -14,12 +15,13 @@ from typing import Any
 from IPython.core.error import UsageError
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
 from pocketflow import BaseNode
-from traitlets import Bool, Enum, Float, Int, TraitError, validate
+from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
 
 from ..batchrun import BatchRun, running_loop
 from ..calls.named import named_limits
-from ..errors import FlowmagicError, LimitError
+from ..errors import FlowmagicError, JournalError, LimitError
 from ..graph import check_flow, has_own_prep, own_batch
+from ..journal import open_journal
 from ..limits import Limits, check_per_minute
 from ..params import Batch, as_batch
 from ..showing import error_text
@@ -31,6 +33,7 @@ from .line import Line, line_arguments, read_line
 from .loop import cancelling_on_interrupt, find_loop, goes_on, must_wait, run_to_end, wait_for_end
 from .output import stand_in
 from .panel import Start
+from .rerun import Origin
 
 _RUNS: weakref.WeakKeyDictionary[Any, list[tuple[str, weakref.ref[BatchRun]]]] = (
     weakref.WeakKeyDictionary()
@@ -61,6 +64,10 @@ class BatchFlowMagics(Magics):
         True,
         help="Whether what an instance prints and logs goes to its own output, run[i].output, and "
         "not into the cell, if --no-capture is not given. Only where somebody has a panel open.",
+    ).tag(config=True)
+
+    journal = Unicode(
+        "", help="The file to which runs are written, if --journal is not given; empty: none."
     ).tag(config=True)
 
     @validate("per_minute")
@@ -99,11 +106,17 @@ class BatchFlowMagics(Magics):
             # the params come from the file
 
             %batchflow flow      a panel with the param list of the flow's own prep, not yet started
+            %batchflow --journal runs.journal     the runs that it holds, too
             %batchflow           a table of the runs of this kernel, and of its named limits
 
         """
         asked = read_line(
-            self.batchflow, line, limit=self.limit, per_minute=self.per_minute, capture=self.capture
+            self.batchflow,
+            line,
+            limit=self.limit,
+            per_minute=self.per_minute,
+            capture=self.capture,
+            journal=self.journal,
         )
         if asked.run.capture and not goes_on(self.shell):
             # Where nobody can open an instance, its prints would be seen by nobody.
@@ -129,12 +142,13 @@ class BatchFlowMagics(Magics):
                 self._starter(asked, flow, shared),
                 asked.run.limits,
                 batch,
+                origin=self._origin(asked),
             )
             run = shown.start(batch, asked.run.limits)
         except FlowmagicError as error:
             raise UsageError(str(error)) from None
         if must_wait(self.shell, asked=asked.wait, configured=self.wait):
-            with cancelling_on_interrupt(self.shell):
+            with cancelling_on_interrupt(self.shell), contextlib.closing(shown):
                 await wait_for_end(run, shown.tick)
             await run  # raises what broke the run itself
 
@@ -169,6 +183,9 @@ class BatchFlowMagics(Magics):
             return run
 
         return start
+
+    def _origin(self, asked: Line) -> Origin:
+        return Origin(asked.flow or "", asked.again, asked.output, self.shell.user_ns)
 
     def _flow(self, asked: Line) -> Any:
         if asked.flow is None:
@@ -208,6 +225,8 @@ class BatchFlowMagics(Magics):
 
     def _line(self, asked: Line) -> None:
         if asked.flow is None:
+            if asked.run.journal is not None:
+                print(_past(asked.run.journal.path))  # noqa: T201 - ditto
             print(self._table())  # noqa: T201 - a table is what was asked for
             return
         flow = self._flow(asked)
@@ -217,7 +236,10 @@ class BatchFlowMagics(Magics):
         if shared is None:
             shared = {}  # one for prep, which is called now, and for the run that Run starts
         start = self._starter(asked, flow, shared)
-        shown = NotebookDisplay(asked.flow, start, asked.run.limits, None)
+        shown = NotebookDisplay(
+            asked.flow, start, asked.run.limits, None, origin=self._origin(asked)
+        )
+        shown.panel.foresee(flow)
         if has_own_prep(flow):
             loop = find_loop()
             assert loop is not None  # there is a kernel
@@ -246,6 +268,15 @@ async def _fill(shown: NotebookDisplay, flow: Any, shared: Any) -> None:
         shown.panel.load(await own_batch(flow, shared))
     except Exception as error:  # noqa: BLE001 - the user's prep; said where it is looked for
         shown.panel.say(f"The flow's own prep gave no param list. {error_text(error)}")
+
+
+def _past(path: Any) -> str:
+    """Return the runs of a journal, as a table."""
+    try:
+        with open_journal(path) as journal:
+            return repr(journal)
+    except JournalError as error:
+        raise UsageError(str(error)) from None
 
 
 def _file(name: str) -> Batch:

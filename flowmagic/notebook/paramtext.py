@@ -257,6 +257,16 @@ def _mask(value: Any, secrets: set[str], key: object = None) -> Any:
     return value
 
 
+def as_literal(value: Any, secrets: set[str], key: object = None) -> str | None:
+    """Return a value as a Python literal; None if it cannot be one, or if that would tell a secret."""
+    if _kind(value) is None or is_secret(key, value):
+        return None
+    text = repr(value)
+    if _mask(value, secrets) != value or masked(text, secrets) != text:
+        return None
+    return text
+
+
 def _map_texts(value: Any, reveal: Any, path: _Path = ()) -> Any:
     """Copy a value, with every text that holds a mask replaced by `reveal(path, text)`."""
     if isinstance(value, str):

@@ -2,7 +2,9 @@
 
 /** @import { AttemptDetail } from "./wire.js" */
 
+import { Copier } from "./copying.js";
 import { element, icon, keepKeys, setStatus, write } from "./elements.js";
+import { receivedParts } from "./received.js";
 import { duration, number, plural } from "./words.js";
 
 const FEW = 3; // earlier attempts, which are listed without being asked
@@ -14,11 +16,16 @@ export class Opened {
     this.drawn = null;
     /** @type {Map<string, boolean>} what was folded or unfolded by hand */
     this.folds = new Map();
+    this.copier = new Copier();
     this.root = element("section", "fm-detail", { "aria-label": "Opened instance", tabindex: "-1" });
     this.root.hidden = true;
     this.root.addEventListener("keydown", (event) => {
       if (event.key === "Escape") view.close();
     });
+  }
+
+  remove() {
+    this.copier.remove();
   }
 
   draw() {
@@ -31,7 +38,10 @@ export class Opened {
       return;
     }
     if (this.drawn !== (detail ?? opened)) {
-      if (this.index !== opened) this.folds.clear();
+      if (this.index !== opened) {
+        this.folds.clear();
+        this.copier.reset();
+      }
       this.index = opened;
       this.drawn = detail ?? opened;
       this.redraw(() => this.parts(opened, detail));
@@ -78,12 +88,14 @@ export class Opened {
       detail.started === null ? "" : `started at ${duration(detail.started)}`,
       pending && retried ? `${plural(detail.attempts, "attempt")} so far` : detail.attempts > 1 ? `attempt ${detail.attempts}` : "",
     ].filter(Boolean).join(" · "));
+    this.copier.take(detail.code);
+    head.append(...this.copier.roots);
     if (pending || detail.status === "running") head.append(this.cancelButton(index));
-    const parts = [head];
+    const parts = [head, this.copier.shown];
     if (retried) parts.push(this.history(detail.history));
     // The node copy that raised shows its error; what ended the instance elsewhere stands here.
     if (detail.error && !detail.copies.some((copy) => copy.error === detail.error)) parts.push(element("div", "fm-error", {}, detail.error));
-    detail.copies.forEach((copy, i) => parts.push(this.copy(copy, i)));
+    parts.push(...detail.copies.map((_, i) => this.copy(detail.copies, i, "")));
     if (!detail.copies.length && !detail.note && !(pending && retried)) {
       parts.push(element("div", "fm-quiet", {}, pending ? "Not started yet: no node has received anything." : "No node copy was made."));
     }
@@ -127,7 +139,7 @@ export class Opened {
         element("span", "fm-attempt-status", { "data-status": attempt.status }, icon(attempt.status), `Attempt ${attempt.number}`), " ",
         element("span", "fm-quiet fm-num", {}, `${attempt.status} after ${duration(attempt.seconds)}`), " ",
         element("span", "fm-attempt-error", {}, attempt.error));
-      const copies = attempt.copies.map((copy, i) => this.copy(copy, i));
+      const copies = attempt.copies.map((_, i) => this.copy(attempt.copies, i, `-of-${attempt.number}`));
       if (attempt.output) copies.push(this.text(`What attempt ${attempt.number} printed`, `output-${attempt.number}`, attempt.output));
       if (attempt.note) copies.push(element("div", "fm-quiet", {}, attempt.note));
       if (!copies.length) copies.push(element("div", "fm-quiet", {}, "No node copy was made."));
@@ -145,7 +157,8 @@ export class Opened {
     return made;
   }
 
-  copy(copy, position) {
+  copy(copies, position, attempt) {
+    const copy = copies[position];
     const times = copy.seconds === null ? `${duration(copy.started)} →` : `${duration(copy.started)} + ${duration(copy.seconds)}`;
     const ended = copy.error ? "raised" : copy.seconds === null ? "running" : copy.action === null ? "→ None" : `→ ${copy.action}`;
     const head = element("div", "fm-copy-head", {},
@@ -153,19 +166,8 @@ export class Opened {
       element("span", "fm-node", {}, copy.node),
       element("span", "fm-quiet fm-num", {}, times),
       element("span", copy.error ? "fm-action fm-bad" : "fm-action", {}, ended));
-    const params = element("dl", "fm-params");
-    for (const { key, value, mark } of copy.params) {
-      const name = element("dt", "", {}, key);
-      const what = element("dd", "", {}, value);
-      if (mark) {
-        name.classList.add("fm-marked");
-        what.classList.add("fm-marked");
-        what.append(element("span", "fm-mark", {}, mark));
-      }
-      params.append(name, what);
-    }
-    if (!copy.params.length) params.append(element("dd", "fm-quiet", {}, "no params"));
-    const part = element("section", "fm-copy", { "aria-label": `Node copy ${position + 1}: ${copy.node}` }, head, params);
+    const params = receivedParts(copies, position, (...parts) => this.fold(...parts), `same-${position}${attempt}`);
+    const part = element("section", "fm-copy", { "aria-label": `Node copy ${position + 1}: ${copy.node}` }, head, ...params);
     if (copy.depth) part.style.marginInlineStart = `${Math.min(copy.depth, 6) * 14}px`;
     if (copy.error) part.append(element("div", "fm-error", {}, copy.error));
     return part;
