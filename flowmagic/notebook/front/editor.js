@@ -1,7 +1,10 @@
-// The param list as text.
+// The param list to edit: as a table or as text, two ways to look at one draft.
 
 import { element, write } from "./elements.js";
+import { GridHelper } from "./gridhelper.js";
 import { checkJson } from "./paramtext.js";
+import { SheetGrid } from "./sheet.js";
+import { appended, writeSheet } from "./sheettext.js";
 import { plural } from "./words.js";
 
 const PAUSE = 300; // milliseconds without a key, after which the kernel is asked about a text
@@ -10,18 +13,41 @@ export class ParamEditor {
   constructor(view) {
     this.view = view;
     this.timer = 0;
+    this.asTable = true;
     this.count = element("span", "fm-quiet fm-num");
     this.textarea = element("textarea", "fm-text", {
       "aria-label": "Param list", spellcheck: "false", autocapitalize: "off", wrap: "off", rows: "8",
       "aria-describedby": `${view.id}-check`,
     });
+    this.sheet = new SheetGrid(view, (text) => this.edit(text));
+    this.helper = new GridHelper((sheet, how) => {
+      this.sheet.set(how === "replace" ? sheet : appended(this.sheet.sheet, sheet));
+      this.view.later();
+    });
+    this.ways = [["Table", true], ["Text", false]].map(([label, asTable]) => {
+      const way = element("button", "fm-pick", { type: "button", "aria-pressed": "false" }, label);
+      way.addEventListener("click", () => {
+        if (!this.sheet.commit()) return;
+        this.asTable = Boolean(asTable);
+        this.view.later();
+      });
+      return { way, asTable };
+    });
+    this.why = element("span", "fm-quiet");
     this.line = element("div", "fm-check", { id: `${view.id}-check`, role: "status" });
     this.revert = element("button", "fm-button fm-small", { type: "button", title: "Undo all edits" }, "Revert");
+    this.run = element("button", "fm-button fm-small", { type: "button", title: "Run this param list" }, "Run these");
     this.root = element("details", "fm-editor", {},
       element("summary", "", {}, element("span", "fm-label", {}, "Params"), this.count),
-      this.textarea, element("div", "fm-editor-foot", {}, this.line, this.revert));
-    this.textarea.addEventListener("input", () => this.edit());
+      element("div", "fm-tools", { role: "group", "aria-label": "Edit as" }, ...this.ways.map(({ way }) => way), this.why),
+      this.sheet.root, this.textarea, this.helper.root,
+      element("div", "fm-editor-foot", {}, this.line, element("span", "fm-buttons", {}, this.revert, this.run)));
+    this.textarea.addEventListener("input", () => this.edit(this.textarea.value));
     this.revert.addEventListener("click", () => this.undo());
+    this.run.addEventListener("click", () => {
+      if (this.sheet.commit()) this.view.controls.press("run");
+    });
+    this.root.addEventListener("toggle", () => view.later());
   }
 
   remove() {
@@ -32,9 +58,9 @@ export class ParamEditor {
     this.root.open = false;
   }
 
-  edit() {
+  edit(text) {
     const { store } = this.view;
-    store.draft = this.textarea.value;
+    store.draft = text;
     store.check = null;
     clearTimeout(this.timer);
     if (checkJson(store.draft).unsure) {
@@ -47,40 +73,65 @@ export class ParamEditor {
 
   undo() {
     const { store } = this.view;
+    this.sheet.input.leave();
     store.draft = null;
     store.check = null;
     store.tell();
-    this.textarea.focus();
+    (this.shownAsTable ? this.sheet.grid : this.textarea).focus();
   }
 
-  /** What is wrong with the edited text; empty when nothing is, or nobody knows yet. */
+  get shownAsTable() {
+    return this.asTable && this.sheet.reason === "";
+  }
+
+  /** What is wrong with the edited list; empty when nothing is, or nobody knows yet. */
   get problem() {
     const { draft, editor, check } = this.view.store;
+    if (this.sheet.input.problem) return this.sheet.input.problem;
     if (draft === null || draft === editor.text || !editor.editable) return "";
     const json = checkJson(draft);
     if (json.message && !check) return json.message;
     if (check && check.count === null) {
-      return `${check.line === null ? "" : `Line ${check.line}: `}${check.message}`;
+      return `${check.line === null ? "" : this.lineText(check.line)}${check.message}`;
     }
     return "";
+  }
+
+  /** The line of a text is a row of the table: each dict has one, and the bracket has the first. */
+  lineText(line) {
+    return this.shownAsTable ? `Row ${line - 2}: ` : `Line ${line}: `;
   }
 
   draw() {
     const { store, gone } = this.view;
     const { editor, draft, check, header } = store;
-    const { textarea, problem } = this;
+    const { textarea, sheet, problem } = this;
     const text = draft ?? editor.text;
-    if (textarea.value !== text) textarea.value = text;
     const fixed = !editor.editable || gone;
+    if (this.root.open) {
+      sheet.load(text || "[]", fixed);
+      if (textarea.value !== text) textarea.value = text;
+    }
     if (textarea.readOnly !== fixed) textarea.readOnly = fixed;
-    textarea.hidden = !editor.text && !editor.editable;
+    const nothing = !editor.text && !editor.editable;
+    sheet.root.hidden = nothing || !this.shownAsTable;
+    textarea.hidden = nothing || this.shownAsTable;
+    this.helper.root.hidden = fixed || !this.shownAsTable;
+    for (const { way, asTable } of this.ways) {
+      way.setAttribute("aria-pressed", String(this.shownAsTable === asTable));
+      way.hidden = nothing;
+      way.disabled = Boolean(asTable) && sheet.reason !== "";
+    }
+    write(this.why, nothing ? "" : editor.editable ? sheet.reason : "");
+    if (this.root.open && this.shownAsTable) sheet.draw();
     const edited = draft !== null && draft !== editor.text;
-    this.revert.hidden = !edited;
+    this.revert.hidden = !edited && !sheet.input.problem;
     const count = check?.count ?? (edited ? checkJson(draft).count : undefined);
     const counted = count === undefined ? "" : plural(count, "instance");
-    write(this.line, editor.reason || (edited ? problem || counted || "Checking…" : ""));
+    write(this.line, problem || editor.reason || (edited ? counted || "Checking…" : ""));
     this.line.classList.toggle("fm-bad", problem !== "");
     textarea.setAttribute("aria-invalid", String(problem !== ""));
+    this.run.disabled = gone || !header.can.includes("run") || problem !== "";
     const state = problem ? "edited, not valid yet" : `edited, ${counted || "…"}`;
     write(this.count, edited ? state : header.total === null ? "" : plural(header.total, "instance"));
   }

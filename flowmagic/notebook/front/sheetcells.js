@@ -1,0 +1,101 @@
+// The cells of a sheet on the screen: a few rows of elements, moved to where one looks.
+
+/** @import { Block } from "./sheetedits.js" */
+/** @import { Sheet } from "./sheettext.js" */
+
+import { element, write, writeAttribute } from "./elements.js";
+import { kindOf, shownCell } from "./sheettext.js";
+import { number } from "./words.js";
+
+export const ROW = 26; // pixels; panel.css agrees
+export const WIDTH = 150; // ditto, of a column
+export const HEAD = -1; // the row of the columns' names
+const POOL = 18; // row elements, however many rows there are
+
+/** @typedef {{row: number, column: number}} Place */
+/** @typedef {{at: Place, selected: Block, focused: boolean, editing: Place | null}} Cursor */
+
+export class SheetCells {
+  constructor(id) {
+    this.id = id;
+    this.head = element("div", "fm-sheet-row fm-sheet-head", { role: "row", "aria-rowindex": "1" });
+    this.spacer = element("div", "fm-sheet-body", { role: "presentation" });
+    this.roots = [
+      element("div", "fm-sheet-top", { role: "rowgroup" }, this.head),
+      element("div", "", { role: "rowgroup" }, this.spacer),
+    ];
+    this.pool = [];
+    this.shape = "";
+  }
+
+  idOf(row, column) {
+    return `${this.id}-sheet-${row}-${column}`;
+  }
+
+  /** Draw all of it anew next time: a cell has held something else. */
+  renew() {
+    this.shape = "";
+  }
+
+  /** @param {Sheet} sheet @param {any} grid what scrolls @param {Cursor} cursor */
+  draw({ columns, rows }, grid, cursor) {
+    this.drawHead(columns, grid, cursor);
+    this.spacer.style.height = `${rows.length * ROW}px`;
+    const first = Math.max(0, Math.min(rows.length - POOL, Math.floor(grid.scrollTop / ROW) - 3));
+    const last = Math.min(rows.length, first + POOL);
+    for (let row = first; row < last; row += 1) this.drawRow(this.pool[row % POOL], row, rows[row], cursor);
+    for (const slot of this.pool) if (slot.row < first || slot.row >= last) slot.element.hidden = true;
+  }
+
+  drawHead(columns, grid, { at, focused, editing }) {
+    const shape = JSON.stringify(columns);
+    if (shape !== this.shape && !editing) {
+      this.shape = shape;
+      grid.style.setProperty("--fm-sheet-columns", `44px repeat(${columns.length}, ${WIDTH}px)`);
+      const names = columns.map((name, column) => element("span", "fm-sheet-cell", {
+        role: "columnheader", "data-row": String(HEAD), "data-column": String(column), id: this.idOf(HEAD, column), title: name,
+      }, name));
+      this.head.replaceChildren(element("span", "fm-sheet-cell", { role: "columnheader" }, "#"), ...names);
+      this.pool = Array.from({ length: POOL }, () => poolRow(columns.length));
+      this.spacer.replaceChildren(...this.pool.map((slot) => slot.element));
+    }
+    [...this.head.children].slice(1).forEach((cell, column) => {
+      cell.classList.toggle("fm-at", focused && at.row === HEAD && at.column === column);
+    });
+  }
+
+  drawRow(slot, row, values, { at, selected, focused, editing }) {
+    const { top, bottom, left, right } = selected;
+    slot.element.hidden = false;
+    if (slot.row !== row) {
+      slot.row = row;
+      slot.element.style.transform = `translateY(${row * ROW}px)`;
+      slot.element.setAttribute("aria-rowindex", String(row + 2));
+      write(slot.cells[0], number.format(row));
+    }
+    values.forEach((value, column) => {
+      const cell = slot.cells[column + 1];
+      const id = this.idOf(row, column);
+      if (cell.id !== id) {
+        cell.id = id;
+        cell.dataset.row = String(row);
+        cell.dataset.column = String(column);
+      }
+      const inside = row >= top && row <= bottom && column >= left && column <= right;
+      writeAttribute(cell, "aria-selected", inside ? "true" : "");
+      cell.classList.toggle("fm-at", focused && row === at.row && column === at.column);
+      if (editing?.row === row && editing.column === column) return;
+      cell.dataset.kind = kindOf(value);
+      const text = shownCell(value);
+      if (cell.firstElementChild || cell.textContent !== text) cell.replaceChildren(text);
+      writeAttribute(cell, "aria-label", value === null ? "no value" : "");
+    });
+  }
+}
+
+function poolRow(wide) {
+  const cells = Array.from({ length: wide + 1 }, (_, at) => element("span", "fm-sheet-cell", { role: at ? "gridcell" : "rowheader" }));
+  const made = element("div", "fm-sheet-row", { role: "row" }, ...cells);
+  made.hidden = true;
+  return { element: made, cells, row: -1 };
+}

@@ -1,0 +1,142 @@
+// A param list as rows and columns: from JSON text, to JSON text, and from what is pasted.
+//
+// A cell is the JSON of its value as it was written (1.0 stays 1.0), or null: the row has no such param.
+
+/** @typedef {(string | null)[]} Cells */
+/** @typedef {{columns: string[], rows: Cells[]}} Sheet */
+
+/** @param {string} text @returns {Sheet | {reason: string}} */
+export function readSheet(text) {
+  let rows;
+  try {
+    rows = JSON.parse(text);
+  } catch {
+    return { reason: "This is no JSON (Python's literals, perhaps), so it is edited as text." };
+  }
+  const isDict = (each) => typeof each === "object" && each !== null && !Array.isArray(each);
+  if (!Array.isArray(rows) || !rows.every(isDict)) return { reason: "This is no list of dicts, so it is edited as text." };
+  const dicts = itemsOf(text.trim()).map(pairsOf);
+  const columns = [...new Set(dicts.flatMap((pairs) => [...pairs.keys()]))];
+  return { columns, rows: dicts.map((pairs) => columns.map((name) => pairs.get(name) ?? null)) };
+}
+
+/** The parts of a JSON list or dict that is known to be right, as they are written. */
+function itemsOf(text) {
+  const items = [];
+  let [depth, from, inText] = [0, 1, false];
+  for (let at = 1; at < text.length - 1; at += 1) {
+    const letter = text[at];
+    if (inText) {
+      if (letter === "\\") at += 1;
+      else if (letter === '"') inText = false;
+    } else if (letter === '"') inText = true;
+    else if (letter === "[" || letter === "{") depth += 1;
+    else if (letter === "]" || letter === "}") depth -= 1;
+    else if (letter === "," && depth === 0) {
+      items.push(text.slice(from, at).trim());
+      from = at + 1;
+    }
+  }
+  const last = text.slice(from, -1).trim();
+  return last ? [...items, last] : items;
+}
+
+/** @returns {Map<string, string>} */
+function pairsOf(dict) {
+  return new Map(itemsOf(dict).map((pair) => {
+    let at = 1;
+    while (pair[at] !== '"') at += pair[at] === "\\" ? 2 : 1;
+    return [JSON.parse(pair.slice(0, at + 1)), pair.slice(pair.indexOf(":", at) + 1).trim()];
+  }));
+}
+
+/** @param {Sheet} sheet @returns {string} one dict per line, as the kernel writes it */
+export function writeSheet({ columns, rows }) {
+  const lines = rows.map((cells) => {
+    const pairs = columns.flatMap((name, at) => (cells[at] === null ? [] : [`${JSON.stringify(name)}: ${cells[at]}`]));
+    return `  {${pairs.join(", ")}}`;
+  });
+  return lines.length ? `[\n${lines.join(",\n")}\n]` : "[]";
+}
+
+/** @param {string | null} cell @returns {string} what one sees and edits: a text without quotes, if that is clear */
+export function shownCell(cell) {
+  if (cell === null) return "";
+  if (cell[0] !== '"') return cell;
+  const text = JSON.parse(cell);
+  const read = readCell(text);
+  return read.cell === JSON.stringify(text) && !/[\n\t]/.test(text) ? text : cell;
+}
+
+/**
+ * @param {string} shown what was typed
+ * @returns {{cell: string | null, problem: string}} nothing typed: the row has no such param
+ */
+export function readCell(shown) {
+  const text = shown.trim();
+  if (text === "") return { cell: shown === "" ? null : JSON.stringify(shown), problem: "" };
+  try {
+    JSON.parse(text);
+    return { cell: text, problem: "" };
+  } catch {
+    if (/^[[{"]/.test(text)) {
+      return { cell: null, problem: `${text.slice(0, 40)} begins like JSON and is none. Write a text with [ or { in quotes: "[x]".` };
+    }
+    return { cell: JSON.stringify(shown), problem: "" };
+  }
+}
+
+/** @param {string | null} cell @returns {string} "number", "text", "none" (there is none), or "json" */
+export function kindOf(cell) {
+  if (cell === null) return "none";
+  if (cell[0] === '"') return "text";
+  return /^-?\d/.test(cell) ? "number" : "json";
+}
+
+/**
+ * Split what was copied from a spreadsheet (tabs) or from CSV (commas), with quotes.
+ * @param {string} text @returns {string[][]}
+ */
+export function splitPasted(text) {
+  const mark = text.includes("\t") ? "\t" : ",";
+  const lines = [[""]];
+  let inQuotes = false;
+  const body = text.replace(/\r\n?/g, "\n").replace(/\n$/, "");
+  for (let at = 0; at < body.length; at += 1) {
+    const line = lines[lines.length - 1];
+    const letter = body[at];
+    if (inQuotes) {
+      if (letter !== '"') line[line.length - 1] += letter;
+      else if (body[at + 1] === '"') {
+        line[line.length - 1] += '"';
+        at += 1;
+      } else inQuotes = false;
+    } else if (letter === '"' && line[line.length - 1] === "") inQuotes = true;
+    else if (letter === mark) line.push("");
+    else if (letter === "\n") lines.push([""]);
+    else line[line.length - 1] += letter;
+  }
+  return lines;
+}
+
+/** @param {(string | null)[][]} block @returns {string} as a spreadsheet takes it */
+export function joinCopied(block) {
+  const quoted = (text) => (/[\t\n"]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  return block.map((cells) => cells.map((cell) => quoted(shownCell(cell))).join("\t")).join("\n");
+}
+
+/**
+ * Every combination of values, as `flowmagic.grid` orders them: the last one changes fastest.
+ * @param {{name: string, values: (string | null)[]}[]} params @returns {Sheet}
+ */
+export function combine(params) {
+  const rows = params.reduce((made, { values }) => made.flatMap((cells) => values.map((value) => [...cells, value])), [/** @type {Cells} */ ([])]);
+  return { columns: params.map(({ name }) => name), rows: params.length ? rows : [] };
+}
+
+/** @param {Sheet} sheet @param {Sheet} more @returns {Sheet} the rows of both, with the columns of both */
+export function appended(sheet, more) {
+  const columns = [...new Set([...sheet.columns, ...more.columns])];
+  const fitted = ({ columns: names, rows }) => rows.map((cells) => columns.map((name) => (names.includes(name) ? cells[names.indexOf(name)] : null)));
+  return { columns, rows: [...fitted(sheet), ...fitted(more)] };
+}

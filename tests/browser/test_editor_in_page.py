@@ -1,0 +1,196 @@
+"""The param list edited in a real page: as a table, by mouse, keys and clipboard."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from .test_panel_in_page import in_lab, started
+
+expect.set_options(timeout=30_000)
+
+CELL = (
+    "%%batchflow flow -o run\n"
+    "[{'city': 'Oslo', 'n': 1.0, 'token': 'real-one'}, {'city': 'Rome', 'n': 2.0, 'token': 'real-one'}]"
+)
+
+
+def sheet(book):
+    return book.panel.get_by_role("grid", name="Param list as a table")
+
+
+def opened(notebook, cell: str = CELL, **options):
+    """Run a cell to its end, and unfold the param list."""
+    book = started(notebook, cell, **options)
+    book.until("run.ended")
+    book.panel.locator(".fm-editor > summary").click()
+    expect(sheet(book)).to_be_visible()
+    return book
+
+
+def cell(book, row: int, column: int):
+    return sheet(book).locator(f'[data-row="{row}"][data-column="{column}"]')
+
+
+def ran(book) -> list:
+    book.button("Run these").click()
+    book.until("run.ended and run.ok")
+    return book.value("[each.params for each in run.instances]")
+
+
+def paste(book, text: str) -> None:
+    """Paste as the browser does when Ctrl+V is pressed on the table."""
+    sheet(book).evaluate(
+        """(grid, text) => {
+            const clipboardData = new DataTransfer();
+            clipboardData.setData("text/plain", text);
+            grid.focus();
+            const how = { clipboardData, bubbles: true, cancelable: true };
+            grid.dispatchEvent(new ClipboardEvent("paste", how));
+        }""",
+        text,
+    )
+
+
+def test_cells_are_edited_by_keys_alone_and_run(notebook):
+    """Types are kept, masks stand for what they hide, and no key is the notebook's."""
+    book = opened(notebook)
+    cells = book.page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
+    expect(cell(book, 0, 2)).to_have_text("•••")
+    expect(cell(book, 0, 1)).to_have_text("1.0")
+    sheet(book).focus()
+    keys = book.page.keyboard
+    keys.type("Bergen")  # typing begins an edit
+    keys.press("Tab")
+    keys.press("F2")
+    keys.type("2.50")
+    keys.press("Enter")
+    expect(cell(book, 0, 1)).to_have_text("2.50")
+    keys.press("Delete")
+    keys.press("ArrowUp")
+    keys.press("ArrowUp")
+    keys.press("Enter")  # the name of the param
+    keys.type("count")
+    keys.press("Shift+Enter")
+    expect(cell(book, -1, 1)).to_have_text("count")
+    assert ran(book) == [
+        {"city": "Bergen", "count": 2.5, "token": "real-one"},
+        {"city": "Rome", "token": "real-one"},
+    ]
+    assert cells == book.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.content.widgets.length"
+    )
+
+
+def test_rows_pasted_from_a_spreadsheet_become_the_list(notebook):
+    """Into an empty list with its first line as names; into another as a block."""
+    book = opened(notebook)
+    sheet(book).focus()
+    book.page.keyboard.press("Control+a")
+    book.panel.get_by_role("button", name="Remove rows").click()
+    expect(book.panel).to_contain_text("Paste rows from a spreadsheet here, or add one.")
+    paste(book, "town\tsize\r\nLima\t10\r\nBonn\t0.3\r\n")
+    expect(book.panel).to_contain_text("edited, 2 instances")
+    cell(book, 1, 1).click()
+    paste(book, '"a,b",true\n[1],')
+    assert ran(book) == [
+        {"town": "Lima", "size": 10},
+        {"town": "Bonn", "size": "a,b", "param": True},
+        {"size": [1]},
+    ]
+
+
+@in_lab
+def test_rows_and_columns_are_added_doubled_and_removed_and_all_is_undone(notebook):
+    """Each step back, and forth again."""
+    book = opened(notebook, "%%batchflow flow -o run\n[{'n': 1}, {'n': 2}]")
+    keys = book.page.keyboard
+    cell(book, 0, 0).click()
+    book.panel.get_by_role("button", name="Duplicate").click()
+    expect(book.panel).to_contain_text("edited, 3 instances")
+    book.panel.get_by_role("button", name="Add row").click()
+    keys.type("7")
+    keys.press("Enter")
+    expect(book.panel).to_contain_text("edited, 4 instances")
+    book.panel.get_by_role("button", name="Add column").click()
+    keys.type("city")
+    keys.press("Enter")
+    expect(cell(book, -1, 1)).to_have_text("city")
+    book.panel.get_by_role("button", name="Remove column").click()
+    expect(cell(book, -1, 1)).to_have_count(0)
+    undo = book.panel.get_by_role("button", name="Undo", exact=True)
+    for _ in range(3):
+        undo.click()
+    sheet(book).focus()
+    keys.press("Control+z")
+    keys.press("Control+z")
+    keys.press("Control+z")
+    expect(undo).to_be_disabled()
+    keys.press("Control+Shift+z")
+    expect(book.panel).to_contain_text("edited, 3 instances")
+    book.button("Revert").click()
+    assert ran(book) == [{"n": 1}, {"n": 2}]
+
+
+def test_what_is_wrong_is_told_where_it_stands_and_cannot_be_run(notebook):
+    """In the cell as one types, and what only the kernel knows by its row."""
+    book = opened(notebook)
+    cell(book, 1, 1).dblclick()
+    box = book.panel.get_by_role("textbox", name="n of row 1")
+    box.fill("[1,")
+    expect(book.panel).to_contain_text("begins like JSON and is none")
+    expect(box).to_have_attribute("aria-invalid", "true")
+    expect(book.button("Run these")).to_be_disabled()
+    expect(book.button("Run")).to_be_disabled()
+    box.press("Escape")
+    expect(cell(book, 1, 1)).to_have_text("2.0")
+    expect(book.button("Run")).to_be_enabled()
+    cell(book, -1, 1).dblclick()
+    book.panel.get_by_role("textbox", name="Name of the param").fill("city")
+    expect(book.panel).to_contain_text("There is a param city already.")
+    book.page.keyboard.press("Escape")
+    cell(book, 0, 0).dblclick()
+    book.panel.get_by_role("textbox", name="city of row 0").fill("••• and more")
+    book.page.keyboard.press("Enter")
+    expect(book.panel).to_contain_text(re.compile("Row 0: .*•••"))
+    expect(book.button("Run these")).to_be_disabled()
+
+
+@in_lab
+def test_values_are_combined_into_rows(notebook):
+    """As nested loops would; what is wrong with them is said, and too many are refused."""
+    book = opened(notebook)
+    book.panel.get_by_text("Combine values…").click()
+    names = book.panel.get_by_role("textbox", name="Name of a param")
+    values = book.panel.get_by_role("textbox", name="Its values, with commas between")
+    names.first.fill("model")
+    values.first.fill("a, b")
+    book.button("Another param").click()
+    names.last.fill("t")
+    values.last.fill(", ".join(map(str, range(501))))
+    expect(book.panel).to_contain_text("1,002 rows are too many to edit")
+    expect(book.button("Append")).to_be_disabled()
+    values.last.fill('0, 0.5, "1"')
+    expect(book.panel).to_contain_text(re.compile("2 . 3 = 6 instances"))
+    book.button("Replace the list").click()
+    assert ran(book) == [{"model": m, "t": t} for m in "ab" for t in (0, 0.5, "1")]
+
+
+@in_lab
+def test_a_thousand_rows_are_a_few_elements_and_python_is_edited_as_text(notebook):
+    """The last row can be reached and edited; a list that is no JSON says why it is no table."""
+    book = opened(notebook, "%%batchflow flow --limit 100 -o run\n[{'n': n} for n in range(1000)]")
+    sheet(book).focus()
+    book.page.keyboard.press("Control+End")
+    expect(cell(book, 999, 0)).to_have_text("999")
+    assert book.panel.locator(".fm-sheet-row").count() < 30
+    book.page.keyboard.type("5")
+    book.page.keyboard.press("Enter")
+    book.button("Text").click()
+    text = book.panel.get_by_role("textbox", name="Param list")
+    expect(text).to_have_value(re.compile(r'\{"n": 998\},\n  \{"n": 5\}\n\]$'))
+    text.fill("[{'n': None}]")
+    expect(book.panel).to_contain_text("edited as text")
+    expect(book.button("Table")).to_be_disabled()
+    assert ran(book) == [{"n": None}]
