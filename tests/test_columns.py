@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flowmagic.notebook import columns as module
 from flowmagic.notebook.columns import MOST_COLUMNS, Varying, equal
 from flowmagic.records import Records
-from flowmagic.showing import MASK
+from flowmagic.showing import MASK, secrets_of
 
 
 def varying(rows, base=None):
@@ -17,6 +19,10 @@ def varying(rows, base=None):
     while found.look() or found.behind:
         pass
     return found
+
+
+def cells(found, row):
+    return found.cells(row, secrets_of(row))
 
 
 def test_params_that_vary_have_columns_and_the_others_are_stated_once():
@@ -29,10 +35,11 @@ def test_params_that_vary_have_columns_and_the_others_are_stated_once():
     found = varying(rows, {"base": "x"})
     assert found.columns() == {
         "names": ["model", "n", "extra"],
+        "numeric": [False, False, True],
         "same": "base='x', temperature=0",
         "more": 0,
     }
-    assert [found.cells(row) for row in rows] == [
+    assert [cells(found, row) for row in rows] == [
         ["a", "1", ""],
         ["b", "True", ""],
         ["a", "1", "None"],
@@ -42,7 +49,9 @@ def test_params_that_vary_have_columns_and_the_others_are_stated_once():
 def test_rows_that_are_all_the_same_have_no_columns():
     """Nor has a single one: their params stand in one line."""
     for rows in ([], [{"a": 1}], [{"a": 1}, {"a": 1}]):
-        assert varying(rows).columns() == {"names": [], "same": "", "more": 0}
+        assert varying(rows).columns() == {
+            "names": [], "numeric": [], "same": "", "more": 0,
+        }  # fmt: skip
 
 
 @given(st.lists(st.dictionaries(st.sampled_from("abcd"), st.sampled_from([0, 1, "x"])), max_size=8))
@@ -55,16 +64,29 @@ def test_a_param_varies_exactly_if_two_rows_differ_in_it(rows):
     assert sorted(found.keys) == sorted(expected)
 
 
-def test_it_looks_at_a_long_batch_in_slices():
+def test_it_looks_at_a_long_batch_in_slices(monkeypatch):
     """The loop is not held; a difference in the last row is found all the same."""
+    monkeypatch.setattr(module, "_SLICE", 0.0)
     records = Records({}, 0.0, 0)
-    records.load([{"i": 0}] * 12_000 + [{"i": 1}])
+    records.load([{"i": 0}] * 40 + [{"i": 1}])
     found = Varying(records)
-    assert not found.look()
-    assert found.behind
-    assert not found.look()
-    assert found.look()
+    assert [found.look() for _ in range(3)] == [False, False, True]
     assert (found.keys, found.behind) == (["i"], False)
+
+
+@pytest.mark.parametrize("other", ["1", True, [1]])
+def test_a_column_is_numeric_until_something_else_stands_in_it(other):
+    """No number and None are no matter; that it is none any more is a change of the columns."""
+    records = Records({}, 0.0, 10)
+    for row in ({"n": 1}, {"n": 2.5}, {}, {"n": None}):
+        records.add(row)
+    found = Varying(records)
+    assert found.look()
+    assert found.columns()["numeric"] == [True]
+    records.add({"n": other})
+    assert found.look()
+    assert found.columns()["numeric"] == [False]
+    assert not found.look()
 
 
 def test_rows_that_are_drawn_later_count_and_dropped_ones_do_not():
@@ -95,7 +117,7 @@ def test_secrets_are_masked_in_cells_and_in_what_is_the_same():
     """Under their own names, and quoted in another param."""
     rows = [{"api_key": f"sk-secret-{n}", "url": f"/?k=sk-secret-{n}"} for n in range(2)]
     found = varying(rows, {"token": "sk-other-secret"})
-    shown = str([found.columns(), *map(found.cells, rows)])
+    shown = str([found.columns(), *(cells(found, row) for row in rows)])
     assert "secret" not in shown.replace("api_key", "")
     assert MASK in shown
 

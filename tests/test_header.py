@@ -220,3 +220,22 @@ def test_how_far_limits_are_used_is_told_a_few_times_a_second_unless_somebody_wa
     busier = [some_limit(running=2)]
     head = {"status": "running", "cooling": 0.0, "limits": busier}
     assert news.take(head, 10.0 + LIMITS_EVERY, soon=False) == {"limits": busier}
+
+
+def test_what_the_journal_cannot_do_is_a_notice(tmp_path):
+    """A value without a form now; a disk that is full, as long as it is."""
+
+    class Give(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            return object()
+
+    run = flowmagic.run_batch(Give(), [{"i": 1}], journal=tmp_path / "runs")
+    notice = header_of(run, run.records, flow="give", limits=run.limits, notice="", heard={})[
+        "notice"
+    ]
+    assert "A value could not be written to the journal" in notice
+    run.journal._writer.trouble = "disk full"
+    notice = header_of(run, run.records, flow="give", limits=run.limits, notice="", heard={})[
+        "notice"
+    ]
+    assert notice == "The journal cannot be written at the moment: disk full. The run goes on."

@@ -34,11 +34,11 @@ def test_a_row_is_told_by_its_params_and_what_it_has_come_to():
     }
 
 
-def test_rows_that_have_not_ended_have_come_to_nothing_and_rows_that_are_none_are_left_out():
-    """A page may ask for anything."""
+def test_rows_that_have_not_ended_have_come_to_nothing():
+    """They are told in the order in which they are asked for."""
     records = Records({}, 0.0, 0)
     records.load([{"i": 0}, {"i": 1}])
-    told = texts(records, [1, -1, 7, 0])
+    told = texts(records, [1, 0])
     assert (told["rows"], told["texts"]) == ([1, 0], ["i=1", "i=0"])
     assert told["outcomes"] == ["", ""]
 
@@ -63,3 +63,12 @@ def test_a_dropped_row_says_that_it_is_no_longer_kept():
     """Beyond `keep`, rows of a generator have no params to show."""
     run = flowmagic.run_batch(Judge(), ({"user_id": i} for i in range(3)), keep=1)
     assert texts(run.records, range(3))["texts"] == ["(no longer kept)"] * 2 + ["user_id=2"]
+
+
+def test_a_row_that_was_restored_says_so(tmp_path):
+    """It did not run; its result is an earlier run's."""
+    for _ in range(2):
+        run = flowmagic.run_batch(
+            Judge(), [{"action": "done"}], journal=tmp_path / "runs", resume=True
+        )
+    assert texts(run.records, [0])["outcomes"] == ["restored from run 1 'done'"]

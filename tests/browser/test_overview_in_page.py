@@ -54,7 +54,7 @@ def overview(book):
 
 
 def told(book):
-    return book.panel.locator(".fm-told")
+    return book.panel.locator(".fm-overview .fm-told")
 
 
 def colour(book, tone: str) -> list[int]:
@@ -170,7 +170,7 @@ def test_a_cell_tells_what_it_is_and_a_click_opens_it(notebook):
     opened = book.panel.get_by_role("region", name="Opened instance")
     expect(opened).to_contain_text("Instance 0")
     expect(book.row(0)).to_have_attribute("aria-selected", "true")
-    expect(book.panel.locator(".fm-held")).to_be_visible()
+    expect(book.panel.locator(".fm-overview .fm-held")).to_be_visible()
     book.panel.locator(".fm-canvas").click(position={"x": 5, "y": 5})
     expect(opened).to_be_hidden()
     assert book.panel.locator("img, script").count() == 0

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from .test_panel_in_page import in_lab, started
+from .test_panel_in_page import in_lab
 
 expect.set_options(timeout=30_000)
 
@@ -39,8 +39,12 @@ CELL = """%%batchflow flow --limit 50 -o run
   "api_key": "sk-12345678"} for i in range(20)]"""
 
 
-def begun(notebook, **options):
-    book = started(notebook, CELL, setup=SETUP, **options)
+def begun(notebook, *, extra: str = "", **options):
+    """Open a notebook, with an `extra` cell that is not run, and wait until only Bonn is left."""
+    book = notebook(SETUP, CELL, extra, **options)
+    book.run(0)
+    book.run(1)
+    book.panel.wait_for()
     book.until("run.counts.running == 5 and run.counts.ended == 15")
     return book
 
@@ -144,6 +148,76 @@ def test_keys_move_through_the_rows_as_they_are_shown(notebook):
     expect(book.panel.get_by_role("region", name="Opened instance")).to_contain_text("Instance 17")
     book.page.keyboard.press("Escape")
     assert book.page.evaluate("() => document.activeElement.getAttribute('role')") == "grid"
+
+
+@in_lab
+def test_from_a_row_that_is_not_shown_keys_lead_to_the_first_that_is(notebook):
+    """Nor does a screen reader hear of a row that is not there."""
+    book = begun(notebook)
+    grid = book.panel.get_by_role("grid", name="Instances")
+    grid.focus()
+    book.page.keyboard.press("Home")
+    expect(grid).to_have_attribute("aria-activedescendant", re.compile("-row-0$"))
+    pick(book, "failed").click()
+    expect(grid).not_to_have_attribute("aria-activedescendant", re.compile("."))
+    expect(grid).to_have_attribute("aria-rowcount", "6")
+    grid.focus()
+    book.page.keyboard.press("ArrowDown")
+    expect(grid).to_have_attribute("aria-activedescendant", re.compile("-row-1$"))
+    book.page.keyboard.press("Enter")
+    expect(book.panel.get_by_role("region", name="Opened instance")).to_contain_text("Instance 1")
+
+
+@in_lab
+def test_the_row_under_the_keyboard_stays_where_it_is_while_others_come_before_it(notebook):
+    """The table is put in order anew, and scrolls by as much as that row was moved."""
+    book = begun(notebook)
+    by_status = header(book, "status").get_by_role("button")
+    by_status.click()
+    by_status.click()
+    expect(book.row(5)).to_contain_text("Oslo")  # 0, the first that succeeded, behind the failed
+    grid = book.panel.get_by_role("grid", name="Instances")
+    grid.focus()
+    book.page.keyboard.press("Home")
+    for _ in range(9):
+        book.page.keyboard.press("ArrowDown")
+    row = book.panel.locator(".fm-spacer > [id$='-row-8']")
+    expect(row).to_have_attribute("aria-rowindex", "11")
+    where = "row => row.getBoundingClientRect().y - row.closest('[role=grid]').getBoundingClientRect().y"
+    before = row.evaluate(where)
+    book.value("[gate.set()] and 0")
+    expect(row).to_have_attribute("aria-rowindex", "13")
+    assert row.evaluate(where) == before
+
+
+@in_lab
+def test_while_the_kernel_is_busy_the_table_shows_what_it_has(notebook):
+    """It says that it asks, status and node are filtered all the same, and the answer comes."""
+    book = begun(notebook, extra="import time; time.sleep(4)")
+    book.run(2, wait=False)
+    book.page.wait_for_timeout(300)
+    find(book).fill("rome")
+    expect(book.panel).to_contain_text("asking the kernel…")
+    expect(book.row(19)).to_be_attached()
+    pick(book, "succeeded").click()
+    expect(book.row(9)).to_be_attached()
+    expect(book.row(10)).to_have_count(0)
+    pick(book, "succeeded").click()
+    expect(book.panel).to_contain_text("5 of 20 shown")
+    find(book).press("Escape")
+    expect(find(book)).to_have_value("")
+    expect(book.row(19)).to_be_attached()
+
+
+@in_lab
+def test_numbers_stand_one_below_the_other(notebook):
+    """At the right, as does the name of their column; texts begin at the left."""
+    book = begun(notebook)
+    align = "cell => getComputedStyle(cell).textAlign"
+    assert header(book, "nap").evaluate(align) == "right"
+    assert header(book, "city").evaluate(align) != "right"
+    city, nap = (book.row(0).locator(".fm-col-param").nth(at) for at in range(2))
+    assert (nap.evaluate(align), city.evaluate(align) == "right") == ("right", False)
 
 
 @in_lab

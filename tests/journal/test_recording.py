@@ -294,3 +294,37 @@ def test_a_slot_goes_to_the_next_one_only_when_the_last_is_on_disk(tmp_path):
     flowmagic.run_batch(Look(), [{"i": i} for i in range(60)], limit=4, journal=tmp_path / "j")
     assert len(behind) == 60
     assert max(behind) <= 4
+
+
+def test_two_runs_at_once_write_one_journal(tmp_path):
+    """As two notebooks do: each waits for the other, and nothing of either is missing."""
+
+    async def both():
+        runs = [
+            flowmagic.batchflow(
+                AsyncFlow(start=Ask()),
+                [{"i": i} for i in range(first, first + 100)],
+                limit=7,
+                journal=tmp_path / "j",
+            )
+            for first in (0, 100)
+        ]
+        for run in runs:
+            await run
+
+    asyncio.run(both())
+    written = open_journal(tmp_path / "j")
+    assert [[each.params["i"] for each in run] for run in written] == [
+        list(range(100)), list(range(100, 200)),
+    ]  # fmt: skip
+
+
+def test_a_clock_that_jumps_back_changes_no_order(tmp_path, monkeypatch):
+    """Runs are counted; the latest is the one that came last."""
+    ask({"i": 1}, path=tmp_path / "j")
+    monkeypatch.setattr("time.time", lambda: 1_000.0)
+    ask({"i": 2}, path=tmp_path / "j")
+    latest = open_journal(tmp_path / "j")[-1]
+    assert (latest.number, latest[0].params) == (2, {"i": 2})
+    assert latest.began.year == 1970
+    assert latest[0].seconds >= 0

@@ -330,3 +330,53 @@ def test_sync_flows_run_too(shell):
     )
     shell.run("%%batchflow meet --limit 2 -o run\n[{'n': 1}, {'n': 2}]")
     assert shell["run"].ok
+
+
+def test_a_journal_keeps_runs_and_the_next_one_takes_over_what_succeeded(shell, tmp_path):
+    """By the option, or by the configuration; the runs are listed; quotes around a path do not count."""
+    journal = f"'{tmp_path / 'my runs.journal'}'"
+    cell = f"%%batchflow flow --journal {journal} -o run\n[{{'n': 1}}, {{'n': 13}}]"
+    shell.run(cell)
+    result = shell.run(cell.replace("-o run", "--resume -o run"))
+    assert result.success
+    assert "1 of them restored from the journal" in result.text
+    assert [each.restored for each in shell["run"].instances] == [1, None]
+    listed = shell.run(f"%batchflow --journal {journal}").text
+    assert "2 runs" in listed
+    assert "finished: 1 failed, 1 succeeded" in listed
+    shell.run(f"%config BatchFlowMagics.journal = {journal}")
+    shell.run("%%batchflow flow\n[{'n': 2}]")
+    assert "3 runs" in shell.run("%batchflow").text
+    shell.run("%config BatchFlowMagics.journal = ''")
+
+
+def test_a_flow_that_has_changed_since_is_told_in_one_line(shell, tmp_path):
+    """And nothing runs until the user has decided."""
+    path = tmp_path / "runs"
+    cell = f"%%batchflow flow --journal {path} --resume -o run\n[{{'n': 1}}]"
+    shell.run(cell)
+    shell.run("flow = AsyncFlow(start=Add(max_retries=2))")
+    result = shell.run(cell.replace("-o run", "-o other"))
+    assert not result.success
+    assert "attributes or successors of Add have changed" in result.text
+    assert "Traceback" not in result.text
+    assert "other" not in shell.ip.user_ns
+    shell.run(cell.replace("--resume -o run", "--resume-anyway -o other"))
+    assert shell["other"][0].restored == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("flow --resume", "--journal runs.journal"),
+        ("flow --journal /nowhere/runs", "There is no folder"),
+        ("flow --journal runs --sync often", "invalid choice"),
+    ],
+)
+def test_a_journal_that_cannot_be_is_refused_before_anything_runs(shell, line, said):
+    """One line, as any wrong option."""
+    result = shell.run(f"%%batchflow {line} -o refused\n[{{'n': 1}}]")
+    assert not result.success
+    assert said in result.text
+    assert "Traceback" not in result.text
+    assert "refused" not in shell.ip.user_ns
