@@ -89,9 +89,7 @@ class Course:
         self.journal = (
             None
             if options.journal is None
-            else Recording(
-                options.journal, flow, self.records, loop, kept_to=options_kept(options)
-            )
+            else Recording(options.journal, flow, self.records, loop, kept_to=options_kept(options))
         )
         """Where the run is written down; None: nowhere."""
         self.status = RunStatus.RUNNING

@@ -15,12 +15,14 @@ from .detail import detail_of
 from .paramlist import ParamList
 from .rowtexts import row_texts
 from .search import Search
+from .segments import pack_segments
 from .wire import Check, Command, Delta, Detail, RowTexts
 
 MOST_PAGES = 4
 """Pages of one panel that are answered apart from each other."""
 
 _MOST_TEXTS = 400  # of one answer
+_MOST_SEGMENTS = 200  # rows of one answer
 
 
 class Asked:
@@ -29,6 +31,7 @@ class Asked:
     Args:
         records: gives the records of the run that is shown at that moment.
         params: the param list, against which edited texts are read.
+        code: gives the cell that runs a row once more, from its index and the secrets to leave out.
         soon: called with what is to be done in a moment, when the loop has done other things.
         ready: called when an answer is ready that took its time.
     """
@@ -38,11 +41,13 @@ class Asked:
         records: Callable[[], Records],
         params: ParamList,
         *,
+        code: Callable[[int, set[str]], str],
         soon: Callable[[Callable[[], None]], None],
         ready: Callable[[], None],
     ) -> None:
         self._records = records
         self._params = params
+        self._code = code
         self._soon = soon
         self._ready = ready
         self.varying = _looked(records())
@@ -56,6 +61,8 @@ class Asked:
         self._searches: dict[tuple[str, str], tuple[int, Search]] = {}
         """By page and view: the number of the command that asked, and what looks."""
         self._searching = False
+        self._segments: dict[str, list[int]] = {}
+        """By page: the rows whose node copies are wanted."""
 
     def take(self, command: Command) -> bool:
         """Take a command if it is a question; return whether it is one."""
@@ -69,6 +76,7 @@ class Asked:
         """Forget what was asked of rows that are no longer shown."""
         self._open.clear()
         self._searches.clear()
+        self._segments.clear()
         self.varying = _looked(self._records())
 
     def note(self, changed: Iterable[int]) -> None:
@@ -78,7 +86,7 @@ class Asked:
     @property
     def waiting(self) -> bool:
         """Whether an answer is ready to be sent."""
-        return bool(self._texts or self._stale or self._checks or self._found)
+        return bool(self._texts or self._stale or self._checks or self._segments or self._found)
 
     @property
     def _found(self) -> list[tuple[str, str]]:
@@ -97,7 +105,11 @@ class Asked:
         if self._checks:
             delta["checks"] = list(self._checks.values())
             self._checks = {}
-        packed = []
+        packed = [
+            (f"segments {client}", pack_segments(self._records(), rows))
+            for client, rows in self._segments.items()
+        ]
+        self._segments.clear()
         for asker in self._found:
             n, search = self._searches.pop(asker)
             delta.setdefault("found", []).append({"client": asker[0], "n": n})
@@ -112,15 +124,25 @@ class Asked:
         stale.update(at for at in opened if printed[at] != self._printed.get(at))
         self._printed = printed
         self._stale.clear()
-        return [detail_of(records, index) for index in sorted(stale)]
+        return [detail_of(records, index, self._code) for index in sorted(stale)]
 
     # The questions
 
     def _ask_rows(self, command: Command) -> None:
-        wanted = command.get("rows")
-        if isinstance(wanted, list):
-            rows = [index for index in wanted[:_MOST_TEXTS] if isinstance(index, int)]
-            self._texts = [*self._texts[-2:], row_texts(self._records(), rows, self.varying)]
+        rows = self._rows(command)[:_MOST_TEXTS]
+        self._texts = [*self._texts[-2:], row_texts(self._records(), rows, self.varying)]
+
+    def _ask_segments(self, command: Command) -> None:
+        self._segments[command.get("client", "")] = self._rows(command)[:_MOST_SEGMENTS]
+        while len(self._segments) > MOST_PAGES:
+            self._segments.pop(next(iter(self._segments)))
+
+    def _rows(self, command: Command) -> list[int]:
+        """Return the rows that a command names, as far as there are such rows."""
+        wanted, n = command.get("rows"), len(self._records())
+        if not isinstance(wanted, list):
+            return []
+        return [index for index in wanted if isinstance(index, int) and 0 <= index < n]
 
     def _ask_open(self, command: Command) -> None:
         client, index = command.get("client", ""), command.get("index")

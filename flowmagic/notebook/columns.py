@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
 from ..records import Records
-from ..showing import MASK, brief, is_secret, key_text, params_text, secrets_of
+from ..showing import MASK, brief, is_secret, key_text, params_text
 from .wire import Columns
 
 MOST_COLUMNS = 8
@@ -16,11 +17,13 @@ MOST_COLUMNS = 8
 MOST_KEYS = 50
 """Params of a row that are looked at."""
 
-_AT_ONCE = 5_000  # rows looked at between two messages: some 3 ms
+_SLICE = 0.003  # seconds of looking between two messages
+_CLOCK = 16  # rows after which the time is looked at
 _NAME = 60  # characters
 _VALUE = 80
 _SAME = 500
 _MISSING: Any = object()
+_NUMERIC = frozenset({int, float, type(None)})
 
 
 class Varying:
@@ -35,25 +38,23 @@ class Varying:
         self._looked = 0
         self._begun = False
         self._first: dict[Any, Any] = {}
-        """The params of the first row that is kept, and of keys that came later, that they were missing there."""
+        """The params of the first row that is kept; keys that came later were missing there."""
         self._vary: set[Any] = set()
+        self._numbers: set[Any] = set()
+        """Keys under which there was nothing but numbers, or nothing."""
         self.keys: list[Any] = []
 
     def look(self) -> bool:
-        """Look at some more rows; return whether other params vary than before."""
-        records, before = self._records, len(self._vary)
-        last = min(len(records), self._looked + _AT_ONCE)
-        for index in range(self._looked, last):
-            if not records.keeps(index):
-                continue
-            row = records.merged(index)
-            if self._begun:
-                self._compare(row)
-            else:
-                self._begun = True
-                self._first = dict(islice(row.items(), MOST_KEYS))
-        self._looked = max(last, self._looked)
-        if len(self._vary) == before:
+        """Look at some more rows; return whether the columns are others than before."""
+        records, before = self._records, (len(self._vary), len(self._numbers & self._vary))
+        end = time.perf_counter() + _SLICE
+        while self._looked < len(records):
+            if records.keeps(self._looked):
+                self._take(records.merged(self._looked))
+            self._looked += 1
+            if self._looked % _CLOCK == 0 and time.perf_counter() > end:
+                break
+        if (len(self._vary), len(self._numbers & self._vary)) == before:
             return False
         self.keys = [key for key in self._first if key in self._vary]
         return True
@@ -62,6 +63,16 @@ class Varying:
     def behind(self) -> bool:
         """Whether there are rows that were not looked at."""
         return self._looked < len(self._records)
+
+    def _take(self, row: Mapping[Any, Any]) -> None:
+        if self._begun:
+            self._compare(row)
+        else:
+            self._begun = True
+            self._first = dict(islice(row.items(), MOST_KEYS))
+            self._numbers = set(self._first)
+        for key in [key for key in self._numbers if type(row.get(key)) not in _NUMERIC]:
+            self._numbers.discard(key)
 
     def _compare(self, row: Mapping[Any, Any]) -> None:
         first, vary = self._first, self._vary
@@ -73,19 +84,21 @@ class Varying:
                 if key not in first and len(first) < MOST_KEYS:
                     first[key] = _MISSING
                     vary.add(key)
+                    self._numbers.add(key)
 
     def columns(self) -> Columns:
         """Return what the page calls its columns, and the params that are the same in all rows."""
         same = {key: value for key, value in self._first.items() if key not in self._vary}
+        shown = self.keys[:MOST_COLUMNS]
         return {
-            "names": [key_text(key, _NAME) for key in self.keys[:MOST_COLUMNS]],
+            "names": [key_text(key, _NAME) for key in shown],
+            "numeric": [key in self._numbers for key in shown],
             "same": params_text(same, _SAME) if self._vary else "",
             "more": max(0, len(self.keys) - MOST_COLUMNS),
         }
 
-    def cells(self, row: Mapping[Any, Any]) -> list[str]:
+    def cells(self, row: Mapping[Any, Any], secrets: set[str]) -> list[str]:
         """Return the params of a row that have columns, as text; an empty one: it has no such param."""
-        secrets = secrets_of(row)
         return [
             "" if key not in row else cell_text(key, row[key], secrets)
             for key in self.keys[:MOST_COLUMNS]

@@ -29,10 +29,12 @@ from ..params import Batch
 from ..records import Records
 from ..showing import cut, error_text
 from .asked import MOST_PAGES, Asked
+from .graphstate import GraphState
 from .header import News, header_of, shown_limits
 from .labels import row_labels
 from .loop import find_loop, hear_during_cells
 from .paramlist import ParamList
+from .rerun import Origin, cell_of
 from .rowtexts import row_texts
 from .script import joined
 from .wire import (
@@ -55,7 +57,7 @@ _PUSH_EVERY = 5.0
 _PUSH_ROWS = 1_000  # per second, at most, on average: 12 kB, beside some 45 of deltas
 _MOST_ROWS = 4_096  # rows packed into one delta: packing them takes some milliseconds
 _FIRST_TEXTS = 200  # rows whose params travel unasked
-_STATE = ("snapshot", "header", "texts", "editor")
+_STATE = ("snapshot", "header", "texts", "editor", "graph")
 _BREATH = 0.001  # seconds that other things have between two slices of what takes its time
 _EMPTY = 2  # entries of a delta that tells nothing
 _TUNABLE = ("concurrency", "per_minute", "tokens_per_minute")
@@ -75,6 +77,7 @@ class Panel(anywidget.AnyWidget):
             the flow's own prep gives it) and the limits. A FlowmagicError is shown in place.
         limits: of the first run that Run starts.
         batch: what Run runs, until it is edited.
+        origin: what a cell says that starts one more run of the flow; None: it is Python.
     """
 
     _esm = joined(_HERE / "front", "panel")
@@ -86,6 +89,7 @@ class Panel(anywidget.AnyWidget):
     header = traitlets.Dict().tag(sync=True)
     texts = traitlets.Dict().tag(sync=True)
     editor = traitlets.Dict().tag(sync=True)
+    graph = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -94,6 +98,7 @@ class Panel(anywidget.AnyWidget):
         *,
         limits: Limits = Limits(),  # noqa: B008 - a frozen value
         batch: Batch | None = None,
+        origin: Origin | None = None,
     ) -> None:
         self.run: BatchRun | None = None
         self._flow_name = cut(flow_name, 80)
@@ -117,9 +122,15 @@ class Panel(anywidget.AnyWidget):
         self._push_due = False
         self._flushed_at = float("-inf")
         self._heard: dict[str, int] = {}
+        self._origin = origin or Origin(self._flow_name)
         self._asked = Asked(
-            lambda: self._records, self._list, soon=self._soon, ready=self._schedule
+            lambda: self._records,
+            self._list,
+            code=self._code,
+            soon=self._soon,
+            ready=self._schedule,
         )
+        self._graph = GraphState(soon=self._soon, ready=self._schedule)
         super().__init__(panel_id=uuid.uuid4().hex)
         hear_during_cells(self.comm)
         self.on_msg(self._on_msg)
@@ -137,6 +148,7 @@ class Panel(anywidget.AnyWidget):
         self._notice, self._refused = "", None
         self._asked.forget()
         self._changed = run.records.watch()
+        self._graph.watch(run.flow, run.records)
         run.observe(self._on_status)
         self._begin()
 
@@ -146,6 +158,11 @@ class Panel(anywidget.AnyWidget):
         self._idle = _records_of(batch)
         self._asked.forget()
         self._notice, self._refused = "", None
+        self._push_soon()
+
+    def foresee(self, flow: Any) -> None:
+        """Show the graph of the flow that Run will run, before there is a run."""
+        self._graph.load(flow)
         self._push_soon()
 
     def say(self, text: str) -> None:
@@ -166,12 +183,14 @@ class Panel(anywidget.AnyWidget):
             state["texts"] = self._first_texts()
         if "editor" in state:
             state["editor"] = self._list.editor()
+        if "graph" in state:
+            state["graph"] = self._graph.trait()
         return state
 
     def _first_texts(self) -> FirstTexts:
         records, varying = self._records, self._asked.varying
         return {
-            **row_texts(records, range(_FIRST_TEXTS), varying),
+            **row_texts(records, range(min(_FIRST_TEXTS, len(records))), varying),
             "columns": varying.columns(),
             "labels": row_labels(records, varying),
         }
@@ -179,6 +198,9 @@ class Panel(anywidget.AnyWidget):
     @property
     def _records(self) -> Records:
         return self._idle if self.run is None else self.run.records
+
+    def _code(self, index: int, secrets: set[str]) -> str:
+        return cell_of(self._origin, self.run, self._records, index, secrets)
 
     def _header(self) -> Header:
         run = self.run
@@ -348,7 +370,8 @@ class Panel(anywidget.AnyWidget):
             return
         self._pushes = []
         _live.discard(self)
-        if (self._changed or self._asked.varying.behind) and self._loop_is_open():
+        waiting = self._asked.varying.behind or self._graph.waiting
+        if (self._changed or waiting) and self._loop_is_open():
             self._schedule()
 
     def _push(self) -> None:
@@ -356,9 +379,11 @@ class Panel(anywidget.AnyWidget):
         self._push_due = False
         self._seq += 1
         self._asked.note(self._changed)
+        self._graph.note(self._changed)
         self._changed.clear()
         self._limits_due = False
         self._news.all_sent(self._header(), self._time())
+        self._graph.all_sent()
         self.send_state(_STATE)
         if self._asked.waiting:
             self._schedule()
@@ -374,6 +399,9 @@ class Panel(anywidget.AnyWidget):
             delta["header"] = {**news, "elapsed": header["elapsed"]}
         packed = [("changed", pack_rows(self._records, rows))] if rows else []
         packed += self._asked.answer(delta, rows)
+        self._graph.note(rows)
+        if counts := self._graph.news(self._time()):
+            delta["graph"] = counts
         if len(delta) == _EMPTY and not packed:
             return
         self._seq += 1

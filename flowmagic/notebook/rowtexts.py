@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..records import FAILED, SUCCEEDED, Records
-from ..showing import brief, error_text, params_text, secrets_of
+from ..showing import brief, cut, error_text, params_text, secrets_of
 from .columns import Varying
 from .wire import RowTexts
 
@@ -16,15 +16,17 @@ _LINE = 200  # characters of a row's params
 _OUTCOME = 160
 
 
-def row_texts(records: Records, wanted: Iterable[int], varying: Varying) -> RowTexts:
-    """Return the texts of some rows; indices of rows that there are not are left out."""
-    rows = [index for index in wanted if 0 <= index < len(records)]
-    return {
-        "rows": rows,
-        "texts": [line(records, index, _LINE) for index in rows],
-        "cells": [varying.cells(records.merged(index)) for index in rows],
-        "outcomes": [outcome(records, index, _OUTCOME) for index in rows],
-    }
+def row_texts(records: Records, rows: Iterable[int], varying: Varying) -> RowTexts:
+    """Return the texts of some rows."""
+    told: RowTexts = {"rows": [], "texts": [], "cells": [], "outcomes": []}
+    for index in rows:
+        row = records.merged(index)
+        secrets = secrets_of(row)
+        told["rows"].append(index)
+        told["texts"].append(line(records, index, _LINE))
+        told["cells"].append(varying.cells(row, secrets))
+        told["outcomes"].append(outcome(records, index, _OUTCOME, secrets))
+    return told
 
 
 def line(records: Records, index: int, width: int) -> str:
@@ -34,13 +36,18 @@ def line(records: Records, index: int, width: int) -> str:
     return params_text(records.merged(index), width)
 
 
-def outcome(records: Records, index: int, width: int) -> str:
-    """Return what a row has come to: its last action or its error; empty before the end."""
+def outcome(records: Records, index: int, width: int, secrets: set[str]) -> str:
+    """Return what a row has come to: its last action or its error; empty before the end.
+
+    Args:
+        secrets: of the row's params, to be masked.
+    """
     code = records.status[index]
     if code not in (SUCCEEDED, FAILED):
         return ""
     result = records.results[index]
-    secrets = secrets_of(records.merged(index))
     if isinstance(result, BaseException):
         return error_text(result, secrets, width)
-    return "" if result is None else brief(result, width, secrets)
+    text = "" if result is None else brief(result, width, secrets)
+    left = records.restored.get(index)
+    return text if left is None else cut(f"restored from run {left.run} {text}".strip(), width)

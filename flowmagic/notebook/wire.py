@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from itertools import repeat
 from operator import sub
 from struct import Struct
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 from ..records import Records
 
@@ -103,12 +103,49 @@ class Columns(TypedDict):
 
     Attributes:
         names: of the params that vary, as far as they have one; `more`: how many others vary.
+        numeric: of each of them, whether it holds nothing but numbers.
         same: the params that are the same in all rows, in one line.
     """
 
     names: list[str]
+    numeric: list[bool]
     same: str
     more: int
+
+
+class GraphNode(TypedDict):
+    """A node of the flow's graph. `level`: the number of the nested flow it is in, or -1."""
+
+    name: str
+    kind: str
+    level: int
+    where: str
+
+
+class GraphCounts(TypedDict):
+    """What was counted in the graph; in a delta, of nodes and edges those that have changed.
+
+    Attributes:
+        nodes: each `[number, returned, raised, ended, ends]`: how many of its copies returned and
+            raised, how many walks ended at it though it has successors, and with which actions.
+        edges: each `[number, taken]`.
+        unplaced: node copies that stand nowhere in the graph.
+        behind: rows that are still to be looked at.
+    """
+
+    nodes: list[list[Any]]
+    edges: list[list[int]]
+    unplaced: int
+    behind: int
+
+
+class Graph(TypedDict):
+    """The flow's graph. `edges`: each `[from, to, action]`; `left`: nodes that are left out."""
+
+    nodes: list[GraphNode]
+    edges: list[list[Any]]
+    left: int
+    counts: GraphCounts
 
 
 class RowTexts(TypedDict):
@@ -139,18 +176,27 @@ class ParamDetail(TypedDict):
 
     Attributes:
         mark: how it differs from what the copy before it received: "", "changed", "new" or "gone".
+        source: where the value came from, or for one that is gone what took it: "flow", "batch",
+            "batch over flow" or "node X", the last node that can have done it.
+        unread: whether no node has ever asked for it, and the attempt is over.
     """
 
     key: str
     value: str
     mark: str
+    source: str
+    unread: bool
 
 
 class CopyDetail(TypedDict):
-    """One node copy. Times in seconds since the run began; `depth`: in how many nested flows."""
+    """One node copy. Times in seconds since the run began; `depth`: in how many nested flows.
+
+    `before`: the number of the copy that the marks of its params compare it with; None: of none.
+    """
 
     node: str
     depth: int
+    before: int | None
     params: list[ParamDetail]
     started: float
     seconds: float | None
@@ -174,7 +220,8 @@ class AttemptDetail(TypedDict):
 class Detail(TypedDict):
     """An opened row: its node copies in the order they began, how it ended, and how it was before.
 
-    `output` is the end of what it printed.
+    `output` is the end of what it printed; `code` a cell that runs it once more, empty where its
+    params are no longer kept.
     """
 
     index: int
@@ -188,6 +235,7 @@ class Detail(TypedDict):
     copies: list[CopyDetail]
     note: str
     output: str
+    code: str
     history: list[AttemptDetail]
 
 
@@ -213,7 +261,7 @@ class Delta(TypedDict, total=False):
 
     Attributes:
         packed: what each of the message's buffers is: "changed" (rows, as `pack_rows` packs them),
-            "found CLIENT N" (indices of 4 bytes).
+            "found CLIENT N" (indices of 4 bytes), "segments CLIENT" (as `pack_segments` packs them).
     """
 
     type: Literal["delta"]
@@ -224,6 +272,7 @@ class Delta(TypedDict, total=False):
     details: list[Detail]
     checks: list[Check]
     found: list[Found]
+    graph: GraphCounts
 
 
 class Command(TypedDict, total=False):
@@ -234,7 +283,7 @@ class Command(TypedDict, total=False):
         name, field: of "tune": the named limit, and which of its limits.
         text: of "check" and "run"; None at "run": the param list as it stands. Of "find": words.
         sort, descending: of "find": number of a column, or None.
-        rows: of "rows": whose texts are wanted.
+        rows: of "rows" and "segments": whose texts, or whose node copies, are wanted.
         view: of "find": which view of the page asks.
         index: of "open"; None closes. Of "cancel": of one instance; without it the whole run.
     """
@@ -252,6 +301,7 @@ class Command(TypedDict, total=False):
         "open",
         "check",
         "find",
+        "segments",
         "state",
     ]
     client: str

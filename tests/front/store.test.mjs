@@ -87,3 +87,19 @@ test("other columns make all words old", () => {
   store.read();
   assert.equal(store.words.size, 2);
 });
+
+test("counts in the graph that a delta does not tell of are as they were, until the whole comes", () => {
+  const whole = (counts) => ({ nodes: [{ name: "A" }, { name: "B" }], edges: [[0, 1, "default"]], left: 0, counts });
+  const none = { nodes: [], edges: [], unplaced: 0, behind: 0 };
+  const { store, traits } = made({ snapshot: snapshot(1, 1), header: { ticking: true }, graph: whole(none) });
+  const { nodes } = store.graph;
+  const first = { nodes: [[0, 1, 0, 0, ""], [1, 0, 0, 0, ""]], edges: [[0, 1]], unplaced: 0, behind: 3 };
+  store.take({ type: "delta", seq: 2, graph: first }, []);
+  store.take({ type: "delta", seq: 3, graph: { nodes: [[1, 2, 0, 0, ""]], edges: [], unplaced: 1, behind: 0 } }, []);
+  assert.deepEqual(store.graph.counts, { nodes: [[0, 1, 0, 0, ""], [1, 2, 0, 0, ""]], edges: [[0, 1]], unplaced: 1, behind: 0 });
+  assert.equal(store.graph.nodes, nodes, "what is drawn is known by it");
+  traits.snapshot = snapshot(1, 4);
+  traits.graph = whole(none);
+  store.read();
+  assert.deepEqual(store.graph.counts, none);
+});

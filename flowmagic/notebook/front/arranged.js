@@ -6,7 +6,8 @@ import { orderOf } from "./order.js";
 import { FAILED } from "./wire.js";
 
 const EVERY = 1000; // milliseconds between two arrangements of rows that change by themselves
-const AGAIN = 4000; // ditto, between two questions about the same text
+const AGAIN = 4000; // ditto, between two questions about the same text, at least
+const REST = 4; // ditto, times what the answer took: the kernel has other things to do
 
 export class Arranged {
   /** @param {Filters} filters */
@@ -15,7 +16,7 @@ export class Arranged {
     this.filters = filters;
     /** @type {Uint32Array | null} the rows, in their order; null: all, as they are */
     this.order = null;
-    /** @type {{sort: string, param: number, descending: boolean} | null} */
+    /** @type {{sort: string, param: number, name: string, descending: boolean} | null} */
     this.sort = null;
     this.wished = true; // whether others are wished for
     this.moved = false; // whether rows have changed since
@@ -24,6 +25,8 @@ export class Arranged {
     this.askedN = 0;
     this.askedAt = 0;
     this.known = 0;
+    this.batch = view.store.batch;
+    this.took = 0;
     /** @type {Uint32Array | null} the answer */
     this.found = null;
   }
@@ -51,10 +54,10 @@ export class Arranged {
   }
 
   /** Sort by a column; once more: the other way round; and once more: not at all. */
-  sortBy(sort, param) {
+  sortBy(sort, param, name = "") {
     const same = this.sort !== null && this.sort.sort === sort && this.sort.param === param;
     const turned = same && this.sort?.descending;
-    this.sort = turned ? null : { sort, param, descending: same };
+    this.sort = turned ? null : { sort, param, name, descending: same };
     this.wish();
   }
 
@@ -67,9 +70,8 @@ export class Arranged {
   ask() {
     const { store, id } = this.view;
     const byParam = this.sort?.sort === "param" ? this.sort : null;
-    this.askedN = store.send({
-      type: "find", view: id, text: this.filters.text, sort: byParam?.param ?? null, descending: byParam?.descending ?? false,
-    });
+    const [sort, descending] = [byParam?.param ?? null, byParam?.descending ?? false];
+    this.askedN = store.send({ type: "find", view: id, text: this.filters.text, sort, descending });
     this.askedAt = performance.now();
     this.known = this.knowable;
   }
@@ -77,19 +79,35 @@ export class Arranged {
   /** What makes an answer old when it is another: rows drawn, and errors. */
   get knowable() {
     const { header, rows } = this.view.store;
-    return header.counts[FAILED] + rows.count;
+    return (this.filters.text ? header.counts[FAILED] : 0) + rows.count;
+  }
+
+  /** Other rows than before, or other columns: what was asked of the old ones is asked again. */
+  begin() {
+    const { store, gone } = this.view;
+    this.batch = store.batch;
+    if (this.sort?.sort === "param") {
+      const param = store.columns.names.indexOf(this.sort.name);
+      this.sort = param < 0 ? null : { ...this.sort, param };
+    }
+    this.wished = true;
+    this.askedN = 0;
+    if (this.beyondPage && !gone) this.ask();
+    else this.found = null;
   }
 
   hear() {
     const { store, gone } = this.view;
+    if (store.batch !== this.batch) this.begin();
     const found = store.found.get(this.askedN);
     if (found) {
       store.found.delete(this.askedN);
       this.found = found;
+      this.took = performance.now() - this.askedAt;
       this.askedN = 0;
       this.wished = true;
     }
-    const old = this.askedN === 0 && this.knowable !== this.known && performance.now() - this.askedAt > AGAIN;
+    const old = this.askedN === 0 && this.knowable !== this.known && performance.now() - this.askedAt > Math.max(AGAIN, REST * this.took);
     if (this.beyondPage && old && !gone) this.ask();
   }
 

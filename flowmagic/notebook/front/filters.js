@@ -12,7 +12,10 @@ export class Filters {
   /** @param {() => void} changed called when other rows are wanted */
   constructor(view, changed) {
     this.view = view;
-    this.changed = changed;
+    this.changed = () => {
+      this.news = true;
+      changed();
+    };
     /** @type {Set<number>} */
     this.status = new Set();
     /** @type {string | null} */
@@ -33,10 +36,13 @@ export class Filters {
     });
     this.select = element("select", "fm-select", { "aria-label": "Node" });
     this.names = "";
-    this.shown = element("span", "fm-quiet fm-num", { role: "status" });
+    this.shown = element("span", "fm-quiet fm-num");
+    /** For those who do not see it: what a wish has led to, but not each row that comes or goes. */
+    this.told = element("span", "fm-hidden", { role: "status" });
+    this.news = false;
     this.clear = element("button", "fm-button fm-small", { type: "button" }, "Show all");
     this.root = element("div", "fm-filters", { role: "group", "aria-label": "Filters" },
-      this.input, element("span", "fm-picks", {}, ...this.chips.map(({ chip }) => chip)), this.select, this.shown, this.clear);
+      this.input, element("span", "fm-picks", {}, ...this.chips.map(({ chip }) => chip)), this.select, this.shown, this.told, this.clear);
     this.listen();
   }
 
@@ -102,6 +108,10 @@ export class Filters {
     if (this.select.value !== (this.node ?? "")) this.select.value = this.node ?? "";
     const said = asking ? "asking the kernel…" : this.active ? `${number.format(shown)} of ${number.format(rows.count)} shown` : "";
     write(this.shown, said);
+    if (this.news && !asking) {
+      this.news = false;
+      write(this.told, said || "All instances shown");
+    }
     this.clear.hidden = !this.active;
   }
 }

@@ -15,7 +15,7 @@
 export function orderOf(rows, wish, nodes, found, now) {
   const filtered = filter(rows, wish, nodes, found);
   if (wish.sort === null || (wish.sort === "index" && !wish.descending && !found)) return filtered;
-  const order = filtered ?? Uint32Array.from({ length: rows.count }, (_, i) => i);
+  const order = filtered ?? upTo(rows.count);
   return sorted(order, keysOf(rows, wish.sort, nodes, now), wish.descending);
 }
 
@@ -63,7 +63,7 @@ function sorted(order, keyOf, descending) {
     const key = keyOf(order[at]);
     keys[at] = descending && key !== LAST ? LAST - 1 - key : key;
   }
-  let places = Uint32Array.from({ length: n }, (_, at) => at);
+  let places = upTo(n);
   for (const shift of [0, 16]) {
     const starts = new Uint32Array(65537);
     for (let at = 0; at < n; at += 1) starts[((keys[at] >>> shift) & 0xffff) + 1] += 1;
@@ -77,4 +77,10 @@ function sorted(order, keyOf, descending) {
     places = next;
   }
   return places.map((at) => order[at]);
+}
+
+function upTo(n) {
+  const numbers = new Uint32Array(n);
+  for (let i = 0; i < n; i += 1) numbers[i] = i;
+  return numbers;
 }

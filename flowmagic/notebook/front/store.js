@@ -1,8 +1,10 @@
-/** @import { Check, Columns, Command, Delta, Detail, Editor, Header } from "./wire.js" */
+/** @import { Check, Columns, Command, Delta, Detail, Editor, Graph, Header } from "./wire.js" */
 
 import { Rows } from "./rows.js";
+import { Segments } from "./segments.js";
 import { CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./wire.js";
 
+const MOST_FOUND = 4; // answers that are kept until a view takes them
 const AGAIN = 2000; // milliseconds after which rows are asked for again
 const PAUSE = 60; // ditto, between two questions for rows
 
@@ -32,11 +34,14 @@ export class Store {
     /** @type {Map<number, {cells: string[], outcome: string}>} what the table says of them */
     this.words = new Map();
     /** @type {Columns} */
-    this.columns = { names: [], same: "", more: 0 };
+    this.columns = { names: [], numeric: [], same: "", more: 0 };
     /** @type {Set<number>} rows that have ended since their words came */
     this.stale = new Set();
     /** @type {Map<number, Uint32Array>} what was found, by the number of the command that asked */
     this.found = new Map();
+    /** Counts what makes an answer one about other rows, or one that may never come. */
+    this.batch = 0;
+    this.segments = new Segments();
     /** @type {string[]} of a small batch: what tells its rows apart */
     this.labels = [];
     /** @type {Map<number, number>} when rows were asked for whose words have not come */
@@ -46,6 +51,8 @@ export class Store {
     /** @type {Detail | null} */
     this.detail = null;
     this.opened = null;
+    /** @type {Graph} */
+    this.graph = { nodes: [], edges: [], left: 0, counts: { nodes: [], edges: [], unplaced: 0, behind: 0 } };
     /** Which way to look at the instances was chosen; each view of this page shows it. */
     this.tab = "table";
     this.elapsedAt = performance.now();
@@ -133,21 +140,26 @@ export class Store {
     const newRun = this.header.ticking === false && this.model.get("header")?.ticking === true;
     this.rows.load(snapshot);
     this.seq = seq;
+    if (newRun) this.batch += 1;
     if (newRun) this.asked.clear();
+    if (newRun) this.segments.clear();
     this.takeHeader(this.model.get("header") ?? {});
     const texts = this.model.get("texts");
     if (texts?.texts) {
       // The first rows' params or columns have changed: so may have those of the others.
       const others = JSON.stringify(texts.columns) !== JSON.stringify(this.columns);
       if (others || texts.texts.some((text, i) => this.texts.has(texts.rows[i]) && this.texts.get(texts.rows[i]) !== text)) {
+        this.batch += 1;
         this.texts.clear();
         this.words.clear();
         this.asked.clear();
       }
-      this.columns = texts.columns ?? { names: [], same: "", more: 0 };
+      this.columns = texts.columns ?? { names: [], numeric: [], same: "", more: 0 };
       this.takeTexts(texts);
       this.labels = texts.labels ?? [];
     }
+    const graph = this.model.get("graph");
+    if (graph?.nodes) this.graph = graph;
     const editor = this.model.get("editor");
     if (editor && editor.version !== undefined && editor.version !== this.editor.version) {
       this.editor = editor;
@@ -182,6 +194,14 @@ export class Store {
     });
   }
 
+  /** Take the counts in the graph, of which those that are not told of are as they were. */
+  takeCounts(news) {
+    const merged = (known, entries) => [...new Map([...known, ...entries].map((entry) => [entry[0], entry])).values()];
+    const { nodes, edges } = this.graph.counts;
+    const counts = { ...news, nodes: merged(nodes, news.nodes), edges: merged(edges, news.edges) };
+    this.graph = { ...this.graph, counts };
+  }
+
   /** @param {Delta} delta */
   take(delta, buffers) {
     if (delta?.type !== "delta" || delta.seq <= this.seq) return;
@@ -194,10 +214,15 @@ export class Store {
       if (client !== this.client) continue;
       const bytes = bytesOf(packed.get(`found ${client} ${n}`));
       this.found.set(n, new Uint32Array(bytes.slice().buffer));
+      // An answer that came too late is asked for by nobody.
+      if (this.found.size > MOST_FOUND) this.found.delete(Math.min(...this.found.keys()));
     }
     const rows = packed.has("changed") ? this.rows.apply(packed.get("changed")) : [];
+    this.segments.touch(rows);
+    this.segments.take(packed.get(`segments ${this.client}`), this.rows);
     for (const i of rows) if (this.rows.status[i] > RUNNING && this.words.has(i)) this.stale.add(i);
     if (delta.header) this.takeHeader(delta.header);
+    if (delta.graph) this.takeCounts(delta.graph);
     for (const texts of delta.rows ?? []) this.takeTexts(texts);
     for (const detail of delta.details ?? []) {
       if (detail.index === this.opened) this.detail = detail;
@@ -212,6 +237,7 @@ export class Store {
     const now = performance.now();
     if (now - this.askedState < 1000) return;
     this.askedState = now;
+    this.batch += 1;
     this.send({ type: "state" });
   }
 

@@ -9,19 +9,20 @@ import { duration, number } from "./words.js";
 const ROW = 28; // pixels; panel.css agrees
 const HEAD = 29; // pixels of the head, ditto
 const POOL = 30; // row elements, however many instances there are
-const AHEAD = 40; // rows before and after those seen whose words are asked for
+const AHEAD = 15; // rows before and after those seen whose words are asked for
 const TINY = 330; // pixels of width, as the next ones
 const NARROW = 520;
 const WIDE = 760;
 const PARAM = 96; // of a param's column with its gap, at least
 const FIXED = { narrow: 190, medium: 402, wide: 492 }; // of the columns that are no params, and their gaps
 
-/** @typedef {{kind: string, name: string, width: string, sort: string | null, param: number}} Column */
+/** @typedef {{kind: string, name: string, width: string, sort: string | null, param: number, numeric: boolean}} Column */
 
 export class Table {
   constructor(view) {
     this.view = view;
     this.active = 0;
+    this.activePlace = -1; // where it was drawn
     this.height = 10 * ROW;
     this.width = WIDE;
     /** @type {Column[]} */
@@ -78,8 +79,9 @@ export class Table {
     const page = Math.max(1, Math.floor(this.height / ROW) - 1);
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
     if (event.key in steps) {
-      const from = Math.max(0, this.arranged.placeOf(this.active));
-      const to = Math.max(0, Math.min(last, from + steps[event.key]));
+      const from = this.arranged.placeOf(this.active);
+      // From a row that is not shown, any way leads to the first one.
+      const to = from < 0 ? 0 : Math.max(0, Math.min(last, from + steps[event.key]));
       if (last >= 0) this.active = this.arranged.at(to);
       this.reveal(to);
     } else if (event.key === "Enter" || event.key === " ") {
@@ -114,7 +116,9 @@ export class Table {
     const { view, grid, arranged } = this;
     const { store } = view;
     const { header } = store;
-    if (arranged.refresh()) for (const slot of this.pool) slot.index = -1;
+    const focused = document.activeElement === grid;
+    const anew = arranged.refresh();
+    if (anew) for (const slot of this.pool) slot.index = -1;
     this.shapeColumns();
     const n = arranged.count;
     const all = store.rows.count;
@@ -128,12 +132,13 @@ export class Table {
     const nothing = arranged.asking ? "Asking the kernel, which is busy…" : "No instance is like that.";
     write(this.empty, all ? nothing : header.status === "idle" ? "The instances appear here when it runs." : "No instances yet.");
     if (this.active >= all) this.active = Math.max(0, all - 1);
+    if (anew && focused) this.follow();
 
     const shown = Math.ceil(this.height / ROW) + 1;
     const spare = Math.max(0, Math.floor((POOL - shown) / 2));
     const first = Math.max(0, Math.min(n - POOL, Math.floor(grid.scrollTop / ROW) - spare));
     const last = Math.min(n, first + POOL);
-    const focused = document.activeElement === grid;
+    this.activePlace = -1;
     for (let place = first; place < last; place += 1) this.drawRow(this.pool[place % POOL], place, focused);
     for (const slot of this.pool) {
       const off = slot.place < first || slot.place >= last;
@@ -142,7 +147,7 @@ export class Table {
         slot.place = slot.index = -1;
       }
     }
-    writeAttribute(grid, "aria-activedescendant", n ? `${view.id}-row-${this.active}` : "");
+    writeAttribute(grid, "aria-activedescendant", this.activePlace < 0 ? "" : `${view.id}-row-${this.active}`);
     if (n && !view.gone) {
       const from = Math.max(0, first - AHEAD);
       store.want(Array.from({ length: Math.min(n, last + AHEAD) - from }, (_, at) => arranged.at(from + at)));
@@ -183,16 +188,23 @@ export class Table {
     const opened = store.opened === i;
     if (row.getAttribute("aria-selected") !== String(opened)) row.setAttribute("aria-selected", String(opened));
     row.classList.toggle("fm-active", focused && i === this.active);
+    if (i === this.active) this.activePlace = place;
+  }
+
+  /** Rows have other places: keep the one under the keyboard where it was on the screen. */
+  follow() {
+    const place = this.arranged.placeOf(this.active);
+    if (this.activePlace >= 0 && place >= 0) this.grid.scrollTop += (place - this.activePlace) * ROW;
   }
 
   // Columns
 
   /** @returns {Column[]} those that there is room for */
   fitting() {
-    const { names, more } = this.view.store.columns;
+    const { names, numeric, more } = this.view.store.columns;
     const { width } = this;
     /** @returns {Column} */
-    const column = (kind, name, size, sort = kind, param = -1) => ({ kind, name, width: size, sort, param });
+    const column = (kind, name, size, sort = kind, param = -1) => ({ kind, name, width: size, sort, param, numeric: numeric[param] ?? false });
     const size = width < NARROW ? "narrow" : width < WIDE ? "medium" : "wide";
     const narrow = size === "narrow";
     const columns = [column("index", "#", narrow ? "44px" : "58px"), column("status", "status", narrow ? "26px" : "106px")];
@@ -201,9 +213,9 @@ export class Table {
     const all = names.length <= room && !more;
     // Where not all have room, a line that says all is worth more than the first one or two.
     const shown = all ? names : names.slice(0, Math.max(0, room - 2));
-    shown.forEach((name, param) => columns.push(column("param", name, "minmax(0, 1fr)", "param", param)));
+    shown.forEach((name, param) => columns.push(column("param", name, numeric[param] ? "minmax(0, 0.7fr)" : "minmax(0, 1fr)", "param", param)));
     if (!all || !names.length) columns.push(column("params", shown.length ? "all params" : "params", "minmax(0, 2fr)", null));
-    if (size === "wide") columns.push(column("result", "result", "minmax(0, 0.9fr)", null));
+    if (size === "wide") columns.push(column("result", "result", "minmax(0, 1.1fr)", null));
     if (width >= TINY) columns.push(column("seconds", "seconds", narrow ? "66px" : "82px"));
     return columns;
   }
@@ -231,8 +243,8 @@ export class Table {
     });
   }
 
-  headCell({ kind, name, sort, param }) {
-    const cell = element("span", `fm-cell fm-col-${kind}`, { role: "columnheader", title: name });
+  headCell({ kind, name, sort, param, numeric }) {
+    const cell = element("span", classOf(kind, numeric), { role: "columnheader", title: name });
     if (sort === null) {
       cell.append(name);
       return cell;
@@ -240,7 +252,7 @@ export class Table {
     const button = element("button", "fm-sort", { type: "button" }, element("span", "fm-sort-name", {}, name));
     button.addEventListener("click", () => {
       this.grid.scrollTop = 0;
-      this.arranged.sortBy(sort, param);
+      this.arranged.sortBy(sort, param, name);
     });
     cell.append(button);
     return cell;
@@ -249,11 +261,15 @@ export class Table {
   poolRow() {
     const svg = icon();
     const word = element("span", "fm-word");
-    const cells = this.columns.map(({ kind }) => element("span", `fm-cell fm-col-${kind}`, { role: "gridcell" }));
+    const cells = this.columns.map(({ kind, numeric }) => element("span", classOf(kind, numeric), { role: "gridcell" }));
     cells[1].append(svg, word);
     const row = element("div", "fm-row", { role: "row" }, ...cells);
     row.hidden = true;
     this.spacer.append(row);
     return { row, cells, svg, word, index: -1, place: -1 };
   }
+}
+
+function classOf(kind, numeric) {
+  return `fm-cell fm-col-${kind}${numeric || kind === "index" || kind === "seconds" ? " fm-numeric" : ""}`;
 }

@@ -53,7 +53,8 @@ export class Tabs {
 
   draw() {
     const { chosen } = this;
-    this.root.hidden = this.view.store.rows.count === 0;
+    const { rows, graph } = this.view.store;
+    this.root.hidden = rows.count === 0 && graph.nodes.length === 0;
     this.tabs.forEach(({ tab, page }, i) => {
       tab.setAttribute("aria-selected", String(i === chosen));
       tab.tabIndex = i === chosen ? 0 : -1;

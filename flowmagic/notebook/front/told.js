@@ -8,10 +8,16 @@ const HINT = "Point at a cell, or go there with the arrow keys; Enter opens it."
 const REST = 120; // milliseconds on a cell, after which its params are asked for
 
 export class Told {
-  /** @param {HTMLElement} map what has the keyboard */
-  constructor(view, map) {
+  /**
+   * @param {HTMLElement} map what has the keyboard
+   * @param {string} hint what to say of no cell
+   * @param {string} name what to call its cells among the elements of the page
+   */
+  constructor(view, map, hint = HINT, name = "cell") {
     this.view = view;
     this.map = map;
+    this.hint = hint;
+    this.name = name;
     this.timer = 0;
     this.asked = -1;
     this.svg = icon();
@@ -56,7 +62,7 @@ export class Told {
     if (none) {
       delete root.dataset.status;
       write(word, "");
-      write(this.rest, HINT);
+      write(this.rest, this.hint);
       return;
     }
     const status = this.view.store.rows.status[index];
@@ -82,7 +88,7 @@ export class Told {
   /** The cell that has the keyboard, for those who do not see it. */
   drawOption(index) {
     const { store, id } = this.view;
-    const name = `${id}-cell-${index}`;
+    const name = `${id}-${this.name}-${index}`;
     if (this.option.id !== name) {
       // A new element: of one that only changes its words, not every screen reader takes notice.
       const option = element("div", "fm-hidden", { role: "option", id: name, "aria-posinset": String(index + 1) });

@@ -64,6 +64,7 @@ export class View {
     this.changed = (rows) => {
       this.overview.mark(rows);
       this.table.arranged.mark();
+      this.timeline.mark(rows);
       this.later();
     };
     this.store.views.add(this.changed);

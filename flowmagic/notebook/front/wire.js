@@ -2,6 +2,9 @@
 
 /**
  * What `wire.py` defines.
+ * @typedef {{name: string, kind: string, level: number, where: string}} GraphNode
+ * @typedef {{nodes: any[][], edges: number[][], unplaced: number, behind: number}} GraphCounts
+ * @typedef {{nodes: GraphNode[], edges: any[][], left: number, counts: GraphCounts}} Graph
  * @typedef {{name: string, concurrency: number | null, adaptive: number[] | null,
  *   per_minute: number | null, tokens_per_minute: number | null, window: number, running: number,
  *   waiting: number, calls: number | null, tokens: number | null, cooling: number}} LimitState
@@ -11,21 +14,26 @@
  *   reason: string, dropped: number, limits: LimitState[], limits_left: number,
  *   heard: Object<string, number>}} Header
  * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor
- * @typedef {{names: string[], same: string, more: number}} Columns
+ * @typedef {{names: string[], numeric: boolean[], same: string, more: number}} Columns
  * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[]}} RowTexts
- * @typedef {RowTexts & {columns: Columns, labels: string[]}} FirstTexts
- * @typedef {{key: string, value: string, mark: string}} ParamDetail
- * @typedef {{node: string, depth: number, params: ParamDetail[], started: number,
- *   seconds: number | null, action: string | null, error: string}} CopyDetail
+ * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[],
+ *   columns: Columns, labels: string[]}} FirstTexts
+ * @typedef {{client: string, n: number}} Found
+ * @typedef {{key: string, value: string, mark: string, source: string,
+ *   unread: boolean}} ParamDetail
+ * @typedef {{node: string, depth: number, before: number | null, params: ParamDetail[],
+ *   started: number, seconds: number | null, action: string | null, error: string}} CopyDetail
  * @typedef {{number: number, status: string, started: number, seconds: number, error: string,
  *   copies: CopyDetail[], note: string, output: string}} AttemptDetail
  * @typedef {{index: number, status: string, attempts: number, started: number | null,
  *   seconds: number | null, result: string, error: string, traceback: string,
- *   copies: CopyDetail[], note: string, output: string, history: AttemptDetail[]}} Detail
+ *   copies: CopyDetail[], note: string, output: string, code: string,
+ *   history: AttemptDetail[]}} Detail
  * @typedef {{client: string, n: number, count: number | null, message: string,
  *   line: number | null}} Check
  * @typedef {{type: "delta", seq: number, packed?: string[], header?: Partial<Header>, rows?: RowTexts[],
- *   details?: Detail[], checks?: Check[], found?: {client: string, n: number}[]}} Delta
+ *   details?: Detail[], checks?: Check[], found?: Found[],
+ *   graph?: GraphCounts}} Delta
  * @typedef {{type: string, value?: number | null, name?: string, field?: string,
  *   text?: string | null, rows?: number[], view?: string, index?: number | null,
  *   sort?: number | null, descending?: boolean}} Command

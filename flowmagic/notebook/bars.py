@@ -1,0 +1,54 @@
+"""The bars of a timeline: when each instance ran, and in which lane."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from typing import NamedTuple
+
+from ..records import STATUSES, Records
+
+
+class Bar(NamedTuple):
+    """An instance, or some that one sees as one; times in seconds since the run began."""
+
+    start: float
+    end: float
+    code: int
+    title: str = ""
+
+
+def bars_of(records: Records, now: float) -> list[Bar]:
+    """Return a bar for each instance that has started, in the order of their starts.
+
+    Args:
+        now: seconds since the run began, up to which a running one is drawn.
+    """
+    began = records.began
+    bars = []
+    for index, (started, ended) in enumerate(zip(records.started, records.ended, strict=True)):
+        if math.isnan(started):
+            continue
+        start = max(0.0, started - began)
+        end = max(start, now if math.isnan(ended) else ended - began)
+        code = records.status[index]
+        title = f"#{index} {STATUSES[code]}, {start:.2f} s + {end - start:.2f} s"
+        bars.append(Bar(start, end, code, title))
+    return sorted(bars, key=lambda bar: bar.start)
+
+
+def lanes_of(bars: list[Bar]) -> list[list[Bar]]:
+    """Give each bar the lowest lane that is free at its start."""
+    lanes: list[list[Bar]] = []
+    free: list[int] = []
+    busy: list[tuple[float, int]] = []
+    for bar in bars:
+        while busy and busy[0][0] <= bar.start:
+            heapq.heappush(free, heapq.heappop(busy)[1])
+        if not free:
+            free.append(len(lanes))
+            lanes.append([])
+        lane = heapq.heappop(free)
+        lanes[lane].append(bar)
+        heapq.heappush(busy, (bar.end, lane))
+    return lanes
