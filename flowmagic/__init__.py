@@ -13,6 +13,7 @@ from .batchrun import BatchRun
 from .calls import CallLimit
 from .calls.named import limit, named_limits, remove_limit, set_limit
 from .calls.registry import LimiterRegistry, RateLimiter
+from .checks import check
 from .course import RunStatus
 from .errors import (
     BatchError,
@@ -26,6 +27,7 @@ from .errors import (
     NoRunningLoopError,
     RateLimitHit,
 )
+from .finding import Finding
 from .flows import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
 from .instances import Attempt, Instance, NodeCopy
 from .journal import open_journal
@@ -48,6 +50,7 @@ __all__ = [
     "BatchRun",
     "BlockedLoopError",
     "CallLimit",
+    "Finding",
     "FlowError",
     "FlowPresets",
     "FlowmagicError",
@@ -69,6 +72,7 @@ __all__ = [
     "ThrottledAsyncParallelBatchFlow",
     "ThrottledParallelBatchNode",
     "batchflow",
+    "check",
     "grid",
     "limit",
     "load_ipython_extension",

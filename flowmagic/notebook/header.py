@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..batchrun import BatchRun
@@ -39,6 +39,7 @@ def header_of(
     limits: Limits,
     notice: str,
     heard: Mapping[str, int],
+    findings: Sequence[str] = (),
 ) -> Header:
     """Return the header as it is at this moment.
 
@@ -49,6 +50,7 @@ def header_of(
         limits: in force, or those that the next run begins with.
         notice: a line to the user; if it is empty, what broke the run has its place.
         heard: per page, the number of the last command that arrived.
+        findings: what is likely to go wrong, before there is a run.
     """
     live = run is not None and not run.ended
     aimd = None if run is None else run.adaptive
@@ -73,6 +75,7 @@ def header_of(
         "can": _possible(run),
         "notice": notice,
         "reason": "" if run is None else cut(run.reason, _NOTICE),
+        "findings": list(findings) if run is None else [],
         "dropped": records.dropped,
         "limits": [_state(name, limit) for name, limit in shown_limits().items()],
         "limits_left": max(0, len(named_limits()) - MOST_LIMITS),

@@ -34,6 +34,7 @@ class Line:
     file: str | None
     output: str | None
     wait: bool | None
+    check: bool
     again: str
 
 
@@ -159,6 +160,11 @@ _ARGUMENTS = (
     ),
     argument("-o", "--output", metavar="NAME", help="Give the run this name, at once."),
     argument(
+        "--check",
+        action="store_true",
+        help="Start nothing: say what is likely to go wrong, before anything is spent.",
+    ),
+    argument(
         "--wait", action="store_true", default=None, help="Wait in this cell for the run's end."
     ),
     argument(
@@ -245,6 +251,7 @@ def read_line(
         file=given.file and _unquoted(given.file),
         output=output,
         wait=given.wait,
+        check=given.check,
         again=_again(text),
     )
 

@@ -19,6 +19,7 @@ from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
 
 from ..batchrun import BatchRun, running_loop
 from ..calls.named import named_limits
+from ..checks import check
 from ..errors import FlowmagicError, JournalError, LimitError
 from ..graph import check_flow, has_own_prep, own_batch
 from ..journal import open_journal
@@ -29,6 +30,7 @@ from ..starting import start as start_run
 from . import summary
 from .body import NOTHING, run_body
 from .display import NotebookDisplay, make_display
+from .findings import findings_text
 from .line import Line, line_arguments, read_line
 from .loop import cancelling_on_interrupt, find_loop, goes_on, must_wait, run_to_end, wait_for_end
 from .output import stand_in
@@ -105,6 +107,7 @@ class BatchFlowMagics(Magics):
             %%batchflow flow -f users.csv --wait
             # the params come from the file
 
+            %batchflow flow --check      what is likely to go wrong; starts nothing
             %batchflow flow      a panel with the param list of the flow's own prep, not yet started
             %batchflow --journal runs.journal     the runs that it holds, too
             %batchflow           a table of the runs of this kernel, and of its named limits
@@ -135,6 +138,9 @@ class BatchFlowMagics(Magics):
         flow = self._flow(asked)
         shared = self._shared(asked)
         batch = await self._batch(asked, flow, header, body)
+        if asked.check:
+            self._check(asked, flow, batch)
+            return
         try:
             shown = make_display(
                 self.shell,
@@ -230,6 +236,9 @@ class BatchFlowMagics(Magics):
             print(self._table())  # noqa: T201 - a table is what was asked for
             return
         flow = self._flow(asked)
+        if asked.check:
+            self._check(asked, flow, None)
+            return
         shared = self._shared(asked)
         if not hasattr(self.shell, "kernel"):
             raise UsageError("A panel needs a notebook. Here, run the flow: %%batchflow FLOW")
@@ -246,6 +255,11 @@ class BatchFlowMagics(Magics):
             fill = loop.create_task(_fill(shown, flow, shared))
             _fills.add(fill)
             fill.add_done_callback(_fills.discard)
+
+    def _check(self, asked: Line, flow: Any, batch: Batch | None) -> None:
+        rows = None if batch is None else batch.rows
+        found = check(flow, rows, limit=asked.run.limits.concurrency, threads=asked.run.threads)
+        print(findings_text(found))  # noqa: T201 - a list is what was asked for
 
     def _table(self) -> str:
         lines = []

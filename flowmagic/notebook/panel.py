@@ -23,12 +23,14 @@ import anywidget
 import traitlets
 
 from ..batchrun import BatchRun, running_loop
+from ..checks import check
 from ..errors import FlowmagicError, LimitError
 from ..limits import Limits
 from ..params import Batch
 from ..records import Records
 from ..showing import cut, error_text
 from .asked import MOST_PAGES, Asked
+from .findings import finding_lines
 from .graphstate import GraphState
 from .header import News, header_of, shown_limits
 from .labels import row_labels
@@ -60,6 +62,7 @@ _FIRST_TEXTS = 200  # rows whose params travel unasked
 _STATE = ("snapshot", "header", "texts", "editor", "graph")
 _BREATH = 0.001  # seconds that other things have between two slices of what takes its time
 _EMPTY = 2  # entries of a delta that tells nothing
+_CHECKED = 1_000  # rows whose params are looked at before Run
 _TUNABLE = ("concurrency", "per_minute", "tokens_per_minute")
 
 _live: weakref.WeakSet[Panel] = weakref.WeakSet()
@@ -106,6 +109,9 @@ class Panel(anywidget.AnyWidget):
         self._limits = limits
         self._list = ParamList(batch)
         self._idle = _records_of(batch)
+        self._flow: Any = None
+        """The flow that Run will run, where it is known before there is a run."""
+        self._findings: list[str] = []
         self._notice = ""
         self._refused: str | None = None
         """Which command was refused for the reason that the notice says."""
@@ -156,6 +162,7 @@ class Panel(anywidget.AnyWidget):
         """Give an idle panel its param list."""
         self._list.batch = batch
         self._idle = _records_of(batch)
+        self._check()
         self._asked.forget()
         self._notice, self._refused = "", None
         self._push_soon()
@@ -163,7 +170,16 @@ class Panel(anywidget.AnyWidget):
     def foresee(self, flow: Any) -> None:
         """Show the graph of the flow that Run will run, before there is a run."""
         self._graph.load(flow)
+        self._flow = flow
+        self._check()
         self._push_soon()
+
+    def _check(self) -> None:
+        """Note what is likely to go wrong with the next run, as far as it is known."""
+        if self._flow is not None:
+            batch = self._list.batch
+            rows = None if batch is None or batch.rows is None else batch.rows[:_CHECKED]
+            self._findings = finding_lines(check(self._flow, rows, limit=self._limits.concurrency))
 
     def say(self, text: str) -> None:
         """Show one line of notice; an empty one takes it away."""
@@ -212,6 +228,7 @@ class Panel(anywidget.AnyWidget):
             flow=self._flow_name,
             limits=self._limits,
             notice=self._notice,
+            findings=self._findings,
             heard=self._heard,
         )
 

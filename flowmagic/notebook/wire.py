@@ -62,6 +62,7 @@ class Header(TypedDict):
         can: the commands that mean something now.
         notice: a line to the user: why something was refused, what broke the run.
         reason: why the run stopped by itself; empty if it did not.
+        findings: what is likely to go wrong with the first run, before there is one.
         dropped: rows whose params and node copies are no longer kept.
         limits: the named limits of the process, and `limits_left`: how many more there are.
         heard: per page, the number of the last command that arrived here.
@@ -83,6 +84,7 @@ class Header(TypedDict):
     can: list[str]
     notice: str
     reason: str
+    findings: list[str]
     dropped: int
     limits: list[LimitState]
     limits_left: int

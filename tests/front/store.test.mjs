@@ -68,6 +68,42 @@ test("the words of rows are asked for once, and again when the row has ended sin
   assert.deepEqual(sent[1].rows, [7], "what it came to is not");
 });
 
+test("new rows are asked for at once, and what has become of old ones once a second", (t) => {
+  let time = 5_000;
+  t.mock.method(performance, "now", () => time);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { store, sent, told } = made({ snapshot: snapshot(9, 1), header: {} });
+  store.want([1]);
+  store.take({ type: "delta", seq: 2, rows: [words([1])] }, []);
+  store.take({ type: "delta", seq: 3, packed: ["changed"] }, [row(1, FAILED)]);
+  store.asked.clear();
+  time += 100;
+  store.want([1]);
+  assert.equal(sent.length, 1);
+  const before = told.length;
+  t.mock.timers.tick(100);
+  assert.equal(told.length, before + 1, "it looks again, so that none is forgotten");
+  store.want([1, 2]);
+  assert.deepEqual(sent[1].rows, [1, 2]);
+  store.asked.clear();
+  store.words.set(2, { cells: [], outcome: "" });
+  time += 900;
+  store.want([1]);
+  assert.equal(sent.length, 2);
+  t.mock.timers.tick(100);
+  time += 100;
+  store.want([1]);
+  assert.equal(sent.length, 3);
+});
+
+test("answers that nobody takes are dropped, the oldest first", () => {
+  const { store } = made({ snapshot: snapshot(1, 1), header: {} });
+  for (let n = 1; n < 20; n += 1) {
+    store.take({ type: "delta", seq: n + 1, packed: [`found ${store.client} ${n}`], found: [{ client: store.client, n }] }, [new Uint8Array(4)]);
+  }
+  assert.deepEqual([...store.found.keys()], [16, 17, 18, 19]);
+});
+
 test("what a search found is kept by the number of its question, and others' is not", () => {
   const { store } = made({ snapshot: snapshot(9, 1), header: {} });
   const found = (client, n) => ({ client, n });

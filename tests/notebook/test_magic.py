@@ -380,3 +380,21 @@ def test_a_journal_that_cannot_be_is_refused_before_anything_runs(shell, line, s
     assert said in result.text
     assert "Traceback" not in result.text
     assert "refused" not in shell.ip.user_ns
+
+
+def test_check_says_what_is_likely_to_go_wrong_and_starts_nothing(shell):
+    """Places are named as cells; a flow with nothing wrong is said to have none."""
+    shell.run(
+        "import time\n"
+        "class Slow(AsyncNode):\n"
+        "    async def exec_async(self, _):\n"
+        "        time.sleep(self.params['m'])\n"
+        "slow = AsyncFlow(start=Slow())"
+    )
+    text = shell.run("%%batchflow slow --check -o run\n[{'n': 1}]").text
+    assert "exec_async calls time.sleep() on the event loop." in text
+    assert 'No row has the param "m"' in text
+    assert "Cell In[" in text
+    assert "run" not in shell.ip.user_ns
+    assert "time.sleep()" in shell.run("%batchflow slow --check").text
+    assert "Nothing was found" in shell.run("%batchflow flow --check").text

@@ -2,6 +2,7 @@
 
 import { element, write } from "./elements.js";
 import { CANCELLED, FAILED, SUCCEEDED } from "./wire.js";
+import { plural } from "./words.js";
 
 const PATIENCE = 1000; // milliseconds without an answer, after which the kernel is called busy
 const QUIET = 5000; // milliseconds between two sentences to a screen reader
@@ -13,8 +14,12 @@ export class Notices {
     this.view = view;
     this.reason = element("div", "fm-notice", { role: "status" });
     this.notice = element("div", "fm-notice", { role: "status" });
+    this.findings = element("ul", "fm-findings");
+    this.found = element("span");
+    this.list = element("details", "fm-notice fm-found", {}, element("summary", "", {}, this.found), this.findings);
+    this.told = "";
     this.live = element("div", "fm-hidden", { "aria-live": "polite" });
-    this.roots = [this.reason, this.notice];
+    this.roots = [this.reason, this.notice, this.list];
     this.spokenAt = -Infinity;
     this.spoken = "";
     this.timer = 0;
@@ -34,7 +39,18 @@ export class Notices {
       ? "The kernel of this panel is gone: this is the last it sent. Run the cell again for a new panel."
       : waiting ? BUSY : header.notice);
     this.notice.classList.toggle("fm-waiting", waiting && !gone);
+    this.drawFindings(header.findings);
     this.speak();
+  }
+
+  /** What is likely to go wrong, before it is run. @param {string[]} findings */
+  drawFindings(findings) {
+    this.list.hidden = findings.length === 0;
+    const told = findings.join("\n");
+    if (told === this.told) return;
+    this.told = told;
+    write(this.found, `${plural(findings.length, "thing")} to look at before it runs`);
+    this.findings.replaceChildren(...findings.map((text) => element("li", "", {}, text)));
   }
 
   /** Tell a screen reader how far it is, once in a while. */

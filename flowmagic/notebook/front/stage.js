@@ -38,7 +38,7 @@ export class Stage {
     this.ring = element("div", "fm-ring", { "aria-hidden": "true" });
     this.held = element("div", "fm-ring fm-held", { "aria-hidden": "true" });
     this.spacer = element("div", "fm-lanes-spacer", {}, this.canvas, this.held, this.ring);
-    this.scroller = element("div", "fm-lanes", { role: "presentation", tabindex: "-1" }, this.spacer);
+    this.scroller = element("div", "fm-lanes", { role: "presentation" }, this.spacer);
     this.scroller.addEventListener("scroll", () => view.later(), { passive: true });
   }
 

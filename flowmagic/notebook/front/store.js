@@ -7,6 +7,7 @@ import { CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./wire.
 const MOST_FOUND = 4; // answers that are kept until a view takes them
 const AGAIN = 2000; // milliseconds after which rows are asked for again
 const PAUSE = 60; // ditto, between two questions for rows
+const REFRESH = 1000; // ditto, if all that is wanted is news of rows whose words are there
 
 /** What is known of one panel in this page. Views register a function to be told of changes. */
 export class Store {
@@ -21,7 +22,7 @@ export class Store {
     this.header = {
       flow: "", status: "idle", counts: [0, 0, 0, 0, 0], total: null, limit: 5, per_minute: null,
       retunes: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, ticking: false, nodes: [""], can: [],
-      notice: "", reason: "", dropped: 0, limits: [], limits_left: 0, heard: {},
+      notice: "", reason: "", findings: [], dropped: 0, limits: [], limits_left: 0, heard: {},
     };
     /** @type {Editor} */
     this.editor = { version: -1, text: "", editable: false, reason: "" };
@@ -247,7 +248,9 @@ export class Store {
     if (this.wanting) return;
     const missing = [...rows].filter((i) => (!this.words.has(i) || this.stale.has(i)) && now - (this.asked.get(i) ?? -1e9) > AGAIN);
     if (!missing.length) return;
-    if (now - this.wantedAt < PAUSE) {
+    // Words that are there but old can wait: where rows end all the time, there are always some.
+    const pause = missing.every((i) => this.words.has(i)) ? REFRESH : PAUSE;
+    if (now - this.wantedAt < pause) {
       this.wanting = setTimeout(() => {
         this.wanting = 0;
         this.tell();

@@ -11,7 +11,7 @@
  * @typedef {{flow: string, status: string, counts: number[], total: number | null, limit: number,
  *   per_minute: number | null, retunes: number[][], adaptive: number[] | null, refused: number,
  *   cooling: number, elapsed: number, ticking: boolean, nodes: string[], can: string[], notice: string,
- *   reason: string, dropped: number, limits: LimitState[], limits_left: number,
+ *   reason: string, findings: string[], dropped: number, limits: LimitState[], limits_left: number,
  *   heard: Object<string, number>}} Header
  * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor
  * @typedef {{names: string[], numeric: boolean[], same: string, more: number}} Columns
