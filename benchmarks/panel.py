@@ -36,6 +36,7 @@ CELL = "%%batchflow flow --limit {limit} -o run\nrows"
 BARE = "run = flowmagic.batchflow(flow, rows, limit={limit})"
 TAKES = 0.2  # seconds that an instance runs, on average; it changes twice: it starts, it ends
 PER_INSTANCE = 2
+OTHERS = ("Timeline",)  # ways to look at the instances that are measured beside the first one
 SETTLED = 4_000  # milliseconds after which a panel sends no more for the sake of pages that open
 
 WIRE = """() => {
@@ -126,6 +127,8 @@ def measure(fewer: int, instances: int, changes: int, seconds: int) -> None:
             figures.append(Figure(what, took, most, "ms", beside=beside, at_goal=at_size))
         at_goal = at_goal and instances == OPTIONS["instances"][0]
         figures += _watched(notebook, instances, limit, seconds, at_goal=at_goal)
+        for tab in OTHERS:
+            figures += _looked_at(notebook, instances, limit, seconds, tab, at_goal=at_goal)
     print_figures(figures)
 
 
@@ -192,6 +195,39 @@ def _watched(
         figure(
             "CPU of the kernel for the panel, per change", 1e6 * (with_panel - without), 15, "µs",
             f"{1e6 * with_panel:.0f} µs with it, {1e6 * without:.0f} µs without",
+        ),
+    ]  # fmt: skip
+
+
+def _looked_at(
+    notebook: Any, instances: int, limit: int, seconds: int, tab: str, *, at_goal: bool
+) -> list[Figure]:
+    """Return how fluent a page is that shows the instances in another way."""
+    book = notebook(_setup(instances), CELL.format(limit=limit), "run.cancel()")
+    book.run(1)
+    book.panel.get_by_role("tab", name=tab).click()
+    book.page.wait_for_timeout(min(SETTLED, 1_000 * seconds))
+    before = book.value("[time.process_time(), run.counts.ended]")
+    watched = book.page.evaluate(WATCH, [seconds, 0, False])
+    after = book.value("[time.process_time(), run.counts.ended]")
+    book.run(2)
+    book.close()
+    _, rate = _per_change(before, after, watched["took"])
+    at = f"{instances:,} instances, {rate:,.0f} changes a second"
+    frames = sorted(watched["frames"])
+    return [
+        Figure(
+            f"{tab}: frames, p99: {at}", share(frames, 0.99), 25, "ms",
+            beside=f"median {share(frames, 0.5) or 0:.1f} ms, worst {frames[-1]:.0f} ms",
+            at_goal=at_goal,
+        ),
+        Figure(
+            f"{tab}: tasks longer than 50 ms: {at}", watched["long"], 0, "",
+            beside=f"in {watched['took']:.0f} s", at_goal=at_goal,
+        ),
+        Figure(
+            f"{tab}: wire: {at}", watched["bytes"] / watched["took"] / 1_000, 50, "kB/s",
+            beside="everything from the server", at_goal=at_goal,
         ),
     ]  # fmt: skip
 
