@@ -20,7 +20,7 @@ from docs.make_picture import CELL, FLOW  # noqa: E402 - needs the path above
 from tests.browser.conftest import QUIET, Notebook, Server  # noqa: E402 - ditto
 
 EVERY = 250  # milliseconds between two pictures
-HEIGHT = 760  # pixels of the panel that are shown
+HEIGHT = 800  # pixels of the panel that are shown
 COLOURS = 64
 
 
@@ -31,11 +31,12 @@ def main() -> None:
         path = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)
         browser = driver.chromium.launch(executable_path=path, args=QUIET)
         try:
-            page = browser.new_context(viewport={"width": 1000, "height": 1300}).new_page()
+            page = browser.new_context(viewport={"width": 1000, "height": 1250}).new_page()
             book = Notebook(server, page, [FLOW, CELL.replace("--adaptive 2-8-20", "--limit 6")])
             book.run(0)
             book.run(1)
             book.panel.wait_for()
+            book.panel.evaluate("panel => panel.scrollIntoView()")
             pictures = list(_taken(book, page))
         finally:
             browser.close()
@@ -55,7 +56,7 @@ def _taken(book, page):  # noqa: ANN001, ANN202 - of the tests, which are untype
     def film(pictures: int):  # noqa: ANN202
         for _ in range(pictures):
             box = book.panel.bounding_box()
-            clip = {**box, "height": min(HEIGHT, box["height"])}
+            clip = {**box, "height": HEIGHT}
             yield Image.open(io.BytesIO(page.screenshot(clip=clip))).convert("RGB")
             page.wait_for_timeout(EVERY // 2)
 

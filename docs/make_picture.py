@@ -57,7 +57,7 @@ def main() -> None:
         browser = driver.chromium.launch(executable_path=path, args=QUIET)
         try:
             page = browser.new_context(
-                viewport={"width": 1180, "height": 900}, device_scale_factor=2
+                viewport={"width": 1180, "height": 1300}, device_scale_factor=2
             ).new_page()
             book = Notebook(server, page, [FLOW, CELL])
             book.run(0)
@@ -66,6 +66,8 @@ def main() -> None:
             book.until("run.counts.ended > 40")
             book.row(6).click()
             page.wait_for_function("() => document.querySelector('pre') !== null")
+            book.panel.evaluate("panel => panel.scrollIntoView()")
+            page.wait_for_timeout(300)
             book.panel.screenshot(path=str(ROOT / "docs" / "panel.png"))
         finally:
             browser.close()
