@@ -216,3 +216,31 @@ def test_the_limits_notebook_stops_when_the_quota_is_used_up(limits):
     assert 0 < failed <= 10
     assert found["reason"].startswith("the provider's quota is used up (instance ")
     assert outputs(cells["quota-await"]).startswith(f"stopped: {found['reason']}\n")
+
+
+RESUMED = """
+import json
+print(json.dumps({
+    "before": len(paid_before),
+    "answers": answers,
+    "counts": [run.counts.succeeded, run.counts.total],
+    "restored": sum(each.restored == 1 for each in run.instances),
+    "results": run.results,
+    "calls": len(paid_in_all),
+    "script": (folder / "again.py").read_text(),
+}))
+"""
+
+
+@pytest.mark.kernel
+def test_the_resume_notebook_loses_a_kernel_and_pays_at_most_four_calls_twice(tmp_path_factory):
+    """What it says of it is what happened: all answers are there, those before the death taken over."""
+    cells, found = executed("04_resume", RESUMED, tmp_path_factory)
+    assert found["before"] >= 40
+    assert 0 <= found["before"] - found["answers"] <= 4
+    assert found["counts"] == [100, 100]
+    assert found["restored"] == found["answers"]
+    assert found["results"] == [f"The answer to question {number}" for number in range(100)]
+    assert found["calls"] - 100 <= 4
+    assert f"{found['answers']} answers are there" in outputs(cells["look"])
+    compile(found["script"], "again.py", "exec")
