@@ -43,6 +43,7 @@ def test_all_words_must_stand_in_the_params():
     assert found(records, "'x'") == [2]
     assert found(records, "nothing") == []
     assert found(records) == [0, 1, 2]
+    assert found(records, "gpt " * 20 + "nothing") == [0, 1]  # of a whole page, the first words
 
 
 def test_a_pair_is_taken_at_its_word():

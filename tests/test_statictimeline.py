@@ -134,6 +134,11 @@ async def test_many_bars_are_merged_until_they_are_small_enough():
         run = await _varied(n, limit)
         html = as_html(run)
         assert len(html.encode()) <= module.MOST_BYTES, (n, limit)
+        assert (
+            "instances that lie close are one bar, in the colour of the worst: green" in html
+            or n < 800
+        )
+        assert ("A line per slot," in html) == (limit <= 60)
         lanes = drawn(html)
         assert 5 <= len(lanes) <= 60
         assert all(lane[-1][1] <= 100.2 for lane in lanes if lane)
@@ -145,7 +150,7 @@ def test_where_one_of_a_cell_has_failed_the_cell_is_red():
     bars = [
         Bar(at / 10, (at + 1) / 10, FAILED if at == 5_555 else SUCCEEDED) for at in range(10_000)
     ]
-    [lane] = drawn(module._Lanes(bars, 1_000.0).html())
+    [lane] = drawn(module._Lanes(bars, 1_000.0, 60).html())
     red = [(start, end) for start, end, colour in lane if colour == "#d64545"]
     [(start, end)] = red
     assert start <= 55.56 <= end + 0.13

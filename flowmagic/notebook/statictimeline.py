@@ -40,7 +40,7 @@ _HEIGHTS = "▁▂▃▄▅▆▇█"
 
 def as_html(run: BatchRun) -> str:
     """Return the timeline as HTML; empty where there is nothing to compare."""
-    picture = _picture(run, MOST_EACH)
+    picture = _picture(run, MOST_EACH, _MOST_LANES)
     if picture is None:
         return ""
     body = picture.html()
@@ -54,7 +54,7 @@ def as_html(run: BatchRun) -> str:
 
 def as_lines(run: BatchRun) -> list[str]:
     """Return the timeline as lines of at most 78 characters; none where there is nothing to compare."""
-    picture = _picture(run, _TEXT_EACH)
+    picture = _picture(run, _TEXT_EACH, _TEXT_LANES)
     if picture is None:
         return []
     end = f"{picture.span:.1f} s"
@@ -80,30 +80,37 @@ def limit_words(run: BatchRun) -> str:
 
 
 class _Lanes:
-    """A picture of bars in lanes."""
+    """A picture of bars in lanes, which share at most so many lines."""
 
-    def __init__(self, bars: list[Bar], span: float) -> None:
+    def __init__(self, bars: list[Bar], span: float, most: int) -> None:
         self.span = span
         self.codes = {bar.code for bar in bars}
         self._bars = len(bars)
         self._lanes = lanes_of(bars)
+        self._shared = math.ceil(len(self._lanes) / most)
+        """Lanes of one line."""
         self.title = f"Timeline: at most {len(self._lanes):,} at once, in {span:.1f} s"
 
     def words(self, names: dict[int, str]) -> str:
         each = [f"{names[code]} {STATUSES[code]}" for code in sorted(self.codes) if code in names]
-        return f"A line per slot, a bar per instance: {', '.join(each)}."
+        line, bar = "slot", "a bar per instance"
+        if self._shared > 1:
+            line = f"{self._shared} slots"
+        if self._shared > 1 or self._bars > _MOST_BARS:
+            bar = "instances that lie close are one bar, in the colour of the worst"
+        return f"A line per {line}, {bar}: {', '.join(each)}."
 
     def html(self) -> str:
-        if self._bars <= _MOST_BARS and len(self._lanes) <= _MOST_LANES:
+        if self._bars <= _MOST_BARS and self._shared == 1:
             return self._drawn(self._lanes)
         for cells in _CELLS:
-            drawn = self._drawn(self._merged(_MOST_LANES, cells))
+            drawn = self._drawn(self._merged(cells))
             if len(drawn) <= MOST_BYTES - 10_000:  # what stands around it is less
                 break
         return drawn
 
     def lines(self) -> Iterator[str]:
-        for group in _grouped(self._lanes, _TEXT_LANES):
+        for group in self._lines():
             cells = [" "] * _TEXT_CELLS
             rank = [0] * _TEXT_CELLS
             for lane in group:
@@ -114,10 +121,10 @@ class _Lanes:
                             cells[at], rank[at] = block, _WORST[bar.code]
             yield "".join(cells)
 
-    def _merged(self, most: int, cells: int) -> Iterator[list[Bar]]:
-        """Give lanes, at most so many, in which the instances of a cell are one bar."""
+    def _merged(self, cells: int) -> Iterator[list[Bar]]:
+        """Give lines in which the instances of a cell are one bar."""
         width = self.span / cells
-        for group in _grouped(self._lanes, most):
+        for group in self._lines():
             worst = [0] * cells
             for lane in group:
                 for bar in lane:
@@ -133,6 +140,11 @@ class _Lanes:
                     start = merged.pop().start
                 merged.append(Bar(start, end, code))
             yield merged
+
+    def _lines(self) -> Iterator[list[list[Bar]]]:
+        """Give the lanes of each line."""
+        size = self._shared
+        return (self._lanes[at : at + size] for at in range(0, len(self._lanes), size))
 
     def _drawn(self, lanes: Iterator[list[Bar]] | list[list[Bar]]) -> str:
         return "".join(f"<div style='{_LANE}'>{self._lane(lane)}</div>" for lane in lanes)
@@ -203,7 +215,7 @@ class _Profile:
         return bisect_right(self._failed, last) > bisect_right(self._failed, column * width)
 
 
-def _picture(run: BatchRun, most_each: int) -> _Lanes | _Profile | None:
+def _picture(run: BatchRun, most_each: int, most_lines: int) -> _Lanes | _Profile | None:
     records = run.records
     now = run.elapsed
     started = len(records) - sum(map(math.isnan, records.started))
@@ -211,13 +223,8 @@ def _picture(run: BatchRun, most_each: int) -> _Lanes | _Profile | None:
         return None
     if started <= most_each:
         bars = bars_of(records, now)
-        return _Lanes(bars, max(now, *(bar.end for bar in bars)))
+        return _Lanes(bars, max(now, *(bar.end for bar in bars)), most_lines)
     return _Profile(records, now)
-
-
-def _grouped(lanes: list[list[Bar]], most: int) -> Iterator[list[list[Bar]]]:
-    size = math.ceil(len(lanes) / most)
-    return (lanes[at : at + size] for at in range(0, len(lanes), size))
 
 
 def _range(bar: Bar, span: float, cells: int) -> range:
@@ -251,7 +258,7 @@ def _limit_strip(run: BatchRun, span: float) -> str:
 
 
 def _axis(span: float) -> str:
-    digits = max(0, 1 - math.floor(math.log10(span)))
+    digits = max(0, 2 - math.floor(math.log10(span)))
     marks = "".join(f"<span>{span * share / 4:.{digits}f} s</span>" for share in range(5))
     return f"<div style='display:flex;justify-content:space-between;font-size:11px'>{marks}</div>"
 

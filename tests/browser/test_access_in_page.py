@@ -46,7 +46,7 @@ def test_axe_finds_nothing_wrong(notebook, theme):
     book.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
     book.row(2).click()
     expect(book.panel.get_by_role("region", name="Opened instance")).to_contain_text("ValueError")
-    book.panel.locator("summary").first.click()
+    book.panel.locator(".fm-editor > summary").click()
     for tab in TABS:
         book.panel.get_by_role("tab", name=tab).click()
         settle(book)

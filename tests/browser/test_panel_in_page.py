@@ -159,7 +159,9 @@ def test_hostile_params_stay_text(notebook):
     detail = book.panel.get_by_role("region", name="Opened instance")
     expect(detail.locator("pre")).to_contain_text(evil)
     expect(detail).to_contain_text(end)
-    book.panel.locator("summary").first.click()
+    book.panel.locator(".fm-editor > summary").click()
+    expect(book.panel.locator(".fm-sheet")).to_contain_text("onerror")
+    book.button("Text").click()
     expect(book.panel.get_by_role("textbox", name="Param list")).to_have_value(
         re.compile("onerror")
     )
@@ -176,8 +178,11 @@ def test_a_secret_is_nowhere_in_the_page(notebook):
     book.row(0).click()
     detail = book.panel.get_by_role("region", name="Opened instance")
     expect(detail.locator("pre")).to_contain_text("refused: •••")
-    book.panel.locator("summary").first.click()
-    text = book.panel.get_by_role("textbox", name="Param list").input_value()
+    book.panel.locator(".fm-editor > summary").click()
+    expect(book.panel.locator(".fm-sheet")).to_contain_text("•••")
+    text = book.panel.locator(".fm-sheet").inner_text()
+    book.button("Text").click()
+    text += book.panel.get_by_role("textbox", name="Param list").input_value()
     assert "•••" in text
     assert "very-secret" not in text + book.panel.inner_text()
     assert book.value("run[0].copies[0].params['api_key']") == "sk-very-secret"
@@ -266,7 +271,8 @@ def test_an_edited_param_list_is_checked_and_run(notebook):
     """A bad text is refused in place; a good one, JSON or Python, is what Run runs."""
     book = started(notebook, "%%batchflow flow -o run\n[{'user_id': 1, 'token': 'real-one'}]")
     book.until("run.ended")
-    book.panel.locator("summary").click()
+    book.panel.locator(".fm-editor > summary").click()
+    book.button("Text").click()
     text = book.panel.get_by_role("textbox", name="Param list")
     text.fill("[{'user_id': 1},\n{'user_id': open}]")
     expect(book.panel).to_contain_text("Line 2: Only literals")
@@ -282,7 +288,7 @@ def test_an_edited_param_list_is_checked_and_run(notebook):
     ]  # fmt: skip
     expect(book.panel).to_contain_text("2/2")
     expect(book.row(1).locator(".fm-col-param").first).to_have_text("6")
-    book.panel.locator("summary").click()  # Run has closed it
+    book.panel.locator(".fm-editor > summary").click()  # Run has closed it
     expect(text).to_have_value(re.compile('"user_id": 6'))
 
 
