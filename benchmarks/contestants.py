@@ -19,6 +19,7 @@ UNLIMITED = "AsyncParallelBatchFlow, no limit"
 SEMAPHORE = "gather + Semaphore"
 AIOMETER = "aiometer"
 BATCHFLOW = "flowmagic.batchflow"
+UNTRACKED = "flowmagic.batchflow, shared not tracked"
 THROTTLED = "ThrottledAsyncParallelBatchFlow"
 NOTHING = "nothing (the machine's own lag)"
 

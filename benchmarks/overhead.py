@@ -19,6 +19,7 @@ from .contestants import (
     SEMAPHORE,
     THROTTLED,
     UNLIMITED,
+    UNTRACKED,
     AtOnce,
     Way,
     Yielding,
@@ -40,6 +41,9 @@ FLOWS = {
 }
 OVER_FLOOR = {1: (1.5, 0.9), 3: (1.1, 0.75)}
 """Goal and stretch, by the number of nodes."""
+
+OVER_UNTRACKED = 1.1
+"""Goal for what it costs to find the instances that meet in `shared`, with more than one node."""
 
 Columns = dict[str, dict[str, list[float]]]
 """By flow and contestant: CPU seconds per instance, round by round."""
@@ -81,6 +85,7 @@ def taken(instances: int, limit: int, rounds: int) -> Columns:
     ways: dict[str, Way] = {
         FLOOR: contestants.sequential,
         BATCHFLOW: contestants.batchflow(limit),
+        UNTRACKED: contestants.batchflow(limit, track_shared=False),
         THROTTLED: contestants.throttled(limit),
         SEMAPHORE: contestants.semaphore(limit),
         UNLIMITED: contestants.unlimited,
@@ -106,6 +111,11 @@ def figures(columns: Columns, limit: int) -> list[Figure]:
         what = f"CPU / sequential loop: {label}, limit {limit}"
         ours, floor = column[BATCHFLOW], column[FLOOR]
         found.append(ratio(what, ours, floor, most, stretch=stretch, at_goal=at_goal))
+    for label, column in columns.items():
+        if FLOWS[label][1] > 1:
+            ours, without = column[BATCHFLOW], column[UNTRACKED]
+            what = f"CPU / {UNTRACKED}: {label}"
+            found.append(ratio(what, ours, without, OVER_UNTRACKED, at_goal=at_goal))
     for label, column in columns.items():
         what = f"CPU / {SEMAPHORE}: {label}"
         ours, peer = column[BATCHFLOW], column[SEMAPHORE]

@@ -15,6 +15,7 @@ from .calls.named import limit, named_limits, remove_limit, set_limit
 from .calls.registry import LimiterRegistry, RateLimiter
 from .checks import check
 from .course import RunStatus
+from .crossings import Crossing
 from .errors import (
     BatchError,
     BlockedLoopError,
@@ -26,6 +27,7 @@ from .errors import (
     MissingExtraError,
     NoRunningLoopError,
     RateLimitHit,
+    SharedError,
 )
 from .finding import Finding
 from .flows import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
@@ -50,6 +52,7 @@ __all__ = [
     "BatchRun",
     "BlockedLoopError",
     "CallLimit",
+    "Crossing",
     "Finding",
     "FlowError",
     "FlowPresets",
@@ -68,6 +71,7 @@ __all__ = [
     "Retries",
     "RunCounts",
     "RunStatus",
+    "SharedError",
     "Status",
     "ThrottledAsyncParallelBatchFlow",
     "ThrottledParallelBatchNode",

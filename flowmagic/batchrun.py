@@ -15,10 +15,14 @@ from datetime import datetime, timezone
 from typing import Any
 
 from .adaptive import Aimd
+from .audit import audit
 from .course import Course, Post, RunStatus
+from .crossings import Crossing
 from .errors import InstancesFailedError, MissingExtraError
+from .finding import Finding
 from .instances import Instance, Instances
 from .journal.recording import Recording
+from .lagwatch import Hold
 from .limits import Limits
 from .options import Options
 from .params import Batch
@@ -113,6 +117,15 @@ class BatchRun:
         return self._course.reason
 
     @property
+    def holds(self) -> list[Hold]:
+        """Which nodes held the event loop for more than 0.1 s: the longest 20 times."""
+        return [] if self._course.lag is None else self._course.lag.holds
+
+    def audit(self) -> list[Finding]:
+        """Return what may have been lost in silence; see `flowmagic.audit`."""
+        return audit(self.flow, self.records)
+
+    @property
     def journal(self) -> Recording | None:
         """What writes the run down, with its path and its troubles; None: nothing does."""
         return self._course.journal
@@ -177,6 +190,15 @@ class BatchRun:
         """The instances that failed."""
         return [self[index] for index in self.records.with_status(FAILED)]
 
+    @property
+    def crossings(self) -> list[Crossing]:
+        """Where instances met at a key of `shared`, the worse first; empty if all is well.
+
+        One for each key and pair of node classes, at most 100. A key that instances only add to is
+        no crossing, and neither is one of `allow_shared`.
+        """
+        return self._course.store.crossings()
+
     def raise_for_failures(self) -> None:
         """Raise if anything failed.
 
@@ -193,8 +215,8 @@ class BatchRun:
     def to_frame(self) -> Any:
         """Return a pandas DataFrame: the params as columns, then status, seconds, attempts, result.
 
-        Its index is the instances'. A param named like one of the last four keeps its name, and the
-        other one gets an underscore (`status_`).
+        Of isolated instances their `writes` follow, a dict each. Its index is the instances'. A param
+        named like one of these keeps its name, and the other one gets an underscore (`status_`).
 
         Raises:
             MissingExtraError: pandas is not installed.
@@ -204,7 +226,8 @@ class BatchRun:
         except ImportError:
             raise MissingExtraError("to_frame() needs pandas: pip install pandas") from None
         frame = pd.DataFrame([each.params for each in self.instances], index=range(len(self)))
-        for name in ("status", "seconds", "attempts", "result"):
+        own = ("writes",) if self.options.sharing.isolate else ()
+        for name in ("status", "seconds", "attempts", "result", *own):
             column = [getattr(each, name) for each in self.instances]
             if name == "status":
                 column = [str(status) for status in column]

@@ -21,6 +21,7 @@ from .engines.local import LocalEngine
 from .errors import from_users_frame
 from .feed import Feed
 from .journal.recording import Recording, options_kept
+from .lagwatch import LagWatch
 from .limits import Limiter, Limits
 from .options import Options
 from .output import Outputs
@@ -29,6 +30,7 @@ from .pool import Pool
 from .records import FAILED, PENDING, RUNNING, SUCCEEDED, Records
 from .recovery import Recovery
 from .retunes import By, Retunes
+from .sharing import Store
 
 
 class RunStatus(str, Enum):
@@ -92,6 +94,9 @@ class Course:
             else Recording(options.journal, flow, self.records, loop, kept_to=options_kept(options))
         )
         """Where the run is written down; None: nowhere."""
+        # A loop whose time is not the world's cannot be told to be late.
+        self.lag = LagWatch(loop, self.records) if clock is time.monotonic else None
+        """What watches for nodes that hold the loop; None where nothing can."""
         self.status = RunStatus.RUNNING
         self.ended = False
         self.error: BaseException | None = None
@@ -111,9 +116,11 @@ class Course:
         self.aimd = None if options.adaptive is None else Aimd(options.adaptive)
         """What moves an adaptive limit; None for one that moves only by hand."""
         self._recovery = Recovery(options.retries, options.max_errors, self.aimd)
+        self.store = Store(shared, options.sharing, self.records)
         self._engine = LocalEngine(
             flow,
             shared,
+            view=self.store.view,
             limit=options.limits.concurrency,
             threads=options.threads,
             clock=clock,
@@ -272,6 +279,8 @@ class Course:
     # The course
 
     def _begin(self) -> None:
+        if self.lag is not None:
+            self.lag.start()
         # In the run's own context, whoever calls: the flow's post runs there.
         self._main_task = task = self._context.run(self.loop.create_task, self._main())
         task.add_done_callback(self._main_left)
@@ -337,6 +346,7 @@ class Course:
         self.records.cancel_pending()
         results = list(self.records.results)
         with self._users_code():
+            await self.store.merge()
             if self._post is not None:
                 self.action = await self._post(results)
             else:
@@ -382,6 +392,8 @@ class Course:
         self.records.cancel_pending()
         self._feed.exhaust()
         self._engine.close()
+        if self.lag is not None:
+            self.lag.stop()
         self.ended_after = self.clock() - self.began
         self.ended = True
         # Observers first: what they publish must be there when the one who waits goes on.

@@ -7,6 +7,7 @@
     ├── NoRunningLoopError (RuntimeError)  batchflow() was called where no event loop runs
     ├── BlockedLoopError (RuntimeError)    a wait would block the event loop of this thread
     ├── JournalError (RuntimeError)     a journal cannot be written, read, or resumed from
+    ├── SharedError (TypeError)         the shared store cannot be shared as asked
     ├── MissingExtraError (ImportError)    an optional package is needed
     └── InstancesFailedError            raised by BatchRun.raise_for_failures()
 
@@ -50,6 +51,10 @@ class BlockedLoopError(FlowmagicError, RuntimeError):
 
 class JournalError(FlowmagicError, RuntimeError):
     """A journal cannot be written or read, or a run cannot be resumed from it."""
+
+
+class SharedError(FlowmagicError, TypeError):
+    """The shared store, or how it is to be shared, is not of a form that a run can take."""
 
 
 class MissingExtraError(FlowmagicError, ImportError):

@@ -13,6 +13,7 @@ from pocketflow import AsyncParallelBatchFlow
 
 from .adaptive import Adaptive
 from .batchrun import BatchRun, join
+from .crossings import Crossing
 from .graph import check_flow
 from .limits import Limits, check_concurrency, check_per_minute
 from .options import Options
@@ -120,6 +121,12 @@ class ThrottledAsyncParallelBatchFlow(AsyncParallelBatchFlow):  # type: ignore[m
             "completed_flows": throttle.completed + sum(r.counts.succeeded for r in throttle.runs),
             "failed_flows": throttle.failed + sum(r.counts.failed for r in throttle.runs),
         }
+
+    @property
+    def crossings(self) -> list[Crossing]:
+        """Where instances of the present or last run met in `shared`: see `BatchRun.crossings`."""
+        throttle = self._throttle
+        return throttle.runs[-1].crossings if throttle.runs else list(throttle.crossings)
 
     def reset_flow_limiter(self) -> None:
         """Set the counts of `stats` back to zero. A limit needs no reset: it acts when it is set."""
@@ -283,6 +290,7 @@ class _Throttle:
 
     def reset(self) -> None:
         self.completed = self.failed = 0
+        self.crossings: list[Crossing] = []
 
     def forget(self) -> None:
         self.learned: int | None = None
@@ -299,6 +307,7 @@ class _Throttle:
         self.completed += run.counts.succeeded
         self.failed += run.counts.failed
         self.reason = run.reason
+        self.crossings = run.crossings
         if run.adaptive is not None:
             self.learned = run.limit
             self.rate_limits += run.adaptive.rate_limits

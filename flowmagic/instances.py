@@ -10,7 +10,7 @@ import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, overload
 
-from .records import CANCELLED, FAILED, STATUSES, Records, Status
+from .records import CANCELLED, FAILED, PENDING, STATUSES, Records, Status
 from .trace import FIELDS, Params, unpacked
 
 
@@ -165,6 +165,17 @@ class Instance:
         Of a long one the first 16 kB and the last 48 kB; what is missing is said in the text.
         """
         return self._records.output_of(self.index, self._records.attempt(self.index))
+
+    @property
+    def writes(self) -> dict[Any, Any] | None:
+        """What it has written to its own view of the shared store (of the last attempt).
+
+        None where it has none: `isolate` was not asked for, it has not begun, or it was dropped.
+        What it took away again is not in there.
+        """
+        if self._records.status[self.index] == PENDING:
+            return None
+        return self._records.writes.get(self.index)
 
     @property
     def started(self) -> float | None:

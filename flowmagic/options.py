@@ -10,6 +10,7 @@ from .errors import JournalError, LimitError, found
 from .journal.recording import JournalOptions
 from .limits import Limits, check_seconds
 from .recovery import ErrorBudget, Retries
+from .sharing import Sharing
 
 KEEP = 20_000
 """Of rows drawn from a generator, how many successful ones are kept in full."""
@@ -29,6 +30,7 @@ class Options:
         keep: of rows drawn from a generator, how many that succeeded are kept in full.
         capture: whether what the instances print is kept apart, where something catches it.
         journal: where each instance is written down, and what is taken over; None: nowhere.
+        sharing: how the instances share the store.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -40,6 +42,7 @@ class Options:
     keep: int = KEEP
     capture: bool = False
     journal: JournalOptions | None = None
+    sharing: Sharing = field(default_factory=Sharing)
 
     @classmethod
     def of(
@@ -58,12 +61,17 @@ class Options:
         resume: Any = False,
         sync: str = "normal",
         journal_secrets: bool = False,
+        isolate: bool = False,
+        merge: Any = None,
+        allow_shared: Any = (),
+        track_shared: bool = True,
     ) -> Options:
         """Check the options of a run as `batchflow` takes them.
 
         Raises:
             LimitError (a ValueError): one of them could not be kept to.
             JournalError: those of the journal make no sense.
+            SharedError (a TypeError): those of the shared store make none.
         """
         wanted = None if adaptive is None else Adaptive.parse(adaptive)
         if wanted is not None:
@@ -87,6 +95,12 @@ class Options:
             threads=threads,
             keep=keep,
             journal=_journal(journal, resume, sync, secrets=journal_secrets),
+            sharing=Sharing.of(
+                isolate=isolate,
+                merge=merge,
+                allow_shared=allow_shared,
+                track_shared=track_shared,
+            ),
         )
 
     def with_limits(self, limits: Limits) -> Options:

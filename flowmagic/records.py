@@ -140,6 +140,8 @@ class Records(Board):
         """Of rows that were taken up again: their earlier attempts, oldest first."""
         self.restored: dict[int, Restored] = {}
         """Rows that did not run: what an earlier run left of them was taken over."""
+        self.writes: dict[int, Any] = {}
+        """Of isolated instances: what the last attempt has written to its view of the store."""
         self.outputs: Printed | None = None
         """What the instances print; None where that is not kept apart."""
         self._copies: list[bytes] | dict[int, bytes] = {}
@@ -227,6 +229,7 @@ class Records(Board):
         del self.rows[index]
         del self._copies[index]
         self._extras.pop(index, None)
+        self.writes.pop(index, None)
         self.history.pop(index, None)
         self.dropped += 1
 
@@ -353,6 +356,8 @@ class Records(Board):
     def restore(self, index: int, left: Restored) -> None:
         """Mark a pending row as succeeded, by what an earlier run has left of it."""
         self.restored[index] = left
+        if left.writes is not None:
+            self.writes[index] = left.writes
         self.results[index] = left.result
         self._copies[index] = b""
         self._move(index, SUCCEEDED)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from . import graph
@@ -13,6 +14,7 @@ from .limits import Limits
 from .options import KEEP, Options
 from .params import BatchLike, as_batch
 from .recovery import Retries
+from .sharing import Merge
 
 
 def batchflow(
@@ -33,6 +35,10 @@ def batchflow(
     resume: Any = False,
     sync: str = "normal",
     journal_secrets: bool = False,
+    isolate: bool = False,
+    merge: Merge | None = None,
+    allow_shared: Iterable[Any] = (),
+    track_shared: bool = True,
 ) -> BatchRun:
     """Run a flow once per params dict, throttled, in the running event loop; return at once.
 
@@ -56,6 +62,13 @@ def batchflow(
             flow in that journal; "anyway": also if the flow has changed since.
         sync: "full": each write also outlives a loss of power, and not only the end of the process.
         journal_secrets: write secrets to the journal as they are, and not masked.
+        isolate: each instance works on its own view of `shared`, a copy of its keys: what it writes
+            is seen by no other, and is its `writes`.
+        merge: with isolate: called as `merge(shared, instance)` for each instance that succeeded, in
+            the order of the params, before post; None: `shared[instance.index] = instance.writes`.
+        allow_shared: keys of `shared` at which instances are meant to meet; see `run.crossings`.
+        track_shared: whether crossings are looked for; the nodes then have a view of a plain dict,
+            which is a dict, too, but not exactly.
 
     With explicit params the flow's prep is not called. `post` runs once, and only for BatchFlow
     kinds, as `post(shared, params, results)`; it runs again after `retry_failed()` on an ended run,
@@ -66,7 +79,7 @@ def batchflow(
 
     Raises:
         NoRunningLoopError: no event loop runs here; `run_batch` is for scripts.
-        FlowError, BatchError, LimitError, JournalError: before anything has run.
+        FlowError, BatchError, LimitError, JournalError, SharedError: before anything has run.
     """
     options = Options.of(
         limit=limit,
@@ -82,6 +95,10 @@ def batchflow(
         resume=resume,
         sync=sync,
         journal_secrets=journal_secrets,
+        isolate=isolate,
+        merge=merge,
+        allow_shared=allow_shared,
+        track_shared=track_shared,
     )
     return start(flow, params, shared=shared, options=options)
 

@@ -291,12 +291,17 @@ def test_each_benchmark_judges_at_the_setting_of_its_goals_only():
             lag.Taken([load.ideal], [0.001]),
         )
         assert [each.verdict for each in lag.figures(load, results)] == ["met"]
-    names = (contestants.BATCHFLOW, contestants.FLOOR, contestants.SEMAPHORE)
+    names = (
+        contestants.BATCHFLOW,
+        contestants.UNTRACKED,
+        contestants.FLOOR,
+        contestants.SEMAPHORE,
+    )
     column = {name: [1.0] for name in names}
     columns = dict.fromkeys(overhead.FLOWS, column)
     for limit, mark in ((100, False), (5, True)):
         found = overhead.figures(columns, limit)
-        assert len(found) == 12
+        assert len(found) == 14
         measured = [each for each in found if each.measured is not None]
         assert all(("(other setting)" in each.verdict) == mark for each in measured)
 

@@ -14,6 +14,7 @@ def test_a_finding_says_where_what_why_and_what_instead():
     assert str(found) == "Node, agent.py, line 12: It is odd. That matters. Write it even."
     assert Finding("It is odd.", "That matters.").text() == "It is odd. That matters."
     assert found.where(lambda _: "Cell In[3]") == "Node, Cell In[3], line 12"
+    assert str(Place("/tmp/ipykernel_12/345.py", 3)) == "its cell, line 3"
 
 
 def test_instances_are_named_while_they_are_few():
@@ -27,6 +28,8 @@ def test_what_is_shown_of_findings_is_bounded():
     """Notes are told apart from what is wrong; a panel has room for some."""
     wrong, note = Finding("w", "y"), Finding("n", "y", note=True)
     assert findings_text([wrong, note]) == "⚠ w y\nnote: n y"
+    assert findings_text([]) == "Nothing was found that is likely to go wrong."
+    assert finding_lines([wrong, note]) == ["w y", "n y"]
     lines = finding_lines([Finding("x" * 5_000, "y")] * (MOST + 5))
     assert len(lines) == MOST + 1
     assert lines[-1].startswith("… and 5 more")

@@ -1,7 +1,9 @@
 """The notebooks run from first cell to last, and what they then say is true."""
 
+import base64
 import json
 import re
+import struct
 from pathlib import Path
 
 import nbformat
@@ -244,3 +246,50 @@ def test_the_resume_notebook_loses_a_kernel_and_pays_at_most_four_calls_twice(tm
     assert found["calls"] - 100 <= 4
     assert f"{found['answers']} answers are there" in outputs(cells["look"])
     compile(found["script"], "again.py", "exec")
+
+
+CROSSINGS_PROBE = """
+import json
+print(json.dumps({
+    "right": [right(crossed.shared["saved"]), right(results), right(merged.shared["saved"])],
+    "found": [[c.key, c.reader[1], c.writer[1], c.count] for c in crossed.crossings],
+    "counts": [run.counts.succeeded for run in (crossed, isolated, merged, reported, allowed)],
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def crossings(tmp_path_factory):
+    """The notebook on crossings, executed."""
+    return executed("03_crossings", CROSSINGS_PROBE, tmp_path_factory)
+
+
+@pytest.mark.kernel
+def test_the_crossings_notebook_shows_wrong_pictures_and_mends_them(crossings):
+    """Three of nine are right by chance, and all of them when each instance has its own store."""
+    cells, found = crossings
+    assert found["counts"] == [9] * 5
+    assert found["right"] == [3, 9, 9]
+    assert found["found"] == [["picture", "Filter", "Load", 8]]
+    assert outputs(cells["crossed-await"]) == "9 succeeded, 3 of 9 are right\n"
+    assert "9 of 9 are right\n0 crossings" in outputs(cells["isolated-await"])
+    assert "read what instance" in outputs(cells["found"])
+
+
+@pytest.mark.kernel
+def test_the_crossings_notebook_shows_pictures(crossings):
+    """Each is a PNG that a browser can read, of three by three pictures."""
+    cells, _ = crossings
+    for name in ("pictures", "crossed-await", "isolated-await"):
+        [shown] = [each for each in cells[name].outputs if each.output_type == "display_data"]
+        data = base64.b64decode(shown.data["image/png"])
+        assert data.startswith(b"\x89PNG")
+        assert struct.unpack(">II", data[16:24]) == (192, 192)
+
+
+@pytest.mark.kernel
+def test_the_crossings_notebook_allows_what_is_meant(crossings):
+    """One is reported, and silenced where it is said to be meant."""
+    said = outputs(crossings[0]["meant-await"])
+    assert said.startswith("1 crossing: shared['size']: instance 1 (Size) read what instance 0")
+    assert "0 crossings where it is allowed" in said

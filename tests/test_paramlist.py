@@ -37,3 +37,18 @@ def test_a_generator_of_which_rows_were_dropped_is_refused_in_words():
     with pytest.raises(FlowmagicError, match=r"3 of its rows are no longer kept.*run the cell"):
         listed.batch_to_run(None)
     assert not listed.editor()["editable"]
+
+
+def test_an_empty_list_can_be_written_in_place_of_what_the_flows_prep_gives():
+    """Untouched it leaves the params to the prep, and the sentence says so."""
+    listed = ParamList(None)
+    editor = listed.editor()
+    assert (editor["text"], editor["editable"]) == ("[]", True)
+    assert "own prep" in editor["reason"]
+    assert listed.batch_to_run(None) is listed.batch_to_run(editor["text"]) is None
+    batch = listed.batch_to_run('[{"i": 1}]')
+    assert batch is not None
+    assert batch.rows == [{"i": 1}]
+    listed.batch = batch
+    assert listed.editor()["reason"] == ""
+    assert listed.editor()["version"] == editor["version"] + 1

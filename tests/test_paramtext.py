@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import datetime as dt
+from pathlib import Path
 
 import pytest
 
+from flowmagic.notebook import paramtext
 from flowmagic.notebook.paramtext import MOST_ROWS, ParamText
 from flowmagic.showing import MASK
 
@@ -114,3 +116,9 @@ def test_a_mask_that_cannot_be_told_is_refused(edited, hint):
     assert hint in reading.message
     assert "Write the value itself" in reading.message
     assert reading.line == 1
+
+
+def test_the_page_agrees_on_how_many_rows_are_edited():
+    """What its table refuses to hold is what would be read-only after a run."""
+    script = Path(paramtext.__file__).parent / "front" / "sheettext.js"
+    assert f"MOST_ROWS = {MOST_ROWS};" in script.read_text()

@@ -9,7 +9,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from ..finding import Place
-from .source import Method, own_parts, tree_of
+from .source import NodeSource, Tree, own_parts, tree_of
 
 _VERBS = {"delete", "get", "head", "options", "patch", "post", "put", "request", "stream"}
 _BLOCKING = {
@@ -31,40 +31,60 @@ class Blocking(NamedTuple):
     place: Place
 
 
-def blocking_call(method: Method) -> Blocking | None:
+def blocking_call(source: NodeSource, name: str) -> Blocking | None:
     """Return the first call of a method that blocks, itself or through helpers of the user's."""
-    found = _first(method.function, method.tree, _DEPTH, set())
+    method = source.get(name)
+    if method is None:
+        return None
+    found = _Search(source).first(method.function, method.tree, _DEPTH)
     return None if found is None else Blocking(found[0], method.place(found[1]))
 
 
-def _first(
-    function: FunctionType, tree: ast.AST, depth: int, seen: set[FunctionType]
-) -> tuple[str, ast.AST] | None:
-    seen.add(function)
-    imported = _imported(tree)
-    for each in own_parts(tree):  # type: ignore[arg-type]
-        if not isinstance(each, ast.Call):
-            continue
-        called = _called(each.func, function, imported)
-        if isinstance(called, str):
-            if called in _BLOCKING:
-                return _said(called), each
-        elif called is not None and depth > 0 and called not in seen and _is_users(called):
-            helper = tree_of(called)
-            inner = None if helper is None else _first(called, helper, depth - 1, seen)
-            if inner is not None:
-                return f"{called.__name__}(), which calls {inner[0]}", each
-    return None
+class _Search:
+    """Goes through a method, and through what it calls that is the user's too."""
+
+    def __init__(self, source: NodeSource) -> None:
+        self._methods = {each.name: each for each in reversed(source.methods)}
+        self._receivers = {each.function: each.receiver for each in source.methods}
+        self._seen: set[FunctionType] = set()
+
+    def first(self, function: FunctionType, tree: Tree, depth: int) -> tuple[str, ast.AST] | None:
+        """Return the first call that blocks: what to call it, and where it stands."""
+        self._seen.add(function)
+        parts = list(own_parts(tree))
+        imported = _imported(parts)
+        for each in parts:
+            if not isinstance(each, ast.Call):
+                continue
+            called = self._method(each.func, function) or _called(each.func, function, imported)
+            if isinstance(called, str):
+                if called in _BLOCKING:
+                    return _said(called), each
+            elif called is not None and depth > 0 and called not in self._seen:
+                helper = tree_of(called) if _is_users(called) else None
+                inner = None if helper is None else self.first(called, helper, depth - 1)
+                if inner is not None:
+                    return f"{called.__name__}(), which calls {inner[0]}", each
+        return None
+
+    def _method(self, called: ast.expr, within: FunctionType) -> FunctionType | None:
+        """Return the method that is called on `self`, if one is."""
+        if not isinstance(called, ast.Attribute) or not isinstance(called.value, ast.Name):
+            return None
+        if called.value.id != self._receivers.get(within, ""):
+            return None
+        method = self._methods.get(called.attr)
+        return None if method is None else method.function
 
 
 def _said(dotted: str) -> str:
     return f"{dotted.replace('requests.api', 'requests').replace('httpx._api', 'httpx')}()"
 
 
-def _imported(tree: ast.AST) -> dict[str, str]:
+def _imported(parts: list[ast.AST]) -> dict[str, str]:
     """Return what a function imports itself: dotted names, by what it calls them."""
     names = {}
-    for each in ast.walk(tree):
+    for each in parts:
         if isinstance(each, ast.Import):
             for alias in each.names:
                 top = alias.name.partition(".")[0]

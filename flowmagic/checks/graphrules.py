@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from pocketflow import AsyncFlow, AsyncNode, Flow
+from pocketflow import AsyncFlow, AsyncNode, BatchFlow, Flow
 
 from ..finding import Finding, Place
 from .blocking import blocking_call
@@ -60,12 +60,11 @@ def blocked_loop(standing: Standing, *, threads: bool) -> Iterator[Finding]:
     apart = threads and not has_own(node, "_run") and not has_own(node, "_exec")
     for name in hooks_of(node):
         in_thread = apart and not isinstance(node, AsyncNode) and name in {"exec", "exec_fallback"}
-        method = None if in_thread else standing.source.get(name)
-        found = None if method is None else blocking_call(method)
+        found = None if in_thread else blocking_call(standing.source, name)
         if found is None:
             continue
         if isinstance(node, AsyncNode):
-            better = "await asyncio.sleep(...)" if "time.sleep" in found.call else (
+            better = "await asyncio.sleep(...)" if found.call == "time.sleep()" else (
                 "await asyncio.to_thread(...) around it, or a client that can be awaited"
             )  # fmt: skip
         else:
@@ -138,9 +137,12 @@ def actions(standing: Standing) -> Iterator[Finding]:
 def _actions_of(standing: Standing) -> Returned | None:
     """Return what a node can return; None where nothing can be said of it."""
     node = standing.node
-    if not standing.outer or any(has_own(node, each) for each in ("_run", "_run_async")):
-        return None
-    if any(has_own(each, "get_next_node") for each in standing.outer):
+    if (
+        not standing.outer
+        or standing.is_led
+        or has_own(node, "_run")
+        or has_own(node, "_run_async")
+    ):
         return None
     post = "post_async" if isinstance(node, AsyncNode) else "post"
     if not has_own(node, post):
@@ -189,7 +191,8 @@ def erased_params(standing: Standing) -> Iterator[Finding]:
         return
     if has_own(standing.node, "set_params"):
         return
-    first = next(iter(params))
+    # A key that is no text is anybody's object: its repr is not ours to call.
+    first = next((key for key in params if type(key) is str), "key")
     yield Finding(
         f"Params are set on this node (among them {first!r}), and the flow replaces them.",
         "A node within a flow receives the flow's params and nothing else.",
@@ -207,7 +210,7 @@ def async_in_sync(standing: Standing) -> Iterator[Finding]:
         return
     kind = type(flow).__name__
     base = next(each.__name__ for each in type(flow).__mro__ if each.__module__ == "pocketflow")
-    better = {"Flow": "AsyncFlow", "BatchFlow": "AsyncBatchFlow"}[base]
+    better = "AsyncBatchFlow" if isinstance(flow, BatchFlow) else "AsyncFlow"
     yield Finding(
         f"This async node is in a {kind}, which is a sync flow.",
         'Each instance that comes to it fails with "Use run_async.".',

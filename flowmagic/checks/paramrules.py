@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from ..finding import SHOWN, Finding, indices_text
 from .places import Standing
 
 _WIDTH = 60  # characters of a key in a sentence
+_MOST = 100  # unread keys that are each compared with those that are read
 
 
 def unread(found: Sequence[Standing], rows: Sequence[Mapping[Any, Any]]) -> Iterator[Finding]:
@@ -19,18 +21,26 @@ def unread(found: Sequence[Standing], rows: Sequence[Mapping[Any, Any]]) -> Iter
         return
     texts = set().union(*(each.texts for each in uses))
     read = sorted(set().union(*({*each.needs, *each.asks} for each in uses)))
-    given = _keys(rows)
-    for key in given:
-        if not isinstance(key, str) or key in texts:
+    given = _keys(_shapes(rows))
+    idle = [key for key in given if key not in texts]
+    alone = []
+    for key in idle:
+        near = difflib.get_close_matches(key, read, n=2) if len(idle) <= _MOST else []
+        meant = next((each for each in near if each not in given), None)
+        if meant is None:
+            alone.append(key)
             continue
-        near = [each for each in difflib.get_close_matches(key, read, n=2) if each not in given]
         yield Finding(
             f"No node reads the param {_quoted(key)}.",
-            f"{_quoted(near[0])} is read, and not given." if near else "It changes nothing.",
-            f"Did you mean {_quoted(near[0])}?"
-            if near
-            else "Leave it if it is there to tell rows apart.",
-            note=not near,
+            f"{_quoted(meant)} is read, and not given.",
+            f"Did you mean {_quoted(meant)}?",
+        )
+    if alone:
+        yield Finding(
+            f"No node reads the param{'s' * (len(alone) > 1)} {_listed(alone)}.",
+            "They change nothing." if len(alone) > 1 else "It changes nothing.",
+            "That is right for what only tells rows apart.",
+            note=True,
         )
 
 
@@ -44,7 +54,8 @@ def missing(
     if not all(each.source.complete for each in found):
         return
     set_on_the_way = set().union(*(each.gives for each in uses), base)
-    given = _keys(rows)
+    shapes = _shapes(rows)
+    given = _keys(shapes)
     said: set[str] = set()
     for standing in found:
         if standing.in_inner_batch or (not standing.outer and standing.is_flow):
@@ -52,7 +63,8 @@ def missing(
         for key, place in standing.use.needs.items():
             if key in set_on_the_way or key in said:
                 continue
-            lacking = [index for index, row in enumerate(rows) if key not in row]
+            without = [indices for keys, indices in shapes.items() if key not in keys]
+            lacking = sorted(itertools.chain.from_iterable(without))
             # Where the ways part, rows may be meant for different ones.
             if not lacking or (not standing.certain and len(lacking) < len(rows)):
                 continue
@@ -62,7 +74,7 @@ def missing(
                 if len(lacking) == len(rows)
                 else f"{_rows(lacking)} {'lack' if len(lacking) > 1 else 'lacks'}"
             )
-            near = difflib.get_close_matches(key, [k for k in given if isinstance(k, str)], n=1)
+            near = difflib.get_close_matches(key, given[:_MOST], n=1)
             yield Finding(
                 f"{whose} the param {_quoted(key)}, which this node reads without a default.",
                 "It fails there with a KeyError.",
@@ -76,11 +88,26 @@ def missing(
             )
 
 
-def _keys(rows: Sequence[Mapping[Any, Any]]) -> dict[Any, None]:
-    keys: dict[Any, None] = {}
-    for row in rows:
-        keys.update(dict.fromkeys(row))
-    return keys
+Shapes = dict[frozenset[Any], list[int]]
+"""Indices of the rows that have just these keys."""
+
+
+def _shapes(rows: Sequence[Mapping[Any, Any]]) -> Shapes:
+    # Most rows of a batch have the same keys, so that what is asked of rows need be asked of few.
+    shapes: Shapes = {}
+    for index, row in enumerate(rows):
+        shapes.setdefault(frozenset(row), []).append(index)
+    return shapes
+
+
+def _keys(shapes: Shapes) -> list[str]:
+    return sorted(key for key in set().union(*shapes) if isinstance(key, str))
+
+
+def _listed(keys: list[str]) -> str:
+    shown = [_quoted(key) for key in keys[:SHOWN]]
+    left = len(keys) - len(shown)
+    return ", ".join(shown) + (f" and {left:,} more" if left else "")
 
 
 def _rows(lacking: list[int]) -> str:

@@ -9,8 +9,9 @@ from typing import Any
 from pocketflow import AsyncParallelBatchFlow, AsyncParallelBatchNode, BaseNode, BatchFlow, Flow
 
 from .selfuse import SelfUse, use_of
-from .source import NodeSource
+from .source import NodeSource, has_own
 
+_LEADING = ("get_next_node", "_orch", "_orch_async", "_run", "_run_async")
 _MOST = 5_000  # nodes; a graph that makes itself as one looks would have no end
 
 
@@ -49,7 +50,12 @@ class Standing:
     @property
     def in_inner_batch(self) -> bool:
         """Whether a flow around it, other than the run's own, gives it further params."""
-        return any(isinstance(each, BatchFlow) for each in self.outer[1:])
+        return any(isinstance(each, BatchFlow) for each in self.outer[1:]) or self.is_led
+
+    @property
+    def is_led(self) -> bool:
+        """Whether a flow around it goes its own way from node to node."""
+        return any(has_own(each, name) for each in self.outer for name in _LEADING)
 
 
 def successors_of(node: Any) -> dict[Any, Any]:

@@ -23,8 +23,10 @@ class Returned(NamedTuple):
 
 def returned(method: Method) -> Returned:
     """Read which actions a `post` can return."""
+    if method.decorated:
+        return Returned({}, all=False)
     actions: dict[str | None, Place] = {}
-    known = not method.decorated
+    known = True
     for each in own_parts(method.tree):
         if isinstance(each, (ast.Yield, ast.YieldFrom)):
             known = False

@@ -46,7 +46,10 @@ def use_of(source: NodeSource) -> SelfUse:
     use = SelfUse()
     for method in source.methods:
         reader = _Reader(use, method)
-        reader.statements(method.tree.body, sure=True)
+        try:
+            reader.statements(method.tree.body, sure=True)
+        except RecursionError:  # some generated code nests as deep as Python allows, or deeper
+            use.any_read = use.any_set = True
     return use
 
 
@@ -104,7 +107,8 @@ class _Reader:
             self._read(first, sure=sure)
             self.statements((each for each in ast.iter_child_nodes(node)), sure=False)
         elif isinstance(node, (ast.With, ast.AsyncWith)):
-            self.statements([*node.items, *node.body], sure=sure)
+            self.statements(node.items, sure=sure)
+            self.statements(node.body, sure=sure and not any(map(_suppresses, node.items)))
         else:
             for each in ast.iter_child_nodes(node):
                 self._read(each, sure=sure)
@@ -218,3 +222,9 @@ class _Reader:
             self._use.texts.add(node.value)
             return node.value
         return None
+
+
+def _suppresses(item: ast.withitem) -> bool:
+    """Whether a `with` may keep errors in, as `contextlib.suppress` does."""
+    names = (getattr(each, "id", getattr(each, "attr", "")) for each in ast.walk(item.context_expr))
+    return any(name == "suppress" for name in names)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import ast
 import linecache
 from collections.abc import Iterator
-from functools import lru_cache
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -31,7 +30,7 @@ class Method(NamedTuple):
     """One method, as it is written.
 
     Attributes:
-        decorated: whether something stands around it that may change what it returns.
+        decorated: whether something stands around it, which may change what it returns.
     """
 
     name: str
@@ -48,11 +47,6 @@ class Method(NamedTuple):
         """What it calls `self`; empty if it takes none."""
         arguments = [*self.tree.args.posonlyargs, *self.tree.args.args]
         return arguments[0].arg if arguments else ""
-
-    @property
-    def owner(self) -> str:
-        """Name of the class it stands in."""
-        return str(self.function.__qualname__).rpartition(".")[0].rpartition(".")[2]
 
 
 def is_stock(kind: type) -> bool:
@@ -172,11 +166,24 @@ def tree_of(function: FunctionType) -> Tree | None:
     lines = linecache.getlines(code.co_filename, function.__globals__)
     if not lines or len(lines) > _LONGEST:
         return None
-    return _definitions("".join(lines)).get((code.co_name, code.co_firstlineno))
+    return _definitions(code.co_filename, lines).get((code.co_name, code.co_firstlineno))
 
 
-@lru_cache(maxsize=64)
-def _definitions(text: str) -> dict[tuple[str, int], Tree]:
+def _definitions(file: str, lines: list[str]) -> dict[tuple[str, int], Tree]:
+    # Whoever writes a file or a cell anew gets another list; comparing the text would be felt.
+    known = _files.get(file)
+    if known is None or known[0] is not lines:
+        if len(_files) >= _MOST_FILES:
+            _files.clear()
+        known = _files[file] = lines, _parsed("".join(lines))
+    return known[1]
+
+
+_MOST_FILES = 64
+_files: dict[str, tuple[list[str], dict[tuple[str, int], Tree]]] = {}
+
+
+def _parsed(text: str) -> dict[tuple[str, int], Tree]:
     try:
         module = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):

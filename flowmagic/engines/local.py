@@ -17,14 +17,23 @@ class LocalEngine:
     Args:
         flow: a PocketFlow flow or a single node; never altered.
         shared: the shared store, handed to every instance.
+        view: gives each attempt of an instance its own view of the store instead; None: there is none.
         threads: whether the `exec` of sync nodes runs in worker threads, as many as the limit.
     """
 
     def __init__(
-        self, flow: Any, shared: Any, *, limit: int, threads: bool, clock: Callable[[], float]
+        self,
+        flow: Any,
+        shared: Any,
+        *,
+        limit: int,
+        threads: bool,
+        clock: Callable[[], float],
+        view: Callable[[Trace], Any] | None = None,
     ) -> None:
         self._flow = flow
         self._shared = shared
+        self._view = view
         self._limit = limit
         self._executor: ThreadPoolExecutor | None = None
         self._walker = Walker(clock, self._in_thread if threads else None)
@@ -33,15 +42,21 @@ class LocalEngine:
 
     def run(self, params: dict[Any, Any], trace: Trace) -> Coroutine[Any, Any, Any]:
         """Return the walk of one instance; see `Engine`."""
+        if self._view is not None:
+            return self._way(self._view(trace), params, trace)
         return self._way(self._shared, params, trace)
 
     def _find_way(
         self, shared: Any, params: dict[Any, Any], trace: Trace
     ) -> Coroutine[Any, Any, Any]:
-        self._way = self._walker.way(self._flow)
+        way = self._way = self._walker.way(self._flow)
+        view = self._view
         # Bound once for all: a call more is felt.
-        self.run = functools.partial(self._way, shared)  # type: ignore[method-assign]
-        return self._way(shared, params, trace)
+        if view is None:
+            self.run = functools.partial(way, shared)  # type: ignore[method-assign]
+        else:
+            self.run = lambda params, trace: way(view(trace), params, trace)  # type: ignore[method-assign]
+        return way(shared, params, trace)
 
     async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
         # An own pool: asyncio's default one has only a few threads more than there are cores.

@@ -140,6 +140,11 @@ class Recording:
         result, unwritten = None, ""
         if self._records.status[index] != FAILED and error is None:
             result, unwritten = self._written(each.result, secrets)
+        writes = None
+        if each.writes is not None:
+            writes, why = self._written(each.writes, secrets)
+            if why:  # without them nothing could be restored: the row is to run again
+                result, unwritten = None, why
         shown = frozenset() if secrets is None else secrets
         self._put(
             "INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -165,7 +170,7 @@ class Recording:
                 secrets,
             ),
             encoded(each.output[-_OUTPUT:], secrets),
-            None,
+            writes,
             None if restored is None else json.dumps([restored.run, restored.position]),
         )
         if key is None:
@@ -327,4 +332,5 @@ def options_kept(options: Options) -> dict[str, Any]:
         else [budget.share, budget.sample],
         "retries": retries.times,
         "threads": options.threads,
+        "isolate": options.sharing.isolate,
     }

@@ -14,6 +14,8 @@ from ..limits import Limits
 from ..pace import WINDOW
 from ..records import Records
 from ..showing import cut, error_text
+from .cells import name_of
+from .crossingtext import crossing_notice
 from .summary import journal_text, secrets_of_run
 from .wire import Header, LimitState
 
@@ -58,6 +60,10 @@ def header_of(
         notice = error_text(run.error, secrets_of_run(run), width=_NOTICE)
     if not notice and run is not None and run.journal is not None:
         notice = cut(journal_text(run.journal), _NOTICE)
+    if not notice and run is not None and run.holds:
+        notice = cut(run.holds[0].text(name_of), _NOTICE)
+    if not notice and run is not None:
+        notice = cut(crossing_notice(run), _NOTICE)
     return {
         "flow": flow,
         "status": "idle" if run is None else str(run.status),

@@ -126,6 +126,26 @@ _ARGUMENTS = (
         help="Name of the shared store, a dict of yours. A new dict otherwise, at run.shared.",
     ),
     argument(
+        "--isolate",
+        action="store_true",
+        help="Give each instance its own view of the shared store. What it wrote is run[i].writes, "
+        "and run.shared[i] at the end.",
+    ),
+    argument(
+        "--allow-shared",
+        metavar="KEY",
+        action="append",
+        default=[],
+        help="A key of the shared store at which instances are meant to meet, so that it is not "
+        "reported. May be given again.",
+    ),
+    argument(
+        "--no-track",
+        dest="track_shared",
+        action="store_false",
+        help="Do not look for instances that meet in the shared store; nodes get it as it stands.",
+    ),
+    argument(
         "-f",
         "--file",
         metavar="FILE",
@@ -240,6 +260,9 @@ def read_line(
             resume="anyway" if given.resume_anyway else given.resume,
             sync=given.sync,
             journal_secrets=given.journal_secrets,
+            isolate=given.isolate,
+            allow_shared=[_unquoted(key) for key in given.allow_shared],
+            track_shared=given.track_shared,
         )
     except JournalError as error:
         hint = str(error).replace("journal='runs.journal'", "--journal runs.journal")

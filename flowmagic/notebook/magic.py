@@ -104,6 +104,9 @@ class BatchFlowMagics(Magics):
             %%batchflow flow --adaptive 2-10-50 --timeout 60 --retries 2 --max-errors 20%
             [{"user_id": 1}, {"user_id": 2}]
 
+            %%batchflow flow --isolate -o run
+            images                       each instance has its own view of shared: run[0].writes
+
             %%batchflow flow -f users.csv --wait
             # the params come from the file
 

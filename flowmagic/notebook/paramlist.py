@@ -11,6 +11,12 @@ from ..params import Batch, Params, as_batch
 from .paramtext import ParamText, Reading
 from .wire import Editor
 
+_OWN = ("own",)
+_LEFT_OPEN = (
+    "There are no rows yet: Run leaves the params to the flow's own prep. Rows written here are "
+    "run in its place."
+)
+
 
 class ParamList:
     """The param list of a panel, as a batch and as a text.
@@ -34,7 +40,7 @@ class ParamList:
             "version": self._version,
             "text": shown.text,
             "editable": shown.editable,
-            "reason": shown.reason,
+            "reason": shown.reason or (_LEFT_OPEN if self._key == _OWN else ""),
         }
 
     def read(self, text: str) -> Reading:
@@ -75,9 +81,7 @@ class ParamList:
         if batch is not None and batch.rows is not None:
             return batch.rows, "", ("rows", batch)
         if batch is None:
-            if run is not None and run.total is not None and isinstance(run.records.rows, list):
-                return run.records.rows, "", ("prep", run)
-            return None, "The flow's own prep gives the params when Run is pressed.", ("prep",)
+            return self._own_rows()
         if run is None or not run.ended:
             return None, "The params come from a generator, row by row.", ("drawing",)
         if run.records.dropped:
@@ -87,3 +91,11 @@ class ParamList:
             )
             return None, reason, ("gone",)
         return list(cast("dict[int, Params]", run.records.rows).values()), "", ("drawn", run)
+
+    def _own_rows(self) -> tuple[Sequence[Params] | None, str, tuple[Any, ...]]:
+        run = self.run
+        if run is not None and run.total is not None and isinstance(run.records.rows, list):
+            return run.records.rows, "", ("prep", run)
+        if run is None or run.ended:
+            return [], "", _OWN
+        return None, "The flow's own prep is to give the params.", ("prep",)

@@ -14,11 +14,17 @@ from ..batchrun import BatchRun
 from ..instances import Instance
 from ..journal.recording import Recording
 from ..records import CANCELLED, FAILED
-from ..showing import brief, error_text, params_text, secrets_of, traceback_text
+from ..showing import brief, cut, error_text, masked, params_text, secrets_of, traceback_text
 from . import statictimeline
 from .cells import name_of
+from .crossingtext import crossing_lines, crossing_notice
 
 FIRST_ROWS = 10
+MOST_HOLDS, MOST_REMARKS = 3, 10
+_REMARK = 500  # characters
+MOST_AUDITED = 20_000
+"""Rows up to which the summary audits a run: it is made on the event loop."""
+
 MOST_BYTES = 200_000
 """The most that the HTML may weigh, in bytes of UTF-8."""
 
@@ -71,6 +77,17 @@ def journal_text(journal: Recording) -> str:
     return " ".join(journal.said)
 
 
+def remarks(run: BatchRun) -> list[str]:
+    """Return what is worth a look besides failures, in a sentence or two each."""
+    lines = [hold.text(name_of) for hold in run.holds[:MOST_HOLDS]]
+    if len(run) > MOST_AUDITED:
+        lines.append("run.audit() looks for what may have been lost in silence.")
+    else:
+        lines += [each.text(name_of) for each in run.audit()[:MOST_REMARKS]]
+    secrets = secrets_of_run(run)
+    return [cut(masked(line, secrets), _REMARK) for line in lines]
+
+
 def failures(run: BatchRun) -> Iterator[Instance]:
     """Give the failed instances, one view at a time."""
     return (run[index] for index in run.records.with_status(FAILED))
@@ -121,6 +138,7 @@ def as_text(run: BatchRun) -> str:
     lines = [headline(run)]
     if text := broke(run):
         lines += ["The run broke:", *(f"  {line}" for line in text.splitlines())]
+    lines += [f"  ⚠ {line}" for line in crossing_lines(run)]
     for shown, instance in enumerate(failures(run)):
         if shown == MOST_FAILURES_AS_TEXT:
             left = run.counts.failed - shown
@@ -128,6 +146,7 @@ def as_text(run: BatchRun) -> str:
             break
         index, _, params, node, _, result = row(instance)
         lines.append(f"  ✗ {index}  {params}  {node}: {result}{_tries(instance)}")
+    lines += [f"  ⚠ {line}" for line in remarks(run)]
     lines += [f"  {line}" for line in statictimeline.as_lines(run)]
     table = [row(each) for each in run.instances[:FIRST_ROWS]]
     if table:
@@ -147,16 +166,23 @@ MOST_FAILURES_AS_TEXT = 50
 
 def as_html(run: BatchRun) -> str:
     """Return the summary as HTML: no script, styles inline, all foreign text escaped."""
-    wrong = bool(run.counts.failed or run.error is not None)
+    wrong = bool(run.counts.failed or run.error is not None or crossing_notice(run))
     head = [
         f"<details{' open' if wrong else ''} style='{_FONT}'>",
         f"<summary style='cursor:pointer'>{escape(headline(run))}</summary>",
     ]
     if text := broke(run):
         head.append(f"<p>The run broke:</p><pre style='{_PRE}'>{escape(text)}</pre>")
+    if met := crossing_lines(run):
+        said, *lines, advice = map(escape, met)
+        listed = "".join(f"<li>{line}</li>" for line in lines)
+        head.append(f"<p><b>⚠ {said}</b></p><ul>{listed}</ul><p>{advice}</p>")
     first = _table("First rows", (row(each) for each in run.instances[:FIRST_ROWS]))
     if (left := len(run) - FIRST_ROWS) > 0:
         first.append(f"<p>… and {left} more rows.</p>")
+    if noted := remarks(run):
+        items = "".join(f"<li>{escape(line)}</li>" for line in noted)
+        head.append(f"<p>Worth a look:</p><ul>{items}</ul>")
     timeline = statictimeline.as_html(run)
     left_for_failures = MOST_BYTES - _weight([*head, timeline, *first]) - 2_000
     failed: list[str] = []

@@ -92,7 +92,11 @@ class Header(TypedDict):
 
 
 class Editor(TypedDict):
-    """The param list as text; `version` counts the texts, `reason` says why one is read-only."""
+    """The param list as text; `version` counts the texts.
+
+    Attributes:
+        reason: why one is read-only, or what an empty one stands for.
+    """
 
     version: int
     text: str

@@ -6,7 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
-from .test_panel_in_page import in_lab, started
+from .test_panel_in_page import SETUP, in_lab, started
 
 expect.set_options(timeout=30_000)
 
@@ -22,7 +22,7 @@ def sheet(book):
 
 def opened(notebook, cell: str = CELL, **options):
     """Run a cell to its end, and unfold the param list."""
-    book = started(notebook, cell, **options)
+    book = started(notebook, cell, permissions=["clipboard-read", "clipboard-write"], **options)
     book.until("run.ended")
     book.panel.locator(".fm-editor > summary").click()
     expect(sheet(book)).to_be_visible()
@@ -34,23 +34,16 @@ def cell(book, row: int, column: int):
 
 
 def ran(book) -> list:
+    book.value("[globals().pop('run'), 0][1]")
     book.button("Run these").click()
-    book.until("run.ended and run.ok")
+    book.until("'run' in globals() and run.ended and run.ok")
     return book.value("[each.params for each in run.instances]")
 
 
 def paste(book, text: str) -> None:
-    """Paste as the browser does when Ctrl+V is pressed on the table."""
-    sheet(book).evaluate(
-        """(grid, text) => {
-            const clipboardData = new DataTransfer();
-            clipboardData.setData("text/plain", text);
-            grid.focus();
-            const how = { clipboardData, bubbles: true, cancelable: true };
-            grid.dispatchEvent(new ClipboardEvent("paste", how));
-        }""",
-        text,
-    )
+    """Put a text on the clipboard, as another program does, and press the keys for it."""
+    book.page.evaluate("text => navigator.clipboard.writeText(text)", text)
+    book.page.keyboard.press("Control+v")
 
 
 def test_cells_are_edited_by_keys_alone_and_run(notebook):
@@ -89,15 +82,29 @@ def test_rows_pasted_from_a_spreadsheet_become_the_list(notebook):
     sheet(book).focus()
     book.page.keyboard.press("Control+a")
     book.panel.get_by_role("button", name="Remove rows").click()
-    expect(book.panel).to_contain_text("Paste rows from a spreadsheet here, or add one.")
+    expect(book.panel).to_contain_text("Paste rows from a spreadsheet, or add one.")
+    sheet(book).focus()
     paste(book, "town\tsize\r\nLima\t10\r\nBonn\t0.3\r\n")
     expect(book.panel).to_contain_text("edited, 2 instances")
+    expect(book.panel).to_contain_text("The first line gave the names")
     cell(book, 1, 1).click()
     paste(book, '"a,b",true\n[1],')
+    expect(cell(book, 2, 1)).to_have_text("[1]")
+    cell(book, 0, 0).click()
+    paste(book, "Lima, of course")  # one text, not two cells
+    expect(cell(book, 0, 0)).to_have_text("Lima, of course")
+    book.page.keyboard.press("Shift+ArrowRight")
+    book.page.keyboard.press("Control+c")
+    expect(cell(book, 0, 1)).to_have_attribute("aria-selected", "true")
+    assert book.page.evaluate("() => navigator.clipboard.readText()") == "Lima, of course\t10"
+    cell(book, 2, 0).click()
+    paste(book, '[{"town": "Rom", "mayor": null}]')
+    expect(book.panel).to_contain_text("1 row appended.")
     assert ran(book) == [
-        {"town": "Lima", "size": 10},
+        {"town": "Lima, of course", "size": 10},
         {"town": "Bonn", "size": "a,b", "param": True},
         {"size": [1]},
+        {"town": "Rom", "mayor": None},
     ]
 
 
@@ -153,7 +160,9 @@ def test_what_is_wrong_is_told_where_it_stands_and_cannot_be_run(notebook):
     cell(book, 0, 0).dblclick()
     book.panel.get_by_role("textbox", name="city of row 0").fill("••• and more")
     book.page.keyboard.press("Enter")
-    expect(book.panel).to_contain_text(re.compile("Row 0: .*•••"))
+    expect(book.panel).to_contain_text(re.compile("Row 0: the masked value of 'city' cannot .*•••"))
+    expect(cell(book, 0, 0)).to_have_attribute("aria-invalid", "true")
+    expect(cell(book, 1, 2)).not_to_have_attribute("aria-invalid", "true")
     expect(book.button("Run these")).to_be_disabled()
 
 
@@ -171,10 +180,24 @@ def test_values_are_combined_into_rows(notebook):
     values.last.fill(", ".join(map(str, range(501))))
     expect(book.panel).to_contain_text("1,002 rows are too many to edit")
     expect(book.button("Append")).to_be_disabled()
-    values.last.fill('0, 0.5, "1"')
+    values.last.fill('0, [0, 5], "1"')
     expect(book.panel).to_contain_text(re.compile("2 . 3 = 6 instances"))
+    book.button("Another param").click()
+    names.last.fill("extra")
+    expect(book.panel).to_contain_text("extra has no values.")
+    book.button("Leave out this param").last.click()
+    expect(names.last).to_be_focused()
     book.button("Replace the list").click()
-    assert ran(book) == [{"model": m, "t": t} for m in "ab" for t in (0, 0.5, "1")]
+    expect(book.panel).to_contain_text("6 rows made")
+    values.last.fill("Hello, you\nGoodbye, you")  # one per line
+    book.button("Leave out this param").first.click()
+    book.button("Append").click()
+    expect(book.panel).to_contain_text("edited, 8 instances")
+    assert ran(book) == [
+        *[{"model": m, "t": t} for m in "ab" for t in (0, [0, 5], "1")],
+        {"t": "Hello, you"},
+        {"t": "Goodbye, you"},
+    ]
 
 
 @in_lab
@@ -183,6 +206,9 @@ def test_a_thousand_rows_are_a_few_elements_and_python_is_edited_as_text(noteboo
     book = opened(notebook, "%%batchflow flow --limit 100 -o run\n[{'n': n} for n in range(1000)]")
     sheet(book).focus()
     book.page.keyboard.press("Control+End")
+    expect(cell(book, 999, 0)).to_have_text("999")
+    paste(book, "1\n2")
+    expect(book.panel).to_contain_text("up to 1,000 rows; this would make 1,001 rows")
     expect(cell(book, 999, 0)).to_have_text("999")
     assert book.panel.locator(".fm-sheet-row").count() < 30
     book.page.keyboard.type("5")
@@ -194,3 +220,49 @@ def test_a_thousand_rows_are_a_few_elements_and_python_is_edited_as_text(noteboo
     expect(book.panel).to_contain_text("edited as text")
     expect(book.button("Table")).to_be_disabled()
     assert ran(book) == [{"n": None}]
+
+
+def test_an_idle_panel_without_a_list_asks_for_rows_and_runs_them(notebook):
+    """It unfolds by itself; rows are written or pasted, and Run leaves the keyboard in the panel."""
+    book = notebook(
+        SETUP, "%batchflow flow -o run", permissions=["clipboard-read", "clipboard-write"]
+    )
+    book.run(0)
+    book.run(1)
+    expect(book.panel).to_contain_text("Paste rows from a spreadsheet, or add one.")
+    expect(book.panel).to_contain_text("There are no rows yet")
+    book.panel.get_by_role("button", name="Add row").press("Enter")
+    keys = book.page.keyboard
+    keys.type("4")
+    keys.press("Enter")
+    keys.press("ArrowUp")
+    keys.press("F2")
+    keys.type("user_id")
+    keys.press("Enter")
+    expect(cell(book, -1, 0)).to_have_text("user_id")
+    book.button("Run these").press("Enter")
+    book.until("'run' in globals() and run.ok")
+    assert book.value("[each.params for each in run.instances]") == [{"user_id": 4}]
+    expect(sheet(book)).to_be_hidden()
+    assert book.page.evaluate("() => document.activeElement.tagName") == "SUMMARY"
+    keys.press("Enter")
+    expect(sheet(book)).to_be_visible()
+
+
+@in_lab
+def test_a_file_dropped_on_the_table_is_appended_by_its_names(notebook):
+    """CSV with a header, and JSON Lines."""
+    book = opened(notebook)
+    for name, text in (("a.csv", "n,city\n3,Kiel\n"), ("b.jsonl", '{"n": 4}\n{"city": "Ur"}\n')):
+        sheet(book).evaluate(
+            """(grid, [name, text]) => {
+                const dataTransfer = new DataTransfer();
+                dataTransfer.items.add(new File([text], name));
+                const how = { dataTransfer, bubbles: true, cancelable: true };
+                grid.dispatchEvent(new DragEvent("drop", how));
+            }""",
+            [name, text],
+        )
+        expect(book.panel).to_contain_text(re.compile("1 row appended|2 rows appended"))
+        expect(book.panel).to_contain_text("edited, 3" if name == "a.csv" else "edited, 5")
+    assert ran(book)[2:] == [{"city": "Kiel", "n": 3}, {"n": 4}, {"city": "Ur"}]

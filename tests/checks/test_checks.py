@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import subprocess
 import time
 
 import pytest
@@ -60,6 +63,26 @@ def test_a_list_that_copies_share_and_change_is_found():
     assert said(AsyncFlow(start=Fresh())) == ""
 
 
+class Cached(AsyncNode):
+    cache = {}
+
+    async def exec_async(self, prepared):
+        self.cache[prepared] = 1
+        self.count += 1
+        self.params["params"] = self.never.append(1)
+
+
+def test_what_a_class_holds_is_shared_too():
+    """What is no list, dict or set is not changed in place."""
+    node = Cached()
+    node.count = 0
+    text = said(node)
+    assert "self.cache is a dict" in text
+    assert "self.cache = {}" in text
+    assert "self.count" not in text
+    assert "self.never" not in text
+
+
 class Sleeps(AsyncNode):
     async def exec_async(self, prepared):
         time.sleep(1)
@@ -89,6 +112,31 @@ def test_calls_that_hold_the_loop_are_found():
     assert said(Waits()) == said(SleepsApart()) == ""
     assert "prep calls time.sleep()" in said(SleepsInPrep())
     assert "exec calls time.sleep()" in said(SleepsApart(), threads=False)
+
+
+def ask(prompt):
+    return subprocess.run(["true", prompt], check=False)
+
+
+class Helped(AsyncNode):
+    async def exec_async(self, prepared):
+        return self.answer(prepared)
+
+    def answer(self, prompt):
+        return ask(prompt)
+
+
+class HelpedApart(Helped):
+    async def exec_async(self, prepared):
+        return await asyncio.to_thread(self.answer, prepared)
+
+
+def test_calls_that_hold_the_loop_are_found_through_helpers():
+    """Functions and methods of the user's; not what only a thread calls."""
+    text = said(Helped())
+    assert "exec_async calls answer(), which calls ask(), which calls subprocess.run()" in text
+    assert "await asyncio.to_thread(...)" in text
+    assert said(HelpedApart()) == ""
 
 
 class Decide(AsyncNode):
@@ -167,6 +215,125 @@ def test_params_that_nobody_reads_and_params_that_are_missing_are_found():
     assert said(base, [{"tone": "x"}]) == ""
 
 
+class Computes(Node):
+    def exec(self, prepared):
+        return 1
+
+
+class Keeps(AsyncNode):
+    def set_params(self, params):
+        self.params = {**self.params, **params}
+
+
+def test_any_sync_exec_holds_the_loop_without_threads():
+    """Whatever it calls."""
+    text = said(AsyncFlow(start=Computes()), threads=False)
+    assert "exec is sync, and threads are off." in text
+    assert said(AsyncFlow(start=Computes())) == ""
+
+
+def test_params_that_a_node_keeps_itself_are_not_erased():
+    """By a set_params of its own; a key that is no text is not printed."""
+    node = Keeps()
+    node.params = {"model": "m"}
+    assert said(AsyncFlow(start=node)) == ""
+    plain = Plain()
+    plain.params = {7: "m"}
+    assert "among them 'key'" in said(AsyncFlow(start=plain))
+
+
+class OwnWay(Flow):
+    def _orch(self, shared, params=None):
+        return None
+
+
+def test_a_flow_that_goes_its_own_way_may_hold_async_nodes():
+    """And one of the user's is told what to derive from instead."""
+    assert said(OwnWay(start=Waits())) == ""
+    assert "Derive Images from AsyncBatchFlow instead of BatchFlow." in said(Images(start=Waits()))
+
+
+def test_graphs_that_are_not_finished_are_looked_at_as_far_as_they_go():
+    """A class that forgot PocketFlow's __init__, a nested flow without a start, a function of its own."""
+
+    class Forgets(AsyncNode):
+        def __init__(self):
+            self.tool = len
+
+    assert said(AsyncFlow(start=Forgets())) == ""
+    assert said(AsyncFlow(start=AsyncFlow())) == ""
+
+
+class Careful(AsyncNode):
+    async def prep_async(self, shared):
+        with contextlib.suppress(KeyError):
+            return self.params["tone"]
+        try:
+            return self.params["mood"]
+        except KeyError:
+            if "hue" not in self.params:
+                return "calm"
+            return self.params["hue"]
+
+
+def test_a_param_that_may_be_missing_is_not_asked_for():
+    """Read where an error is caught, or after it was asked after."""
+    assert said(AsyncFlow(start=Careful()), [{}]) == ""
+
+
+class Route(AsyncNode):
+    async def post_async(self, shared, prepared, executed):
+        return self.params["way"]
+
+
+def test_rows_that_are_meant_for_different_ways_may_have_different_params():
+    """Behind a fork, a param is missing only if no row has it."""
+    route, other = Route(), Plain()
+    route - "a" >> Reads()
+    route - "b" >> other
+    rows = [{"way": "a", "user_id": 1, "tone": "x"}, {"way": "b"}]
+    assert said(AsyncFlow(start=route), rows) == ""
+    assert 'No row has the param "user_id"' in said(AsyncFlow(start=route), [{"way": "b"}])
+
+
+def test_many_params_that_nobody_reads_are_one_finding():
+    """However wide a table is, and at once."""
+    wide = {f"column {n}": n for n in range(5_000)}
+    found = check(AsyncFlow(start=Reads()), [{"user_id": 1, **wide}])
+    assert len(found) == 1
+    assert "and 4,995 more" in str(found[0])
+    assert found[0].note
+
+
+def loud(function):
+    @functools.wraps(function)
+    async def louder(*args):
+        return (await function(*args)).upper()
+
+    return louder
+
+
+class Louder(AsyncNode):
+    @loud
+    async def post_async(self, shared, prepared, executed):
+        return "next"
+
+
+class Led(AsyncFlow):
+    def get_next_node(self, node, action):
+        return node.successors["next"]
+
+
+def test_what_stands_between_an_action_and_its_way_is_trusted():
+    """A decorator may change what is returned, a flow of the user's where it leads."""
+    node = Louder()
+    node - "NEXT" >> Plain()
+    assert said(AsyncFlow(start=node)) == ""
+    decide = Decide()
+    decide - "next" >> Plain()
+    assert said(Led(start=decide)) == ""
+
+
 def test_an_async_node_in_a_sync_flow_is_found():
     """It would fail in each instance."""
     text = said(Flow(start=Waits()))
@@ -186,6 +353,20 @@ def test_whatever_cannot_be_read_is_not_spoken_of():
 
     assert said(space["Hidden"](), [{"y": 1}]) == ""
     assert said(Trap()) == ""
+
+
+def test_an_expression_without_end_is_not_read_to_its_end(tmp_path, monkeypatch):
+    """Of a node whose source is too deep to be read, nothing is said, and nothing breaks."""
+    lines = [
+        "from pocketflow import AsyncNode",
+        "class Deep(AsyncNode):",
+        "    async def exec_async(self, prepared):",
+        "        return " + " + ".join(["self.params['x']"] * 1_500),
+    ]
+    (tmp_path / "deepest.py").write_text("\n".join(lines))
+    monkeypatch.syspath_prepend(tmp_path)
+    deep = __import__("deepest").Deep()
+    assert said(AsyncFlow(start=deep), [{"y": 1}]) == ""
 
 
 def test_what_is_no_flow_is_refused_as_a_run_would():

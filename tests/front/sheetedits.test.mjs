@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { cleared, doubled, pasted, renamed, withCell, withColumn, withRow, withoutColumn, withoutRows } from "../../flowmagic/notebook/front/sheetedits.js";
+import { cleared, doubled, pasted, renamed, tooLarge, withCell, withColumn, withRow, withoutColumn, withoutRows } from "../../flowmagic/notebook/front/sheetedits.js";
 import { Steps } from "../../flowmagic/notebook/front/steps.js";
 
 const SHEET = { columns: ["a", "b"], rows: [["1", "2"], ["3", "4"], ["5", "6"]] };
@@ -38,6 +38,16 @@ test("a block makes room for itself, in both directions", () => {
   assert.deepEqual(sheet.columns, ["a", "b", "param"]);
   assert.deepEqual(sheet.rows, [["1", "2", null], ["3", "4", null], ["5", '"x"', '"y"'], [null, '"[z"', "7"]]);
   assert.deepEqual(where, { top: 2, left: 1, bottom: 3, right: 2 });
+});
+
+test("a sheet that grows beyond what can be edited is refused, one that shrinks is not", () => {
+  const long = (n) => ({ columns: ["a"], rows: Array.from({ length: n }, () => ["1"]) });
+  const wide = (n) => ({ columns: Array.from({ length: n }, (_, i) => `p${i}`), rows: [] });
+  assert.equal(tooLarge(long(1_000), EMPTY), "");
+  assert.match(tooLarge(long(1_001), long(1_000)), /up to 1,000 rows; this would make 1,001 rows/);
+  assert.equal(tooLarge(long(1_200), long(1_201)), "");
+  assert.equal(tooLarge(wide(100), EMPTY), "");
+  assert.match(tooLarge(wide(101), EMPTY), /up to 100 params/);
 });
 
 test("steps are undone and done again, until something else is done", () => {

@@ -40,6 +40,12 @@ test("zoomed out far enough, it is the whole again, and follows", () => {
   assert.equal(span.follows, false);
   span.zoom(100, 0.5, 100, false);
   assert.deepEqual([span.seconds, span.follows], [null, true]);
+  for (let now = 0.1; now < 50; now *= 1.37) {
+    span.zoom(1 / 1.5, 0.3, now, false);
+    assert.notEqual(span.seconds, null);
+    span.zoom(1.5, 0.3, now, false);
+    assert.equal(span.seconds, null, "as far out as it was in");
+  }
   for (let i = 0; i < 100; i += 1) span.zoom(0.5, 0.5, 100, false);
   const { from, to } = span.at(100, false);
   assert.ok(to - from > 0.99e-3);

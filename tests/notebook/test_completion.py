@@ -15,7 +15,10 @@ def _complete(shell, text):
         ("%%batchflow fl", ["flow"]),
         ("%batchflow fl", ["flow"]),
         ("%%batchflow flow --l", ["--limit"]),
-        ("%%batchflow flow --limit 3 --no", ["--no-capture", "--no-threads", "--no-wait"]),
+        (
+            "%%batchflow flow --limit 3 --no",
+            ["--no-capture", "--no-threads", "--no-track", "--no-wait"],
+        ),
         ("%%batchflow flow --shared sto", ["store"]),
     ],
 )

@@ -150,6 +150,25 @@ def test_all_options_of_a_run_reach_it(shell):
     assert shell["run"].limit == 10
 
 
+def test_the_options_of_the_shared_store_reach_the_run(shell):
+    """Keys that are meant to be shared may be several, and quoted."""
+    line = "flow --isolate --allow-shared sums --allow-shared 'a b' --no-track -o run"
+    result = shell.run(f"%%batchflow {line}\n[{{'n': 1}}]")
+    assert result.success, result.text
+    assert shell["run"].options == Options.of(
+        isolate=True, allow_shared=("sums", "a b"), track_shared=False
+    )
+    assert shell["run"].shared == {0: {"sums": [2]}}
+
+
+def test_a_store_that_cannot_be_isolated_is_one_line(shell):
+    """Said before anything runs."""
+    shell.run("from collections import OrderedDict\nstore = OrderedDict()")
+    result = shell.run("%%batchflow flow --isolate --shared store\n[{'n': 1}]")
+    assert result.text.startswith("UsageError: The shared store is an OrderedDict, and isolate")
+    assert result.text.count("\n") == 1
+
+
 def test_params_come_from_a_file(shell, tmp_path):
     """-f reads .jsonl and .csv; quotes around a path with blanks are understood."""
     file = tmp_path / "my params.jsonl"

@@ -84,7 +84,7 @@ async def test_foreign_text_enters_as_text(hostile):
     run = await _run([{"p": hostile, hostile: 1, "action": hostile}, {"raise": hostile}])
     html = summary.as_html(run)
     tags = _Tags(html)
-    ours = "details summary p pre table caption thead tbody tr th td code div span i"
+    ours = "details summary p pre table caption thead tbody tr th td code div span i ul li"
     assert tags.seen <= set(ours.split())
     assert tags.attributes <= {"style", "open", "title"}
     assert hostile in tags.text

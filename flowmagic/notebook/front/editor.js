@@ -14,6 +14,8 @@ export class ParamEditor {
     this.view = view;
     this.timer = 0;
     this.asTable = true;
+    /** Whether it has unfolded by itself, to ask for rows. */
+    this.inviting = false;
     this.count = element("span", "fm-quiet fm-num");
     this.textarea = element("textarea", "fm-text", {
       "aria-label": "Param list", spellcheck: "false", autocapitalize: "off", wrap: "off", rows: "8",
@@ -21,8 +23,8 @@ export class ParamEditor {
     });
     this.sheet = new SheetGrid(view, (text) => this.edit(text));
     this.helper = new GridHelper((sheet, how) => {
-      this.sheet.set(how === "replace" ? sheet : appended(this.sheet.sheet, sheet));
-      this.view.later();
+      const told = `${plural(sheet.rows.length, "row")} ${how === "replace" ? "made" : "appended"}; Undo takes them back.`;
+      if (this.sheet.commit()) this.sheet.set(how === "replace" ? sheet : appended(this.sheet.sheet, sheet), told);
     });
     this.ways = [["Table", true], ["Text", false]].map(([label, asTable]) => {
       const way = element("button", "fm-pick", { type: "button", "aria-pressed": "false" }, label);
@@ -37,15 +39,15 @@ export class ParamEditor {
     this.line = element("div", "fm-check", { id: `${view.id}-check`, role: "status" });
     this.revert = element("button", "fm-button fm-small", { type: "button", title: "Undo all edits" }, "Revert");
     this.run = element("button", "fm-button fm-small", { type: "button", title: "Run this param list" }, "Run these");
-    this.root = element("details", "fm-editor", {},
-      element("summary", "", {}, element("span", "fm-label", {}, "Params"), this.count),
+    this.summary = element("summary", "", {}, element("span", "fm-label", {}, "Params"), this.count);
+    this.root = element("details", "fm-editor", {}, this.summary,
       element("div", "fm-tools", { role: "group", "aria-label": "Edit as" }, ...this.ways.map(({ way }) => way), this.why),
       this.sheet.root, this.textarea, this.helper.root,
       element("div", "fm-editor-foot", {}, this.line, element("span", "fm-buttons", {}, this.revert, this.run)));
     this.textarea.addEventListener("input", () => this.edit(this.textarea.value));
     this.revert.addEventListener("click", () => this.undo());
     this.run.addEventListener("click", () => {
-      if (this.sheet.commit()) this.view.controls.press("run");
+      if (this.sheet.commit()) view.controls.press("run");
     });
     this.root.addEventListener("toggle", () => view.later());
   }
@@ -55,7 +57,18 @@ export class ParamEditor {
   }
 
   fold() {
+    // What is folded away loses the keyboard; without it, the next key may be the notebook's.
+    if (this.root.contains(document.activeElement)) this.summary.focus();
     this.root.open = false;
+  }
+
+  /** Unfold where there is nothing else to do than to give rows; until a run begins otherwise. */
+  invite() {
+    const { editor, header, draft } = this.view.store;
+    const empty = editor.editable && editor.text === "[]" && header.status === "idle";
+    if (empty === this.inviting || draft !== null) return;
+    this.inviting = empty;
+    this.root.open = empty || header.status === "idle";
   }
 
   edit(text) {
@@ -91,15 +104,19 @@ export class ParamEditor {
     if (draft === null || draft === editor.text || !editor.editable) return "";
     const json = checkJson(draft);
     if (json.message && !check) return json.message;
-    if (check && check.count === null) {
-      return `${check.line === null ? "" : this.lineText(check.line)}${check.message}`;
-    }
-    return "";
+    if (!check || check.count !== null) return "";
+    if (this.wrongRow !== null) return `Row ${this.wrongRow}: ${check.message.replace(/^Item \d+: /, "")}`;
+    return `${check.line === null ? "" : `Line ${check.line}: `}${check.message}`;
   }
 
-  /** The line of a text is a row of the table: each dict has one, and the bracket has the first. */
-  lineText(line) {
-    return this.shownAsTable ? `Row ${line - 2}: ` : `Line ${line}: `;
+  /** The row of the table that the kernel has found wrong; null: none, or it is shown as text. */
+  get wrongRow() {
+    const { draft, check } = this.view.store;
+    if (!this.shownAsTable || draft === null || !check?.line) return null;
+    // Written by the table or the kernel, each row has a line, and the bracket has the first.
+    const row = check.line - 2;
+    const lines = draft.split("\n");
+    return lines.length === this.sheet.sheet.rows.length + 2 && lines[row + 1]?.startsWith("  {") ? row : null;
   }
 
   draw() {
@@ -108,9 +125,11 @@ export class ParamEditor {
     const { textarea, sheet, problem } = this;
     const text = draft ?? editor.text;
     const fixed = !editor.editable || gone;
+    this.invite();
     if (this.root.open) {
       sheet.load(text || "[]", fixed);
-      if (textarea.value !== text) textarea.value = text;
+      sheet.wrong = this.wrongRow;
+      if (!this.shownAsTable && textarea.value !== text) textarea.value = text;
     }
     if (textarea.readOnly !== fixed) textarea.readOnly = fixed;
     const nothing = !editor.text && !editor.editable;
@@ -128,7 +147,8 @@ export class ParamEditor {
     this.revert.hidden = !edited && !sheet.input.problem;
     const count = check?.count ?? (edited ? checkJson(draft).count : undefined);
     const counted = count === undefined ? "" : plural(count, "instance");
-    write(this.line, problem || editor.reason || (edited ? counted || "Checking…" : ""));
+    const told = (this.shownAsTable && sheet.told) || (edited ? counted || "Checking…" : editor.reason);
+    write(this.line, problem || told);
     this.line.classList.toggle("fm-bad", problem !== "");
     textarea.setAttribute("aria-invalid", String(problem !== ""));
     this.run.disabled = gone || !header.can.includes("run") || problem !== "";

@@ -3,10 +3,8 @@
 /** @import { Sheet } from "./sheettext.js" */
 
 import { element, keepKeys, write } from "./elements.js";
-import { combine, readCell, splitPasted } from "./sheettext.js";
+import { MOST_ROWS, combine, readCell, splitValues } from "./sheettext.js";
 import { plural } from "./words.js";
-
-const MOST = 1000; // rows; as many as can be edited
 
 export class GridHelper {
   /** @param {(sheet: Sheet, how: "replace" | "append") => void} take */
@@ -35,10 +33,18 @@ export class GridHelper {
   /** @returns {HTMLInputElement} where the new param's name goes */
   add() {
     const name = element("input", "fm-find", { "aria-label": "Name of a param", placeholder: "model", spellcheck: "false" });
-    const values = element("input", "fm-find fm-combine-values", {
-      "aria-label": "Its values, with commas between", placeholder: "gpt-4o, gpt-4o-mini", spellcheck: "false",
+    const values = element("textarea", "fm-find fm-combine-values", {
+      "aria-label": "Its values, with commas between", placeholder: "gpt-4o, gpt-4o-mini", spellcheck: "false", rows: "1",
+      title: "With commas between, or one per line", autocapitalize: "off",
     });
-    const line = element("div", "fm-combine-line", {}, name, element("span", "", { "aria-hidden": "true" }, "="), values);
+    const less = element("button", "fm-button fm-small", { type: "button", "aria-label": "Leave out this param", title: "Leave out this param" }, "×");
+    const line = element("div", "fm-combine-line", {}, name, element("span", "", { "aria-hidden": "true" }, "="), values, less);
+    less.addEventListener("click", () => {
+      const next = line.nextElementSibling ?? line.previousElementSibling;
+      line.remove();
+      (next?.querySelector("input") ?? this.add()).focus();
+      this.draw();
+    });
     this.list.append(line);
     keepKeys(line);
     this.draw();
@@ -48,8 +54,8 @@ export class GridHelper {
   /** @returns {{name: string, values: (string | null)[], problem: string}[]} */
   read() {
     return [...this.list.children].map((line) => {
-      const [name, values] = [...line.querySelectorAll("input")].map((input) => input.value.trim());
-      const cells = values ? splitPasted(values.replaceAll("\t", " "))[0].map((each) => readCell(each.trim())) : [];
+      const [name, values] = [...line.querySelectorAll("input, textarea")].map((input) => input.value.trim());
+      const cells = splitValues(values).map(readCell);
       return { name, values: cells.map(({ cell }) => cell), problem: cells.find(({ problem }) => problem)?.problem ?? "" };
     }).filter(({ name, values }) => name || values.length);
   }
@@ -62,7 +68,7 @@ export class GridHelper {
     if (twice !== undefined) return `${twice || "A param without a name"} stands there twice.`;
     const bad = params.find(({ name, values, problem }) => !name || !values.length || problem);
     if (bad) return bad.problem || (bad.name ? `${bad.name} has no values.` : "A param needs a name.");
-    return this.rows > MOST ? `${plural(this.rows, "row")} are too many to edit: at most ${MOST}. Write flowmagic.grid(...) in the cell.` : "";
+    return this.rows > MOST_ROWS ? `${plural(this.rows, "row")} are too many to edit: at most ${plural(MOST_ROWS, "row")}. Write flowmagic.grid(...) in the cell.` : "";
   }
 
   get rows() {

@@ -2,8 +2,19 @@
 
 export const MASK = "•••";
 
-/** @param {string} text @returns {{count?: number, message?: string, unsure?: boolean}} */
+/** @typedef {{count?: number, message?: string, unsure?: boolean}} Told */
+
+/** @type {{text: string | null, told: Told}} what was asked last: it is asked in each frame */
+const last = { text: null, told: {} };
+
+/** @param {string} text @returns {Told} */
 export function checkJson(text) {
+  if (text !== last.text) Object.assign(last, { text, told: checked(text) });
+  return last.told;
+}
+
+/** @returns {Told} */
+function checked(text) {
   let value;
   try {
     value = JSON.parse(text);

@@ -4,9 +4,10 @@
 
 import { CellInput } from "./cellinput.js";
 import { element, writeAttribute } from "./elements.js";
-import { HEAD, ROW, SheetCells, WIDTH } from "./sheetcells.js";
-import { cleared, doubled, pasted, withColumn, withRow, withoutColumn, withoutRows } from "./sheetedits.js";
-import { joinCopied, readSheet, splitPasted, writeSheet } from "./sheettext.js";
+import { HEAD, ROW, SheetCells } from "./sheetcells.js";
+import { SheetClip } from "./sheetclip.js";
+import { cleared, doubled, tooLarge, withColumn, withRow, withoutColumn, withoutRows } from "./sheetedits.js";
+import { readSheet, writeSheet } from "./sheettext.js";
 import { Steps } from "./steps.js";
 
 const PAGE = 9;
@@ -23,6 +24,10 @@ export class SheetGrid {
     this.sheet = { columns: [], rows: [] };
     this.text = null;
     this.reason = "";
+    /** What became of the last edit, where one does not see it. */
+    this.told = "";
+    /** @type {number | null} the row of which the kernel says that something in it is wrong */
+    this.wrong = null;
     this.fixed = false;
     this.steps = new Steps();
     this.at = { row: 0, column: 0 };
@@ -32,9 +37,10 @@ export class SheetGrid {
     this.grid = element("div", "fm-sheet", {
       role: "grid", tabindex: "0", "aria-label": "Param list as a table", "aria-multiselectable": "true", "aria-describedby": `${view.id}-check`,
     }, ...this.cells.roots);
-    this.empty = element("div", "fm-quiet fm-sheet-empty", {}, "Paste rows from a spreadsheet here, or add one.");
+    this.empty = element("div", "fm-quiet fm-sheet-empty", {}, "Paste rows from a spreadsheet, or add one. A .csv or .json file can be dropped here.");
     this.tools = this.toolbar();
     this.root = element("div", "fm-sheet-root", {}, this.tools, this.grid, this.empty);
+    this.clip = new SheetClip(this);
     this.listen();
   }
 
@@ -67,18 +73,6 @@ export class SheetGrid {
       part.addEventListener("pointerdown", (event) => this.point(event));
       part.addEventListener("dblclick", () => this.edit());
     }
-    this.root.addEventListener("paste", (event) => {
-      if (this.input.place || this.fixed) return;
-      event.preventDefault();
-      event.stopPropagation();
-      this.paste(event.clipboardData?.getData("text/plain") ?? "");
-    });
-    this.root.addEventListener("copy", (event) => {
-      if (this.input.place || !this.sheet.rows.length) return;
-      event.preventDefault();
-      event.stopPropagation();
-      event.clipboardData?.setData("text/plain", joinCopied(this.block()));
-    });
   }
 
   // The sheet and its text
@@ -92,16 +86,27 @@ export class SheetGrid {
     this.text = text;
     this.input.drop();
     this.reason = "reason" in read ? read.reason : "";
+    this.told = "";
     this.sheet = "reason" in read ? { columns: [], rows: [] } : read;
     this.place(this.at.row, this.at.column, false);
   }
 
-  /** Take over an edited sheet. @param {Sheet} sheet */
-  set(sheet) {
+  /** Take over an edited sheet. @param {Sheet} sheet @param {string} [told] @returns {boolean} whether it is not too large */
+  set(sheet, told = "") {
+    const large = tooLarge(sheet, this.sheet);
+    this.tell(large || told);
+    if (large) return false;
     this.sheet = sheet;
+    this.cells.renew();
     this.text = writeSheet(sheet);
     this.steps.add(this.text);
     this.changed(this.text);
+    return true;
+  }
+
+  tell(text) {
+    this.told = text;
+    this.view.later();
   }
 
   step(way) {
@@ -129,16 +134,30 @@ export class SheetGrid {
     return { top: Math.max(0, Math.min(...rows)), bottom: Math.max(...rows), left: Math.min(...columns), right: Math.max(...columns) };
   }
 
+  /** @param {{top: number, bottom: number, left: number, right: number}} block */
+  select({ top, bottom, left, right }) {
+    this.from = { row: top, column: left };
+    this.place(bottom, right, true);
+    this.reveal();
+  }
+
   block() {
     const { top, bottom, left, right } = this.selected;
     return this.sheet.rows.slice(top, bottom + 1).map((cells) => cells.slice(left, right + 1));
   }
 
   point(event) {
-    const cell = event.target.closest("[data-column]");
+    const cell = event.target.closest("[data-row]");
     if (!cell || cell.contains(this.input.element)) return;
     if (!this.commit()) return;
-    this.place(Number(cell.dataset.row), Number(cell.dataset.column), event.shiftKey);
+    const row = Number(cell.dataset.row);
+    if (cell.dataset.column === undefined) {
+      // Its number selects a whole row.
+      this.from = { row: event.shiftKey ? this.from.row : row, column: this.sheet.columns.length - 1 };
+      this.place(row, 0, true);
+    } else {
+      this.place(row, Number(cell.dataset.column), event.shiftKey);
+    }
     this.grid.focus({ preventScroll: true });
     event.preventDefault();
   }
@@ -148,10 +167,10 @@ export class SheetGrid {
     const room = this.grid.clientHeight - ROW - 1;
     if (top < this.grid.scrollTop) this.grid.scrollTop = top;
     else if (top + ROW > this.grid.scrollTop + room) this.grid.scrollTop = top + ROW - room;
-    const left = this.at.column * WIDTH;
-    const wide = this.grid.clientWidth - 50;
-    if (left < this.grid.scrollLeft) this.grid.scrollLeft = left;
-    else if (left + WIDTH > this.grid.scrollLeft + wide) this.grid.scrollLeft = left + WIDTH - wide;
+    const { left, right } = this.cells.span(this.at.column);
+    // The rows' numbers stand over the left edge.
+    const most = left - this.cells.span(0).left;
+    this.grid.scrollLeft = Math.min(most, Math.max(right - this.grid.clientWidth, this.grid.scrollLeft));
   }
 
   key(event) {
@@ -209,7 +228,7 @@ export class SheetGrid {
 
   addRow() {
     const below = Math.min(this.sheet.rows.length, this.selected.bottom + 1);
-    this.set(withRow(this.sheet, below));
+    if (!this.set(withRow(this.sheet, below))) return;
     this.place(below, 0, false);
     this.edit();
   }
@@ -221,7 +240,7 @@ export class SheetGrid {
   }
 
   addColumn() {
-    this.set(withColumn(this.sheet));
+    if (!this.set(withColumn(this.sheet))) return;
     this.place(HEAD, this.sheet.columns.length - 1, false);
     this.edit();
   }
@@ -229,14 +248,6 @@ export class SheetGrid {
   removeColumn() {
     this.set(withoutColumn(this.sheet, this.at.column));
     this.place(this.at.row, this.at.column, false);
-  }
-
-  /** Put a block where one is. @param {string} text */
-  paste(text) {
-    const { sheet, block } = pasted(this.sheet, splitPasted(text), this.selected.top, this.selected.left);
-    this.set(sheet);
-    this.from = { row: block.top, column: block.left };
-    this.place(block.bottom, block.right, true);
   }
 
   // What one sees
@@ -254,7 +265,7 @@ export class SheetGrid {
     this.buttons.undo.disabled = !this.steps.undoable;
     this.buttons.redo.disabled = !this.steps.redoable;
     this.cells.draw(sheet, grid, {
-      at: this.at, selected: this.selected, focused: grid.contains(document.activeElement), editing: this.input.place,
+      at: this.at, selected: this.selected, focused: grid.contains(document.activeElement), editing: this.input.place, wrong: this.wrong,
     });
     writeAttribute(grid, "aria-activedescendant", columns.length ? this.cells.idOf(this.at.row, this.at.column) : "");
   }

@@ -2,7 +2,8 @@
 
 /** @import { Cells, Sheet } from "./sheettext.js" */
 
-import { readCell } from "./sheettext.js";
+import { MOST_COLUMNS, MOST_ROWS, readCell } from "./sheettext.js";
+import { plural } from "./words.js";
 
 /** @typedef {{top: number, bottom: number, left: number, right: number}} Block edges included */
 
@@ -55,7 +56,7 @@ export function withoutColumn({ columns, rows }, column) {
  * A block put at a place; it makes room for itself. An empty sheet takes a first line that looks
  * like one of names for its columns.
  * @param {Sheet} sheet @param {string[][]} lines @param {number} row @param {number} column
- * @returns {{sheet: Sheet, block: Block}} and where it stands now
+ * @returns {{sheet: Sheet, block: Block, headed: boolean}} and where it stands now, and whether it gave names
  */
 export function pasted(sheet, lines, row, column) {
   const fresh = !sheet.rows.length;
@@ -74,7 +75,18 @@ export function pasted(sheet, lines, row, column) {
       rows[top + down][left + right] = problem ? JSON.stringify(shown) : cell;
     });
   });
-  return { sheet: { columns, rows }, block: { top, left, bottom: top + body.length - 1, right: wide - 1 } };
+  return { sheet: { columns, rows }, block: { top, left, bottom: top + body.length - 1, right: wide - 1 }, headed };
+}
+
+/** @param {Sheet} sheet @param {Sheet} before what it was @returns {string} why it has grown too large; empty if it has not */
+export function tooLarge({ columns, rows }, before) {
+  if (rows.length > MOST_ROWS && rows.length > before.rows.length) {
+    return `The table holds up to ${plural(MOST_ROWS, "row")}; this would make ${plural(rows.length, "row")}.`;
+  }
+  if (columns.length > MOST_COLUMNS) {
+    return `The table holds up to ${plural(MOST_COLUMNS, "param")}; this would make ${plural(columns.length, "param")}.`;
+  }
+  return "";
 }
 
 function unused(columns) {

@@ -5,6 +5,9 @@
 /** @typedef {(string | null)[]} Cells */
 /** @typedef {{columns: string[], rows: Cells[]}} Sheet */
 
+export const MOST_ROWS = 1000; // as many as can be edited; `paramtext.py` agrees
+export const MOST_COLUMNS = 100;
+
 /** @param {string} text @returns {Sheet | {reason: string}} */
 export function readSheet(text) {
   let rows;
@@ -17,6 +20,7 @@ export function readSheet(text) {
   if (!Array.isArray(rows) || !rows.every(isDict)) return { reason: "This is no list of dicts, so it is edited as text." };
   const dicts = itemsOf(text.trim()).map(pairsOf);
   const columns = [...new Set(dicts.flatMap((pairs) => [...pairs.keys()]))];
+  if (columns.length > MOST_COLUMNS) return { reason: `More than ${MOST_COLUMNS} params, so it is edited as text.` };
   return { columns, rows: dicts.map((pairs) => columns.map((name) => pairs.get(name) ?? null)) };
 }
 
@@ -65,7 +69,7 @@ export function shownCell(cell) {
   if (cell[0] !== '"') return cell;
   const text = JSON.parse(cell);
   const read = readCell(text);
-  return read.cell === JSON.stringify(text) && !/[\n\t]/.test(text) ? text : cell;
+  return read.cell === JSON.stringify(text) && !/[\0-\x1f]/.test(text) ? text : cell;
 }
 
 /**
@@ -94,34 +98,50 @@ export function kindOf(cell) {
 }
 
 /**
- * Split what was copied from a spreadsheet (tabs) or from CSV (commas), with quotes.
+ * Split what was copied from a spreadsheet (tabs) or from CSV. Commas in a sentence part nothing:
+ * only lines of which each has as many are CSV.
  * @param {string} text @returns {string[][]}
  */
 export function splitPasted(text) {
-  const mark = text.includes("\t") ? "\t" : ",";
-  const lines = [[""]];
-  let inQuotes = false;
-  const body = text.replace(/\r\n?/g, "\n").replace(/\n$/, "");
-  for (let at = 0; at < body.length; at += 1) {
-    const line = lines[lines.length - 1];
-    const letter = body[at];
-    if (inQuotes) {
-      if (letter !== '"') line[line.length - 1] += letter;
-      else if (body[at + 1] === '"') {
-        line[line.length - 1] += '"';
-        at += 1;
-      } else inQuotes = false;
-    } else if (letter === '"' && line[line.length - 1] === "") inQuotes = true;
-    else if (letter === mark) line.push("");
-    else if (letter === "\n") lines.push([""]);
-    else line[line.length - 1] += letter;
+  const body = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").replace(/\n$/, "");
+  if (!body.includes("\t")) {
+    for (const mark of [",", ";"]) {
+      const lines = splitBy(mark, body);
+      if (lines.length > 1 && lines[0].length > 1 && lines.every((line) => line.length === lines[0].length)) return lines;
+    }
+  }
+  return splitBy("\t", body);
+}
+
+function splitBy(mark, body) {
+  // A quote that is not closed at the end of its field is one of the text's own.
+  const field = new RegExp(`"([^"]*(?:""[^"]*)*)"(?=${mark}|\n|$)|[^${mark}\n]*`, "y");
+  /** @type {string[][]} */
+  const lines = [[]];
+  for (let at = 0; at <= body.length; at = field.lastIndex + 1) {
+    field.lastIndex = at;
+    const [plain, quoted] = /** @type {RegExpExecArray} */ (field.exec(body));
+    lines[lines.length - 1].push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+    if (body[field.lastIndex] === "\n") lines.push([]);
   }
   return lines;
 }
 
+/**
+ * Split a list of values as one writes it: one per line, or with commas between; those in brackets
+ * and quotes part nothing.
+ * @param {string} text @returns {string[]}
+ */
+export function splitValues(text) {
+  const parts = text.includes("\n") ? text.split("\n") : itemsOf(`[${text}]`);
+  return parts.map((part) => part.trim()).filter((part) => part !== "");
+}
+
 /** @param {(string | null)[][]} block @returns {string} as a spreadsheet takes it */
 export function joinCopied(block) {
-  const quoted = (text) => (/[\t\n"]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  // A single column has no tab by which pasting would know that its commas are the texts' own.
+  const special = block[0]?.length === 1 ? /[\t\n",;]/ : /[\t\n"]/;
+  const quoted = (text) => (special.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   return block.map((cells) => cells.map((cell) => quoted(shownCell(cell))).join("\t")).join("\n");
 }
 

@@ -39,7 +39,7 @@ export class Span {
   zoom(factor, share, now, live) {
     const { from, to } = this.at(now, live);
     const seconds = Math.max(SHORTEST, (to - from) * factor);
-    if (seconds >= wholeOf(now, live)) {
+    if (seconds >= wholeOf(now, live) * (1 - 1e-6)) {
       this.fit();
       return;
     }

@@ -1,0 +1,170 @@
+"""What a run may have lost in silence."""
+
+from __future__ import annotations
+
+import asyncio
+
+from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow
+
+import flowmagic
+
+
+class Route(AsyncNode):
+    async def post_async(self, shared, prepared, executed):
+        return self.params.get("way")
+
+
+class End(AsyncNode):
+    async def post_async(self, shared, prepared, executed):
+        return "end"
+
+
+def routed(*rows):
+    route = Route()
+    route - "left" >> End()
+    route - "right" >> End()
+    return flowmagic.run_batch(AsyncFlow(start=route), list(rows))
+
+
+def said(run) -> str:
+    return "\n".join(map(str, run.audit()))
+
+
+def test_instances_that_ended_where_their_action_leads_nowhere_are_told():
+    """With their number and the first of them; an end without any way is one that is meant."""
+    run = routed(*[{"way": "lfet"}] * 7, {"way": "left"}, {"way": "right"})
+    text = said(run)
+    assert 'Instances 0, 1, 2, 3, 4 and 2 more ended at Route, which returned "lfet"' in text
+    assert 'It has ways for "left", "right"' in text
+    assert "End" not in text
+    (found,) = [each for each in run.audit() if not each.note]
+    assert (found.instances, found.count) == ((0, 1, 2, 3, 4), 7)
+
+
+def test_an_instance_that_returned_nothing_where_others_lead_on_is_told():
+    """Unless all of them do: that is how a chat ends."""
+    text = said(routed({"way": None}, {"way": "left"}))
+    assert "Instance 0 ended at Route, which returned nothing" in text
+    assert said(routed({"way": None}, {"way": "done"})) == ""
+    assert "Instance 1 ended at Route" in said(routed({"way": "left"}, {"way": "done"}))
+    assert 'returned "lfet"' in said(routed({"way": "lfet"}))
+
+
+def test_params_that_no_instance_has_read_are_told():
+    """Read by one is read."""
+    text = said(routed({"way": "left", "tone": 1}))
+    assert 'No instance has read the param "tone". It has changed nothing.' in text
+    assert said(routed({"way": "left"}, {"way": "right"})) == ""
+    many = {f"column {n}": n for n in range(2_000)}
+    text = said(routed({"way": "left", **many}))
+    assert 'the params "column 0", "column 1", "column 2", "column 3", "column 4" and 1,995' in text
+
+
+def test_nested_flows_and_single_nodes_are_not_mistaken():
+    """Only what stands at the top of the flow that ran has led it on."""
+    inner = Route()
+    inner - "left" >> End()
+    outer = AsyncFlow(start=AsyncFlow(start=inner))
+    run = flowmagic.run_batch(outer, [{"way": "left"}])
+    assert "leads nowhere" not in said(run)
+    assert said(flowmagic.run_batch(Route(), [{"way": "x"}])) == ""
+
+
+def test_instances_without_a_result_are_told_where_others_of_the_same_node_have_one():
+    """Not where they took another way."""
+
+    class Answer(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            return self.params["says"]
+
+    rows = [{"says": "yes"}, {"says": None}, {"says": ["odd"]}]
+    text = said(flowmagic.run_batch(Answer(), rows))
+    assert "Instance 1 ended at Answer with the result None, where others have one." in text
+    assert said(flowmagic.run_batch(Answer(), [{"says": None}])) == ""
+
+
+def test_nested_flows_end_where_the_flow_itself_does():
+    """By the node that holds them, whatever began last within."""
+    inner, end = AsyncFlow(start=End()), End()
+    inner - "go on" >> end
+    text = said(flowmagic.run_batch(AsyncFlow(start=inner), [{}, {}]))
+    assert text == ""  # "end" says that it ends
+    inner = AsyncFlow(start=Route())
+    inner - "go on" >> end
+    rows = [{"way": "go on"}, {"way": "gone"}]
+    text = said(flowmagic.run_batch(AsyncFlow(start=inner), rows))
+    assert 'Instance 1 ended at AsyncFlow, which returned "gone"' in text
+
+
+class Breaks(AsyncNode):
+    async def exec_async(self, prepared):
+        await asyncio.sleep(self.params.get("seconds", 0))
+        if self.params.get("breaks"):
+            raise ValueError("no")
+
+
+def test_errors_that_something_has_swallowed_are_told():
+    """The instance succeeded, and yet a node of it raised."""
+
+    class Patient(AsyncFlow):
+        async def _run_async(self, shared):
+            try:
+                return await super()._run_async(shared)
+            except ValueError:
+                return None
+
+    run = flowmagic.run_batch(
+        AsyncFlow(start=Patient(start=Breaks())), [{"breaks": 1, "seconds": 0}, {"breaks": 0}]
+    )
+    assert run.ok
+    assert "Instance 0 succeeded although Breaks raised an error there." in said(run)
+    assert "Instance 1" not in said(run)
+
+
+def test_what_a_failed_instance_left_running_is_told():
+    """PocketFlow's parallel batches do not stop the others."""
+
+    class Branches(AsyncParallelBatchFlow):
+        async def prep_async(self, shared):
+            return [{"breaks": 1}, {"seconds": 0.2}]
+
+    run = flowmagic.run_batch(AsyncFlow(start=Branches(start=Breaks())), [{}])
+    text = said(run)
+    assert "Instance 0 failed while other nodes of it were still running." in text
+    alone = flowmagic.run_batch(AsyncFlow(start=Breaks()), [{"breaks": 1}])
+    assert said(alone) == ""
+
+
+def test_actions_of_no_known_name_and_loops_are_looked_at_too():
+    """Some nodes return an object as their action; some lead back to themselves."""
+
+    class Loops(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            return self.params["way"].pop()
+
+    loops = Loops()
+    loops - "again" >> loops
+    loops - "on" >> AsyncFlow(start=End())
+    rows = [{"way": ["on", "again"]}, {"way": ["odd", "again"]}, {"way": [3.5]}]
+    run = flowmagic.run_batch(AsyncFlow(start=loops), rows)
+    assert run.results == ["end", "odd", 3.5]
+    (found,) = run.audit()
+    assert str(found).startswith('Instance 1 ended at Loops, which returned "odd"')
+
+
+def test_rows_that_are_no_longer_kept_are_no_reason_to_break():
+    """Of a generator's, only some are kept; what is known of the others is their end."""
+    rows = ({"way": "left", f"column {n}": n} for n in range(8))
+    route = Route()
+    route - "left" >> AsyncFlow(start=End())
+    run = flowmagic.run_batch(AsyncFlow(start=route), rows, keep=2)
+    assert run.records.dropped == 6
+    assert "column 0" not in said(run)
+    assert "column 7" in said(run)
+
+
+def test_reads_that_are_not_told_apart_are_not_guessed():
+    """Then each param may have been read."""
+    run = routed({"way": "left", "tone": 1})
+    run.records.read[0] = run.records.readings.unclear.number
+    assert said(run) == ""
