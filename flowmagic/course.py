@@ -121,6 +121,7 @@ class Course:
             flow,
             shared,
             view=self.store.view,
+            settle=self.store.settle,
             limit=options.limits.concurrency,
             threads=options.threads,
             clock=clock,

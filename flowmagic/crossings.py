@@ -28,6 +28,7 @@ MOST = 100
 """Of how many kinds crossings are told apart; those of further kinds are only counted."""
 
 _COLLECTING = (list, dict, set, deque, Queue)
+_PLAIN = (str, int, float, bool, bytes, type(None))
 _SWEEP = 256
 _MOST_DOUBTS = 10_000  # those beyond it, of instances that read all of a large store, are let go
 GONE: Any = object()
@@ -100,11 +101,13 @@ class _Key:
 class Touched:
     """What an instance has touched so far: kept by its view, and gone with it."""
 
-    __slots__ = ("own", "seen", "whole")
+    __slots__ = ("left", "own", "seen", "whole")
 
     def __init__(self) -> None:
         self.own: set[Any] = set()
         """Keys that it wrote without having looked."""
+        self.left: dict[Any, int] = {}
+        """By key: which version of another one it would have written itself, and so left there."""
         self.seen: dict[Any, tuple[int, int]] = {}
         """By key: the place of the node copy that looked last, and which version it saw."""
         self.whole: int | None = None
@@ -180,13 +183,15 @@ class Watch:
         row, writer = trace.row, known.writer
         if writer in (row, -1) or key in self._allowed:
             return
+        if touched.left.get(key) == known.version:
+            return
         if key in touched.own:
             self._find(key, "crossed", (row, trace[at]), (writer, known.node))
         elif value is not GONE and not isinstance(value, _COLLECTING):
             self._doubt(row, key, _Doubt(trace, at, writer, known.node))
 
-    def wrote(self, trace: Trace, touched: Touched, key: Any) -> None:
-        """Note that an instance wrote a key, or took it away."""
+    def wrote(self, trace: Trace, touched: Touched, key: Any, old: Any, new: Any) -> None:
+        """Note that an instance wrote `new` in place of `old`; `GONE`: it took or found nothing."""
         at = len(trace) - FIELDS
         if at < 0 or trace[-1] == trace[-1]:  # as in `read`
             at = _place(trace)
@@ -199,16 +204,21 @@ class Watch:
         seen = _version_seen(trace, touched, key)
         if seen is None:
             touched.own.add(key)
+        # What all of them write (the name of a model) belongs to none of them.
+        same = known.writer not in (row, -1) and _same(old, new)
         if known.writer not in (row, -1) and key not in self._allowed:
             writer = known.writer, known.node
-            if seen is None and not known.read:
-                self._find(key, "overwritten", (row, node), writer)
-            elif seen not in (None, known.version):
+            if seen not in (None, known.version):
                 self._find(key, "crossed", (row, node), writer, lost=True)
+            elif seen is None and not known.read and not same:
+                self._find(key, "overwritten", (row, node), writer)
         if self._doubts:
             self._settle(row, key)
-        known.writer, known.node, known.read = row, node, False
-        known.version += 1
+        if same:
+            touched.left[key] = known.version
+        else:
+            known.writer, known.node, known.read = row, node, False
+            known.version += 1
 
     def crossings(self) -> list[Crossing]:
         """Return what was found so far, the worse first."""
@@ -277,6 +287,11 @@ class Watch:
 def _ended(trace: Trace, at: int) -> bool:
     ended = trace[at + ENDED]
     return bool(ended == ended)  # noqa: PLR0124 - the one test for NaN without a call
+
+
+def _same(old: Any, new: Any) -> bool:
+    # By equality only where that runs no code of the user's.
+    return old is new or (type(old) is type(new) and type(old) in _PLAIN and bool(old == new))
 
 
 def _version_seen(trace: Trace, touched: Touched, key: Any) -> int | None:

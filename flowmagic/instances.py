@@ -171,7 +171,8 @@ class Instance:
         """What it has written to its own view of the shared store (of the last attempt).
 
         None where it has none: `isolate` was not asked for, it has not begun, or it was dropped.
-        What it took away again is not in there.
+        What it took away again is not in there; lists and dicts that were there before, and that it
+        has changed, are from its end on.
         """
         if self._records.status[self.index] == PENDING:
             return None

@@ -12,7 +12,7 @@ from typing import Any
 from .crossings import Crossing, Watch
 from .errors import SharedError, found
 from .instances import Instance
-from .isolated import isolated
+from .isolated import Isolated, isolated
 from .records import SUCCEEDED, Records
 from .trace import Trace
 from .tracked import tracked
@@ -30,7 +30,8 @@ class Sharing:
     Attributes:
         isolate: whether each instance works on a view of its own.
         merge: how what they wrote comes back to the store; None: under the instance's index.
-        allowed: keys that are meant to be shared, so that meeting there is no crossing.
+        allowed: keys that are meant to be shared: meeting there is no crossing, and isolated
+            instances have no copies of the lists and dicts there.
         track: whether crossings are looked for.
     """
 
@@ -90,11 +91,13 @@ class Store:
         """What finds crossings; None where nothing does."""
         self.view: Callable[[Trace], Any] | None = None
         """Gives an attempt of an instance its view; None: all have the store as it stands."""
+        self.settle: Callable[[Any], None] | None = None
+        """Told of each view whose attempt has ended; None: nobody needs to be."""
         self._shared = shared
         self._records = records
         self._merge = sharing.merge or _by_index
         self._merged: set[int] = set()
-        self._isolate = sharing.isolate
+        self._isolate, self._allowed = sharing.isolate, sharing.allowed
         # Of a class that somebody derived from dict, the methods may do more than a view can.
         plain = type(shared) is dict
         if sharing.isolate:
@@ -103,7 +106,7 @@ class Store:
                     f"The shared store is {found(shared)}, and isolate=True needs a plain dict. "
                     "Write shared=dict(...), or leave isolate out."
                 )
-            self.view = self._isolated
+            self.view, self.settle = self._isolated, Isolated.settle
         elif plain and sharing.track:
             watch = self.watch = Watch(records, sharing.allowed)
 
@@ -115,7 +118,7 @@ class Store:
     def _isolated(self, trace: Trace) -> Any:
         written: dict[Any, Any] = {}
         self._records.writes[trace.row] = written
-        return isolated(self._shared, written)
+        return isolated(self._shared, written, self._allowed)
 
     def crossings(self) -> list[Crossing]:
         """Return what was found so far, the worse first."""

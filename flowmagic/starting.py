@@ -62,11 +62,12 @@ def batchflow(
             flow in that journal; "anyway": also if the flow has changed since.
         sync: "full": each write also outlives a loss of power, and not only the end of the process.
         journal_secrets: write secrets to the journal as they are, and not masked.
-        isolate: each instance works on its own view of `shared`, a copy of its keys: what it writes
-            is seen by no other, and is its `writes`.
+        isolate: each instance works on its own view of `shared`: what it writes, or adds to a list or
+            dict there, is seen by no other, and is its `writes`. Other objects are the same for all.
         merge: with isolate: called as `merge(shared, instance)` for each instance that succeeded, in
             the order of the params, before post; None: `shared[instance.index] = instance.writes`.
         allow_shared: keys of `shared` at which instances are meant to meet; see `run.crossings`.
+            With isolate: whose lists and dicts they go on sharing.
         track_shared: whether crossings are looked for; the nodes then have a view of a plain dict,
             which is a dict, too, but not exactly.
 

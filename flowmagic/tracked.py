@@ -53,8 +53,8 @@ class Tracked(dict[Any, Any], metaclass=_GivesDicts):
     def _read(self, key: Any, value: Any) -> None:
         self._watch.read(self._trace, self._touch(), key, value)
 
-    def _wrote(self, key: Any) -> None:
-        self._watch.wrote(self._trace, self._touch(), key)
+    def _wrote(self, key: Any, old: Any = None, new: Any = GONE) -> None:
+        self._watch.wrote(self._trace, self._touch(), key, old, new)
 
     def _whole(self) -> dict[Any, Any]:
         """Return the store, of which everything is being read."""
@@ -129,8 +129,9 @@ class Tracked(dict[Any, Any], metaclass=_GivesDicts):
         return dict, (), None, None, iter(self._whole().items())
 
     def __setitem__(self, key: Any, value: Any) -> None:
+        old = self._store.get(key, GONE)
         self._store[key] = value
-        self._watch.wrote(self._trace, self._touched or self._touch(), key)
+        self._watch.wrote(self._trace, self._touched or self._touch(), key, old, value)
 
     def __delitem__(self, key: Any) -> None:
         del self._store[key]
@@ -158,15 +159,16 @@ class Tracked(dict[Any, Any], metaclass=_GivesDicts):
         value = self._store.setdefault(key, default)
         self._read(key, value if there else GONE)
         if not there:
-            self._wrote(key)
+            self._wrote(key, GONE, value)
         return value
 
     def update(self, *args: Any, **kwargs: Any) -> None:
         """As of any dict."""
         new = dict(*args, **kwargs)
+        old = {key: self._store.get(key, GONE) for key in new}
         self._store.update(new)
-        for key in new:
-            self._wrote(key)
+        for key, value in new.items():
+            self._wrote(key, old[key], value)
 
     def __ior__(self, other: Any) -> Any:
         self.update(other)

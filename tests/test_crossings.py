@@ -241,20 +241,46 @@ def test_each_way_to_read_is_seen(look):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda shared: shared.__setitem__("x", 1),
+        lambda shared: shared.__setitem__("x", 2),
         lambda shared: shared.__delitem__("x"),
         lambda shared: shared.pop("x"),
         lambda shared: shared.popitem(),
         lambda shared: shared.clear(),
-        lambda shared: shared.update({"x": 1}),
-        lambda shared: shared.update([("x", 1)]),
-        lambda shared: shared.__ior__({"x": 1}),
+        lambda shared: shared.update({"x": 2}),
+        lambda shared: shared.update([("x", 2)]),
+        lambda shared: shared.__ior__({"x": 2}),
         lambda shared: shared.pop("x") and shared.setdefault("x", 1),
     ],
 )
 def test_each_way_to_write_is_seen(change):
     """Taking away is one of them."""
     assert found_when(change, lambda shared: shared.get("x")) == [((1, "Load"), (0, "Filter"))]
+
+
+@pytest.mark.parametrize("value", [lambda i: "".join("gpt"), lambda i: 512, lambda i: None])
+@virtual
+async def test_a_value_that_all_of_them_write_is_nobodys(value):
+    """The name of a model, say: who reads it reads what it has written itself, and nothing is lost."""
+    assert await met(Load(post=writes("x", value)), Step(), Filter(reads()), rows=9) == []
+    assert await met(Load(post=writes("x", value)), Step(), rows=9) == []
+
+
+@virtual
+async def test_a_value_that_most_of_them_write_crosses_where_it_is_another():
+    """One that differs shows that the key is not for a constant; so do numbers of another kind."""
+    odd = Load(post=writes("x", lambda i: "odd" if i == 1 else "same"))
+    found = await met(odd, Step(), Filter(reads()), rows=3)
+    assert [(each.key, each.count) for each in found] == [("x", 2)]
+    kinds = Load(post=writes("x", lambda i: (1, True, 1.0)[i]))
+    assert [each.count for each in await met(kinds, Step(), Filter(reads()), rows=3)] == [2]
+
+
+@virtual
+async def test_an_update_is_lost_also_where_both_have_written_the_same():
+    """Both counted from 0 to 1: that is one too few."""
+    count = Step(lambda shared, i: shared.get("n", 0), lambda shared, i: shared.__setitem__("n", 1))
+    found = await met(count, rows=2)
+    assert [(each.key, each.lost) for each in found] == [("n", True)]
 
 
 @virtual

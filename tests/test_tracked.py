@@ -145,19 +145,28 @@ class IsolatedMachine(Machine):
 
     def __init__(self):
         super().__init__(isolated_view)
-        self.base = self.kept.copy()
+        self.base = copy.deepcopy(self.kept)
+        self.first = self.kept.copy()
 
     @invariant()
     def the_users_own_dict_stays(self):
-        assert self.store.keys() == self.base.keys()
-        assert all(self.store[key] is self.base[key] for key in self.base)
+        assert self.store == self.base
+        assert all(self.store[key] is self.first[key] for key in self.base)
 
     @invariant()
     def what_differs_is_what_was_written(self):
         written = self.view._written
         assert all(self.plain[key] == written[key] for key in written)
         for key, value in self.view.items():
-            assert key in written or value is self.base[key]
+            assert key in written or value == self.base[key] or key in self.view._copied
+
+    def teardown(self):
+        """With what was changed in place, the writes make what was there what there is now."""
+        self.view.settle()
+        written = self.view._written
+        for key, value in self.plain.items():
+            assert written.get(key, self.base.get(key)) == value
+            assert key not in written or key not in self.base or written[key] is self.view[key]
 
 
 TestTracked = TrackedMachine.TestCase

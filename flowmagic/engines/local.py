@@ -18,6 +18,7 @@ class LocalEngine:
         flow: a PocketFlow flow or a single node; never altered.
         shared: the shared store, handed to every instance.
         view: gives each attempt of an instance its own view of the store instead; None: there is none.
+        settle: called with that view when the attempt has ended; None: nobody needs to know.
         threads: whether the `exec` of sync nodes runs in worker threads, as many as the limit.
     """
 
@@ -30,10 +31,12 @@ class LocalEngine:
         threads: bool,
         clock: Callable[[], float],
         view: Callable[[Trace], Any] | None = None,
+        settle: Callable[[Any], None] | None = None,
     ) -> None:
         self._flow = flow
         self._shared = shared
         self._view = view
+        self._settle = settle
         self._limit = limit
         self._executor: ThreadPoolExecutor | None = None
         self._walker = Walker(clock, self._in_thread if threads else None)
@@ -49,7 +52,10 @@ class LocalEngine:
     def _find_way(
         self, shared: Any, params: dict[Any, Any], trace: Trace
     ) -> Coroutine[Any, Any, Any]:
-        way = self._way = self._walker.way(self._flow)
+        way = self._walker.way(self._flow)
+        if self._settle is not None:
+            way = functools.partial(_settling, way, self._settle)
+        self._way = way
         view = self._view
         # Bound once for all: a call more is felt.
         if view is None:
@@ -76,3 +82,12 @@ class LocalEngine:
         if self._executor is not None:
             self._executor.shutdown(wait=False)
             self._executor = None
+
+
+async def _settling(
+    way: Way, settle: Callable[[Any], None], view: Any, params: dict[Any, Any], trace: Trace
+) -> Any:
+    try:
+        return await way(view, params, trace)
+    finally:
+        settle(view)
