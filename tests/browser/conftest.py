@@ -248,7 +248,12 @@ class Notebook:
         return self.panel.locator(f'[role=row][aria-rowindex="{index + 2}"]')
 
     def close(self) -> None:
-        """End the kernel, so that the next test has the machine."""
+        """Put the theme back, a setting of the server's, and end the kernel."""
+        self.page.evaluate(
+            """() => document.body.dataset.jpThemeName === "JupyterLab Light" ? null
+                : window.jupyterapp.commands.execute(
+                    "apputils:change-theme", {theme: "JupyterLab Light"}).then(() => null)"""
+        )
         self.page.evaluate(
             "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown().then(() => null)"
         )
