@@ -152,7 +152,14 @@ class Notebook:
         nbformat.write(book, server.root / self.name)
         self.errors: list[str] = []
         page.on("pageerror", self._note_error)
-        page.goto(server.page(self.name))
+        if page.url == "about:blank":
+            page.goto(server.page(self.name))
+        else:
+            page.evaluate(
+                "path => window.jupyterapp.commands.execute('docmanager:open', {path})"
+                ".then(() => null)",
+                self.name,
+            )
         self.ready()
 
     def _note_error(self, error) -> None:
@@ -163,9 +170,12 @@ class Notebook:
     def ready(self) -> None:
         """Wait until the notebook is there and its kernel answers."""
         self.page.wait_for_function(
-            "() => window.jupyterapp?.shell?.currentWidget?.sessionContext?.isReady "
-            "&& window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel"
-            "?.status === 'idle'",
+            """name => {
+                const book = window.jupyterapp?.shell?.currentWidget;
+                return book?.context?.path === name && book.sessionContext.isReady
+                    && book.sessionContext.session?.kernel?.status === "idle";
+            }""",
+            arg=self.name,
             timeout=PATIENCE,
         )
 
@@ -248,32 +258,90 @@ class Notebook:
         return self.panel.locator(f'[role=row][aria-rowindex="{index + 2}"]')
 
     def close(self) -> None:
-        """Put the theme back, a setting of the server's, and end the kernel."""
+        """Put back what is the server's or the page's, end the kernel and close the notebook."""
         self.page.evaluate(
             """() => document.body.dataset.jpThemeName === "JupyterLab Light" ? null
                 : window.jupyterapp.commands.execute(
                     "apputils:change-theme", {theme: "JupyterLab Light"}).then(() => null)"""
         )
         self.page.evaluate(
-            "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown().then(() => null)"
+            """() => {
+                const book = window.jupyterapp.shell.currentWidget;
+                return book.sessionContext.shutdown().then(() => { book.dispose(); });
+            }"""
         )
-        self.page.context.close()
+        self.page.remove_listener("pageerror", self._note_error)
+
+
+class Pages:
+    """Gives pages to notebooks, and the one of a notebook that went well to the next.
+
+    To load JupyterLab takes longer than most tests. Notebook 7 shows a notebook to a page.
+    """
+
+    def __init__(self, browser, *, again: bool) -> None:
+        self._browser = browser
+        self._again = again
+        self._used = None
+
+    def take(self, width: int, height: int, options: dict, *, alone: bool):
+        """Return a page of that size: a new one, made with options of a browser context, if `alone`."""
+        page = None
+        if not alone:
+            page, self._used = self._used, None
+        if page is None:
+            page = self._browser.new_context(**options).new_page()
+            page.set_default_timeout(PATIENCE)
+        page.set_viewport_size({"width": width, "height": height})
+        return page
+
+    def give_back(self, page, *, good: bool) -> None:
+        """Keep a page for the next notebook, if it is as it was, or close it."""
+        if good and self._again and self._used is None:
+            self._used = page
+        else:
+            page.context.close()
+
+    def close(self) -> None:
+        """Close what is kept."""
+        if self._used is not None:
+            self._used.context.close()
+
+
+@pytest.fixture(scope="session")
+def pages(server, browser):
+    """The pages of one front end."""
+    kept = Pages(browser, again=server.app == "lab")
+    yield kept
+    kept.close()
 
 
 @pytest.fixture
-def notebook(server, browser):
-    """Return a function that opens a notebook with the given cells."""
-    opened: list[Notebook] = []
+def notebook(server, pages):
+    """Return a function that opens a notebook with the given cells.
 
-    def open_one(*cells: str, width: int = 1280, height: int = 900, **options) -> Notebook:
-        page = browser.new_context(
-            viewport={"width": width, "height": height}, **options
-        ).new_page()
-        page.set_default_timeout(PATIENCE)
+    `alone`: in a page that no other test has seen or will see, since this one changes it; as are
+    all with options of a browser context.
+    """
+    opened: list[Notebook] = []
+    alone_in: list = []
+
+    def open_one(
+        *cells: str, width: int = 1280, height: int = 900, alone: bool = False, **options
+    ) -> Notebook:
+        alone = alone or bool(options)
+        page = pages.take(width, height, options, alone=alone)
+        if alone:
+            alone_in.append(page)
         opened.append(Notebook(server, page, list(cells)))
         return opened[-1]
 
     yield open_one
     for each in opened:
-        each.close()
+        good = False
+        try:
+            each.close()
+            good = not each.errors and each.page not in alone_in
+        finally:
+            pages.give_back(each.page, good=good)
         assert each.errors == [], "a script failed in the page"

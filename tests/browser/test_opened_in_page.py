@@ -135,7 +135,7 @@ def test_copy_as_code_gives_a_cell_that_runs_that_instance_alone(notebook, clipb
 @in_lab
 def test_where_nothing_may_be_copied_the_cell_is_shown(notebook):
     """Selected, to be copied by hand; no key typed there reaches the notebook."""
-    book = notebook(SETUP, ROWS)
+    book = notebook(SETUP, ROWS, alone=True)
     book.page.evaluate(PAGE)
     book.page.evaluate("() => { document.execCommand = () => false; }")
     book.run(0)

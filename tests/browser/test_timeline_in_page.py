@@ -414,7 +414,8 @@ def test_in_a_notebook_that_is_not_trusted_the_summarys_timeline_is_drawn(notebo
         )
     ]
     nbformat.write(foreign, book.server.root / "foreign.ipynb")
-    book.page.goto(book.server.page("foreign.ipynb"))
+    book.name = "foreign.ipynb"
+    book.page.goto(book.server.page(book.name))
     book.ready()
     assert not book.page.evaluate(
         "() => window.jupyterapp.shell.currentWidget.content.widgets[0].model.trusted"
