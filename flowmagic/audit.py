@@ -1,7 +1,4 @@
-"""What a run may have lost in silence, told from what is on record when it has ended.
-
-Retries and fallbacks within a node leave no trace there: PocketFlow tells nobody of them.
-"""
+"""What a run may have lost in silence, told from what is on record when it has ended."""
 
 from __future__ import annotations
 
@@ -36,8 +33,9 @@ def audit(flow: Any, records: Records) -> list[Finding]:
     """Return what is worth a look: each with how many instances, and the first of them.
 
     Instances that ended where their action leads nowhere though others lead on; results that are
-    None where others of the same node have one; errors that ended no instance; node copies that
-    were left running; params that nothing has read. It takes less than a microsecond a row.
+    None where others of the same node have one; fallbacks that stepped in and retries that were
+    spent; errors that ended no instance; node copies that were left running; params that nothing
+    has read. It takes less than a microsecond a row.
     """
     succeeded = [each for each in records.with_status(SUCCEEDED) if each not in records.restored]
     nodes = _nodes(flow)
@@ -45,6 +43,7 @@ def audit(flow: Any, records: Records) -> list[Finding]:
     return [
         *_lost_ends(nodes, ends),
         *_no_results(nodes, ends),
+        *_tries(records),
         *_swallowed(records),
         *_left_running(records),
         *_unread(records, succeeded),
@@ -147,6 +146,48 @@ def _no_results(nodes: Nodes, ends: dict[_End, list[int]]) -> Iterator[Finding]:
 
 
 # What went on within them
+
+
+def _tries(records: Records) -> Iterator[Finding]:
+    """Find nodes whose fallback stepped in, and what was spent on retries."""
+    rescued: dict[str, list[int]] = {}
+    tried: dict[str, list[int]] = {}
+    spent: dict[str, int] = {}
+    for index in sorted(records._extras):
+        extras = records._extras[index]
+        if not any("tries" in extra for extra in extras.values()):
+            continue
+        flat, _ = records.trace_of(index)
+        for at in sorted(extras):
+            retries, fallbacks = extras[at].get("tries", (0, 0))
+            name = records.node_names[flat[at]]
+            if fallbacks:
+                _add(rescued, name, index)
+            if retries:
+                _add(tried, name, index)
+                spent[name] = spent.get(name, 0) + retries
+    for name, indices in rescued.items():
+        yield Finding(
+            f"{_capital(indices)} went on with the fallback of {name}.",
+            "Its exec failed there; what came after worked with what exec_fallback gave.",
+            instances=tuple(indices[:SHOWN]),
+            count=len(indices),
+        )
+    for name, indices in tried.items():
+        times = "once" if spent[name] == 1 else f"{spent[name]:,} times"
+        yield Finding(
+            f"{name} tried again {times}, in {indices_text(tuple(indices[:SHOWN]), len(indices))}.",
+            "Each is a call more than the flow has nodes.",
+            note=True,
+            instances=tuple(indices[:SHOWN]),
+            count=len(indices),
+        )
+
+
+def _add(found: dict[str, list[int]], name: str, index: int) -> None:
+    indices = found.setdefault(name, [])
+    if not indices or indices[-1] != index:
+        indices.append(index)
 
 
 def _swallowed(records: Records) -> Iterator[Finding]:

@@ -26,6 +26,9 @@ class NodeCopy(NamedTuple):
         parent: index, in `Instance.copies`, of the nested flow this copy ran in; None at the top.
         after: index of the copy that ran before this one in the same walk; None: it is the first of
             its flow, or of one of the walks that a nested batch flow takes.
+        retries: how often its exec failed and was tried again by the node itself (`max_retries`);
+            of a batch node, over all its items. Known once it has ended, as are:
+        fallbacks: how often its own `exec_fallback` gave a result in place of a failed exec.
     """
 
     node: str
@@ -36,6 +39,8 @@ class NodeCopy(NamedTuple):
     error: BaseException | None
     parent: int | None
     after: int | None
+    retries: int = 0
+    fallbacks: int = 0
 
 
 class Attempt(NamedTuple):
@@ -75,6 +80,7 @@ def _copies(
     for at in range(0, len(flat), FIELDS):
         node, parent, action, started, ended = flat[at : at + FIELDS]
         extra = extras.get(at, {})
+        retries, fallbacks = extra.get("tries", (0, 0))
         after = extra["after"] // FIELDS if "after" in extra else None
         if parent < 0:
             after, top = top, at // FIELDS
@@ -88,6 +94,8 @@ def _copies(
                 error=extra.get("error"),
                 parent=None if parent < 0 else parent // FIELDS,
                 after=after,
+                retries=retries,
+                fallbacks=fallbacks,
             )
         )
     return copies

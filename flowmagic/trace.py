@@ -98,7 +98,7 @@ class Trace(list[Any]):
     board: Board
     row: int
     extras: dict[int, dict[str, Any]] | None
-    """Of some copies, by place, what fits no field: "params", "after", "action", "error"."""
+    """Of some copies, by place, what fits no field: "params", "after", "action", "error", "tries"."""
     received: Received | None
     """What the instance was given, and knows which of it was read; None: nothing that would."""
 
@@ -145,6 +145,10 @@ class Trace(list[Any]):
         """End a node copy that raised `error`."""
         self[at + ENDED] = now
         self._extra(at)["error"] = error
+
+    def note_tries(self, at: int, retries: int, fallbacks: int) -> None:
+        """Note of a node copy how often it tried again, and how often its fallback stepped in."""
+        self._extra(at)["tries"] = retries, fallbacks
 
     def _extra(self, at: int) -> dict[str, Any]:
         if self.extras is None:

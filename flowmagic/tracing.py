@@ -13,6 +13,7 @@ orchestration of its own keeps it and is listened to through `get_next_node`.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import contextvars
 import copy
 import copyreg
@@ -35,6 +36,7 @@ from pocketflow import (
 from .listening import Attribute, Listener
 from .received import DICTS, Received, copied, give_back, inherited
 from .trace import ACTION, ENDED, NO_ACTION, Trace
+from .tries import Tries, falls_back
 
 InThread = Callable[[Callable[[Any], Any], Any], Awaitable[Any]]
 """Run `function(argument)` in a worker thread and await what it returns."""
@@ -115,7 +117,7 @@ class Walker:
         while node:
             kind = type(node)
             at = trace.open(kind, parent, clock(), None if known else snapshot, at)
-            if may_await and kinds[kind] & _AWAITED:
+            if may_await and kinds[kind] & _AWAITED and getattr(node, "max_retries", 1) == 1:
                 # As `_step` does; written out, since most nodes are of this kind.
                 try:
                     node.set_params(p)
@@ -150,14 +152,17 @@ class Walker:
             node.set_params(params)
             if isinstance(node, Flow):
                 action = await self._flow_step(node, shared, trace, at, may_await=may_await)
-            elif may_await and isinstance(node, AsyncNode):
-                action = await node._run_async(shared)
-            elif self._in_thread is not None and _splits(node):
-                prepared = node.prep(shared)
-                executed = await self._in_thread(node._exec, prepared)
-                action = node.post(shared, prepared, executed)
             else:
-                action = node._run(shared)
+                tries = getattr(node, "max_retries", 1) != 1 or falls_back(type(node))
+                with Tries(node, trace, at) if tries else _NO_TRIES:
+                    if may_await and isinstance(node, AsyncNode):
+                        action = await node._run_async(shared)
+                    elif self._in_thread is not None and _splits(node):
+                        prepared = node.prep(shared)
+                        executed = await self._in_thread(node._exec, prepared)
+                        action = node.post(shared, prepared, executed)
+                    else:
+                        action = node._run(shared)
         except BaseException as error:
             trace.fail(at, error, self._clock())
             raise
@@ -261,11 +266,13 @@ class Walker:
 
 _new = object.__new__
 _PLAIN, _AWAITED = 1, 2
-"""What is known of a node class: it copies plainly; it is an async node and no flow."""
+"""What is known of a node class: it copies plainly; it is an async node, no flow, has no fallback."""
+
+_NO_TRIES = contextlib.nullcontext()
 
 
 def _traits(kind: type) -> int:
-    awaited = issubclass(kind, AsyncNode) and not issubclass(kind, Flow)
+    awaited = issubclass(kind, AsyncNode) and not issubclass(kind, Flow) and not falls_back(kind)
     return _PLAIN * _copies_plainly(kind) + _AWAITED * awaited
 
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import time
 
-from pocketflow import AsyncFlow, AsyncNode
+from pocketflow import AsyncFlow, AsyncNode, Node
 
 import flowmagic
 from flowmagic.notebook.detail import detail_of
@@ -180,6 +180,26 @@ def test_everything_is_bounded():
     row = {f"key{i}" * 100: "x" * 100_000 for i in range(500)}
     run = flowmagic.run_batch(Loud(), [row])
     assert len(str(detail_of(run.records, 0))) < 70_000
+
+
+def test_what_a_node_copy_tried_by_itself_is_said_in_words():
+    """Retries and fallbacks, in singular and plural; nothing where there was none."""
+
+    class Tries(Node):
+        def prep(self, shared):
+            self.left = list(self.params["fails"])
+
+        def exec(self, prepared):
+            if self.left and self.left.pop():
+                raise ValueError
+
+        def exec_fallback(self, prepared, error):
+            return None
+
+    rows = [{"fails": fails} for fails in ([], [1], [1] * 2, [1] * 3)]
+    run = flowmagic.run_batch(Tries(max_retries=3), rows)
+    words = [detail_of(run.records, index)["copies"][0]["tries"] for index in range(4)]
+    assert words == ["", "1 retry", "2 retries", "2 retries, fallback"]
 
 
 def test_many_node_copies_are_cut_and_said():

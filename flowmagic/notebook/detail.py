@@ -149,9 +149,20 @@ def _copies(
                 "seconds": None if each.ended is None else each.ended - each.started,
                 "action": None if each.action is None else brief(each.action, _VALUE, secrets),
                 "error": "" if each.error is None else error_text(each.error, secrets, 1_000),
+                "tries": _tries(each),
             }
         )
     return details
+
+
+def _tries(copy: NodeCopy) -> str:
+    """Return in words what a node copy tried by itself; empty if nothing."""
+    parts = []
+    if copy.retries:
+        parts.append(f"{copy.retries:,} {'retry' if copy.retries == 1 else 'retries'}")
+    if copy.fallbacks:
+        parts.append("fallback" if copy.fallbacks == 1 else f"{copy.fallbacks:,} fallbacks")
+    return ", ".join(parts)
 
 
 def _params(

@@ -165,7 +165,8 @@ export class Opened {
       element("span", "fm-quiet fm-num", {}, `${position + 1}`),
       element("span", "fm-node", {}, copy.node),
       element("span", "fm-quiet fm-num", {}, times),
-      element("span", copy.error ? "fm-action fm-bad" : "fm-action", {}, ended));
+      element("span", copy.error ? "fm-action fm-bad" : "fm-action", {}, ended),
+      ...(copy.tries ? [element("span", "fm-quiet", {}, copy.tries)] : []));
     const params = receivedParts(copies, position, (...parts) => this.fold(...parts), `same-${position}${attempt}`);
     const part = element("section", "fm-copy", { "aria-label": `Node copy ${position + 1}: ${copy.node}` }, head, ...params);
     if (copy.depth) part.style.marginInlineStart = `${Math.min(copy.depth, 6) * 14}px`;

@@ -22,7 +22,7 @@
  * @typedef {{key: string, value: string, mark: string, source: string,
  *   unread: boolean}} ParamDetail
  * @typedef {{node: string, depth: number, before: number | null, params: ParamDetail[],
- *   started: number, seconds: number | null, action: string | null, error: string}} CopyDetail
+ *   started: number, seconds: number | null, action: string | null, error: string, tries: string}} CopyDetail
  * @typedef {{number: number, status: string, started: number, seconds: number, error: string,
  *   copies: CopyDetail[], note: string, output: string}} AttemptDetail
  * @typedef {{index: number, status: string, attempts: number, started: number | null,
