@@ -244,7 +244,7 @@ _BUILT_IN: dict[str, Callable[[Any], Any]] = {
     "$complex": lambda parts: complex(*parts),
     "$decimal": decimal.Decimal,
     "$uuid": uuid.UUID,
-    "$path": pathlib.PurePath,
+    "$path": pathlib.Path,
     "$dict": lambda pairs: {_value(key): _value(each) for key, each in pairs},
     "$numpy": _scalar,
     "$array": _array,

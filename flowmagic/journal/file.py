@@ -55,7 +55,6 @@ CREATE TABLE instances (
     restored TEXT,
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID;
-CREATE INDEX by_key ON instances (key, status);
 """
 
 
@@ -111,7 +110,9 @@ def _checked(path: Any) -> pathlib.Path:
 def _prepare(
     connection: sqlite3.Connection, place: pathlib.Path, *, existed: bool, write: bool, full: bool
 ) -> None:
-    if write:
+    if not write:
+        _read_what_is_there(connection)
+    else:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
         if not existed or _is_empty(connection):
@@ -127,6 +128,17 @@ def _prepare(
             f"{str(place)!r} was written by a later flowmagic (version {version} of its tables; "
             f"this one knows {VERSION}). Upgrade: pip install -U jupyter-flowmagic"
         )
+
+
+def _read_what_is_there(connection: sqlite3.Connection) -> None:
+    """See that a file which was cut off can be read up to there."""
+    try:
+        connection.execute("PRAGMA user_version")
+    except sqlite3.DatabaseError as error:
+        if "malformed" not in str(error):
+            raise
+        # The one switch that has SQLite not insist on the length of the file.
+        connection.execute("PRAGMA writable_schema=ON")
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:

@@ -169,7 +169,8 @@ class BatchFlowMagics(Magics):
                 raise UsageError("The params come from --file, so the cell's body must be empty: #")
             return _file(asked.file)
         if given is NOTHING:
-            if not has_own_prep(flow):
+            resumes = asked.run.journal is not None and asked.run.journal.resume
+            if not has_own_prep(flow) and not resumes:
                 raise UsageError(
                     f"The cell has no param list, and {type(flow).__name__} has no prep of its own "
                     'to give one. Write it into the cell: [{"user_id": 1}, {"user_id": 2}]'
