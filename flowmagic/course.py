@@ -299,6 +299,8 @@ class Course:
         except GeneratorExit:
             # The loop was closed around us, and nothing more may be awaited.
             self._outcome = RunStatus.CANCELLED
+            if self.journal is not None:
+                self._write_end(self.journal)
             self._end()
             raise
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run

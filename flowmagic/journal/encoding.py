@@ -91,7 +91,11 @@ def encoded(value: Any, secrets: AbstractSet[str] | None = None) -> str:
     plain = _plain(value, "", 0)
     if secrets is not None:
         plain = _veiled(plain, secrets)
-    return json.dumps(plain, ensure_ascii=True, separators=(",", ":"))
+    return as_json(plain)
+
+
+# Made once: `json.dumps` would make one for each value. What `_plain` gives has no circles.
+as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 def _veiled(plain: Any, secrets: AbstractSet[str]) -> Any:

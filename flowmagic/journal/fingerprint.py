@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from pocketflow import BaseNode, Flow
 
 from ..showing import MASK, is_secret, secrets_of
-from .encoding import Unwritable, encoded
+from .encoding import Unwritable, as_json, encoded
 from .secrecy import veiled
 from .sources import functions_of, is_stock, source_of
 
@@ -151,4 +151,4 @@ def key_of_params(secret: bytes, params: Mapping[Any, Any]) -> str | None:
         return None
     except Exception:  # noqa: BLE001 - somebody's object
         return None
-    return hmac.new(secret, json.dumps(pairs).encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.digest(secret, as_json(pairs).encode(), "sha256").hex()[:32]

@@ -21,13 +21,13 @@ from ..records import FAILED, Records, Restored
 from ..retunes import Retune
 from ..showing import secrets_of, traceback_text
 from .definitions import definitions_of
-from .encoding import Unwritable, encoded
+from .encoding import Unwritable, as_json, encoded
 from .file import key_of, open_file
 from .fingerprint import fingerprint, key_of_params, kinds_of, parts_of
 from .given import options_kept, options_written, shared_kept
 from .past import Past
 from .rows import Row, Rows
-from .writer import Writer
+from .writer import Statement, Writer
 
 if TYPE_CHECKING:
     from ..options import Options  # which holds a JournalOptions itself
@@ -64,6 +64,7 @@ class Recording:
         """What the user is to know: values that could not be written, and what follows."""
         self._records = records
         self._loop = loop
+        self._together: list[tuple[Statement, tuple[Any, ...]]] = []
         self._sent = 0
         self._due = 0
         """How many statements had been sent with the last one that is to be waited for."""
@@ -105,8 +106,7 @@ class Recording:
         self._secrets = kept
         """Those of the flow, to be masked in all that is written; None: none are."""
         self._put(
-            "INSERT INTO runs (id, flow, fingerprint, sources, options, base, began, status)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, 'running')",
+            _NEW_RUN,
             self.id,
             name,
             fingerprint(parts(masks=True)),
@@ -115,6 +115,7 @@ class Recording:
             self._written(dict(flow.params), kept)[0],
             time.time(),
         )
+        self._hand_over()  # at once: runs are numbered in the order in which they are written
 
     @property
     def trouble(self) -> str:
@@ -137,14 +138,25 @@ class Recording:
         self._sent = self._due = 0
         return Writer(self.options.path, full=self.options.full, told=self._told)
 
-    def _put(self, sql: str, *values: Any) -> None:
-        self._sent += 1
+    def _put(self, statement: Statement, *values: Any) -> None:
+        self._send(statement, values)
         self._due = self._sent
-        self._writer.put(sql, *values)
+
+    def _send(self, statement: Statement, values: tuple[Any, ...]) -> None:
+        self._sent += 1
+        if not self._together:
+            self._loop.call_soon(self._hand_over)
+        self._together.append((statement, values))
+
+    def _hand_over(self) -> None:
+        """Give the writer what has come together in this turn of the loop: to wake it takes time."""
+        together, self._together = self._together, []
+        if together:
+            self._writer.put(together)
 
     def knows_total(self) -> None:
         """Begin to write down the rows: their number is known."""
-        self._put("UPDATE runs SET total = ? WHERE id = ?", self._records.total, self.id)
+        self._put(Statement("UPDATE runs SET total = ? WHERE id = ?"), self._records.total, self.id)
         self._rows.begin()
 
     def starts(self, index: int) -> None:
@@ -162,9 +174,8 @@ class Recording:
 
     def _write_rows(self, rows: list[tuple[int, Row]]) -> None:
         # Not waited for: no slot depends on a row that has not started.
-        self._sent += len(rows)
         for index, row in rows:
-            self._writer.put(_PENDING, self.id, index, row.key or "", row.params)
+            self._send(_PENDING, (self.id, index, row.key or "", row.params))
 
     def _secrets_with(self, params: Mapping[Any, Any]) -> frozenset[str] | None:
         if self._secrets is None:
@@ -200,15 +211,12 @@ class Recording:
             writes,
             None if restored is None else json.dumps([restored.run, restored.position]),
         )
-        row = self._rows.held(index)
-        if row is None:
-            self._put(_ENDED, *ended, self.id, index)
-        else:
-            self._put(_WHOLE, self.id, index, row.key or "", row.params, *ended)
+        row = self._rows.held(index) or _IN_THE_FILE
+        self._put(_ENDED, self.id, index, row.key or "", row.params, *ended)
 
     def _copies(self, each: Instance, secrets: Any) -> str:
         params = each.params
-        return json.dumps(
+        return as_json(
             [
                 [
                     copy.node,
@@ -267,12 +275,14 @@ class Recording:
     def reopen(self) -> None:
         """Go on writing: the run has been taken up again."""
         self._writer = self._new_writer()
-        self._put("UPDATE runs SET status = 'running' WHERE id = ?", self.id)
+        self._put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
 
     def ended(self, status: str, seconds: float, retunes: list[Retune]) -> None:
         """Write down how the run has ended."""
         self._put(
-            "UPDATE runs SET status = ?, seconds = ?, total = ?, retunes = ? WHERE id = ?",
+            Statement(
+                "UPDATE runs SET status = ?, seconds = ?, total = ?, retunes = ? WHERE id = ?"
+            ),
             status,
             seconds,
             self._records.total,
@@ -282,11 +292,14 @@ class Recording:
 
     def retuned(self, latest: Retune) -> None:
         """Write down what the limits were changed to, for a run that may never end."""
-        self._put("UPDATE runs SET retunes = ? WHERE id = ?", json.dumps([latest]), self.id)
+        self._put(
+            Statement("UPDATE runs SET retunes = ? WHERE id = ?"), json.dumps([latest]), self.id
+        )
 
     def close(self) -> None:
         """Write what is left and let the file go."""
         self._rows.close()
+        self._hand_over()
         self._writer.end()
         if self._past is not None:
             self._past.close()
@@ -305,15 +318,25 @@ class Recording:
         return self._past.take(key) if key else None
 
 
-_PENDING = (
-    "INSERT OR IGNORE INTO instances (run, position, key, params, status, attempts)"
-    " VALUES (?, ?, ?, ?, 'pending', 0)"
+_PENDING = Statement(
+    "INSERT OR IGNORE INTO instances (run, position, key, params, status, attempts) VALUES",
+    "(?, ?, ?, ?, 'pending', 0)",
 )
-_ENDED = (
-    "UPDATE instances SET status = ?, attempts = ?, started = ?, ended = ?, copies = ?, result = ?,"
-    " unwritten = ?, error = ?, output = ?, writes = ?, restored = ? WHERE run = ? AND position = ?"
+_ENDED = Statement(
+    "INSERT INTO instances VALUES",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    # Of a row that is in the file, key and params are those that it had before it ran.
+    "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status,"
+    " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
+    " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
+    " error = excluded.error, output = excluded.output, writes = excluded.writes,"
+    " restored = excluded.restored",
 )
-_WHOLE = "INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_NEW_RUN = Statement(
+    "INSERT INTO runs (id, flow, fingerprint, sources, options, base, began, status) VALUES",
+    "(?, ?, ?, ?, ?, ?, ?, 'running')",
+)
+_IN_THE_FILE = Row(None, None)
 
 
 def _drawn_by(batch: Batch | None) -> str:
