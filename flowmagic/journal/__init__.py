@@ -5,7 +5,8 @@
 the secrets (`secrecy`). `encoding` says which form values have.
 
 `reading` opens a journal to look at its runs (`written`: their instances), `comparing` says what
-changed between two, `script` makes a Python script of one, of `definitions` and `literals`.
+changed between two, `listing` lists them, `tables` makes a table of one, and `script` a Python script
+(of `definitions` and `literals`).
 """
 
 from __future__ import annotations

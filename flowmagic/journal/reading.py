@@ -18,6 +18,7 @@ from .encoding import decoded
 from .file import key_of, open_file
 from .fingerprint import Part, key_of_params, parts_of
 from .given import Written
+from .listing import listed
 from .past import runs_of
 from .script import script_of
 from .tables import Tables
@@ -246,10 +247,7 @@ class Journal:
         self.close()
 
     def __repr__(self) -> str:
-        runs = self.runs
-        lines = [f"<journal {str(self.path)!r}: {len(runs)} runs>"]
-        lines += [f"  {run!r}" for run in runs[-20:]]
-        return "\n".join(lines)
+        return listed(self.path, self.runs)
 
 
 def open_journal(path: str | os.PathLike[str]) -> Journal:

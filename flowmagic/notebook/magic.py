@@ -236,7 +236,7 @@ class BatchFlowMagics(Magics):
     def _line(self, asked: Line) -> None:
         if asked.flow is None:
             if asked.run.journal is not None:
-                print(_past(asked.run.journal.path))  # noqa: T201 - ditto
+                print(_past(asked.run.journal.path), "\n\nthis kernel:", sep="")  # noqa: T201 - ditto
             print(self._table())  # noqa: T201 - a table is what was asked for
             return
         flow = self._flow(asked)

@@ -362,7 +362,7 @@ def test_a_journal_keeps_runs_and_the_next_one_takes_over_what_succeeded(shell, 
     assert [each.restored for each in shell["run"].instances] == [1, None]
     listed = shell.run(f"%batchflow --journal {journal}").text
     assert "2 runs" in listed
-    assert "finished: 1 failed, 1 succeeded" in listed
+    assert "finished   2: 1 succeeded, 1 failed" in listed
     shell.run(f"%config BatchFlowMagics.journal = {journal}")
     shell.run("%%batchflow flow\n[{'n': 2}]")
     assert "3 runs" in shell.run("%batchflow").text
