@@ -369,6 +369,16 @@ def test_a_journal_keeps_runs_and_the_next_one_takes_over_what_succeeded(shell, 
     shell.run("%config BatchFlowMagics.journal = ''")
 
 
+def test_a_cell_without_a_param_list_goes_on_with_that_of_the_journal(shell, tmp_path):
+    """With --resume; without, it has none."""
+    cell = f"%%batchflow flow --journal {tmp_path / 'runs'} -o run\n"
+    shell.run(f"{cell}[{{'n': 1}}, {{'n': 13}}]")
+    assert "has no param list" in shell.run(f"{cell}#").text
+    assert shell.run(cell.replace("-o run", "--resume -o run") + "#").success
+    assert [each.params["n"] for each in shell["run"].instances] == [1, 13]
+    assert [each.restored for each in shell["run"].instances] == [1, None]
+
+
 def test_a_flow_that_has_changed_since_is_told_in_one_line(shell, tmp_path):
     """And nothing runs until the user has decided."""
     path = tmp_path / "runs"
