@@ -90,14 +90,28 @@ def encoded(value: Any, secrets: AbstractSet[str] | None = None) -> str:
     Raises:
         Unwritable: it holds something that has no form here; the message says what, and where.
     """
-    plain = _plain(value, "", 0)
-    if secrets is not None:
-        plain = _veiled(plain, secrets)
-    return as_json(plain)
+    return text_of(plain_of(value), secrets)
+
+
+def plain_of(value: Any) -> Any:
+    """Return a value made of what JSON has.
+
+    Raises:
+        Unwritable: as `encoded`.
+    """
+    return _plain(value, "", 0)
+
+
+def text_of(plain: Any, secrets: AbstractSet[str] | None) -> str:
+    """Return what `plain_of` gave as text; secrets as for `encoded`."""
+    return as_json(plain if secrets is None else _veiled(plain, secrets))
 
 
 # Made once: `json.dumps` would make one for each value. What `_plain` gives has no circles.
 as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+as_sorted_json = json.JSONEncoder(
+    separators=(",", ":"), check_circular=False, sort_keys=True
+).encode
 
 
 def _veiled(plain: Any, secrets: AbstractSet[str]) -> Any:

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 from pocketflow import BaseNode, Flow
 
 from ..showing import MASK, is_secret, secrets_of
-from .encoding import Unwritable, as_json, encoded
+from .encoding import as_sorted_json, encoded, plain_of
 from .secrecy import veiled
 from .sources import functions_of, is_stock, source_of
 
@@ -145,10 +145,14 @@ def differences(before: list[Part], now: list[Part]) -> list[str]:
 def key_of_params(secret: bytes, params: Mapping[Any, Any]) -> str | None:
     """Return what is equal for rows with the same merged params; None if they cannot be written."""
     try:
-        # By key: the order in which somebody wrote them makes no difference to a flow.
-        pairs = sorted((encoded(key), encoded(value)) for key, value in params.items())
-    except Unwritable:
-        return None
+        return key_of_plain(secret, plain_of(dict(params)))
     except Exception:  # noqa: BLE001 - somebody's object
         return None
-    return hmac.digest(secret, as_json(pairs).encode(), "sha256").hex()[:32]
+
+
+def key_of_plain(secret: bytes, plain: Any) -> str:
+    """Return the same for params that are made of what JSON has."""
+    # Sorted: the order in which somebody wrote them makes no difference to a flow.
+    if list(plain) == ["$dict"]:
+        plain = {"$dict": sorted(plain["$dict"], key=as_sorted_json)}
+    return hmac.digest(secret, as_sorted_json(plain).encode(), "sha256").hex()[:32]

@@ -21,9 +21,9 @@ from ..records import FAILED, Records, Restored
 from ..retunes import Retune
 from ..showing import secrets_of, traceback_text
 from .definitions import definitions_of
-from .encoding import Unwritable, as_json, encoded
+from .encoding import Unwritable, as_json, encoded, plain_of, text_of
 from .file import key_of, open_file
-from .fingerprint import fingerprint, key_of_params, kinds_of, parts_of
+from .fingerprint import fingerprint, key_of_plain, kinds_of, parts_of
 from .given import options_kept, options_written, shared_kept
 from .past import Past
 from .rows import Row, Rows
@@ -164,13 +164,16 @@ class Recording:
         self._rows.starts(index)
 
     def _row(self, params: Mapping[Any, Any]) -> Row:
-        key = key_of_params(self._key, params)
-        if key is None:
+        try:
+            plain = plain_of(params)
+        except Exception as error:  # noqa: BLE001 - somebody's object
+            why = str(error) if isinstance(error, Unwritable) else type(error).__name__
             self._say(
                 "Some params have no form in a journal: resuming cannot recognise their rows, and "
-                "runs them again."
+                f"runs them again. {why}"
             )
-        return Row(key, self._written(params, self._secrets_with(params))[0])
+            return _NO_ROW
+        return Row(key_of_plain(self._key, plain), text_of(plain, self._secrets_with(params)))
 
     def _write_rows(self, rows: list[tuple[int, Row]]) -> None:
         # Not waited for: no slot depends on a row that has not started.
@@ -336,7 +339,7 @@ _NEW_RUN = Statement(
     "INSERT INTO runs (id, flow, fingerprint, sources, options, base, began, status) VALUES",
     "(?, ?, ?, ?, ?, ?, ?, 'running')",
 )
-_IN_THE_FILE = Row(None, None)
+_NO_ROW = _IN_THE_FILE = Row(None, None)
 
 
 def _drawn_by(batch: Batch | None) -> str:

@@ -16,6 +16,7 @@ from ..records import PENDING, Records
 
 _SLICE = 0.001  # seconds of the loop's time at once,
 _SHARE = 0.25  # and this share of it in the long run
+_TOGETHER = 500  # rows to be written at once: to wake the writer for each slice would be felt
 
 
 class Row(NamedTuple):
@@ -50,7 +51,9 @@ class Rows:
         self._all = 0
         """How many rows are known in advance."""
         self._next = 0
-        """Which of them is the next one to be written."""
+        """Which of them is the next one to be taken down."""
+        self._taken: list[tuple[int, Row]] = []
+        """Those that were taken down and wait for others to be written with."""
         self._held: dict[int, Row] = {}
         """Rows that are to be written with their instance."""
         self._timer: asyncio.TimerHandle | None = None
@@ -64,6 +67,8 @@ class Rows:
         """Take down a row that is about to start, if that was not done already."""
         while self._next <= index < self._all:
             self._slice()
+        if self._taken and self._taken[0][0] <= index:
+            self._flush()
         if index >= self._all and index not in self._held and not self._records.history.get(index):
             row = self._read(self._records.merged(index))
             self._held[index] = row
@@ -80,10 +85,11 @@ class Rows:
         return self._held.pop(index, None)
 
     async def all(self) -> None:
-        """Take down all that are left, in slices."""
+        """Take down all that are left, in slices, and have them written."""
         while self._next < self._all:
             self._slice()
             await asyncio.sleep(0)
+        self._flush()
 
     def close(self) -> None:
         """Take down no more."""
@@ -101,15 +107,19 @@ class Rows:
 
     def _slice(self) -> None:
         until = time.perf_counter() + _SLICE
-        rows = []
         while self._next < self._all:
             index = self._next
             row = self._read(self._records.merged(index))
-            rows.append((index, row))
+            self._taken.append((index, row))
             if self._keys is not None and self._records.status[index] == PENDING:
                 self._keys[index] = row.key
             self._next += 1
             if time.perf_counter() > until:
                 break
-        if rows:
-            self._write(rows)
+        if len(self._taken) >= _TOGETHER or self._next == self._all:
+            self._flush()
+
+    def _flush(self) -> None:
+        taken, self._taken = self._taken, []
+        if taken:
+            self._write(taken)

@@ -64,8 +64,9 @@ def test_a_long_list_is_written_in_slices_while_the_run_goes_on(tmp_path, monkey
         lambda self, given: (slices.append(len(given)), write(self, given)),
     )  # fmt: skip
     monkeypatch.setattr(rows, "_SHARE", 1)
+    monkeypatch.setattr(rows, "_TOGETHER", 10)
     asyncio.run(stopped(tmp_path / "j", batch(100), after=1))
-    assert max(slices) <= 6
+    assert max(slices) <= 10 + 6
     assert sum(slices) == len(open_journal(tmp_path / "j")[-1].params) == 100
 
 
