@@ -144,9 +144,11 @@ class Recording:
 
     def _send(self, statement: Statement, values: tuple[Any, ...]) -> None:
         self._sent += 1
-        if not self._together:
-            self._loop.call_soon(self._hand_over)
         self._together.append((statement, values))
+        if self._loop.is_closed():
+            self._hand_over()
+        elif len(self._together) == 1:
+            self._loop.call_soon(self._hand_over)
 
     def _hand_over(self) -> None:
         """Give the writer what has come together in this turn of the loop: to wake it takes time."""

@@ -327,3 +327,36 @@ def test_a_clock_that_jumps_back_changes_no_order(tmp_path, monkeypatch):
     assert (latest.number, latest[0].params) == (2, {"i": 2})
     assert latest.began.year == 1970
     assert latest[0].seconds >= 0
+
+
+def test_a_loop_that_was_closed_around_a_run_leaves_what_ended_in_the_file(tmp_path):
+    """Without a word of a closed loop; the rest is to run again."""
+
+    class Wait(AsyncNode):
+        async def exec_async(self, prepared):
+            if self.params["i"]:
+                await asyncio.sleep(100)
+
+    loop = asyncio.new_event_loop()
+
+    async def started():
+        run = flowmagic.batchflow(
+            AsyncFlow(start=Wait()), [{"i": 0}, {"i": 1}, {"i": 2}], limit=2, journal=tmp_path / "j"
+        )
+        while run.counts.running < 2 or not run.counts.succeeded:
+            await asyncio.sleep(0)
+        return run
+
+    run = loop.run_until_complete(started())
+    tasks = asyncio.all_tasks(loop)
+    loop.close()
+    for task in tasks:
+        task.get_coro().close()
+        task._log_destroy_pending = False
+    run.journal.join(20)
+    (written,) = open_journal(tmp_path / "j")
+    assert written.status == "cancelled"
+    first, *others = [each.status for each in written]
+    assert first == "succeeded"
+    assert {"cancelled", "pending"}.issuperset(others)
+    assert [each.params["i"] for each in written] == [0, 1, 2]

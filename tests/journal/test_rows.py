@@ -50,6 +50,10 @@ def test_rows_that_never_started_are_in_the_file(tmp_path):
         None, 0, [], "", "",
     )  # fmt: skip
     assert repr(run).endswith(f"{run.counts['pending']} pending>")
+    flowmagic.run_batch(AsyncFlow(start=Ask()), journal=tmp_path / "j", resume=True)
+    changed = open_journal(tmp_path / "j").compare(1, 2)
+    assert changed.alike == ended
+    assert all(each.what.startswith("pending, now") for each in changed)
 
 
 def test_a_long_list_is_written_in_slices_while_the_run_goes_on(tmp_path, monkeypatch):
