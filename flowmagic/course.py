@@ -20,7 +20,7 @@ from .adaptive import Aimd
 from .engines.local import LocalEngine
 from .errors import from_users_frame
 from .feed import Feed
-from .journal.recording import Recording, options_kept
+from .journal.recording import Recording
 from .lagwatch import LagWatch
 from .limits import Limiter, Limits
 from .options import Options
@@ -85,13 +85,13 @@ class Course:
         self.began = clock()
         self.ended_after: float | None = None
         """Seconds from the beginning to the end; None before it."""
-        self.records = Records(flow.params, self.began, options.keep)
+        self.records = Records(flow.params, self.began, options.kept)
         if options.capture:
             self.records.outputs = Outputs(self.records.status)
         self.journal = (
             None
             if options.journal is None
-            else Recording(options.journal, flow, self.records, loop, kept_to=options_kept(options))
+            else Recording(flow, self.records, loop, options=options, shared=shared, batch=batch)
         )
         """Where the run is written down; None: nowhere."""
         # A loop whose time is not the world's cannot be told to be late.
@@ -175,6 +175,8 @@ class Course:
     def _keep_to(self, limits: Limits, by: By) -> None:
         self._limiter.limits = limits
         self.retunes.note(self.clock() - self.began, limits, by)
+        if by == "user" and self.journal is not None and not self.ended:
+            self.journal.retuned(self.retunes.kept()[-1])
         self._engine.resize(limits.concurrency)
         self._on_limits(limits)
 
@@ -297,6 +299,8 @@ class Course:
         except GeneratorExit:
             # The loop was closed around us, and nothing more may be awaited.
             self._outcome = RunStatus.CANCELLED
+            if self.journal is not None:
+                self._write_end(self.journal)
             self._end()
             raise
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
@@ -304,6 +308,8 @@ class Course:
         await self._close_source()
         if self.journal is not None:
             # First: an instance that is said to have ended is on disk.
+            with contextlib.suppress(asyncio.CancelledError):
+                await self.journal.all_rows()
             self._write_end(self.journal)
             with contextlib.suppress(asyncio.CancelledError):
                 await self.journal.settled()

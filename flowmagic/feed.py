@@ -80,6 +80,8 @@ class Feed:
         self.needs_prepare = batch.is_async or self._journal is not None
         if batch.rows is not None:
             self._records.load(batch.rows)
+            if self._journal is not None:
+                self._journal.knows_total()
 
     def retry(self, indices: list[int]) -> None:
         """Put ended rows before all others again."""
@@ -195,6 +197,8 @@ class Feed:
                 self._next = index + 1
             if records.status[index] == PENDING:  # else it was cancelled while it waited
                 break
+        if self._journal is not None:
+            self._journal.starts(index)
         row, base = records.rows[index], records.base
         params = make({**base, **row} if base else row)
         params.reading, params.writes = self._nothing_read, 0

@@ -7,7 +7,7 @@ from typing import Any
 
 from .adaptive import Adaptive
 from .errors import JournalError, LimitError, found
-from .journal.recording import JournalOptions
+from .journal.given import JournalOptions
 from .limits import Limits, check_seconds
 from .recovery import ErrorBudget, Retries
 from .sharing import Sharing
@@ -43,6 +43,11 @@ class Options:
     capture: bool = False
     journal: JournalOptions | None = None
     sharing: Sharing = field(default_factory=Sharing)
+
+    @property
+    def kept(self) -> int:
+        """How many rows are kept in full: at least the last one, if that is to be written down."""
+        return self.keep if self.journal is None else max(1, self.keep)
 
     @classmethod
     def of(

@@ -10,6 +10,7 @@ of its instance (an error message, say), it is masked there too. The node gets t
 
 from __future__ import annotations
 
+import functools
 import itertools
 import re
 import reprlib
@@ -55,11 +56,19 @@ def is_secret(key: object, value: object = "") -> bool:
     """
     if not isinstance(key, str):
         return False
+    named, named_also_for_a_number = _named_secret(str(key))
+    if value is None or isinstance(value, (bool, int, float)):
+        return value is not None and named_also_for_a_number
+    return named
+
+
+@functools.lru_cache(maxsize=1_024)  # the rows of a batch have the same keys
+def _named_secret(key: str) -> tuple[bool, bool]:
+    """Whether a name is a secret's; and whether it is one also for a number."""
     words = [word.lower() for word in _WORDS.findall(key)]
     named = _SECRET_WORDS.intersection(words)
-    if value is None or isinstance(value, (bool, int, float)):
-        return value is not None and bool(named & {"password", "passwd", "pwd", "secret"})
-    return bool(named) or any(pair in _SECRET_PAIRS for pair in itertools.pairwise(words))
+    pairs = any(pair in _SECRET_PAIRS for pair in itertools.pairwise(words))
+    return bool(named) or pairs, bool(named & {"password", "passwd", "pwd", "secret"})
 
 
 def _plain_repr(value: object, kind: type) -> bool:
@@ -186,6 +195,10 @@ def secrets_of(value: object, depth: int = 4) -> set[str]:
     return set(_secrets(value, depth))
 
 
+_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
+"""Of what holds no secret under a key; most values are of it."""
+
+
 def _secrets(value: object, depth: int) -> Iterator[str]:
     if depth < 0:
         return
@@ -198,14 +211,14 @@ def _secrets(value: object, depth: int) -> Iterator[str]:
     else:
         return
     for key, each in items:
-        if is_secret(key, each):
+        if key is not None and is_secret(key, each):
             text = each.decode("utf-8", "replace") if isinstance(each, bytes) else each
             text = text if isinstance(text, str) else brief(text)
             if len(text) >= _SHORTEST:
                 yield text
                 # "Bearer sk-…" may be quoted without its first word.
                 yield from (word for word in text.split() if len(word) > 2 * _SHORTEST)
-        else:
+        elif type(each) not in _PLAIN:
             yield from _secrets(each, depth - 1)
 
 

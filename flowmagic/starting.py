@@ -10,6 +10,7 @@ from . import graph
 from .batchrun import BatchRun, join, running_loop
 from .errors import NoRunningLoopError
 from .journal import open_journal
+from .journal.reading import rows_to_resume
 from .limits import Limits
 from .options import KEEP, Options
 from .params import BatchLike, as_batch
@@ -111,14 +112,20 @@ def resume(
 
     Args:
         path: of the journal, to which this run is written too.
-        params: the batch; its rows may stand in another order, and there may be others.
+        params: the batch; its rows may stand in another order, and there may be others. None: that
+            of the latest run of this flow, as the journal has it; where the flow's own prep gave it,
+            prep is called again.
         anyway: also if the flow has changed since.
         options: those of `batchflow`.
 
     Raises:
-        JournalError: there is no such journal, or the flow has changed.
+        JournalError: there is no such journal, the flow has changed, or the journal does not have
+            the params as they were.
     """
-    open_journal(path).close()
+    if params is None:
+        params = rows_to_resume(path, flow, anyway=anyway)
+    else:
+        open_journal(path).close()
     return batchflow(flow, params, journal=path, resume="anyway" if anyway else True, **options)
 
 
@@ -130,12 +137,22 @@ def start(flow: Any, params: BatchLike | None, *, shared: Any, options: Options)
             "batchflow() needs a running event loop, and there is none. In a script write "
             "flowmagic.run_batch(...), with the same arguments."
         )
+    if params is None and not graph.has_own_prep(flow):
+        params = _rows_of_journal(flow, options)
     if params is None:
         graph.check_own_prep(flow)
         batch = None
     else:
         batch = as_batch(params)
     return BatchRun(flow, batch, shared={} if shared is None else shared, options=options)
+
+
+def _rows_of_journal(flow: Any, options: Options) -> BatchLike | None:
+    """Return the rows of the run that is to go on; None if none is."""
+    if options.journal is None or not options.journal.resume:
+        return None
+    path, anyway = options.journal.path, options.journal.resume == "anyway"
+    return rows_to_resume(path, flow, anyway=anyway)
 
 
 def run_batch(flow: Any, params: BatchLike | None = None, **options: Any) -> BatchRun:

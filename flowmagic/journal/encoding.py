@@ -8,10 +8,12 @@ A value that JSON has is written as JSON. Any other becomes an object with one k
     {"$float": "nan"}                       also "inf" and "-inf"
     {"$complex": [re, im]}, {"$decimal": "1.10"}, {"$uuid": "..."}, {"$path": "..."}
     {"$dict": [[key, value], ...]}          a dict with keys that are no strings, or that begin with $
-    {"$numpy": ["float32", 0.5]}            a numpy scalar
+    {"$numpy": ["float32", 0.5]}            a numpy scalar; a datetime64 as its number
     {"$array": ["float32", [2, 3], "..."]}  a numpy array: type, shape, base64 of its bytes
     {"$dataclass": ["Answer", {...}]}       also $model for pydantic; read as a dict of its fields
     {"$enum": ["Colour", value]}            read as its value
+
+A Timestamp of pandas is written as a datetime, to the microsecond; NaT and NA as null.
 
 A class's name never leads to the class when a file is read: whoever wants objects back registers the
 class with `register`.
@@ -88,10 +90,28 @@ def encoded(value: Any, secrets: AbstractSet[str] | None = None) -> str:
     Raises:
         Unwritable: it holds something that has no form here; the message says what, and where.
     """
-    plain = _plain(value, "", 0)
-    if secrets is not None:
-        plain = _veiled(plain, secrets)
-    return json.dumps(plain, ensure_ascii=True, separators=(",", ":"))
+    return text_of(plain_of(value), secrets)
+
+
+def plain_of(value: Any) -> Any:
+    """Return a value made of what JSON has.
+
+    Raises:
+        Unwritable: as `encoded`.
+    """
+    return _plain(value, "", 0)
+
+
+def text_of(plain: Any, secrets: AbstractSet[str] | None) -> str:
+    """Return what `plain_of` gave as text; secrets as for `encoded`."""
+    return as_json(plain if secrets is None else _veiled(plain, secrets))
+
+
+# Made once: `json.dumps` would make one for each value. What `_plain` gives has no circles.
+as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
+as_sorted_json = json.JSONEncoder(
+    separators=(",", ":"), check_circular=False, sort_keys=True
+).encode
 
 
 def _veiled(plain: Any, secrets: AbstractSet[str]) -> Any:
@@ -180,15 +200,20 @@ def _tagged(value: Any, kind: type, path: str, depth: int) -> Any:  # noqa: C901
         fields = {each.name: getattr(value, each.name) for each in dataclasses.fields(value)}
         return {"$dataclass": [kind.__name__, inner(fields)]}
     numpy = sys.modules.get("numpy")
-    if numpy is not None and isinstance(value, numpy.generic) and value.dtype.kind in "biufcSU":
-        return {"$numpy": [value.dtype.str, inner(value.item())]}
-    if numpy is not None and kind is numpy.ndarray and value.dtype.kind in "biufc":
+    if numpy is not None and isinstance(value, numpy.generic) and value.dtype.kind in "biufcSUmM":
+        plain = value.astype("int64") if value.dtype.kind in "mM" else value
+        return {"$numpy": [value.dtype.str, inner(plain.item())]}
+    if numpy is not None and kind is numpy.ndarray and value.dtype.kind in "biufcmM":
         data = base64.b64encode(numpy.ascontiguousarray(value).tobytes()).decode()
         return {"$array": [value.dtype.str, list(value.shape), data]}
     if hasattr(kind, "model_dump") and hasattr(kind, "model_fields"):
         return {"$model": [kind.__name__, inner(value.model_dump())]}
-    # Subclasses of what JSON has are written as what they are a kind of.
+    if _is_missing(value):
+        return None
+    # Subclasses of what there is a form for are written as what they are a kind of.
     base: Any
+    if isinstance(value, dt.datetime):  # a Timestamp of pandas, for one
+        return {"$datetime": dt.datetime.isoformat(value)}
     for base in (str, int, float, dict, list):
         if isinstance(value, base):
             return _plain(base(value), path, depth + 1)
@@ -197,6 +222,12 @@ def _tagged(value: Any, kind: type, path: str, depth: int) -> Any:  # noqa: C901
         f"{where} of class {kind.__module__}.{kind.__qualname__}, which a journal has no form for. "
         f"Write flowmagic.journal.register({kind.__name__}, write, read) to give it one."
     )
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is what a DataFrame of pandas has where there is nothing."""
+    pandas = sys.modules.get("pandas")
+    return pandas is not None and (value is pandas.NaT or value is pandas.NA)
 
 
 def _value(plain: Any) -> Any:
@@ -228,7 +259,11 @@ def _array(content: list[Any]) -> Any:
 def _scalar(content: list[Any]) -> Any:
     kind, value = content
     numpy = sys.modules.get("numpy")
-    return value if numpy is None else numpy.dtype(kind).type(value)
+    if numpy is None:
+        return value
+    if numpy.dtype(kind).kind in "mM":
+        return numpy.int64(value).astype(kind)
+    return numpy.dtype(kind).type(value)
 
 
 _BUILT_IN: dict[str, Callable[[Any], Any]] = {
@@ -244,7 +279,7 @@ _BUILT_IN: dict[str, Callable[[Any], Any]] = {
     "$complex": lambda parts: complex(*parts),
     "$decimal": decimal.Decimal,
     "$uuid": uuid.UUID,
-    "$path": pathlib.PurePath,
+    "$path": pathlib.Path,
     "$dict": lambda pairs: {_value(key): _value(each) for key, each in pairs},
     "$numpy": _scalar,
     "$array": _array,

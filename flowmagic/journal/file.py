@@ -5,10 +5,13 @@ A process that is killed leaves it whole: what was committed stays. Only its own
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import secrets
 import sqlite3
+import time
+from collections.abc import Iterator
 from typing import Any
 
 from ..errors import JournalError, found
@@ -20,6 +23,7 @@ _APPLICATION = (
     0x666C6F77  # "flow", in the header of the file: what tells a journal from other databases
 )
 _PATIENCE = 10.0  # seconds to wait for another kernel that writes
+_AGAIN = 0.01  # seconds between two attempts where SQLite does not wait by itself
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB);
@@ -55,7 +59,6 @@ CREATE TABLE instances (
     restored TEXT,
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID;
-CREATE INDEX by_key ON instances (key, status);
 """
 
 
@@ -74,23 +77,77 @@ def open_file(path: Any, *, write: bool, full: bool = False) -> sqlite3.Connecti
     if not existed and not write:
         raise JournalError(f"There is no journal {str(place)!r}.")
     try:
-        if not existed:
-            os.close(os.open(place, os.O_CREAT | os.O_RDWR, 0o600))
-        connection = sqlite3.connect(
-            place if write else f"{place.absolute().as_uri()}?mode=ro",
-            timeout=_PATIENCE,
-            isolation_level=None,
-            check_same_thread=False,
-            uri=not write,
-        )
-        try:
-            _prepare(connection, place, existed=existed, write=write, full=full)
-        except BaseException:
-            connection.close()
-            raise
+        if write:
+            return _opened(place, existed=existed, full=full)
+        return _opened_to_read(place)
     except (OSError, sqlite3.Error) as error:
         raise JournalError(_reason(place, error, write=write)) from None
+
+
+def _opened(place: pathlib.Path, *, existed: bool, full: bool) -> sqlite3.Connection:
+    if not existed:
+        os.close(os.open(place, os.O_CREAT | os.O_RDWR, 0o600))
+        place.chmod(0o600)  # it may have been there, empty
+    connection = _connected(str(place.absolute()))
+    with _closed_if_refused(connection):
+        _use_wal(connection)
+        connection.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
+        if not existed or _is_empty(connection):
+            _make(connection)
+        _check(connection, place)
     return connection
+
+
+def _opened_to_read(place: pathlib.Path) -> sqlite3.Connection:
+    address = f"{place.absolute().as_uri()}?mode=ro"
+    connection = _connected(address)
+    try:
+        with _closed_if_refused(connection):
+            _read_what_is_there(connection)
+            _check(connection, place)
+    except sqlite3.OperationalError:
+        # To read it, SQLite makes files beside it; where it cannot (a read-only disk), it reads what
+        # nobody writes to meanwhile, which is so if no such file is there.
+        if place.with_name(f"{place.name}-wal").exists():
+            raise
+        connection = _connected(f"{address}&immutable=1")
+        with _closed_if_refused(connection):
+            _read_what_is_there(connection)
+            _check(connection, place)
+    return connection
+
+
+def _connected(address: str) -> sqlite3.Connection:
+    return sqlite3.connect(
+        address,
+        timeout=_PATIENCE,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=address.startswith("file:"),
+    )
+
+
+@contextlib.contextmanager
+def _closed_if_refused(connection: sqlite3.Connection) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        connection.close()
+        raise
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            # SQLite has no patience here, and another kernel may be making the same journal.
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN)
+        else:
+            return
 
 
 def _checked(path: Any) -> pathlib.Path:
@@ -108,14 +165,7 @@ def _checked(path: Any) -> pathlib.Path:
     return place
 
 
-def _prepare(
-    connection: sqlite3.Connection, place: pathlib.Path, *, existed: bool, write: bool, full: bool
-) -> None:
-    if write:
-        connection.execute("PRAGMA journal_mode=WAL")
-        connection.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
-        if not existed or _is_empty(connection):
-            _make(connection)
+def _check(connection: sqlite3.Connection, place: pathlib.Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     if application != _APPLICATION:
@@ -127,6 +177,17 @@ def _prepare(
             f"{str(place)!r} was written by a later flowmagic (version {version} of its tables; "
             f"this one knows {VERSION}). Upgrade: pip install -U jupyter-flowmagic"
         )
+
+
+def _read_what_is_there(connection: sqlite3.Connection) -> None:
+    """See that a file which was cut off can be read up to there."""
+    try:
+        connection.execute("PRAGMA user_version")
+    except sqlite3.DatabaseError as error:
+        if "malformed" not in str(error):
+            raise
+        # The one switch that has SQLite not insist on the length of the file.
+        connection.execute("PRAGMA writable_schema=ON")
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import inspect
 import json
+import types
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from pocketflow import BaseNode, Flow
 
-from .encoding import Unwritable, encoded
+from ..showing import MASK, is_secret, secrets_of
+from .encoding import as_sorted_json, encoded, plain_of
+from .secrecy import veiled
+from .sources import functions_of, is_stock, source_of
 
 _MOST_NODES = 1_000
 _OWN = ("successors", "params", "start_node")
@@ -29,22 +32,33 @@ class Part(NamedTuple):
     wiring: str
 
 
-def parts_of(flow: Any) -> list[Part]:
-    """Return the parts of a flow, in the order in which they are reached."""
-    numbers = {id(node): number for number, node in enumerate(_nodes(flow))}
+def parts_of(flow: Any, secrets: set[str], *, masks: bool = True) -> list[Part]:
+    """Return the parts of a flow, in the order in which they are reached.
+
+    Args:
+        secrets: to which those found in sources and attributes are added.
+        masks: whether they are masked.
+    """
+    nodes = list(_nodes(flow))
+    numbers = {id(node): number for number, node in enumerate(nodes)}
+    for node in nodes:
+        secrets |= secrets_of(_attributes(node))
     return [
         Part(
             type(node).__qualname__,
-            _source(type(node)),
-            _text(
+            _source(type(node), secrets, masks=masks),
+            json.dumps(
                 [
                     {str(action): numbers.get(id(to)) for action, to in node.successors.items()},
                     numbers.get(id(getattr(node, "start_node", None))),
-                    _attributes(node),
+                    {
+                        name: _text(name, value, secrets if masks else None)
+                        for name, value in _attributes(node).items()
+                    },
                 ]
             ),
         )
-        for node in _nodes(flow)
+        for node in nodes
     ]
 
 
@@ -67,28 +81,47 @@ def _nodes(flow: Any) -> Iterator[Any]:
         todo.extend(node.successors.values())
 
 
-def _attributes(node: Any) -> dict[str, str]:
-    return {name: _text(value) for name, value in sorted(vars(node).items()) if name not in _OWN}
+def _attributes(node: Any) -> dict[str, Any]:
+    return {name: value for name, value in sorted(vars(node).items()) if name not in _OWN}
 
 
-def _text(value: Any) -> str:
+def _text(name: str, value: Any, secrets: set[str] | None) -> str:
+    if secrets is not None and is_secret(name, value):
+        return encoded(MASK)
     try:
-        return encoded(value)
+        return encoded(value, secrets)
     except Exception:  # noqa: BLE001 - a client, a lock, somebody's object: its class has to do
         return type(value).__qualname__
 
 
-def _source(kind: type) -> str:
-    """Return the source of a class and of those it inherits from, down to PocketFlow's."""
+def _source(kind: type, secrets: set[str], *, masks: bool) -> str:
+    """Return the source of a class and of those it inherits from, without PocketFlow's."""
     texts = []
     for each in kind.__mro__:
-        if each.__module__.partition(".")[0] in ("pocketflow", "builtins", "flowmagic"):
-            break
-        try:
-            texts.append(inspect.getsource(each))
-        except (OSError, TypeError):
-            texts.append(each.__qualname__)
+        if is_stock(each):
+            continue
+        source = source_of(each)
+        hidden = veiled(source, secrets)
+        texts.append((hidden if masks else source) or _compiled(each))
     return "\n".join(texts)
+
+
+def _compiled(kind: type) -> str:
+    """Return what is different for two classes that do different things, where no source is known."""
+    marks = [f"{each.__qualname__} {_mark(each.__code__)}" for each in functions_of(kind)]
+    return "\n".join([kind.__qualname__, *marks])
+
+
+def _mark(code: types.CodeType) -> str:
+    inner = [
+        _mark(each)
+        if isinstance(each, types.CodeType)
+        # Whose order is another one in each process.
+        else repr(sorted(map(repr, each)) if isinstance(each, frozenset) else each)
+        for each in code.co_consts
+    ]
+    made = repr((code.co_code, code.co_names, code.co_varnames, inner))
+    return hashlib.sha256(made.encode("utf-8", "replace")).hexdigest()[:16]
 
 
 def fingerprint(parts: list[Part]) -> str:
@@ -112,10 +145,14 @@ def differences(before: list[Part], now: list[Part]) -> list[str]:
 def key_of_params(secret: bytes, params: Mapping[Any, Any]) -> str | None:
     """Return what is equal for rows with the same merged params; None if they cannot be written."""
     try:
-        # By key: the order in which somebody wrote them makes no difference to a flow.
-        pairs = sorted((encoded(key), encoded(value)) for key, value in params.items())
-    except Unwritable:
-        return None
+        return key_of_plain(secret, plain_of(dict(params)))
     except Exception:  # noqa: BLE001 - somebody's object
         return None
-    return hmac.new(secret, json.dumps(pairs).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def key_of_plain(secret: bytes, plain: Any) -> str:
+    """Return the same for params that are made of what JSON has."""
+    # Sorted: the order in which somebody wrote them makes no difference to a flow.
+    if list(plain) == ["$dict"]:
+        plain = {"$dict": sorted(plain["$dict"], key=as_sorted_json)}
+    return hmac.digest(secret, as_sorted_json(plain).encode(), "sha256").hex()[:32]

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import csv
+import functools
 import json
 import os
 import pathlib
@@ -12,20 +11,36 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from ..errors import JournalError, MissingExtraError, found
+from ..errors import JournalError, found
+from ..showing import MASK
 from .comparing import Comparison, compare
-from .file import open_file
-from .fingerprint import Part
+from .encoding import decoded
+from .file import key_of, open_file
+from .fingerprint import Part, key_of_params, parts_of
+from .given import Written
+from .listing import listed
+from .past import runs_of
 from .script import script_of
+from .tables import Tables
 from .written import JournalInstance, read_instance
 
 _INSTANCES = (
     "SELECT position, params, status, attempts, started, ended, copies, result, unwritten,"
     " error, output, writes, restored FROM instances"
 )
+_STATUSES = ("succeeded", "failed", "cancelled", "pending")
+
+_NOTHING: dict[str, Any] = {
+    "imports": [],
+    "definitions": [],
+    "written": {},
+    "shared": [],
+    "drawn by": "list",
+}
+"""What a run has of which nothing was written down."""
 
 
-class JournalRun:
+class JournalRun(Tables):
     """One run of a journal.
 
     Attributes:
@@ -34,33 +49,91 @@ class JournalRun:
         began: when, in local time.
         status: how it ended; "running": it has not, or its kernel died.
         seconds: how long it took; None if it has not ended.
-        total: number of rows; None if it has not ended.
-        options: what it was given, as `batchflow` takes it.
-        retunes: seconds, limit, per minute and by whom, of each change of its limits.
+        total: number of rows; None where a generator had not given them all.
+        options: what it was given, as `batchflow` takes it; of a function, its name.
+        drawn_by: where its rows came from: "list", "generator", or the flow's own "prep".
+        retunes: seconds, limit, per minute and by whom, of each change of its limits; until the run
+            has ended, the latest one that was made by hand.
     """
 
     def __init__(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> None:
         self._connection = connection
-        (self.number, self._id, self.flow, self.fingerprint, sources, options, began) = row[:7]
-        self.status, self.seconds, self.total, retunes = row[7:]
+        self.number, self._id, self.flow, self.fingerprint, sources, options, base, began, *rest = (
+            row
+        )
+        self.status, self.seconds, self.total, retunes = rest
         self.began = datetime.fromtimestamp(began, timezone.utc).astimezone()
-        written = json.loads(sources)
-        self.parts = [Part(*each) for each in written["parts"]]
-        self.needs: list[str] = written["needs"]
-        """Lines of Python that define what the nodes use besides themselves, as far as it is known."""
-        self.options: dict[str, Any] = json.loads(options)
+        kept = {**_NOTHING, **json.loads(sources)}
+        self.parts = [Part(*each) for each in kept["parts"]]
+        self.imports: list[str] = kept["imports"]
+        self.definitions: list[str] = kept["definitions"]
+        """What its nodes use of the notebook, and they themselves, as they were written."""
+        self.written = {name: Written(*each) for name, each in kept["written"].items()}
+        """Options that are no plain values, as Python."""
+        self.shared: list[tuple[str, str]] = [tuple(each) for each in kept["shared"]]
+        """The shared store before the run: an entry as text, and the class of a value left out."""
+        self.drawn_by: str = kept["drawn by"]
+        self.options: dict[str, Any] = decoded(options)
+        self.base: dict[Any, Any] = {} if base is None else decoded(base)
+        """The flow's own params."""
         self.retunes: list[list[Any]] = json.loads(retunes) if retunes else []
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many of the instances that were written down are in each status."""
+        """How many of the rows that were written down are in each status."""
         counted = "SELECT status, count(*) FROM instances WHERE run = ? GROUP BY status"
-        return dict(_rows(self._connection, counted, self._id))
+        found = dict(_rows(self._connection, counted, self._id))
+        return {status: found[status] for status in _STATUSES if status in found}
 
     @property
     def instances(self) -> list[JournalInstance]:
-        """The instances that have ended, in the order of the params."""
+        """The instances in the order of the params; those that had not ended are pending."""
         return list(self)
+
+    @property
+    def params(self) -> list[Any]:
+        """The params of all rows that were written down; None for one that has no form in a journal."""
+        asked = "SELECT params FROM instances WHERE run = ? ORDER BY position"
+        rows = _rows(self._connection, asked, self._id)
+        return [None if text is None else decoded(text) for (text,) in rows]
+
+    def batch(self) -> list[dict[Any, Any]]:
+        """Return the params of all rows, for a run that is to go on without them being given again.
+
+        Raises:
+            JournalError: they are not all there, or not as they were (a masked secret, an object
+                that a journal keeps as something else).
+        """
+        why = self._lacks_rows()
+        if why:
+            raise JournalError(
+                f"The params of run {self.number} cannot be taken from the journal: {why}. "
+                "Give them: flowmagic.resume(path, flow, params)."
+            )
+        return self.params
+
+    def _lacks_rows(self) -> str:
+        if self.drawn_by == "generator":
+            return "they came from a generator, and only rows that were drawn are there"
+        secret = key_of(self._connection)
+        asked = "SELECT position, key, params FROM instances WHERE run = ? ORDER BY position"
+        there = 0
+        for position, key, text in _rows(self._connection, asked, self._id):
+            there += 1
+            if text is None:
+                return f"row {position} has no form in a journal"
+            if key_of_params(secret, decoded(text)) != key:
+                what = (
+                    "a secret in it was masked"
+                    if MASK in decoded(text).values()
+                    else (
+                        "it holds a secret that was masked, or an object that is kept as another one"
+                    )
+                )
+                return f"row {position} is not there as it was: {what}"
+        if self.total is None or there < self.total:
+            return f"{there} of {self.total or '?'} rows had been written when its kernel died"
+        return ""
 
     def __iter__(self) -> Iterator[JournalInstance]:
         ordered = f"{_INSTANCES} WHERE run = ? ORDER BY position"
@@ -72,66 +145,6 @@ class JournalRun:
         if row is None:
             raise IndexError(f"Of instance {index} nothing was written in run {self.number}.")
         return read_instance(row)
-
-    def rows(self) -> list[dict[str, Any]]:
-        """Return the instances as flat dicts: the params, then what became of them."""
-        return [_flat(each) for each in self]
-
-    def to_frame(self) -> Any:
-        """Return the instances as a pandas DataFrame, a row for each.
-
-        Raises:
-            MissingExtraError: pandas is not installed.
-        """
-        try:
-            import pandas as pd  # noqa: PLC0415 - optional
-        except ImportError:
-            raise MissingExtraError(
-                "to_frame() needs pandas. Install it with: pip install pandas"
-            ) from None
-        return pd.DataFrame(self.rows())
-
-    def to_jsonl(self, path: str | os.PathLike[str]) -> pathlib.Path:
-        """Write an instance per line, as JSON; values that JSON lacks as their text."""
-        place = pathlib.Path(path)
-        with place.open("w", encoding="utf-8") as file:
-            for row in self.rows():
-                file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
-        return place
-
-    def to_csv(self, path: str | os.PathLike[str]) -> pathlib.Path:
-        """Write an instance per line, as CSV; what is no number or text as JSON."""
-        place, rows = pathlib.Path(path), self.rows()
-        names = list(dict.fromkeys(name for row in rows for name in row))
-        with place.open("w", encoding="utf-8", newline="") as file:
-            table = csv.writer(file)
-            table.writerow(names)
-            for row in rows:
-                table.writerow([_cell(row.get(name)) for name in names])
-        return place
-
-    def to_parquet(self, path: str | os.PathLike[str]) -> pathlib.Path:
-        """Write the instances as Parquet, with polars or pandas; mixed columns become text.
-
-        Raises:
-            MissingExtraError: neither polars nor pandas with pyarrow is installed.
-        """
-        place, rows = pathlib.Path(path), _even(self.rows())
-        with contextlib.suppress(ImportError):
-            import polars as pl  # noqa: PLC0415 - optional
-
-            pl.DataFrame(rows, infer_schema_length=None).write_parquet(place)
-            return place
-        try:
-            import pandas as pd  # noqa: PLC0415 - optional
-
-            pd.DataFrame(rows).to_parquet(place)
-        except ImportError:
-            raise MissingExtraError(
-                "to_parquet() needs polars, or pandas with pyarrow. "
-                "Install one with: pip install polars"
-            ) from None
-        return place
 
     def to_script(self, path: str | os.PathLike[str] | None = None) -> str:
         """Return a Python script that runs this again without a notebook, with the limits it ended with.
@@ -151,11 +164,12 @@ class JournalRun:
         return sum(self.counts.values())
 
     def __repr__(self) -> str:
-        counts = (
-            ", ".join(f"{n} {status}" for status, n in self.counts.items()) or "nothing written"
-        )
+        try:
+            counts = ", ".join(f"{n} {status}" for status, n in self.counts.items())
+        except JournalError:
+            counts = "damaged"
         when = f"{self.began:%Y-%m-%d %H:%M:%S}"
-        return f"<run {self.number} of {self.flow}, {when}, {self.status}: {counts}>"
+        return f"<run {self.number} of {self.flow}, {when}, {self.status}: {counts or 'nothing written'}>"
 
 
 class Journal:
@@ -173,10 +187,15 @@ class Journal:
         """All runs, oldest first."""
         rows = _rows(
             self._connection,
-            "SELECT number, id, flow, fingerprint, sources, options, began, status, seconds, total,"
-            " retunes FROM runs ORDER BY number",
+            "SELECT number, id, flow, fingerprint, sources, options, base, began, status, seconds,"
+            " total, retunes FROM runs ORDER BY number",
         )
-        return [JournalRun(self._connection, row) for row in rows]
+        try:
+            return [JournalRun(self._connection, row) for row in rows]
+        except (KeyError, TypeError, ValueError) as error:
+            raise JournalError(
+                f"The journal is damaged, and its runs cannot be listed ({error})."
+            ) from None
 
     def __getitem__(self, number: int) -> JournalRun:
         runs = self.runs
@@ -195,6 +214,19 @@ class Journal:
 
     def __iter__(self) -> Iterator[JournalRun]:
         return iter(self.runs)
+
+    def runs_of(self, flow: Any, *, anyway: bool = False) -> list[int]:
+        """Return the numbers of the runs of a flow, oldest first.
+
+        Args:
+            anyway: also of those in which it was another one than it is now.
+
+        Raises:
+            JournalError: it has changed since the last of them.
+        """
+        parts = functools.partial(parts_of, flow, set())
+        name = type(flow).__name__
+        return [number for number, _ in runs_of(self._connection, name, parts, anyway=anyway)]
 
     def compare(self, before: int, after: int) -> Comparison:
         """Return what changed between two runs, by their numbers: rows are matched by their params.
@@ -215,10 +247,7 @@ class Journal:
         self.close()
 
     def __repr__(self) -> str:
-        runs = self.runs
-        lines = [f"<journal {str(self.path)!r}: {len(runs)} runs>"]
-        lines += [f"  {run!r}" for run in runs[-20:]]
-        return "\n".join(lines)
+        return listed(self.path, self.runs)
 
 
 def open_journal(path: str | os.PathLike[str]) -> Journal:
@@ -232,52 +261,37 @@ def open_journal(path: str | os.PathLike[str]) -> Journal:
     return Journal(path)
 
 
+def rows_to_resume(path: Any, flow: Any, *, anyway: bool) -> list[dict[Any, Any]] | None:
+    """Return the params of the latest run of a flow; None if the flow's own prep gave them.
+
+    Args:
+        path: of the journal.
+        anyway: also if the flow was another one then.
+
+    Raises:
+        JournalError: there is none, the flow has changed, or the params are not there as they were.
+    """
+    with open_journal(path) as journal:
+        numbers = journal.runs_of(flow, anyway=anyway)
+        if not numbers:
+            raise JournalError(
+                f"There is no run of {type(flow).__name__} in {str(path)!r} to go on with. "
+                "Give the params: flowmagic.resume(path, flow, params)."
+            )
+        run = journal[numbers[-1]]
+        return None if run.drawn_by == "prep" else run.batch()
+
+
 def _rows(connection: sqlite3.Connection, sql: str, *values: Any) -> Iterator[Any]:
     """Give the rows that a question has, as far as they can be read."""
     try:
-        yield from connection.execute(sql, values)
+        for row in connection.execute(sql, values):  # noqa: UP028 - that would close the cursor too
+            yield row
+    except sqlite3.ProgrammingError:
+        raise JournalError(
+            "This journal was closed. Open it again: flowmagic.open_journal(path)."
+        ) from None
     except sqlite3.DatabaseError as error:
         raise JournalError(
             f"The journal is damaged, and no more of this can be read ({error})."
         ) from None
-
-
-def _flat(each: JournalInstance) -> dict[str, Any]:
-    ours = {
-        "status": each.status,
-        "seconds": each.seconds,
-        "attempts": each.attempts,
-        "result": each.result,
-        "error": None if each.error is None else f"{each.error['type']}: {each.error['text']}",
-        "restored": None if each.restored is None else each.restored[0],
-    }
-    params = {str(key): value for key, value in (each.params or {}).items()}
-    # As `BatchRun.to_frame` does: a param of the same name keeps it.
-    return {
-        "index": each.index,
-        **params,
-        **{f"{name}_" if name in params else name: value for name, value in ours.items()},
-    }
-
-
-def _cell(value: Any) -> Any:
-    """Return a value as one cell of a table holds it."""
-    if value is None or isinstance(value, (str, int, float)):
-        return value
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def _even(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Make each column of one kind: what is mixed, or no plain value, becomes text."""
-    names = list(dict.fromkeys(name for row in rows for name in row))
-    kinds = {name: {type(row[name]) for row in rows if row.get(name) is not None} for name in names}
-    plain: tuple[set[type], ...] = ({str}, {int}, {float}, {bool}, {int, float}, set())
-    return [
-        {
-            name: row.get(name)
-            if kinds[name] in plain or row.get(name) is None
-            else str(_cell(row[name]))
-            for name in names
-        }
-        for row in rows
-    ]

@@ -8,24 +8,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import json
-import sqlite3
 import time
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import JournalError, found
 from ..instances import Instance
+from ..params import Batch
 from ..records import FAILED, Records, Restored
 from ..retunes import Retune
 from ..showing import secrets_of, traceback_text
-from .encoding import Unwritable, decoded, encoded
+from .definitions import definitions_of
+from .encoding import Unwritable, as_json, encoded, plain_of, text_of
 from .file import key_of, open_file
-from .fingerprint import Part, differences, fingerprint, key_of_params, kinds_of, parts_of
-from .script import needs_of
-from .writer import Writer
+from .fingerprint import fingerprint, key_of_plain, kinds_of, parts_of
+from .given import options_kept, options_written, shared_kept
+from .past import Past
+from .rows import Row, Rows
+from .writer import Statement, Writer
 
 if TYPE_CHECKING:
     from ..options import Options  # which holds a JournalOptions itself
@@ -33,33 +35,13 @@ if TYPE_CHECKING:
 _OUTPUT = 64_000  # characters
 
 
-@dataclass(frozen=True)
-class JournalOptions:
-    """What a run keeps, and where.
-
-    Attributes:
-        path: of the file; made if there is none.
-        resume: whether rows that succeeded in an earlier run of the same flow are not run again;
-            "anyway": also if the flow has changed since.
-        full: whether each write waits until the disk has it, so that it outlives a loss of power.
-        secrets: whether secrets are written as they are.
-    """
-
-    path: Any
-    resume: Any = False
-    full: bool = False
-    secrets: bool = False
-
-    def __post_init__(self) -> None:
-        if self.resume not in (True, False, "anyway"):
-            raise JournalError(
-                f"resume is {found(self.resume)}. Write resume=True, or resume='anyway' if the flow "
-                "has changed."
-            )
-
-
 class Recording:
     """Writes one run down, on the run's loop.
+
+    Args:
+        options: of the run; those of its journal are among them.
+        shared: the store that the instances share.
+        batch: None if the flow's own prep is to give it.
 
     Raises:
         JournalError: the journal cannot be written, or the flow is another one than that to resume.
@@ -67,42 +49,73 @@ class Recording:
 
     def __init__(
         self,
-        options: JournalOptions,
         flow: Any,
         records: Records,
         loop: asyncio.AbstractEventLoop,
         *,
-        kept_to: Mapping[str, Any],
+        options: Options,
+        shared: Any,
+        batch: Batch | None,
     ) -> None:
-        self.options = options
+        assert options.journal is not None
+        self.options = options.journal
         self.id = uuid.uuid4().hex
         self.said: list[str] = []
         """What the user is to know: values that could not be written, and what follows."""
         self._records = records
         self._loop = loop
+        self._together: list[tuple[Statement, tuple[Any, ...]]] = []
         self._sent = 0
+        self._due = 0
+        """How many statements had been sent with the last one that is to be waited for."""
         self._waiters: list[asyncio.Future[None]] = []
-        self._past: dict[str, list[tuple[int, str, int]]] = {}
-        self._reader: sqlite3.Connection | None = None
-        parts = parts_of(flow)
+        masks = not self.options.secrets
+        secrets: set[str] = secrets_of(shared)
+        parts = functools.partial(parts_of, flow, secrets)
         # Opened and looked through here and now: what is wrong with it keeps the run from starting.
-        with contextlib.closing(open_file(options.path, write=True)) as connection:
+        with contextlib.closing(open_file(self.options.path, write=True)) as connection:
             self._key = key_of(connection)
-            if options.resume:
-                self._find_past(connection, type(flow).__name__, parts)
-        if self._past:
-            self._reader = open_file(options.path, write=False)
+        name = type(flow).__name__
+        self._past: Past | None = None
+        if self.options.resume:
+            self._past = Past(
+                self.options.path,
+                name,
+                parts,
+                anyway=self.options.resume == "anyway",
+                say=self._say,
+            )
+        self._rows = Rows(
+            records, loop, read=self._row, write=self._write_rows, keeps_keys=bool(self._past)
+        )
         self._writer = self._new_writer()
+        written, used = options_written(options)
+        imports, definitions = definitions_of(
+            [*kinds_of(flow), *used], secrets=secrets, masks=masks
+        )
+        kept = frozenset(secrets) if masks else None
+        sources = {
+            "parts": parts(masks=masks),
+            "imports": imports,
+            "definitions": definitions,
+            "written": written,
+            "shared": shared_kept(shared, kept),
+            "drawn by": _drawn_by(batch),
+            "secrets": self.options.secrets,
+        }
+        self._secrets = kept
+        """Those of the flow, to be masked in all that is written; None: none are."""
         self._put(
-            "INSERT INTO runs (id, flow, fingerprint, sources, options, began, status)"
-            " VALUES (?, ?, ?, ?, ?, ?, 'running')",
+            _NEW_RUN,
             self.id,
-            type(flow).__name__,
-            fingerprint(parts),
-            json.dumps({"parts": parts, "needs": needs_of(kinds_of(flow))}),
-            json.dumps(dict(kept_to), default=str),
+            name,
+            fingerprint(parts(masks=True)),
+            json.dumps(sources),
+            self._written(options_kept(options), kept)[0] or "{}",
+            self._written(dict(flow.params), kept)[0],
             time.time(),
         )
+        self._hand_over()  # at once: runs are numbered in the order in which they are written
 
     @property
     def trouble(self) -> str:
@@ -122,19 +135,63 @@ class Recording:
     # Writing
 
     def _new_writer(self) -> Writer:
-        self._sent = 0
+        self._sent = self._due = 0
         return Writer(self.options.path, full=self.options.full, told=self._told)
 
-    def _put(self, sql: str, *values: Any) -> None:
+    def _put(self, statement: Statement, *values: Any) -> None:
+        self._send(statement, values)
+        self._due = self._sent
+
+    def _send(self, statement: Statement, values: tuple[Any, ...]) -> None:
         self._sent += 1
-        self._writer.put(sql, *values)
+        self._together.append((statement, values))
+        if self._loop.is_closed():
+            self._hand_over()
+        elif len(self._together) == 1:
+            self._loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Give the writer what has come together in this turn of the loop: to wake it takes time."""
+        together, self._together = self._together, []
+        if together:
+            self._writer.put(together)
+
+    def knows_total(self) -> None:
+        """Begin to write down the rows: their number is known."""
+        self._put(Statement("UPDATE runs SET total = ? WHERE id = ?"), self._records.total, self.id)
+        self._rows.begin()
+
+    def starts(self, index: int) -> None:
+        """Take down a row that is about to start."""
+        self._rows.starts(index)
+
+    def _row(self, params: Mapping[Any, Any]) -> Row:
+        try:
+            plain = plain_of(params)
+        except Exception as error:  # noqa: BLE001 - somebody's object
+            why = str(error) if isinstance(error, Unwritable) else type(error).__name__
+            self._say(
+                "Some params have no form in a journal: resuming cannot recognise their rows, and "
+                f"runs them again. {why}"
+            )
+            return _NO_ROW
+        return Row(key_of_plain(self._key, plain), text_of(plain, self._secrets_with(params)))
+
+    def _write_rows(self, rows: list[tuple[int, Row]]) -> None:
+        # Not waited for: no slot depends on a row that has not started.
+        for index, row in rows:
+            self._send(_PENDING, (self.id, index, row.key or "", row.params))
+
+    def _secrets_with(self, params: Mapping[Any, Any]) -> frozenset[str] | None:
+        if self._secrets is None:
+            return None
+        found = secrets_of(params)
+        return self._secrets.union(found) if found else self._secrets
 
     def note(self, index: int) -> None:
         """Write down how an instance has ended."""
         each = Instance(self._records, index)
-        params = each.params
-        key = key_of_params(self._key, params)
-        secrets = None if self.options.secrets else secrets_of(params)
+        secrets = self._secrets_with(each.params)
         restored = self._records.restored.get(index)
         error = each.error
         result, unwritten = None, ""
@@ -145,13 +202,8 @@ class Recording:
             writes, why = self._written(each.writes, secrets)
             if why:  # without them nothing could be restored: the row is to run again
                 result, unwritten = None, why
-        shown = frozenset() if secrets is None else secrets
-        self._put(
-            "INSERT OR REPLACE INTO instances VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            self.id,
-            index,
-            key or "",
-            self._written(params, secrets)[0],
+        output = each.output
+        ended = (
             str(each.status),
             each.attempts,
             each.started,
@@ -159,29 +211,17 @@ class Recording:
             self._copies(each, secrets),
             result,
             unwritten,
-            None
-            if error is None
-            else encoded(
-                {
-                    "type": type(error).__name__,
-                    "text": _text(error)[:10_000],
-                    "traceback": traceback_text(error, shown),
-                },
-                secrets,
-            ),
-            encoded(each.output[-_OUTPUT:], secrets),
+            None if error is None else encoded(_error(error, secrets or frozenset()), secrets),
+            encoded(output[-_OUTPUT:], secrets) if output else None,
             writes,
             None if restored is None else json.dumps([restored.run, restored.position]),
         )
-        if key is None:
-            self._say(
-                "Some params have no form in a journal: resuming cannot recognise their rows, and "
-                "runs them again."
-            )
+        row = self._rows.held(index) or _IN_THE_FILE
+        self._put(_ENDED, self.id, index, row.key or "", row.params, *ended)
 
     def _copies(self, each: Instance, secrets: Any) -> str:
         params = each.params
-        return json.dumps(
+        return as_json(
             [
                 [
                     copy.node,
@@ -211,13 +251,18 @@ class Recording:
         if text not in self.said and len(self.said) < 20:  # noqa: PLR2004 - enough to read
             self.said.append(text)
 
+    async def all_rows(self) -> None:
+        """Take down the rows that were not yet."""
+        await self._rows.all()
+
     async def settled(self) -> None:
-        """Wait until all that was noted is on disk, or cannot be written for now."""
-        while self._writer.written < self._sent and not self._writer.trouble:
+        """Wait until all that was noted before is on disk, or cannot be written for now."""
+        due = self._due
+        while self._writer.written < due and not self._writer.trouble:
             future = self._loop.create_future()
             self._waiters.append(future)
             # Once more: it may have been written while the waiter was being put in.
-            if self._writer.written >= self._sent or self._writer.trouble:
+            if self._writer.written >= due or self._writer.trouble:
                 self._wake()
             await future
 
@@ -235,12 +280,14 @@ class Recording:
     def reopen(self) -> None:
         """Go on writing: the run has been taken up again."""
         self._writer = self._new_writer()
-        self._put("UPDATE runs SET status = 'running' WHERE id = ?", self.id)
+        self._put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
 
     def ended(self, status: str, seconds: float, retunes: list[Retune]) -> None:
         """Write down how the run has ended."""
         self._put(
-            "UPDATE runs SET status = ?, seconds = ?, total = ?, retunes = ? WHERE id = ?",
+            Statement(
+                "UPDATE runs SET status = ?, seconds = ?, total = ?, retunes = ? WHERE id = ?"
+            ),
             status,
             seconds,
             self._records.total,
@@ -248,12 +295,19 @@ class Recording:
             self.id,
         )
 
+    def retuned(self, latest: Retune) -> None:
+        """Write down what the limits were changed to, for a run that may never end."""
+        self._put(
+            Statement("UPDATE runs SET retunes = ? WHERE id = ?"), json.dumps([latest]), self.id
+        )
+
     def close(self) -> None:
         """Write what is left and let the file go."""
+        self._rows.close()
+        self._hand_over()
         self._writer.end()
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        if self._past is not None:
+            self._past.close()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait, after the end, until all is written or given up."""
@@ -261,52 +315,48 @@ class Recording:
 
     # Resuming
 
-    def _find_past(self, connection: sqlite3.Connection, name: str, parts: list[Part]) -> None:
-        """Note which rows have succeeded, of all runs of this flow in the file."""
-        runs = connection.execute(
-            "SELECT number, id, fingerprint, sources FROM runs WHERE flow = ? ORDER BY number",
-            (name,),
-        ).fetchall()
-        mark = fingerprint(parts)
-        same = [run for run in runs if run[2] == mark or self.options.resume == "anyway"]
-        if runs and not same:
-            number, _, _, sources = runs[-1]
-            changed = differences([Part(*each) for each in json.loads(sources)["parts"]], parts)
-            raise JournalError(
-                f"{name} is not the flow that run {number} of this journal ran: "
-                f"{', '.join(changed) or 'something of it has changed'}. Write resume='anyway' to take "
-                "over its results all the same, or leave resume out to run all rows."
-            )
-        for number, run, _, _ in same:
-            for key, position in connection.execute(
-                "SELECT key, position FROM instances WHERE run = ? AND status = 'succeeded'"
-                " AND key != '' AND result IS NOT NULL AND restored IS NULL",
-                (run,),
-            ):
-                self._past.setdefault(key, []).append((number, run, position))
-
     def restore(self, index: int) -> Restored | None:
-        """Return what an earlier run has left of a row; None: it has to run.
-
-        A row that stands in the batch twice needs two that succeeded.
-        """
-        if self._reader is None:
+        """Return what an earlier run has left of a row; None: it has to run."""
+        if not self._past:
             return None
-        key = key_of_params(self._key, self._records.merged(index))
-        left = self._past.get(key or "")
-        while left:
-            number, run, position = left.pop()
-            row = self._reader.execute(
-                "SELECT result, writes FROM instances WHERE run = ? AND position = ?",
-                (run, position),
-            ).fetchone()
-            try:
-                restored = Restored(number, position, decoded(row[0]), row[1] and decoded(row[1]))
-            except JournalError as error:
-                self._say(f"Row {position} of run {number} cannot be restored: {error}")
-                continue
-            return restored
-        return None
+        key = self._rows.key(index)
+        return self._past.take(key) if key else None
+
+
+_PENDING = Statement(
+    "INSERT OR IGNORE INTO instances (run, position, key, params, status, attempts) VALUES",
+    "(?, ?, ?, ?, 'pending', 0)",
+)
+_ENDED = Statement(
+    "INSERT INTO instances VALUES",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    # Of a row that is in the file, key and params are those that it had before it ran.
+    "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status,"
+    " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
+    " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
+    " error = excluded.error, output = excluded.output, writes = excluded.writes,"
+    " restored = excluded.restored",
+)
+_NEW_RUN = Statement(
+    "INSERT INTO runs (id, flow, fingerprint, sources, options, base, began, status) VALUES",
+    "(?, ?, ?, ?, ?, ?, ?, 'running')",
+)
+_NO_ROW = _IN_THE_FILE = Row(None, None)
+
+
+def _drawn_by(batch: Batch | None) -> str:
+    """Say where the rows of a run come from, as a journal has it."""
+    if batch is None:
+        return "prep"
+    return "generator" if batch.rows is None else "list"
+
+
+def _error(error: BaseException, secrets: frozenset[str]) -> dict[str, str]:
+    return {
+        "type": type(error).__name__,
+        "text": _text(error)[:10_000],
+        "traceback": traceback_text(error, secrets),
+    }
 
 
 def _text(error: BaseException) -> str:
@@ -314,23 +364,3 @@ def _text(error: BaseException) -> str:
         return str(error)
     except Exception:  # noqa: BLE001 - somebody's __str__
         return "(its message cannot be shown)"
-
-
-def options_kept(options: Options) -> dict[str, Any]:
-    """Return the options of a run as the journal keeps them: those that `batchflow` takes."""
-    budget, retries = options.max_errors, options.retries
-    return {
-        "limit": options.limits.concurrency,
-        "per_minute": options.limits.per_minute,
-        "burst": options.limits.burst,
-        "adaptive": None if options.adaptive is None else str(options.adaptive),
-        "timeout": options.timeout,
-        "max_errors": None
-        if budget is None
-        else budget.count
-        if budget.share is None
-        else [budget.share, budget.sample],
-        "retries": retries.times,
-        "threads": options.threads,
-        "isolate": options.sharing.isolate,
-    }

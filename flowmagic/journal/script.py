@@ -2,167 +2,96 @@
 
 from __future__ import annotations
 
-import ast
-import builtins
-import inspect
 import json
 import textwrap
-import types
-from collections.abc import Iterable
 from typing import Any, Protocol
 
-from ..showing import MASK, is_secret
+from ..showing import MASK
 from .encoding import decoded
 from .fingerprint import Part
-from .written import JournalInstance
-
-_LONGEST = 500  # characters of a constant that is taken along
-_MOST = 200  # names
-_GIVEN = frozenset(dir(builtins))
+from .given import Written
+from .literals import Literals
 
 
 class _Run(Protocol):
     number: int
     flow: str
     parts: list[Part]
-    needs: list[str]
+    imports: list[str]
+    definitions: list[str]
     options: dict[str, Any]
+    written: dict[str, Written]
+    shared: list[tuple[str, str]]
+    drawn_by: str
     retunes: list[list[Any]]
 
     @property
-    def instances(self) -> list[JournalInstance]: ...
+    def base(self) -> dict[Any, Any]: ...
 
-
-def needs_of(kinds: Iterable[type]) -> list[str]:
-    """Return lines of Python that define what classes use of their modules, as far as can be told.
-
-    Imports, functions and classes as they were written, and short constants; a secret is no constant
-    to be taken along.
-    """
-    lines: dict[str, str] = {}
-    todo: list[tuple[str, dict[str, Any]]] = []
-    for kind in kinds:
-        for each in kind.__mro__:
-            module = inspect.getmodule(each)
-            if module is not None and each.__module__.partition(".")[0] not in _OTHERS:
-                todo.append((_source(each), vars(module)))
-    seen = {each.__name__ for kind in kinds for each in kind.__mro__}
-    while todo and len(seen) < _MOST:
-        source, scope = todo.pop()
-        for name in sorted(_names(source) - seen):
-            if name in scope:
-                seen.add(name)
-                value = scope[name]
-                lines[name] = _line(name, value)
-                if isinstance(value, (types.FunctionType, type)) and _is_here(value):
-                    todo.append((_source(value), scope))
-    return sorted(lines.values(), key=lambda line: not line.startswith(("import ", "from ")))
-
-
-_OTHERS = ("pocketflow", "builtins", "flowmagic")
-
-
-def _names(source: str) -> set[str]:
-    try:
-        tree = ast.parse(textwrap.dedent(source))
-    except (SyntaxError, ValueError):
-        return set()
-    loaded = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    return loaded - _GIVEN
-
-
-def _source(value: Any) -> str:
-    try:
-        return inspect.getsource(value)
-    except (OSError, TypeError):
-        return ""
-
-
-def _is_here(value: Any) -> bool:
-    """Whether something was defined where the run was started, so that it cannot be imported."""
-    return getattr(value, "__module__", "") == "__main__"
-
-
-def _line(name: str, value: Any) -> str:
-    if isinstance(value, types.ModuleType):
-        return f"import {value.__name__}" + ("" if value.__name__ == name else f" as {name}")
-    if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, type)):
-        if _is_here(value):
-            return _source(value) or f"# {name}: its source is not known"
-        origin = f"from {value.__module__} import {value.__name__}"
-        return origin + ("" if value.__name__ == name else f" as {name}")
-    if isinstance(value, (str, int, float, bool, type(None), list, tuple, dict)):
-        text = repr(value)
-        try:
-            literal = ast.literal_eval(text) == value
-        except (SyntaxError, ValueError):
-            literal = False
-        if literal and len(text) <= _LONGEST and not is_secret(name, value) and MASK not in text:
-            return f"{name} = {text}"
-    return f"{name} = ...  # to be defined: it was a {type(value).__name__}"
+    @property
+    def params(self) -> list[Any]: ...
 
 
 def script_of(run: _Run) -> str:
     """Return the script."""
-    classes = [part.source for part in run.parts if part.source]
-    params = [each.params for each in run.instances]
-    options = dict(run.options)
-    if run.retunes and options.get("adaptive") is None:
-        _, options["limit"], options["per_minute"], _ = run.retunes[-1]
-    if options.get("adaptive") is not None:
-        del options["limit"]
-    if isinstance(options.get("max_errors"), list):
-        options["max_errors"] = tuple(options["max_errors"])
-    given = ", ".join(f"{name}={value!r}" for name, value in options.items() if value is not None)
-    masked = ["# Secrets were masked in the journal: put them in where it says " + repr(MASK) + "."]
-    rows = [f"    {row!r}," for row in params]
-    return "\n".join(
-        [
-            f'"""Run {run.number} of {run.flow} once more, as a journal of flowmagic holds it."""',
-            "",
-            "import datetime",
-            "import decimal",
-            "import pathlib",
-            "import uuid",
-            "",
-            "from pocketflow import *",
-            "",
-            "import flowmagic",
-            *run.needs,
-            "",
-            "",
-            *dict.fromkeys(textwrap.dedent(source) for source in classes),
-            "",
-            "def node(kind, **attributes):",
-            '    """Make a node with the attributes that it had."""',
-            "    made = object.__new__(kind)",
-            "    vars(made).update(params={}, successors={}, **attributes)",
-            "    return made",
-            "",
-            "",
-            *_wiring(run.parts),
-            "",
-            *(masked if any(MASK in row for row in rows) else []),
-            "params = [",
-            *rows,
-            "]",
-            "",
-            'if __name__ == "__main__":',
-            f"    run = flowmagic.run_batch(node0, params, {given})",
-            "    print(run)",
-            "    for instance in run.failures:",
-            "        print(instance.index, instance.error)",
-            "",
-        ]
-    )
+    literals = Literals()
+    body = [
+        "def _node(kind, **attributes):",
+        '    """Make a node with the attributes that it had."""',
+        "    made = object.__new__(kind)",
+        "    vars(made).update(params={}, successors={}, **attributes)",
+        "    return made",
+        "",
+        "",
+        *_wiring(run.parts, literals),
+        "",
+        *_shared(run, literals),
+        *_params(run, literals),
+        "",
+        'if __name__ == "__main__":',
+        *_call(run, literals),
+        "    print(run)",
+        "    for instance in run.failures:",
+        "        print(instance.index, instance.error)",
+        "",
+    ]
+    imports = sorted({*run.imports, *literals.imports, "import flowmagic"})
+    definitions = [each.rstrip("\n") for each in run.definitions]
+    head = [
+        f'"""Run {run.number} of {run.flow} once more, as a journal of flowmagic holds it."""',
+        "",
+        # An annotation may name what nothing else needs.
+        "from __future__ import annotations",
+        "",
+        *[line for line in imports if line != "from __future__ import annotations"],
+        "",
+        "",
+    ]
+    for each in definitions:
+        head += [each, "", ""] if "\n" in each else [each]
+    if definitions and "\n" not in definitions[-1]:
+        head += ["", ""]
+    if any(MASK in line for line in (*head, *body)):
+        head.insert(
+            2, f"# Secrets were masked in the journal: put them in where it says {MASK!r}.\n"
+        )
+    return "\n".join([*head, *body])
 
 
-def _wiring(parts: list[Part]) -> list[str]:
+def _wiring(parts: list[Part], literals: Literals) -> list[str]:
     made, wired = [], []
     for number, part in enumerate(parts):
         successors, start, attributes = json.loads(part.wiring)
-        given = [f", {name}={_literal(text)}" for name, text in attributes.items()]
-        made.append(f"node{number} = node({part.name.rpartition('.')[2]}{''.join(given)})")
+        kind = part.name.rpartition(".")[2]
+        unknown = []
+        given = []
+        for name, text in attributes.items():
+            value, known = _value(text, literals)
+            given.append(f", {name}={value}")
+            if not known:
+                unknown.append(f"{name}, a {text}" if text.isidentifier() else name)
+        remark = f"  # to be defined: {'; '.join(unknown)}" if unknown else ""
+        made.append(f"node{number} = _node({kind}{''.join(given)}){remark}")
         if start is not None:
             wired.append(f"node{number}.start_node = node{start}")
         wired += [
@@ -173,8 +102,80 @@ def _wiring(parts: list[Part]) -> list[str]:
     return [*made, *wired]
 
 
-def _literal(text: str) -> str:
+def _value(text: str, literals: Literals) -> tuple[str, bool]:
+    """Return what is kept of a value as Python, and whether that is all of it."""
+    before = literals.unknown
     try:
-        return repr(decoded(text))
-    except Exception:  # noqa: BLE001 - of a class that could not be written
-        return f"...  # to be defined: it was a {text}"
+        written = literals.of(decoded(text))
+    except Exception:  # noqa: BLE001 - the name of its class stands there
+        return "...", False
+    return written, literals.unknown == before
+
+
+def _shared(run: _Run, literals: Literals) -> list[str]:
+    if not run.shared:
+        return []
+    lines = ["shared = {"]
+    for text, kind in run.shared:
+        ((key, value),) = decoded(text).items()
+        written = "..." if kind else literals.of(value)
+        remark = f"  # to be defined: it was a {kind}" if kind else ""
+        lines.append(f"    {literals.of(key)}: {written},{remark}")
+    return [*lines, "}", ""]
+
+
+def _params(run: _Run, literals: Literals) -> list[str]:
+    lines = []
+    if run.drawn_by == "prep":
+        lines.append("# The flow's own prep gave these; it does so again, and they are not used.")
+        if run.base:
+            lines.append(f"node0.params = {literals.of(run.base)}")
+    elif run.drawn_by == "generator":
+        lines.append("# From a generator: the rows that were drawn before the run ended.")
+    lines.append("params = [")
+    for index, row in enumerate(run.params):
+        if isinstance(row, dict):
+            lines.append(f"    {literals.of(row)},")
+        else:
+            lines.append(f"    ...,  # to be defined: row {index} has no form in a journal")
+    return [*lines, "]", ""]
+
+
+def _call(run: _Run, literals: Literals) -> list[str]:
+    lines = ["node0,"] if run.drawn_by == "prep" else ["node0,", "params,"]
+    if run.shared:
+        lines.append("shared=shared,")
+    for name, value in _tuned(run).items():
+        written = run.written.get(name)
+        if written is None:
+            if value is not None:
+                lines.append(f"{name}={literals.of(value)},")
+            continue
+        if written.expression:
+            lines.append(f"{name}={written.expression},")
+        if written.left:
+            lines.append(
+                f"# {name} is left out{' in part' * bool(written.expression)}: {written.left}"
+            )
+    lines.append('# journal="runs.journal" is left out: written there, it would be one more run')
+    call = textwrap.indent("\n".join(lines), " " * 8)
+    return ["    run = flowmagic.run_batch(", call, "    )"]
+
+
+def _tuned(run: _Run) -> dict[str, Any]:
+    """Return the options, with the limits that the run ended with."""
+    options = dict(run.options)
+    if run.retunes:
+        _, options["limit"], options["per_minute"], _ = run.retunes[-1]
+    if options.get("adaptive") is None:
+        return options
+    low, start, high = map(int, options["adaptive"].split("-"))
+    now = max(low, min(options.pop("limit"), high)) if run.retunes else start
+    options["adaptive"] = f"{low}-{now}-{high}"
+    if "adaptive" in run.written:
+        expression, left = run.written["adaptive"]
+        run.written["adaptive"] = Written(
+            expression.replace(f"start={start},", f"start={now},"), left
+        )
+    options.pop("limit", None)
+    return options

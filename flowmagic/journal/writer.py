@@ -14,17 +14,39 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from .file import open_file
 
 _AGAIN = 1.0  # seconds between two attempts
 _LAST = 30.0  # seconds for which is tried, after the end, what could not be written before
-_TOGETHER = 2_000  # statements of one transaction
+_TOGETHER = 2_000  # rows of one transaction
+_VARIABLES = 900  # of one statement; older SQLites have 999 at most
 
-_SQL = operator.itemgetter(0)
 
-Statement = tuple[str, "tuple[Any, ...]"]
+class Statement(NamedTuple):
+    """A piece of SQL that is run for rows of values.
+
+    Attributes:
+        head: what stands before the values of all rows; the whole statement if there are no `values`.
+        values: place for the values of one row; empty: the statement is for one row alone.
+        tail: what follows.
+    """
+
+    head: str
+    values: str = ""
+    tail: str = ""
+
+    def sql(self, rows: int) -> str:
+        """Return it for so many rows at once."""
+        return (
+            f"{self.head} {', '.join([self.values] * rows)} {self.tail}"
+            if self.values
+            else self.head
+        )
+
+
+Given = tuple[Statement, "tuple[Any, ...]"]
 
 
 class Writer:
@@ -37,7 +59,7 @@ class Writer:
 
     Attributes:
         trouble: why nothing can be written at the moment; empty if all is well.
-        lost: how many statements were given up at the end, and `reason`: why.
+        lost: how many rows were given up at the end, and `reason`: why.
     """
 
     def __init__(self, path: Any, *, full: bool, told: Callable[[], None]) -> None:
@@ -46,17 +68,17 @@ class Writer:
         self.reason = ""
         self.lost = 0
         self.written = 0
-        """How many statements are on disk, or were given up."""
+        """How many rows are on disk, or were given up."""
         self._told = told
-        self._queue: queue.SimpleQueue[Statement | None] = queue.SimpleQueue()
-        self._held: list[Statement] = []
+        self._queue: queue.SimpleQueue[list[Given] | None] = queue.SimpleQueue()
+        self._held: list[Given] = []
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="flowmagic-journal", daemon=True)
         self._thread.start()
 
-    def put(self, sql: str, *values: Any) -> None:
-        """Have a statement written."""
-        self._queue.put((sql, values))
+    def put(self, given: list[Given]) -> None:
+        """Have statements written, each for the values of a row."""
+        self._queue.put(given)
 
     def end(self) -> None:
         """Write what is left, try that once more if it cannot be written, and close the file."""
@@ -95,7 +117,7 @@ class Writer:
         """Take what has come in, waiting for the first; return whether there may be more."""
         item = self._queue.get()
         while item is not None:
-            self._held.append(item)
+            self._held += item
             if len(self._held) >= _TOGETHER:
                 return True
             try:
@@ -109,9 +131,8 @@ class Writer:
         try:
             connection.execute("BEGIN IMMEDIATE")
             try:
-                # Like ones together: each call on its own would ask for Python's lock again.
-                for sql, group in itertools.groupby(self._held, key=_SQL):
-                    connection.executemany(sql, [values for _, values in group])
+                for statement, group in itertools.groupby(self._held, key=_STATEMENT):
+                    _write_rows(connection, statement, [values for _, values in group])
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
@@ -129,3 +150,23 @@ class Writer:
     def _note(self, trouble: str) -> None:
         self.trouble = trouble
         self._told()
+
+
+_STATEMENT = operator.itemgetter(0)
+
+
+def _write_rows(
+    connection: sqlite3.Connection, statement: Statement, rows: list[tuple[Any, ...]]
+) -> None:
+    """Run a statement for many rows in few steps.
+
+    After each step SQLite asks for Python's lock again, and may wait for it while the loop is busy.
+    """
+    most = max(1, _VARIABLES // len(rows[0])) if statement.values else 1
+    at = 0
+    while at < len(rows):
+        # Powers of two: a handful of statements, which SQLite keeps ready.
+        several = 1 << (min(most, len(rows) - at).bit_length() - 1)
+        values = [value for row in rows[at : at + several] for value in row]
+        connection.execute(statement.sql(several), values)
+        at += several

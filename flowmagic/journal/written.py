@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from ..errors import JournalError
 from .encoding import decoded
 
 
@@ -16,8 +17,8 @@ class JournalInstance:
     Attributes:
         index: its place in the batch.
         params: the merged params; None if they had no form in a journal.
-        status: succeeded, failed or cancelled.
-        attempts: how often it was started; 0: it was restored.
+        status: succeeded, failed or cancelled; pending: it had not ended, or never started.
+        attempts: how often it was started; 0: it was restored, or is pending.
         started, seconds: since the run began, and how long it took; None if it did not run.
         copies: what each node copy did: a dict with node, parent, started, ended, action, error and,
             where they were others than the instance's, params.
@@ -48,7 +49,20 @@ _COPY = ("node", "parent", "started", "ended", "action", "error", "params")
 
 
 def read_instance(row: tuple[Any, ...]) -> JournalInstance:
-    """Read a row of the table, without the run that it belongs to and its key."""
+    """Read a row of the table, without the run that it belongs to and its key.
+
+    Raises:
+        JournalError: it is damaged.
+    """
+    try:
+        return _read(row)
+    except (ValueError, TypeError) as error:
+        raise JournalError(
+            f"The journal is damaged: what it holds of instance {row[0]} cannot be read ({error})."
+        ) from None
+
+
+def _read(row: tuple[Any, ...]) -> JournalInstance:
     position, params, status, attempts, started, ended, copies, result = row[:8]
     unwritten, error, output, writes, restored = row[8:]
     return JournalInstance(
@@ -60,7 +74,7 @@ def read_instance(row: tuple[Any, ...]) -> JournalInstance:
         seconds=None if started is None or ended is None else ended - started,
         copies=[_copy(each) for each in json.loads(copies or "[]")],
         result=_or_none(result),
-        unwritten=unwritten,
+        unwritten=unwritten or "",
         error=_or_none(error),
         output=_or_none(output) or "",
         writes=_or_none(writes),

@@ -169,7 +169,8 @@ class BatchFlowMagics(Magics):
                 raise UsageError("The params come from --file, so the cell's body must be empty: #")
             return _file(asked.file)
         if given is NOTHING:
-            if not has_own_prep(flow):
+            resumes = asked.run.journal is not None and asked.run.journal.resume
+            if not has_own_prep(flow) and not resumes:
                 raise UsageError(
                     f"The cell has no param list, and {type(flow).__name__} has no prep of its own "
                     'to give one. Write it into the cell: [{"user_id": 1}, {"user_id": 2}]'
@@ -235,7 +236,7 @@ class BatchFlowMagics(Magics):
     def _line(self, asked: Line) -> None:
         if asked.flow is None:
             if asked.run.journal is not None:
-                print(_past(asked.run.journal.path))  # noqa: T201 - ditto
+                print(_past(asked.run.journal.path), "\n\nthis kernel:", sep="")  # noqa: T201 - ditto
             print(self._table())  # noqa: T201 - a table is what was asked for
             return
         flow = self._flow(asked)

@@ -95,6 +95,9 @@ def kill_and_resume(folder: Path, *, limit: int, after: float) -> Kill:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
+    with flowmagic.open_journal(journal) as opened:
+        # What there is of the batch is its beginning, without a gap.
+        assert [row["i"] for row in opened[-1].params] == list(range(len(opened[-1])))
     before = _numbers(folder / "began")
     told = set(_numbers(reported))
     spec = importlib.util.spec_from_file_location("called", folder / "called.py")

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 
 from flowmagic.errors import JournalError
+from flowmagic.journal import file
 from flowmagic.journal.file import VERSION, key_of, open_file
 
 
@@ -20,8 +24,8 @@ def test_a_new_journal_belongs_to_its_owner_alone(tmp_path):
     finally:
         os.umask(before)
     connection.execute("INSERT INTO meta VALUES ('x', 1)")
-    for file in tmp_path.iterdir():
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600, file
+    for each in tmp_path.iterdir():
+        assert stat.S_IMODE(each.stat().st_mode) == 0o600, each
     connection.close()
 
 
@@ -78,17 +82,93 @@ def test_paths_that_cannot_be_are_told(tmp_path):
     assert not (tmp_path / "a").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_place_is_told(tmp_path):
+def as_somebody(look):
+    """Return what a call returns, or the text of its error, for a user who may not write everywhere."""
+    if os.geteuid():
+        return told(look)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        os.write(writing, told(look).encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as pipe:
+        return pipe.read()
+
+
+def told(look):
+    try:
+        return str(look())
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that anybody may look into; those of pytest are for its user alone."""
+    folder = Path(tempfile.mkdtemp())
+    yield folder
+    folder.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def test_a_read_only_place_is_told(open_folder):
     """Before anything runs."""
-    tmp_path.chmod(0o500)
-    with pytest.raises(JournalError, match="cannot be written"):
-        open_file(tmp_path / "a", write=True)
+    open_folder.chmod(0o555)
+    said = as_somebody(lambda: open_file(open_folder / "a", write=True))
+    assert said.startswith("JournalError")
+    assert "cannot be written" in said
+
+
+def test_a_journal_in_a_read_only_place_is_read(open_folder):
+    """Of a backup, say; unless another kernel had not finished writing it."""
+    path = open_folder / "a"
+    open_file(path, write=True).close()
+    path.chmod(0o444)
+    open_folder.chmod(0o555)
+
+    def look():
+        connection = open_file(path, write=False)
+        return connection.execute("SELECT count(*) FROM meta").fetchone()
+
+    assert as_somebody(look) == "(1,)"
+    open_folder.chmod(0o755)
+    (open_folder / "a-wal").write_bytes(b"not finished")
+    open_folder.chmod(0o555)
+    assert "cannot be read" in as_somebody(look)
+
+
+def test_a_journal_that_is_being_made_by_another_kernel_is_waited_for(tmp_path, monkeypatch):
+    """SQLite itself has no patience at that moment."""
+    other = sqlite3.connect(tmp_path / "a", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        other.execute("COMMIT")
+
+    monkeypatch.setattr(file.time, "sleep", sleep)
+    assert key_of(open_file(tmp_path / "a", write=True))
+    assert len(slept) == 1
+    other.close()
+    monkeypatch.setattr(file, "_PATIENCE", 0)
+    other = sqlite3.connect(tmp_path / "b", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="cannot be opened: database is locked"):
+        open_file(tmp_path / "b", write=True)
 
 
 def test_an_empty_file_becomes_a_journal(tmp_path):
     """As a kernel leaves one that was killed before it had made the tables."""
-    (tmp_path / "a").touch()
+    (tmp_path / "a").touch(0o644)
     connection = open_file(tmp_path / "a", write=True)
     assert key_of(connection)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
     connection.close()

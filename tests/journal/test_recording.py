@@ -160,7 +160,7 @@ def test_secrets_are_masked_but_rows_are_known_by_the_real_ones(tmp_path):
     row = {"i": 1, "api_key": "sk-12345678", "fail": True}
     ask(row, path=tmp_path / "j")
     mended()
-    ask(row, path=tmp_path / "j")
+    ask(row, path=tmp_path / "j").journal.join(20)
     for file in tmp_path.iterdir():
         assert b"sk-12345678" not in file.read_bytes()
     assert open_journal(tmp_path / "j")[1][0].params["api_key"] == MASK
@@ -230,12 +230,11 @@ class FullDisk:
     def __init__(self, connection):
         self.connection = connection
         self.close = connection.close
-        self.execute = connection.execute
 
-    def executemany(self, sql, rows):
+    def execute(self, sql, values=()):
         if FullDisk.full and "INTO instances" in sql:
             raise sqlite3.OperationalError("database or disk is full")
-        return self.connection.executemany(sql, rows)
+        return self.connection.execute(sql, values)
 
 
 def test_a_full_disk_is_told_and_the_batch_goes_on(tmp_path, monkeypatch):
@@ -314,7 +313,7 @@ def test_two_runs_at_once_write_one_journal(tmp_path):
 
     asyncio.run(both())
     written = open_journal(tmp_path / "j")
-    assert [[each.params["i"] for each in run] for run in written] == [
+    assert sorted([each.params["i"] for each in run] for run in written) == [
         list(range(100)), list(range(100, 200)),
     ]  # fmt: skip
 
@@ -328,3 +327,36 @@ def test_a_clock_that_jumps_back_changes_no_order(tmp_path, monkeypatch):
     assert (latest.number, latest[0].params) == (2, {"i": 2})
     assert latest.began.year == 1970
     assert latest[0].seconds >= 0
+
+
+def test_a_loop_that_was_closed_around_a_run_leaves_what_ended_in_the_file(tmp_path):
+    """Without a word of a closed loop; the rest is to run again."""
+
+    class Wait(AsyncNode):
+        async def exec_async(self, prepared):
+            if self.params["i"]:
+                await asyncio.sleep(100)
+
+    loop = asyncio.new_event_loop()
+
+    async def started():
+        run = flowmagic.batchflow(
+            AsyncFlow(start=Wait()), [{"i": 0}, {"i": 1}, {"i": 2}], limit=2, journal=tmp_path / "j"
+        )
+        while run.counts.running < 2 or not run.counts.succeeded:
+            await asyncio.sleep(0)
+        return run
+
+    run = loop.run_until_complete(started())
+    tasks = asyncio.all_tasks(loop)
+    loop.close()
+    for task in tasks:
+        task.get_coro().close()
+        task._log_destroy_pending = False
+    run.journal.join(20)
+    (written,) = open_journal(tmp_path / "j")
+    assert written.status == "cancelled"
+    first, *others = [each.status for each in written]
+    assert first == "succeeded"
+    assert {"cancelled", "pending"}.issuperset(others)
+    assert [each.params["i"] for each in written] == [0, 1, 2]

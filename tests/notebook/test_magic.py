@@ -362,11 +362,21 @@ def test_a_journal_keeps_runs_and_the_next_one_takes_over_what_succeeded(shell, 
     assert [each.restored for each in shell["run"].instances] == [1, None]
     listed = shell.run(f"%batchflow --journal {journal}").text
     assert "2 runs" in listed
-    assert "finished: 1 failed, 1 succeeded" in listed
+    assert "finished   2: 1 succeeded, 1 failed" in listed
     shell.run(f"%config BatchFlowMagics.journal = {journal}")
     shell.run("%%batchflow flow\n[{'n': 2}]")
     assert "3 runs" in shell.run("%batchflow").text
     shell.run("%config BatchFlowMagics.journal = ''")
+
+
+def test_a_cell_without_a_param_list_goes_on_with_that_of_the_journal(shell, tmp_path):
+    """With --resume; without, it has none."""
+    cell = f"%%batchflow flow --journal {tmp_path / 'runs'} -o run\n"
+    shell.run(f"{cell}[{{'n': 1}}, {{'n': 13}}]")
+    assert "has no param list" in shell.run(f"{cell}#").text
+    assert shell.run(cell.replace("-o run", "--resume -o run") + "#").success
+    assert [each.params["n"] for each in shell["run"].instances] == [1, 13]
+    assert [each.restored for each in shell["run"].instances] == [1, None]
 
 
 def test_a_flow_that_has_changed_since_is_told_in_one_line(shell, tmp_path):

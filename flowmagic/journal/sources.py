@@ -1,0 +1,169 @@
+"""How classes and functions were written, also in the cells of a notebook."""
+
+from __future__ import annotations
+
+import ast
+import functools
+import inspect
+import linecache
+import os
+import sys
+import sysconfig
+import textwrap
+import types
+from collections.abc import Iterator
+from typing import Any
+
+_STOCK = ("pocketflow", "builtins", "flowmagic")
+_LIBRARIES = tuple(
+    f"{os.path.realpath(path)}{os.sep}"
+    for name, path in sysconfig.get_paths().items()
+    if name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+
+
+def is_stock(value: Any) -> bool:
+    """Whether something is PocketFlow's, ours or Python's own."""
+    return str(getattr(value, "__module__", "")).partition(".")[0] in _STOCK
+
+
+def is_here(value: Any) -> bool:
+    """Whether something was defined where the run was started, so that it cannot be imported."""
+    return getattr(value, "__module__", "") == "__main__"
+
+
+def is_users(value: Any) -> bool:
+    """Whether something was written by the user: in the notebook, or in a file that is no library's."""
+    if is_here(value):
+        return True
+    module = sys.modules.get(str(getattr(value, "__module__", "")))
+    file = getattr(module, "__file__", None)
+    return bool(file) and not os.path.realpath(str(file)).startswith(_LIBRARIES)
+
+
+def source_of(value: Any) -> str:
+    """Return how a class or function was written, without indentation; empty if that is not known."""
+    text = _source_of_class(value) if isinstance(value, type) else _source(value)
+    return textwrap.dedent(text).strip("\n") + "\n" if text.strip() else ""
+
+
+def functions_of(kind: type) -> Iterator[types.FunctionType]:
+    """Give the functions that were written in a class, without what stands around them."""
+    for value in vars(kind).values():
+        bare: Any = value.fget if isinstance(value, property) else value
+        bare = inspect.unwrap(getattr(bare, "__func__", bare))
+        if isinstance(bare, types.FunctionType) and bare.__module__ == kind.__module__:
+            yield bare
+
+
+def scope_of(value: Any) -> dict[str, Any]:
+    """Return the names that a class or function sees: those of its module, and of functions around it."""
+    if isinstance(value, type):
+        module = sys.modules.get(value.__module__)
+        scope = {} if module is None else dict(vars(module))
+        for function in functions_of(value):
+            scope |= scope_of(function)
+        return scope
+    function = inspect.unwrap(value)
+    scope = dict(function.__globals__)
+    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
+        try:
+            scope[name] = cell.cell_contents
+        except ValueError:  # not assigned yet
+            continue
+    return scope
+
+
+def _source(value: Any) -> str:
+    try:
+        return inspect.getsource(value)
+    except (OSError, TypeError, SyntaxError):
+        return ""
+
+
+def _source_of_class(kind: type) -> str:
+    # By its functions, which know their file: before Python 3.13 a class of a notebook does not.
+    for function in functions_of(kind):
+        code = function.__code__
+        lines = linecache.getlines(code.co_filename, function.__globals__)
+        found = _class_around(lines, kind.__name__, code.co_firstlineno)
+        if found:
+            return found
+    return _source(kind) or _attributes_alone(kind)
+
+
+@functools.lru_cache(maxsize=64)
+def _classes(text: str) -> list[ast.ClassDef]:
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return []
+    return [each for each in ast.walk(tree) if isinstance(each, ast.ClassDef)]
+
+
+def _class_around(lines: list[str], name: str, line: int) -> str:
+    """Return the innermost class of a name that a line belongs to."""
+    around = [
+        each
+        for each in _classes("".join(lines))
+        if each.name == name and each.lineno <= line <= (each.end_lineno or 0)
+    ]
+    if not around:
+        return ""
+    innermost = max(around, key=lambda each: each.lineno)
+    first = min([innermost.lineno, *(each.lineno for each in innermost.decorator_list)])
+    return "".join(lines[first - 1 : innermost.end_lineno])
+
+
+def _attributes_alone(kind: type) -> str:
+    """Write a class that has nothing but plain attributes, whose source is not known."""
+    lines = []
+    for name, value in vars(kind).items():
+        if name.startswith("__"):
+            continue
+        text = repr(value)
+        try:
+            plain = ast.literal_eval(text) == value
+        except (SyntaxError, ValueError):
+            plain = False
+        if not plain:
+            return ""
+        lines.append(f"    {name} = {text}\n")
+    bases = ", ".join(each.__name__ for each in kind.__bases__)
+    return f"class {kind.__name__}({bases}):\n{''.join(lines) or '    pass'}"
+
+
+def expression_of(function: types.FunctionType) -> str:
+    """Return how a lambda was written, from `lambda` to its end; empty if that is not known."""
+    source = _source(function)
+    at = -1
+    while (at := source.find("lambda", at + 1)) >= 0:
+        for end in range(len(source), at, -1):
+            text = source[at:end].strip()
+            try:
+                tree = ast.parse(f"({text}\n)", mode="eval")
+            except (SyntaxError, ValueError):
+                continue
+            if isinstance(tree.body, ast.Lambda):
+                compiled = compile(tree, "", "eval")
+                made = [each for each in compiled.co_consts if isinstance(each, types.CodeType)]
+                if _alike(made[0], function.__code__):
+                    return text
+                break
+    return ""
+
+
+def _alike(one: types.CodeType, other: types.CodeType) -> bool:
+    """Whether two lambdas do the same, wherever they stand; functions made within are not looked at."""
+    # One that uses a variable of the function around it is compiled otherwise where that is missing.
+    same = bool(other.co_freevars) or one.co_code == other.co_code
+    return same and _uses(one) == _uses(other)
+
+
+def _uses(code: types.CodeType) -> tuple[Any, ...]:
+    plain = [
+        each
+        for each in code.co_consts
+        if not isinstance(each, types.CodeType) and "<lambda>" not in str(each)
+    ]
+    return plain, code.co_varnames, {*code.co_names, *code.co_freevars, *code.co_cellvars}

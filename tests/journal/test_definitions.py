@@ -1,0 +1,111 @@
+"""What a class of a notebook needs in a script."""
+
+from __future__ import annotations
+
+import pytest
+
+from flowmagic.journal.definitions import definitions_of, globals_of
+
+CELL = """
+import functools
+import json as j
+import os.path
+from datetime import timedelta
+from decimal import Decimal
+from pocketflow import AsyncNode
+
+API_KEY, CONF = "sk-12345678", {"token": "tk-12345678"}
+PROMPT, WAIT, TIMES = "Say {}", timedelta(seconds=3), [Decimal("1.5")]
+client = object()
+result = "of another cell"
+
+def logged(function):
+    return functools.wraps(function)(lambda *given: function(*given))
+
+@logged
+def ask(text):
+    result = j.dumps(text)
+    return result, client, WAIT, os.path.sep
+
+short = lambda text: text[:len(PROMPT)]
+alias = ask
+
+@functools.cache
+def cached(n): return n
+
+class Base(AsyncNode):
+    def tell(self): return helper(API_KEY)
+
+class Ask(Base):
+    async def exec_async(self, prepared):
+        return alias(short(PROMPT)), cached(1), TIMES, CONF, __name__, missing
+
+def helper(key): return Ask
+"""
+
+
+def defined(cells, *names, **how):
+    made = cells.run(CELL)
+    secrets: set[str] = set()
+    imports, lines = definitions_of(
+        [getattr(made, name) for name in names or ("Ask",)], secrets=secrets, **how
+    )
+    return imports, lines, secrets
+
+
+def test_each_definition_comes_before_what_uses_it(cells):
+    """So that the script runs from top to bottom, in whatever order the cells stood."""
+    imports, lines, _ = defined(cells)
+    assert imports == [
+        "from decimal import Decimal", "from pocketflow import AsyncNode", "import functools",
+        "import json as j", "import os",
+    ] or "import datetime as _datetime" in imports  # fmt: skip
+    text = "\n".join([*imports, *lines])
+    names: dict = {"__name__": "script"}
+    exec(compile(text, "script", "exec"), names)
+    assert names["alias"] is names["ask"]
+    assert issubclass(names["Ask"], names["Base"])
+    assert names["short"]("abcdefgh") == "abcdef"
+    assert names["TIMES"][0] * 2 == 3
+    assert "result" not in names
+
+
+def test_what_cannot_be_taken_along_is_a_gap_with_its_reason(cells):
+    """A client, a secret, a name that nobody knew."""
+    _, lines, secrets = defined(cells)
+    assert "client = ...  # to be defined: it was a object" in lines
+    assert "API_KEY = ...  # to be defined: it was a str" in lines
+    assert "CONF = ...  # to be defined: it was a dict" in lines
+    assert "missing = ...  # to be defined: nobody knew this name" in lines
+    assert {"sk-12345678", "tk-12345678"} <= secrets
+    assert "12345678" not in str(lines)
+
+
+def test_secrets_are_taken_along_if_they_are_to_be(cells):
+    """As `journal_secrets` says."""
+    _, lines, _ = defined(cells, masks=False)
+    assert "API_KEY = 'sk-12345678'" in lines
+
+
+def test_what_a_library_has_is_imported():
+    """Its classes are not copied, whoever derives from them."""
+    imports, lines = definitions_of([pytest.Item], secrets=set())
+    assert imports == ["from _pytest.nodes import Item"]
+    assert lines == []
+
+
+def test_a_function_of_a_function_takes_its_variables_along(cells):
+    """Those of the function around it, as they were."""
+    made = cells.run("def outer(n):\n    def inner(): return n\n    return inner\nf = outer(7)\n")
+    _, lines = definitions_of([made.f], secrets=set())
+    assert lines == ["n = 7", "def inner(): return n\n"]
+
+
+def test_names_that_are_only_local_are_not_needed():
+    """Nor those of comprehensions, arguments and builtins."""
+    source = (
+        "def f(a, b=c):\n    d = [e for e in a]\n    global g\n    g = 1\n    return len(d), h\n"
+    )
+    assert globals_of(source) == {"c", "h"}
+    assert globals_of("class A(B): x = y\n") == {"B", "y"}
+    assert globals_of("no python it is") == set()

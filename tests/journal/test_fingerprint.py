@@ -1,0 +1,89 @@
+"""What tells whether a flow is the same, and which row is which."""
+
+from __future__ import annotations
+
+import pytest
+from pocketflow import AsyncFlow, AsyncNode
+
+from flowmagic.journal.fingerprint import differences, fingerprint, key_of_params, parts_of
+
+ASK = """
+from pocketflow import AsyncFlow, AsyncNode
+class Mixin:
+    def word(self): return {word!r}
+class Ask(AsyncNode, Mixin):
+    def __init__(self, **attributes):
+        super().__init__()
+        vars(self).update(attributes)
+    async def exec_async(self, prepared): return {result}
+"""
+
+
+def parts(cells, *, word="a", result=1, **attributes):
+    names = cells.run(ASK.format(word=word, result=result))
+    return parts_of(AsyncFlow(start=names.Ask(**attributes)), set())
+
+
+def test_the_same_cell_run_again_makes_the_same_flow(cells):
+    """In another process too: nothing of it is an address."""
+    one, other = (
+        parts(cells, client=object(), words={"a", "b"}),
+        parts(cells, client=object(), words={"b", "a"}),
+    )
+    assert fingerprint(one) == fingerprint(other)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"result": 2}, ["the source of Ask has changed"]),
+        ({"word": "b"}, ["the source of Ask has changed"]),
+        ({"temperature": 1}, ["the attributes or successors of Ask have changed"]),
+    ],
+)
+def test_what_has_changed_is_said(cells, changed, said):
+    """In a cell that was edited: the class, what it inherits from, its attributes."""
+    before, now = parts(cells), parts(cells, **changed)
+    assert fingerprint(before) != fingerprint(now)
+    assert differences(before, now) == said
+
+
+def test_classes_without_a_source_are_told_apart_by_what_they_do():
+    """As `exec` makes them."""
+    marks = []
+    for result in ("1", "2", "1"):
+        names = {"__name__": "__main__"}
+        exec(ASK.format(word="a", result=result), names)
+        marks.append(fingerprint(parts_of(names["Ask"](), set())))
+    assert marks[0] == marks[2] != marks[1]
+
+
+def test_secrets_of_a_flow_are_masked_and_found(cells):
+    """In attributes, at any depth; a key that was changed makes no other flow."""
+    found: set[str] = set()
+    names = cells.run(ASK.format(word="a", result=1))
+    node = names.Ask(api_key="sk-12345678", headers={"token": "tk-12345678"}, url="u?sk-12345678")
+    made = parts_of(node, found)
+    assert found == {"sk-12345678", "tk-12345678"}
+    assert "12345678" not in str(made)
+    assert "\\u2022" in str(made)
+    assert "sk-12345678" in str(parts_of(node, found, masks=False))
+    other = names.Ask(api_key="sk-87654321", headers={"token": "x"}, url="u?sk-87654321")
+    assert fingerprint(made) == fingerprint(parts_of(other, set()))
+
+
+def test_a_circle_of_nodes_has_an_end():
+    """Each node is one part."""
+    one, other = AsyncNode(), AsyncNode()
+    one >> other
+    other >> one
+    assert len(parts_of(AsyncFlow(start=one), set())) == 3
+
+
+def test_rows_are_known_by_what_they_hold():
+    """In whatever order it stands; not without the key of the file."""
+    key = key_of_params(b"k", {"a": 1, "b": [2]})
+    assert key == key_of_params(b"k", {"b": [2], "a": 1})
+    assert key != key_of_params(b"k", {"a": 1, "b": [3]})
+    assert key != key_of_params(b"l", {"a": 1, "b": [2]})
+    assert key_of_params(b"k", {"a": object()}) is None

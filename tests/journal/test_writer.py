@@ -1,0 +1,97 @@
+"""What writes to the file, in a thread of its own."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+
+import pytest
+
+from flowmagic.journal import writer
+from flowmagic.journal.file import open_file
+from flowmagic.journal.writer import Statement, Writer
+
+PUT = Statement("INSERT INTO meta VALUES", "(?, ?)", "ON CONFLICT (name) DO NOTHING")
+
+
+def rows_in(path):
+    connection = sqlite3.connect(path)
+    found = connection.execute("SELECT name, value FROM meta WHERE name != 'key'").fetchall()
+    connection.close()
+    return sorted(found)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 450, 451, 2_000, 2_001])
+def test_all_rows_are_written_in_their_order(tmp_path, n):
+    """However many come at once; other statements among them."""
+    made = Writer(tmp_path / "j", full=False, told=lambda: None)
+    made.put([(PUT, (f"row {i}", i)) for i in range(n)])
+    made.put([(Statement("UPDATE meta SET value = -1 WHERE name = ?"), ("row 0",))])
+    made.put([(PUT, ("row 0", 5)), (PUT, ("last", 7))])
+    made.end()
+    made.join(20)
+    assert made.written == n + 3
+    expected = [("row 0", -1), ("last", 7), *((f"row {i}", i) for i in range(1, n))]
+    assert rows_in(tmp_path / "j") == sorted(expected)
+
+
+class Counted:
+    """Stands in for a connection and counts what is run on it."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self.close = connection.close
+        self.ran: list = []
+
+    def execute(self, sql, values=()):
+        self.ran.append(sql.split()[0])
+        return self._connection.execute(sql, values)
+
+
+def test_many_rows_take_few_steps(tmp_path, monkeypatch):
+    """After each step Python's lock is asked for again, which a busy loop has."""
+    seen = []
+
+    def counted(*given, **how):
+        seen.append(Counted(open_file(*given, **how)))
+        return seen[-1]
+
+    monkeypatch.setattr(writer, "open_file", counted)
+    made = Writer(tmp_path / "j", full=False, told=lambda: None)
+    made.put([(PUT, (f"row {i}", i)) for i in range(500)])
+    made.end()
+    made.join(20)
+    assert len(rows_in(tmp_path / "j")) == 500
+    assert len(seen[0].ran) <= 10
+
+
+def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
+    """What cannot be written is told, and tried again as it was."""
+    monkeypatch.setattr(writer, "_AGAIN", 0.01)
+    troubled = threading.Event()
+    made = Writer(tmp_path / "j", full=False, told=lambda: troubled.set() if made.trouble else None)
+    late = Statement("INSERT INTO later VALUES", "(?)")
+    made.put([(PUT, ("a", 1)), (late, ("b",))])
+    assert troubled.wait(20)
+    assert rows_in(tmp_path / "j") == []
+    assert "no such table" in made.trouble
+    other = open_file(tmp_path / "j", write=True)
+    other.execute("CREATE TABLE later (x)")
+    made.end()
+    made.join(20)
+    assert (made.trouble, made.lost, made.written) == ("", 0, 2)
+    assert rows_in(tmp_path / "j") == [("a", 1)]
+    assert other.execute("SELECT * FROM later").fetchall() == [("b",)]
+    other.close()
+
+
+def test_what_can_never_be_written_is_given_up_and_counted(tmp_path, monkeypatch):
+    """After a while, with the reason; the file is closed."""
+    monkeypatch.setattr(writer, "_AGAIN", 0.01)
+    monkeypatch.setattr(writer, "_LAST", 0)
+    made = Writer(tmp_path / "j", full=False, told=lambda: None)
+    made.put([(Statement("INSERT INTO nowhere VALUES", "(?)"), (1,)), (PUT, ("a", 1))])
+    made.end()
+    made.join(20)
+    assert (made.lost, made.written, made.trouble) == (2, 2, "")
+    assert "no such table" in made.reason
