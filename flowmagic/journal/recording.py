@@ -231,6 +231,8 @@ class Recording:
                     self._written(copy.action, secrets)[0],
                     None if copy.error is None else type(copy.error).__name__,
                     None if copy.params == params else self._written(copy.params, secrets)[0],
+                    copy.retries,
+                    copy.fallbacks,
                 ]
                 for copy in each.copies
             ]

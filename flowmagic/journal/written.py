@@ -20,8 +20,8 @@ class JournalInstance:
         status: succeeded, failed or cancelled; pending: it had not ended, or never started.
         attempts: how often it was started; 0: it was restored, or is pending.
         started, seconds: since the run began, and how long it took; None if it did not run.
-        copies: what each node copy did: a dict with node, parent, started, ended, action, error and,
-            where they were others than the instance's, params.
+        copies: what each node copy did: a dict with node, parent, started, ended, action, error,
+            retries, fallbacks and, where they were others than the instance's, params.
         result: its last action.
         unwritten: why the result has no form in a journal; empty if it has.
         error: type, text and traceback of what ended it; None if it succeeded.
@@ -45,7 +45,9 @@ class JournalInstance:
     restored: tuple[int, int] | None
 
 
-_COPY = ("node", "parent", "started", "ended", "action", "error", "params")
+_COPY = (
+    "node", "parent", "started", "ended", "action", "error", "params", "retries", "fallbacks",
+)  # fmt: skip
 
 
 def read_instance(row: tuple[Any, ...]) -> JournalInstance:

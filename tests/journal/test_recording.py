@@ -48,6 +48,20 @@ def mended():
     broken = False
 
 
+def test_what_a_node_tried_by_itself_is_written(tmp_path):
+    """Retries and fallbacks, copy by copy."""
+
+    class Rescued(Ask):
+        async def exec_fallback_async(self, prepared, error):
+            return None
+
+    flow = AsyncFlow(start=Rescued(max_retries=3))
+    flowmagic.run_batch(flow, [{"i": 1, "fail": True}, {"i": 2}], journal=tmp_path / "j")
+    (written,) = open_journal(tmp_path / "j")
+    tries = [(copy["retries"], copy["fallbacks"]) for one in written for copy in one.copies]
+    assert tries == [(2, 1), (0, 0)]
+
+
 def test_each_instance_is_written_with_what_it_did(tmp_path):
     """Params, copies, result, error: all that is on record, and the run besides."""
     run = ask({"i": 1}, {"i": 2, "fail": True}, path=tmp_path / "j", limit=3)
