@@ -19,11 +19,11 @@ from ..instances import Instance
 from ..params import Batch
 from ..records import FAILED, Records, Restored
 from ..retunes import Retune
-from ..showing import secrets_of, traceback_text
+from ..showing import masked, secrets_of, traceback_text
 from .definitions import definitions_of
 from .encoding import Unwritable, as_json, encoded, plain_of, text_of
 from .file import key_of, open_file
-from .fingerprint import fingerprint, key_of_plain, kinds_of, parts_of
+from .fingerprint import fingerprint, key_of_plain, kinds_of, parts_of, secrets_of_flow
 from .given import options_kept, options_written, shared_kept
 from .past import Past
 from .rows import Row, Rows
@@ -70,8 +70,8 @@ class Recording:
         """How many statements had been sent with the last one that is to be waited for."""
         self._waiters: list[asyncio.Future[None]] = []
         masks = not self.options.secrets
-        secrets: set[str] = secrets_of(shared)
-        parts = functools.partial(parts_of, flow, secrets)
+        secrets = secrets_of(shared) | secrets_of_flow(flow)
+        parts = functools.partial(parts_of, flow)
         # Opened and looked through here and now: what is wrong with it keeps the run from starting.
         with contextlib.closing(open_file(self.options.path, write=True)) as connection:
             self._key = key_of(connection)
@@ -93,11 +93,11 @@ class Recording:
         imports, definitions = definitions_of(
             [*kinds_of(flow), *used], secrets=secrets, masks=masks
         )
-        kept = frozenset(secrets) if masks else None
+        kept = frozenset(secrets) if masks else None  # all are known only now
         sources = {
-            "parts": parts(masks=masks),
+            "parts": parts(masks=masks, more=secrets),
             "imports": imports,
-            "definitions": definitions,
+            "definitions": definitions if kept is None else [masked(e, kept) for e in definitions],
             "written": written,
             "shared": shared_kept(shared, kept),
             "drawn by": _drawn_by(batch),
