@@ -11,6 +11,7 @@ import hmac
 import json
 import types
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from pocketflow import BaseNode, Flow
@@ -32,27 +33,38 @@ class Part(NamedTuple):
     wiring: str
 
 
-def parts_of(flow: Any, secrets: set[str], *, masks: bool = True) -> list[Part]:
+def secrets_of_flow(flow: Any) -> set[str]:
+    """Return the secrets that stand in the attributes of a flow's nodes, and in their source."""
+    secrets: set[str] = set()
+    for node in _nodes(flow):
+        secrets |= secrets_of(_attributes(node))
+    for kind in kinds_of(flow):
+        for each in kind.__mro__:
+            if not is_stock(each):
+                veiled(source_of(each), secrets)
+    return secrets
+
+
+def parts_of(flow: Any, *, masks: bool = True, more: AbstractSet[str] = frozenset()) -> list[Part]:
     """Return the parts of a flow, in the order in which they are reached.
 
     Args:
-        secrets: to which those found in sources and attributes are added.
-        masks: whether they are masked.
+        masks: whether its secrets are masked.
+        more: what is masked besides. For a fingerprint nothing is: that depends on the flow alone.
     """
     nodes = list(_nodes(flow))
     numbers = {id(node): number for number, node in enumerate(nodes)}
-    for node in nodes:
-        secrets |= secrets_of(_attributes(node))
+    secrets = secrets_of_flow(flow).union(more) if masks else None
     return [
         Part(
             type(node).__qualname__,
-            _source(type(node), secrets, masks=masks),
+            _source(type(node), secrets),
             json.dumps(
                 [
                     {str(action): numbers.get(id(to)) for action, to in node.successors.items()},
                     numbers.get(id(getattr(node, "start_node", None))),
                     {
-                        name: _text(name, value, secrets if masks else None)
+                        name: _text(name, value, secrets)
                         for name, value in _attributes(node).items()
                     },
                 ]
@@ -94,15 +106,14 @@ def _text(name: str, value: Any, secrets: set[str] | None) -> str:
         return type(value).__qualname__
 
 
-def _source(kind: type, secrets: set[str], *, masks: bool) -> str:
+def _source(kind: type, secrets: set[str] | None) -> str:
     """Return the source of a class and of those it inherits from, without PocketFlow's."""
     texts = []
     for each in kind.__mro__:
         if is_stock(each):
             continue
         source = source_of(each)
-        hidden = veiled(source, secrets)
-        texts.append((hidden if masks else source) or _compiled(each))
+        texts.append((source if secrets is None else veiled(source, secrets)) or _compiled(each))
     return "\n".join(texts)
 
 

@@ -22,14 +22,12 @@ from .listing import listed
 from .past import runs_of
 from .script import script_of
 from .tables import Tables
-from .written import JournalInstance, read_instance
+from .written import STATUSES, JournalInstance, read_instance
 
 _INSTANCES = (
     "SELECT position, params, status, attempts, started, ended, copies, result, unwritten,"
     " error, output, writes, restored FROM instances"
 )
-_STATUSES = ("succeeded", "failed", "cancelled", "pending")
-
 _NOTHING: dict[str, Any] = {
     "imports": [],
     "definitions": [],
@@ -83,7 +81,7 @@ class JournalRun(Tables):
         """How many of the rows that were written down are in each status."""
         counted = "SELECT status, count(*) FROM instances WHERE run = ? GROUP BY status"
         found = dict(_rows(self._connection, counted, self._id))
-        return {status: found[status] for status in _STATUSES if status in found}
+        return {status: found[status] for status in STATUSES if status in found}
 
     @property
     def instances(self) -> list[JournalInstance]:
@@ -224,7 +222,7 @@ class Journal:
         Raises:
             JournalError: it has changed since the last of them.
         """
-        parts = functools.partial(parts_of, flow, set())
+        parts = functools.partial(parts_of, flow)
         name = type(flow).__name__
         return [number for number, _ in runs_of(self._connection, name, parts, anyway=anyway)]
 

@@ -19,12 +19,13 @@ from ..instances import Instance
 from ..params import Batch
 from ..records import FAILED, Records, Restored
 from ..retunes import Retune
-from ..showing import secrets_of, traceback_text
+from ..showing import masked, secrets_of, traceback_text
 from .definitions import definitions_of
 from .encoding import Unwritable, as_json, encoded, plain_of, text_of
 from .file import key_of, open_file
-from .fingerprint import fingerprint, key_of_plain, kinds_of, parts_of
+from .fingerprint import fingerprint, key_of_plain, kinds_of, parts_of, secrets_of_flow
 from .given import options_kept, options_written, shared_kept
+from .outbox import Outbox
 from .past import Past
 from .rows import Row, Rows
 from .writer import Statement, Writer
@@ -63,15 +64,9 @@ class Recording:
         self.said: list[str] = []
         """What the user is to know: values that could not be written, and what follows."""
         self._records = records
-        self._loop = loop
-        self._together: list[tuple[Statement, tuple[Any, ...]]] = []
-        self._sent = 0
-        self._due = 0
-        """How many statements had been sent with the last one that is to be waited for."""
-        self._waiters: list[asyncio.Future[None]] = []
         masks = not self.options.secrets
-        secrets: set[str] = secrets_of(shared)
-        parts = functools.partial(parts_of, flow, secrets)
+        secrets = secrets_of(shared) | secrets_of_flow(flow)
+        parts = functools.partial(parts_of, flow)
         # Opened and looked through here and now: what is wrong with it keeps the run from starting.
         with contextlib.closing(open_file(self.options.path, write=True)) as connection:
             self._key = key_of(connection)
@@ -88,16 +83,18 @@ class Recording:
         self._rows = Rows(
             records, loop, read=self._row, write=self._write_rows, keeps_keys=bool(self._past)
         )
-        self._writer = self._new_writer()
+        self._outbox = Outbox(
+            loop, functools.partial(Writer, self.options.path, full=self.options.full)
+        )
         written, used = options_written(options)
         imports, definitions = definitions_of(
             [*kinds_of(flow), *used], secrets=secrets, masks=masks
         )
-        kept = frozenset(secrets) if masks else None
+        kept = frozenset(secrets) if masks else None  # all are known only now
         sources = {
-            "parts": parts(masks=masks),
+            "parts": parts(masks=masks, more=secrets),
             "imports": imports,
-            "definitions": definitions,
+            "definitions": definitions if kept is None else [masked(e, kept) for e in definitions],
             "written": written,
             "shared": shared_kept(shared, kept),
             "drawn by": _drawn_by(batch),
@@ -105,7 +102,7 @@ class Recording:
         }
         self._secrets = kept
         """Those of the flow, to be masked in all that is written; None: none are."""
-        self._put(
+        self._outbox.put(
             _NEW_RUN,
             self.id,
             name,
@@ -115,50 +112,30 @@ class Recording:
             self._written(dict(flow.params), kept)[0],
             time.time(),
         )
-        self._hand_over()  # at once: runs are numbered in the order in which they are written
+        self._outbox.flush()  # at once: runs are numbered in the order in which they are written
 
     @property
     def trouble(self) -> str:
         """Why nothing can be written at the moment; empty if all is well."""
-        return self._writer.trouble
+        return self._outbox.writer.trouble
 
     @property
     def lost(self) -> int:
         """How much could not be written before the end: so many instances run again on resuming."""
-        return self._writer.lost
+        return self._outbox.writer.lost
 
     @property
     def why_lost(self) -> str:
         """Why that could not be written."""
-        return self._writer.reason
+        return self._outbox.writer.reason
 
     # Writing
 
-    def _new_writer(self) -> Writer:
-        self._sent = self._due = 0
-        return Writer(self.options.path, full=self.options.full, told=self._told)
-
-    def _put(self, statement: Statement, *values: Any) -> None:
-        self._send(statement, values)
-        self._due = self._sent
-
-    def _send(self, statement: Statement, values: tuple[Any, ...]) -> None:
-        self._sent += 1
-        self._together.append((statement, values))
-        if self._loop.is_closed():
-            self._hand_over()
-        elif len(self._together) == 1:
-            self._loop.call_soon(self._hand_over)
-
-    def _hand_over(self) -> None:
-        """Give the writer what has come together in this turn of the loop: to wake it takes time."""
-        together, self._together = self._together, []
-        if together:
-            self._writer.put(together)
-
     def knows_total(self) -> None:
         """Begin to write down the rows: their number is known."""
-        self._put(Statement("UPDATE runs SET total = ? WHERE id = ?"), self._records.total, self.id)
+        self._outbox.put(
+            Statement("UPDATE runs SET total = ? WHERE id = ?"), self._records.total, self.id
+        )
         self._rows.begin()
 
     def starts(self, index: int) -> None:
@@ -180,7 +157,7 @@ class Recording:
     def _write_rows(self, rows: list[tuple[int, Row]]) -> None:
         # Not waited for: no slot depends on a row that has not started.
         for index, row in rows:
-            self._send(_PENDING, (self.id, index, row.key or "", row.params))
+            self._outbox.send(_PENDING, self.id, index, row.key or "", row.params)
 
     def _secrets_with(self, params: Mapping[Any, Any]) -> frozenset[str] | None:
         if self._secrets is None:
@@ -217,7 +194,7 @@ class Recording:
             None if restored is None else json.dumps([restored.run, restored.position]),
         )
         row = self._rows.held(index) or _IN_THE_FILE
-        self._put(_ENDED, self.id, index, row.key or "", row.params, *ended)
+        self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
 
     def _copies(self, each: Instance, secrets: Any) -> str:
         params = each.params
@@ -259,34 +236,16 @@ class Recording:
 
     async def settled(self) -> None:
         """Wait until all that was noted before is on disk, or cannot be written for now."""
-        due = self._due
-        while self._writer.written < due and not self._writer.trouble:
-            future = self._loop.create_future()
-            self._waiters.append(future)
-            # Once more: it may have been written while the waiter was being put in.
-            if self._writer.written >= due or self._writer.trouble:
-                self._wake()
-            await future
-
-    def _told(self) -> None:
-        # In the writer's thread.
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for each in waiters:
-            if not each.done():
-                each.set_result(None)
+        await self._outbox.settled()
 
     def reopen(self) -> None:
         """Go on writing: the run has been taken up again."""
-        self._writer = self._new_writer()
-        self._put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
+        self._outbox.open()
+        self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
 
     def ended(self, status: str, seconds: float, retunes: list[Retune]) -> None:
         """Write down how the run has ended."""
-        self._put(
+        self._outbox.put(
             Statement(
                 "UPDATE runs SET status = ?, seconds = ?, total = ?, retunes = ? WHERE id = ?"
             ),
@@ -299,21 +258,20 @@ class Recording:
 
     def retuned(self, latest: Retune) -> None:
         """Write down what the limits were changed to, for a run that may never end."""
-        self._put(
+        self._outbox.put(
             Statement("UPDATE runs SET retunes = ? WHERE id = ?"), json.dumps([latest]), self.id
         )
 
     def close(self) -> None:
         """Write what is left and let the file go."""
         self._rows.close()
-        self._hand_over()
-        self._writer.end()
+        self._outbox.close()
         if self._past is not None:
             self._past.close()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait, after the end, until all is written or given up."""
-        self._writer.join(timeout)
+        self._outbox.writer.join(timeout)
 
     # Resuming
 
@@ -338,6 +296,7 @@ _ENDED = Statement(
     " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
     " error = excluded.error, output = excluded.output, writes = excluded.writes,"
     " restored = excluded.restored",
+    is_an_end=True,
 )
 _NEW_RUN = Statement(
     "INSERT INTO runs (id, flow, fingerprint, sources, options, base, began, status) VALUES",

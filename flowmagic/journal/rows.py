@@ -69,7 +69,7 @@ class Rows:
             self._slice()
         if self._taken and self._taken[0][0] <= index:
             self._flush()
-        if index >= self._all and index not in self._held and not self._records.history.get(index):
+        if index >= self._all and index not in self._held:
             row = self._read(self._records.merged(index))
             self._held[index] = row
             if self._keys is not None:

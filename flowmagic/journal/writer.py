@@ -31,11 +31,13 @@ class Statement(NamedTuple):
         head: what stands before the values of all rows; the whole statement if there are no `values`.
         values: place for the values of one row; empty: the statement is for one row alone.
         tail: what follows.
+        is_an_end: whether it writes how an instance has ended, which is the loss if it cannot.
     """
 
     head: str
     values: str = ""
     tail: str = ""
+    is_an_end: bool = False
 
     def sql(self, rows: int) -> str:
         """Return it for so many rows at once."""
@@ -59,10 +61,10 @@ class Writer:
 
     Attributes:
         trouble: why nothing can be written at the moment; empty if all is well.
-        lost: how many rows were given up at the end, and `reason`: why.
+        lost: how many instances were given up at the end, and `reason`: why.
     """
 
-    def __init__(self, path: Any, *, full: bool, told: Callable[[], None]) -> None:
+    def __init__(self, path: Any, told: Callable[[], None], *, full: bool) -> None:
         self.connection = open_file(path, write=True, full=full)
         self.trouble = ""
         self.reason = ""
@@ -109,7 +111,7 @@ class Writer:
         while not self._write() and time.monotonic() < until:
             time.sleep(_AGAIN)
         self.reason, self.trouble = self.trouble, ""
-        self.lost += len(self._held)
+        self.lost += sum(statement.is_an_end for statement, _ in self._held)
         self.written += len(self._held)
         self._held = []
 

@@ -45,6 +45,8 @@ class JournalInstance:
     restored: tuple[int, int] | None
 
 
+STATUSES = ("succeeded", "failed", "cancelled", "pending")
+
 _COPY = (
     "node", "parent", "started", "ended", "action", "error", "params", "retries", "fallbacks",
 )  # fmt: skip
@@ -67,6 +69,8 @@ def read_instance(row: tuple[Any, ...]) -> JournalInstance:
 def _read(row: tuple[Any, ...]) -> JournalInstance:
     position, params, status, attempts, started, ended, copies, result = row[:8]
     unwritten, error, output, writes, restored = row[8:]
+    if status not in STATUSES:
+        raise ValueError("its end is missing")  # of a file that was cut off within it
     return JournalInstance(
         index=position,
         params=_or_none(params),

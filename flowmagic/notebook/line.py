@@ -160,7 +160,7 @@ _ARGUMENTS = (
         "--resume",
         action="store_true",
         help="Do not run again what has succeeded, with the same params, in an earlier run of this "
-        "flow in the journal.",
+        "flow in the journal. With an empty body (#), the param list is that of the latest such run.",
     ),
     argument(
         "--resume-anyway",

@@ -38,7 +38,9 @@ class Base(AsyncNode):
 
 class Ask(Base):
     async def exec_async(self, prepared):
-        return alias(short(PROMPT)), cached(1), TIMES, CONF, __name__, missing
+        return alias(short(PROMPT)), cached(1), TIMES, CONF, __name__, missing, call()
+
+def call(api_key="dk-12345678"): return api_key
 
 def helper(key): return Ask
 """
@@ -77,8 +79,20 @@ def test_what_cannot_be_taken_along_is_a_gap_with_its_reason(cells):
     assert "API_KEY = ...  # to be defined: it was a str" in lines
     assert "CONF = ...  # to be defined: it was a dict" in lines
     assert "missing = ...  # to be defined: nobody knew this name" in lines
-    assert {"sk-12345678", "tk-12345678"} <= secrets
+    assert {"sk-12345678", "tk-12345678", "dk-12345678"} <= secrets
     assert "12345678" not in str(lines)
+
+
+def test_a_class_is_defined_with_the_base_that_it_was_made_from(cells):
+    """Though another cell has given the name to another class since."""
+    cells.run("class Base:\n    def one(self): return 1\n")
+    made = cells.run("class Ask(Base):\n    def two(self): return 2\n").Ask
+    cells.run("class Base:\n    def one(self): return 'new'\n")
+    _, lines = definitions_of([made], secrets=set())
+    assert [line.splitlines()[-1].strip() for line in lines] == [
+        "def one(self): return 1",
+        "def two(self): return 2",
+    ]
 
 
 def test_secrets_are_taken_along_if_they_are_to_be(cells):

@@ -187,6 +187,35 @@ def test_secrets_are_masked_but_rows_are_known_by_the_real_ones(tmp_path):
     assert open_journal(tmp_path / "k")[1][0].params["api_key"] == "sk-12345678"
 
 
+class Refused(AsyncNode):
+    api_key = "sk-of-a-class"
+
+    async def exec_async(self, prepared):
+        raise ValueError(
+            f"{self.api_key} {self.token} {self.params['password']} refused, {STORE['secret']}"
+        )
+
+
+STORE = {"secret": "sk-of-the-store"}
+
+
+def test_secrets_of_the_flow_are_masked_wherever_they_are_quoted(tmp_path):
+    """Of its classes, of a node, of the store, beside those of the row."""
+    node = Refused()
+    node.token, node.url = "sk-of-a-node", "?sk-of-the-store"
+    run = flowmagic.run_batch(
+        node, [{"password": "sk-of-a-row"}], shared=STORE, journal=tmp_path / "j"
+    )
+    run.journal.join(20)
+    # Nor do they make another flow of it, whatever else is masked.
+    with pytest.raises(JournalError, match="a secret in it was masked"):
+        flowmagic.run_batch(node, shared={}, journal=tmp_path / "j", resume=True)
+    assert "sk-of-a-class" in str(run[0].error)
+    (written,) = open_journal(tmp_path / "j")[1]
+    assert written.error["text"] == f"{MASK} {MASK} {MASK} refused, {MASK}"
+    assert b"sk-of-" not in (tmp_path / "j").read_bytes()
+
+
 class Give(AsyncNode):
     async def post_async(self, shared, prepared, executed):
         ran.append(self.params["i"])

@@ -10,6 +10,7 @@ from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.journal import open_journal, rows
+from flowmagic.journal.recording import Recording
 
 
 class Ask(AsyncNode):
@@ -56,18 +57,19 @@ def test_rows_that_never_started_are_in_the_file(tmp_path):
     assert all(each.what.startswith("pending, now") for each in changed)
 
 
-def test_a_long_list_is_written_in_slices_while_the_run_goes_on(tmp_path, monkeypatch):
-    """All of it in the end, though the loop was never held for longer than a slice."""
+@pytest.mark.parametrize("share", [1, 1e-9])
+def test_a_long_list_is_written_in_slices_while_the_run_goes_on(tmp_path, monkeypatch, share):
+    """All of it in the end, however short the run was; the loop is held for no longer than a slice."""
     slices = []
     clock = iter(range(10**9))
     monkeypatch.setattr(rows, "_SLICE", 5)
     monkeypatch.setattr(rows, "time", type("", (), {"perf_counter": lambda: next(clock)}))
-    write = flowmagic.journal.recording.Recording._write_rows
+    write = Recording._write_rows
     monkeypatch.setattr(
-        flowmagic.journal.recording.Recording, "_write_rows",
+        Recording, "_write_rows",
         lambda self, given: (slices.append(len(given)), write(self, given)),
     )  # fmt: skip
-    monkeypatch.setattr(rows, "_SHARE", 1)
+    monkeypatch.setattr(rows, "_SHARE", share)
     monkeypatch.setattr(rows, "_TOGETHER", 10)
     asyncio.run(stopped(tmp_path / "j", batch(100), after=1))
     assert max(slices) <= 10 + 6
@@ -99,16 +101,25 @@ def test_a_generators_rows_are_written_as_they_end(tmp_path):
     assert [len(each.copies) for each in written] == [1] * 5
 
 
-async def test_the_file_knows_the_batch_while_it_runs(tmp_path):
-    """Whoever kills the kernel now finds all rows there."""
-    go = asyncio.Event()
+async def test_the_file_knows_the_batch_while_it_runs(tmp_path, monkeypatch):
+    """Whoever kills the kernel now finds all rows there, also those of later slices."""
+    go, known = asyncio.Event(), asyncio.Event()
+    write = Recording._write_rows
+
+    def written(self, given):
+        write(self, given)
+        if given[-1][0] == 49:
+            known.set()
+
+    monkeypatch.setattr(Recording, "_write_rows", written)
+    monkeypatch.setattr(rows, "_SLICE", 0)
 
     class Wait(AsyncNode):
         async def exec_async(self, prepared):
             await go.wait()
 
     run = flowmagic.batchflow(Wait(), [{"i": i} for i in range(50)], journal=tmp_path / "j")
-    await run.journal.all_rows()
+    await asyncio.wait_for(known.wait(), 20)
     run.limit = 9
     await run.journal.settled()
     written = open_journal(tmp_path / "j")[-1]

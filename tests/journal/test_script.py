@@ -69,7 +69,7 @@ def test_a_script_runs_the_run_again(tmp_path):
         tmp_path,
         flow,
         rows,
-        shared={"style": "short", "lock": asyncio.Lock()},
+        shared={"style": "short", "lock": asyncio.Lock(), "long": "x" * 5_000},
         limit=3,
         per_minute=6000,
         burst=7,
@@ -94,6 +94,7 @@ def test_a_script_runs_the_run_again(tmp_path):
     assert "pass_at=8" in text
     assert "    'style': 'short'," in text
     assert "    'lock': ...,  # to be defined: it was a Lock" in text
+    assert "    'long': ...,  # to be defined: it was a str" in text
     assert "PREFIX = 'merged'" in text
     assert '# journal="runs.journal" is left out' in text
     compile(text, "script", "exec")

@@ -90,8 +90,9 @@ def test_what_can_never_be_written_is_given_up_and_counted(tmp_path, monkeypatch
     monkeypatch.setattr(writer, "_AGAIN", 0.01)
     monkeypatch.setattr(writer, "_LAST", 0)
     made = Writer(tmp_path / "j", full=False, told=lambda: None)
-    made.put([(Statement("INSERT INTO nowhere VALUES", "(?)"), (1,)), (PUT, ("a", 1))])
+    lost = Statement("INSERT INTO nowhere VALUES", "(?)", is_an_end=True)
+    made.put([(lost, (1,)), (lost, (2,)), (PUT, ("a", 1))])
     made.end()
     made.join(20)
-    assert (made.lost, made.written, made.trouble) == (2, 2, "")
+    assert (made.lost, made.written, made.trouble) == (2, 3, "")
     assert "no such table" in made.reason
