@@ -102,7 +102,7 @@ def row(instance: Instance) -> tuple[str, ...]:
         str(instance.index),
         f"{_ICONS[status]} {status}{_tries(instance)}",
         params_text(instance.params, 160),
-        instance.node or "",
+        cut(instance.node or "", 60),
         "" if seconds is None else f"{seconds:.3f}",
         _result(instance, secrets),
     )
