@@ -81,6 +81,7 @@ def detail_of(records: Records, index: int, code: Code = lambda *_: "") -> Detai
         "note": note,
         "output": _output(instance.output, secrets),
         "code": code(index, secrets),
+        "restored": left.run if (left := records.restored.get(index)) is not None else None,
         "history": _history(records, index, history, secrets),
     }
 

@@ -9,10 +9,12 @@ const MOST = 20_000; // rows that are given a lane at once: a few milliseconds
 
 export class Lanes {
   constructor() {
+    this.epoch = 0; // counts how often all began anew
     this.clear();
   }
 
   clear() {
+    this.epoch += 1;
     /** @type {number[][]} per lane its rows, in the order of time: they do not overlap */
     this.lanes = [];
     this.lane = new Int32Array(0); // of each row, -1 of one that has not started
