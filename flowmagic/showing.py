@@ -95,7 +95,7 @@ class _Repr(reprlib.Repr):
             )
         return super().repr1(x, level)
 
-    def repr_instance(self, x: Any, level: int) -> str:
+    def repr_instance(self, x: Any, level: int) -> str:  # noqa: ARG002 - reprlib's own signature
         try:
             text = patiently(repr, x)
         except Exception:  # noqa: BLE001 - somebody's __repr__
@@ -257,10 +257,10 @@ def traceback_text(
     try:
         report = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
         _hide_frames(report, name_of, set())
-        text = "".join(report.format()).replace("\r\n", "\n")
+        text = "".join(report.format())
     except Exception as failure:  # noqa: BLE001 - an exception's own __str__ or __cause__ misbehaves
         text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
-    return cut(masked(text, secrets), _LONGEST)
+    return cut(masked(text, secrets).replace("\r\n", "\n"), _LONGEST)
 
 
 def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> None:
