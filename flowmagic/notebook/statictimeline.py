@@ -59,7 +59,7 @@ def as_html(run: BatchRun) -> str:
     body = picture.html()
     return (
         f"<details><summary style='cursor:pointer'>{escape(picture.title)}</summary>"
-        f"<div style='margin:8px 0;max-width:1100px'>{_limit_strip(run, picture.span)}{body}"
+        f"<div style='margin:8px 0;max-width:1100px;print-color-adjust:exact'>{_limit_strip(run, picture.span)}{body}"
         f"{_axis(picture.span)}</div><p style='margin:4px 0'>{escape(picture.words(_COLOUR_NAMES))} "
         f"{escape(limit_words(run))}</p></details>"
     )

@@ -116,16 +116,45 @@ test("an attempt keeps the lane it ran in when its row runs again in another one
   assert.equal(past.near(0, 1.5, 1)?.number, 1);
 });
 
-test("what is forgotten leaves its lane, and a page that comes later finds room for all", () => {
+test("a page that comes later gives all the lanes they had, and no lane too many", () => {
+  const lanes = new Lanes();
+  const past = new Past(lanes);
+  // Two slots: 0 failed at 1, 1 ran to 5, 2 from 1 to 4; then 0 again. Alone, 1 and 2 leave no room for it.
+  const rows = rowsOf([[6, 7, 1], [0, 5], [1, 4]]);
+  lanes.update(rows, "all");
+  assert.deepEqual([...lanes.lane.slice(0, 3)], [0, 0, 1]);
+  rows.earlier[2] = 1;
+  const attempts = told(rows, [[0, 1, [[1, 0, 3]]], [2, 1, [[1, 0, 0.5]]]]);
+  assert.equal(past.update(attempts), true, "what is drawn is to be drawn anew");
+  assert.deepEqual([...lanes.lane.slice(0, 3)], [0, 1, 2]);
+  assert.deepEqual(placed(past), [["0.1"], [], ["2.1"]]);
+  assert.deepEqual(lanes.lanes, [[0], [1], [2]]);
+  rows.grow(4);
+  set(rows, 3, [5.5, 8]);
+  lanes.update(rows, [3]);
+  assert.equal(lanes.lane[3], 1, "the lowest that is free, as if it had always been so");
+  assert.equal(past.update(attempts), false);
+});
+
+test("of too many to be placed anew at once, some have lanes of their own", () => {
+  const lanes = new Lanes();
+  const past = new Past(lanes);
+  const rows = rowsOf([[40_000, 40_001, 1], ...Array.from({ length: 25_000 }, (_, i) => [i, i + 1])]);
+  lanes.update(rows, "all");
+  while (lanes.waiting.length) lanes.place();
+  assert.equal(lanes.lanes.length, 1);
+  assert.equal(past.update(told(rows, [[0, 1, [[1, 5, 6]]]])), false);
+  assert.deepEqual(placed(past), [[], ["0.1"]]);
+});
+
+test("what is forgotten leaves its lane", () => {
   const lanes = new Lanes();
   const past = new Past(lanes);
   const rows = rowsOf([[4, 5, 2], [0, 3]]);
   lanes.update(rows, "all");
   const attempts = told(rows, [[0, 2, [[1, 0, 2], [2, 2, 3]]]]);
   past.update(attempts);
-  assert.deepEqual([...lanes.lane.slice(0, 2)], [0, 0]);
-  assert.deepEqual(placed(past), [[], ["0.1", "0.2"]], "beside what ran at the same time");
-  assert.equal(lanes.lanes.length, 2);
+  assert.deepEqual(placed(past), [["0.1", "0.2"], []]);
   attempts.take(packed([[0, 3, [[3, 3, 3.5]]]]));
   past.update(attempts);
   assert.deepEqual(placed(past), [["0.3"], []]);

@@ -2,6 +2,8 @@
 
 const MOST = 2_000; // attempts that are drawn
 
+const byStart = (one, other) => one.started - other.started || one.row - other.row;
+
 /** @import { Attempt, Attempts } from "./attempts.js" */
 /** @import { Lanes } from "./lanes.js" */
 
@@ -24,10 +26,14 @@ export class Past {
     this.epoch = this.lanes.epoch;
   }
 
-  /** Give a lane to those that have none. @param {Attempts} attempts */
+  /**
+   * Give a lane to those that have none.
+   * @param {Attempts} attempts
+   * @returns {boolean} whether the latest attempts have other lanes now
+   */
   update(attempts) {
     if (this.epoch !== this.lanes.epoch) this.clear();
-    if (this.version === attempts.version) return;
+    if (this.version === attempts.version) return false;
     this.version = attempts.version;
     for (const [row, { told }] of this.rows) if (attempts.known.get(row) !== told) this.drop(row);
     const came = [...attempts.known].filter(([row]) => !this.rows.has(row));
@@ -38,9 +44,20 @@ export class Past {
       placed.push(...entry.placed);
     }
     // In the order in which they started, and each in the lowest lane: so they were placed when they ran.
-    for (const attempt of placed.sort((one, other) => one.started - other.started)) {
+    const room = this.lanes.lanes.length;
+    for (const attempt of placed.sort(byStart)) {
       if (this.count < MOST) this.place(attempt);
     }
+    return this.lanes.lanes.length > room && this.placeAll();
+  }
+
+  /** What was placed without them has left no room for some: place all together. */
+  placeAll() {
+    const all = [...this.rows.values()].flatMap(({ placed }) => placed).filter(({ lane }) => lane >= 0).sort(byStart);
+    if (!this.lanes.placeWith(all)) return false;
+    this.each = this.lanes.lanes.map(() => []);
+    for (const attempt of all) this.each[attempt.lane].push(attempt);
+    return true;
   }
 
   place(attempt) {

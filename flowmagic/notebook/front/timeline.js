@@ -207,7 +207,7 @@ export class Timeline {
       else stage.tiles.add(rows, ended);
     }
     if (lanes.waiting.length) this.view.later();
-    else this.past.update(this.view.store.attempts);
+    else if (this.past.update(this.view.store.attempts)) stage.tiles.clear();
   }
 
   /** What there is to say as long as nothing has a bar. */

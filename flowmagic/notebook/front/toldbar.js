@@ -28,7 +28,7 @@ export class ToldBar extends Told {
     const earlier = store.rows.earlier[i];
     if (this.past) {
       const { number, started, ended } = this.past;
-      return [`attempt ${number}, and there was another one`, `from ${started.toFixed(2)} s`, `for ${duration(ended - started)}`, store.texts.get(i) ?? "…"];
+      return [`attempt ${number} of ${earlier + 1}`, `from ${started.toFixed(2)} s`, `for ${duration(ended - started)}`, store.texts.get(i) ?? "…"];
     }
     const tries = earlier > 0 ? `attempt ${earlier + 1}` : "";
     const began = this.lanes.lane[i] >= 0 ? `from ${this.lanes.started[i].toFixed(2)} s` : "";
