@@ -130,7 +130,7 @@ def test_no_text_becomes_markup_or_a_command_to_a_terminal_and_no_secret_is_told
     html, plain = summary.as_html(run), summary.as_text(run)
     markup = Markup(html)
     assert markup.tags <= TAGS
-    assert {name for name, _ in markup.attributes} <= {"style", "open", "title"}
+    assert {name for name, _ in markup.attributes} <= {"class", "style", "open", "title"}
     assert markup.others == []
     with pytest.raises(flowmagic.InstancesFailedError) as caught:
         run.raise_for_failures()

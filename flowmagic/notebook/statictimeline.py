@@ -59,7 +59,7 @@ def as_html(run: BatchRun) -> str:
     body = picture.html()
     return (
         f"<details><summary style='cursor:pointer'>{escape(picture.title)}</summary>"
-        f"<div style='margin:8px 0;max-width:1100px;print-color-adjust:exact'>{_limit_strip(run, picture.span)}{body}"
+        f"<div style='{_CHART}'>{_limit_strip(run, picture.span)}{body}"
         f"{_axis(picture.span)}</div><p style='margin:4px 0'>{escape(picture.words(_COLOUR_NAMES))} "
         f"{escape(limit_words(run))}</p></details>"
     )
@@ -286,6 +286,7 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
     yield line
 
 
+_CHART = "margin:8px 0;max-width:1100px;print-color-adjust:exact"
 _TRACK = "rgba(128,128,128,0.15)"
 _LANE = (
     "display:flex;height:9px;margin-bottom:1px;font-size:8px;line-height:9px;text-align:center;"

@@ -231,6 +231,17 @@ class Notebook:
         self.page.reload()
         self.ready()
 
+    def theme(self, name: str) -> None:
+        """Have another theme: a setting of the server's, which `close` puts back."""
+        self.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+            ".then(() => null)",
+            name,
+        )
+        self.page.wait_for_function(
+            "theme => document.body.dataset.jpThemeName === theme", arg=name
+        )
+
     @property
     def panel(self):
         """The panel on screen."""
@@ -249,11 +260,7 @@ class Notebook:
 
     def close(self) -> None:
         """Put the theme back, a setting of the server's, and end the kernel."""
-        self.page.evaluate(
-            """() => document.body.dataset.jpThemeName === "JupyterLab Light" ? null
-                : window.jupyterapp.commands.execute(
-                    "apputils:change-theme", {theme: "JupyterLab Light"}).then(() => null)"""
-        )
+        self.theme("JupyterLab Light")
         self.page.evaluate(
             "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown().then(() => null)"
         )

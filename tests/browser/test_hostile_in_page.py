@@ -72,13 +72,22 @@ EXTREME = r"""%%batchflow flow --limit 3 -o run
     {"name": "raising", "raise": big, "print": big},
     {"name": "loud", "value": Loud(), "action": Loud(), "raise": Loud()},
     {"name": "slow", "value": Slow(), "slow": [Slow() for _ in range(8)], "action": Slow()},
-    {"name": "markup", "value": "</script><script>window.hit=1</script>", "raise": "\x1b[31m</pre>\x00\ud800"},
+    {"name": "markup", "value": "</script><script>window.hit=1</script>", "raise": "\x1b[31m\x00\ud800"},
     {"name": "turned", "value": "\u202eabc", "\u202ekey": "\u05d0\u05d1 1, 2", "raise": "\u202eabc \u05d0"},
     {"name": "many", **{f"key{i}": i for i in range(1_000)}, "k" * 100_000: "long"},
     {"name": "deep", "list": deep(list), "dict": deep(dict), "__proto__": {"hit": 1}, "constructor": 1},
     {"name": "plain", "value": 1},
 ]"""
-STATUSES = ["succeeded", "failed", "failed", "succeeded", "failed", "failed", "succeeded", "succeeded"]
+STATUSES = [
+    "succeeded",
+    "failed",
+    "failed",
+    "succeeded",
+    "failed",
+    "failed",
+    "succeeded",
+    "succeeded",
+]
 TABS = ("Table", "Timeline", "Graph")
 # Of every element: its name, and what could act.
 ELEMENTS = """panel => [...new Set([...panel.querySelectorAll("*")].flatMap(each => [
@@ -91,10 +100,33 @@ LONGEST = """root => {
     while (walker.nextNode()) longest = Math.max(longest, walker.currentNode.data.length);
     return longest;
 }"""
-HARMLESS = set(
-    "bdi button canvas circle code dd details div dl dt fieldset h3 i input label legend li option path "
-    "pre section select small span strong summary svg textarea ul".split()  # noqa: SIM905 - as one reads it
-)
+HARMLESS = {
+    "bdi",
+    "button",
+    "canvas",
+    "code",
+    "dd",
+    "details",
+    "div",
+    "dl",
+    "dt",
+    "i",
+    "input",
+    "label",
+}
+HARMLESS |= {
+    "legend",
+    "li",
+    "option",
+    "path",
+    "pre",
+    "section",
+    "select",
+    "span",
+    "strong",
+    "summary",
+}
+HARMLESS |= {"svg", "textarea", "ul"}
 
 
 @pytest.fixture
@@ -104,7 +136,10 @@ def told(request):
 
     def open_one(notebook, *cells, **options):
         book = started(notebook, *cells, setup=SETUP, **options)
-        book.page.on("console", lambda message: said.append(message.text) if "blob:" in str(message.location) else None)
+        book.page.on(
+            "console",
+            lambda message: said.append(message.text) if "blob:" in str(message.location) else None,
+        )
         return book
 
     yield open_one
@@ -154,7 +189,7 @@ def test_extreme_values_break_nothing_and_are_cut(notebook, told):
     find = book.panel.get_by_role("searchbox")
     find.fill("window.hit=1")
     expect(book.panel.get_by_text("of 9 shown").first).to_be_visible()
-    assert book.value("max(sizes)") < 300_000
+    assert book.value("len(sizes) > 5 and max(sizes)") < 60_000
     assert book.value("Slow.said") <= 3, "what takes long is not asked again"
     book.save()
     path = book.server.root / book.name
@@ -182,19 +217,25 @@ def test_what_turns_text_round_turns_only_itself(notebook, told):
 def test_no_generated_text_becomes_markup_and_no_secret_is_told(notebook, told):
     """Params, keys, actions, errors and output of 60 rows; in the page and in the saved notebook."""
     seed = int(os.environ.get("FLOWMAGIC_SEED") or random.randrange(10**9))
-    print(f"FLOWMAGIC_SEED={seed}")
+    print(f"FLOWMAGIC_SEED={seed}")  # noqa: T201 - what pytest shows of one that fails
     dice = random.Random(seed)
     secret = "sk-5ecret-" + "".join(dice.choice("abcdefghij<>&'\"") for _ in range(12))
     rows = []
     for index in range(60):
-        kinds = ["print", "shared", "raise" if index % 3 == 0 else "action", some_text(dice), "value"]
+        kinds = [
+            "print",
+            "shared",
+            "raise" if index % 3 == 0 else "action",
+            some_text(dice),
+            "value",
+        ]
         row = {kind: some_text(dice) for kind in kinds}
         row["quoted"] = row["print"] + secret
         if index % 3 == 0:
             row["raise"] += secret
         rows.append({**row, "n": index, "api_key": secret})
     rows[0] = {**dict(zip(FRAGMENTS, reversed(FRAGMENTS), strict=True)), **rows[0]}
-    book = told(notebook, f"rows = {ascii(rows)}", "%%batchflow flow --limit 3 -o run\nrows")
+    book = told(notebook, f"rows = {rows!a}", "%%batchflow flow --limit 3 -o run\nrows")
     book.until("run.ended")
     assert book.value("run.counts.failed") >= 20
     look_everywhere(book, [0, 1, 2, 30])
@@ -203,7 +244,12 @@ def test_no_generated_text_becomes_markup_and_no_secret_is_told(notebook, told):
     safe(book)
     for text in (book.panel.inner_html(), book.panel.evaluate("each => each.textContent")):
         assert secret not in text
-    assert book.panel.evaluate("each => [...each.querySelectorAll('textarea, input')].map(one => one.value).join()").count(secret) == 0
+    assert (
+        book.panel.evaluate(
+            "each => [...each.querySelectorAll('textarea, input')].map(one => one.value).join()"
+        ).count(secret)
+        == 0
+    )
     book.page.wait_for_function(
         "() => window.jupyterapp.shell.currentWidget.content.widgets[2].model.sharedModel"
         ".toJSON().outputs.some(each => JSON.stringify(each.data).includes('failed'))"
@@ -213,8 +259,8 @@ def test_no_generated_text_becomes_markup_and_no_secret_is_told(notebook, told):
     outputs = str(saved.cells[2].outputs)
     assert "failed" in outputs
     assert secret not in outputs
-    details = book.page.locator(".jp-OutputArea-output details").first
-    assert set(details.evaluate(ELEMENTS)) <= {
+    summary = book.page.locator(".jp-RenderedHTML > details")
+    assert set(summary.evaluate(ELEMENTS)) <= {
         "b", "caption", "code", "details", "div", "i", "li", "p", "pre", "span", "summary", "table",
         "tbody", "td", "th", "thead", "tr", "ul",
     }  # fmt: skip

@@ -44,14 +44,14 @@ export class Past {
       placed.push(...entry.placed);
     }
     // In the order in which they started, and each in the lowest lane: so they were placed when they ran.
-    const room = this.lanes.lanes.length;
+    let missed = false;
     for (const attempt of placed.sort(byStart)) {
-      if (this.count < MOST) this.place(attempt);
+      if (this.count < MOST) missed = this.place(attempt) || missed;
     }
-    return this.lanes.lanes.length > room && this.placeAll();
+    return missed && this.placeAll();
   }
 
-  /** What was placed without them has left no room for some: place all together. */
+  /** Some bars, placed without them, have lanes that were taken then: place all together. */
   placeAll() {
     const all = [...this.rows.values()].flatMap(({ placed }) => placed).filter(({ lane }) => lane >= 0).sort(byStart);
     if (!this.lanes.placeWith(all)) return false;
@@ -60,26 +60,31 @@ export class Past {
     return true;
   }
 
+  /** @returns {boolean} whether another bar has the lane it ran in, since that was placed without it */
   place(attempt) {
     const { lanes } = this.lanes;
-    let lane = 0;
-    while (!this.isFree(lane, attempt)) lane += 1;
+    let [lane, missed] = [0, false];
+    for (let other = this.beside(lane, attempt); other !== null; other = this.beside(lane, attempt)) {
+      missed ||= byStart(other, attempt) > 0;
+      lane += 1;
+    }
     while (lanes.length <= lane) lanes.push([]);
     while (this.each.length <= lane) this.each.push([]);
     attempt.lane = lane;
     this.each[lane].splice(this.at(lane, attempt.started), 0, attempt);
     this.count += 1;
+    return missed;
   }
 
-  /** Whether nothing else ran in a lane at that time. */
-  isFree(lane, { started, ended }) {
+  /** @returns {{row: number, started: number} | null} what else ran in a lane at that time */
+  beside(lane, { started, ended }) {
     const { lanes } = this;
     if (lane < lanes.lanes.length) {
       const row = lanes.lanes[lane][lanes.at(lane, started)];
-      if (row !== undefined && lanes.started[row] < ended) return false;
+      if (row !== undefined && lanes.started[row] < ended) return { row, started: lanes.started[row] };
     }
     const other = this.each[lane]?.[this.at(lane, started)];
-    return other === undefined || other.started >= ended;
+    return other !== undefined && other.started < ended ? other : null;
   }
 
   drop(row) {
