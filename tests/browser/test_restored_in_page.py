@@ -64,4 +64,5 @@ def test_what_was_restored_is_told_from_what_ran(notebook):
     expect(panel.locator(".fm-nodes")).to_have_text("Ask60 restored, which did not run")
     book.run(2)
     expect(panel.locator(".fm-legend").first).to_contain_text("100 succeeded (100 restored)")
+    panel.get_by_role("tab", name="Timeline").click()
     expect(panel.locator(".fm-timeline .fm-empty")).to_contain_text("Nothing ran")

@@ -4,6 +4,7 @@ import { PENDING } from "./wire.js";
 
 const FIRST = 16; // lanes that there is room for at first
 const MOST = 20_000; // rows that are given a lane at once: a few milliseconds
+const TOGETHER = 5_000; // rows that are placed anew with others among them, which takes longer
 
 /** @import { Rows } from "./rows.js" */
 
@@ -139,7 +140,7 @@ export class Lanes {
    * @returns {boolean} whether it was done
    */
   placeWith(others) {
-    if (this.count + others.length > MOST || this.waiting.length) return false;
+    if (this.count + others.length > TOGETHER || this.waiting.length) return false;
     const placed = byStart(this.lanes.flat().sort((one, other) => one - other), this.started);
     this.lanes = [];
     this.room = FIRST;
