@@ -28,6 +28,7 @@ from .options import Options
 from .params import Batch
 from .records import FAILED, Records, RunCounts
 from .retunes import Retune
+from .showing import error_text, secrets_of
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
@@ -210,7 +211,11 @@ class BatchRun:
         self._self_or_error()
         failures = [(each.index, each.result) for each in self.failures]
         if failures:
-            raise InstancesFailedError(failures, len(self)) from failures[0][1]
+            raise InstancesFailedError(failures, len(self), self._said) from failures[0][1]
+
+    def _said(self, index: int, error: BaseException) -> str:
+        # A saved notebook keeps what a cell raised: no secret may stand in it.
+        return error_text(error, secrets_of(self.records.merged(index)))
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame: the params as columns, then status, seconds, attempts, result.

@@ -18,7 +18,7 @@ Errors of the user's own nodes are never wrapped: they are results.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 
 class FlowmagicError(Exception):
@@ -65,16 +65,28 @@ class InstancesFailedError(FlowmagicError):
     """Some instances failed; `failures` holds (index, exception) of every one.
 
     The message names the count and shows the first three; the first exception is the `__cause__`.
+
+    Args:
+        failures: index and exception of each.
+        total: how many instances there are.
+        say: gives what an instance's exception is called in the message, on one line.
     """
 
     SHOWN = 3
 
-    def __init__(self, failures: Sequence[tuple[int, BaseException]], total: int) -> None:
+    def __init__(
+        self,
+        failures: Sequence[tuple[int, BaseException]],
+        total: int,
+        say: Callable[[int, BaseException], str] = lambda _, error: (
+            f"{type(error).__name__}: {error}"
+        ),
+    ) -> None:
         self.failures = list(failures)
         self.total = total
         lines = [f"{len(self.failures)} of {total} instances failed:"]
         lines += [
-            f"  instance {index}: {type(error).__name__}: {error}"
+            f"  instance {index}: {say(index, error)}"
             for index, error in self.failures[: self.SHOWN]
         ]
         more = len(self.failures) - self.SHOWN

@@ -21,6 +21,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from .errors import FlowmagicError
+from .patience import patiently
 
 MASK = "•••"
 
@@ -103,11 +104,13 @@ class _Repr(reprlib.Repr):
             )
         return super().repr1(x, level)
 
-    def repr_instance(self, x: Any, level: int) -> str:
+    def repr_instance(self, x: Any, level: int) -> str:  # noqa: ARG002 - reprlib's own signature
         try:
-            text = repr(x)
+            text = patiently(repr, x)
         except Exception:  # noqa: BLE001 - somebody's __repr__
-            return super().repr_instance(x, level)  # names the class and no more
+            return f"<{type(x).__name__} instance at {id(x):#x}>"
+        if text is None:
+            return f"<{type(x).__name__}, whose repr takes too long>"
         return cut(_start(text, self.maxother, self._secrets), self.maxother)
 
     def repr_dict(self, x: Any, level: int) -> str:
@@ -160,11 +163,26 @@ def brief(value: object, width: int = 80, secrets: AbstractSet[str] = _NONE) -> 
     return cut(masked(" ".join(text.split("\n")), secrets), width)
 
 
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What no screen shows, though it may do something there: control characters but for tab and newline,
+those that turn the direction of the text around them, and halves of a character."""
+
+
 def cut(text: str, width: int) -> str:
-    """Cut a text to `width` characters, and make it encodable."""
+    r"""Cut a text to `width` characters, with escapes in place of what no screen shows.
+
+    >>> cut("user\u202enimda", 80)
+    'user\\u202enimda'
+    """
     if len(text) > width:
         text = text[: width - 1] + "…"
-    return text.encode("utf-8", "replace").decode("utf-8")
+    if _UNSEEN.search(text):
+        return cut(_UNSEEN.sub(_escaped, text), width)
+    return text
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
 
 
 def params_text(params: Mapping[Any, Any], width: int = 200) -> str:
@@ -255,7 +273,7 @@ def traceback_text(
         text = "".join(report.format())
     except Exception as failure:  # noqa: BLE001 - an exception's own __str__ or __cause__ misbehaves
         text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
-    return cut(masked(text, secrets), _LONGEST)
+    return cut(masked(text, secrets).replace("\r\n", "\n"), _LONGEST)
 
 
 def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> None:
@@ -286,9 +304,11 @@ _OURS = __file__[: -len("showing.py")]
 def error_text(error: BaseException, secrets: AbstractSet[str] = _NONE, width: int = 200) -> str:
     """Return `ValueError: message` on one line, in at most `width` characters; never raises."""
     try:
-        message = str(error)
+        message = patiently(str, error)
     except Exception:  # noqa: BLE001 - somebody's __str__
         message = "(its message cannot be shown)"
+    if message is None:
+        message = "(its message takes too long)"
     name = type(error).__name__
     message = _start(message, width, secrets)
     line = " ".join(f"{name}: {message}".split()) if message else name

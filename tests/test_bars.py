@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowmagic.notebook.bars import Bar, bars_of, lanes_of
+from flowmagic.notebook.bars import EARLIER, Bar, bars_of, lanes_of
 from flowmagic.records import FAILED, RUNNING, SUCCEEDED, Records
 
 times = st.integers(0, 30).map(float)
@@ -41,4 +41,18 @@ def test_what_has_not_started_has_no_bar_and_what_runs_ends_now():
         Bar(1.0, 7.0, RUNNING, "#2 running, 1.00 s + 6.00 s"),
         Bar(2.0, 2.0, FAILED, "#1 failed, 2.00 s + 0.00 s"),
         Bar(3.0, 4.5, SUCCEEDED, "#0 succeeded, 3.00 s + 1.50 s"),
+    ]
+
+
+def test_an_attempt_that_another_one_followed_has_a_bar_of_its_own():
+    """Also while the other one waits for its turn; of the same start, the first row is first."""
+    records = Records({}, 100.0, 10)
+    records.load([{}] * 2)
+    for index in (0, 1):
+        records.start(index, 101.0)
+        records.finish(index, ValueError(), 103.0, FAILED)
+    records.requeue(0)
+    assert bars_of(records, 7.0) == [
+        Bar(1.0, 3.0, EARLIER, "#0 attempt 1 failed, 1.00 s + 2.00 s"),
+        Bar(1.0, 3.0, FAILED, "#1 failed, 1.00 s + 2.00 s"),
     ]

@@ -10,6 +10,7 @@ from pocketflow import AsyncFlow, AsyncNode, Node
 
 import flowmagic
 from flowmagic.notebook.detail import detail_of
+from flowmagic.notebook.header import header_of
 from flowmagic.options import Options
 from flowmagic.output import keep
 from flowmagic.recovery import Retries
@@ -397,3 +398,17 @@ def test_each_attempt_shows_what_it_printed():
     detail = printed(say="hello\n", again=True, seen=[])
     assert detail["output"] == "hello\n"
     assert [each["output"] for each in detail["history"]] == ["hello\n"]
+
+
+def test_a_restored_row_names_the_run_that_did_it(tmp_path):
+    """By its number in the journal; of one that ran, there is none."""
+    flow, rows = AsyncFlow(start=First()), [{"user_id": 1}, {"user_id": 2}]
+    flowmagic.run_batch(flow, rows[:1], journal=tmp_path / "runs")
+    run = flowmagic.run_batch(flow, rows, journal=tmp_path / "runs", resume=True)
+    details = [detail_of(run.records, index) for index in (0, 1)]
+    assert [detail["restored"] for detail in details] == [1, None]
+    assert (details[0]["copies"], details[0]["started"], details[0]["seconds"]) == ([], None, None)
+    assert (
+        header_of(run, run.records, flow="", limits=run.limits, notice="", heard={})["restored"]
+        == 1
+    )

@@ -150,6 +150,31 @@ def test_a_text_is_cut_to_its_width():
     cut("\ud800", 4).encode()
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ad\u202enimda", r"ad\u202enimda"),
+        ("a\u2066b\u2069", r"a\u2066b\u2069"),
+        ("\x1b[31mred\x00\x9b", r"\x1b[31mred\x00\x9b"),
+        ("half \ud800", r"half \ud800"),
+        ("a\nb\tc", "a\nb\tc"),
+        ("\u05d0\u05d1 \u200f é \U0001f600", "\u05d0\u05d1 \u200f é \U0001f600"),
+    ],
+)
+def test_what_no_screen_shows_stands_as_an_escape(text, shown):
+    """What would turn the text around it, move a terminal's cursor, or cannot be sent; no letters."""
+    assert cut(text, 80) == shown
+    assert brief(Holder(text), 80) == f"<Holder of {shown}>".replace("\n", " ")
+
+
+@given(st.text(), st.integers(1, 40))
+def test_escapes_leave_no_text_too_long(text, width):
+    """Also where each letter becomes six."""
+    shown = cut(text, width)
+    assert len(shown) <= width
+    assert cut(shown, width) == shown
+
+
 class Hostile:
     def __repr__(self):
         raise RuntimeError("no")

@@ -186,12 +186,14 @@ async def test_as_text_it_is_a_dozen_lines_of_at_most_78_characters(n, limit):
 
 
 @virtual
-async def test_one_that_ran_again_is_drawn_as_it_ran_last():
-    """Of its earlier attempts nothing is left on the lanes."""
+async def test_one_that_ran_again_is_drawn_as_it_ran_last_and_pale_as_it_ran_before():
+    """Each attempt where it ran; only the last one counts as a failure."""
     rows = [{"wait": 2, "fail": True}, {"wait": 4}]
     run = await flowmagic.batchflow(Wait(), rows, limit=2)
     run.retry_failed()
     await run
     html = as_html(run)
-    assert html.count("<i title='#0") == 1
+    assert html.count("<i title='#0") == 2
+    assert "#0 attempt 1 failed, 0.00 s + 2.00 s" in html
+    assert html.count("✗</i>") == 1
     assert "#0 failed, 4.00 s + 2.00 s" in html

@@ -13,7 +13,7 @@ import pytest
 
 from flowmagic.notebook import wire
 from flowmagic.notebook.wire import pack_columns, pack_rows
-from flowmagic.records import FAILED, RUNNING, Records
+from flowmagic.records import FAILED, RUNNING, SUCCEEDED, Records, Restored
 
 
 class Node:
@@ -53,6 +53,19 @@ def test_a_snapshot_is_columns_and_its_number():
     assert list(packed[30:33]) == [FAILED, RUNNING, 0]
     assert list(packed[33:36]) == [1, 0, 0]
     assert packed[36:] == (77).to_bytes(4, "little")
+
+
+def test_a_restored_row_has_succeeded_and_never_started():
+    """By which the page knows it, since nothing else that has succeeded is like that."""
+    records = Records({}, 0.0, 10)
+    records.load([{}, {}])
+    records.restore(0, Restored(1, 0, "done", None))
+    records.start(1, 2.0)
+    records.finish(1, None, 3.0)
+    _, *first = unpack("<IBBHff", pack_rows(records, [0]))
+    assert first[:3] == [SUCCEEDED, 0, 0]
+    assert all(map(math.isnan, first[3:]))
+    assert not any(map(math.isnan, unpack("<IBBHff", pack_rows(records, [1]))))
 
 
 def test_a_snapshot_of_no_rows_is_its_number_alone():

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 
 from ..instances import Instance
 from ..records import Records
+from .attempts import pack_attempts
 from .columns import MOST_COLUMNS, Varying
 from .detail import detail_of
 from .paramlist import ParamList
@@ -22,7 +23,7 @@ MOST_PAGES = 4
 """Pages of one panel that are answered apart from each other."""
 
 _MOST_TEXTS = 400  # of one answer
-_MOST_SEGMENTS = 200  # rows of one answer
+_MOST_ROWS = 200  # of one answer that tells when something ran
 
 
 class Asked:
@@ -63,6 +64,8 @@ class Asked:
         self._searching = False
         self._segments: dict[str, list[int]] = {}
         """By page: the rows whose node copies are wanted."""
+        self._attempts: dict[str, list[int]] = {}
+        """By page: the rows whose earlier attempts are wanted."""
 
     def take(self, command: Command) -> bool:
         """Take a command if it is a question; return whether it is one."""
@@ -77,6 +80,7 @@ class Asked:
         self._open.clear()
         self._searches.clear()
         self._segments.clear()
+        self._attempts.clear()
         self.varying = _looked(self._records())
 
     def note(self, changed: Iterable[int]) -> None:
@@ -86,7 +90,8 @@ class Asked:
     @property
     def waiting(self) -> bool:
         """Whether an answer is ready to be sent."""
-        return bool(self._texts or self._stale or self._checks or self._segments or self._found)
+        when = self._segments or self._attempts
+        return bool(self._texts or self._stale or self._checks or when or self._found)
 
     @property
     def _found(self) -> list[tuple[str, str]]:
@@ -109,7 +114,12 @@ class Asked:
             (f"segments {client}", pack_segments(self._records(), rows))
             for client, rows in self._segments.items()
         ]
+        packed += [
+            (f"attempts {client}", pack_attempts(self._records(), rows))
+            for client, rows in self._attempts.items()
+        ]
         self._segments.clear()
+        self._attempts.clear()
         for asker in self._found:
             n, search = self._searches.pop(asker)
             delta.setdefault("found", []).append({"client": asker[0], "n": n})
@@ -133,9 +143,15 @@ class Asked:
         self._texts = [*self._texts[-2:], row_texts(self._records(), rows, self.varying)]
 
     def _ask_segments(self, command: Command) -> None:
-        self._segments[command.get("client", "")] = self._rows(command)[:_MOST_SEGMENTS]
-        while len(self._segments) > MOST_PAGES:
-            self._segments.pop(next(iter(self._segments)))
+        self._note(self._segments, command)
+
+    def _ask_attempts(self, command: Command) -> None:
+        self._note(self._attempts, command)
+
+    def _note(self, wanted: dict[str, list[int]], command: Command) -> None:
+        wanted[command.get("client", "")] = self._rows(command)[:_MOST_ROWS]
+        while len(wanted) > MOST_PAGES:
+            wanted.pop(next(iter(wanted)))
 
     def _rows(self, command: Command) -> list[int]:
         """Return the rows that a command names, as far as there are such rows."""

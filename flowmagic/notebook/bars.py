@@ -8,6 +8,9 @@ from typing import NamedTuple
 
 from ..records import STATUSES, Records
 
+EARLIER = len(STATUSES)
+"""In place of a status, the code of an attempt that another one has followed, however it ended."""
+
 
 class Bar(NamedTuple):
     """An instance, or some that one sees as one; times in seconds since the run began."""
@@ -19,22 +22,31 @@ class Bar(NamedTuple):
 
 
 def bars_of(records: Records, now: float) -> list[Bar]:
-    """Return a bar for each instance that has started, in the order of their starts.
+    """Return a bar for each attempt of an instance that has started, in the order of their starts.
 
     Args:
         now: seconds since the run began, up to which a running one is drawn.
     """
     began = records.began
-    bars = []
+    found: list[tuple[int, Bar]] = []
     for index, (started, ended) in enumerate(zip(records.started, records.ended, strict=True)):
         if math.isnan(started):
             continue
         start = max(0.0, started - began)
         end = max(start, now if math.isnan(ended) else ended - began)
         code = records.status[index]
-        title = f"#{index} {STATUSES[code]}, {start:.2f} s + {end - start:.2f} s"
-        bars.append(Bar(start, end, code, title))
-    return sorted(bars, key=lambda bar: bar.start)
+        found.append((index, Bar(start, end, code, _title(index, STATUSES[code], start, end))))
+    for index, attempts in records.history.items():
+        for each in attempts:
+            start, end = max(0.0, each.started - began), each.ended - began
+            how = f"attempt {each.number + 1} {STATUSES[each.code]}"
+            found.append((index, Bar(start, end, EARLIER, _title(index, how, start, end))))
+    # Of those that started at once, in the order in which they were given their slots.
+    return [bar for _, bar in sorted(found, key=lambda each: (each[1].start, each[0]))]
+
+
+def _title(index: int, how: str, start: float, end: float) -> str:
+    return f"#{index} {how}, {start:.2f} s + {end - start:.2f} s"
 
 
 def lanes_of(bars: list[Bar]) -> list[list[Bar]]:

@@ -81,6 +81,7 @@ def detail_of(records: Records, index: int, code: Code = lambda *_: "") -> Detai
         "note": note,
         "output": _output(instance.output, secrets),
         "code": code(index, secrets),
+        "restored": left.run if (left := records.restored.get(index)) is not None else None,
         "history": _history(records, index, history, secrets),
     }
 
@@ -120,7 +121,8 @@ def _history(
 
 def _output(text: str, secrets: set[str], most: int = _OUTPUT) -> str:
     """Return the end of what an attempt printed: the colours of a terminal and other controls go."""
-    plain = masked(_CONTROLS.sub("", text.replace("\r\n", "\n")), secrets)
+    # A secret may have controls in it, and others may stand between its letters.
+    plain = masked(_CONTROLS.sub("", masked(text, secrets).replace("\r\n", "\n")), secrets)
     if len(plain) > most:
         start = plain.find("\n", len(plain) - most, len(plain) - most // 2) + 1
         plain = plain[start or len(plain) - most :]

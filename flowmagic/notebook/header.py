@@ -68,6 +68,7 @@ def header_of(
         "flow": flow,
         "status": "idle" if run is None else str(run.status),
         "counts": list(records.tally),
+        "restored": len(records.restored),
         "total": records.total,
         "limit": limits.concurrency,
         "per_minute": limits.per_minute,

@@ -15,7 +15,7 @@ from itertools import pairwise
 from ..batchrun import BatchRun
 from ..records import CANCELLED, FAILED, RUNNING, STATUSES, SUCCEEDED, Records
 from ..retunes import Retune
-from .bars import Bar, bars_of, lanes_of
+from .bars import EARLIER, Bar, bars_of, lanes_of
 
 MOST_BYTES = 60_000
 """The most that the HTML may weigh, in bytes of UTF-8."""
@@ -31,10 +31,23 @@ _TEXT_EACH = 250  # as MOST_EACH: with more, hardly a cell would be without a fa
 _MOST_CHANGES, _MOST_STEPS = 6, 60  # of the limit: told in words, and drawn
 _THINNEST, _GAP = 0.15, 0.12  # percent: of a bar, and what parts it from the next one
 # What of several instances in one cell is seen.
-_WORST = {SUCCEEDED: 1, CANCELLED: 2, RUNNING: 3, FAILED: 4}
-_COLOURS = {SUCCEEDED: "#2e9e5b", FAILED: "#d64545", CANCELLED: "#9a7fbf", RUNNING: "#1976d2"}
-_COLOUR_NAMES = {SUCCEEDED: "green", FAILED: "red ✗", CANCELLED: "violet", RUNNING: "blue"}
-_BLOCKS = {FAILED: "✗", CANCELLED: "░", RUNNING: "▒"}
+_WORST = {EARLIER: 1, SUCCEEDED: 2, CANCELLED: 3, RUNNING: 4, FAILED: 5}
+_WORDS = {**dict(enumerate(map(str, STATUSES))), EARLIER: "earlier attempts"}
+_COLOURS = {
+    SUCCEEDED: "#2e9e5b",
+    FAILED: "#d64545",
+    CANCELLED: "#9a7fbf",
+    RUNNING: "#1976d2",
+    EARLIER: "#d6454555",
+}
+_COLOUR_NAMES = {
+    SUCCEEDED: "green",
+    FAILED: "red ✗",
+    CANCELLED: "violet",
+    RUNNING: "blue",
+    EARLIER: "pale",
+}
+_BLOCKS = {FAILED: "✗", CANCELLED: "░", RUNNING: "▒", EARLIER: "·"}
 _HEIGHTS = "▁▂▃▄▅▆▇█"
 
 
@@ -46,7 +59,7 @@ def as_html(run: BatchRun) -> str:
     body = picture.html()
     return (
         f"<details><summary style='cursor:pointer'>{escape(picture.title)}</summary>"
-        f"<div style='margin:8px 0;max-width:1100px'>{_limit_strip(run, picture.span)}{body}"
+        f"<div style='{_CHART}'>{_limit_strip(run, picture.span)}{body}"
         f"{_axis(picture.span)}</div><p style='margin:4px 0'>{escape(picture.words(_COLOUR_NAMES))} "
         f"{escape(limit_words(run))}</p></details>"
     )
@@ -92,7 +105,7 @@ class _Lanes:
         self.title = f"Timeline: at most {len(self._lanes):,} at once, in {span:.1f} s"
 
     def words(self, names: dict[int, str]) -> str:
-        each = [f"{names[code]} {STATUSES[code]}" for code in sorted(self.codes) if code in names]
+        each = [f"{names[code]} {_WORDS[code]}" for code in sorted(self.codes) if code in names]
         line, bar = "slot", "a bar per instance"
         if self._shared > 1:
             line = f"{self._shared} slots"
@@ -221,7 +234,7 @@ def _picture(run: BatchRun, most_each: int, most_lines: int) -> _Lanes | _Profil
     started = len(records) - sum(map(math.isnan, records.started))
     if started < 2 or now <= 0:  # noqa: PLR2004 - one bar says nothing that its row does not say
         return None
-    if started <= most_each:
+    if started + sum(map(len, records.history.values())) <= most_each:
         bars = bars_of(records, now)
         return _Lanes(bars, max(now, *(bar.end for bar in bars)), most_lines)
     return _Profile(records, now)
@@ -273,6 +286,7 @@ def _wrapped(text: str, width: int) -> Iterator[str]:
     yield line
 
 
+_CHART = "margin:8px 0;max-width:1100px;print-color-adjust:exact"
 _TRACK = "rgba(128,128,128,0.15)"
 _LANE = (
     "display:flex;height:9px;margin-bottom:1px;font-size:8px;line-height:9px;text-align:center;"

@@ -102,7 +102,7 @@ def row(instance: Instance) -> tuple[str, ...]:
         str(instance.index),
         f"{_ICONS[status]} {status}{_tries(instance)}",
         params_text(instance.params, 160),
-        instance.node or "",
+        cut(instance.node or "", 60),
         "" if seconds is None else f"{seconds:.3f}",
         _result(instance, secrets),
     )
@@ -168,7 +168,7 @@ def as_html(run: BatchRun) -> str:
     """Return the summary as HTML: no script, styles inline, all foreign text escaped."""
     wrong = bool(run.counts.failed or run.error is not None or crossing_notice(run))
     head = [
-        f"<details{' open' if wrong else ''} style='{_FONT}'>",
+        f"<details{' open' if wrong else ''} class='{_NO_MATH}' style='{_FONT}'>",
         f"<summary style='cursor:pointer'>{escape(headline(run))}</summary>",
     ]
     if text := broke(run):
@@ -221,6 +221,9 @@ def _weight(parts: list[str]) -> int:
     return sum(len(part.encode()) for part in parts)
 
 
+# Front ends take what stands between two dollars of an HTML output for a formula; somebody's text is
+# none. The names are those that MathJax 3 and 2 know.
+_NO_MATH = "mathjax_ignore tex2jax_ignore"
 _FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px"
 _PRE = "overflow:auto;font-size:12px"
 _TABLE = "border-collapse:collapse;margin:8px 0;font-size:12px;font-variant-numeric:tabular-nums"

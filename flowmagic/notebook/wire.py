@@ -50,6 +50,7 @@ class Header(TypedDict):
         flow: name of the flow.
         status: "idle" before the first run, else the run's.
         counts: instances per status, in the order of `records.STATUSES`.
+        restored: of those that have succeeded, how many did not run: an earlier run had done them.
         total: number of rows, None while it is unknown.
         retunes: since when which limit was in force: `[seconds, limit, by_user]`, the seconds since
             the run began, `by_user` 1 or 0. The start first, then the latest of the changes.
@@ -71,6 +72,7 @@ class Header(TypedDict):
     flow: str
     status: str
     counts: list[int]
+    restored: int
     total: int | None
     limit: int
     per_minute: float | None
@@ -229,7 +231,8 @@ class Detail(TypedDict):
     """An opened row: its node copies in the order they began, how it ended, and how it was before.
 
     `output` is the end of what it printed; `code` a cell that runs it once more, empty where its
-    params are no longer kept.
+    params are no longer kept; `restored` the earlier run, by its number in the journal, of which
+    the result was taken over, or None.
     """
 
     index: int
@@ -244,6 +247,7 @@ class Detail(TypedDict):
     note: str
     output: str
     code: str
+    restored: int | None
     history: list[AttemptDetail]
 
 
@@ -269,7 +273,8 @@ class Delta(TypedDict, total=False):
 
     Attributes:
         packed: what each of the message's buffers is: "changed" (rows, as `pack_rows` packs them),
-            "found CLIENT N" (indices of 4 bytes), "segments CLIENT" (as `pack_segments` packs them).
+            "found CLIENT N" (indices of 4 bytes), "segments CLIENT" (as `pack_segments` packs them),
+            "attempts CLIENT" (as `pack_attempts` does).
     """
 
     type: Literal["delta"]
@@ -291,7 +296,8 @@ class Command(TypedDict, total=False):
         name, field: of "tune": the named limit, and which of its limits.
         text: of "check" and "run"; None at "run": the param list as it stands. Of "find": words.
         sort, descending: of "find": number of a column, or None.
-        rows: of "rows" and "segments": whose texts, or whose node copies, are wanted.
+        rows: of "rows", "segments" and "attempts": whose texts, node copies or earlier attempts
+            are wanted.
         view: of "find": which view of the page asks.
         index: of "open"; None closes. Of "cancel": of one instance; without it the whole run.
     """
@@ -310,6 +316,7 @@ class Command(TypedDict, total=False):
         "check",
         "find",
         "segments",
+        "attempts",
         "state",
     ]
     client: str
@@ -329,7 +336,10 @@ _ROW = Struct("<IBBHff")  # index, status, earlier attempts, node, started, ende
 
 
 def pack_rows(records: Records, indices: Iterable[int]) -> bytes:
-    """Pack the state of some rows, 16 bytes each; times in seconds since the run began, or NaN."""
+    """Pack the state of some rows, 16 bytes each; times in seconds since the run began, or NaN.
+
+    A row that has succeeded though it never started is one that was restored from an earlier run.
+    """
     pack = _ROW.pack
     status, earlier, nodes = records.status, records.earlier, records.nodes
     started, ended, began = records.started, records.ended, records.began

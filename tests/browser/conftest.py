@@ -241,6 +241,17 @@ class Notebook:
         self.page.reload()
         self.ready()
 
+    def theme(self, name: str) -> None:
+        """Have another theme: a setting of the server's, which `close` puts back."""
+        self.page.evaluate(
+            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})"
+            ".then(() => null)",
+            name,
+        )
+        self.page.wait_for_function(
+            "theme => document.body.dataset.jpThemeName === theme", arg=name
+        )
+
     @property
     def panel(self):
         """The panel on screen."""
@@ -259,11 +270,9 @@ class Notebook:
 
     def close(self) -> None:
         """Put back what is the server's or the page's, end the kernel and close the notebook."""
-        self.page.evaluate(
-            """() => document.body.dataset.jpThemeName === "JupyterLab Light" ? null
-                : window.jupyterapp.commands.execute(
-                    "apputils:change-theme", {theme: "JupyterLab Light"}).then(() => null)"""
-        )
+        self.theme("JupyterLab Light")
+        nothing = dict.fromkeys(("media", "color_scheme", "reduced_motion", "forced_colors"), "null")
+        self.page.emulate_media(**nothing)
         self.page.evaluate(
             """() => {
                 const book = window.jupyterapp.shell.currentWidget;

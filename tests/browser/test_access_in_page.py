@@ -40,10 +40,7 @@ def settle(book) -> None:
 def test_axe_finds_nothing_wrong(notebook, theme):
     """In each way to look at the instances, with one of them opened and the params unfolded."""
     book = mixed(notebook)
-    book.page.evaluate(
-        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
-    )
-    book.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
+    book.theme(theme)
     book.row(2).click()
     expect(book.panel.get_by_role("region", name="Opened instance")).to_contain_text("ValueError")
     book.panel.locator(".fm-editor > summary").click()

@@ -181,8 +181,5 @@ def test_they_stand_in_one_row_and_narrow_in_two_and_follow_the_theme(notebook):
     book.value("run.cancel() or 0")
     expect(value(book, "Running")).to_have_text(re.compile("^avg"))
     light = book.page.evaluate(limit)
-    book.page.evaluate(
-        "() => window.jupyterapp.commands.execute("
-        "'apputils:change-theme', {theme: 'JupyterLab Dark'}).then(() => null)"
-    )
+    book.theme("JupyterLab Dark")
     book.page.wait_for_function(f"light => ({limit})() !== light", arg=light)

@@ -355,15 +355,11 @@ def test_the_colours_are_those_of_the_theme(notebook):
         return cell(book, 0, SIDE, columns)
 
     light = cell(book, 0, SIDE, columns)
-    change = "name => window.jupyterapp.commands.execute('apputils:change-theme', {theme: name})"
-    try:
-        book.page.evaluate(change, "JupyterLab Dark")
-        dark = drawn_anew(light)
-        assert sum(colour(book, "paper")[:3]) < 200
-        book.page.emulate_media(forced_colors="active")
-        forced = drawn_anew(dark)
-        assert forced not in (light, dark)
-    finally:
-        book.page.evaluate(change, "JupyterLab Light")  # a setting of the server's
+    book.theme("JupyterLab Dark")
+    dark = drawn_anew(light)
+    assert sum(colour(book, "paper")[:3]) < 200
+    book.page.emulate_media(forced_colors="active")
+    forced = drawn_anew(dark)
+    assert forced not in (light, dark)
     book.value("gate.set() or 0")
     book.until("run.ended")

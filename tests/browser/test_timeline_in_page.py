@@ -345,12 +345,7 @@ def test_another_theme_changes_the_colours(notebook):
     for theme, tab in (("JupyterLab Dark", None), ("JupyterLab Light", "Table")):
         if tab:
             book.panel.get_by_role("tab", name=tab).click()
-        book.page.evaluate(
-            "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
-        )
-        book.page.wait_for_function(
-            "theme => document.body.dataset.jpThemeName === theme", arg=theme
-        )
+        book.theme(theme)
         book.panel.get_by_role("tab", name="Timeline").click()
         book.page.wait_for_function(
             """([x, y, light, same]) => {
@@ -390,9 +385,7 @@ def test_in_a_notebook_that_is_not_trusted_the_summarys_timeline_is_drawn(notebo
     book.value("[each.set() for each in gates.values()] and 0")
     book.until("run.ended")
     ran = book.value("[[at / run.elapsed for at in (i.started, i.ended)] for i in run.instances]")
-    book.page.evaluate(
-        "theme => window.jupyterapp.commands.execute('apputils:change-theme', {theme})", theme
-    )
+    book.theme(theme)
     book.page.wait_for_function(
         "() => window.jupyterapp.shell.currentWidget.content.widgets[1].model.sharedModel"
         ".toJSON().outputs.some(each => JSON.stringify(each.data).includes('Timeline: at most 2'))"
@@ -446,3 +439,41 @@ def test_in_a_notebook_that_is_not_trusted_the_summarys_timeline_is_drawn(notebo
     [before, after] = [each for each in drawn if each["title"].startswith("limit")]
     assert before["height"] == pytest.approx(after["height"] * 2 / 3, abs=1)
     expect(inner).to_contain_text("red ✗ failed. Limit 2, from")
+
+
+RETRIED = (
+    "%%batchflow flow --limit 2 -o run\n"
+    "[{'i': 0, 'first': 0.2, 'fail': 'x'}, {'i': 1, 'first': 1.5}, {'i': 2, 'first': 0.2}]"
+)
+
+
+@pytest.mark.parametrize("when", ["as it happens", "later"])
+@in_lab
+def test_an_earlier_attempt_is_a_pale_bar_where_it_ran(notebook, when):
+    """Between those that ran beside it, with words of its own; a click opens its instance."""
+    book = started(notebook, RETRIED, setup=SETUP)
+    if when == "as it happens":
+        book.panel.get_by_role("tab", name="Timeline").click()
+    book.until("run.ended")
+    book.value("[run[0].params.pop('fail', 0), run.instances[0].row.pop('fail', 0)] and 0")
+    book.value("run.retry_failed() or 0")
+    book.until("run.ended and run.ok and run[0].attempts == 2")
+    book.panel.get_by_role("tab", name="Timeline").click()
+    expect(book.panel.locator(".fm-nodes")).to_contain_text("earlier attempt")
+    expect(book.panel.locator(".fm-chip").first).to_contain_text("finished")
+    until_drawn(book)
+    assert lanes(book).evaluate("each => each.clientHeight") == 2 * LANE
+    start, end, whole = book.value(
+        "[run[0].history[0].started, run[0].history[0].ended, run.elapsed * 1.01]"
+    )
+    width = lanes(book).evaluate("each => each.clientWidth")
+    x = (start + end) / 2 / whole * width
+    failed, pale = colour(book, "failed"), pixel(book, x, LANE // 2)
+    assert 0 < pale[3] < 255
+    assert all(abs(one - other) < 4 for one, other in zip(pale[:3], failed[:3], strict=True))
+    lanes(book).hover(position={"x": x, "y": LANE // 2})
+    expect(told(book)).to_contain_text("#0failedattempt 1 of 2 · from 0.0")
+    lanes(book).click(position={"x": x, "y": LANE // 2})
+    expect(book.panel.get_by_role("region", name="Opened instance")).to_contain_text(
+        "1 earlier attempt"
+    )

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Rows } from "../../flowmagic/notebook/front/rows.js";
+import { RESTORED, Rows } from "../../flowmagic/notebook/front/rows.js";
 import { FAILED, PENDING, RUNNING, SUCCEEDED } from "../../flowmagic/notebook/front/wire.js";
 
 /** @param {number[][]} rows index, status, earlier attempts, node, started, ended */
@@ -62,6 +62,14 @@ test("rows drawn later are appended, and those between are pending", () => {
   assert.equal(rows.started[299], 99);
   assert.equal(rows.status[298], PENDING);
   assert.ok(Number.isNaN(rows.started[298]));
+});
+
+test("a row that has succeeded without having started was restored", () => {
+  const rows = new Rows();
+  rows.apply(packed([[0, SUCCEEDED, 0, 0, NaN, NaN], [1, SUCCEEDED, 0, 1, 0, 1], [2, PENDING, 0, 0, NaN, NaN], [3, FAILED, 0, 1, 1, 2], [4, 77, 0, 1, 1, 2]]));
+  const each = [0, 1, 2, 3, 4];
+  assert.deepEqual(each.map((i) => rows.restored(i)), [true, false, false, false, false]);
+  assert.deepEqual(each.map((i) => rows.kind(i)), [RESTORED, SUCCEEDED, PENDING, FAILED, PENDING]);
 });
 
 test("what is too short to be a snapshot is none", () => {

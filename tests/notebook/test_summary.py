@@ -57,7 +57,7 @@ async def test_it_says_counts_every_failure_and_the_first_rows():
 
 async def test_it_is_open_only_when_something_failed():
     """One line to read when all is well."""
-    assert summary.as_html(await _run([{"n": 1}])).startswith("<details style=")
+    assert summary.as_html(await _run([{"n": 1}])).startswith("<details class=")
     assert summary.as_html(await _run([{"raise": "x"}])).startswith("<details open")
 
 
@@ -86,7 +86,7 @@ async def test_foreign_text_enters_as_text(hostile):
     tags = _Tags(html)
     ours = "details summary p pre table caption thead tbody tr th td code div span i ul li"
     assert tags.seen <= set(ours.split())
-    assert tags.attributes <= {"style", "open", "title"}
+    assert tags.attributes <= {"class", "style", "open", "title"}
     assert hostile in tags.text
 
 

@@ -4,11 +4,14 @@ import { CANCELLED, FAILED, RUNNING, STATUSES } from "./wire.js";
 
 const PARTED = 24; // CSS pixels from which a bar shows its nodes, as the next ones
 const WORDED = 12; // height from which there is room for words
+const OUTLINED = 5; // size from which an earlier attempt has an outline
+const PALE = 0.3;
 const MARKED = 8; // size from which a failure is crossed
 // Over the colour of the status: lighter or darker, in turns.
 const SHADES = [["paper", 0], ["paper", 0.34], ["ink", 0.2], ["paper", 0.58]];
 
 /** @import { Lanes } from "./lanes.js" */
+/** @import { Past } from "./past.js" */
 
 /**
  * Where one draws, in pixels of the screen. `offset`: from the run's beginning to the left edge;
@@ -66,6 +69,31 @@ export class Bars {
     return wide;
   }
 
+  /** Draw the earlier attempts: as they were, but pale. @param {Past} past @param {Place} place */
+  drawPast(pen, past, place) {
+    const { offset, scale, width, first, last, pixel } = place;
+    for (let lane = first; lane < Math.min(last, past.each.length); lane += 1) {
+      const each = past.each[lane];
+      let drawn = -Infinity;
+      for (let at = past.at(lane, (offset - 1) / scale); at < each.length && each[at].started * scale <= offset + width; at += 1) {
+        const box = this.boxOf(each[at].started, each[at].ended, lane, place);
+        if (box.x + box.width <= drawn) continue; // many in one pixel
+        drawn = box.x + box.width;
+        this.fillPast(pen, box, each[at].status, pixel);
+      }
+    }
+  }
+
+  fillPast(pen, box, status, pixel) {
+    pen.globalAlpha = PALE;
+    this.fill(pen, box, status);
+    pen.globalAlpha = 1;
+    if (Math.min(box.width, box.height) < OUTLINED * pixel) return;
+    pen.strokeStyle = this.colours[STATUSES[status]];
+    pen.lineWidth = pixel;
+    pen.strokeRect(box.x + pixel / 2, box.y + pixel / 2, box.width - pixel, box.height - pixel);
+  }
+
   /** Draw the bars that are not complete, which no tile has. */
   drawRunning(pen, place, now) {
     const { lanes } = this;
@@ -77,14 +105,18 @@ export class Bars {
   }
 
   /** @returns {{x: number, y: number, width: number, height: number}} where a bar is, as far as it is on the screen */
-  box(row, { offset, scale, width, top, high, gap }, now) {
+  box(row, place, now) {
     const { started, ended, lane } = this.lanes;
-    const end = ended[row] < Infinity ? ended[row] : Math.max(now, started[row]);
-    const from = Math.max(-4, Math.round(started[row] * scale) - offset);
+    const runs = ended[row] === Infinity;
+    return this.boxOf(started[row], runs ? Math.max(now, started[row]) : ended[row], lane[row], place, runs);
+  }
+
+  boxOf(start, end, lane, { offset, scale, width, top, high, gap }, runs = false) {
+    const from = Math.max(-4, Math.round(start * scale) - offset);
     let to = Math.min(width + 4, Math.max(Math.round(end * scale) - offset, from + 1));
     // So that one sees where one ends and the next begins.
-    if (gap && to - from > 4 && ended[row] < Infinity) to -= 1;
-    return { x: from, y: lane[row] * high - top, width: to - from, height: high - gap };
+    if (gap && to - from > 4 && !runs) to -= 1;
+    return { x: from, y: lane * high - top, width: to - from, height: high - gap };
   }
 
   fill(pen, { x, y, width, height }, status) {

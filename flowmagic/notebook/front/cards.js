@@ -20,7 +20,7 @@ export class Cards {
     this.words = words;
     const font = (weight, size, family) => `${weight} ${size * layout.scale}px ${family}`;
     this.fonts = { index: font(600, 12, fonts.words), node: font(400, 12, fonts.words), label: font(400, 11, fonts.code) };
-    this.icons = STATUSES.map((name) => new Path2D(ICONS[name]));
+    this.icons = [...STATUSES, "restored"].map((name) => new Path2D(ICONS[name]));
     /** @type {Map<string, string>} */
     this.fitted = new Map();
   }
@@ -50,12 +50,15 @@ export class Cards {
     pen.beginPath();
     pen.roundRect(x, y, width, height, 4 * scale);
     pen.clip();
-    pen.globalAlpha = status === PENDING ? 0.35 : 0.2;
+    const kept = rows.restored(i);
+    pen.globalAlpha = status === PENDING ? 0.35 : kept ? 0.08 : 0.2;
     pen.fillStyle = tone;
     pen.fillRect(x, y, width, height);
     pen.globalAlpha = 1;
-    pen.fillRect(x, y, 3 * scale, height);
-    this.icon(pen, status, tone, x + 8 * scale, y + 5 * scale);
+    // What did not run has its edge alone, and that broken.
+    if (kept) for (let at = 0; at < height; at += 6 * scale) pen.fillRect(x, y + at, 3 * scale, 3 * scale);
+    else pen.fillRect(x, y, 3 * scale, height);
+    this.icon(pen, rows.kind(i), tone, x + 8 * scale, y + 5 * scale);
     const { label, node } = this.words(i);
     const [left, right] = [x + 8 * scale, x + width - 6 * scale];
     pen.textBaseline = "alphabetic";
@@ -75,15 +78,15 @@ export class Cards {
     pen.restore();
   }
 
-  icon(pen, status, tone, x, y) {
+  icon(pen, kind, tone, x, y) {
     const { scale } = this.layout;
     pen.save();
     pen.translate(x, y);
     pen.scale(scale, scale);
-    pen.strokeStyle = status === PENDING ? this.colours.quiet : tone;
+    pen.strokeStyle = kind === PENDING ? this.colours.quiet : tone;
     pen.lineWidth = 1.7;
     pen.lineCap = pen.lineJoin = "round";
-    pen.stroke(this.icons[status] ?? this.icons[PENDING]);
+    pen.stroke(this.icons[kind]);
     pen.restore();
   }
 

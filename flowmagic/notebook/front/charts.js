@@ -91,7 +91,7 @@ export class Charts {
     this.over = -1;
     this.sparks = CHARTS.map(({ name, meaning, paint }) => new Spark(name, meaning, paint));
     this.colours = null;
-    this.palette = new Palette(() => { this.colours = null; view.later(); });
+    this.palette = new Palette(() => this.repaint());
     this.root = element("div", "fm-charts", { role: "slider", tabindex: "0", "aria-label": "Charts, at a time of the run" },
       ...this.sparks.map(({ root }) => root), this.palette.root);
     this.listen();
@@ -118,6 +118,12 @@ export class Charts {
       this.draw();
     });
     for (const { plot } of sparks) this.resized.observe(plot);
+  }
+
+  /** Paint all of it anew, in the colours of now. */
+  repaint() {
+    this.colours = null;
+    this.view.later();
   }
 
   remove() {

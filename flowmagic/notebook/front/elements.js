@@ -13,6 +13,7 @@ export const ICONS = {
   finished: "M2 6.5l2.7 2.7L10 3.2",
   succeeded: "M2 6.5l2.7 2.7L10 3.2",
   failed: "M2.8 2.8l6.4 6.4M9.2 2.8l-6.4 6.4",
+  restored: "M2 4.8l2.6 2.6L9.6 2.2M2 10.4h8",
   cancelled: "M6 1.7a4.3 4.3 0 1 0 0 8.6a4.3 4.3 0 1 0 0-8.6zM3 9l6-6",
   cooling: "M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9zM6 3.4v2.8l1.9 1.1",
 };
@@ -47,10 +48,12 @@ export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-export function setStatus(node, svg, word, name) {
-  if (node.dataset.status === name) return;
+/** @param {string} [look] name of the icon, if that is not the status's own */
+export function setStatus(node, svg, word, name, look = name) {
+  if (node.dataset.status === name && node.dataset.look === look) return;
   node.dataset.status = name;
-  setIcon(svg, name);
+  node.dataset.look = look;
+  setIcon(svg, look);
   write(word, name);
 }
 

@@ -66,6 +66,13 @@ export class Head {
     write(this.failures, counts[FAILED] ? `${number.format(counts[FAILED])} failed` : "");
   }
 
+  /** @returns {string} how many instances are in a status */
+  counted(code) {
+    const { counts, restored } = this.view.store.header;
+    const kept = code === SUCCEEDED && restored ? ` (${number.format(restored)} restored)` : "";
+    return `${number.format(counts[code])} ${STATUSES[code]}${kept}`;
+  }
+
   drawBar() {
     const { counts, total } = this.view.store.header;
     const known = total ?? counts.reduce((sum, n) => sum + n, 0);
@@ -76,10 +83,9 @@ export class Head {
     }
     for (const { code, item, text } of this.legendItems) {
       item.hidden = !counts[code];
-      write(text, `${number.format(counts[code])} ${STATUSES[code]}`);
+      write(text, this.counted(code));
     }
-    const words = STATUSES.map((name, code) => ({ name, n: counts[code] })).filter(({ n }) => n)
-      .map(({ name, n }) => `${number.format(n)} ${name}`).join(", ");
+    const words = STATUSES.map((_, code) => code).filter((code) => counts[code]).map((code) => this.counted(code)).join(", ");
     writeAttribute(this.bar, "aria-label", words ? `Instances: ${words}` : "No instances");
   }
 }

@@ -4,15 +4,18 @@ import { PENDING } from "./wire.js";
 
 const FIRST = 16; // lanes that there is room for at first
 const MOST = 20_000; // rows that are given a lane at once: a few milliseconds
+const TOGETHER = 5_000; // rows that are placed anew with others among them, which takes longer
 
 /** @import { Rows } from "./rows.js" */
 
 export class Lanes {
   constructor() {
+    this.epoch = 0; // counts how often all began anew
     this.clear();
   }
 
   clear() {
+    this.epoch += 1;
     /** @type {number[][]} per lane its rows, in the order of time: they do not overlap */
     this.lanes = [];
     this.lane = new Int32Array(0); // of each row, -1 of one that has not started
@@ -128,6 +131,41 @@ export class Lanes {
     this.setFree(lane, last === undefined ? -Infinity : this.ended[last]);
     this.lane[i] = -1;
     this.count -= 1;
+  }
+
+  /**
+   * Place all anew, with others among them, as if all were told when it started: the page may know of
+   * the others only now. Of too many it is left undone.
+   * @param {{row: number, started: number, ended: number, lane: number}[]} others in the order of their starts
+   * @returns {boolean} whether it was done
+   */
+  placeWith(others) {
+    if (this.count + others.length > TOGETHER || this.waiting.length) return false;
+    const placed = byStart(this.lanes.flat().sort((one, other) => one - other), this.started);
+    this.lanes = [];
+    this.room = FIRST;
+    this.free = new Float64Array(2 * FIRST).fill(-Infinity);
+    let next = 0;
+    const take = (started, ended) => {
+      const lane = this.lowest(started);
+      while (this.lanes.length <= lane) this.lanes.push([]);
+      this.setFree(lane, ended);
+      return lane;
+    };
+    const before = (i) => {
+      for (; next < others.length; next += 1) {
+        const { row, started, ended } = others[next];
+        if (started > this.started[i] || (started === this.started[i] && row > i)) return;
+        others[next].lane = take(started, ended);
+      }
+    };
+    for (const i of placed) {
+      before(i);
+      this.lane[i] = take(this.started[i], this.ended[i]);
+      this.lanes[this.lane[i]].push(i);
+    }
+    for (; next < others.length; next += 1) others[next].lane = take(others[next].started, others[next].ended);
+    return true;
   }
 
   // The tree

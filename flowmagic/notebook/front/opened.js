@@ -81,7 +81,7 @@ export class Opened {
     }
     const retried = detail.history.length > 0;
     const pending = detail.status === "pending";
-    setStatus(chip, svg, word, detail.status);
+    setStatus(chip, svg, word, detail.status, detail.restored === null ? undefined : "restored");
     if (pending && retried) write(word, "waiting to be retried");
     write(facts, [
       detail.seconds === null ? "" : duration(detail.seconds),
@@ -96,8 +96,11 @@ export class Opened {
     // The node copy that raised shows its error; what ended the instance elsewhere stands here.
     if (detail.error && !detail.copies.some((copy) => copy.error === detail.error)) parts.push(element("div", "fm-error", {}, detail.error));
     parts.push(...detail.copies.map((_, i) => this.copy(detail.copies, i, "")));
-    if (!detail.copies.length && !detail.note && !(pending && retried)) {
+    if (!detail.copies.length && !detail.note && detail.restored === null && !(pending && retried)) {
       parts.push(element("div", "fm-quiet", {}, pending ? "Not started yet: no node has received anything." : "No node copy was made."));
+    }
+    if (detail.restored !== null) {
+      parts.push(element("div", "fm-quiet", {}, `Restored from run ${detail.restored}: did not run in this one.`));
     }
     if (detail.note) parts.push(element("div", "fm-quiet", {}, detail.note));
     if (detail.status === "succeeded") {

@@ -1,4 +1,7 @@
-import { bytesOf } from "./wire.js";
+import { PENDING, STATUSES, SUCCEEDED, bytesOf } from "./wire.js";
+
+/** How a row is drawn: by the number of its status, or by this one if it has succeeded without running. */
+export const RESTORED = STATUSES.length;
 
 /** The state of every row, as columns. */
 export class Rows {
@@ -13,6 +16,18 @@ export class Rows {
     this.node = new Uint16Array(size);
     this.status = new Uint8Array(size);
     this.earlier = new Uint8Array(size);
+  }
+
+  /** Whether a row was taken over from an earlier run: it has succeeded though it never started. */
+  restored(i) {
+    return this.status[i] === SUCCEEDED && Number.isNaN(this.started[i]);
+  }
+
+  /** @returns {number} how a row is drawn */
+  kind(i) {
+    const status = this.status[i];
+    if (status === SUCCEEDED && Number.isNaN(this.started[i])) return RESTORED;
+    return status < RESTORED ? status : PENDING;
   }
 
   /** Take all columns, as `pack_columns` packs them; returns the sequence number behind them. */

@@ -1,7 +1,10 @@
 // The cells of many instances, too small for words: each status has a colour and a shape.
 
 import { cornerOf } from "./layout.js";
+import { RESTORED } from "./rows.js";
 import { CANCELLED, FAILED, PENDING, RUNNING, STATUSES, SUCCEEDED } from "./wire.js";
+
+const KINDS = [...STATUSES.keys(), RESTORED];
 
 const MARK = 3; // CSS pixels: a failure's side where cells are smaller
 const RARE = 500; // one failure in so many is marked so: more would cover what has succeeded
@@ -18,25 +21,27 @@ export class Squares {
     this.colours = colours;
     const { dx: side } = layout;
     this.sheet = document.createElement("canvas");
-    this.sheet.width = side * STATUSES.length;
+    this.sheet.width = side * KINDS.length;
     this.sheet.height = side;
     const pen = this.sheet.getContext("2d", { willReadFrequently: true });
-    STATUSES.forEach((_, code) => this.shape(pen, code, code * side));
-    this.sprites = STATUSES.map((_, code) => new Uint32Array(pen.getImageData(code * side, 0, side, side).data.buffer));
+    KINDS.forEach((kind) => this.shape(pen, kind, kind * side));
+    this.sprites = KINDS.map((code) => new Uint32Array(pen.getImageData(code * side, 0, side, side).data.buffer));
     /** @type {Set<number>} failures drawn larger than their cell */
     this.marks = new Set();
   }
 
-  /** Draw the shape of a status in the square that begins at `x`. */
+  /** Draw the shape of a kind of row in the square that begins at `x`. */
   shape(pen, code, x) {
     const { dx, gap } = this.layout;
     const { paper } = this.colours;
     const side = dx - gap;
     pen.fillStyle = paper;
     pen.fillRect(x, 0, dx, dx);
-    pen.fillStyle = pen.strokeStyle = this.colours[STATUSES[code]];
+    pen.fillStyle = pen.strokeStyle = this.colours[STATUSES[code === RESTORED ? SUCCEEDED : code]];
     if (!gap) {
+      if (code === RESTORED) pen.globalAlpha = 0.5;
       pen.fillRect(x, 0, dx, dx);
+      pen.globalAlpha = 1;
       return;
     }
     const third = Math.max(1, Math.round(side / 3));
@@ -50,6 +55,15 @@ export class Squares {
       pen.fillStyle = paper;
       const wall = Math.max(1, Math.round(side / 5));
       pen.fillRect(x + wall, wall, side - 2 * wall, side - 2 * wall);
+    } else if (code === RESTORED) {
+      // A frame around what is small: done, but not here.
+      pen.fillRect(x, 0, side, side);
+      pen.fillStyle = paper;
+      const wall = Math.max(1, Math.round(side / 8));
+      pen.fillRect(x + wall, wall, side - 2 * wall, side - 2 * wall);
+      const inset = wall + Math.max(1, Math.round(side / 6));
+      pen.fillStyle = pen.strokeStyle;
+      if (side > 2 * inset) pen.fillRect(x + inset, inset, side - 2 * inset, side - 2 * inset);
     } else if (code === CANCELLED) {
       // Half of a square.
       pen.beginPath();
@@ -87,7 +101,7 @@ export class Squares {
     const first = Math.floor(top / dx) * columns;
     const last = Math.min(n, first + Math.ceil(height / dx) * columns);
     for (let i = first; i < last; i += 1) {
-      const sprite = this.sprites[rows.status[i]] ?? this.sprites[PENDING];
+      const sprite = this.sprites[rows.kind(i)];
       let at = Math.floor((i - first) / columns) * dx * width + (i % columns) * dx;
       for (let from = 0; from < sprite.length; from += dx) {
         for (let x = 0; x < dx; x += 1) pixels[at + x] = sprite[from + x];
@@ -136,7 +150,7 @@ export class Squares {
         if (status !== FAILED) return false; // what the mark covered is to be seen again
         if (this.marks.size <= rows.count / RARE) this.marks.add(i);
       }
-      pen.drawImage(this.sheet, status * dx, 0, dx, dx, x, y - top, dx, dx);
+      pen.drawImage(this.sheet, rows.kind(i) * dx, 0, dx, dx, x, y - top, dx, dx);
     }
     if (marking) this.drawMarks(pen, top);
     return true;

@@ -15,13 +15,15 @@ const RING = 8; // CSS pixels of the frame around a bar, at least
 
 /** @import { Place } from "./bars.js" */
 /** @import { Lanes } from "./lanes.js" */
+/** @import { Past, Placed } from "./past.js" */
 /** @import { Step } from "./span.js" */
 
 export class Stage {
-  /** @param {Lanes} lanes */
-  constructor(view, lanes) {
+  /** @param {Lanes} lanes @param {Past} past */
+  constructor(view, lanes, past) {
     this.view = view;
     this.lanes = lanes;
+    this.past = past;
     this.width = 0; // CSS pixels
     this.pixel = 0; // pixels of the screen in one of CSS; 0: the colours are to be taken anew
     this.colours = {};
@@ -66,6 +68,7 @@ export class Stage {
     for (let lane = place.first; lane < place.last && many <= EACH; lane += 1) {
       many += lanes.after(lane, (place.offset + place.width) / place.scale) - lanes.at(lane, (place.offset - 1) / place.scale);
     }
+    bars.drawPast(pen, this.past, place);
     let wide = [];
     if (many <= EACH) {
       wide = bars.draw(pen, place, now);
@@ -116,11 +119,12 @@ export class Stage {
     };
   }
 
-  /** Put a frame around a bar; -1: around none. */
-  frame(ring, index, now) {
-    const off = index < 0 || !(this.lanes.lane[index] >= 0);
+  /** Put a frame around a bar, or around an earlier attempt; -1: around none. @param {Placed | null} [past] */
+  frame(ring, index, now, past = null) {
+    const off = index < 0 || !(past || this.lanes.lane[index] >= 0);
     const { pixel, top, width: most } = this.place;
-    const { x, y, width, height } = off ? { x: 0, y: 0, width: 0, height: 0 } : this.bars.box(index, this.place, now);
+    const { x, y, width, height } = off ? { x: 0, y: 0, width: 0, height: 0 }
+      : past ? this.bars.boxOf(past.started, past.ended, past.lane, this.place) : this.bars.box(index, this.place, now);
     ring.hidden = off || x + width < 0 || x > most;
     if (ring.hidden) return;
     const [wide, high] = [Math.max(RING, width / pixel + 4), Math.max(RING, height / pixel + 4)];

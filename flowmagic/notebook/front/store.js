@@ -1,5 +1,6 @@
 /** @import { Check, Columns, Command, Delta, Detail, Editor, Graph, Header } from "./wire.js" */
 
+import { Attempts } from "./attempts.js";
 import { Rows } from "./rows.js";
 import { Segments } from "./segments.js";
 import { CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./wire.js";
@@ -20,7 +21,7 @@ export class Store {
     this.rows = new Rows();
     /** @type {Header} */
     this.header = {
-      flow: "", status: "idle", counts: [0, 0, 0, 0, 0], total: null, limit: 5, per_minute: null,
+      flow: "", status: "idle", counts: [0, 0, 0, 0, 0], restored: 0, total: null, limit: 5, per_minute: null,
       retunes: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, ticking: false, nodes: [""], can: [],
       notice: "", reason: "", findings: [], dropped: 0, limits: [], limits_left: 0, heard: {},
     };
@@ -43,6 +44,7 @@ export class Store {
     /** Counts what makes an answer one about other rows, or one that may never come. */
     this.batch = 0;
     this.segments = new Segments();
+    this.attempts = new Attempts();
     /** @type {string[]} of a small batch: what tells its rows apart */
     this.labels = [];
     /** @type {Map<number, number>} when rows were asked for whose words have not come */
@@ -144,6 +146,8 @@ export class Store {
     if (newRun) this.batch += 1;
     if (newRun) this.asked.clear();
     if (newRun) this.segments.clear();
+    if (newRun) this.attempts.clear();
+    this.attempts.note(this.rows, "all");
     this.takeHeader(this.model.get("header") ?? {});
     const texts = this.model.get("texts");
     if (texts?.texts) {
@@ -220,6 +224,8 @@ export class Store {
     }
     const rows = packed.has("changed") ? this.rows.apply(packed.get("changed")) : [];
     this.segments.touch(rows);
+    this.attempts.note(this.rows, rows);
+    this.attempts.take(packed.get(`attempts ${this.client}`));
     this.segments.take(packed.get(`segments ${this.client}`), this.rows);
     for (const i of rows) if (this.rows.status[i] > RUNNING && this.words.has(i)) this.stale.add(i);
     if (delta.header) this.takeHeader(delta.header);

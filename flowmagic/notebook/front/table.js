@@ -167,7 +167,7 @@ export class Table {
       row.id = `${id}-row-${i}`;
       row.hidden = false;
     }
-    setStatus(row, slot.svg, slot.word, STATUSES[rows.status[i]] ?? "pending");
+    setStatus(row, slot.svg, slot.word, STATUSES[rows.status[i]] ?? "pending", rows.restored(i) ? "restored" : undefined);
     const known = words.get(i);
     const tries = rows.earlier[i] > 0 ? `×${rows.earlier[i] + 1} ` : "";
     const texts = {

@@ -2,11 +2,13 @@
 
 import { element, keepKeys, write } from "./elements.js";
 import { Lanes } from "./lanes.js";
+import { Past } from "./past.js";
 import { changesOf } from "./scale.js";
 import { Span } from "./span.js";
 import { Stage } from "./stage.js";
 import { ToldBar } from "./toldbar.js";
 import { FAILED } from "./wire.js";
+import { number } from "./words.js";
 import { Zoom } from "./zoom.js";
 
 const MARKS = 5_000; // rows noted one by one
@@ -15,6 +17,9 @@ const NAMES = 8; // nodes named in the legend
 const ASK = 340; // milliseconds between two questions for nodes
 const LOST = 3_000; // ditto, after which an answer is no longer waited for
 const MOST_ASKED = 200; // rows of one question
+const NONE = { index: -1, past: null };
+
+/** @import { Placed } from "./past.js" */
 
 export class Timeline {
   constructor(view) {
@@ -31,7 +36,8 @@ export class Timeline {
     this.names = "";
     this.lanes = new Lanes();
     this.span = new Span();
-    this.stage = new Stage(view, this.lanes);
+    this.past = new Past(this.lanes);
+    this.stage = new Stage(view, this.lanes, this.past);
     this.map = element("div", "fm-map fm-timeline-map", { role: "listbox", "aria-label": "Timeline", tabindex: "0" },
       this.stage.scale, this.stage.scroller);
     this.zoom = new Zoom(this);
@@ -101,23 +107,26 @@ export class Timeline {
     this.view.later();
   }
 
-  /** @returns {number} the instance at a point of the canvas in CSS pixels, or -1 */
+  /** @returns {{index: number, past: Placed | null}} the bar at a point of the canvas in CSS pixels */
   at({ x, y }) {
     const { offset, scale, top, high, pixel, last } = this.stage.place;
     const lane = Math.floor((y * pixel + top) / high);
-    if (lane < 0 || lane >= last) return -1;
     const time = (x * pixel + offset) / scale;
     const near = (NEAR * pixel) / scale;
-    if (time > this.now + near) return -1; // one that runs is there up to now
+    if (lane < 0 || lane >= last || time > this.now + near) return NONE; // one that runs is there up to now
     // Of several in one pixel a failure is what is seen there.
     const { status } = this.view.store.rows;
     const left = Math.floor(x * pixel + offset);
     const failed = this.lanes.between(lane, left / scale, (left + 1) / scale).find((i) => status[i] === FAILED);
-    return failed ?? this.lanes.near(lane, time, near);
+    if (failed !== undefined) return { index: failed, past: null };
+    const [index, past] = [this.lanes.near(lane, time, near), this.past.near(lane, time, near)];
+    const closer = past && past.started <= time && time < past.ended;
+    if (past && (closer || index < 0)) return { index: past.row, past };
+    return { index, past: null };
   }
 
   click(pointer) {
-    const index = this.at(pointer);
+    const { index } = this.at(pointer);
     this.map.focus({ preventScroll: true });
     if (index < 0) return;
     this.active = index;
@@ -168,16 +177,17 @@ export class Timeline {
     const none = lanes.count === 0;
     this.chart.hidden = none;
     this.empty.hidden = !none;
-    if (none) write(this.empty, store.header.status === "idle" ? "When it runs, one sees here what ran when." : "Nothing has started yet.");
+    if (none) write(this.empty, this.nothing);
     if (none || !stage.width) return;
     if (!(lanes.lane[this.active] >= 0)) this.active = lanes.lanes.find((each) => each.length)?.[0] ?? 0;
     this.ask(stage.draw(this.shown, now, live));
-    this.hover = this.pointer ? this.at(this.pointer) : -1;
+    const { index, past } = this.pointer ? this.at(this.pointer) : NONE;
+    this.hover = index;
     const focused = document.activeElement === this.map;
     const cursor = this.hover >= 0 ? this.hover : focused ? this.active : -1;
-    stage.frame(stage.ring, cursor, now);
+    stage.frame(stage.ring, cursor, now, past);
     stage.frame(stage.held, store.opened ?? -1, now);
-    this.told.draw(cursor, this.zoom.told);
+    this.told.draw(cursor, this.zoom.told, past);
     if (focused) this.told.drawOption(this.active);
     stage.canvas.classList.toggle("fm-over", this.hover >= 0);
     this.zoom.draw();
@@ -197,14 +207,24 @@ export class Timeline {
       else stage.tiles.add(rows, ended);
     }
     if (lanes.waiting.length) this.view.later();
+    else if (this.past.update(this.view.store.attempts)) stage.tiles.clear();
   }
 
-  /** Ask for the nodes of rows, if there is something new to be told. @param {number[]} wide */
+  /** What there is to say as long as nothing has a bar. */
+  get nothing() {
+    const { status, restored, counts } = this.view.store.header;
+    if (status === "idle") return "When it runs, one sees here what ran when.";
+    if (restored && restored === counts.reduce((sum, n) => sum + n, 0)) return "Nothing ran: all of it was restored from an earlier run.";
+    return "Nothing has started yet.";
+  }
+
+  /** Ask for the nodes of rows and for earlier attempts, if there is something new. @param {number[]} wide */
   ask(wide) {
     const { store, gone } = this.view;
     if (gone || this.timer) return;
     const missing = store.segments.missing(wide, store.rows).slice(0, MOST_ASKED);
-    if (!missing.length) return;
+    const retried = store.attempts.missing(store.rows).slice(0, MOST_ASKED);
+    if (!missing.length && !retried.length) return;
     const past = performance.now() - this.askedAt;
     if (this.asked > store.heard && past < LOST) return; // the kernel is busy; it will be heard of
     if (past < ASK) {
@@ -215,12 +235,19 @@ export class Timeline {
       return;
     }
     this.askedAt = performance.now();
-    this.asked = store.send({ type: "segments", rows: missing });
+    if (missing.length) this.asked = store.send({ type: "segments", rows: missing });
+    if (retried.length) this.asked = store.send({ type: "attempts", rows: retried });
   }
 
   drawLegend() {
-    const names = this.view.store.header.nodes.slice(1);
-    const all = names.join("\n");
+    const { header, attempts } = this.view.store;
+    const names = header.nodes.slice(1);
+    const { restored } = header;
+    const others = [
+      this.past.count ? `earlier attempt${attempts.more ? "s, not of all" : ""}` : "",
+      restored ? `${number.format(restored)} restored, which did not run` : "",
+    ];
+    const all = [...names, ...others].join("\n");
     if (all === this.names) return;
     this.names = all;
     const items = names.slice(0, NAMES).map((name, i) => {
@@ -229,6 +256,8 @@ export class Timeline {
       return element("span", "fm-legend-item", {}, swatch, name);
     });
     if (names.length > items.length) items.push(element("span", "", {}, `and ${names.length - items.length} more`));
+    if (others[0]) items.push(element("span", "fm-legend-item", {}, element("i", "fm-shade fm-earlier"), others[0]));
+    if (others[1]) items.push(element("span", "", {}, others[1]));
     this.legend.replaceChildren(...items);
   }
 }

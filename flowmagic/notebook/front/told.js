@@ -39,7 +39,7 @@ export class Told {
     const { rows, header, labels, texts } = this.view.store;
     return {
       label: labels[i] ?? texts.get(i) ?? "",
-      node: rows.status[i] === PENDING ? "" : header.nodes[rows.node[i]] ?? "",
+      node: rows.status[i] === PENDING ? "" : rows.restored(i) ? "restored" : header.nodes[rows.node[i]] ?? "",
     };
   }
 
@@ -48,8 +48,13 @@ export class Told {
     const { store } = this.view;
     const { rows } = store;
     const { node } = this.words(i);
-    const tries = rows.earlier[i] > 0 ? `attempt ${rows.earlier[i] + 1}` : "";
+    const tries = rows.earlier[i] > 0 ? `attempt ${rows.earlier[i] + 1}` : rows.restored(i) ? "did not run" : "";
     return [node, tries, duration(store.seconds(i)), store.texts.get(i) ?? "…"].filter(Boolean);
+  }
+
+  /** @returns {number} */
+  statusOf(index) {
+    return this.view.store.rows.status[index];
   }
 
   /** @param {number} index of the cell to speak of; -1: none */
@@ -65,8 +70,9 @@ export class Told {
       write(this.rest, this.hint);
       return;
     }
-    const status = this.view.store.rows.status[index];
-    setStatus(root, svg, word, STATUSES[status] ?? "pending");
+    const { rows } = this.view.store;
+    const status = this.statusOf(index);
+    setStatus(root, svg, word, STATUSES[status] ?? "pending", rows.restored(index) ? "restored" : undefined);
     root.classList.toggle("fm-told-bad", status === FAILED);
     write(this.rest, this.facts(index).join(" · "));
     this.ask(index);

@@ -71,6 +71,8 @@ export class View {
     this.ticker = setInterval(() => {
       if (this.store.moves) this.later();
     }, 250);
+    this.printed = (event) => this.print(event.type === "beforeprint");
+    for (const type of ["beforeprint", "afterprint"]) window.addEventListener(type, this.printed);
     // ipywidgets marks the view's element when the kernel behind it has gone.
     this.marked = new MutationObserver(() => this.later());
     this.marked.observe(this.el, { attributes: true, attributeFilter: ["class"] });
@@ -81,6 +83,7 @@ export class View {
     clearInterval(this.ticker);
     cancelAnimationFrame(this.frame);
     this.marked.disconnect();
+    for (const type of ["beforeprint", "afterprint"]) window.removeEventListener(type, this.printed);
     for (const part of this.parts) part.remove?.();
   }
 
@@ -102,6 +105,15 @@ export class View {
     if (this.store.opened === null) return;
     this.store.open(null);
     (this.opener ?? this.overview.map).focus();
+  }
+
+  /** Have the colours of paper, or those of the screen again; drawn at once, as no frame will come. */
+  print(on) {
+    this.root.classList.toggle("fm-printing", on);
+    this.overview.repaint();
+    this.timeline.stage.repaint();
+    this.charts.repaint();
+    this.draw();
   }
 
   /** @param {{status?: number[], node?: string | null, text?: string}} wish which rows to show, in the table */

@@ -8,8 +8,8 @@
  * @typedef {{name: string, concurrency: number | null, adaptive: number[] | null,
  *   per_minute: number | null, tokens_per_minute: number | null, window: number, running: number,
  *   waiting: number, calls: number | null, tokens: number | null, cooling: number}} LimitState
- * @typedef {{flow: string, status: string, counts: number[], total: number | null, limit: number,
- *   per_minute: number | null, retunes: number[][], adaptive: number[] | null, refused: number,
+ * @typedef {{flow: string, status: string, counts: number[], restored: number, total: number | null,
+ *   limit: number, per_minute: number | null, retunes: number[][], adaptive: number[] | null, refused: number,
  *   cooling: number, elapsed: number, ticking: boolean, nodes: string[], can: string[], notice: string,
  *   reason: string, findings: string[], dropped: number, limits: LimitState[], limits_left: number,
  *   heard: Object<string, number>}} Header
@@ -28,7 +28,7 @@
  * @typedef {{index: number, status: string, attempts: number, started: number | null,
  *   seconds: number | null, result: string, error: string, traceback: string,
  *   copies: CopyDetail[], note: string, output: string, code: string,
- *   history: AttemptDetail[]}} Detail
+ *   restored: number | null, history: AttemptDetail[]}} Detail
  * @typedef {{client: string, n: number, count: number | null, message: string,
  *   line: number | null}} Check
  * @typedef {{type: "delta", seq: number, packed?: string[], header?: Partial<Header>, rows?: RowTexts[],
