@@ -333,4 +333,5 @@ def options_kept(options: Options) -> dict[str, Any]:
         "retries": retries.times,
         "threads": options.threads,
         "isolate": options.sharing.isolate,
+        "engine": None if options.engine.name == "local" else options.engine.name,
     }
