@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from typing import Any
 
@@ -40,29 +40,47 @@ _LOOK_EVERY = 0.025  # seconds until a chunk first looks whether its worker has 
 _BUSY = 0.5  # share of a core; a worker's process below it waits
 _RPC_TIMEOUT = 60.0  # seconds
 _MOST_DROPPED = 1_000  # chunks
+_MOST_PACKAGES = 8
 
 
-class Package:
-    """The flow, the store and the node classes of a run: on each worker opened once."""
+class _Package:
+    """The flow, the store and the node classes of a run: all chunks in a process share them."""
 
-    def __init__(self, content: bytes) -> None:
-        self._content = content
+    def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._opened: Any = None
+        self._opened: tuple[Any, Any, list[type]] | None = None
 
-    def opened(self) -> tuple[Any, Any, list[type]]:
-        """Return flow, store and classes: for all chunks on a worker the same objects."""
+    def opened(self, worker: Any, key: str) -> tuple[Any, Any, list[type]]:
+        """Return flow, store and classes; the first one fetches them from the scheduler."""
         with self._lock:
             if self._opened is None:
-                self._opened = pickle.loads(self._content)  # noqa: S301 - of the user's own run
-            opened: tuple[Any, Any, list[type]] = self._opened
-            return opened
+                content = _on_loop(worker, worker.scheduler.get_metadata(keys=[key]))
+                self._opened = pickle.loads(content)  # noqa: S301 - of the user's own run
+            return self._opened
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Package, (self._content,)
 
-    def __sizeof__(self) -> int:
-        return len(self._content)
+_packages: OrderedDict[str, _Package] = OrderedDict()
+_sharing = threading.Lock()
+
+
+def _package(key: str) -> _Package:
+    with _sharing:
+        package = _packages.setdefault(key, _Package())
+        _packages.move_to_end(key)
+        while len(_packages) > _MOST_PACKAGES:
+            _packages.popitem(last=False)
+    return package
+
+
+def forget(key: str) -> None:
+    """Let go of the flow and the store of a run that has ended."""
+    with _sharing:
+        _packages.pop(key, None)
+
+
+def _on_loop(worker: Any, call: Coroutine[Any, Any, Any]) -> Any:
+    """Await something in a worker's loop, from a thread of its tasks."""
+    return asyncio.run_coroutine_threadsafe(call, worker.loop.asyncio_loop).result(_RPC_TIMEOUT)
 
 
 class _Changed(set[int]):
@@ -159,7 +177,7 @@ def drop(run: str, tickets: dict[int, list[int]]) -> None:
         _dropped.popitem(last=False)
 
 
-def run_chunk(package: Package, chunk: dict[str, Any]) -> dict[int, bytes] | None:
+def run_chunk(chunk: dict[str, Any]) -> dict[int, bytes] | None:
     """Run the instances of a chunk: the task that Dask is given.
 
     Returns:
@@ -168,12 +186,11 @@ def run_chunk(package: Package, chunk: dict[str, Any]) -> dict[int, bytes] | Non
     from distributed import get_worker
 
     worker = get_worker()
-    claim = asyncio.run_coroutine_threadsafe(_claim(worker, chunk["key"]), worker.loop.asyncio_loop)
-    if not claim.result(_RPC_TIMEOUT):
+    if not _on_loop(worker, _claim(worker, chunk["key"])):
         return None
     if not worker.address.startswith("inproc"):
         _catch_prints()
-    return asyncio.run(_Chunk(package, worker, **chunk).run())
+    return asyncio.run(_Chunk(worker, **chunk).run())
 
 
 async def _claim(worker: Any, key: str) -> bool:
@@ -187,18 +204,20 @@ async def _claim(worker: Any, key: str) -> bool:
 class _Chunk:
     def __init__(
         self,
-        package: Package,
         worker: Any,
         *,
         key: str,
+        package: str,
         run: str,
         topic: str,
         number: int,
         tickets: list[int],
         rows: list[bytes],
         threads: bool,
+        waits: bool,
     ) -> None:
-        flow, shared, classes = package.opened()
+        flow, shared, classes = _package(package).opened(worker, package)
+        self._waits = waits
         self._key, self._run, self._topic, self._number = key, run, topic, number
         self._worker = worker
         self._rows = rows
@@ -244,8 +263,11 @@ class _Chunk:
         _here[self._run, self._number] = self
         began, used = time.monotonic(), time.thread_time()
         self._look = began, time.process_time()
-        look = loop.call_later(_LOOK_EVERY, self._look_at_worker, _LOOK_EVERY)
+        self._looking = loop.call_later(_LOOK_EVERY, self._look_at_worker, _LOOK_EVERY)
         try:
+            if self._waits:
+                self._looking.cancel()
+                self._look_at_worker(0.0)
             self._send({"began": True})
             unwanted = _dropped.get((self._run, self._number), ())
             for instance, row in zip(self._instances, self._rows, strict=True):
@@ -255,7 +277,7 @@ class _Chunk:
             if tasks:
                 await asyncio.wait(tasks)
         finally:
-            look.cancel()
+            self._looking.cancel()
             _here.pop((self._run, self._number), None)
             _dropped.pop((self._run, self._number), None)
             self._runner.close()
@@ -366,11 +388,11 @@ class _Chunk:
 
         then, used = self._look
         self._look = now, by_now = time.monotonic(), time.process_time()
-        if by_now - used < _BUSY * (now - then):
+        if self._waits or by_now - used < _BUSY * (now - then):
             secede()
             return
         wait = min(1.0, 2 * wait)
-        self._loop.call_later(wait, self._look_at_worker, wait)
+        self._looking = self._loop.call_later(wait, self._look_at_worker, wait)
 
 
 def _travelling(what: str, value: Any) -> bytes:

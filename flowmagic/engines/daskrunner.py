@@ -22,7 +22,7 @@ from ..trace import FIELDS, NO_ACTION, Board, Trace
 from . import Work
 from .carried import load_error
 from .chunking import Chunking
-from .daskchunk import Package, drop, run_chunk
+from .daskchunk import drop, forget, run_chunk
 from .daskcluster import Connection
 from .pickling import Sources, dumped, nodes_of, packed
 
@@ -119,8 +119,11 @@ class DaskRunner:
         self._connection = connection = await Connection.to(self._where)
         client = connection.client
         client.subscribe_topic(_TOPIC, self._heard)
-        # Made by a task, and not scattered: if the worker that holds it dies, Dask makes it again.
-        self._package = client.submit(Package, content, key=f"flowmagic-{self._run}", pure=False)
+        # With the scheduler, where a worker that dies takes nothing along, and under the key of a task,
+        # so that it is forgotten with this client at the latest.
+        self._package = f"flowmagic-{self._run}"
+        self._holder = client.submit(bool, key=self._package, pure=False)
+        await client.set_metadata([self._package], content)
         self._sources = Sources(self._work.flow)
         kinds = dict.fromkeys(type(node) for node in nodes_of(self._work.flow))
         self._kinds = list(kinds)
@@ -160,10 +163,13 @@ class DaskRunner:
             connection.abandon()
 
     async def _last_chunks(self) -> None:
+        assert self._connection is not None
         chunks = [each.task for each in self._chunks.values() if each.task is not None]
         self._send_unwanted()
         if chunks:
             await asyncio.wait(chunks, timeout=_STOPPING)
+        with contextlib.suppress(OSError, asyncio.TimeoutError):
+            await self._connection.client.run(forget, self._package, on_error="ignore")
 
     # One instance
 
@@ -206,19 +212,24 @@ class DaskRunner:
     # Chunks on their way
 
     def _plan_sending(self) -> None:
-        if self._sending is None:
+        if self._sending is None and self._waiting:
             at = max(self._loop.time() + self._chunking.pause(0), self._not_before)
             self._sending = self._loop.call_at(at, self._send)
 
     def _send(self) -> None:
         self._sending = None
-        waiting = list(self._waiting.values())
-        self._waiting.clear()
-        if self._connection is None or not waiting:
+        if self._connection is None:
             return
-        size = self._chunking.size(len(waiting), sum(self._workers.values()))
-        chunks = [waiting[at : at + size] for at in range(0, len(waiting), size)]
+        places = sum(self._workers.values())
+        # More than the workers take at once would lie there in small chunks, and out of reach for a
+        # worker that joins.
+        room = places - sum(not each.worker for each in self._chunks.values())
+        waiting = list(self._waiting.values())
+        size = self._chunking.size(len(waiting), places)
+        chunks = [waiting[at : at + size] for at in range(0, len(waiting), size)][: max(0, room)]
         for tickets in chunks:
+            for ticket in tickets:
+                del self._waiting[ticket.number]
             self._submit(tickets)
         self._not_before = self._loop.time() + self._chunking.pause(len(chunks))
 
@@ -231,15 +242,16 @@ class DaskRunner:
         self._chunks[chunk.number] = chunk
         chunk.future = self._connection.client.submit(
             run_chunk,
-            self._package,
             {
                 "key": key,
+                "package": self._package,
                 "run": self._run,
                 "topic": _TOPIC,
                 "number": chunk.number,
                 "tickets": [each.number for each in tickets],
                 "rows": [each.row for each in tickets],
                 "threads": self._work.threads,
+                "waits": self._chunking.waits,
             },
             key=key,
             pure=False,
@@ -260,6 +272,7 @@ class DaskRunner:
         finally:
             chunk.future.release()
             self._chunks.pop(chunk.number, None)
+            self._plan_sending()
         for ticket in list(chunk.tickets.values()):
             self._lose(ticket, chunk.why)
 
@@ -341,6 +354,7 @@ class DaskRunner:
                 chunk.late = bool(too_large)
         elif chunk is not None and "began" in message:
             chunk.worker = worker
+            self._plan_sending()
             if not chunk.tickets:  # all were cancelled while it was on its way
                 self._start(self._cancel_there({chunk.number: chunk.numbers}, [worker]))
         elif chunk is not None:
@@ -394,6 +408,7 @@ class DaskRunner:
             await asyncio.sleep(_WATCH_EVERY)
             try:
                 self._workers = await asyncio.wait_for(client.nthreads(), _RPC_TIMEOUT)
+                self._plan_sending()
             except (OSError, asyncio.TimeoutError) as error:
                 self._lose_all(error)
                 return
