@@ -40,7 +40,7 @@ _TOPIC = f"flowmagic-{uuid.uuid4().hex}"
 class _Ticket:
     """An instance that is with the cluster, or on its way there."""
 
-    __slots__ = ("chunk", "context", "future", "number", "row", "trace")
+    __slots__ = ("chunk", "context", "future", "number", "offset", "row", "trace")
 
     def __init__(self, number: int, row: bytes, trace: Trace, future: asyncio.Future[Any]) -> None:
         self.number = number
@@ -49,6 +49,8 @@ class _Ticket:
         self.future = future
         """Gets the bytes of the outcome, or InstanceLostError."""
         self.chunk: _Sent | None = None
+        self.offset: float | None = None
+        """What is added to its worker's time: always the same, so that its copies keep their order."""
         self.context = contextvars.copy_context()
 
     def print(self, printed: list[tuple[str, str]]) -> None:
@@ -262,13 +264,13 @@ class DaskRunner:
         """Wait for a chunk's end; what was not told of its instances by then is lost."""
         try:
             await self._late_outcomes(chunk)
-        except asyncio.CancelledError as error:
+        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - see below
+            # Dask's own errors, among them words for a task that was cancelled, or whose scheduler is
+            # gone; or that of a flow that cannot be read there.
             if self._closing:
                 raise
-            # Dask's word for a task whose data or scheduler is gone.
             chunk.why = self._why_lost(chunk, error)
-        except Exception as error:  # noqa: BLE001 - Dask's own, or of unpickling the flow there
-            chunk.why = self._why_lost(chunk, error)
+            self._check_scheduler()
         finally:
             chunk.future.release()
             self._chunks.pop(chunk.number, None)
@@ -371,7 +373,10 @@ class DaskRunner:
         ticket = self._tickets.get(number)
         if ticket is None:
             return
-        trace = ticket.trace
+        trace, now = ticket.trace, self._work.clock()
+        if ticket.offset is None:
+            ticket.offset = offset
+        shift = ticket.offset
         own: list[Any] = []
         for start in range(0, len(fields), FIELDS):
             node, parent, action, started, ended = fields[start : start + FIELDS]
@@ -382,7 +387,9 @@ class DaskRunner:
                     action = NO_ACTION
                     extras.setdefault(at + start, {})["action"] = dumped(name)
             kind = self._kind(node, nodes)
-            own += (_number_of(trace.board, kind), parent, action, started + offset, ended + offset)
+            # Not after now; an end that has not come is a NaN, and stays one.
+            times = (min(started + shift, now), min(ended + shift, now))
+            own += (_number_of(trace.board, kind), parent, action, *times)
         trace.take(at, own, {place: _read(extra, self._sources) for place, extra in extras.items()})
         ticket.print(printed)
 
@@ -409,8 +416,9 @@ class DaskRunner:
             try:
                 self._workers = await asyncio.wait_for(client.nthreads(), _RPC_TIMEOUT)
                 self._plan_sending()
-            except (OSError, asyncio.TimeoutError) as error:
-                self._lose_all(error)
+                self._check_scheduler()
+            except (OSError, asyncio.TimeoutError):
+                self._lose_all()
                 return
             for chunk in list(self._chunks.values()):
                 if chunk.worker and chunk.worker not in self._workers:
@@ -419,11 +427,17 @@ class DaskRunner:
                         self._lose(ticket, chunk.why)
                     self._start(self._cancel_chunk(chunk))
 
-    def _lose_all(self, error: BaseException) -> None:
-        assert self._connection is not None
+    def _check_scheduler(self) -> None:
+        # Nobody cancels that one but a client that has lost its scheduler, for a moment at least.
+        if self._holder.cancelled():
+            self._lose_all()
+
+    def _lose_all(self) -> None:
+        if self._connection is None or self._gone is not None:
+            return
         self._gone = gone = EngineError(
-            f"The Dask scheduler at {self._connection.where} is gone ({type(error).__name__}). Start "
-            "it again, and then run.retry_failed() or a new run."
+            f"The Dask scheduler at {self._connection.where} is gone. Start it again, and then take "
+            "the run up with run.retry_failed()."
         )
         # First, so that nothing is retried.
         if self._work.broke is not None:
