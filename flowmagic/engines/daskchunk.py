@@ -54,7 +54,7 @@ class _Package:
         """Return flow, store and classes; the first one fetches them from the scheduler."""
         with self._lock:
             if self._opened is None:
-                content = _on_loop(worker, worker.scheduler.get_metadata(keys=[key]))
+                content = _on_loop(worker, worker.scheduler.get_metadata(keys=[key, "content"]))
                 self._opened = pickle.loads(content)  # noqa: S301 - of the user's own run
             return self._opened
 
@@ -186,18 +186,23 @@ def run_chunk(chunk: dict[str, Any]) -> dict[int, bytes] | None:
     from distributed import get_worker
 
     worker = get_worker()
-    if not _on_loop(worker, _claim(worker, chunk["key"])):
+    if not _on_loop(worker, _claim(worker, chunk["package"], chunk["number"])):
         return None
     if not worker.address.startswith("inproc"):
         _catch_prints()
     return asyncio.run(_Chunk(worker, **chunk).run())
 
 
-async def _claim(worker: Any, key: str) -> bool:
-    # The scheduler forgets what it was told of a task's key together with the task.
-    if await worker.scheduler.get_metadata(keys=[key], default=None) is not None:
+async def _claim(worker: Any, package: str, number: int) -> bool:
+    """Whether this chunk may run here: its run goes on, and it has begun nowhere else."""
+    scheduler, claim = worker.scheduler, [package, f"chunk {number}"]
+    goes_on, claimed = await asyncio.gather(
+        scheduler.get_metadata(keys=[package, "open"], default=False),
+        scheduler.get_metadata(keys=claim, default=None),
+    )
+    if claimed is not None or not goes_on:
         return False
-    await worker.scheduler.set_metadata(keys=[key], value=worker.address)
+    await scheduler.set_metadata(keys=claim, value=worker.address)
     return True
 
 
@@ -206,7 +211,6 @@ class _Chunk:
         self,
         worker: Any,
         *,
-        key: str,
         package: str,
         run: str,
         topic: str,
@@ -218,7 +222,7 @@ class _Chunk:
     ) -> None:
         flow, shared, classes = _package(package).opened(worker, package)
         self._waits = waits
-        self._key, self._run, self._topic, self._number = key, run, topic, number
+        self._run, self._topic, self._number = run, topic, number
         self._worker = worker
         self._rows = rows
         self._shared = shared

@@ -92,7 +92,7 @@ async def _own_cluster() -> Any:
     # Its scheduler has a loop in a thread of its own, so that it holds up nobody here. One thread to a
     # process: what computes in Python would share one core otherwise.
     make = functools.partial(
-        LocalCluster, threads_per_worker=1, dashboard_address=None, processes=True
+        LocalCluster, threads_per_worker=1, dashboard_address=":0", processes=True
     )
     making = asyncio.ensure_future(asyncio.to_thread(make))
     try:

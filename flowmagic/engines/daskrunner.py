@@ -125,7 +125,7 @@ class DaskRunner:
         # so that it is forgotten with this client at the latest.
         self._package = f"flowmagic-{self._run}"
         self._holder = client.submit(bool, key=self._package, pure=False)
-        await client.set_metadata([self._package], content)
+        await client.set_metadata([self._package], {"open": True, "content": content})
         self._sources = Sources(self._work.flow)
         kinds = dict.fromkeys(type(node) for node in nodes_of(self._work.flow))
         self._kinds = list(kinds)
@@ -168,6 +168,9 @@ class DaskRunner:
         assert self._connection is not None
         chunks = [each.task for each in self._chunks.values() if each.task is not None]
         self._send_unwanted()
+        for chunk in list(self._chunks.values()):
+            if chunk.worker and chunk.worker not in self._workers:
+                self._start(self._cancel_chunk(chunk))  # no other worker need look at it
         if chunks:
             await asyncio.wait(chunks, timeout=_STOPPING)
         with contextlib.suppress(OSError, asyncio.TimeoutError):
@@ -245,7 +248,6 @@ class DaskRunner:
         chunk.future = self._connection.client.submit(
             run_chunk,
             {
-                "key": key,
                 "package": self._package,
                 "run": self._run,
                 "topic": _TOPIC,
@@ -264,7 +266,7 @@ class DaskRunner:
         """Wait for a chunk's end; what was not told of its instances by then is lost."""
         try:
             await self._late_outcomes(chunk)
-        except (asyncio.CancelledError, Exception) as error:  # noqa: BLE001 - see below
+        except (asyncio.CancelledError, Exception) as error:
             # Dask's own errors, among them words for a task that was cancelled, or whose scheduler is
             # gone; or that of a flow that cannot be read there.
             if self._closing:
@@ -425,7 +427,6 @@ class DaskRunner:
                     chunk.why = f"was lost with its worker, {chunk.worker}"
                     for ticket in list(chunk.tickets.values()):
                         self._lose(ticket, chunk.why)
-                    self._start(self._cancel_chunk(chunk))
 
     def _check_scheduler(self) -> None:
         # Nobody cancels that one but a client that has lost its scheduler, for a moment at least.

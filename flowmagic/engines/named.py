@@ -10,7 +10,8 @@ from . import Engine
 from .dask import DaskEngine
 from .local import LocalEngine
 
-_NAMED: dict[str, Callable[[], Engine]] = {"local": LocalEngine, "dask": DaskEngine}
+NAMES: dict[str, Callable[[], Engine]] = {"local": LocalEngine, "dask": DaskEngine}
+"""What makes an engine, by the word for it."""
 
 
 def engine_of(value: Any) -> Engine:
@@ -23,8 +24,8 @@ def engine_of(value: Any) -> Engine:
     if value is None:
         return LocalEngine()
     if isinstance(value, str):
-        if value in _NAMED:
-            return _NAMED[value]()
+        if value in NAMES:
+            return NAMES[value]()
         where = f'DaskEngine("{value}")' if "://" in value else 'DaskEngine("tcp://host:8786")'
         raise EngineError(
             f'engine is {found(value)}, neither "local" nor "dask". Write engine="dask" for a '

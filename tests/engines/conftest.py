@@ -17,7 +17,7 @@ async def cluster():
         threads_per_worker=1,
         processes=False,
         asynchronous=True,
-        dashboard_address=None,
+        dashboard_address=":0",
         protocol="inproc",
     ) as made:
         yield made
@@ -26,7 +26,7 @@ async def cluster():
 @pytest.fixture(scope="session")
 def processes():
     """A cluster of two processes."""
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as made:
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0") as made:
         yield made
 
 

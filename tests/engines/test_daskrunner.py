@@ -283,7 +283,6 @@ async def test_the_snapshot_is_of_after_prep_and_post_sees_what_came_back(cluste
 
 async def test_failures_are_retried_and_a_refusal_keeps_what_it_carries(cluster):
     """Retry-After holds back the starts, as here."""
-
     run = await fm.batchflow(
         Refuses(), ROWS[:4], retries=fm.Retries(1, wait=0.01), engine=DaskEngine(cluster)
     )
