@@ -70,9 +70,11 @@ def _traceback(trail: list[tuple[str, str, int, str | None]], sources: Sources) 
 
 def _content(error: BaseException) -> tuple[str, Any]:
     try:
-        whole = dumped(error)
-        twin = pickle.loads(whole)  # noqa: S301 - some errors are pickled and cannot be read again
-        if type(twin) is type(error):
+        # As pickle would do it, but for what tblib may have told pickle to add: traceback and causes.
+        reduced: Any = error.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
+        make, arguments, *state = reduced
+        whole = dumped((make, arguments, state))
+        if type(_remade(*pickle.loads(whole))) is type(error):  # noqa: S301 - some cannot be read
             return "whole", whole
     except Exception:  # noqa: BLE001, S110 - its own code; the next way follows
         pass
@@ -100,6 +102,14 @@ def _travels(value: Any) -> bool:
     return True
 
 
+def _remade(make: Any, arguments: tuple[Any, ...], state: list[Any]) -> BaseException:
+    error: BaseException = make(*arguments)
+    for each in state:
+        if each is not None:
+            error.__setstate__(each)
+    return error
+
+
 def _put_together(
     kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]
 ) -> BaseException:
@@ -115,7 +125,7 @@ def _made(content: tuple[str, Any]) -> BaseException:
         said, why = inner
         return RemoteError(f"{said} (This error itself could not travel from its worker: {why})")
     value = pickle.loads(inner)  # noqa: S301 - ditto
-    return value if way == "whole" else _put_together(*value)
+    return _remade(*value) if way == "whole" else _put_together(*value)
 
 
 def _said(error: BaseException) -> str:

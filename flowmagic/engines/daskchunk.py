@@ -37,7 +37,9 @@ _LATE = (
     8 * 1024
 )  # bytes; the scheduler keeps messages for a while, so larger results go another way
 _LOOK_EVERY = 0.025  # seconds until a chunk first looks whether its worker has anything to compute
-_BUSY = 0.5  # share of a core; a worker's process below it waits
+# Share of a core; a worker's process below it waits. Low: on a crowded machine, one that computes all
+# the time gets no more than its part.
+_BUSY = 0.1
 _RPC_TIMEOUT = 60.0  # seconds
 _MOST_DROPPED = 1_000  # chunks
 _MOST_PACKAGES = 8
