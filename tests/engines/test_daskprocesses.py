@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,9 @@ from pocketflow import AsyncNode, Flow, Node
 import flowmagic as fm
 from flowmagic import DaskEngine, EngineError, InstanceLostError
 from flowmagic.engines import daskcluster
+from flowmagic.notebook import output
+from flowmagic.options import Options
+from flowmagic.starting import start
 
 from .conftest import until
 
@@ -100,12 +104,6 @@ async def test_cancelled_the_work_in_the_processes_stops(processes, tmp_path):
     assert run.counts.cancelled == 20
 
 
-class Refusal(Exception):
-    def __init__(self, *, code):
-        super().__init__(f"code {code}")
-        self.code = code
-
-
 async def test_classes_of_a_notebook_travel_and_come_back_as_themselves(processes):
     """Nodes, errors and values that no worker could import; an error keeps its class and line."""
     namespace = {"__name__": "__main__", "Node": Node}
@@ -150,6 +148,19 @@ async def test_what_instances_print_there_is_printed_here(processes, capsys):
     out, err = capsys.readouterr()
     assert out == "exec 7\npost 7\n"
     assert err == "aside\n"
+
+
+async def test_where_outputs_are_kept_what_is_printed_there_is_in_them(processes):
+    """Each instance has its own, as here."""
+    output.install()
+    try:
+        options = replace(Options.of(engine=DaskEngine(processes)), capture=True)
+        run = await start(Flow(start=Prints()), [{"i": 1}, {"i": 2}], shared=None, options=options)
+    finally:
+        output.uninstall()
+    assert [sorted(each.output.splitlines()) for each in run.instances] == [
+        ["aside", f"exec {i}", f"post {i}"] for i in (1, 2)
+    ]
 
 
 class Huge(AsyncNode):
