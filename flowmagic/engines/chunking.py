@@ -18,7 +18,7 @@ MOST = 500
 _PAUSE = 0.004  # seconds that a task costs
 _GATHER = 0.002  # seconds in which instances that start are gathered
 _SHARE = 64  # of an instance's duration: gathering longer than this part of it would be felt
-_WAITING = 0.1  # of a chunk's time: who computes less than that waits, also on a crowded machine
+_WAITING = 0.2  # of a chunk's time: who computes less than that waits
 _WEIGHT = 0.3  # of the latest chunk in what is known of all
 
 

@@ -37,9 +37,9 @@ _LATE = (
     8 * 1024
 )  # bytes; the scheduler keeps messages for a while, so larger results go another way
 _LOOK_EVERY = 0.025  # seconds until a chunk first looks whether its worker has anything to compute
-# Share of a core; a worker's process below it waits. Low: on a crowded machine, one that computes all
-# the time gets no more than its part.
-_BUSY = 0.1
+# Share of a core; who computes less than that waits. Taking a chunk that computes for one that waits
+# (a crowded machine) costs its worker some turns; the other way round, instances would not run at all.
+_BUSY = 0.4
 _RPC_TIMEOUT = 60.0  # seconds
 _MOST_DROPPED = 1_000  # chunks
 _MOST_PACKAGES = 8
@@ -149,6 +149,8 @@ class _Timed(LocalRunner):
     def __init__(self, work: Work) -> None:
         super().__init__(work)
         self.used: list[float] = []
+        self.live = 0
+        """How many of them are at it."""
 
     async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
         def timed(argument: Any) -> Any:
@@ -158,7 +160,11 @@ class _Timed(LocalRunner):
             finally:
                 self.used.append(time.thread_time() - before)
 
-        return await super()._in_thread(timed, argument)
+        self.live += 1
+        try:
+            return await super()._in_thread(timed, argument)
+        finally:
+            self.live -= 1
 
 
 _here: dict[tuple[str, int], _Chunk] = {}
@@ -268,7 +274,7 @@ class _Chunk:
         self._loop = loop = asyncio.get_running_loop()
         _here[self._run, self._number] = self
         began, used = time.monotonic(), time.thread_time()
-        self._look = began, time.process_time()
+        self._looked = self._clocks()
         self._looking = loop.call_later(_LOOK_EVERY, self._look_at_worker, _LOOK_EVERY)
         try:
             if self._waits:
@@ -385,6 +391,10 @@ class _Chunk:
         message |= {"run": self._run, "chunk": self._number, "worker": self._worker.address}
         self._worker.log_event(self._topic, message | {"now": time.monotonic()})
 
+    @staticmethod
+    def _clocks() -> tuple[float, float, float]:
+        return time.monotonic(), time.thread_time(), time.process_time()
+
     def _look_at_worker(self, wait: float) -> None:
         """Give the place among the worker's tasks back while the worker only waits.
 
@@ -392,9 +402,13 @@ class _Chunk:
         """
         from distributed import secede
 
-        then, used = self._look
-        self._look = now, by_now = time.monotonic(), time.process_time()
-        if self._waits or by_now - used < _BUSY * (now - then):
+        before, self._looked = self._looked, self._clocks()
+        seconds, here, everywhere = (
+            now - then for now, then in zip(self._looked, before, strict=True)
+        )
+        # What threads compute, only the process knows; without any, what others compute is theirs.
+        used = everywhere if self._runner.live else here
+        if self._waits or used < _BUSY * seconds:
             secede()
             return
         wait = min(1.0, 2 * wait)
