@@ -29,6 +29,7 @@ from .pickling import Sources, dumped, nodes_of, packed
 _WATCH_EVERY = 0.5
 """Seconds between two looks at which workers there are."""
 
+_AHEAD = 2  # chunks for each that a worker takes at once
 _RPC_TIMEOUT = 5.0
 _STOPPING = 5.0
 """Seconds that cancelled instances get to end on their workers before the run ends without them."""
@@ -226,9 +227,9 @@ class DaskRunner:
         if self._connection is None:
             return
         places = sum(self._workers.values())
-        # More than the workers take at once would lie there in small chunks, and out of reach for a
-        # worker that joins.
-        room = places - sum(not each.worker for each in self._chunks.values())
+        # Some are on their way while others run. More would lie there in small chunks, and out of reach
+        # for a worker that joins.
+        room = _AHEAD * places - sum(not each.worker for each in self._chunks.values())
         waiting = list(self._waiting.values())
         size = self._chunking.size(len(waiting), places)
         chunks = [waiting[at : at + size] for at in range(0, len(waiting), size)][: max(0, room)]
