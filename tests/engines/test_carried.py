@@ -63,6 +63,20 @@ def test_causes_and_contexts_come_along():
     assert depth == 11
 
 
+def test_a_context_that_was_suppressed_stays_so():
+    """`raise ... from None` shows no context, there and here."""
+    try:
+        try:
+            raise KeyError("hidden")
+        except KeyError:
+            raise ValueError("shown") from None
+    except ValueError as error:
+        twin = travelled(error)
+    assert type(twin.__context__) is KeyError
+    assert twin.__suppress_context__
+    assert "hidden" not in "".join(traceback.format_exception(twin))
+
+
 def test_an_error_never_raised_has_no_traceback():
     """It is one all the same."""
     assert travelled(ValueError("x")).__traceback__ is None

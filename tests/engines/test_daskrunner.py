@@ -91,6 +91,7 @@ async def test_results_writes_and_copies_are_those_of_the_local_engine(cluster):
         assert there.records.read_of(one.index) == here.records.read_of(one.index) == {"i", "bad"}
         times = [one.started, *(t for c in one.copies for t in (c.started, c.ended)), one.ended]
         assert times == sorted(times)
+        assert all(copy.started < copy.ended for copy in one.copies)
 
 
 async def test_an_error_comes_back_as_it_was_with_a_traceback_to_its_source(cluster):
