@@ -305,10 +305,9 @@ class DaskRunner:
         if ticket.chunk is not None:
             ticket.chunk.tickets.pop(ticket.number, None)
         if not ticket.future.done():
+            hint = " Lost instances are run again with retries=2." if self._gone is None else ""
             ticket.future.set_exception(
-                InstanceLostError(
-                    f"Instance {ticket.trace.row} {why}. retries=1 would run it once more."
-                )
+                InstanceLostError(f"Instance {ticket.trace.row} {why}.{hint}")
             )
 
     def _send_unwanted(self) -> None:
