@@ -7,6 +7,7 @@ import argparse
 from . import (
     calls,
     cancel,
+    dask,
     goals,
     interrupt,
     journal,
@@ -31,6 +32,7 @@ BENCHMARKS = {
         retune,
         pacing,
         calls,
+        dask,
         interrupt,
         journal,
         panel,

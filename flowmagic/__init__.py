@@ -16,17 +16,21 @@ from .calls.registry import LimiterRegistry, RateLimiter
 from .checks import check
 from .course import RunStatus
 from .crossings import Crossing
+from .engines.dask import DaskEngine
 from .errors import (
     BatchError,
     BlockedLoopError,
+    EngineError,
     FlowError,
     FlowmagicError,
+    InstanceLostError,
     InstancesFailedError,
     JournalError,
     LimitError,
     MissingExtraError,
     NoRunningLoopError,
     RateLimitHit,
+    RemoteError,
     SharedError,
 )
 from .finding import Finding
@@ -53,11 +57,14 @@ __all__ = [
     "BlockedLoopError",
     "CallLimit",
     "Crossing",
+    "DaskEngine",
+    "EngineError",
     "Finding",
     "FlowError",
     "FlowPresets",
     "FlowmagicError",
     "Instance",
+    "InstanceLostError",
     "InstancesFailedError",
     "JournalError",
     "LimitError",
@@ -68,6 +75,7 @@ __all__ = [
     "Presets",
     "RateLimitHit",
     "RateLimiter",
+    "RemoteError",
     "Retries",
     "RunCounts",
     "RunStatus",

@@ -17,7 +17,7 @@ from typing import Any
 
 from . import graph
 from .adaptive import Aimd
-from .engines.local import LocalEngine
+from .engines import Work
 from .errors import from_users_frame
 from .feed import Feed
 from .journal.recording import Recording
@@ -117,20 +117,23 @@ class Course:
         """What moves an adaptive limit; None for one that moves only by hand."""
         self._recovery = Recovery(options.retries, options.max_errors, self.aimd)
         self.store = Store(shared, options.sharing, self.records)
-        self._engine = LocalEngine(
-            flow,
-            shared,
-            view=self.store.view,
-            settle=self.store.settle,
-            limit=options.limits.concurrency,
-            threads=options.threads,
-            clock=clock,
+        self._runner = options.engine.begin(
+            Work(
+                flow,
+                shared,
+                view=self.store.view,
+                settle=self.store.settle,
+                limit=options.limits.concurrency,
+                threads=options.threads,
+                clock=clock,
+                broke=self._engine_broke,
+            )
         )
         # The context is taken once, here: each instance starts from it, none sees what another set.
         self._context = contextvars.copy_context()
         self._feed = Feed(
             self.records,
-            self._engine,
+            self._runner,
             loop=loop,
             context=self._context,
             on_ready=self._pump,
@@ -151,14 +154,15 @@ class Course:
             timeout=options.timeout,
         )
         self._idle = asyncio.Event()
-        self._outcome = RunStatus.FINISHED
-        self._lacking = RunStatus.FINISHED
-        """How the run ended before it was taken up again, if that left rows out."""
+        self._outcome = self._lacking = RunStatus.FINISHED
+        """How the run ends; how it had ended before it was taken up again, if that left rows out."""
         self._source_is_broken = False
         """Whether the source of the batch raised: what it did not give will never come."""
-        self._walking = False
+        self._walking = self._draining = False
+        """Whether instances run; whether all have ended, and the runner has not given all back."""
         self._in_users_code = False
-        """Whether the main task is in the flow's own prep or post, or closes the source."""
+        """Whether the main task is in the flow's own prep or post, opens the runner, or closes the
+        source."""
         self._retry_after_post = False
         self._main_task: asyncio.Task[None] | None = None
         self._begin()
@@ -177,7 +181,7 @@ class Course:
         self.retunes.note(self.clock() - self.began, limits, by)
         if by == "user" and self.journal is not None and not self.ended:
             self.journal.retuned(self.retunes.kept()[-1])
-        self._engine.resize(limits.concurrency)
+        self._runner.resize(limits.concurrency)
         self._on_limits(limits)
 
     @property
@@ -200,7 +204,7 @@ class Course:
 
     def stop(self) -> None:
         """Start no more instances; the running ones finish."""
-        if not self.ended and self._outcome == RunStatus.FINISHED:
+        if not self.ended and self._outcome == RunStatus.FINISHED and not self._draining:
             self._outcome = RunStatus.STOPPED
             self._retry_after_post = False
             self._feed.forget_retries()
@@ -210,7 +214,7 @@ class Course:
 
     def cancel(self) -> None:
         """Start no more instances and cancel the running ones."""
-        if self.ended:
+        if self.ended or self._draining:
             return
         self._outcome = RunStatus.CANCELLED
         self._retry_after_post = False
@@ -242,7 +246,7 @@ class Course:
             self._recovery.forgive(index)
         if self.ended:
             self._take_up_again(failed)
-        elif self._in_users_code:
+        elif self._in_users_code or self._draining:
             self._retry_after_post = True
         else:
             self._feed.retry(failed)
@@ -306,6 +310,7 @@ class Course:
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
             self._keep_error(error)
         await self._close_source()
+        await self._drain()
         if self.journal is not None:
             # First: an instance that is said to have ended is on disk.
             with contextlib.suppress(asyncio.CancelledError):
@@ -335,6 +340,8 @@ class Course:
             await self._finish_batch(self._batch)
 
     async def _walk_all(self) -> None:
+        with self._users_code():
+            await self._runner.open()
         self._idle.clear()
         self._walking = True
         self._pool.pump()
@@ -380,6 +387,17 @@ class Course:
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
             self._keep_error(error)
 
+    async def _drain(self) -> None:
+        self._draining = True
+        try:
+            await self._runner.drain()
+        except asyncio.CancelledError:
+            pass  # the loop is being closed around us
+        except Exception as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
+            self._keep_error(error)
+        finally:
+            self._draining = False
+
     def _keep_error(self, error: BaseException) -> None:
         if self.error is None:
             self.error = from_users_frame(error)
@@ -398,7 +416,7 @@ class Course:
     def _end(self) -> None:
         self.records.cancel_pending()
         self._feed.exhaust()
-        self._engine.close()
+        self._runner.close()
         if self.lag is not None:
             self.lag.stop()
         self.ended_after = self.clock() - self.began
@@ -458,6 +476,10 @@ class Course:
             self.cancel()
         else:
             self.stop()
+
+    def _engine_broke(self, error: BaseException) -> None:
+        self._keep_error(error)
+        self.stop()
 
     def _interrupted(self, error: KeyboardInterrupt) -> None:
         self._keep_error(error)

@@ -8,12 +8,16 @@
     ├── BlockedLoopError (RuntimeError)    a wait would block the event loop of this thread
     ├── JournalError (RuntimeError)     a journal cannot be written, read, or resumed from
     ├── SharedError (TypeError)         the shared store cannot be shared as asked
+    ├── EngineError (RuntimeError)      an engine cannot be reached, or cannot take what it is given
+    ├── InstanceLostError (RuntimeError)   the worker that ran an instance is gone
     ├── MissingExtraError (ImportError)    an optional package is needed
     └── InstancesFailedError            raised by BatchRun.raise_for_failures()
 
     RateLimitHit (Exception)            for your nodes to raise: the provider refused, slow down
 
-Errors of the user's own nodes are never wrapped: they are results.
+    RemoteError (RuntimeError)          stands for an error that could not travel from a worker
+
+Errors of the user's own nodes are never wrapped, but for those that cannot travel: they are results.
 """
 
 from __future__ import annotations
@@ -55,6 +59,14 @@ class JournalError(FlowmagicError, RuntimeError):
 
 class SharedError(FlowmagicError, TypeError):
     """The shared store, or how it is to be shared, is not of a form that a run can take."""
+
+
+class EngineError(FlowmagicError, RuntimeError):
+    """An engine cannot be reached, is gone, or cannot take what it is given."""
+
+
+class InstanceLostError(FlowmagicError, RuntimeError):
+    """The worker that ran an instance is gone, and what the instance did there is not known."""
 
 
 class MissingExtraError(FlowmagicError, ImportError):
@@ -119,6 +131,10 @@ class RateLimitHit(Exception):  # noqa: N818 - the name that pocketflow-throttle
             f"{type(self).__name__}({str(self)!r}, retry_after={self.retry_after!r}, "
             f"source={self.source!r})"
         )
+
+
+class RemoteError(RuntimeError):
+    """Stands for the error of a node on a worker that could not travel: it says what that said."""
 
 
 _WIDTH = 40  # of a value in a message

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import Context
 from typing import Any
 
-from .engines import Engine
+from .engines import Runner
 from .errors import from_users_frame
 from .journal.recording import Recording
 from .output import enter, key
@@ -36,7 +36,7 @@ class Feed:
     def __init__(
         self,
         records: Records,
-        engine: Engine,
+        runner: Runner,
         *,
         loop: asyncio.AbstractEventLoop,
         context: Context,
@@ -49,7 +49,7 @@ class Feed:
     ) -> None:
         self._records = records
         self._nothing_read = records.readings.nothing
-        self._engine = engine
+        self._runner = runner
         self._loop = loop
         self._context = context
         self._captures = records.outputs is not None
@@ -202,7 +202,7 @@ class Feed:
         row, base = records.rows[index], records.base
         params = make({**base, **row} if base else row)
         params.reading, params.writes = self._nothing_read, 0
-        walk = self._engine.run(params, records.start(index, now, params))
+        walk = self._runner.run(params, records.start(index, now, params))
         context = self._instances_context.copy()
         if self._captures:
             attempt = key(index, records.attempt(index)) if records.history else index

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .adaptive import Adaptive
+from .engines import Engine
+from .engines.local import LocalEngine
+from .engines.named import engine_of
 from .errors import JournalError, LimitError, found
 from .journal.given import JournalOptions
 from .limits import Limits, check_seconds
@@ -31,6 +34,7 @@ class Options:
         capture: whether what the instances print is kept apart, where something catches it.
         journal: where each instance is written down, and what is taken over; None: nowhere.
         sharing: how the instances share the store.
+        engine: where they run.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -43,6 +47,7 @@ class Options:
     capture: bool = False
     journal: JournalOptions | None = None
     sharing: Sharing = field(default_factory=Sharing)
+    engine: Engine = field(default_factory=LocalEngine)
 
     @property
     def kept(self) -> int:
@@ -70,6 +75,7 @@ class Options:
         merge: Any = None,
         allow_shared: Any = (),
         track_shared: bool = True,
+        engine: Any = None,
     ) -> Options:
         """Check the options of a run as `batchflow` takes them.
 
@@ -77,7 +83,10 @@ class Options:
             LimitError (a ValueError): one of them could not be kept to.
             JournalError: those of the journal make no sense.
             SharedError (a TypeError): those of the shared store make none.
+            EngineError (a RuntimeError): there is no such engine.
+            MissingExtraError (an ImportError): it needs a package that is not installed.
         """
+        runs_on = engine_of(engine)
         wanted = None if adaptive is None else Adaptive.parse(adaptive)
         if wanted is not None:
             if limit is not None:
@@ -101,12 +110,19 @@ class Options:
             keep=keep,
             journal=_journal(journal, resume, sync, secrets=journal_secrets),
             sharing=Sharing.of(
-                isolate=isolate,
+                isolate=isolate or runs_on.isolates,
                 merge=merge,
                 allow_shared=allow_shared,
                 track_shared=track_shared,
             ),
-        )
+        ).on(runs_on)
+
+    def on(self, engine: Engine) -> Options:
+        """Return the same options, to run on an engine, which may isolate the instances."""
+        sharing = self.sharing
+        if engine.isolates:
+            sharing = replace(sharing, isolate=True, isolated_by=f'engine="{engine.name}"')
+        return replace(self, engine=engine, sharing=sharing)
 
     def with_limits(self, limits: Limits) -> Options:
         """Return the same options, to begin with other limits; an adaptive one moves from there."""

@@ -33,12 +33,14 @@ class Sharing:
         allowed: keys that are meant to be shared: meeting there is no crossing, and isolated
             instances have no copies of the lists and dicts there.
         track: whether crossings are looked for.
+        isolated_by: which option isolates them, as a user writes it.
     """
 
     isolate: bool = False
     merge: Merge | None = None
     allowed: frozenset[Any] = frozenset()
     track: bool = True
+    isolated_by: str = "isolate=True"
 
     @classmethod
     def of(
@@ -103,8 +105,8 @@ class Store:
         if sharing.isolate:
             if not plain:
                 raise SharedError(
-                    f"The shared store is {found(shared)}, and isolate=True needs a plain dict. "
-                    "Write shared=dict(...), or leave isolate out."
+                    f"The shared store is {found(shared)}, and {sharing.isolated_by} needs a plain "
+                    f"dict. Write shared=dict(...), or leave {sharing.isolated_by.split('=')[0]} out."
                 )
             self.view, self.settle = self._isolated, Isolated.settle
         elif plain and sharing.track:

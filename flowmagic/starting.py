@@ -40,6 +40,7 @@ def batchflow(
     merge: Merge | None = None,
     allow_shared: Iterable[Any] = (),
     track_shared: bool = True,
+    engine: Any = None,
 ) -> BatchRun:
     """Run a flow once per params dict, throttled, in the running event loop; return at once.
 
@@ -71,6 +72,8 @@ def batchflow(
             With isolate: whose lists and dicts they go on sharing.
         track_shared: whether crossings are looked for; the nodes then have a view of a plain dict,
             which is a dict, too, but not exactly.
+        engine: where the instances run: None or "local", this loop; "dask", or a `DaskEngine`, the
+            workers of a Dask cluster, each instance on a snapshot of `shared`, as with isolate.
 
     With explicit params the flow's prep is not called. `post` runs once, and only for BatchFlow
     kinds, as `post(shared, params, results)`; it runs again after `retry_failed()` on an ended run,
@@ -81,7 +84,8 @@ def batchflow(
 
     Raises:
         NoRunningLoopError: no event loop runs here; `run_batch` is for scripts.
-        FlowError, BatchError, LimitError, JournalError, SharedError: before anything has run.
+        FlowError, BatchError, LimitError, JournalError, SharedError, EngineError: before anything
+            has run.
     """
     options = Options.of(
         limit=limit,
@@ -101,6 +105,7 @@ def batchflow(
         merge=merge,
         allow_shared=allow_shared,
         track_shared=track_shared,
+        engine=engine,
     )
     return start(flow, params, shared=shared, options=options)
 

@@ -6,7 +6,7 @@ Times are of the run's own clock.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Any
 
@@ -149,6 +149,22 @@ class Trace(list[Any]):
     def note_tries(self, at: int, retries: int, fallbacks: int) -> None:
         """Note of a node copy how often it tried again, and how often its fallback stepped in."""
         self._extra(at)["tries"] = retries, fallbacks
+
+    def take(self, at: int, fields: Sequence[Any], extras: dict[int, dict[str, Any]]) -> None:
+        """Take over the copies from place `at` on as they were recorded elsewhere.
+
+        Args:
+            fields: of these copies, with the numbers of this trace's own board.
+            extras: of these copies, by place.
+        """
+        self[at:] = fields
+        for place, extra in extras.items():
+            self._extra(place).update(extra)
+        row = self.row
+        if fields:
+            self.board.nodes[row] = fields[-FIELDS]
+        for changed in self.board.watchers:
+            changed.add(row)
 
     def _extra(self, at: int) -> dict[str, Any]:
         if self.extras is None:

@@ -40,6 +40,10 @@ TINY = {
     "retune": (["--low", "2", "--high", "6", *ONCE], "2 -> 6"),
     "pacing": (["--per-minute", "60000", "--starts", "20", "--limit", "5"], "off the pace"),
     "calls": (["--calls", "200", "--slots", "2", *ONCE], "uncontended call"),
+    "dask": (
+        ["--workers", "1", "--instances", "20", "--computing", "4", "--loops", "1000", *ONCE],
+        "planned speed-up",
+    ),
     "journal": (["--instances", "50", "--kills", "1", *ONCE], "run twice after a kill"),
     "goals": (["--rounds", "1", "--divide-by", "500"], "CPU / aiometer: 3 nodes, at once"),
 }

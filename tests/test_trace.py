@@ -87,3 +87,28 @@ def test_watchers_each_collect_a_changed_row_once():
     records.cancel_pending()
     assert one == {0, 1, 2}
     assert two == {1}
+
+
+def test_copies_that_were_recorded_elsewhere_are_taken_over():
+    """From a place on, as often as they are told; the row is at the last of them, and is watched."""
+    records = loaded(2)
+    there, here = records.start(0, 100.0), records.start(1, 100.0)
+    first = there.open(Load, -1, 100.0, {"n": 5})
+    there.close(first, "on", 101.0)
+    here.take(0, list(there), there.extras)
+    second = there.open(Write, -1, 102.0, None)
+    changed = records.watch()
+    here.take(second, there[second:], {second: {"error": ValueError("x")}})
+    assert changed == {1}
+    assert records.nodes[1] == records.nodes[0]
+    assert list(here)[:second] == list(there)[:second]
+    there.close(second, None, 103.0)
+    here.take(second, there[second:], {})
+    for index in (0, 1):
+        records.finish(index, None, 104.0)
+    one, other = copies_of(records, 0), copies_of(records, 1)
+    assert other[0].params == one[0].params == {"n": 5}
+    assert [(c.node, c.action, c.started, c.ended) for c in other] == [
+        (c.node, c.action, c.started, c.ended) for c in one
+    ]
+    assert str(other[1].error) == "x"

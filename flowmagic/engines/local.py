@@ -5,46 +5,45 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 from ..trace import Trace
 from ..tracing import Walker, Way, run_in_thread
+from . import Work
 
 
+@dataclass(frozen=True)
 class LocalEngine:
-    """Runs each instance in the current event loop.
+    """The event loop that the run was started in."""
 
-    Args:
-        flow: a PocketFlow flow or a single node; never altered.
-        shared: the shared store, handed to every instance.
-        view: gives each attempt of an instance its own view of the store instead; None: there is none.
-        settle: called with that view when the attempt has ended; None: nobody needs to know.
-        threads: whether the `exec` of sync nodes runs in worker threads, as many as the limit.
-    """
+    name: ClassVar[str] = "local"
+    isolates: ClassVar[bool] = False
 
-    def __init__(
-        self,
-        flow: Any,
-        shared: Any,
-        *,
-        limit: int,
-        threads: bool,
-        clock: Callable[[], float],
-        view: Callable[[Trace], Any] | None = None,
-        settle: Callable[[Any], None] | None = None,
-    ) -> None:
-        self._flow = flow
-        self._shared = shared
-        self._view = view
-        self._settle = settle
-        self._limit = limit
+    def begin(self, work: Work) -> LocalRunner:
+        """Return what runs the instances of one run; see `Engine`."""
+        return LocalRunner(work)
+
+
+class LocalRunner:
+    """Runs each instance in the current event loop, with as many threads as the limit."""
+
+    def __init__(self, work: Work) -> None:
+        self._flow = work.flow
+        self._shared = work.shared
+        self._view = work.view
+        self._settle = work.settle
+        self._limit = work.limit
         self._executor: ThreadPoolExecutor | None = None
-        self._walker = Walker(clock, self._in_thread if threads else None)
+        self._walker = Walker(work.clock, self._in_thread if work.threads else None)
         # Not known before the first instance: the flow's own prep may still change the flow.
         self._way: Way = self._find_way
 
+    async def open(self) -> None:
+        """Do nothing: the loop is there."""
+
     def run(self, params: dict[Any, Any], trace: Trace) -> Coroutine[Any, Any, Any]:
-        """Return the walk of one instance; see `Engine`."""
+        """Return the walk of one instance; see `Runner`."""
         if self._view is not None:
             return self._way(self._view(trace), params, trace)
         return self._way(self._shared, params, trace)
@@ -76,6 +75,9 @@ class LocalEngine:
             self.close()
             # By leaps: an adaptive limit climbs by one, and threads begin only when they are needed.
             self._limit = max(limit, 2 * self._limit)
+
+    async def drain(self) -> None:
+        """Do nothing: an instance that has ended has left nothing."""
 
     def close(self) -> None:
         """Let the threads end when they have finished."""

@@ -7,6 +7,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..engines import Engine
+from ..engines.named import NAMES
 from ..errors import JournalError, found
 from .encoding import encoded
 from .sources import expression_of, source_of
@@ -76,6 +78,7 @@ def options_kept(options: Options) -> dict[str, Any]:
         "merge": None if sharing.merge is None else getattr(sharing.merge, "__name__", "?"),
         "allow_shared": sorted(sharing.allowed, key=repr) if _has_form(sharing.allowed) else None,
         "track_shared": sharing.track,
+        "engine": None if options.engine.name == "local" else options.engine.name,
     }
 
 
@@ -102,9 +105,22 @@ def options_written(options: Options) -> tuple[dict[str, Written], list[Any]]:
             written[name] = Written(made, left)
     if options.sharing.merge is not None:
         written["merge"] = Written(*_expression(options.sharing.merge, used))
+    if (engine := _engine(options.engine)) is not None:
+        written["engine"] = engine
     if not _has_form(options.sharing.allowed):
         written["allow_shared"] = Written("", "its keys have no form in a journal")
     return written, used
+
+
+def _engine(engine: Engine) -> Written | None:
+    """Return an engine that is more than its name."""
+    where = getattr(engine, "where", None)
+    if isinstance(where, str):
+        return Written(f"flowmagic.{type(engine).__name__}({where!r})", "")
+    if engine.name in NAMES and where is None:
+        return None
+    kind = type(engine if where is None else where).__name__
+    return Written("", f"it was an object of class {kind}, which has no source")
 
 
 def _expression(value: Any, used: list[Any]) -> tuple[str, str]:

@@ -14,7 +14,8 @@ from IPython.core.error import UsageError
 from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
 
 from ..adaptive import Adaptive
-from ..errors import JournalError
+from ..engines.named import NAMES
+from ..errors import JournalError, MissingExtraError
 from ..limits import Limits, check_burst, check_concurrency, check_per_minute, check_seconds
 from ..options import KEEP, Options
 from ..recovery import ErrorBudget, Retries
@@ -26,6 +27,7 @@ class Line:
 
     Attributes:
         again: the same line for one more run: its params stand in the cell, and it has no name.
+        engine: the name of an engine of the user's, on which it is to run; None: `run` says where.
     """
 
     flow: str | None
@@ -36,6 +38,7 @@ class Line:
     wait: bool | None
     check: bool
     again: str
+    engine: str | None = None
 
 
 def _number(check: Callable[[Any], Any], kind: Callable[[str], Any], what: str) -> Any:
@@ -191,6 +194,13 @@ _ARGUMENTS = (
         "--no-wait", dest="wait", action="store_false", help="Return at once; the run goes on."
     ),
     argument(
+        "--engine",
+        metavar="NAME",
+        help="Where the instances run: local, in this kernel; dask, in processes on this machine; or "
+        'the name of an engine of yours, like cluster = flowmagic.DaskEngine("tcp://host:8786"). On '
+        "Dask each instance has a snapshot of the shared store, as with --isolate.",
+    ),
+    argument(
         "--no-threads",
         dest="threads",
         action="store_false",
@@ -263,7 +273,10 @@ def read_line(
             isolate=given.isolate,
             allow_shared=[_unquoted(key) for key in given.allow_shared],
             track_shared=given.track_shared,
+            engine=given.engine if given.engine in NAMES else None,
         )
+    except MissingExtraError as error:
+        raise UsageError(str(error).replace('engine="dask"', "--engine dask")) from None
     except JournalError as error:
         hint = str(error).replace("journal='runs.journal'", "--journal runs.journal")
         raise UsageError(hint) from None
@@ -276,6 +289,7 @@ def read_line(
         wait=given.wait,
         check=given.check,
         again=_again(text),
+        engine=None if given.engine in NAMES else given.engine,
     )
 
 

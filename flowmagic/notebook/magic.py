@@ -20,7 +20,9 @@ from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
 from ..batchrun import BatchRun, running_loop
 from ..calls.named import named_limits
 from ..checks import check
-from ..errors import FlowmagicError, JournalError, LimitError
+from ..engines import Engine
+from ..engines.named import NAMES, engine_of
+from ..errors import EngineError, FlowmagicError, JournalError, LimitError
 from ..graph import check_flow, has_own_prep, own_batch
 from ..journal import open_journal
 from ..limits import Limits, check_per_minute
@@ -107,6 +109,9 @@ class BatchFlowMagics(Magics):
             %%batchflow flow --isolate -o run
             images                       each instance has its own view of shared: run[0].writes
 
+            %%batchflow flow --engine dask --limit 8
+            files                        on all cores: the instances run in processes
+
             %%batchflow flow -f users.csv --wait
             # the params come from the file
 
@@ -124,6 +129,8 @@ class BatchFlowMagics(Magics):
             capture=self.capture,
             journal=self.journal,
         )
+        if asked.engine is not None:
+            asked = replace(asked, run=asked.run.on(self._engine(asked.engine)))
         if asked.run.capture and not goes_on(self.shell):
             # Where nobody can open an instance, its prints would be seen by nobody.
             asked = replace(asked, run=replace(asked.run, capture=False))
@@ -210,6 +217,12 @@ class BatchFlowMagics(Magics):
     def _shared(self, asked: Line) -> Any:
         return None if asked.shared is None else self._named(asked.shared, "shared store")
 
+    def _engine(self, name: str) -> Engine:
+        try:
+            return engine_of(self._named(name, "engine"))
+        except EngineError as error:
+            raise UsageError(str(error).replace("engine", f"--engine {name}", 1)) from None
+
     def _named(self, name: str, what: str) -> Any:
         """Look up a name, dotted or not, in the user's namespace. Never evaluates it."""
         first, *rest = name.split(".")
@@ -218,8 +231,9 @@ class BatchFlowMagics(Magics):
             for attribute in rest:
                 value = getattr(value, attribute)
         except (KeyError, AttributeError):
-            near = difflib.get_close_matches(name, self.flow_names(), n=1)
-            hint = f" Did you mean {near[0]}?" if near and what == "flow" else ""
+            known = {"flow": self.flow_names(), "engine": list(NAMES)}.get(what, [])
+            near = difflib.get_close_matches(name, known, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
             raise UsageError(f"There is no {what} named {name!r}.{hint}") from None
         return value
 

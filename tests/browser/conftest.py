@@ -271,7 +271,9 @@ class Notebook:
     def close(self) -> None:
         """Put back what is the server's or the page's, end the kernel and close the notebook."""
         self.theme("JupyterLab Light")
-        nothing = dict.fromkeys(("media", "color_scheme", "reduced_motion", "forced_colors"), "null")
+        nothing = dict.fromkeys(
+            ("media", "color_scheme", "reduced_motion", "forced_colors"), "null"
+        )
         self.page.emulate_media(**nothing)
         self.page.evaluate(
             """() => {

@@ -217,7 +217,7 @@ def test_what_turns_text_round_turns_only_itself(notebook, told):
 def test_no_generated_text_becomes_markup_and_no_secret_is_told(notebook, told):
     """Params, keys, actions, errors and output of 60 rows; in the page and in the saved notebook."""
     seed = int(os.environ.get("FLOWMAGIC_SEED") or random.randrange(10**9))
-    print(f"FLOWMAGIC_SEED={seed}")  # noqa: T201 - what pytest shows of one that fails
+    print(f"FLOWMAGIC_SEED={seed}")
     dice = random.Random(seed)
     secret = "sk-5ecret-" + "".join(dice.choice("abcdefghij<>&'\"") for _ in range(12))
     rows = []

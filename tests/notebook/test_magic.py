@@ -161,6 +161,48 @@ def test_the_options_of_the_shared_store_reach_the_run(shell):
     assert shell["run"].shared == {0: {"sums": [2]}}
 
 
+def test_the_engine_is_one_of_ours_or_has_a_name(shell):
+    """A word for ours; else the name of an object, on which the run then is."""
+    assert shell.run("%%batchflow flow --engine local -o run\n[{'n': 1}]").success
+    assert shell["run"].options == Options.of()
+    shell.run(
+        "class Elsewhere:\n"
+        "    name, isolates = 'elsewhere', True\n"
+        "    def begin(self, work):\n"
+        "        from flowmagic.engines.local import LocalEngine\n"
+        "        return LocalEngine().begin(work)\n"
+        "mine = Elsewhere()"
+    )
+    result = shell.run("%%batchflow flow --engine mine -o run\n[{'n': 1}]")
+    assert result.success, result.text
+    assert shell["run"].options.engine is shell["mine"]
+    assert shell["run"].options.sharing.isolate
+    assert shell["run"].ok
+
+
+@pytest.mark.parametrize(
+    ("engine", "message"),
+    [
+        ("dusk", "There is no engine named 'dusk'. Did you mean dask?"),
+        ("flow", "--engine flow is an AsyncFlow, not an engine."),
+    ],
+)
+def test_what_is_no_engine_is_one_line(shell, engine, message):
+    """Said before anything runs."""
+    result = shell.run(f"%%batchflow flow --engine {engine} -o run\n[{{'n': 1}}]")
+    assert result.text.startswith(f"UsageError: {message}")
+    assert "run" not in shell.ip.user_ns
+
+
+def test_without_distributed_the_line_to_install_it_is_said(shell, monkeypatch):
+    """As an extra of this package."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    result = shell.run("%%batchflow flow --engine dask\n[{'n': 1}]")
+    assert result.text.startswith(
+        'UsageError: --engine dask needs dask.distributed: pip install "jupyter-flowmagic[dask]"'
+    )
+
+
 def test_a_store_that_cannot_be_isolated_is_one_line(shell):
     """Said before anything runs."""
     shell.run("from collections import OrderedDict\nstore = OrderedDict()")

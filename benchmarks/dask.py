@@ -1,0 +1,219 @@
+"""What a run on a Dask cluster costs, what it gains where nodes compute, and how live it is.
+
+The cluster is one of processes on this machine, of one thread each, and is there before the clock starts.
+What more workers would gain is planned, not measured: a run cannot be faster than the kernel, whose one
+loop hands out every instance and takes every result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+from statistics import median
+from typing import Any
+
+from pocketflow import AsyncFlow, AsyncNode, Flow, Node
+
+import flowmagic
+
+from .measuring import interleaved, print_heading, print_table
+
+OPTIONS = {
+    "workers": (os.cpu_count() or 1, "how many processes the cluster has"),
+    "instances": (2_000, "how many instances without any work"),
+    "computing": (100, "how many instances that compute"),
+    "loops": (1_000_000, "how many loops each of those computes"),
+    "rounds": (5, "how often each is measured; the median is printed"),
+}
+
+_PLANNED = (2, 4, 8, 16, 32, 64)
+
+
+class Returns(AsyncNode):
+    """A node without any work."""
+
+
+class Computes(Node):
+    """A node that computes in Python, and so holds the GIL."""
+
+    def exec(self, _: Any) -> int:
+        return compute(self.params["loops"])
+
+
+def compute(loops: int) -> int:
+    """Compute for a while, in Python."""
+    total = 0
+    for number in range(loops):
+        total += number & 3
+    return total
+
+
+class Tells(AsyncNode):
+    """A node that tells when it has ended, by a clock that all processes of a machine share."""
+
+    async def exec_async(self, _: Any) -> None:
+        await asyncio.sleep(0.02)
+
+    async def post_async(self, shared: Any, _prep_res: Any, _exec_res: Any) -> None:
+        shared["at"] = time.monotonic()
+
+
+class Lingers(AsyncNode):
+    """A node that runs for a while."""
+
+    async def exec_async(self, _: Any) -> None:
+        await asyncio.sleep(0.2)
+
+
+def measure(workers: int, instances: int, computing: int, loops: int, rounds: int) -> None:
+    """Print the tables."""
+    from distributed import LocalCluster
+
+    print_heading()
+    with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster:
+        engine = flowmagic.DaskEngine(cluster)
+        per_instance = _print_overhead(engine, instances, rounds)
+        _print_speed_up(engine, workers, computing, loops, rounds, per_instance)
+        _print_latency(engine, rounds)
+
+
+def _print_overhead(engine: Any, instances: int, rounds: int) -> float:
+    """Print what an instance without work costs; return the CPU seconds here, at the best limit."""
+    rows = [{"i": i} for i in range(instances)]
+    cpu: dict[int, list[float]] = {}
+
+    def ours(limit: int) -> Callable[[], Awaitable[float]]:
+        async def seconds() -> float:
+            began, used = time.perf_counter(), time.process_time()
+            run = await flowmagic.batchflow(
+                AsyncFlow(start=Returns()), rows, limit=limit, engine=engine
+            )
+            assert run.ok
+            cpu.setdefault(limit, []).append(time.process_time() - used)
+            return time.perf_counter() - began
+
+        return seconds
+
+    limits = [limit for limit in (10, 100, 1000) if limit <= instances] or [instances]
+    taken = interleaved({str(limit): ours(limit) for limit in limits}, rounds)
+    print_table(
+        ["instances without work, limit", "µs each", "CPU here, µs each", "instances a second"],
+        [
+            [
+                f"{limit:,}",
+                f"{median(taken[str(limit)]) / instances * 1e6:,.0f}",
+                f"{median(cpu[limit]) / instances * 1e6:,.0f}",
+                f"{instances / median(taken[str(limit)]):,.0f}",
+            ]
+            for limit in limits
+        ],
+    )
+    return median(cpu[limits[-1]]) / instances
+
+
+def _print_speed_up(  # noqa: PLR0917 - the options, and what was measured before
+    engine: Any, workers: int, computing: int, loops: int, rounds: int, per_instance: float
+) -> None:
+    rows = [{"loops": loops} for _ in range(computing)]
+
+    def ours(**options: Any) -> Callable[[], Awaitable[float]]:
+        async def seconds() -> float:
+            began = time.perf_counter()
+            run = await flowmagic.batchflow(Flow(start=Computes()), rows, **options)
+            assert run.ok
+            return time.perf_counter() - began
+
+        return seconds
+
+    def bare(pool: ProcessPoolExecutor) -> Callable[[], Awaitable[float]]:
+        async def seconds() -> float:
+            began = time.perf_counter()
+            await asyncio.gather(
+                *(asyncio.get_running_loop().run_in_executor(pool, compute, loops) for _ in rows)
+            )
+            return time.perf_counter() - began
+
+        return seconds
+
+    limit = 4 * workers
+    # What the machine gives away at all, whatever else runs on it: a pool that does nothing but compute.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        list(pool.map(compute, [1] * 2 * workers))
+        taken = interleaved(
+            {
+                "in this kernel": ours(limit=limit),
+                f"on {workers} workers": ours(limit=limit, engine=engine),
+                f"a bare pool of {workers} processes": bare(pool),
+            },
+            rounds,
+        )
+    here, there, _ = (median(seconds) for seconds in taken.values())
+    each = here / computing
+    print_table(
+        [f"{computing} instances that compute {each * 1e3:.0f} ms each", "seconds", "speed-up"],
+        [
+            [name, f"{median(seconds):.2f}", f"{here / median(seconds):.2f}"]
+            for name, seconds in taken.items()
+        ],
+    )
+    shares = each, there * workers / computing, per_instance
+    print_table(
+        ["workers, each with a core", "planned speed-up"],
+        [[f"{count}", f"{planned(count, *shares):.1f}"] for count in _PLANNED],
+    )
+
+
+def planned(workers: int, here: float, there: float, handing_out: float) -> float:
+    """Return the speed-up that is to be expected of so many workers.
+
+    Args:
+        here, there: seconds that an instance takes in the kernel, and of a worker's time.
+        handing_out: CPU seconds that it takes of the kernel's one loop, which is the bound.
+    """
+    return here / max(there / workers, handing_out)
+
+
+def _print_latency(engine: Any, rounds: int) -> None:
+    delays: list[float] = []
+    asyncio.run(_latency(engine, 20 * rounds, delays))
+    stops = [asyncio.run(_cancelled(engine)) for _ in range(rounds)]
+    delays.sort()
+    print_table(
+        ["how live it is", "median", "worst"],
+        [
+            [
+                "from the end of an instance there to its row here",
+                f"{median(delays) * 1e3:.1f} ms",
+                f"{delays[-1] * 1e3:.1f} ms",
+            ],
+            [
+                "from cancel() to the run's end, its work stopped there",
+                f"{median(stops) * 1e3:.1f} ms",
+                f"{max(stops) * 1e3:.1f} ms",
+            ],
+        ],
+    )
+
+
+async def _latency(engine: Any, instances: int, delays: list[float]) -> None:
+    run = flowmagic.batchflow(
+        AsyncFlow(start=Tells()), [{"i": i} for i in range(instances)], limit=4, engine=engine
+    )
+    await run
+    records = run.records
+    delays += [records.ended[each.index] - each.writes["at"] for each in run.instances]
+
+
+async def _cancelled(engine: Any) -> float:
+    run = flowmagic.batchflow(
+        AsyncFlow(start=Lingers()), [{"i": i} for i in range(1_000)], limit=20, engine=engine
+    )
+    await asyncio.sleep(1)
+    began = time.perf_counter()
+    run.cancel()
+    await run
+    return time.perf_counter() - began

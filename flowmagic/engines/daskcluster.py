@@ -1,0 +1,107 @@
+"""The way to a Dask cluster: an address, somebody's client or cluster, or one of our own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import threading
+from typing import Any
+
+from ..errors import EngineError
+
+_CONNECTING = 10.0
+"""Seconds until a scheduler that does not answer is not there."""
+
+_CLOSING = 10.0
+
+
+class Connection:
+    """A client of our own in the running loop, and the cluster it made if there was none.
+
+    Of our own, whatever was given: a client of the user's may belong to another loop, and what is
+    subscribed to or cancelled on it would be the user's.
+
+    Attributes:
+        client: an asynchronous `distributed.Client`.
+        where: the address of the scheduler.
+    """
+
+    def __init__(self, client: Any, where: str, cluster: Any) -> None:
+        self.client = client
+        self.where = where
+        self._cluster = cluster
+
+    @classmethod
+    async def to(cls, where: Any) -> Connection:
+        """Connect to what a user gave; None starts a cluster of processes on this machine.
+
+        Raises:
+            EngineError: nobody answers there.
+        """
+        from distributed import Client
+
+        cluster = await _own_cluster() if where is None else None
+        target = where if cluster is None else cluster
+        address, security = _address(target), getattr(target, "security", None)
+        try:
+            client = await Client(
+                address,
+                asynchronous=True,
+                set_as_default=False,
+                security=security,
+                timeout=_CONNECTING,
+                name="flowmagic",
+            )
+        except (OSError, asyncio.TimeoutError) as error:
+            if cluster is not None:
+                await asyncio.to_thread(cluster.close)
+            raise EngineError(
+                f"No Dask scheduler answers at {address} ({type(error).__name__}). Start one there "
+                "(dask scheduler), or leave the address out for a cluster on this machine: "
+                'engine="dask".'
+            ) from error
+        return cls(client, address, cluster)
+
+    async def close(self) -> None:
+        """Close the client, and the cluster if it is ours."""
+        cluster, self._cluster = self._cluster, None
+        with contextlib.suppress(OSError, asyncio.TimeoutError):
+            await asyncio.wait_for(self.client.close(), _CLOSING)
+        if cluster is not None:
+            await asyncio.to_thread(cluster.close)
+
+    def abandon(self) -> None:
+        """See that a cluster of ours ends, where nothing can be awaited any more."""
+        cluster, self._cluster = self._cluster, None
+        if cluster is not None:
+            threading.Thread(target=cluster.close, name="flowmagic-dask-closing").start()
+
+
+def _address(where: Any) -> str:
+    if isinstance(where, str):
+        return where
+    scheduler = getattr(where, "scheduler", None)  # of a client
+    address = getattr(where, "scheduler_address", None) or getattr(scheduler, "address", None)
+    return str(address)
+
+
+async def _own_cluster() -> Any:
+    from distributed import LocalCluster
+
+    # Its scheduler has a loop in a thread of its own, so that it holds up nobody here. One thread to a
+    # process: what computes in Python would share one core otherwise.
+    make = functools.partial(
+        LocalCluster, threads_per_worker=1, dashboard_address=":0", processes=True
+    )
+    making = asyncio.ensure_future(asyncio.to_thread(make))
+    try:
+        return await asyncio.shield(making)
+    except asyncio.CancelledError:
+        making.add_done_callback(_close_made)
+        raise
+
+
+def _close_made(making: asyncio.Future[Any]) -> None:
+    if not making.cancelled() and making.exception() is None:
+        threading.Thread(target=making.result().close, name="flowmagic-dask-closing").start()

@@ -1,0 +1,71 @@
+"""How many instances travel together: what it costs against what it delays."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowmagic.engines.chunking import MOST, TARGET, Chunking
+
+
+def learned(seconds, cpu, instances):
+    chunking = Chunking()
+    chunking.learn(seconds, cpu, instances)
+    return chunking
+
+
+def test_before_anything_is_known_each_worker_gets_two_small_ones():
+    """Nobody computes much longer than the others, whatever the instances are."""
+    assert Chunking().size(100, 4) == 13
+    assert Chunking().size(1, 4) == 1
+    assert Chunking().size(10, 0) == 5
+
+
+def test_long_instances_travel_alone_and_short_ones_together():
+    """A chunk keeps its worker busy for `TARGET`, and no longer."""
+    assert learned(1.0, 1.0, 1).size(1000, 2) == 1
+    assert learned(0.1, 0.1, 10).size(1000, 2) == round(TARGET / 0.01)
+    assert learned(0.001, 0.001, 100).size(100_000, 2) == MOST
+
+
+def test_instances_that_only_wait_travel_together_however_long_they_wait():
+    """What counts is what they compute; they wait side by side."""
+    chunking = learned(30.0, 0.01, 10)
+    assert chunking.waits
+    assert chunking.size(40, 2) == 20
+    assert not learned(1.0, 1.0, 4).waits
+    assert not Chunking().waits
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1e4), st.floats(0, 1e4), st.integers(1, 500)), max_size=20),
+    st.integers(1, 10**6),
+    st.integers(0, 10**4),
+)
+def test_a_chunk_is_never_empty_and_leaves_something_for_every_worker(learnt, waiting, places):
+    """Whatever was learned."""
+    chunking = Chunking()
+    for each in learnt:
+        chunking.learn(*each)
+    size = chunking.size(waiting, places)
+    assert 1 <= size <= MOST
+    assert size <= -(-waiting // max(1, places))
+    assert 0 < chunking.pause(3) <= 1.0
+
+
+def test_the_latest_chunks_count_most():
+    """A flow whose rows grow longer is sent in smaller chunks before long."""
+    chunking = learned(0.1, 0.1, 100)
+    assert chunking.size(1000, 2) == 100
+    for _ in range(10):
+        chunking.learn(1.0, 1.0, 1)
+    assert chunking.size(1000, 2) == 1
+
+
+def test_instances_are_gathered_longer_the_longer_they_take():
+    """By a small part of that; and so long that the tasks do not take all of the scheduler."""
+    assert Chunking().pause(0) == pytest.approx(0.002)
+    assert Chunking().pause(10) == pytest.approx(0.04)
+    assert learned(6.4, 0.0, 1).pause(0) == pytest.approx(0.1)
+    assert learned(1e9, 0.0, 1).pause(0) == 1.0

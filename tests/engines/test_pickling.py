@@ -1,0 +1,135 @@
+"""What travels, and the name of what does not."""
+
+from __future__ import annotations
+
+import pickle
+import threading
+
+import pytest
+from pocketflow import AsyncFlow, AsyncNode, Flow, Node
+
+from flowmagic.engines.pickling import Sources, dumped, nodes_of, packed
+from flowmagic.errors import EngineError
+
+lock = threading.Lock()
+
+
+class Plain(Node):
+    pass
+
+
+def looped():
+    """Two nodes that lead to each other, one of them a flow in a flow."""
+    inner = Flow(start=Plain())
+    first = Plain()
+    first >> inner
+    inner - "again" >> first
+    return AsyncFlow(start=first), [first, inner, inner.start_node]
+
+
+def test_each_node_of_a_flow_is_found_once():
+    """Also in circles, and in flows within it."""
+    flow, nodes = looped()
+    assert nodes_of(flow) == [flow, *nodes]
+    assert nodes_of(Plain())[0].__class__ is Plain
+
+
+def test_a_flow_and_its_store_travel_with_the_classes_of_the_nodes():
+    """The classes tell the worker's numbers of nodes."""
+    flow, _ = looped()
+    twin, shared, classes = pickle.loads(packed(flow, {"a": 1}))
+    assert shared == {"a": 1}
+    assert classes == [AsyncFlow, Plain, Flow]
+    assert len(nodes_of(twin)) == 4
+
+
+class HoldsLock(AsyncNode):
+    kept = {"lock": lock}
+
+
+class UsesLock(AsyncNode):
+    async def exec_async(self, _):
+        def inner():
+            return lock
+
+        return inner()
+
+
+# As if a cell had defined them: only then are they taken apart.
+HoldsLock.__module__ = UsesLock.__module__ = "__main__"
+
+
+def held():
+    node = Plain()
+    node.client = lock
+    return Flow(start=node)
+
+
+def closed_over():
+    mine = lock
+
+    class Closes(Node):
+        def exec(self, _):
+            return mine
+
+    return Closes()
+
+
+@pytest.mark.parametrize(
+    ("flow", "shared", "named"),
+    [
+        (held(), {}, r"^Plain\.client is a lock, .*\(TypeError: cannot pickle.*\)\. Make it"),
+        (HoldsLock(), {}, r"^HoldsLock\.kept is a dict, "),
+        (closed_over(), {}, r"^'mine', which Closes\.exec uses, is a lock, "),
+        (Plain(), {"fine": 1, "db": lock}, r"^shared\['db'\] is a lock, .*Take it out of"),
+    ],
+)
+def test_what_cannot_travel_is_named(flow, shared, named):
+    """The attribute of the node, or what a method uses, or the key of the store."""
+    with pytest.raises(EngineError, match=named):
+        packed(flow, shared)
+
+
+def test_a_global_that_a_notebooks_method_uses_is_named():
+    """It would travel along with the method, by value."""
+    namespace = {"__name__": "__main__", "Node": Node, "client": lock}
+    exec("class Mine(Node):\n    def exec(self, _): return client", namespace)
+    with pytest.raises(EngineError, match=r"^'client', which Mine\.exec uses, is a lock, "):
+        packed(namespace["Mine"](), {})
+
+
+class Refuses:
+    def __reduce__(self):
+        raise RuntimeError("only as a whole")
+
+
+def test_what_has_no_name_is_said_as_it_was_refused():
+    """A store that is no dict, for one."""
+    with pytest.raises(EngineError, match=r"RuntimeError: only as a whole.*engine='local'"):
+        packed(Plain(), Refuses())
+
+
+def test_what_others_can_import_travels_by_name_and_the_rest_by_value():
+    """A function of a notebook is no use by name on a worker."""
+    assert len(dumped(Plain)) < 100
+    namespace = {"__name__": "__main__"}
+    exec("def double(n): return 2 * n", namespace)
+    assert pickle.loads(dumped(namespace["double"]))(4) == 8
+    assert pickle.loads(dumped(lambda: 5))() == 5
+
+
+def test_sources_know_where_the_code_of_a_node_was_written():
+    """Also that of functions it uses; a file that is known is left as it is."""
+
+    def helper():
+        return 1
+
+    class Uses(Node):
+        def exec(self, _):
+            return helper()
+
+    sources = Sources(Flow(start=Uses()))
+    line = helper.__code__.co_firstlineno + 1
+    assert sources.file("<dynamic-code>", "helper", line) == __file__
+    assert sources.file("<dynamic-code>", "helper", line + 1000) == "<dynamic-code>"
+    assert sources.file("/a/file.py", "helper", line) == "/a/file.py"
