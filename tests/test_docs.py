@@ -135,6 +135,11 @@ def test_every_error_and_every_message_has_its_place_in_the_troubleshooting():
     assert not missing, "docs/troubleshooting.md does not have:\n" + "\n".join(missing)
 
 
+@pytest.mark.skipif(
+    sys.version_info < (3, 11),
+    reason="the pages are built with Python 3.11: the last mkdocstrings for 3.10 does not go with "
+    "the last pymdown-extensions for it",
+)
 def test_the_pages_can_be_built_and_every_link_leads_somewhere(tmp_path):
     """With mkdocs, whose strict mode takes each of its warnings for an error."""
     done = subprocess.run(

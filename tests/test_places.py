@@ -188,7 +188,7 @@ async def test_a_panel_can_be_embedded_in_a_page_of_its_own():
     [state] = [
         each["state"]
         for each in data["manager_state"]["state"].values()
-        if "panel_id" in each["state"]
+        if each["state"].get("panel_id") == panel.panel_id  # other tests leave theirs
     ]
     assert state["header"]["counts"] == [0, 0, 3, 0, 0]
     assert "export default" in state["_esm"]
