@@ -73,10 +73,12 @@ def package(session: nox.Session) -> None:
         session.run("python", "-m", "venv", str(clean))
         python = str(clean / ("Scripts" if os.name == "nt" else "bin") / "python")
         [wheel] = Path(folder).glob("*.whl")
-        session.run(python, "-m", "pip", "install", "-q", "--only-binary", ":all:", str(wheel))
-        session.run(python, "-m", "pip", "check")
-        cell = "get_ipython().run_line_magic('load_ext', 'flowmagic'); %batchflow"
-        session.run(python, "-m", "IPython", "--no-banner", "-c", cell)
+        for what in (
+            ["pip", "install", "-q", "--only-binary", ":all:", str(wheel)],
+            ["pip", "check"],
+            ["IPython", "--no-banner", "-c", "%load_ext flowmagic\n%batchflow"],
+        ):
+            session.run(python, "-m", *what, external=True, env={"VIRTUAL_ENV": str(clean)})
 
 
 @nox.session
