@@ -205,7 +205,7 @@ class BatchRun:
 
         Raises:
             InstancesFailedError: instances failed; it names the count and the first few.
-            Anything that broke the run itself.
+            Exception: anything that broke the run itself.
         """
         __tracebackhide__ = True
         self._self_or_error()

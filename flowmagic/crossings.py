@@ -62,7 +62,8 @@ class Crossing:
         """Return it in one line.
 
         Args:
-            reader_params, writer_params: as text, shown beside the instances if they are given.
+            reader_params: as text, shown beside the instance if it is given.
+            writer_params: ditto.
         """
         reader = _instance(self.reader, reader_params)
         writer = _instance(self.writer, writer_params)

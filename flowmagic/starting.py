@@ -167,7 +167,7 @@ def run_batch(flow: Any, params: BatchLike | None = None, **options: Any) -> Bat
 
     Raises:
         NoRunningLoopError: an event loop runs here already: use `await batchflow(...)`.
-        Anything that the flow's prep or post raises.
+        Exception: anything that the flow's prep or post raises.
     """
     if running_loop() is not None:
         raise NoRunningLoopError(

@@ -33,7 +33,8 @@ def check(
     Args:
         flow: any PocketFlow flow or single node.
         params: the batch, as `batchflow` takes it; None, or a generator, is not looked at.
-        limit, threads: what the run will be given.
+        limit: what the run will be given.
+        threads: ditto.
 
     Raises:
         FlowError, BatchError: they cannot be run at all.

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ..errors import JournalError
 from .file import open_file
 
 _AGAIN = 1.0  # seconds between two attempts
@@ -76,7 +77,14 @@ class Writer:
         self._held: list[Given] = []
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="flowmagic-journal", daemon=True)
-        self._thread.start()
+        try:
+            self._thread.start()
+        except RuntimeError as error:  # in a browser (pyodide) there are none
+            self.connection.close()
+            raise JournalError(
+                f"A journal is written by a thread, and none can be started here ({error}). Leave "
+                "journal out."
+            ) from None
 
     def put(self, given: list[Given]) -> None:
         """Have statements written, each for the values of a row."""

@@ -28,7 +28,7 @@ class AdaptiveThrottledNode(ThrottledParallelBatchNode):
         propagate_rate_limit: whether a refusal that is not retried leaves the node as RateLimitHit,
             so that a flow that adapts may slow down as well.
 
-        The others as the attributes; None takes the class attribute.
+    The others as the attributes; None takes the class attribute.
 
     Raises:
         LimitError (a ValueError): a limit is no positive number, or they contradict each other.

@@ -44,7 +44,7 @@ class ThrottledParallelBatchNode(AsyncParallelBatchNode):  # type: ignore[misc]
         max_concurrent: how many calls at once.
         max_per_minute: how many may begin within any 60 seconds, evenly spread.
 
-        None takes the class attribute.
+    None takes the class attribute.
 
     Raises:
         LimitError (a ValueError): a limit is no positive number.

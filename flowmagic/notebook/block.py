@@ -14,6 +14,13 @@ _STREAMS = ("stdout", "stderr")
 _LONGEST = 4_000  # characters of a line that somebody has begun, and that we must find the end of
 
 
+def terminal_size() -> tuple[int, int]:
+    """Return the columns and lines of the terminal; 80 and 24 where it says none."""
+    columns, lines = shutil.get_terminal_size()
+    # A container's terminal may know no size; Python 3.10 then says 0, later ones the fallback.
+    return columns or 80, lines or 24
+
+
 class Block:
     """A few lines that stay below whatever else is written to the terminal.
 
@@ -98,7 +105,7 @@ class Block:
 
     def _begun_columns(self) -> tuple[int, int]:
         """Return how far a line that somebody has begun reaches, and the columns there are."""
-        columns = shutil.get_terminal_size().columns
+        columns, _ = terminal_size()
         return column_after(self._begun, columns), columns
 
     def _put(self, text: str) -> None:

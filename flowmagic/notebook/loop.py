@@ -55,7 +55,10 @@ def goes_on(shell: Any) -> bool:
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         return False
-    parent = kernel.get_parent("shell") or {}
+    try:
+        parent = kernel.get_parent("shell") or {}
+    except TypeError:  # JupyterLite's takes no channel; what it runs in is always somebody's page
+        return True
     return bool(parent.get("content", {}).get("allow_stdin", True))
 
 

@@ -188,9 +188,13 @@ class Panel(anywidget.AnyWidget):
 
     # The state, as it is at this moment
 
-    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: FBT001, FBT002 - ipywidgets' own signature
-        """Return the state to send; overrides ipywidgets', so that it is never one of the past."""
-        state = cast("dict[str, Any]", super().get_state(key, drop_defaults))
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:  # noqa: ARG002, FBT001, FBT002 - ipywidgets' own signature
+        """Return the state to send; overrides ipywidgets', so that it is never one of the past.
+
+        Defaults are never dropped, as `ipywidgets.embed` asks for: to anywidget, script and style
+        are such, and a page of its own would have a panel without either.
+        """
+        state = cast("dict[str, Any]", super().get_state(key))
         if "snapshot" in state:
             state["snapshot"] = pack_columns(self._records, self._seq)
         if "header" in state:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 
 from ..batchrun import BatchRun
 from ..limits import Limits
 from ..params import Batch
 from . import summary
-from .block import Block
+from .block import Block, terminal_size
 from .panel import Start
 from .progress import BARS, PLAIN_BARS, Progress
 from .widths import width_of
@@ -53,7 +52,7 @@ class TerminalDisplay:
             self._block = Block(moves=moves)
             self._block.open()
         assert self._progress is not None
-        columns, lines = shutil.get_terminal_size()
+        columns, lines = terminal_size()
         columns -= 1  # a terminal that wraps at once, wraps behind the last one
         line = self._progress.line(columns)
         rows = max(0, min(_ROWS, lines - _AROUND)) if moves else 0

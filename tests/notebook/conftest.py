@@ -1,5 +1,6 @@
 """A real InteractiveShell and real kernels to run cells in."""
 
+import atexit
 import queue
 import time
 
@@ -58,6 +59,8 @@ def shell(capsys, monkeypatch):
     made.ip.run_cell("%unload_ext flowmagic")
     made.ip.restore_sys_module_state()
     InteractiveShell.clear_instance()
+    # Each would be kept until Python exits, and then collect all garbage there is: minutes, in all.
+    atexit.unregister(made.ip.atexit_operations)
 
 
 class Kernel:

@@ -1,12 +1,14 @@
 """Lines that stay below what others write."""
 
+import os
+import shutil
 import sys
 import threading
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import pytest
 
-from flowmagic.notebook.block import Block
+from flowmagic.notebook.block import Block, terminal_size
 
 from .screen import Screen
 
@@ -28,6 +30,13 @@ def terminal(*, moves=True):
         block.close()
         assert sys.stdout is screen
         assert sys.stderr is screen
+
+
+def test_a_terminal_that_knows_no_size_has_the_usual_one(monkeypatch):
+    """Python 3.10 says 0 columns of it, and a line of no columns would be empty."""
+    assert terminal_size() == (20, 10)
+    monkeypatch.setattr(shutil, "get_terminal_size", lambda: os.terminal_size((0, 0)))
+    assert terminal_size() == (80, 24)
 
 
 def test_the_lines_are_drawn_in_place():

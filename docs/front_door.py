@@ -1,0 +1,29 @@
+"""Make the first page of the README, and the page of changes of the CHANGELOG: one text, not two.
+
+What they link to stands elsewhere here than in the repository; mkdocs calls this for each page.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+SOURCES = {"index.md": "README.md", "changes.md": "CHANGELOG.md"}
+MOVED = {
+    "](docs/": "](",
+    "](CHANGELOG.md)": "](changes.md)",
+    "[MIT License](LICENSE)": "MIT License",
+    "<details>": '<details markdown="1">',
+}
+
+
+def on_page_markdown(markdown: str, *, page: Any, **_: Any) -> str:
+    """Return a page's text, or that of the file it stands for."""
+    source = SOURCES.get(page.file.src_uri)
+    if source is None:
+        return markdown
+    text = (ROOT / source).read_text(encoding="utf-8")
+    for there, here in MOVED.items():
+        text = text.replace(there, here)
+    return text

@@ -1,0 +1,222 @@
+"""The places where it runs beside a notebook's page: executed notebooks, consoles, no threads at all."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+from ipywidgets.embed import embed_data
+from pocketflow import AsyncFlow, AsyncNode
+
+import flowmagic
+from flowmagic.notebook.loop import goes_on
+from flowmagic.notebook.panel import Panel
+
+ROOT = Path(__file__).parent.parent
+FRONT = ROOT / "flowmagic" / "notebook" / "front"
+CSS = ROOT / "flowmagic" / "notebook" / "panel.css"
+
+FLOW = """
+import asyncio
+from pocketflow import AsyncFlow, AsyncNode, Flow, Node
+
+class Double(AsyncNode):
+    async def exec_async(self, _):
+        await asyncio.sleep(0)
+        return 2 * self.params["n"]
+    async def post_async(self, shared, _, doubled):
+        return doubled
+
+class Triple(Node):
+    def exec(self, _):
+        return 3 * self.params["n"]
+    def post(self, shared, _, tripled):
+        return tripled
+
+flow = AsyncFlow(start=Double())
+rows = [{"n": n} for n in range(5)]
+"""
+
+NO_THREADS = """
+import _thread, threading
+
+def refuse(*_, **__):
+    raise RuntimeError("can't start new thread")
+
+threading.Thread.start = _thread.start_new_thread = refuse
+"""
+
+JOURNAL_REFUSED = (
+    "A journal is written by a thread, and none can be started here (can't start new thread). "
+    "Leave journal out."
+)
+WITHOUT_THREADS = """
+import flowmagic
+from doubling import *
+
+async def main():
+    run = await flowmagic.batchflow(flow, rows, per_minute=60_000, timeout=5, retries=1)
+    print(run.results, str(run.status))
+    flowmagic.set_limit("service", concurrency=1)
+    async with flowmagic.limit("service"):
+        print("within the limit")
+    run = await flowmagic.batchflow(Flow(start=Triple()), rows, threads=False)
+    print(run.results)
+    try:
+        flowmagic.batchflow(flow, rows, journal="runs.journal")
+    except flowmagic.JournalError as error:
+        print(error)
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with a module `doubling` in it, that has a flow and its rows."""
+    (tmp_path / "doubling.py").write_text(FLOW)
+    return tmp_path
+
+
+def printed(folder, *command, text=None, **variables):
+    """Run Python in a folder; return what it printed."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path, "FLOWMAGIC_WAIT": "auto", **variables},
+        input=text,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_without_threads_async_flows_run_as_ever(folder):
+    """As in a browser (pyodide): limits and retries too; a journal is refused before anything runs."""
+    said = printed(folder, "-c", NO_THREADS + WITHOUT_THREADS)
+    assert said.splitlines() == [
+        "[0, 2, 4, 6, 8] finished",
+        "within the limit",
+        "[0, 3, 6, 9, 12]",
+        JOURNAL_REFUSED,
+    ]
+
+
+def test_in_the_console_of_asyncio_a_run_is_awaited_at_the_prompt(folder):
+    """`python -m asyncio` has a loop that goes on between two lines."""
+    lines = """
+from doubling import *
+import flowmagic
+run = flowmagic.batchflow(flow, rows, limit=2)
+(await run).results
+run.ok, run.limit
+"""
+    said = printed(folder, "-m", "asyncio", text=lines, TERM="dumb")
+    assert "[0, 2, 4, 6, 8]" in said
+    assert "(True, 2)" in said
+
+
+def test_in_a_shell_that_is_none_of_a_kernel_or_a_terminal_the_magic_waits(folder):
+    """A program that drives an InteractiveShell has the results when the cell is over."""
+    code = """
+from IPython.core.interactiveshell import InteractiveShell
+shell = InteractiveShell.instance()
+shell.run_cell("%load_ext flowmagic")
+shell.run_cell("from doubling import *")
+shell.run_cell("%%batchflow flow -o run\\nrows")
+print(shell.user_ns["run"].results)
+"""
+    said = printed(folder, "-c", code, IPYTHONDIR=str(folder / "ipython"))
+    assert said.splitlines()[-1] == "[0, 2, 4, 6, 8]"
+
+
+def book(*cells):
+    """Return a notebook of cells of code."""
+    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+    made.metadata.kernelspec = {"name": "python3", "display_name": "Python", "language": "python"}
+    return made
+
+
+CELLS = (
+    "%load_ext flowmagic\nfrom doubling import *",
+    "%%batchflow flow -o run\nrows",
+    "print(run.ended, run.results)",
+)
+
+
+@pytest.mark.kernel
+def test_nbconvert_executes_a_batch_and_its_page_shows_the_summary(folder):
+    """`jupyter nbconvert --execute`: the cell waits, and what stays in the page needs no kernel."""
+    nbformat.write(book(*CELLS), folder / "batch.ipynb")
+    printed(folder, "-m", "nbconvert", "--execute", "--to", "html", "batch.ipynb")
+    page = (folder / "batch.html").read_text(encoding="utf-8")
+    assert "True [0, 2, 4, 6, 8]" in page
+    assert "5 of 5 succeeded" in page
+
+
+@pytest.mark.kernel
+def test_papermill_gives_the_batch_its_parameters_and_waits_for_it(folder):
+    """The rows of a parameterised notebook; the results stand in the notebook that papermill writes."""
+    asked = book(CELLS[0], "rows = []", *CELLS[1:])
+    asked.cells[1].metadata.tags = ["parameters"]
+    nbformat.write(asked, folder / "batch.ipynb")
+    options = ["-y", "rows: [{n: 10}, {n: 20}]", "--no-progress-bar", "-k", "python3"]
+    printed(folder, "-m", "papermill", "batch.ipynb", "done.ipynb", *options)
+    done = nbformat.read(folder / "done.ipynb", as_version=4)
+    assert done.cells[-1].outputs[0].text == "True [20, 40]\n"
+
+
+class Waits(AsyncNode):
+    async def exec_async(self, _):
+        return self.params["n"]
+
+
+async def test_a_panel_can_be_embedded_in_a_page_of_its_own():
+    """`ipywidgets.embed` stores it whole: script, style, and the state at the end."""
+    run = await flowmagic.batchflow(AsyncFlow(start=Waits()), [{"n": n} for n in range(3)])
+    panel = Panel("flow", lambda *_: run)
+    panel.show(run)
+    data = json.loads(json.dumps(embed_data([panel])))
+    [state] = [
+        each["state"]
+        for each in data["manager_state"]["state"].values()
+        if each["state"].get("panel_id") == panel.panel_id  # other tests leave theirs
+    ]
+    assert state["header"]["counts"] == [0, 0, 3, 0, 0]
+    assert "export default" in state["_esm"]
+    assert ".fm-panel" in state["_css"]
+    panel.close()
+
+
+def test_in_jupyterlite_somebody_watches():
+    """Its kernel says of no cell who sent it: `get_parent` takes no channel there."""
+    shell = type("Shell", (), {"kernel": type("Kernel", (), {"get_parent": lambda _: None})()})
+    assert goes_on(shell)
+
+
+def test_the_panel_asks_the_network_for_nothing():
+    """VS Code, Colab and a machine behind a firewall load no script, style or font for it."""
+    for path in [*FRONT.glob("*.js"), CSS]:
+        text = path.read_text(encoding="utf-8")
+        text = text.replace("http://www.w3.org/2000/svg", "a name, which nobody fetches")
+        found = re.search(r"https?:|\bfetch\(|XMLHttpRequest|WebSocket|EventSource|url\(", text)
+        assert not found, f"{path.name}: {found[0]}"
+        # Absent where a page came over plain http.
+        assert "randomUUID" not in text, path.name
+
+
+def test_the_panels_colours_follow_the_theme_of_jupyterlab_and_of_vs_code():
+    """Each that is taken from one is taken from the other, and has a value where there is neither."""
+    block = CSS.read_text(encoding="utf-8").partition("}")[0]
+    taken = re.findall(r"--fm-[a-z]+: (var\(--jp-.*);", block)
+    assert len(taken) >= 6
+    for value in taken:
+        assert re.fullmatch(r"var\(--jp-[\w-]+, var\(--vscode-[\w-]+, .+\)\)", value), value
