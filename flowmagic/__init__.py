@@ -37,15 +37,17 @@ from .finding import Finding
 from .flows import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
 from .instances import Attempt, Instance, NodeCopy
 from .journal import open_journal
+from .lagwatch import Hold
 from .nodes.adaptive import AdaptiveThrottledNode
 from .nodes.throttled import ThrottledParallelBatchNode
 from .params import grid
 from .presets import FlowPresets, Presets
 from .records import RunCounts, Status
 from .recovery import Retries
+from .retunes import Retune
 from .starting import batchflow, resume, run_batch
 
-__version__ = "0.1.0.dev0"
+__version__ = "0.1.0"
 
 __all__ = [
     "Adaptive",
@@ -63,6 +65,7 @@ __all__ = [
     "FlowError",
     "FlowPresets",
     "FlowmagicError",
+    "Hold",
     "Instance",
     "InstanceLostError",
     "InstancesFailedError",
@@ -77,6 +80,7 @@ __all__ = [
     "RateLimiter",
     "RemoteError",
     "Retries",
+    "Retune",
     "RunCounts",
     "RunStatus",
     "SharedError",

@@ -9,6 +9,7 @@ from pocketflow import BaseNode, Flow
 
 from .checks.graphrules import ENDINGS
 from .finding import SHOWN, Finding, indices_text
+from .graph import successors_of
 from .records import FAILED, SUCCEEDED, Records
 from .trace import ACTION, ENDED, FIELDS
 
@@ -99,8 +100,9 @@ def _nodes(flow: Any) -> Nodes:
         node = todo.pop()
         if isinstance(node, BaseNode) and id(node) not in seen:
             seen.add(id(node))
-            found.setdefault(type(node), []).append(node.successors)
-            todo.extend(node.successors.values())
+            successors = successors_of(node)
+            found.setdefault(type(node), []).append(successors)
+            todo.extend(successors.values())
     return found
 
 

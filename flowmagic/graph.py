@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pocketflow import AsyncNode, BaseNode, BatchFlow, Flow
@@ -35,6 +36,15 @@ def check_flow(flow: Any) -> None:
                 f"The start node of {name} is {found(start)}, not an object of a node class. "
                 f"Write {name}(start=node)."
             )
+
+
+def successors_of(node: Any) -> dict[Any, Any]:
+    """Return where the actions of a node lead."""
+    # Through vars: an attribute may be a property, whose code is not ours to run.
+    successors = vars(node).get("successors")
+    if not isinstance(successors, Mapping):
+        return {}
+    return {action: end for action, end in successors.items() if isinstance(end, BaseNode)}
 
 
 def has_own_prep(flow: Any) -> bool:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any, SupportsIndex
 
-from .received import _GivesDicts
+from .received import GivesDicts
 
 _get, _set, _update = dict.__getitem__, dict.__setitem__, dict.update
 _MAPPINGS = (dict, OrderedDict, defaultdict, Counter)
@@ -22,7 +22,7 @@ _COPIED = frozenset({*_MAPPINGS, *_SEQUENCES, set, bytearray})
 """Exactly these: a subclass of the user's may be more than what it holds."""
 
 
-class Isolated(dict[Any, Any], metaclass=_GivesDicts):
+class Isolated(dict[Any, Any], metaclass=GivesDicts):
     """A copy of the shared store that notes which keys were written to it.
 
     A real copy: whatever looks into a dict finds in it what it would find in any. Copies and pickles

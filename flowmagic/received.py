@@ -81,10 +81,11 @@ class Readings:
         return self._numbered[-1]
 
 
-class _GivesDicts(type):
+class GivesDicts(type):
     """Has a class give plain dicts when it is called: a twin of one that notes its reads is none."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> dict[Any, Any]:
+        """Return a plain dict."""
         return dict(*args, **kwargs)
 
 
@@ -92,7 +93,7 @@ _get_item, _get, _contains = dict.__getitem__, dict.get, dict.__contains__
 _items, _keys, _update = dict.items, dict.keys, dict.update
 
 
-class Received(dict[Any, Any], metaclass=_GivesDicts):
+class Received(dict[Any, Any], metaclass=GivesDicts):
     """A dict like any other, except that it notes which keys were asked for, there or not.
 
     Asking is `[]`, `get`, `in`, `pop` and the like; whatever goes over all of it (iterating, `**`,

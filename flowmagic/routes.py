@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
@@ -18,6 +17,7 @@ from pocketflow import (
 )
 
 from .finding import Place
+from .graph import successors_of
 
 TOP = -1
 """The level of the nodes of the flow itself; in a trace, the parent of their copies."""
@@ -125,28 +125,16 @@ class Routes:
                 RouteNode(number, level, type(node), _kind(type(node)), _place(type(node)))
             )
             found.append((number, node))
-            waiting += _successors(node).values()
+            waiting += successors_of(node).values()
         if found:
             self._starts[level] = found[0][0]
         self.edges += [
             Edge(number, action, numbers[id(end)])
             for number, node in found
-            for action, end in _successors(node).items()
-            if id(end) in numbers
+            for action, end in successors_of(node).items()
+            if type(action) is str and id(end) in numbers
         ]
         return found
-
-
-def _successors(node: Any) -> dict[str, Any]:
-    # Through vars: an attribute may be a property, whose code is not ours to run.
-    successors = vars(node).get("successors")
-    if not isinstance(successors, Mapping):
-        return {}
-    return {
-        action: end
-        for action, end in successors.items()
-        if type(action) is str and isinstance(end, BaseNode)
-    }
 
 
 def _kind(kind: type) -> str:

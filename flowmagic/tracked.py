@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, SupportsIndex
 
 from .crossings import GONE, Touched, Watch
-from .received import _GivesDicts
+from .received import GivesDicts
 from .trace import Trace
 
 
@@ -24,7 +24,7 @@ class _Inside:
 _SEED = {_Inside(): None}
 
 
-class Tracked(dict[Any, Any], metaclass=_GivesDicts):
+class Tracked(dict[Any, Any], metaclass=GivesDicts):
     """The user's own dict, by whose methods an instance is seen to read and write.
 
     All that it holds is in that dict. Copies and pickles of it, and `type(shared)(...)`, are plain

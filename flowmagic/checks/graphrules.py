@@ -10,8 +10,9 @@ from typing import Any
 from pocketflow import AsyncFlow, AsyncNode, BatchFlow, Flow
 
 from ..finding import Finding, Place
+from ..graph import successors_of
 from .blocking import blocking_call
-from .places import Standing, successors_of
+from .places import Standing
 from .returned import Returned, returned
 from .source import has_own, hooks_of
 

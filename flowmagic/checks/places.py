@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pocketflow import AsyncParallelBatchFlow, AsyncParallelBatchNode, BaseNode, BatchFlow, Flow
 
+from ..graph import successors_of
 from .selfuse import SelfUse, use_of
 from .source import NodeSource, has_own
 
@@ -56,14 +56,6 @@ class Standing:
     def is_led(self) -> bool:
         """Whether a flow around it goes its own way from node to node."""
         return any(has_own(each, name) for each in self.outer for name in _LEADING)
-
-
-def successors_of(node: Any) -> dict[Any, Any]:
-    """Return where the actions of a node lead."""
-    successors = vars(node).get("successors")
-    if not isinstance(successors, Mapping):
-        return {}
-    return {key: value for key, value in successors.items() if isinstance(value, BaseNode)}
 
 
 def standings(flow: Any) -> list[Standing]:
