@@ -125,16 +125,20 @@ class Routes:
                 RouteNode(number, level, type(node), _kind(type(node)), _place(type(node)))
             )
             found.append((number, node))
-            waiting += successors_of(node).values()
+            waiting += _named(node).values()
         if found:
             self._starts[level] = found[0][0]
         self.edges += [
             Edge(number, action, numbers[id(end)])
             for number, node in found
-            for action, end in successors_of(node).items()
-            if type(action) is str and id(end) in numbers
+            for action, end in _named(node).items()
+            if id(end) in numbers
         ]
         return found
+
+
+def _named(node: Any) -> dict[str, Any]:
+    return {action: end for action, end in successors_of(node).items() if type(action) is str}
 
 
 def _kind(kind: type) -> str:

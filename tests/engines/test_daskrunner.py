@@ -109,6 +109,23 @@ async def test_an_error_comes_back_as_it_was_with_a_traceback_to_its_source(clus
     assert "daskchunk" not in text
 
 
+class Rescued(Says):
+    def exec_fallback(self, prep_res, exc):
+        return None
+
+
+async def test_retries_and_fallbacks_within_a_node_are_told(cluster):
+    """As here: what a node tried by itself stands with its copy."""
+    first = Doubles()
+    first - "on" >> Rescued(max_retries=3)
+    rows = [{"i": 0}, {"i": 1, "bad": [1]}]
+    engine = DaskEngine(cluster)
+    run = await fm.batchflow(AsyncFlow(start=first), rows, shared={"base": 0}, engine=engine)
+    assert [(c.retries, c.fallbacks) for each in run.instances for c in each.copies] == [
+        (0, 0), (0, 0), (0, 0), (2, 1),
+    ]  # fmt: skip
+
+
 async def test_the_limit_holds_and_can_be_raised_while_it_runs(cluster):
     """What has not started is in no chunk."""
     run = fm.batchflow(Waits(), ROWS, limit=3, engine=DaskEngine(cluster))
