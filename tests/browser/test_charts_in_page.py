@@ -123,6 +123,7 @@ def test_pointer_and_keys_ask_what_it_was_like_at_a_time(notebook):
     expect(value(book, "Throughput")).to_have_text(average)
 
 
+@in_lab
 def test_another_view_and_a_page_that_comes_later_show_the_same(notebook):
     """All of it is in the rows: nothing is kept that they would not have."""
     book = started(notebook, FAILING, SECOND, setup=SETUP)

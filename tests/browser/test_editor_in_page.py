@@ -140,6 +140,7 @@ def test_rows_and_columns_are_added_doubled_and_removed_and_all_is_undone(notebo
     assert ran(book) == [{"n": 1}, {"n": 2}]
 
 
+@in_lab
 def test_what_is_wrong_is_told_where_it_stands_and_cannot_be_run(notebook):
     """In the cell as one types, and what only the kernel knows by its row."""
     book = opened(notebook)
@@ -222,6 +223,7 @@ def test_a_thousand_rows_are_a_few_elements_and_python_is_edited_as_text(noteboo
     assert ran(book) == [{"n": None}]
 
 
+@in_lab
 def test_an_idle_panel_without_a_list_asks_for_rows_and_runs_them(notebook):
     """It unfolds by itself; rows are written or pasted, and Run leaves the keyboard in the panel."""
     book = notebook(

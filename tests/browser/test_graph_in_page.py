@@ -79,6 +79,7 @@ def until_settled(book) -> None:
     book.page.wait_for_timeout(300)
 
 
+@in_lab
 def test_nodes_and_edges_count_while_the_run_goes_on_and_tell_never_in_the_end(notebook):
     """As many as ran there; a failed retry's second attempt counts as well; the table follows."""
     book = started(notebook, RUN, setup=SETUP)
@@ -111,6 +112,7 @@ def test_nodes_and_edges_count_while_the_run_goes_on_and_tell_never_in_the_end(n
     assert "Cell In[" in title
 
 
+@in_lab
 def test_a_node_and_its_counts_lead_to_their_instances(notebook):
     """By mouse and by keyboard; no key is the notebook's."""
     book = started(notebook, RUN, setup=SETUP)

@@ -84,6 +84,7 @@ def pasted(book) -> str:
     return cells(book)[-1]
 
 
+@in_lab
 def test_an_opened_instance_tells_where_its_params_came_from_and_which_nobody_read(notebook):
     """The flow, the batch, a node; what is as it was is folded, and unfolds by the keyboard."""
     book = started(notebook, ROWS, setup=SETUP)
@@ -105,6 +106,7 @@ def test_an_opened_instance_tells_where_its_params_came_from_and_which_nobody_re
     expect(param(load, "lang").locator(".fm-unread")).to_have_count(0)
 
 
+@in_lab
 @pytest.mark.parametrize("clipboard", [True, False])
 def test_copy_as_code_gives_a_cell_that_runs_that_instance_alone(notebook, clipboard):
     """By the page's clipboard, or without one as over plain HTTP; pasted, the cell runs it."""
@@ -164,6 +166,7 @@ class Loud:
 }]"""
 
 
+@in_lab
 def test_extreme_params_break_nothing_and_do_nothing(notebook):
     """Megabytes, reprs that raise, markup, surrogates, right-to-left text: shown, and no more."""
     book = started(notebook, EXTREME, setup=SETUP)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
+from .test_panel_in_page import in_lab
+
 expect.set_options(timeout=30_000)
 
 SETUP = """
@@ -27,6 +29,7 @@ CELL = """%%batchflow talk -o run
 [{"user_id": n, "api_key": "sk-live-12345"} for n in range(3)]"""
 
 
+@in_lab
 def test_what_an_instance_prints_stands_in_its_row_and_not_in_the_cell(notebook):
     """As text, as it comes; logging too; a secret is masked. The notebook's own prints are untouched."""
     book = notebook(SETUP, CELL, "print('my own'); go.set()")

@@ -337,6 +337,7 @@ def test_what_is_drawn_bit_by_bit_is_what_is_drawn_at_once(notebook):
     assert book.page.evaluate(pixels)[0] == one
 
 
+@in_lab
 def test_the_colours_are_those_of_the_theme(notebook):
     """Light, then dark, then the few colours of a forced palette, each as soon as it is there."""
     book = mixed(notebook)

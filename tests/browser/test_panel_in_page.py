@@ -90,6 +90,7 @@ def test_a_slider_never_moved_before_steers_a_run_by_mouse_and_keys(notebook):
     assert book.value("live") == 0
 
 
+@in_lab
 def test_pause_resume_and_cancel_do_what_they_say(notebook):
     """Each button is enabled only where it means something, and acts."""
     book = started(notebook, MANY)

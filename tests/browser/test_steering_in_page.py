@@ -237,6 +237,7 @@ def test_a_named_limit_that_cools_down_says_so_in_its_line(notebook):
     expect(line.locator(".fm-cool")).to_be_hidden()
 
 
+@in_lab
 def test_one_instance_is_cancelled_from_its_opened_row(notebook):
     """A running one, then a pending one, by keyboard; the others go on to their end."""
     cell = "%%batchflow gated --limit 2 -o run\n[{'user_id': i, 'wait': i < 2} for i in range(8)]"
@@ -279,6 +280,7 @@ def test_a_cell_that_blocks_until_the_run_has_ended_is_no_bar_to_the_panel(noteb
     assert "over" in book.text(2)
 
 
+@in_lab
 def test_a_command_that_a_held_loop_keeps_waiting_says_why(notebook):
     """Cancel during `time.sleep`: the panel says what it waits for, and acts when the cell lets go."""
     cell = "%%batchflow gated --limit 2 -o run\n[{'user_id': i, 'wait': True} for i in range(8)]"

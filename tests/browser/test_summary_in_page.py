@@ -5,7 +5,7 @@ from __future__ import annotations
 import nbformat
 from playwright.sync_api import expect
 
-from .test_panel_in_page import SETUP
+from .test_panel_in_page import SETUP, in_lab
 
 CELL = (
     "%%batchflow flow --limit 5 -o run\n"
@@ -60,6 +60,7 @@ def test_reopened_with_a_new_kernel_the_summary_stands(notebook):
     assert book.panel.count() == 0 or book.button("Stop").is_disabled()
 
 
+@in_lab
 def test_markup_in_a_summary_stays_text(notebook):
     """An error message that is HTML is shown, not obeyed."""
     book = _finished(notebook, MARKUP)

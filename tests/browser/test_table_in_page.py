@@ -73,6 +73,7 @@ def find(book):
     return book.panel.get_by_role("searchbox", name="Find in params and errors")
 
 
+@in_lab
 def test_params_that_vary_have_columns_and_sort_by_mouse_and_keys(notebook):
     """Cities, then seconds; a third press gives the order of the params back."""
     book = begun(notebook)
