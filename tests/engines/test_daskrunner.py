@@ -106,7 +106,7 @@ async def test_an_error_comes_back_as_it_was_with_a_traceback_to_its_source(clus
     text = "".join(traceback.format_exception(error))
     assert __file__ in text
     assert 'raise ValueError(f"bad' in text
-    assert "daskchunk" not in text
+    assert "engines/dask" not in text
 
 
 class Rescued(Says):
