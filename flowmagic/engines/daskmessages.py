@@ -30,10 +30,10 @@ class Telling:
 
     Args:
         worker: on which it runs.
-        topic: of the run's.
-        run: the name of that.
+        topic: under which the run hears them.
+        run: the name by which the run knows its own.
         chunk: the number of the chunk.
-        news: gives what is new, and is then asked for what is new since.
+        news: gives what is new since it was last asked.
     """
 
     def __init__(
