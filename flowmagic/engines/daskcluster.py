@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import threading
+from collections.abc import Coroutine
 from typing import Any
 
 from ..errors import EngineError
@@ -25,12 +26,15 @@ class Connection:
     Attributes:
         client: an asynchronous `distributed.Client`.
         where: the address of the scheduler.
+        closing: whether it is closed, or about to be.
     """
 
     def __init__(self, client: Any, where: str, cluster: Any) -> None:
         self.client = client
         self.where = where
+        self.closing = False
         self._cluster = cluster
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def to(cls, where: Any) -> Connection:
@@ -63,8 +67,20 @@ class Connection:
             ) from error
         return cls(client, address, cluster)
 
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Begin something that needs the connection; it is cancelled when that closes."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     async def close(self) -> None:
-        """Close the client, and the cluster if it is ours."""
+        """Close the client, and the cluster if it is ours, when all that needs them has ended."""
+        self.closing = True
+        for task in list(self._tasks):
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         cluster, self._cluster = self._cluster, None
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             await asyncio.wait_for(self.client.close(), _CLOSING)
@@ -73,6 +89,7 @@ class Connection:
 
     def abandon(self) -> None:
         """See that a cluster of ours ends, where nothing can be awaited any more."""
+        self.closing = True
         cluster, self._cluster = self._cluster, None
         if cluster is not None:
             threading.Thread(target=cluster.close, name="flowmagic-dask-closing").start()

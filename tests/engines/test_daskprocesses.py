@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,9 +15,6 @@ from pocketflow import AsyncNode, Flow, Node
 import flowmagic as fm
 from flowmagic import DaskEngine, EngineError, InstanceLostError
 from flowmagic.engines import daskcluster
-from flowmagic.notebook import output
-from flowmagic.options import Options
-from flowmagic.starting import start
 
 from .conftest import until
 
@@ -130,37 +125,6 @@ async def test_classes_of_a_notebook_travel_and_come_back_as_themselves(processe
     assert type(run.results[1]) is namespace["Failed"]
     assert 'File "<cell 5>", line 6, in help' in run[1].traceback
     assert run[1].copies[0].node == "Mine"
-
-
-class Prints(Node):
-    def exec(self, _):
-        print("exec", self.params["i"])
-        print("aside", file=sys.stderr)
-
-    def post(self, shared, prep_res, exec_res):
-        print("post", self.params["i"])
-
-
-async def test_what_instances_print_there_is_printed_here(processes, capsys):
-    """In their own contexts, so that it ends in their own outputs where these are kept."""
-    run = await fm.batchflow(Flow(start=Prints()), [{"i": 7}], engine=DaskEngine(processes))
-    assert run.ok
-    out, err = capsys.readouterr()
-    assert out == "exec 7\npost 7\n"
-    assert err == "aside\n"
-
-
-async def test_where_outputs_are_kept_what_is_printed_there_is_in_them(processes):
-    """Each instance has its own, as here."""
-    output.install()
-    try:
-        options = replace(Options.of(engine=DaskEngine(processes)), capture=True)
-        run = await start(Flow(start=Prints()), [{"i": 1}, {"i": 2}], shared=None, options=options)
-    finally:
-        output.uninstall()
-    assert [sorted(each.output.splitlines()) for each in run.instances] == [
-        ["aside", f"exec {i}", f"post {i}"] for i in (1, 2)
-    ]
 
 
 class Huge(AsyncNode):

@@ -11,7 +11,7 @@ from distributed import Client
 from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow, Flow, Node
 
 import flowmagic as fm
-from flowmagic import DaskEngine, EngineError, InstanceLostError, RateLimitHit, RemoteError
+from flowmagic import DaskEngine, EngineError, InstanceLostError, RateLimitHit
 from flowmagic.errors import SharedError
 
 from .conftest import until
@@ -106,7 +106,7 @@ async def test_an_error_comes_back_as_it_was_with_a_traceback_to_its_source(clus
     text = "".join(traceback.format_exception(error))
     assert __file__ in text
     assert 'raise ValueError(f"bad' in text
-    assert "daskchunk" not in text
+    assert "engines/dask" not in text
 
 
 class Rescued(Says):
@@ -198,66 +198,6 @@ async def test_an_instance_that_takes_too_long_is_stopped_there(cluster):
     assert live == []
     assert run.counts.failed == 2
     assert "took longer than timeout=0.3 s" in str(run.results[0])
-
-
-class Big(AsyncNode):
-    async def post_async(self, shared, prep_res, exec_res):
-        shared["big"] = bytes(self.params["size"])
-        return "b" * self.params["size"]
-
-
-async def test_results_too_large_for_a_message_come_back_too(cluster):
-    """Among small ones in the same chunk."""
-    sizes = [10, 100_000, 20, 3_000_000]
-    run = await fm.batchflow(Big(), [{"size": n} for n in sizes], engine=DaskEngine(cluster))
-    assert run.results == ["b" * n for n in sizes]
-    assert [len(each.writes["big"]) for each in run.instances] == sizes
-
-
-class Returns(AsyncNode):
-    async def post_async(self, shared, prep_res, exec_res):
-        made = self.params["make"]
-        if made == "write":
-            shared["lock"] = threading.Lock()
-        if made == "unpicklable error":
-            raise Unpicklable(threading.Lock(), code=429)
-        if made == "hopeless error":
-            raise Hopeless("no way")
-        return threading.Lock() if made == "result" else made
-
-
-class Unpicklable(Exception):
-    def __init__(self, lock, *, code):
-        super().__init__("it said no", lock)
-        self.code = code
-        self.lock = lock
-
-
-class Hopeless(Exception):
-    def __reduce__(self):
-        raise TypeError("never")
-
-    def __new__(cls, *args):
-        if not args or args[0] != "no way" or seen:
-            raise TypeError("not even so")
-        seen.append("made")
-        return super().__new__(cls, *args)
-
-
-async def test_what_cannot_travel_back_fails_its_instance_and_is_named(cluster):
-    """The others are well; an error is put together again, or its text comes in a RemoteError."""
-    makes = ["fine", "result", "write", "unpicklable error", "hopeless error"]
-    run = await fm.batchflow(Returns(), [{"make": m} for m in makes], engine=DaskEngine(cluster))
-    fine, result, write, unpicklable, hopeless = run.results
-    assert fine == "fine"
-    assert isinstance(result, RemoteError)
-    assert "Its result is a lock, which cannot travel back" in str(result)
-    assert "What it wrote to shared['lock'] is a lock" in str(write)
-    assert type(unpicklable) is Unpicklable
-    assert unpicklable.code == 429
-    assert "it said no" in str(unpicklable)
-    assert type(hopeless) is RemoteError
-    assert "Hopeless: no way (This error itself could not travel" in str(hopeless)
 
 
 async def test_a_param_that_cannot_travel_fails_its_row_and_is_named(cluster):

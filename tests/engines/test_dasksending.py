@@ -1,0 +1,174 @@
+"""How instances get to a cluster in chunks, and away from it again; the cluster is told what to do."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+
+import pytest
+
+from flowmagic import EngineError, InstanceLostError
+from flowmagic.engines.chunking import Chunking
+from flowmagic.engines.daskchunk import drop
+from flowmagic.engines.daskcluster import Connection
+from flowmagic.engines.dasksending import Sending
+
+from ..virtualtime import virtual
+
+
+class Future:
+    """Of a task whose end the test decides."""
+
+    def __init__(self, task):
+        self.task = task
+        self.status = "pending"
+        self.result = asyncio.get_running_loop().create_future()
+
+    def add_done_callback(self, call):
+        self.result.add_done_callback(call)
+
+    def __await__(self):
+        return self.result.__await__()
+
+    def finish(self, outcomes):
+        self.status = "finished"
+        self.result.set_result(outcomes)
+
+    async def cancel(self):
+        self.status = "cancelled"
+        self.result.cancel()
+
+    def release(self):
+        self.status += ", released"
+
+
+class Client:
+    def __init__(self):
+        self.sent = []
+        self.told = []
+
+    def submit(self, function, task, *, key, pure):
+        self.sent.append(Future(task))
+        return self.sent[-1]
+
+    async def run(self, function, *args, workers, on_error):
+        self.told.append((function, args, workers))
+
+    async def close(self):
+        pass
+
+
+@pytest.fixture
+def cluster():
+    """A cluster of two workers, of which nothing is real."""
+    return SimpleNamespace(workers={"a": 1, "b": 1}, gone=None, check=lambda: None)
+
+
+def sending(cluster):
+    connection = Connection(Client(), "tcp://s:1", None)
+    common = {"package": "p", "run": "r", "topic": "t", "threads": True}
+    return Sending(connection, cluster, Chunking(), **common), connection
+
+
+def add(made, n):
+    return [made.add({"i": i}, SimpleNamespace(row=i)) for i in range(n)]
+
+
+@virtual
+async def test_what_starts_together_travels_together_and_no_more_than_workers_soon_begin(cluster):
+    """The rest waits here, where a worker that joins can still get it."""
+    made, connection = sending(cluster)
+    sent = connection.client.sent
+    tickets = add(made, 8)
+    assert sent == []
+    await asyncio.sleep(1)
+    assert [each.task["tickets"] for each in sent] == [[0, 1], [2, 3], [4, 5], [6, 7]]
+    later = add(made, 1)
+    await asyncio.sleep(1)
+    assert len(sent) == 4
+    made.begun(tickets[0].chunk, "a")
+    await asyncio.sleep(1)
+    assert sent[4].task["tickets"] == [later[0].number]
+    await connection.close()
+
+
+@virtual
+async def test_an_outcome_too_large_to_be_told_comes_with_the_chunks_end(cluster):
+    """What nobody has told anything of by then is lost, and the hint says what helps."""
+    made, connection = sending(cluster)
+    there, lost = add(made, 2)
+    await asyncio.sleep(1)
+    for future in connection.client.sent:
+        future.finish({there.number: b"large"} if there.number in future.task["tickets"] else {})
+    assert await there.future == b"large"
+    with pytest.raises(
+        InstanceLostError, match="Instance 1 was not heard of again. Lost .*retries=2"
+    ):
+        await lost.future
+    assert made.chunks == {}
+    assert {each.status for each in connection.client.sent} == {"finished, released"}
+    await connection.close()
+
+
+@virtual
+async def test_instances_that_are_forgotten_are_cancelled_where_they_run(cluster):
+    """All of one moment in one call; a chunk that nobody wants and that has not begun never begins."""
+    made, connection = sending(cluster)
+    tickets = add(made, 8)
+    await asyncio.sleep(1)
+    begun, waits = tickets[0].chunk, tickets[2].chunk
+    made.begun(begun, "a")
+    for ticket in tickets[:2]:
+        made.forget(ticket)
+    await asyncio.sleep(1)
+    for ticket in tickets[2:4]:
+        made.forget(ticket)
+    await asyncio.sleep(1)
+    assert connection.client.told == [
+        (drop, ("r", {begun.number: [0, 1]}), ["a"]),
+        (drop, ("r", {waits.number: [2, 3]}), None),
+    ]
+    assert begun.future.status == "pending"
+    assert waits.future.status == "cancelled, released"
+    await connection.close()
+
+
+@virtual
+async def test_what_was_on_a_worker_that_is_gone_is_lost_at_once(cluster):
+    """The other chunks go on."""
+    made, connection = sending(cluster)
+    tickets = add(made, 8)
+    await asyncio.sleep(1)
+    made.begun(tickets[0].chunk, "a")
+    made.begun(tickets[2].chunk, "b")
+    del cluster.workers["a"]
+    made.lose_orphans()
+    assert [each.future.done() for each in tickets] == [True, True] + [False] * 6
+    assert "Instance 1 was lost with its worker, a." in str(tickets[1].future.exception())
+    assert tickets[0].future.exception()
+    await connection.close()
+
+
+@virtual
+async def test_without_a_scheduler_all_is_lost_and_no_retry_is_advised(cluster):
+    """Those that wait here, too."""
+    made, connection = sending(cluster)
+    tickets = add(made, 3)
+    cluster.gone = EngineError("gone")
+    made.lose_all()
+    assert [str(each.future.exception()) for each in tickets] == [
+        f"Instance {i} was lost with its scheduler." for i in range(3)
+    ]
+    await connection.close()
+
+
+@virtual
+async def test_a_chunk_that_does_not_end_holds_up_the_end_for_seconds_only(cluster):
+    """Its worker may hang in the user's code."""
+    made, connection = sending(cluster)
+    add(made, 1)
+    await asyncio.sleep(1)
+    await made.finish()
+    assert asyncio.get_running_loop().time() == pytest.approx(1006)
+    await connection.close()
+    assert [each.status for each in connection.client.sent] == ["pending, released"]
