@@ -6,6 +6,7 @@ Kernels are killed with SIGKILL at random moments; each run is resumed after it.
 from __future__ import annotations
 
 import asyncio
+import gc
 import random
 import sys
 import tempfile
@@ -109,6 +110,7 @@ def _beside(journaled: list[float], plain: list[float]) -> str:
 
 
 async def _timed(instances: int, journal: Path | None) -> Timed:
+    gc.collect()  # or Python looks through what the runs before have left, in the midst of this one
     ticks: list[tuple[float, float]] = []
     watching = asyncio.get_running_loop().create_task(_watch(ticks.append))
     rows = [{"i": i} for i in range(instances)]
