@@ -32,66 +32,52 @@ class Tries:
 
     def __init__(self, node: Any, trace: Trace, at: int) -> None:
         self._node, self._trace, self._at = node, trace, at
-        self._hung: list[tuple[str, Any, Any]] = []
-        self._failed = self._fell_back = self._rescued = 0
-
-    def __enter__(self) -> None:
-        node = self._node
         awaited = isinstance(node, AsyncNode)
         kind = _AwaitedCounter if awaited else _Counter
-        run, fallback = _HOOKS[awaited]
-        for name, failed, rescued in (
-            (run, self._note_failed, None),
-            (fallback, self._note_fell_back, self._note_rescued),
-        ):
-            counter = kind(getattr(node, name), failed, rescued)
-            # Through __dict__: a __setattr__ of the user's is not ours to call.
-            self._hung.append((name, counter, node.__dict__.get(name)))
-            node.__dict__[name] = counter
+        self._names = _HOOKS[awaited]
+        self._run, self._fallback = self._counters = [
+            kind(getattr(node, name)) for name in self._names
+        ]
+
+    def __enter__(self) -> None:
+        # Through __dict__: a __setattr__ of the user's is not ours to call.
+        attributes = self._node.__dict__
+        self._before = [attributes.get(name) for name in self._names]
+        attributes.update(zip(self._names, self._counters, strict=True))
 
     def __exit__(self, *_: object) -> None:
         attributes = self._node.__dict__
-        for name, counter, before in self._hung:
+        for name, counter, before in zip(self._names, self._counters, self._before, strict=True):
             if attributes.get(name) is counter:  # and not what the node has set since
                 del attributes[name]
                 if before is not None:
                     attributes[name] = before
+        fallback = self._fallback
         # The last failure of all has led to the fallback, whether that raised it again or not.
-        retries = self._failed - self._fell_back
-        if retries > 0 or self._rescued:
-            self._trace.note_tries(self._at, retries, self._rescued)
-
-    def _note_failed(self) -> None:
-        self._failed += 1
-
-    def _note_fell_back(self) -> None:
-        self._fell_back += 1
-
-    def _note_rescued(self) -> None:
-        self._fell_back += 1
-        self._rescued += 1
+        retries = self._run.raised - fallback.raised - fallback.returned
+        if retries > 0 or fallback.returned:
+            self._trace.note_tries(self._at, retries, fallback.returned)
 
 
 class _Counter:
-    """Calls a method of a node and tells whether it raised."""
+    """Calls a method of a node, and counts how often it raised and returned."""
 
-    def __init__(
-        self,
-        method: Callable[..., Any],
-        raised: Callable[[], None],
-        returned: Callable[[], None] | None,
-    ) -> None:
-        self._method, self._raised, self._returned = method, raised, returned
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self._method = method
+        self.raised = self.returned = 0
 
     def __call__(self, *given: Any) -> Any:
-        try:
-            result = self._method(*given)
-        except Exception:
-            self._raised()
-            raise
-        if self._returned is not None:
-            self._returned()
-        return result
+        with self:
+            return self._method(*given)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.returned += 1
+        elif issubclass(kind, Exception):
+            self.raised += 1
 
     def __reduce__(self) -> tuple[Callable[[Any], Any], tuple[Any]]:
         # A node that sends itself to another process, or copies itself, is to go as it is.
@@ -100,14 +86,8 @@ class _Counter:
 
 class _AwaitedCounter(_Counter):
     async def __call__(self, *given: Any) -> Any:
-        try:
-            result = await self._method(*given)
-        except Exception:
-            self._raised()
-            raise
-        if self._returned is not None:
-            self._returned()
-        return result
+        with self:
+            return await self._method(*given)
 
 
 def _itself(method: Any) -> Any:
