@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pocketflow import AsyncNode, BaseNode, BatchFlow, Flow
@@ -45,6 +45,19 @@ def successors_of(node: Any) -> dict[Any, Any]:
     if not isinstance(successors, Mapping):
         return {}
     return {action: end for action, end in successors.items() if isinstance(end, BaseNode)}
+
+
+def nodes_of(flow: Any) -> Iterator[Any]:
+    """Give the node objects of a flow, those of nested flows among them; the flow itself first."""
+    waiting, seen = [flow], set[int]()
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, BaseNode) and id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            if isinstance(node, Flow):
+                waiting.append(getattr(node, "start_node", None))
+            waiting += successors_of(node).values()
 
 
 def has_own_prep(flow: Any) -> bool:

@@ -13,13 +13,35 @@ from pocketflow import (
 )
 
 from flowmagic import BatchError, FlowError
-from flowmagic.graph import check_flow, check_own_prep, has_own_prep, own_batch, own_post
+from flowmagic.graph import (
+    check_flow,
+    check_own_prep,
+    has_own_prep,
+    nodes_of,
+    own_batch,
+    own_post,
+)
 from flowmagic.params import as_batch
 
 from .virtualtime import virtual
 
 ROWS = [{"n": 1}, {"n": 2}]
 KINDS = [Flow, BatchFlow, AsyncFlow, AsyncBatchFlow, AsyncParallelBatchFlow]
+
+
+class Plain(Node):
+    pass
+
+
+def test_each_node_of_a_flow_is_found_once():
+    """Also in circles, and in flows within it."""
+    inner = Flow(start=Plain())
+    first = Plain()
+    first >> inner
+    inner - "again" >> first
+    flow = AsyncFlow(start=first)
+    assert list(nodes_of(flow)) == [flow, first, inner, inner.start_node]
+    assert next(nodes_of(Plain())).__class__ is Plain
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..trace import ACTION, ENDED, FIELDS, NO_ACTION, Board, Trace
 from .carried import dump_error, load_error
-from .pickling import Sources, dumped, nodes_of
+from .pickling import Sources, classes_of, dumped
 
 Changes = tuple[int, list[Any], dict[int, str], dict[int, Any], dict[int, dict[str, Any]]]
 """Of an instance: place of the first copy, fields, names of nodes and actions in them, extras."""
@@ -118,7 +118,7 @@ class Taking:
         clock: Callable[[], float],
         strangers: dict[str, type],
     ) -> None:
-        self._kinds = list(dict.fromkeys(type(node) for node in nodes_of(flow)))
+        self._kinds = classes_of(flow)
         self._sources = sources
         self._clock = clock
         self._strangers = strangers

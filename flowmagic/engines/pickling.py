@@ -11,9 +11,8 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any
 
-from pocketflow import BaseNode, Flow
-
 from ..errors import EngineError
+from ..graph import nodes_of
 
 _NO_LONGER = 160  # characters of an error's text
 
@@ -36,19 +35,9 @@ def by_value(value: Any) -> bytes:
     return content
 
 
-def nodes_of(flow: Any) -> list[Any]:
-    """Return the node objects of a flow, those of nested flows among them; the flow itself first."""
-    found, waiting, seen = [], [flow], set()
-    while waiting:
-        node = waiting.pop(0)
-        if id(node) in seen or not isinstance(node, BaseNode):
-            continue
-        seen.add(id(node))
-        found.append(node)
-        if isinstance(node, Flow):
-            waiting.append(vars(node).get("start_node"))
-        waiting += dict(vars(node).get("successors") or {}).values()
-    return found
+def classes_of(flow: Any) -> list[type]:
+    """Return the node classes of a flow, in an order that is the same wherever the flow is."""
+    return list(dict.fromkeys(map(type, nodes_of(flow))))
 
 
 def packed(flow: Any, shared: Any) -> bytes:
@@ -57,9 +46,8 @@ def packed(flow: Any, shared: Any) -> bytes:
     Raises:
         EngineError: something in them cannot travel; it is named.
     """
-    classes = list(dict.fromkeys(type(node) for node in nodes_of(flow)))
     try:
-        return by_value((flow, shared, classes))
+        return by_value((flow, shared, classes_of(flow)))
     except Exception as error:
         raise EngineError(_why(flow, shared, error)) from error
 
@@ -74,7 +62,7 @@ class Sources:
         self._codes: dict[str, list[CodeType]] = {}
         waiting: list[Any] = [
             getattr(value, "__func__", value)
-            for kind in dict.fromkeys(type(node) for node in nodes_of(flow))
+            for kind in classes_of(flow)
             for base in kind.__mro__
             for value in vars(base).values()
         ]
@@ -120,12 +108,11 @@ _MAKE = "Make it where it is used, in exec, or in prep."
 
 def _suspects(flow: Any, shared: Any) -> Iterator[tuple[str, Any, str]]:
     """Give what a flow and a store consist of: its name, itself, and what to do about it."""
-    nodes = nodes_of(flow)
-    for node in nodes:
+    for node in nodes_of(flow):
         for name, value in vars(node).items():
             if name not in ("successors", "start_node"):
                 yield f"{type(node).__name__}.{name}", value, _MAKE
-    for kind in dict.fromkeys(type(node) for node in nodes):
+    for kind in classes_of(flow):
         yield from _of_class(kind)
     if isinstance(shared, dict):
         for key, value in shared.items():

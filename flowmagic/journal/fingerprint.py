@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import itertools
 import json
 import types
 from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from pocketflow import BaseNode, Flow
-
+from ..graph import nodes_of
 from ..showing import MASK, is_secret, secrets_of
 from .encoding import as_sorted_json, encoded, plain_of
 from .secrecy import veiled
@@ -80,17 +80,7 @@ def kinds_of(flow: Any) -> list[type]:
 
 
 def _nodes(flow: Any) -> Iterator[Any]:
-    seen: set[int] = set()
-    todo = [flow]
-    while todo and len(seen) < _MOST_NODES:
-        node = todo.pop(0)
-        if not isinstance(node, BaseNode) or id(node) in seen:
-            continue
-        seen.add(id(node))
-        yield node
-        if isinstance(node, Flow):
-            todo.append(node.start_node)
-        todo.extend(node.successors.values())
+    return itertools.islice(nodes_of(flow), _MOST_NODES)
 
 
 def _attributes(node: Any) -> dict[str, Any]:

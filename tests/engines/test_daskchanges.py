@@ -8,7 +8,7 @@ import pickle
 from pocketflow import AsyncNode, Flow, Node
 
 from flowmagic.engines.daskchanges import Noting, Taking
-from flowmagic.engines.pickling import Sources, nodes_of
+from flowmagic.engines.pickling import Sources, classes_of
 from flowmagic.records import Records
 from flowmagic.trace import FIELDS
 
@@ -31,9 +31,7 @@ def both(now=100.0):
     first >> Second()
     flow = Flow(start=first)
     told = []
-    noting = Noting(
-        list(dict.fromkeys(type(node) for node in nodes_of(flow))), 2, lambda: told.append("news")
-    )
+    noting = Noting(classes_of(flow), 2, lambda: told.append("news"))
     records = Records({}, 0.0, 10)
     records.load([{"n": 1}, {"n": 2}])
     records.start(0, 0.0).open(Second, -1, 0.0, None)  # so that the numbers differ here
