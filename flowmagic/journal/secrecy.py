@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from ..showing import MASK, is_secret, masked
+
+_Place = tuple[int, int, int, int]
+"""Line and column of the beginning, and of the end."""
 
 _SHORTEST = 4  # as for params: a shorter one would garble the text around it
 _LONG = 8  # of an argument, which may as well be the name of a variable
@@ -18,13 +22,11 @@ def veiled(source: str, secrets: set[str]) -> str:
     Args:
         secrets: to which the texts found are added; they are masked wherever else they stand.
     """
-    try:
-        tree = ast.parse(source)
-    except (SyntaxError, ValueError, RecursionError):
+    places = _secret_places(source)
+    if places is None:
         return ""  # what cannot be understood cannot be searched
     lines = source.splitlines(keepends=True)
     # From the end on, so that the places of the others stay what they are.
-    places = sorted({_place(each): each for each in _texts_under_secrets(tree)}.items())
     for (first, start, last, end), each in reversed(places):
         mask = repr(MASK)
         if isinstance(each, ast.Constant):
@@ -40,7 +42,17 @@ def veiled(source: str, secrets: set[str]) -> str:
     return masked("".join(lines), secrets)
 
 
-def _place(each: ast.expr) -> tuple[int, int, int, int]:
+@functools.lru_cache(maxsize=256)  # each source is asked for several times when a run begins
+def _secret_places(source: str) -> list[tuple[_Place, ast.expr]] | None:
+    """Return where texts stand under the name of a secret, in order; None: it is no Python."""
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+    return sorted({_place(each): each for each in _texts_under_secrets(tree)}.items())
+
+
+def _place(each: ast.expr) -> _Place:
     last, end = each.end_lineno or each.lineno, each.end_col_offset or each.col_offset
     return each.lineno, each.col_offset, last, end
 
