@@ -26,7 +26,7 @@ export class Rows {
   /** @returns {number} how a row is drawn */
   kind(i) {
     const status = this.status[i];
-    if (status === SUCCEEDED && Number.isNaN(this.started[i])) return RESTORED;
+    if (this.restored(i)) return RESTORED;
     return status < RESTORED ? status : PENDING;
   }
 
