@@ -37,16 +37,10 @@ from .labels import row_labels
 from .loop import find_loop, hear_during_cells
 from .paramlist import ParamList
 from .rerun import Origin, cell_of
+from .rowstates import pack_columns, pack_rows
 from .rowtexts import row_texts
 from .script import joined
-from .wire import (
-    Command,
-    Delta,
-    FirstTexts,
-    Header,
-    pack_columns,
-    pack_rows,
-)
+from .wire import Command, Delta, FirstTexts, Header
 
 _HERE = pathlib.Path(__file__).parent
 
