@@ -89,7 +89,10 @@ def _source_of_class(kind: type) -> str:
         found = _class_around(lines, kind.__name__, code.co_firstlineno)
         if found:
             return found
-    return _source(kind) or _attributes_alone(kind)
+    # Since Python 3.13 a class has a line, which of one that `exec` made is a line of no file.
+    found = _source(kind)
+    named = any(each.name == kind.__name__ for each in _classes(textwrap.dedent(found)))
+    return found if named else _attributes_alone(kind)
 
 
 @functools.lru_cache(maxsize=64)
