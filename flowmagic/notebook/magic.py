@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import difflib
 import sys
-import weakref
 from collections.abc import Coroutine, Generator
 from dataclasses import replace
 from pathlib import Path
@@ -18,18 +17,16 @@ from pocketflow import BaseNode
 from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
 
 from ..batchrun import BatchRun, running_loop
-from ..calls.named import named_limits
 from ..checks import check
 from ..engines import Engine
 from ..engines.named import NAMES, engine_of
-from ..errors import EngineError, FlowmagicError, JournalError, LimitError
+from ..errors import EngineError, FlowmagicError, LimitError
 from ..graph import check_flow, has_own_prep, own_batch
-from ..journal import open_journal
 from ..limits import Limits, check_per_minute
 from ..params import Batch, as_batch
 from ..showing import error_text
 from ..starting import start as start_run
-from . import summary
+from . import runlist
 from .body import NOTHING, run_body
 from .display import NotebookDisplay, make_display
 from .findings import findings_text
@@ -38,10 +35,6 @@ from .loop import cancelling_on_interrupt, find_loop, goes_on, must_wait, run_to
 from .output import stand_in
 from .panel import Start
 from .rerun import Origin
-
-_RUNS: weakref.WeakKeyDictionary[Any, list[tuple[str, weakref.ref[BatchRun]]]] = (
-    weakref.WeakKeyDictionary()
-)
 
 
 @magics_class
@@ -195,8 +188,7 @@ class BatchFlowMagics(Magics):
             run = start_run(flow, batch, shared=shared, options=asked.run.with_limits(limits))
             if asked.output is not None:
                 self.shell.user_ns[asked.output] = run
-            runs = _RUNS.setdefault(self.shell, [])
-            runs.append((asked.output or "", weakref.ref(run)))
+            runlist.note(self.shell, run, asked.output)
             return run
 
         return start
@@ -249,9 +241,8 @@ class BatchFlowMagics(Magics):
 
     def _line(self, asked: Line) -> None:
         if asked.flow is None:
-            if asked.run.journal is not None:
-                print(_past(asked.run.journal.path), "\n\nthis kernel:", sep="")  # noqa: T201 - ditto
-            print(self._table())  # noqa: T201 - a table is what was asked for
+            journal = None if asked.run.journal is None else asked.run.journal.path
+            print(runlist.table(self.shell, journal))  # noqa: T201 - a table is what was asked for
             return
         flow = self._flow(asked)
         if asked.check:
@@ -266,6 +257,7 @@ class BatchFlowMagics(Magics):
         shown = NotebookDisplay(
             asked.flow, start, asked.run.limits, None, origin=self._origin(asked)
         )
+        shown.open()
         shown.panel.foresee(flow)
         if has_own_prep(flow):
             loop = find_loop()
@@ -279,17 +271,6 @@ class BatchFlowMagics(Magics):
         found = check(flow, rows, limit=asked.run.limits.concurrency, threads=asked.run.threads)
         print(findings_text(found))  # noqa: T201 - a list is what was asked for
 
-    def _table(self) -> str:
-        lines = []
-        for number, (name, reference) in enumerate(_RUNS.get(self.shell, ()), 1):
-            run = reference()
-            if run is not None:
-                began = run.started_at.strftime("%H:%M:%S")
-                lines.append(f"{number:>3}  {began}  {name or '-':<12} {summary.headline(run)}")
-        lines = lines or ["No runs yet. Start one: %%batchflow FLOW"]
-        lines += [f"limit {each}" for each in named_limits().values()]
-        return "\n".join(lines)
-
 
 _fills: set[asyncio.Task[None]] = set()
 
@@ -300,15 +281,6 @@ async def _fill(shown: NotebookDisplay, flow: Any, shared: Any) -> None:
         shown.panel.load(await own_batch(flow, shared))
     except Exception as error:  # noqa: BLE001 - the user's prep; said where it is looked for
         shown.panel.say(f"The flow's own prep gave no param list. {error_text(error)}")
-
-
-def _past(path: Any) -> str:
-    """Return the runs of a journal, as a table."""
-    try:
-        with open_journal(path) as journal:
-            return repr(journal)
-    except JournalError as error:
-        raise UsageError(str(error)) from None
 
 
 def _file(name: str) -> Batch:

@@ -43,6 +43,15 @@ def test_with_wait_the_summary_is_there_when_the_cell_ends(kernel):
     assert _updates(kernel, identity) == answer.updates != []
 
 
+def test_of_a_run_that_is_refused_nothing_is_shown_but_why(kernel):
+    """No panel that would offer what was just refused; its comm is closed again."""
+    answer = kernel.run("%%batchflow flow --journal /nowhere/runs\n[{'n': 1}]")
+    assert "There is no folder" in answer.stdout
+    assert answer.outputs == []
+    [panel] = [each for each in answer.widgets if "header" in each["data"]["state"]]
+    assert not kernel.value(f"{panel['comm_id']!r} in get_ipython().kernel.comm_manager.comms")
+
+
 def test_the_line_magic_opens_an_idle_panel_with_the_flows_own_list(kernel):
     """%batchflow FLOW starts nothing; Run does, and binds the name given with -o."""
     kernel.run(PREP)

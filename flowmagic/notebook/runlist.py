@@ -1,0 +1,52 @@
+"""The runs that a shell has started, and those of a journal, as a table."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Any
+
+from IPython.core.error import UsageError
+
+from ..batchrun import BatchRun
+from ..calls.named import named_limits
+from ..errors import JournalError
+from ..journal import open_journal
+from .summary import headline
+
+_RUNS: weakref.WeakKeyDictionary[Any, list[tuple[str, weakref.ref[BatchRun]]]] = (
+    weakref.WeakKeyDictionary()
+)
+
+
+def note(shell: Any, run: BatchRun, name: str | None) -> None:
+    """Note a run that a shell has started, and the name it was bound to; it is not kept alive."""
+    _RUNS.setdefault(shell, []).append((name or "-", weakref.ref(run)))
+
+
+def table(shell: Any, journal: str | os.PathLike[str] | None) -> str:
+    """Return the runs of a shell and the named limits, below the runs of a journal if one is given.
+
+    Raises:
+        UsageError: the journal cannot be read.
+    """
+    here = "\n".join([*_runs(shell), *(f"limit {each}" for each in named_limits().values())])
+    return here if journal is None else f"{_past(journal)}\n\nthis kernel:\n{here}"
+
+
+def _runs(shell: Any) -> list[str]:
+    lines = []
+    for number, (name, reference) in enumerate(_RUNS.get(shell, ()), 1):
+        run = reference()
+        if run is not None:
+            began = run.started_at.strftime("%H:%M:%S")
+            lines.append(f"{number:>3}  {began}  {name:<12} {headline(run)}")
+    return lines or ["No runs yet. Start one: %%batchflow FLOW"]
+
+
+def _past(path: str | os.PathLike[str]) -> str:
+    try:
+        with open_journal(path) as journal:
+            return repr(journal)
+    except JournalError as error:
+        raise UsageError(str(error)) from None
