@@ -117,9 +117,18 @@ def _opened_to_read(place: pathlib.Path) -> sqlite3.Connection:
     return connection
 
 
+class _Connection(sqlite3.Connection):
+    """One that is closed when nobody has it any more: a journal may be looked at without `with`."""
+
+    def __del__(self) -> None:
+        # SQLite's own does so, too, but since Python 3.13 with a ResourceWarning.
+        self.close()
+
+
 def _connected(address: str) -> sqlite3.Connection:
     return sqlite3.connect(
         address,
+        factory=_Connection,
         timeout=_PATIENCE,
         isolation_level=None,
         check_same_thread=False,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sqlite3
 import stat
 import tempfile
+import warnings
 from pathlib import Path
 
 import pytest
@@ -172,3 +174,17 @@ def test_an_empty_file_becomes_a_journal(tmp_path):
     assert key_of(connection)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
     connection.close()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_connection_that_nobody_has_any_more_is_closed_without_a_word(tmp_path):
+    """A journal that is looked at in a notebook is seldom closed by hand; from Python 3.13 on
+    SQLite would warn of it, in whatever cell runs then.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()  # what other tests have left
+    open_file(tmp_path / "a", write=True).close()
+    connection = open_file(tmp_path / "a", write=False)
+    del connection
+    gc.collect()
