@@ -122,7 +122,8 @@ class _Connection(sqlite3.Connection):
 
     def __del__(self) -> None:
         # SQLite's own does so, too, but since Python 3.13 with a ResourceWarning.
-        self.close()
+        with contextlib.suppress(sqlite3.ProgrammingError):  # it could not be opened at all
+            self.close()
 
 
 def _connected(address: str) -> sqlite3.Connection:

@@ -187,4 +187,6 @@ def test_a_connection_that_nobody_has_any_more_is_closed_without_a_word(tmp_path
     open_file(tmp_path / "a", write=True).close()
     connection = open_file(tmp_path / "a", write=False)
     del connection
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        file._connected(str(tmp_path / "nowhere" / "a"))
     gc.collect()
