@@ -18,8 +18,9 @@ from .adaptive import Aimd
 from .audit import audit
 from .course import Course, Post, RunStatus
 from .crossings import Crossing
-from .errors import InstancesFailedError, MissingExtraError
+from .errors import InstancesFailedError
 from .finding import Finding
+from .frames import frame_of
 from .instances import Instance, Instances
 from .journal.recording import Recording
 from .lagwatch import Hold
@@ -29,14 +30,7 @@ from .params import Batch
 from .records import FAILED, Records, RunCounts
 from .retunes import Retune
 from .showing import error_text, secrets_of
-
-
-def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread; None where none does."""
-    try:
-        return asyncio.get_running_loop()
-    except RuntimeError:
-        return None
+from .waiting import Waiters, running_loop
 
 
 async def join(run: BatchRun) -> BatchRun:
@@ -73,9 +67,7 @@ class BatchRun:
         self.options = options
         self.started_at = datetime.now(timezone.utc).astimezone()
         self._limits = options.limits
-        self._over = threading.Event()
-        """Set when all who observe the end have been told of it."""
-        self._waiters: list[asyncio.Future[None]] = []
+        self._waiters = Waiters(asyncio.get_running_loop())
         self._lock = threading.Lock()
         self._observers: list[Callable[[BatchRun], None]] = []
         self._course = Course(
@@ -86,7 +78,7 @@ class BatchRun:
             post=post,
             on_limits=self._follow,
             on_status=self._tell_observers,
-            on_end=self._release_waiters,
+            on_end=self._waiters.release,
         )
         self._loop = self._course.loop
 
@@ -226,19 +218,8 @@ class BatchRun:
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 - optional
-        except ImportError:
-            raise MissingExtraError("to_frame() needs pandas: pip install pandas") from None
-        frame = pd.DataFrame([each.params for each in self.instances], index=range(len(self)))
         own = ("writes",) if self.options.sharing.isolate else ()
-        for name in ("status", "seconds", "attempts", "result", *own):
-            column = [getattr(each, name) for each in self.instances]
-            if name == "status":
-                column = [str(status) for status in column]
-            label = f"{name}_" if name in frame.columns else name
-            frame[label] = pd.Series(column, index=frame.index, dtype=_dtype(name))
-        return frame
+        return frame_of(self.instances, ("status", "seconds", "attempts", "result", *own))
 
     def __repr__(self) -> str:
         counts = self.counts
@@ -269,17 +250,7 @@ class BatchRun:
 
     async def settled(self) -> None:
         """Wait for the end and raise nothing, whatever the end. From any loop."""
-        future = asyncio.get_running_loop().create_future()
-        with self._lock:
-            if self._over.is_set():
-                return
-            self._waiters.append(future)
-        try:
-            await future
-        finally:
-            with self._lock:
-                if future in self._waiters:
-                    self._waiters.remove(future)
+        await self._waiters.settled()
 
     def wait(self, timeout: float | None = None) -> BatchRun:
         """Block until the run has ended; for plain synchronous code, where `await` is impossible.
@@ -290,24 +261,7 @@ class BatchRun:
             timeout: seconds after which TimeoutError is raised; the run goes on.
         """
         __tracebackhide__ = True
-        if self._over.is_set():
-            return self._self_or_error()
-        here = running_loop()
-        if here is None and self._loop.is_running():
-            if not self._over.wait(timeout):
-                raise TimeoutError(f"The run has not ended within {timeout} seconds.")
-            return self._self_or_error()
-        if here is None and self._loop.is_closed():
-            raise RuntimeError("The event loop of this run was closed before the run had ended.")
-        if here is not None:
-            import nest_asyncio2
-
-            nest_asyncio2.apply(here)
-        loop = self._loop if here is None else here
-        try:
-            loop.run_until_complete(asyncio.wait_for(self.settled(), timeout))
-        except asyncio.TimeoutError:
-            raise TimeoutError(f"The run has not ended within {timeout} seconds.") from None
+        self._waiters.block(timeout)
         return self._self_or_error()
 
     # What one does with it
@@ -398,15 +352,15 @@ class BatchRun:
             )
         if self.ended and self.failures:
             # Now, for who calls wait() next in another thread; `_retry_failed` answers for it.
-            self._over.clear()
+            self._waiters.hold()
         self._on_loop(self._retry_failed)
 
     def _retry_failed(self) -> None:
         if self._course.retry_failed():
             if not self.ended:
-                self._over.clear()
+                self._waiters.hold()
         elif self.ended:
-            self._over.set()
+            self._waiters.release()
 
     def observe(self, observer: Callable[[BatchRun], None]) -> None:
         """Call `observer(run)` on the run's loop whenever its status has changed.
@@ -424,26 +378,9 @@ class BatchRun:
                 message = "An observer of a flowmagic run raised, and was detached"
                 self._loop.call_exception_handler({"message": message, "exception": error})
 
-    def _release_waiters(self) -> None:
-        self._over.set()
-        with self._lock:
-            waiters, self._waiters = self._waiters, []
-        for future in waiters:
-            with contextlib.suppress(RuntimeError):  # its loop is closed
-                future.get_loop().call_soon_threadsafe(_wake, future)
-
     def _on_loop(self, act: Callable[[], None]) -> None:
         if running_loop() is self._loop:
             act()
         else:
             with contextlib.suppress(RuntimeError):  # its loop is closed, perhaps just now
                 self._loop.call_soon_threadsafe(act)
-
-
-def _wake(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)
-
-
-def _dtype(column: str) -> str:
-    return {"seconds": "float64", "attempts": "int64"}.get(column, "object")

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from . import graph
-from .batchrun import BatchRun, join, running_loop
+from .batchrun import BatchRun, join
 from .errors import NoRunningLoopError
 from .journal import open_journal
 from .journal.reading import rows_to_resume
@@ -16,6 +16,7 @@ from .options import KEEP, Options
 from .params import BatchLike, as_batch
 from .recovery import Retries
 from .sharing import Merge
+from .waiting import running_loop
 
 
 def batchflow(

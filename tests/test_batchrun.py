@@ -120,26 +120,13 @@ async def test_an_empty_batch_ends():
 
 
 @virtual
-async def test_repr_and_frame_tell_the_counts():
+async def test_the_repr_tells_the_counts():
     """The repr names the flow, the status and the counts that are not zero."""
-    run = batchflow(Sleeper(failing=[1]), [{"i": 0, "status": "x"}, {"i": 1, "status": "y"}])
+    run = batchflow(Sleeper(failing=[1]), ROWS[:2])
     assert repr(run) == "<BatchRun of Sleeper: running, 2 pending>"
     await run
     assert repr(run) == "<BatchRun of Sleeper: finished, 1 succeeded, 1 failed>"
-    frame = run.to_frame()
-    assert list(frame.columns) == ["i", "status", "status_", "seconds", "attempts", "result"]
-    assert list(frame["status_"]) == ["succeeded", "failed"]
-    assert list(frame["seconds"]) == [1.0, 1.0]
     assert repr(await batchflow(Sleeper(), [])) == "<BatchRun of Sleeper: finished, no instances>"
-
-
-@virtual
-async def test_to_frame_without_pandas_says_what_to_install(monkeypatch):
-    """The error names the pip command."""
-    run = await batchflow(Sleeper(), [])
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(fm.MissingExtraError, match="pip install pandas"):
-        run.to_frame()
 
 
 # What is refused

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import MissingExtraError
+from ..frames import pandas
 from .written import JournalInstance
 
 
@@ -30,13 +31,7 @@ class Tables:
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        try:
-            import pandas as pd  # noqa: PLC0415 - optional
-        except ImportError:
-            raise MissingExtraError(
-                "to_frame() needs pandas. Install it with: pip install pandas"
-            ) from None
-        return pd.DataFrame(self.rows())
+        return pandas().DataFrame(self.rows())
 
     def to_jsonl(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write an instance per line, as JSON; values that JSON lacks as their text."""
@@ -91,7 +86,7 @@ def _flat(each: JournalInstance) -> dict[str, Any]:
         "restored": None if each.restored is None else each.restored[0],
     }
     params = {str(key): value for key, value in (each.params or {}).items()}
-    # As `BatchRun.to_frame` does: a param of the same name keeps it.
+    # As `frame_of` does: a param of the same name keeps it.
     return {
         "index": each.index,
         **params,

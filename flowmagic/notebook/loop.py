@@ -12,7 +12,8 @@ from typing import Any
 
 from IPython.core.getipython import get_ipython
 
-from ..batchrun import BatchRun, running_loop
+from ..batchrun import BatchRun
+from ..waiting import running_loop
 
 WAIT_VARIABLE = "FLOWMAGIC_WAIT"
 """Environment variable that overrides the guess of `goes_on`: "always", "never" or "auto"."""

@@ -16,7 +16,7 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from pocketflow import BaseNode
 from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
 
-from ..batchrun import BatchRun, running_loop
+from ..batchrun import BatchRun
 from ..checks import check
 from ..engines import Engine
 from ..engines.named import NAMES, engine_of
@@ -26,6 +26,7 @@ from ..limits import Limits, check_per_minute
 from ..params import Batch, as_batch
 from ..showing import error_text
 from ..starting import start as start_run
+from ..waiting import running_loop
 from . import runlist
 from .body import NOTHING, run_body
 from .display import NotebookDisplay, make_display

@@ -22,13 +22,14 @@ from typing import Any, cast
 import anywidget
 import traitlets
 
-from ..batchrun import BatchRun, running_loop
+from ..batchrun import BatchRun
 from ..checks import check
 from ..errors import FlowmagicError, LimitError
 from ..limits import Limits
 from ..params import Batch
 from ..records import Records
 from ..showing import cut, error_text
+from ..waiting import running_loop
 from .asked import MOST_PAGES, Asked
 from .findings import finding_lines
 from .graphstate import GraphState

@@ -1,0 +1,88 @@
+"""Who waits for the end of a run: with `await` in any event loop, or blocking in any thread."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs in this thread; None where none does."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
+
+
+class Waiters:
+    """Lets go all who wait when the end has come, wherever they are.
+
+    Args:
+        loop: in which the run is.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._over = threading.Event()
+        self._futures: list[asyncio.Future[None]] = []
+        self._lock = threading.Lock()
+
+    def release(self) -> None:
+        """Let all go: the run has ended, and all who observe it have been told."""
+        self._over.set()
+        with self._lock:
+            futures, self._futures = self._futures, []
+        for future in futures:
+            with contextlib.suppress(RuntimeError):  # its loop is closed
+                future.get_loop().call_soon_threadsafe(_wake, future)
+
+    def hold(self) -> None:
+        """Have whoever comes from now on wait: the run was taken up again."""
+        self._over.clear()
+
+    async def settled(self) -> None:
+        """Wait for the end."""
+        future = asyncio.get_running_loop().create_future()
+        with self._lock:
+            if self._over.is_set():
+                return
+            self._futures.append(future)
+        try:
+            await future
+        finally:
+            with self._lock:
+                if future in self._futures:
+                    self._futures.remove(future)
+
+    def block(self, timeout: float | None) -> None:
+        """Block until the end; where a loop runs in this thread, with nest-asyncio2, which patches it.
+
+        Raises:
+            TimeoutError: it has not come within so many seconds.
+            RuntimeError: it cannot come any more, since the run's loop is closed.
+        """
+        __tracebackhide__ = True
+        if self._over.is_set():
+            return
+        here = running_loop()
+        if here is None and self._loop.is_running():
+            if not self._over.wait(timeout):
+                raise TimeoutError(f"The run has not ended within {timeout} seconds.")
+            return
+        if here is None and self._loop.is_closed():
+            raise RuntimeError("The event loop of this run was closed before the run had ended.")
+        if here is not None:
+            import nest_asyncio2
+
+            nest_asyncio2.apply(here)
+        loop = self._loop if here is None else here
+        try:
+            loop.run_until_complete(asyncio.wait_for(self.settled(), timeout))
+        except asyncio.TimeoutError:
+            raise TimeoutError(f"The run has not ended within {timeout} seconds.") from None
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
