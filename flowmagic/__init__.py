@@ -14,8 +14,8 @@ from .calls import CallLimit
 from .calls.named import limit, named_limits, remove_limit, set_limit
 from .calls.registry import LimiterRegistry, RateLimiter
 from .checks import check
-from .course import RunStatus
 from .crossings import Crossing
+from .ending import RunStatus
 from .engines.dask import DaskEngine
 from .errors import (
     BatchError,

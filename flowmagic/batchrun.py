@@ -16,8 +16,9 @@ from typing import Any
 
 from .adaptive import Aimd
 from .audit import audit
-from .course import Course, Post, RunStatus
+from .course import Course, Post
 from .crossings import Crossing
+from .ending import RunStatus
 from .errors import InstancesFailedError
 from .finding import Finding
 from .frames import frame_of
@@ -97,7 +98,7 @@ class BatchRun:
     @property
     def error(self) -> BaseException | None:
         """What broke the run itself (its source, prep or post); failures of instances are results."""
-        return self._course.error
+        return self._course.ending.error
 
     @property
     def action(self) -> Any:
@@ -107,7 +108,7 @@ class BatchRun:
     @property
     def reason(self) -> str:
         """Why the run stopped by itself (`max_errors`, a used-up quota); empty if it did not."""
-        return self._course.reason
+        return self._course.ending.reason
 
     @property
     def holds(self) -> list[Hold]:
@@ -126,12 +127,12 @@ class BatchRun:
     @property
     def adaptive(self) -> Aimd | None:
         """What moves an adaptive limit, and has counted so far; None if it moves only by hand."""
-        return self._course.aimd
+        return self._course.regulator.aimd
 
     @property
     def cooling(self) -> float:
         """Seconds for which nothing more starts because a provider asked to wait; 0 if none did."""
-        return self._course.cooling
+        return self._course.regulator.cooling
 
     @property
     def ended(self) -> bool:
@@ -245,7 +246,7 @@ class BatchRun:
         __tracebackhide__ = True  # IPython then shows the user's frames only
         if self.error is not None:
             # Raised anew each time, and not with the frames of everybody who awaited it before.
-            raise self.error.with_traceback(self._course.error_traceback)
+            raise self.error.with_traceback(self._course.ending.traceback)
         return self
 
     async def settled(self) -> None:
@@ -274,7 +275,7 @@ class BatchRun:
     @property
     def retunes(self) -> list[Retune]:
         """Which limits were in force since when: those of the start, and the latest 1,000 changes."""
-        return self._course.retunes.kept()
+        return self._course.regulator.retunes.kept()
 
     @property
     def limit(self) -> int:

@@ -10,45 +10,23 @@ import contextlib
 import contextvars
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import replace
-from enum import Enum
-from types import TracebackType
 from typing import Any
 
 from . import graph
-from .adaptive import Aimd
+from .ending import Ending, RunStatus
 from .engines import Work
-from .errors import from_users_frame
 from .feed import Feed
 from .journal.recording import Recording
 from .lagwatch import LagWatch
-from .limits import Limiter, Limits
+from .limits import Limits
 from .options import Options
 from .output import Outputs
 from .params import Batch
 from .pool import Pool
-from .records import FAILED, PENDING, RUNNING, SUCCEEDED, Records
-from .recovery import Recovery
-from .retunes import By, Retunes
+from .records import FAILED, PENDING, RUNNING, Records
+from .regulator import Regulator
+from .retunes import By
 from .sharing import Store
-
-
-class RunStatus(str, Enum):
-    """Where a run is. A string: `run.status == "finished"` holds."""
-
-    RUNNING = "running"
-    PAUSED = "paused"
-    STOPPING = "stopping"
-    """Starts no more; the running instances are finishing."""
-    FINISHED = "finished"
-    """Every row was run, whether it succeeded or failed."""
-    STOPPED = "stopped"
-    CANCELLED = "cancelled"
-    FAILED = "failed"
-    """The run itself broke: its param source, prep or post raised. See `run.error`."""
-
-    __str__ = str.__str__
-
 
 Post = Callable[[list[Any]], Awaitable[Any]]
 """Takes the results when all instances have ended, and gives the flow's action."""
@@ -99,11 +77,8 @@ class Course:
         """What watches for nodes that hold the loop; None where nothing can."""
         self.status = RunStatus.RUNNING
         self.ended = False
-        self.error: BaseException | None = None
-        self.error_traceback: TracebackType | None = None
+        self.ending = Ending()
         self.action: Any = None
-        self.reason = ""
-        """Why the run stopped by itself; empty if it did not."""
         self._flow = flow
         self._shared = shared
         self._batch = batch
@@ -111,11 +86,7 @@ class Course:
         self._on_limits = on_limits
         self._on_status = on_status
         self._on_end = on_end
-        self._limiter = Limiter(options.limits)
-        self.retunes = Retunes(options.limits)
-        self.aimd = None if options.adaptive is None else Aimd(options.adaptive)
-        """What moves an adaptive limit; None for one that moves only by hand."""
-        self._recovery = Recovery(options.retries, options.max_errors, self.aimd)
+        self.regulator = Regulator(options, self.records, clock=clock, on_change=self._retuned)
         self.store = Store(shared, options.sharing, self.records)
         self._runner = options.engine.begin(
             Work(
@@ -140,24 +111,20 @@ class Course:
             on_broken=self._source_broke,
             on_interrupt=self._interrupted,
             on_failure=self._failed,
-            on_success=None if self.aimd is None else self._succeeded,
+            on_success=None if options.adaptive is None else self.regulator.succeeded,
             journal=self.journal,
         )
         if batch is not None:
             self._feed.load(batch)
         self._pool = Pool(
             self._feed,
-            self._limiter,
+            self.regulator.limiter,
             loop,
             self._pool_is_idle,
             clock=clock,
             timeout=options.timeout,
         )
         self._idle = asyncio.Event()
-        self._outcome = self._lacking = RunStatus.FINISHED
-        """How the run ends; how it had ended before it was taken up again, if that left rows out."""
-        self._source_is_broken = False
-        """Whether the source of the batch raised: what it did not give will never come."""
         self._walking = self._draining = False
         """Whether instances run; whether all have ended, and the runner has not given all back."""
         self._in_users_code = False
@@ -170,24 +137,18 @@ class Course:
     # The verbs
 
     def retune(self, **changes: Any) -> None:
-        """Keep to other limits from now on, named as in `Limits`; an adaptive one goes on from there."""
-        if self.aimd is not None and "concurrency" in changes:
-            self.aimd.retune(changes["concurrency"])
-        self._keep_to(replace(self._limiter.limits, **changes), "user")
+        """Keep to other limits from now on, named as in `Limits`."""
+        self.regulator.retune(**changes)
         self._pump()
 
-    def _keep_to(self, limits: Limits, by: By) -> None:
-        self._limiter.limits = limits
-        self.retunes.note(self.clock() - self.began, limits, by)
+    def _retuned(self, limits: Limits, by: By) -> None:
         if by == "user" and self.journal is not None and not self.ended:
-            self.journal.retuned(self.retunes.kept()[-1])
+            self.journal.retuned(self.regulator.retunes.kept()[-1])
         self._runner.resize(limits.concurrency)
         self._on_limits(limits)
-
-    @property
-    def cooling(self) -> float:
-        """Seconds for which nothing starts because a provider asked to wait."""
-        return self._limiter.cooling(self.clock())
+        if by == "adaptive":
+            # Not within the end of the instance that is being noted.
+            self.loop.call_soon(self._pump)
 
     def pause(self) -> None:
         """Start no more instances for now."""
@@ -204,8 +165,8 @@ class Course:
 
     def stop(self) -> None:
         """Start no more instances; the running ones finish."""
-        if not self.ended and self._outcome == RunStatus.FINISHED and not self._draining:
-            self._outcome = RunStatus.STOPPED
+        if not self.ended and self.ending.goes_on and not self._draining:
+            self.ending.asked = RunStatus.STOPPED
             self._retry_after_post = False
             self._feed.forget_retries()
             self._hold()
@@ -216,7 +177,7 @@ class Course:
         """Start no more instances and cancel the running ones."""
         if self.ended or self._draining:
             return
-        self._outcome = RunStatus.CANCELLED
+        self.ending.asked = RunStatus.CANCELLED
         self._retry_after_post = False
         self._feed.forget_retries()
         self._hold()
@@ -243,7 +204,7 @@ class Course:
         if not failed or self.status == RunStatus.STOPPING:
             return False
         for index in failed:
-            self._recovery.forgive(index)
+            self.regulator.forgive(index)
         if self.ended:
             self._take_up_again(failed)
         elif self._in_users_code or self._draining:
@@ -258,14 +219,9 @@ class Course:
         if self.journal is not None:
             self.journal.reopen()
         self._feed.retry(failed)
-        if not self._source_is_broken:
-            self.error = None
-        self.reason = ""
+        self.ending.reopen()
         self.ended = False
         self.ended_after = None
-        if self._outcome != RunStatus.FINISHED:
-            self._lacking = self._outcome
-        self._outcome = RunStatus.FINISHED
         self._pool.held = False
         self._begin()
         self._become(RunStatus.RUNNING)
@@ -299,16 +255,16 @@ class Course:
             await self._all()
         except asyncio.CancelledError:
             # Ours (`cancel`), or the loop is being closed around us.
-            self._outcome = RunStatus.CANCELLED
+            self.ending.asked = RunStatus.CANCELLED
         except GeneratorExit:
             # The loop was closed around us, and nothing more may be awaited.
-            self._outcome = RunStatus.CANCELLED
+            self.ending.asked = RunStatus.CANCELLED
             if self.journal is not None:
                 self._write_end(self.journal)
             self._end()
             raise
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-            self._keep_error(error)
+            self.ending.keep(error)
         await self._close_source()
         await self._drain()
         if self.journal is not None:
@@ -323,12 +279,12 @@ class Course:
     def _main_left(self, task: asyncio.Task[None]) -> None:
         # A task that the closing loop cancels before its first step has run nothing of `_main`.
         if not self.ended and task is self._main_task:
-            self._outcome = RunStatus.CANCELLED
+            self.ending.asked = RunStatus.CANCELLED
             self._end()
 
     async def _all(self) -> None:
         if self._batch is None:
-            if self._outcome != RunStatus.FINISHED:
+            if not self.ending.goes_on:
                 return
             with self._users_code():
                 self._batch = await graph.own_batch(self._flow, self._shared)
@@ -336,7 +292,7 @@ class Course:
             self.records.base = dict(self._flow.params)
             self._feed.load(self._batch)
         await self._walk_all()
-        if self.error is None and self._outcome != RunStatus.CANCELLED:
+        if self.ending.error is None and self.ending.asked != RunStatus.CANCELLED:
             await self._finish_batch(self._batch)
 
     async def _walk_all(self) -> None:
@@ -351,8 +307,9 @@ class Course:
                     await self._idle.wait()
                 except asyncio.CancelledError:
                     self.cancel()
-                    if isinstance(self.error, asyncio.CancelledError):
-                        self.error = None  # the source was hit first, by the same cancellation
+                    # The source was hit first, by the same cancellation.
+                    if isinstance(self.ending.error, asyncio.CancelledError):
+                        self.ending.error = None
         finally:
             self._walking = False
 
@@ -381,11 +338,11 @@ class Course:
             with self._users_code():
                 await self._batch.close()
         except asyncio.CancelledError:
-            self._outcome = RunStatus.CANCELLED
+            self.ending.asked = RunStatus.CANCELLED
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-            self._keep_error(error)
+            self.ending.keep(error)
 
     async def _drain(self) -> None:
         self._draining = True
@@ -394,24 +351,13 @@ class Course:
         except asyncio.CancelledError:
             pass  # the loop is being closed around us
         except Exception as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-            self._keep_error(error)
+            self.ending.keep(error)
         finally:
             self._draining = False
 
-    def _keep_error(self, error: BaseException) -> None:
-        if self.error is None:
-            self.error = from_users_frame(error)
-            self.error_traceback = self.error.__traceback__
-
     def _write_end(self, journal: Recording) -> None:
-        journal.ended(self._ending(), self.clock() - self.began, self.retunes.kept())
+        journal.ended(self.ending.status, self.clock() - self.began, self.regulator.retunes.kept())
         journal.close()
-
-    def _ending(self) -> RunStatus:
-        """Return the status that the run ends with."""
-        if self.error is not None:
-            return RunStatus.FAILED
-        return self._lacking if self._outcome == RunStatus.FINISHED else self._outcome
 
     def _end(self) -> None:
         self.records.cancel_pending()
@@ -422,7 +368,7 @@ class Course:
         self.ended_after = self.clock() - self.began
         self.ended = True
         # Observers first: what they publish must be there when the one who waits goes on.
-        self._become(self._ending())
+        self._become(self.ending.status)
         if self._retry_after_post:
             self._retry_after_post = False
             self.retry_failed()
@@ -436,53 +382,30 @@ class Course:
         if not (paused or self._feed.waiting):
             self._idle.set()
 
-    def _succeeded(self, index: int) -> None:
-        assert self.aimd is not None
-        if self.aimd.succeeded(self.records.started[index]):
-            self._follow_aimd()
-
     def _failed(self, index: int, error: BaseException) -> float | None:
         """Note a failure; return in how many seconds the instance is to run again, or None."""
-        now, tally = self.clock(), self.records.tally
-        verdict = self._recovery.judge(
-            index,
-            error,
-            began=self.records.started[index],
-            now=now,
-            failed=tally[FAILED],
-            ended=tally[FAILED] + tally[SUCCEEDED],
-        )
-        if verdict.cool_down:
-            self._limiter.cool_down(verdict.cool_down, now)
-        if verdict.resized:
-            self._follow_aimd()
-        if verdict.stop and not self.ended and self._outcome == RunStatus.FINISHED:
-            self.reason = verdict.stop
+        verdict = self.regulator.failed(index, error)
+        if verdict.stop and not self.ended and self.ending.goes_on:
+            self.ending.reason = verdict.stop
             self.stop()
-        return verdict.again_in if self._outcome == RunStatus.FINISHED else None
-
-    def _follow_aimd(self) -> None:
-        assert self.aimd is not None
-        self._keep_to(replace(self._limiter.limits, concurrency=self.aimd.limit), "adaptive")
-        # Not within the end of the instance that is being noted.
-        self.loop.call_soon(self._pump)
+        return verdict.again_in if self.ending.goes_on else None
 
     def _source_broke(self, error: BaseException) -> None:
-        if isinstance(error, asyncio.CancelledError) and self._outcome == RunStatus.CANCELLED:
+        if isinstance(error, asyncio.CancelledError) and self.ending.asked == RunStatus.CANCELLED:
             return  # not of the source's own making
-        self._keep_error(error)
-        self._source_is_broken = True
+        self.ending.keep(error)
+        self.ending.source_is_broken = True
         if isinstance(error, KeyboardInterrupt):
             self.cancel()
         else:
             self.stop()
 
     def _engine_broke(self, error: BaseException) -> None:
-        self._keep_error(error)
+        self.ending.keep(error)
         self.stop()
 
     def _interrupted(self, error: KeyboardInterrupt) -> None:
-        self._keep_error(error)
+        self.ending.keep(error)
         self.cancel()
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from ..batchrun import BatchRun
 from ..calls import CallLimit
 from ..calls.named import named_limits
-from ..course import RunStatus
+from ..ending import RunStatus
 from ..limits import Limits
 from ..pace import WINDOW
 from ..records import Records
