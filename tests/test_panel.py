@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
-import selectors
 import threading
 
 import pytest
@@ -14,7 +13,7 @@ from pocketflow import AsyncFlow, AsyncNode
 import flowmagic
 from flowmagic import CallLimit, named_limits, remove_limit, set_limit
 from flowmagic.limits import Limits
-from flowmagic.notebook import panel as module
+from flowmagic.notebook import pulse
 from flowmagic.notebook.panel import Panel
 from flowmagic.options import Options
 from flowmagic.output import keep
@@ -22,34 +21,7 @@ from flowmagic.params import as_batch
 from flowmagic.records import FAILED, SUCCEEDED
 from flowmagic.starting import start as start_run
 
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose clock jumps to the next timer instead of waiting for it."""
-
-    def __init__(self):
-        super().__init__(selectors.SelectSelector())
-        self.now = 1_000.0
-        real = self._selector.select
-
-        def select(timeout=None):
-            ready = real(0)
-            if not ready and timeout:
-                self.now += timeout
-            return ready
-
-        self._selector.select = select
-
-    def time(self):
-        return self.now
-
-
-def virtual(course):
-    """Run a coroutine function on a virtual clock."""
-    loop = VirtualLoop()
-    try:
-        return loop.run_until_complete(course())
-    finally:
-        loop.close()
+from .virtualtime import run_virtual
 
 
 class Spy(Panel):
@@ -62,7 +34,7 @@ class Spy(Panel):
 
     def _send(self, msg, buffers=None):
         json.dumps(msg, allow_nan=False).encode()  # what cannot be sent must fail here
-        now = self._loop.time() if self._loop else 0.0
+        now = self._pulse.now()
         content = msg.get("content")
         if content is None:
             named = zip(msg["buffer_paths"], buffers, strict=True)
@@ -163,7 +135,7 @@ async def ended(panel):
 @pytest.fixture(autouse=True)
 def _no_other_panel_is_live():
     yield
-    module._live.clear()
+    pulse._live.clear()
     for name in named_limits():
         remove_limit(name)
     gc.collect()
@@ -187,7 +159,7 @@ def test_run_starts_what_it_was_given():
         assert panel.now["status"] == "finished"
         assert "7/7" in str(panel)
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_every_message_has_the_next_number_and_the_page_ends_right():
@@ -207,7 +179,7 @@ def test_every_message_has_the_next_number_and_the_page_ends_right():
         assert page.header["counts"] == [0, 0, 240, 60, 0]
         assert page.header["can"] == ["run", "retry"]
 
-    virtual(course)
+    run_virtual(course())
 
 
 @pytest.mark.parametrize("lost", ["all deltas", "all but the last"])
@@ -230,7 +202,7 @@ def test_a_page_that_lost_messages_ends_right(lost):
         assert set(page.status.values()) == {SUCCEEDED}
         assert page.header["status"] == "finished"
 
-    virtual(course)
+    run_virtual(course())
 
 
 @pytest.mark.parametrize(("panels", "most"), [(1, 22), (8, 50)])
@@ -267,7 +239,7 @@ def test_the_message_budget_is_kept(panels, most):
             panel.run.cancel()
             await ended(panel)
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_nothing_is_sent_once_the_run_has_ended():
@@ -283,9 +255,9 @@ def test_nothing_is_sent_once_the_run_has_ended():
         await asyncio.sleep(60)
         assert len(panel.sent) == before
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert panel not in module._live
+        assert not panel._pulse.live
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_the_end_is_sent_before_whoever_awaits_the_run_goes_on():
@@ -299,7 +271,7 @@ def test_the_end_is_sent_before_whoever_awaits_the_run_goes_on():
         await panel.run
         assert panel.sent[-1][1]["header"]["status"] == "finished"
 
-    virtual(course)
+    run_virtual(course())
 
 
 async def test_commands_from_another_thread_act_on_the_loop():
@@ -347,7 +319,7 @@ def test_the_limit_acts_on_the_run_and_is_kept_for_the_next():
         panel.run.cancel()
         await ended(panel)
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_the_buttons_reach_the_run():
@@ -379,7 +351,7 @@ def test_the_buttons_reach_the_run():
         assert panel.sent[-1][1]["header"]["status"] == panel.run.status
         assert panel.now["ticking"] is False
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_the_state_is_made_when_it_is_asked_for():
@@ -397,7 +369,7 @@ def test_the_state_is_made_when_it_is_asked_for():
         await ended(panel)
         assert panel.get_state()["header"]["counts"] == [0, 0, 4, 0, 0]
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_an_edited_text_is_what_run_runs():
@@ -423,7 +395,7 @@ def test_an_edited_text_is_what_run_runs():
         assert (check["client"], check["count"], check["line"]) == ("page", None, 1)
         assert "Item 1 is an int" in check["message"]
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_an_error_of_start_is_shown_in_place():
@@ -441,7 +413,7 @@ def test_an_error_of_start_is_shown_in_place():
             assert panel.sent[-1][1]["header"]["notice"] == shown
         assert panel.run is None
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_a_generator_can_be_run_again_over_the_rows_it_gave():
@@ -460,7 +432,7 @@ def test_a_generator_can_be_run_again_over_the_rows_it_gave():
         assert calls[-1][0] == [{"i": i} for i in range(4)]
         await ended(panel)
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_a_panel_without_a_list_leaves_it_to_the_flow():
@@ -482,7 +454,7 @@ def test_a_panel_without_a_list_leaves_it_to_the_flow():
         assert state["header"]["counts"] == [2, 0, 0, 0, 0]
         assert state["header"]["notice"] == ""
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_an_opened_row_is_sent_again_while_it_changes():
@@ -506,7 +478,7 @@ def test_an_opened_row_is_sent_again_while_it_changes():
         await asyncio.sleep(0.1)
         assert panel._asked._open == {}
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_an_opened_row_is_sent_again_when_it_prints():
@@ -538,7 +510,7 @@ def test_an_opened_row_is_sent_again_when_it_prints():
             ("running", ""), ("running", "one\n"), ("running", "one\ntwo\n"), ("succeeded", "one\ntwo\n"),
         ]  # fmt: skip
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_rows_are_answered_in_bounds():
@@ -552,7 +524,7 @@ def test_rows_are_answered_in_bounds():
         assert texts["rows"] == list(range(4_000, 4_400))
         assert (len(texts["texts"]), texts["texts"][0]) == (400, "i=4000")
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_many_changes_at_once_travel_as_a_snapshot():
@@ -567,7 +539,7 @@ def test_many_changes_at_once_travel_as_a_snapshot():
         assert all(len(buffer) <= 16 * 4_096 for _, _, buffers in panel.sent for buffer in buffers)
         assert set(panel.sent[-1][1]["snapshot"][-4 - 100_000 : -4 - 50_000]) == {4}
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_a_cool_down_is_sent_once_and_the_page_counts():
@@ -588,7 +560,7 @@ def test_a_cool_down_is_sent_once_and_the_page_counts():
         assert panel.run.ok
         assert headers(panel, "cooling") == [pytest.approx(23, abs=0.06)]
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_an_adaptive_limit_is_followed_and_can_be_dragged():
@@ -605,7 +577,7 @@ def test_an_adaptive_limit_is_followed_and_can_be_dragged():
         await ended(panel)
         assert panel.now["limit"] == panel.run.limit == panel.run.adaptive.limit
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_a_named_limit_is_tuned_in_place():
@@ -641,7 +613,7 @@ def test_a_named_limit_is_tuned_in_place():
         await asyncio.gather(*calls)
         assert loop.time() > 1000
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_what_a_named_limit_refuses_is_said_and_what_is_in_force_stands():
@@ -677,7 +649,7 @@ def test_what_a_named_limit_refuses_is_said_and_what_is_in_force_stands():
         await asyncio.sleep(0)
         assert panel.now["notice"] == "something else"
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_busy_named_limits_stay_within_the_message_budget():
@@ -705,7 +677,7 @@ def test_busy_named_limits_stay_within_the_message_budget():
         finally:
             CallLimit._clock = clock
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_one_instance_is_cancelled_and_the_others_go_on():
@@ -730,7 +702,7 @@ def test_one_instance_is_cancelled_and_the_others_go_on():
         await ended(panel)
         assert panel.now["status"] == "cancelled"
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_a_run_that_stops_by_itself_says_why():
@@ -749,7 +721,7 @@ def test_a_run_that_stops_by_itself_says_why():
         assert last["status"] == "stopped"
         assert last["reason"] == "4 instances failed, more than max_errors=3"
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_an_opened_row_tells_of_each_attempt_as_it_ends():
@@ -772,7 +744,7 @@ def test_an_opened_row_tells_of_each_attempt_as_it_ends():
         assert ("pending", [error]) in seen
         assert seen[-1] == ("succeeded", [error])
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_without_a_kernel_it_is_one_line_of_text():

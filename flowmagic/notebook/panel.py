@@ -1,20 +1,14 @@
 """The panel: one widget that shows a run live and steers it.
 
 Commands come as custom messages, in whatever thread the kernel delivers them; they are posted to
-the kernel's own loop and acted on there. State goes out in two ways: as traits, made at the moment
-they are sent, so that a page that reloads or a second view gets the present; and in between as
-deltas, at most 20 a second, fewer when several panels are live. Nothing that goes out needs an
-answer, since a kernel that is busy with a cell does not hear any.
+the kernel's own loop and acted on there. State is made at the moment it is sent, so that a page that
+reloads or a second view gets the present; when and how much of it goes out is the `Outflow`'s.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import pathlib
-import time
 import uuid
-import weakref
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -29,38 +23,27 @@ from ..limits import Limits
 from ..params import Batch
 from ..records import Records
 from ..showing import cut, error_text
-from ..waiting import running_loop
 from .asked import MOST_PAGES, Asked
 from .findings import finding_lines
 from .graphstate import GraphState
-from .header import News, header_of, shown_limits
+from .header import header_of, shown_limits
 from .labels import row_labels
-from .loop import find_loop, hear_during_cells
+from .loop import hear_during_cells
+from .outflow import Outflow
 from .paramlist import ParamList
+from .pulse import Pulse
 from .rerun import Origin, cell_of
-from .rowstates import pack_columns, pack_rows
+from .rowstates import pack_columns
 from .rowtexts import row_texts
 from .script import joined
-from .wire import Command, Delta, FirstTexts, Header
+from .wire import Command, FirstTexts, Header
 
 _HERE = pathlib.Path(__file__).parent
 
-INTERVAL = 0.05
-"""Seconds between two messages of a panel, at least."""
-
-_SHARE = 0.025  # ditto, times the number of live panels: all together stay under 50 a second
-_PUSHES = (0.3, 1.0, 3.0)  # seconds after a run began; then every _PUSH_EVERY
-_PUSH_EVERY = 5.0
-_PUSH_ROWS = 1_000  # per second, at most, on average: 12 kB, beside some 45 of deltas
-_MOST_ROWS = 4_096  # rows packed into one delta: packing them takes some milliseconds
 _FIRST_TEXTS = 200  # rows whose params travel unasked
 _STATE = ("snapshot", "header", "texts", "editor", "graph")
-_BREATH = 0.001  # seconds that other things have between two slices of what takes its time
-_EMPTY = 2  # entries of a delta that tells nothing
 _CHECKED = 1_000  # rows whose params are looked at before Run
 _TUNABLE = ("concurrency", "per_minute", "tokens_per_minute")
-
-_live: weakref.WeakSet[Panel] = weakref.WeakSet()
 
 Start = Callable[["Batch | None", Limits], BatchRun]
 """Starts a run of a flow that is known already."""
@@ -110,28 +93,27 @@ class Panel(anywidget.AnyWidget):
         self._notice = ""
         self._refused: str | None = None
         """Which command was refused for the reason that the notice says."""
-        self._loop = find_loop()
-        # Runs started here print where the panel was made, and see the ContextVars set there.
-        self._context = contextvars.copy_context()
-        self._changed: set[int] = set()
-        self._seq = 0
-        self._news = News()
-        self._limits_due = False
-        """Whether a page waits to see what became of a named limit."""
-        self._timer: asyncio.TimerHandle | None = None
-        self._pushes: list[float] = []
-        self._push_due = False
-        self._flushed_at = float("-inf")
+        self._pulse = Pulse()
         self._heard: dict[str, int] = {}
         self._origin = origin or Origin(self._flow_name)
         self._asked = Asked(
             lambda: self._records,
             self._list,
             code=self._code,
-            soon=self._soon,
-            ready=self._schedule,
+            soon=self._pulse.soon,
+            ready=self._pulse.ask,
         )
-        self._graph = GraphState(soon=self._soon, ready=self._schedule)
+        self._graph = GraphState(soon=self._pulse.soon, ready=self._pulse.ask)
+        self._outflow = Outflow(
+            self._pulse,
+            records=lambda: self._records,
+            header=self._header,
+            goes_on=lambda: self.run is not None and not self.run.ended,
+            asked=self._asked,
+            graph=self._graph,
+            push=lambda: self.send_state(_STATE),
+            send=self.send,
+        )
         super().__init__(panel_id=uuid.uuid4().hex)
         hear_during_cells(self.comm)
         self.on_msg(self._on_msg)
@@ -141,17 +123,16 @@ class Panel(anywidget.AnyWidget):
     def show(self, run: BatchRun) -> None:
         """Attach a run: from now on the panel draws it and acts on it."""
         if self.run is not None:
-            self.run.records.unwatch(self._changed)
+            self.run.records.unwatch(self._outflow.changed)
         self.run = self._list.run = run
-        if self._loop is None:
-            self._loop = find_loop()
+        self._pulse.find_loop()
         self._limits = run.limits
         self._notice, self._refused = "", None
         self._asked.forget()
-        self._changed = run.records.watch()
+        self._outflow.changed = run.records.watch()
         self._graph.watch(run.flow, run.records)
         run.observe(self._on_status)
-        self._begin()
+        self._outflow.begin()
 
     def load(self, batch: Batch) -> None:
         """Give an idle panel its param list."""
@@ -160,14 +141,14 @@ class Panel(anywidget.AnyWidget):
         self._check()
         self._asked.forget()
         self._notice, self._refused = "", None
-        self._push_soon()
+        self._outflow.push_soon()
 
     def foresee(self, flow: Any) -> None:
         """Show the graph of the flow that Run will run, before there is a run."""
         self._graph.load(flow)
         self._flow = flow
         self._check()
-        self._push_soon()
+        self._outflow.push_soon()
 
     def _check(self) -> None:
         """Note what is likely to go wrong with the next run, as far as it is known."""
@@ -179,7 +160,7 @@ class Panel(anywidget.AnyWidget):
     def say(self, text: str) -> None:
         """Show one line of notice; an empty one takes it away."""
         self._notice, self._refused = cut(" ".join(text.split()), 500), None
-        self._schedule()
+        self._pulse.ask()
 
     # The state, as it is at this moment
 
@@ -191,7 +172,7 @@ class Panel(anywidget.AnyWidget):
         """
         state = cast("dict[str, Any]", super().get_state(key))
         if "snapshot" in state:
-            state["snapshot"] = pack_columns(self._records, self._seq)
+            state["snapshot"] = pack_columns(self._records, self._outflow.seq)
         if "header" in state:
             state["header"] = self._header()
         if "texts" in state:
@@ -235,10 +216,7 @@ class Panel(anywidget.AnyWidget):
 
     def _on_msg(self, _: object, content: Any, __: object) -> None:
         # In any thread: nothing may happen here but this.
-        if self._loop is None:
-            self._act(content)
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._act, content, context=self._context.copy())
+        self._pulse.post(self._act, content)
 
     def _act(self, command: Command) -> None:
         if not isinstance(command, dict):
@@ -263,7 +241,7 @@ class Panel(anywidget.AnyWidget):
             else:
                 if kind == self._refused:
                     self._notice, self._refused = "", None
-        self._schedule()
+        self._pulse.ask()
 
     def _do_run(self, command: Command) -> None:
         if self.run is not None and not self.run.ended:
@@ -292,7 +270,7 @@ class Panel(anywidget.AnyWidget):
 
     def _do_tune(self, command: Command) -> None:
         name, field = str(command.get("name")), command.get("field")
-        self._limits_due = True
+        self._outflow.limits_due = True
         if field not in _TUNABLE:
             return
         limit = shown_limits().get(name)
@@ -310,9 +288,7 @@ class Panel(anywidget.AnyWidget):
             self.run.retry_failed()
 
     def _do_state(self, _: Command) -> None:
-        self._push_due = True
-
-    # What goes out
+        self._outflow.push_soon()
 
     def _on_status(self, run: BatchRun) -> None:
         if run is not self.run:
@@ -320,110 +296,11 @@ class Panel(anywidget.AnyWidget):
         if run.ended:
             # At once: whoever awaits the run may be the last cell of a notebook.
             self._limits = run.limits
-            self._push()
-        elif self not in _live:
-            self._begin()  # taken up again
+            self._outflow.push()
+        elif not self._pulse.live:
+            self._outflow.begin()  # taken up again
         else:
-            self._schedule()
-
-    def _begin(self) -> None:
-        """Send all there is, and keep sending while the run has not ended."""
-        if self._loop is not None:
-            now = self._loop.time()
-            self._pushes = [now + after for after in _PUSHES]
-        _live.add(self)
-        self._push_soon()
-
-    def _push_soon(self) -> None:
-        self._push_due = True
-        self._schedule()
-
-    def _schedule(self) -> None:
-        """Flush as soon as the rate allows, on the loop."""
-        loop = self._loop
-        if loop is None or not self._loop_is_open():
-            self._flush()
-            return
-        if running_loop() is not loop:
-            loop.call_soon_threadsafe(self._schedule, context=self._context.copy())
-        elif self._timer is None:
-            wait = max(0.0, self._flushed_at + self._interval() - loop.time())
-            self._timer = loop.call_later(wait, self._flush, context=self._context.copy())
-
-    def _loop_is_open(self) -> bool:
-        return self._loop is not None and not self._loop.is_closed()
-
-    def _time(self) -> float:
-        return time.monotonic() if self._loop is None else self._loop.time()
-
-    @staticmethod
-    def _interval() -> float:
-        return max(INTERVAL, _SHARE * len(_live))
-
-    def _soon(self, step: Callable[[], None]) -> None:
-        if self._loop is None or not self._loop_is_open():
-            step()
-        else:
-            self._loop.call_later(_BREATH, step)
-
-    def _flush(self) -> None:
-        self._timer = None
-        now = self._flushed_at = self._time()
-        if self._pushes and now >= self._pushes[0]:
-            self._pushes = [at for at in self._pushes if at > now]
-            self._push_due = True
-        n = len(self._records)
-        if self._asked.varying.look():
-            self._push_due = True
-        if self._push_due or len(self._changed) > max(_MOST_ROWS, n // 4):
-            self._push()
-        else:
-            self._send_delta()
-        if self._loop_is_open() and self.run is not None and not self.run.ended:
-            if not self._pushes:
-                self._pushes = [now + max(_PUSH_EVERY, n / _PUSH_ROWS)]
-            self._schedule()
-            return
-        self._pushes = []
-        _live.discard(self)
-        waiting = self._asked.varying.behind or self._graph.waiting
-        if (self._changed or waiting) and self._loop_is_open():
-            self._schedule()
-
-    def _push(self) -> None:
-        """Send everything: the traits reach a page even before its view is there."""
-        self._push_due = False
-        self._seq += 1
-        self._asked.note(self._changed)
-        self._graph.note(self._changed)
-        self._changed.clear()
-        self._limits_due = False
-        self._news.all_sent(self._header(), self._time())
-        self._graph.all_sent()
-        self.send_state(_STATE)
-        if self._asked.waiting:
-            self._schedule()
-
-    def _send_delta(self) -> None:
-        changed = self._changed
-        rows = [changed.pop() for _ in range(min(len(changed), _MOST_ROWS))]
-        header = self._header()
-        news = self._news.take(header, self._time(), soon=not self._limits_due)
-        self._limits_due = False
-        delta: Delta = {"type": "delta", "seq": self._seq + 1}
-        if news or rows:
-            delta["header"] = {**news, "elapsed": header["elapsed"]}
-        packed = [("changed", pack_rows(self._records, rows))] if rows else []
-        packed += self._asked.answer(delta, rows)
-        self._graph.note(rows)
-        if counts := self._graph.news(self._time()):
-            delta["graph"] = counts
-        if len(delta) == _EMPTY and not packed:
-            return
-        self._seq += 1
-        if packed:
-            delta["packed"] = [name for name, _ in packed]
-        self.send(delta, [buffer for _, buffer in packed] or None)
+            self._pulse.ask()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
