@@ -9,8 +9,8 @@ from .adaptive import Adaptive
 from .engines import Engine
 from .engines.local import LocalEngine
 from .engines.named import engine_of
-from .errors import JournalError, LimitError, found
-from .journal.given import JournalOptions
+from .errors import LimitError, found
+from .journal.options import JournalOptions
 from .limits import Limits, check_seconds
 from .recovery import ErrorBudget, Retries
 from .sharing import Sharing
@@ -108,7 +108,7 @@ class Options:
             retries=retries if isinstance(retries, Retries) else Retries(retries),
             threads=threads,
             keep=keep,
-            journal=_journal(journal, resume, sync, secrets=journal_secrets),
+            journal=JournalOptions.of(journal, resume, sync, secrets=journal_secrets),
             sharing=Sharing.of(
                 isolate=isolate or runs_on.isolates,
                 merge=merge,
@@ -135,13 +135,3 @@ class Options:
                 maximum=max(adaptive.maximum, start),
             )
         return replace(self, limits=limits, adaptive=adaptive)
-
-
-def _journal(path: Any, resume: Any, sync: str, *, secrets: bool) -> JournalOptions | None:
-    if path is None:
-        if resume:
-            raise JournalError("There is no journal to resume from. Write journal='runs.journal'.")
-        return None
-    if sync not in ("normal", "full"):
-        raise JournalError(f"sync is {found(sync)}. Write sync='normal' or sync='full'.")
-    return JournalOptions(path, resume=resume, full=sync == "full", secrets=secrets)

@@ -1,8 +1,8 @@
 """What survives a kernel: each instance of a run, in a file.
 
-`recording` writes a run down, through `outbox`, `writer` and `file`: `rows` its batch, `given` its
-options, and `past` finds what can be taken over. `fingerprint` knows flows and params again, by `sources`
-without the secrets (`secrecy`). `encoding` says which form values have.
+`recording` writes a run down if its `options` say so, through `outbox`, `writer` and `file`: `rows` its
+batch, `given` what else it was given, and `past` finds what can be taken over. `fingerprint` knows flows
+and params again, by `sources` without the secrets (`secrecy`). `encoding` says which form values have.
 
 `reading` opens a journal to look at its runs (`written`: their instances), `comparing` says what
 changed between two, `listing` lists them, `tables` makes a table of one, and `script` a Python script

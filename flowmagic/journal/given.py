@@ -4,45 +4,19 @@ from __future__ import annotations
 
 import types
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..engines import Engine
 from ..engines.named import NAMES
-from ..errors import JournalError, found
 from .encoding import encoded
 from .sources import expression_of, source_of
 
 if TYPE_CHECKING:
-    from ..options import Options  # which holds a JournalOptions itself
+    from ..options import Options  # which needs this package
 
 _MOST_KEYS = 100
 _LONGEST = 2_000  # characters of a value of the shared store
-
-
-@dataclass(frozen=True)
-class JournalOptions:
-    """What a run keeps, and where.
-
-    Attributes:
-        path: of the file; made if there is none.
-        resume: whether rows that succeeded in an earlier run of the same flow are not run again;
-            "anyway": also if the flow has changed since.
-        full: whether each write waits until the disk has it, so that it outlives a loss of power.
-        secrets: whether secrets are written as they are.
-    """
-
-    path: Any
-    resume: Any = False
-    full: bool = False
-    secrets: bool = False
-
-    def __post_init__(self) -> None:
-        if self.resume not in (True, False, "anyway"):
-            raise JournalError(
-                f"resume is {found(self.resume)}. Write resume=True, or resume='anyway' if the flow "
-                "has changed."
-            )
 
 
 class Written(NamedTuple):

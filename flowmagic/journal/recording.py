@@ -31,7 +31,7 @@ from .rows import Row, Rows
 from .writer import Statement, Writer
 
 if TYPE_CHECKING:
-    from ..options import Options  # which holds a JournalOptions itself
+    from ..options import Options  # which needs this package
 
 _OUTPUT = 64_000  # characters
 

@@ -1,0 +1,34 @@
+"""Whether and how a run is to be written down."""
+
+import pytest
+
+from flowmagic.errors import JournalError
+from flowmagic.journal.options import JournalOptions
+
+
+def test_without_a_path_no_journal_is_wanted():
+    """Whatever else is said, but that it should be resumed."""
+    assert JournalOptions.of(None, resume=False, sync="full", secrets=True) is None
+    with pytest.raises(JournalError, match="no journal to resume from"):
+        JournalOptions.of(None, resume=True, sync="normal", secrets=False)
+
+
+def test_words_become_values():
+    """As `batchflow` takes them."""
+    asked = JournalOptions.of("runs", resume="anyway", sync="full", secrets=True)
+    assert asked == JournalOptions("runs", resume="anyway", full=True, secrets=True)
+    plain = JournalOptions.of("runs", resume=False, sync="normal", secrets=False)
+    assert plain == JournalOptions("runs")
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"resume": "yes"}, r"resume is a str \('yes'\). Write resume=True, or resume='anyway'"),
+        ({"sync": "often"}, r"sync is a str \('often'\). Write sync='normal' or sync='full'"),
+    ],
+)
+def test_what_makes_no_sense_is_told_with_what_would(wrong, said):
+    """One line."""
+    with pytest.raises(JournalError, match=said):
+        JournalOptions.of("runs", **{"resume": False, "sync": "normal", "secrets": False, **wrong})
