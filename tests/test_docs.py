@@ -135,6 +135,17 @@ def test_every_error_and_every_message_has_its_place_in_the_troubleshooting():
     assert not missing, "docs/troubleshooting.md does not have:\n" + "\n".join(missing)
 
 
+def test_every_module_has_its_place_in_the_page_about_the_code():
+    """And nothing stands there that is no module."""
+    page = (DOCS / "inside.md").read_text(encoding="utf-8")
+    told = set(re.findall(r"`(\w+)`", page))
+    modules = {path.stem for kind in ("py", "js") for path in PACKAGE.rglob(f"*.{kind}")} - {
+        "__init__"
+    }
+    assert modules - told == set()
+    assert told - modules == set()
+
+
 @pytest.mark.skipif(
     sys.version_info < (3, 11),
     reason="the pages are built with Python 3.11: the last mkdocstrings for 3.10 does not go with "
