@@ -64,6 +64,7 @@ _BREATH = 0.001  # seconds that other things have between two slices of what tak
 _EMPTY = 2  # entries of a delta that tells nothing
 _CHECKED = 1_000  # rows whose params are looked at before Run
 _TUNABLE = ("concurrency", "per_minute", "tokens_per_minute")
+_SENT = (str, int, float, bool, list, dict)  # what a page can send; None is anything else
 
 _live: weakref.WeakSet[Panel] = weakref.WeakSet()
 
@@ -248,6 +249,10 @@ class Panel(anywidget.AnyWidget):
     def _act(self, command: Command) -> None:
         if not isinstance(command, dict):
             return
+        # JupyterLite makes no None of null, but an object of a kind of its own.
+        command = cast(
+            "Command", {k: v if isinstance(v, _SENT) else None for k, v in command.items()}
+        )
         client, n = command.get("client"), command.get("n")
         if isinstance(client, str) and isinstance(n, int):
             self._heard.pop(client, None)
