@@ -24,6 +24,7 @@ from .instances import Instance, Instances
 from .journal.recording import Recording
 from .lagwatch import Hold
 from .limits import Limits
+from .nesting import run_nested
 from .options import Options
 from .params import Batch
 from .records import FAILED, Records, RunCounts
@@ -288,6 +289,9 @@ class BatchRun:
 
         Args:
             timeout: seconds after which TimeoutError is raised; the run goes on.
+
+        Raises:
+            RuntimeError: the run's loop is closed, or this browser cannot block (pyodide).
         """
         __tracebackhide__ = True
         if self._over.is_set():
@@ -299,16 +303,18 @@ class BatchRun:
             return self._self_or_error()
         if here is None and self._loop.is_closed():
             raise RuntimeError("The event loop of this run was closed before the run had ended.")
-        if here is not None:
-            import nest_asyncio2
-
-            nest_asyncio2.apply(here)
-        loop = self._loop if here is None else here
+        end = self._settled_within(timeout)
         try:
-            loop.run_until_complete(asyncio.wait_for(self.settled(), timeout))
+            if here is None:
+                self._loop.run_until_complete(end)
+            else:
+                run_nested(here, end)
         except asyncio.TimeoutError:
             raise TimeoutError(f"The run has not ended within {timeout} seconds.") from None
         return self._self_or_error()
+
+    async def _settled_within(self, timeout: float | None) -> None:
+        await asyncio.wait_for(self.settled(), timeout)
 
     # What one does with it
 
