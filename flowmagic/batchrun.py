@@ -260,6 +260,9 @@ class BatchRun:
 
         Args:
             timeout: seconds after which TimeoutError is raised; the run goes on.
+
+        Raises:
+            RuntimeError: the run's loop is closed, or this browser cannot block (pyodide).
         """
         __tracebackhide__ = True
         self._waiters.block(timeout)

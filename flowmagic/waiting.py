@@ -6,6 +6,8 @@ import asyncio
 import contextlib
 import threading
 
+from .nesting import run_nested
+
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
     """Return the event loop that runs in this thread; None where none does."""
@@ -56,11 +58,12 @@ class Waiters:
                     self._futures.remove(future)
 
     def block(self, timeout: float | None) -> None:
-        """Block until the end; where a loop runs in this thread, with nest-asyncio2, which patches it.
+        """Block until the end, also where a loop runs in this thread.
 
         Raises:
             TimeoutError: it has not come within so many seconds.
-            RuntimeError: it cannot come any more, since the run's loop is closed.
+            RuntimeError: it cannot come any more, since the run's loop is closed; or this browser
+                cannot block (pyodide).
         """
         __tracebackhide__ = True
         if self._over.is_set():
@@ -72,15 +75,17 @@ class Waiters:
             return
         if here is None and self._loop.is_closed():
             raise RuntimeError("The event loop of this run was closed before the run had ended.")
-        if here is not None:
-            import nest_asyncio2
-
-            nest_asyncio2.apply(here)
-        loop = self._loop if here is None else here
+        end = self._settled_within(timeout)
         try:
-            loop.run_until_complete(asyncio.wait_for(self.settled(), timeout))
+            if here is None:
+                self._loop.run_until_complete(end)
+            else:
+                run_nested(here, end)
         except asyncio.TimeoutError:
             raise TimeoutError(f"The run has not ended within {timeout} seconds.") from None
+
+    async def _settled_within(self, timeout: float | None) -> None:
+        await asyncio.wait_for(self.settled(), timeout)
 
 
 def _wake(future: asyncio.Future[None]) -> None:

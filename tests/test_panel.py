@@ -162,6 +162,28 @@ def test_run_starts_what_it_was_given():
     run_virtual(course())
 
 
+def test_null_is_none_in_jupyterlite_too():
+    """Its kernel hands on the null of a command as an object of its own, which is not None."""
+
+    class JsNull:
+        pass
+
+    async def course():
+        rows = [{"i": i} for i in range(7)]
+        panel, calls = made(rows, limits=Limits(3))
+        panel.ask("run", text=JsNull())
+        await asyncio.sleep(0.1)
+        assert panel.now["notice"] == ""
+        await ended(panel)
+        assert calls == [(rows, Limits(3))]
+        set_limit("service", per_minute=60)
+        panel.ask("tune", name="service", field="per_minute", value=JsNull())
+        await asyncio.sleep(0.1)
+        assert named_limits()["service"].per_minute is None
+
+    virtual(course)
+
+
 def test_every_message_has_the_next_number_and_the_page_ends_right():
     """Deltas and snapshots alone give the page the true state of every row."""
 

@@ -28,7 +28,7 @@ from .given import options_kept, options_written, shared_kept
 from .outbox import Outbox
 from .past import Past
 from .rows import Row, Rows
-from .writer import Statement, Writer
+from .writer import Statement, Writer, start_thread
 
 if TYPE_CHECKING:
     from ..options import Options  # which needs this package
@@ -67,6 +67,8 @@ class Recording:
         masks = not self.options.secrets
         secrets = secrets_of(shared) | secrets_of_flow(flow)
         parts = functools.partial(parts_of, flow)
+        # First of all: in a browser there is neither a thread nor what SQLite needs for such a file.
+        start_thread(int)
         # Opened and looked through here and now: what is wrong with it keeps the run from starting.
         with contextlib.closing(open_file(self.options.path, write=True)) as connection:
             self._key = key_of(connection)

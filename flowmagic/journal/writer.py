@@ -52,6 +52,23 @@ class Statement(NamedTuple):
 Given = tuple[Statement, "tuple[Any, ...]"]
 
 
+def start_thread(act: Callable[[], object]) -> threading.Thread:
+    """Start a thread for a journal.
+
+    Raises:
+        JournalError: none can be started, as in a browser (pyodide).
+    """
+    thread = threading.Thread(target=act, name="flowmagic-journal", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise JournalError(
+            f"A journal is written by a thread, and none can be started here ({error}). Leave "
+            "journal out."
+        ) from None
+    return thread
+
+
 class Writer:
     """Writes statements, in the order in which they come.
 
@@ -76,15 +93,11 @@ class Writer:
         self._queue: queue.SimpleQueue[list[Given] | None] = queue.SimpleQueue()
         self._held: list[Given] = []
         self._ending = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="flowmagic-journal", daemon=True)
         try:
-            self._thread.start()
-        except RuntimeError as error:  # in a browser (pyodide) there are none
+            self._thread = start_thread(self._run)
+        except JournalError:
             self.connection.close()
-            raise JournalError(
-                f"A journal is written by a thread, and none can be started here ({error}). Leave "
-                "journal out."
-            ) from None
+            raise
 
     def put(self, given: list[Given]) -> None:
         """Have statements written, each for the values of a row."""

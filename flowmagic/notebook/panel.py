@@ -44,6 +44,7 @@ _FIRST_TEXTS = 200  # rows whose params travel unasked
 _STATE = ("snapshot", "header", "texts", "editor", "graph")
 _CHECKED = 1_000  # rows whose params are looked at before Run
 _TUNABLE = ("concurrency", "per_minute", "tokens_per_minute")
+_SENT = (str, int, float, bool, list, dict)  # what a page can send; None is anything else
 
 Start = Callable[["Batch | None", Limits], BatchRun]
 """Starts a run of a flow that is known already."""
@@ -221,6 +222,10 @@ class Panel(anywidget.AnyWidget):
     def _act(self, command: Command) -> None:
         if not isinstance(command, dict):
             return
+        # JupyterLite makes no None of null, but an object of a kind of its own.
+        command = cast(
+            "Command", {k: v if isinstance(v, _SENT) else None for k, v in command.items()}
+        )
         client, n = command.get("client"), command.get("n")
         if isinstance(client, str) and isinstance(n, int):
             self._heard.pop(client, None)

@@ -291,11 +291,11 @@ def test_a_command_that_a_held_loop_keeps_waiting_says_why(notebook):
     book.until("run.counts.running == 2")
     book.run(2, wait=False)
     book.button("Cancel").click()
-    expect(book.panel).to_contain_text("a cell holds its event loop")
+    expect(book.panel).to_contain_text("a cell keeps it busy")
     expect(book.panel).to_contain_text("2 running")
     (book.server.root / "let-go").touch()
     expect(book.panel).to_contain_text("8 cancelled")
-    expect(book.panel).not_to_contain_text("holds its event loop")
+    expect(book.panel).not_to_contain_text("keeps it busy")
     (book.server.root / "let-go").unlink()
 
 

@@ -7,7 +7,7 @@ import { plural } from "./words.js";
 const PATIENCE = 1000; // milliseconds without an answer, after which the kernel is called busy
 const QUIET = 5000; // milliseconds between two sentences to a screen reader
 
-const BUSY = "Waiting for the kernel: a cell holds its event loop. Until it lets go no instance goes on either; then this acts.";
+const BUSY = "Waiting for the kernel: a cell keeps it busy. This acts when the cell lets go.";
 
 export class Notices {
   constructor(view) {

@@ -1,0 +1,30 @@
+"""Blocks inside an event loop that runs, which asyncio itself refuses."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from typing import Any
+
+
+def run_nested(loop: asyncio.AbstractEventLoop, course: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine to its end within the loop that runs here.
+
+    Raises:
+        RuntimeError: this browser cannot (pyodide).
+    """
+    if sys.platform != "emscripten":
+        import nest_asyncio2
+
+        nest_asyncio2.apply(loop)
+        loop.run_until_complete(course)
+        return
+    # Pyodide's own loop blocks by itself where the browser can switch stacks.
+    try:
+        loop.run_until_complete(course)
+    except RuntimeError as error:
+        course.close()
+        raise RuntimeError(
+            f"wait() cannot block in this browser ({error}). Write `await run`."
+        ) from None
