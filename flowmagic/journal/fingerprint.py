@@ -154,6 +154,17 @@ def key_of_params(secret: bytes, params: Mapping[Any, Any]) -> str | None:
 def key_of_plain(secret: bytes, plain: Any) -> str:
     """Return the same for params that are made of what JSON has."""
     # Sorted: the order in which somebody wrote them makes no difference to a flow.
-    if list(plain) == ["$dict"]:
-        plain = {"$dict": sorted(plain["$dict"], key=as_sorted_json)}
-    return hmac.digest(secret, as_sorted_json(plain).encode(), "sha256").hex()[:32]
+    text = as_sorted_json(plain)
+    if '"$dict":' in text:
+        text = as_sorted_json(_sorted(plain))
+    return hmac.digest(secret, text.encode(), "sha256").hex()[:32]
+
+
+def _sorted(plain: Any) -> Any:
+    """Return the same with the pairs of each `$dict` in one order."""
+    if isinstance(plain, list):
+        return [_sorted(each) for each in plain]
+    if not isinstance(plain, dict):
+        return plain
+    same = {key: _sorted(each) for key, each in plain.items()}
+    return {"$dict": sorted(same["$dict"], key=as_sorted_json)} if list(same) == ["$dict"] else same

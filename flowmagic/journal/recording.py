@@ -145,6 +145,7 @@ class Recording:
     def _row(self, params: Mapping[Any, Any]) -> Row:
         try:
             plain = plain_of(params)
+            return Row(key_of_plain(self._key, plain), text_of(plain, self._secrets_with(params)))
         except Exception as error:  # noqa: BLE001 - somebody's object
             why = str(error) if isinstance(error, Unwritable) else type(error).__name__
             self._say(
@@ -152,7 +153,6 @@ class Recording:
                 f"runs them again. {why}"
             )
             return _NO_ROW
-        return Row(key_of_plain(self._key, plain), text_of(plain, self._secrets_with(params)))
 
     def _write_rows(self, rows: list[tuple[int, Row]]) -> None:
         # Not waited for: no slot depends on a row that has not started.

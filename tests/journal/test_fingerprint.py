@@ -96,5 +96,7 @@ def test_rows_are_known_by_what_they_hold():
     assert key == key_of_params(b"k", {"b": [2], "a": 1})
     assert key != key_of_params(b"k", {"a": 1, "b": [3]})
     assert key_of_params(b"k", {1: "a", "b": 2}) == key_of_params(b"k", {"b": 2, 1: "a"})
+    nested = key_of_params(b"k", {"a": [{1: "a", "b": {2: 0, 3: 0}}]})
+    assert nested == key_of_params(b"k", {"a": [{"b": {3: 0, 2: 0}, 1: "a"}]})
     assert key != key_of_params(b"l", {"a": 1, "b": [2]})
     assert key_of_params(b"k", {"a": object()}) is None

@@ -403,3 +403,13 @@ def test_a_loop_that_was_closed_around_a_run_leaves_what_ended_in_the_file(tmp_p
     assert first == "succeeded"
     assert {"cancelled", "pending"}.issuperset(others)
     assert [each.params["i"] for each in written] == [0, 1, 2]
+
+
+def test_a_huge_number_in_a_row_is_written_and_known_again(tmp_path):
+    """Larger than Python writes as digits: it must neither break the run nor be run twice."""
+    rows = [{"i": 1, "modulus": 10**5_000 + n} for n in range(2)]
+    assert ask(*rows, path=tmp_path / "j").ok
+    assert open_journal(tmp_path / "j")[1].params == rows
+    ran.clear()
+    assert ask(*reversed(rows), path=tmp_path / "j", resume=True).ok
+    assert not ran
