@@ -40,7 +40,8 @@ from ..errors import JournalError
 from ..showing import MASK, is_secret, masked
 
 _DEEPEST = 50
-_LARGE = 1 << 2_000  # Python may refuse to write or read an int of more than 640 digits
+LARGE = 1 << 2_000
+"""Python may refuse to write or read an int of more than 640 digits."""
 
 
 class Unwritable(JournalError):  # noqa: N818 - what it says of a value
@@ -163,7 +164,7 @@ def decoded(text: str) -> Any:
 def _plain(value: Any, path: str, depth: int) -> Any:
     """Return a value made of what JSON has."""
     kind = type(value)
-    if value is None or kind is str or kind is bool or (kind is int and -_LARGE < value < _LARGE):
+    if value is None or kind is str or kind is bool or (kind is int and -LARGE < value < LARGE):
         return value
     if kind is float:
         return value if math.isfinite(value) else {"$float": str(value)}

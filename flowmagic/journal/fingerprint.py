@@ -156,15 +156,15 @@ def key_of_plain(secret: bytes, plain: Any) -> str:
     # Sorted: the order in which somebody wrote them makes no difference to a flow.
     text = as_sorted_json(plain)
     if '"$dict":' in text:
-        text = as_sorted_json(_sorted(plain))
+        text = as_sorted_json(ordered(plain))
     return hmac.digest(secret, text.encode(), "sha256").hex()[:32]
 
 
-def _sorted(plain: Any) -> Any:
-    """Return the same with the pairs of each `$dict` in one order."""
+def ordered(plain: Any) -> Any:
+    """Return what `plain_of` gave with the pairs of each `$dict` in one order."""
     if isinstance(plain, list):
-        return [_sorted(each) for each in plain]
+        return [ordered(each) for each in plain]
     if not isinstance(plain, dict):
         return plain
-    same = {key: _sorted(each) for key, each in plain.items()}
+    same = {key: ordered(each) for key, each in plain.items()}
     return {"$dict": sorted(same["$dict"], key=as_sorted_json)} if list(same) == ["$dict"] else same
