@@ -56,7 +56,7 @@ def nodes_of(flow: Any) -> Iterator[Any]:
             seen.add(id(node))
             yield node
             if isinstance(node, Flow):
-                waiting.append(getattr(node, "start_node", None))
+                waiting.append(vars(node).get("start_node"))
             waiting += successors_of(node).values()
 
 

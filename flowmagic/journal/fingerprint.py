@@ -62,7 +62,7 @@ def parts_of(flow: Any, *, masks: bool = True, more: AbstractSet[str] = frozense
             json.dumps(
                 [
                     {str(action): numbers.get(id(to)) for action, to in node.successors.items()},
-                    numbers.get(id(getattr(node, "start_node", None))),
+                    numbers.get(id(vars(node).get("start_node"))),
                     {
                         name: _text(name, value, secrets)
                         for name, value in _attributes(node).items()

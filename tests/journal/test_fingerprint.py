@@ -100,3 +100,13 @@ def test_rows_are_known_by_what_they_hold():
     assert nested == key_of_params(b"k", {"a": [{"b": {3: 0, 2: 0}, 1: "a"}]})
     assert key != key_of_params(b"l", {"a": 1, "b": [2]})
     assert key_of_params(b"k", {"a": object()}) is None
+
+
+def test_what_a_node_does_when_asked_for_an_attribute_is_not_called():
+    """It may raise, or give anything."""
+
+    class Trap(AsyncNode):
+        def __getattr__(self, name):
+            raise ConnectionError(name)
+
+    assert next(part.name for part in parts_of(Trap())).endswith("Trap")
