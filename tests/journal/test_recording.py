@@ -413,3 +413,26 @@ def test_a_huge_number_in_a_row_is_written_and_known_again(tmp_path):
     ran.clear()
     assert ask(*reversed(rows), path=tmp_path / "j", resume=True).ok
     assert not ran
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE runs SET sources = '{', fingerprint = ''",
+        "UPDATE runs SET sources = CAST(x'9e' AS TEXT)",
+        "UPDATE instances SET key = CAST(x'9e9e' AS TEXT)",
+        "DROP TABLE instances",
+        "DROP TABLE runs",
+    ],
+)
+def test_a_damaged_journal_is_told_and_nothing_runs(tmp_path, damage):
+    """In words of ours, and not of SQLite alone."""
+    ask({"i": 1}, path=tmp_path / "j").journal.join(20)
+    connection = sqlite3.connect(tmp_path / "j")
+    with connection:
+        connection.execute(damage)
+    connection.close()
+    ran.clear()
+    with pytest.raises(JournalError, match="damaged"):
+        ask({"i": 1}, path=tmp_path / "j", resume=True)
+    assert not ran
