@@ -65,7 +65,7 @@ class Recording:
         """What the user is to know: values that could not be written, and what follows."""
         self._records = records
         masks = not self.options.secrets
-        secrets = secrets_of(shared) | secrets_of_flow(flow)
+        secrets = set(records.secrets) | secrets_of_flow(flow)
         parts = functools.partial(parts_of, flow)
         # Opened and looked through here and now: what is wrong with it keeps the run from starting.
         with contextlib.closing(open_file(self.options.path, write=True)) as connection:
@@ -91,12 +91,16 @@ class Recording:
             [*kinds_of(flow), *used], secrets=secrets, masks=masks
         )
         kept = frozenset(secrets) if masks else None  # all are known only now
+        # The rows may have been given theirs by a constant of another name.
+        known = None if kept is None else kept | _secrets_of_rows(flow, batch)
         sources = {
-            "parts": parts(masks=masks, more=secrets),
+            "parts": parts(masks=masks, more=known or frozenset()),
             "imports": imports,
-            "definitions": definitions if kept is None else [masked(e, kept) for e in definitions],
+            "definitions": definitions
+            if known is None
+            else [masked(e, known) for e in definitions],
             "written": written,
-            "shared": shared_kept(shared, kept),
+            "shared": shared_kept(shared, known),
             "drawn by": _drawn_by(batch),
             "secrets": self.options.secrets,
         }
@@ -303,6 +307,15 @@ _NEW_RUN = Statement(
     "(?, ?, ?, ?, ?, ?, ?, 'running')",
 )
 _NO_ROW = _IN_THE_FILE = Row(None, None)
+
+
+def _secrets_of_rows(flow: Any, batch: Batch | None) -> frozenset[str]:
+    """Return the secrets among the params, as far as they are known in advance.
+
+    Of the first thousand rows: in a batch, a secret is nearly always the same one.
+    """
+    rows = [] if batch is None or batch.rows is None else batch.rows[:1_000]
+    return frozenset().union(*map(secrets_of, (flow.params, *rows)))
 
 
 def _drawn_by(batch: Batch | None) -> str:

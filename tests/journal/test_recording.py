@@ -436,3 +436,17 @@ def test_a_damaged_journal_is_told_and_nothing_runs(tmp_path, damage):
     with pytest.raises(JournalError, match="damaged"):
         ask({"i": 1}, path=tmp_path / "j", resume=True)
     assert not ran
+
+
+def test_the_secret_of_a_row_is_masked_in_what_a_cell_defined(cells, tmp_path):
+    """Rows may take theirs from a constant that is not named like one."""
+    names = cells.run(
+        "from pocketflow import AsyncNode\n"
+        "OURS = 'sk-of-the-rows'\n"
+        "class Ask(AsyncNode):\n"
+        "    async def exec_async(self, prepared): return OURS\n"
+    )
+    path = tmp_path / "j"
+    flowmagic.run_batch(names.Ask(), [{"api_key": names.OURS}], journal=path).journal.join(20)
+    assert b"sk-of" not in path.read_bytes()
+    assert f"OURS = {MASK!r}" in open_journal(path)[1].to_script()
