@@ -237,7 +237,7 @@ def secrets_of(value: object, depth: int = 4) -> set[str]:
     return set(_secrets(value, depth))
 
 
-_MOST_KEYS = 10_000
+_MOST_KEYS = 2_000
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 """Of what holds no secret under a key; most values are of it."""
 
