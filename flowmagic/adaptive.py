@@ -7,6 +7,7 @@ what was asked: a value. `Aimd` is the state that follows what happens.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
@@ -16,6 +17,7 @@ from .limits import check_concurrency, is_positive_integer
 
 _EXAMPLE = 'Write for example adaptive="2-10-50": from 2 to 50, beginning with 10.'
 _PARTS = 3
+_DIGITS = re.compile("[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ class Adaptive:
         parts: list[Any] = []
         if isinstance(value, str):
             parts = [part.strip() for part in value.split("-")]
-            parts = [int(part) for part in parts if part.isascii() and part.isdigit()]
+            parts = [int(part) for part in parts if _DIGITS.fullmatch(part)]
             if len(parts) != value.count("-") + 1:
                 parts = []
         elif isinstance(value, (tuple, list)):

@@ -208,7 +208,8 @@ class BatchRun:
 
     def _said(self, index: int, error: BaseException) -> str:
         # A saved notebook keeps what a cell raised: no secret may stand in it.
-        return error_text(error, secrets_of(self.records.merged(index)))
+        records = self.records
+        return error_text(error, secrets_of(records.merged(index)) | records.secrets)
 
     def to_frame(self) -> Any:
         """Return a pandas DataFrame: the params as columns, then status, seconds, attempts, result.

@@ -63,7 +63,9 @@ class Course:
         self.began = clock()
         self.ended_after: float | None = None
         """Seconds from the beginning to the end; None before it."""
-        self.records = Records(flow.params, self.began, options.kept)
+        self.records = Records(
+            flow.params, self.began, options.kept, graph.secrets_around(flow, shared)
+        )
         if options.capture:
             self.records.outputs = Outputs(self.records.status)
         self.journal = (

@@ -149,7 +149,10 @@ def found(value: object) -> str:
     name = type(value).__name__
     article = "an" if name[:1].lower() in "aeiou" else "a"
     if isinstance(value, (str, int, float)):
-        text = repr(value)
+        try:
+            text = repr(value)
+        except ValueError:  # an int of more digits than Python writes
+            return f"{article} {name}"
         return f"{article} {name} ({text if len(text) <= _WIDTH else text[: _WIDTH - 1] + '…'})"
     return f"{article} {name}"
 

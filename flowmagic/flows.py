@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from pocketflow import AsyncParallelBatchFlow
+from pocketflow import AsyncFlow, AsyncParallelBatchFlow
 
 from .adaptive import Adaptive
 from .batchrun import BatchRun, join
@@ -139,6 +139,9 @@ class ThrottledAsyncParallelBatchFlow(AsyncParallelBatchFlow):  # type: ignore[m
         batch = Batch([], rows=[]) if given is None else as_batch(given)
 
         async def post(results: list[Any]) -> Any:
+            if _is_stock(self, "post_async"):
+                # It would give the results as the action, by which a flow around this one goes on.
+                return None
             return await self.post_async(shared, batch.given, results)
 
         run = BatchRun(self, batch, shared=shared, options=options, post=post)
@@ -278,6 +281,11 @@ class AdaptiveThrottledBatchFlow(ThrottledAsyncParallelBatchFlow):
             if run.adaptive is not None:
                 run.adaptive.reset()
                 run.limit = run.adaptive.limit
+
+
+def _is_stock(flow: Any, name: str) -> bool:
+    """Whether a hook is PocketFlow's own: overridden neither by a subclass nor on this object."""
+    return name not in flow.__dict__ and getattr(type(flow), name) is getattr(AsyncFlow, name)
 
 
 class _Throttle:

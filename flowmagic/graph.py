@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 from pocketflow import AsyncNode, BaseNode, BatchFlow, Flow
 
 from .errors import BatchError, FlowError, found
 from .params import Batch, as_batch
+from .showing import secrets_of
+from .untrusted import quietly
+
+_MOST_NODES = 1_000
 
 
 def check_flow(flow: Any) -> None:
@@ -56,8 +61,16 @@ def nodes_of(flow: Any) -> Iterator[Any]:
             seen.add(id(node))
             yield node
             if isinstance(node, Flow):
-                waiting.append(getattr(node, "start_node", None))
+                waiting.append(vars(node).get("start_node"))
             waiting += successors_of(node).values()
+
+
+def secrets_around(flow: Any, shared: Any) -> frozenset[str]:
+    """Return the secrets that nodes find beside their params: in the shared store, and in themselves."""
+    found: set[str] = quietly(secrets_of, shared) or set()
+    for node in islice(nodes_of(flow), _MOST_NODES):
+        found |= quietly(secrets_of, vars(node)) or set()
+    return frozenset(found)
 
 
 def has_own_prep(flow: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeGuard
 
 from .errors import LimitError, found
@@ -38,7 +38,8 @@ class Limits:
 
     def __post_init__(self) -> None:
         check_concurrency(self.concurrency)
-        check_per_minute(self.per_minute)
+        # A Fraction, or a number of numpy's: what writes the limits down knows plain ones only.
+        object.__setattr__(self, "per_minute", check_per_minute(self.per_minute))
         check_burst(self.burst)
 
 
@@ -51,15 +52,16 @@ def check_concurrency(value: Any, name: str = "limit") -> int:
 
 
 def check_per_minute(value: Any, name: str = "per_minute") -> float | None:
-    """Return `value` if it is None or a positive, finite number; else raise LimitError."""
+    """Return `value` as a plain number if it is None or a positive, finite one; else raise LimitError."""
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < math.inf:
+    number = plain_number(value)
+    if number is None or number <= 0:
         raise LimitError(
             f"{name} is {found(value)}, not a positive number. "
             f"Write for example {name}=60, or {name}=None for no such limit."
         )
-    return value  # type: ignore[return-value]
+    return number
 
 
 def check_burst(value: Any, name: str = "burst") -> int:
@@ -74,13 +76,26 @@ def check_burst(value: Any, name: str = "burst") -> int:
 
 def check_seconds(value: Any, name: str, example: int = 30) -> float:
     """Return `value` if it is a positive, finite number of seconds; else raise LimitError."""
-    right = isinstance(value, Real) and not isinstance(value, bool)
-    if not right or not 0 < float(value) < math.inf:
+    number = plain_number(value)
+    if number is None or number <= 0:
         raise LimitError(
             f"{name} is {found(value)}, not a positive number of seconds. "
             f"Write for example {name}={example}."
         )
-    return float(value)
+    return float(number)
+
+
+def plain_number(value: Any) -> float | None:
+    """Return a finite real number as an int or a float; None for anything else, and for a bool."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:  # an int that is larger than any float
+        return None
+    if not math.isfinite(number):
+        return None
+    return int(value) if isinstance(value, Integral) else number
 
 
 def is_positive_integer(value: Any) -> TypeGuard[int]:

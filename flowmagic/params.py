@@ -177,10 +177,24 @@ def _refuse_what_only_looks_iterable(value: object) -> None:
 
 def _check_row(row: object, index: int) -> Params:
     if isinstance(row, Mapping):
+        _try_row(row, index)
         return row
     raise BatchError(
         f"Item {index} of the batch is {found(row)}, not a dict of params. {_EXAMPLE}."
     )
+
+
+def _try_row(row: Params, index: int) -> None:
+    """Refuse a mapping of somebody's that raises when it is merged: so it would amid the run."""
+    if type(row) is dict:
+        return
+    try:
+        _ = {**row}
+    except Exception as error:
+        raise BatchError(
+            f"Item {index} of the batch is {found(row)}, whose items cannot be read "
+            f"({type(error).__name__}: {error}). Write dict(...) of what it stands for."
+        ) from error
 
 
 def _frame_rows(value: object) -> list[Params] | None:

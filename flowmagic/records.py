@@ -113,11 +113,15 @@ class Records(Board):
         began: when the run began, by the clock that gives all times; views count from there.
         keep: of rows that come by `add`, how many that succeeded are kept in full (params and node
             copies). Beyond it, the oldest are dropped to status, times and result.
+        secrets: what is masked wherever something of the run is shown, besides those of its rows.
     """
 
-    def __init__(self, base: Params, began: float, keep: int) -> None:
+    def __init__(
+        self, base: Params, began: float, keep: int, secrets: frozenset[str] = frozenset()
+    ) -> None:
         super().__init__()
         self.base = dict(base)
+        self.secrets = secrets
         self.began = began
         self.total: int | None = None
         """Number of rows; None until it is known."""

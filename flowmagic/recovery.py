@@ -67,6 +67,11 @@ class Retries:
                 )
         for name in ("wait", "longest"):
             check_seconds(getattr(self, name), name)
+        if not _tells_errors(self.on):
+            raise LimitError(
+                f"on is {found(self.on)}, neither exception classes nor a function of the error. "
+                "Write for example on=TimeoutError, or on=(TimeoutError, ConnectionError)."
+            )
 
     def matches(self, error: BaseException) -> bool:
         """Whether an error is one of those to retry."""
@@ -79,6 +84,13 @@ class Retries:
         """Return a random wait, in seconds, before an attempt; the second is the first to wait."""
         most = min(self.longest, self.wait * 2.0 ** min(attempt - 2, 64))
         return random.uniform(0, most)  # noqa: S311 - jitter, no secret
+
+
+def _tells_errors(on: Any) -> bool:
+    """Whether something says of each error whether it is one to retry."""
+    if isinstance(on, tuple):
+        return all(isinstance(each, type) for each in on)
+    return issubclass(on, BaseException) if isinstance(on, type) else callable(on)
 
 
 @dataclass(frozen=True)

@@ -73,7 +73,14 @@ class Sharing:
                 f"allow_shared is {found(allow_shared)}, not a list of keys. "
                 'Write for example allow_shared=["results"].'
             )
-        return cls(bool(isolate), merge, frozenset(allow_shared), bool(track_shared))
+        try:
+            allowed = frozenset(allow_shared)
+        except TypeError as error:
+            raise SharedError(
+                f"allow_shared holds what can be no key of a dict ({error}). "
+                'Write for example allow_shared=["results"].'
+            ) from None
+        return cls(bool(isolate), merge, allowed, bool(track_shared))
 
 
 class Store:

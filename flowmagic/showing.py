@@ -29,21 +29,27 @@ _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS = frozenset(
     [
         "apikey",
+        "apikeys",
         "authorization",
         "bearer",
         "cookie",
+        "cookies",
         "credential",
         "credentials",
         "passphrase",
         "passwd",
         "password",
+        "passwords",
         "pwd",
         "secret",
         "secrets",
         "token",
     ]
 )
-_SECRET_PAIRS = frozenset({("api", "key"), ("access", "key"), ("private", "key"), ("auth", "key")})
+_SECRET_PAIRS = frozenset(
+    (word, key) for word in ("api", "access", "private", "auth") for key in ("key", "keys")
+)
+_SECRET_ENDS = ("password", "passwd", "apikey")  # PGPASSWORD, dbpassword
 _SHORTEST = 4  # masking a shorter value wherever it stands would garble the text around it
 
 
@@ -68,6 +74,7 @@ def _named_secret(key: str) -> tuple[bool, bool]:
     """Whether a name is a secret's; and whether it is one also for a number."""
     words = [word.lower() for word in _WORDS.findall(key)]
     named = _SECRET_WORDS.intersection(words)
+    named |= {end for end in _SECRET_ENDS if any(word.endswith(end) for word in words)}
     pairs = any(pair in _SECRET_PAIRS for pair in itertools.pairwise(words))
     return bool(named) or pairs, bool(named & {"password", "passwd", "pwd", "secret"})
 
@@ -90,8 +97,8 @@ class _Repr(reprlib.Repr):
     def repr1(self, x: Any, level: int) -> str:
         if isinstance(x, Mapping) and not isinstance(x, dict):
             return f"{type(x).__name__}({self.repr_dict(x, level)})"
-        if is_dataclass(x) and not isinstance(x, type):
-            return self._repr_fields(x, level)
+        if (parts := _fields(x)) is not None:
+            return self._repr_fields(x, parts, level)
         if isinstance(x, dict) and _plain_repr(x, dict):
             return self.repr_dict(x, level)
         if isinstance(x, str) and _plain_repr(x, str):
@@ -126,15 +133,32 @@ class _Repr(reprlib.Repr):
             parts.append(f"{self.repr1(key, level - 1)}: {text}")
         return f"{{{', '.join(parts)}}}"
 
-    def _repr_fields(self, x: Any, level: int) -> str:
+    def _repr_fields(self, x: Any, fields_of_x: list[tuple[str, Any]], level: int) -> str:
         if level <= 0:
             return f"{type(x).__name__}(…)"
         parts = []
-        for field in fields(x)[: self.maxdict]:
-            value = getattr(x, field.name, None)
-            shown = MASK if is_secret(field.name, value) else self.repr1(value, level - 1)
-            parts.append(f"{field.name}={shown}")
+        for name, value in fields_of_x[: self.maxdict]:
+            shown = MASK if is_secret(name, value) else self.repr1(value, level - 1)
+            parts.append(f"{name}={shown}")
         return f"{type(x).__name__}({', '.join(parts)})"
+
+
+def _fields(value: object) -> list[tuple[str, Any]] | None:
+    """Return the fields of a dataclass, a NamedTuple, or an object of pydantic or attrs; else None."""
+    if isinstance(value, type):
+        return None
+    if is_dataclass(value):
+        names: Any = [field.name for field in fields(value)]
+    else:
+        kind: Any = type(value)
+        names = getattr(kind, "_fields", None) if isinstance(value, tuple) else None
+        if names is None:
+            names = getattr(kind, "model_fields", None)
+        if names is None and (attributes := getattr(kind, "__attrs_attrs__", None)) is not None:
+            names = [each.name for each in attributes]
+        if not isinstance(names, (Mapping, list, tuple)):
+            return None
+    return [(name, getattr(value, name, None)) for name in names if isinstance(name, str)]
 
 
 _NONE: frozenset[str] = frozenset()
@@ -213,6 +237,7 @@ def secrets_of(value: object, depth: int = 4) -> set[str]:
     return set(_secrets(value, depth))
 
 
+_MOST_KEYS = 2_000
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
 """Of what holds no secret under a key; most values are of it."""
 
@@ -221,23 +246,45 @@ def _secrets(value: object, depth: int) -> Iterator[str]:
     if depth < 0:
         return
     if isinstance(value, Mapping):
-        items: Any = list(value.items())
-    elif is_dataclass(value) and not isinstance(value, type):
-        items = [(field.name, getattr(value, field.name, None)) for field in fields(value)]
+        # Of an index with a million entries, not all: somebody waits for the run to begin.
+        items: Any = list(itertools.islice(value.items(), _MOST_KEYS))
+    elif (named := _fields(value)) is not None:
+        items = named
     elif isinstance(value, (list, tuple)):
         items = [(None, each) for each in value[:100]]
     else:
         return
     for key, each in items:
         if key is not None and is_secret(key, each):
-            text = each.decode("utf-8", "replace") if isinstance(each, bytes) else each
-            text = text if isinstance(text, str) else brief(text)
-            if len(text) >= _SHORTEST:
-                yield text
-                # "Bearer sk-…" may be quoted without its first word.
-                yield from (word for word in text.split() if len(word) > 2 * _SHORTEST)
+            yield from _texts(each, depth)
         elif type(each) not in _PLAIN:
             yield from _secrets(each, depth - 1)
+
+
+def _texts(value: object, depth: int) -> Iterator[str]:
+    """Give the texts that stand for a secret, where others quote it."""
+    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    text = text if isinstance(text, str) else brief(text)
+    if len(text) >= _SHORTEST:
+        yield text
+    if isinstance(value, (str, bytes)):
+        # "Bearer sk-…" may be quoted without its first word.
+        yield from (word for word in text.split() if len(word) > 2 * _SHORTEST)
+    elif depth > 0:
+        # Of several, each may be quoted alone; a short one may as well be a user's name.
+        for each in _held(value):
+            if isinstance(each, (str, bytes)):
+                yield from (word for word in _texts(each, 0) if len(word) > 2 * _SHORTEST)
+            elif type(each) not in _PLAIN:
+                yield from _texts(each, depth - 1)
+
+
+def _held(value: object) -> list[Any]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(itertools.islice(value, 100))
+    return [each for _, each in _fields(value) or ()]
 
 
 def masked(text: str, secrets: AbstractSet[str]) -> str:

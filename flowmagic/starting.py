@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from . import graph
 from .batchrun import BatchRun, join
@@ -17,6 +17,11 @@ from .params import BatchLike, as_batch
 from .recovery import Retries
 from .sharing import Merge
 from .waiting import running_loop
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # of Python 3.11; nobody needs it to run
+
+    from .keywords import BatchKeywords, RunKeywords
 
 
 def batchflow(
@@ -112,7 +117,12 @@ def batchflow(
 
 
 def resume(
-    path: Any, flow: Any, params: BatchLike | None = None, *, anyway: bool = False, **options: Any
+    path: Any,
+    flow: Any,
+    params: BatchLike | None = None,
+    *,
+    anyway: bool = False,
+    **options: Unpack[RunKeywords],
 ) -> BatchRun:
     """Do as `batchflow`, without running again what has succeeded in an earlier run.
 
@@ -161,7 +171,9 @@ def _rows_of_journal(flow: Any, options: Options) -> BatchLike | None:
     return rows_to_resume(path, flow, anyway=anyway)
 
 
-def run_batch(flow: Any, params: BatchLike | None = None, **options: Any) -> BatchRun:
+def run_batch(
+    flow: Any, params: BatchLike | None = None, **options: Unpack[BatchKeywords]
+) -> BatchRun:
     """Do as `batchflow`, in an event loop of its own, and return the run when it has ended.
 
     For scripts, where no event loop runs. Takes the arguments of `batchflow`.

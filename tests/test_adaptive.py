@@ -20,7 +20,21 @@ def test_minimum_start_and_maximum_can_be_written_in_several_ways(value):
 
 
 @pytest.mark.parametrize(
-    "wrong", ["", "10", "2-10", "2-10-50-99", "a-b-c", "2--50", "-2-10-50", "2-1²-5", 5, None, {}]
+    "wrong",
+    [
+        "",
+        "10",
+        "2-10",
+        "2-10-50-99",
+        "a-b-c",
+        "2--50",
+        "-2-10-50",
+        "2-1²-5",
+        f"1-2-{9 * 10**600}",
+        5,
+        None,
+        {},
+    ],
 )
 def test_what_is_none_of_these_is_refused(wrong):
     """Saying what was found, and what to write."""

@@ -6,7 +6,7 @@ import asyncio
 import copy
 
 import pytest
-from pocketflow import AsyncNode
+from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic as fm
 
@@ -83,6 +83,27 @@ async def test_cancelled_the_flow_leaves_no_task():
     with pytest.raises(asyncio.CancelledError):
         await running
     assert flow.start_node.spy.live == 0
+
+
+@virtual
+async def test_within_another_flow_it_goes_on_by_default():
+    """Without a post of its own, as PocketFlow's class does: the results are no action."""
+
+    class Rows(fm.ThrottledAsyncParallelBatchFlow):
+        async def prep_async(self, shared):
+            return fm.grid(i=[0, 1])
+
+    class After(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            shared["after"] = True
+
+    node = Work()
+    node.spy = Spy()
+    rows, shared = Rows(start=node), {}
+    rows >> After()
+    await AsyncFlow(start=rows).run_async(shared)
+    assert shared == {"after": True}
+    assert await Rows(start=node).run_async({}) is None
 
 
 @virtual

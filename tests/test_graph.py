@@ -20,6 +20,7 @@ from flowmagic.graph import (
     nodes_of,
     own_batch,
     own_post,
+    secrets_around,
 )
 from flowmagic.params import as_batch
 
@@ -134,3 +135,19 @@ async def test_post_is_called_for_batch_kinds_only():
         flow = type("Own", (kind,), {"post": post, "post_async": post_async})()
         assert await own_post(flow, shared, batch, results) is None
     assert len(calls) == 3
+
+
+class Broken(dict):
+    def items(self):
+        raise ConnectionError("the store is gone")
+
+
+def test_secrets_beside_the_params_are_found():
+    """In the store, in nodes of nested flows, among a flow's own params; what raises has none."""
+    node = Plain()
+    node.api_key = "sk-of-a-node"
+    flow = AsyncFlow(start=AsyncFlow(start=node))
+    flow.set_params({"token": "sk-of-the-flow"})
+    store = {"client": {"password": "sk-of-the-store"}}
+    assert secrets_around(flow, store) == {"sk-of-a-node", "sk-of-the-flow", "sk-of-the-store"}
+    assert secrets_around(Plain(), Broken(token="sk-1234")) == set()

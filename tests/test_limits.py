@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
+from fractions import Fraction
 
+import numpy as np
 import pytest
 
 from flowmagic.errors import LimitError
@@ -21,11 +23,21 @@ def test_a_limit_that_is_no_positive_integer_is_refused(wrong):
     assert hint in str(caught.value)
 
 
-@pytest.mark.parametrize("wrong", [0, -1, True, "3", math.inf, math.nan, 1j])
+@pytest.mark.parametrize(
+    "wrong", [0, -1, True, "3", math.inf, math.nan, 1j, 10**400, -(10**5_000)], ids=range(9)
+)
 def test_a_pace_that_is_no_positive_number_is_refused(wrong):
     """ValueError, naming None as the way to have no such limit."""
     with pytest.raises(LimitError, match=r"per_minute is .*per_minute=None for no such limit"):
         Limits(per_minute=wrong)
+
+
+@pytest.mark.parametrize("given", [Fraction(60), np.int64(60), np.float32(60.0)], ids=range(3))
+def test_a_pace_of_another_kind_becomes_a_plain_number(given):
+    """What writes it down, in a journal or for the panel, knows plain numbers only."""
+    kept = Limits(per_minute=given).per_minute
+    assert kept == 60
+    assert type(kept) in (int, float)
 
 
 def test_slots_are_given_and_taken_back():

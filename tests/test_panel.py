@@ -181,7 +181,7 @@ def test_null_is_none_in_jupyterlite_too():
         await asyncio.sleep(0.1)
         assert named_limits()["service"].per_minute is None
 
-    virtual(course)
+    run_virtual(course())
 
 
 def test_every_message_has_the_next_number_and_the_page_ends_right():

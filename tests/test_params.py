@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import UserDict
 from pathlib import Path
 from types import MappingProxyType
 
@@ -31,6 +32,17 @@ def test_what_has_a_length_gives_its_rows(given):
     assert [dict(row) for row in batch.rows] == ROWS
     assert batch.total == 2
     assert as_batch(batch) is batch
+
+
+class Lazy(UserDict):
+    def __getitem__(self, key):
+        raise ConnectionError("the database is gone")
+
+
+def test_a_mapping_that_cannot_be_read_is_refused():
+    """Merged amid the run, it would break that."""
+    with pytest.raises(BatchError, match=r"Item 1 .*a Lazy, whose .*ConnectionError: the database"):
+        as_batch([{"a": 1}, Lazy(a=1)])
 
 
 async def test_generators_are_drawn_row_by_row():

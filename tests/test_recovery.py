@@ -72,7 +72,16 @@ def test_retries_that_are_no_number_of_attempts_are_refused(wrong):
         Retries(wrong)
 
 
-@pytest.mark.parametrize("wrong", [0, -1, True, "3", None, float("inf"), float("nan")])
+@pytest.mark.parametrize("wrong", [5, None, "TimeoutError", (1,), int])
+def test_what_tells_no_errors_is_refused_before_anything_runs(wrong):
+    """And not when the first instance has failed."""
+    with pytest.raises(LimitError, match=r"on is .*Write for example on=TimeoutError"):
+        Retries(2, on=wrong)
+
+
+@pytest.mark.parametrize(
+    "wrong", [0, -1, True, "3", None, float("inf"), float("nan"), 10**400], ids=range(8)
+)
 def test_seconds_that_are_no_positive_number_are_refused(wrong):
     """ValueError, naming the option."""
     with pytest.raises(LimitError, match=r"timeout is .*not a positive number of seconds"):

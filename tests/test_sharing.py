@@ -438,6 +438,7 @@ async def test_writes_without_a_form_in_a_journal_run_again(tmp_path):
             r'not a list of keys\. Write for example allow_shared=\["res',
         ),
         ({"allow_shared": None}, r"allow_shared is None"),
+        ({"allow_shared": [["a"]]}, r"no key of a dict .*unhashable"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong, hint):

@@ -4,6 +4,7 @@ import concurrent.futures
 import time
 from collections import OrderedDict, UserDict
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -37,6 +38,24 @@ class Client:
     retries: int = 3
 
 
+class Pair(NamedTuple):
+    name: str
+    token: str
+
+
+class Model:
+    """As pydantic makes them."""
+
+    model_fields = {"api_key": ..., "retries": ...}
+
+    def __init__(self, api_key):
+        self.api_key = api_key
+        self.retries = 3
+
+    def __repr__(self):
+        return f"Model(api_key={self.api_key!r}, retries={self.retries})"
+
+
 @pytest.mark.parametrize(
     "key",
     [
@@ -44,6 +63,7 @@ class Client:
         "token", "accessToken", "auth_token",
         "password", "db_passwd", "pwd", "client_secret", "Authorization", "cookie",
         "private_key", "credentials",
+        "api_keys", "apikeys", "passwords", "cookies", "access_keys", "PGPASSWORD", "dbpassword",
     ],
 )  # fmt: skip
 def test_keys_that_name_a_secret_are_known(key):
@@ -81,6 +101,11 @@ def test_numbers_are_shown_except_as_passwords():
         {"api_key": KEY.encode()},
         {"api_key": KEY, "url": f"https://example.com/?key={KEY}"},
         {"api_key": KEY, KEY: 1},
+        {"model": Model(api_key=KEY)},
+        {"pair": Pair("a", KEY)},
+        {"api_keys": [KEY, "another"], "note": f"used {KEY}"},
+        {"credentials": {"user": "me", "pass": KEY}, "note": f"used {KEY}"},
+        {"secret": Client(KEY), "note": f"used {KEY}"},
     ],
 )
 def test_a_secret_is_masked_at_any_depth_and_where_it_is_quoted(params):
@@ -96,6 +121,9 @@ def test_secrets_are_found_for_masking_other_texts():
         {"headers": {"Authorization": f"Bearer {KEY}"}, "n": 1, "client": Client("abcde")}
     )
     assert found == {f"Bearer {KEY}", KEY, "abcde"}
+    assert secrets_of({"m": Model(api_key=KEY), "p": Pair("a", "abcde")}) == {KEY, "abcde"}
+    assert KEY in secrets_of({"credentials": {"user": "me", "keys": [KEY]}})
+    assert "me" not in secrets_of({"credentials": {"user": "me", "keys": [KEY]}})
     assert secrets_of({"password": "abc"}) == set()  # too short to look for in other texts
     assert secrets_of({"a": {"b": {"c": {"d": {"e": {"token": KEY}}}}}}) == set()  # too deep
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Real
 from typing import Any, Protocol
 
 from ..errors import LimitError, found
+from ..limits import plain_number
 from ..pace import Entry, Pace
 
 
@@ -54,10 +53,10 @@ class Call:
 
 def check_tokens(value: Any, name: str = "tokens") -> float:
     """Return `value` if it is a number of tokens, not negative and finite; else raise LimitError."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 <= float(value) < math.inf:
+    number = plain_number(value)
+    if number is None or number < 0:
         line = "call.used(1200)" if name == "used" else "limit.call(tokens=1200)"
         raise LimitError(
             f"{name} is {found(value)}, not a number of tokens, 0 or more. Write for example {line}."
         )
-    number = float(value)
-    return int(number) if number.is_integer() else number
+    return int(number) if float(number).is_integer() else number

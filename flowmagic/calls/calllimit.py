@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from numbers import Integral
 from typing import Any, Final, Literal
 
 from ..adaptive import Adaptive, Aimd
@@ -131,9 +130,9 @@ class CallLimit(CallQueue):
         if concurrency is not KEEP:
             concurrency = _check_concurrency(concurrency)
         if per_minute is not KEEP:
-            per_minute = _number(check_per_minute(per_minute))
+            per_minute = check_per_minute(per_minute)
         if tokens_per_minute is not KEEP:
-            tokens_per_minute = _number(check_per_minute(tokens_per_minute, "tokens_per_minute"))
+            tokens_per_minute = check_per_minute(tokens_per_minute, "tokens_per_minute")
         if adaptive is not KEEP and adaptive is not None:
             adaptive = Adaptive.parse(adaptive)
         if burst is not KEEP:
@@ -321,10 +320,3 @@ def _check_concurrency(value: Any) -> int | None:
             "Write for example concurrency=5, or concurrency=None for no such limit."
         )
     return value
-
-
-def _number(value: float | None) -> float | None:
-    """Return a plain number for one of another kind, so that JSON knows it."""
-    if value is None:
-        return None
-    return int(value) if isinstance(value, Integral) else float(value)

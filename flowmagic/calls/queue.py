@@ -13,8 +13,10 @@ sees to it before going on.
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
+import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -29,6 +31,18 @@ from .callers import LoopCaller, ThreadCaller
 from .meter import Meter
 
 _Caller = LoopCaller | ThreadCaller
+
+
+_all: weakref.WeakSet[CallQueue] = weakref.WeakSet()
+
+
+def _begin_in_child() -> None:
+    for each in list(_all):
+        each._forget_others()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_begin_in_child)
 
 
 class CallQueue:
@@ -57,6 +71,15 @@ class CallQueue:
         self._plain = True
         """Whether only the slots count: no pace, and no cool-down under way."""
         self._call_meter, self._token_meter = Meter(), Meter()
+        _all.add(self)
+
+    def _forget_others(self) -> None:
+        """Begin anew in a process that was forked: who was inside or waited is in the other one."""
+        self._lock = threading.Lock()
+        self._queue.clear()
+        self._granted.clear()
+        self._noted.clear()
+        self._running = 0
 
     def enter(self, tokens: float) -> Call | None:
         """Let a call in if it can begin now and nobody waits; else return None.

@@ -6,12 +6,11 @@
 
 from __future__ import annotations
 
-import math
-from numbers import Real
 from types import TracebackType
 from typing import Any
 
 from ..errors import LimitError, found
+from ..limits import plain_number
 from .calllimit import CallLimit
 from .named import change_limit, named_limits, remove_limit
 
@@ -223,11 +222,8 @@ def _changes(
     _check_count(max_concurrent, "max_concurrent", "at least 1", "max_concurrent=5")
     if max_per_window is not None:
         _check_count(max_per_window, "max_per_window", "at least 1 or None", "max_per_window=60")
-    if (
-        isinstance(window_seconds, bool)
-        or not isinstance(window_seconds, Real)
-        or not 0 < float(window_seconds) < math.inf
-    ):
+    seconds = plain_number(window_seconds)
+    if seconds is None or seconds <= 0:
         raise LimitError(
             f"window_seconds must be positive, but it is {found(window_seconds)}. "
             "Write for example window_seconds=60."
@@ -238,7 +234,7 @@ def _changes(
         "concurrency": max_concurrent,
         "per_minute": max_per_window,
         "burst": burst,
-        "window": window_seconds,
+        "window": seconds,
     }
 
 

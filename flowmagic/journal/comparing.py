@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
+from ..errors import JournalError
+from ..showing import brief
+from .encoding import as_sorted_json, plain_of
+from .fingerprint import ordered
 from .written import JournalInstance
 
 _SHOWN = 50
@@ -35,7 +38,7 @@ class Comparison(list[Change]):
         lines = [f"{len(self)} rows differ, {self.alike} came out the same."]
         if self.faster is not None:
             lines.append(f"The median instance took {1 / self.faster:.2f} times as long.")
-        lines += [f"  {each.params!r:.100}: {each.what}" for each in self[:_SHOWN]]
+        lines += [f"  {brief(each.params, 100)}: {each.what}" for each in self[:_SHOWN]]
         if len(self) > _SHOWN:
             lines.append(f"  … and {len(self) - _SHOWN} more")
         return "\n".join(lines)
@@ -56,10 +59,12 @@ def compare(before: Iterable[JournalInstance], after: Iterable[JournalInstance])
         old = waiting.pop(0)
         if old.seconds and each.seconds:
             ratios.append((old.seconds, each.seconds))
-        if _outcome(old) == _outcome(each):
+        if _whole(old) == _whole(each):
             changes.alike += 1
         else:
-            what = f"{_outcome(old)}, now {_outcome(each)}"
+            was, now = _outcome(old), _outcome(each)
+            # Of two long ones, what differs may stand where they are cut.
+            what = f"{was}, now {now}" if was != now else f"{now}, which goes on otherwise"
             changes.append(Change(each.params, old.index, each.index, what))
     changes += [
         Change(each.params, each.index, None, f"no longer run; it was {_outcome(each)}")
@@ -73,11 +78,20 @@ def compare(before: Iterable[JournalInstance], after: Iterable[JournalInstance])
     return changes
 
 
-def _same(params: Any) -> str:
-    return json.dumps(params, sort_keys=True, default=str)
+def _same(value: Any) -> str:
+    """Return what is equal for values that are: of the same types, whatever the order of a dict."""
+    try:
+        return as_sorted_json(ordered(plain_of(value)))
+    except JournalError:  # nested deeper, or of a class that was registered otherwise
+        return repr(value)
+
+
+def _whole(each: JournalInstance) -> tuple[object, ...]:
+    error = None if each.error is None else (each.error["type"], each.error["text"])
+    return each.status, error, _same(each.result), each.unwritten
 
 
 def _outcome(each: JournalInstance) -> str:
     if each.error is not None:
         return f"{each.status}: {each.error['type']}: {each.error['text']:.80}"
-    return each.status if each.result is None else f"{each.status}: {each.result!r:.80}"
+    return each.status if each.result is None else f"{each.status}: {brief(each.result, 80)}"

@@ -6,6 +6,7 @@ A value that JSON has is written as JSON. Any other becomes an object with one k
     {"$datetime": "2026-01-31T12:00:00"}    also $date, $time (ISO 8601) and $timedelta (seconds)
     {"$tuple": [...]}, {"$set": [...]}, {"$frozenset": [...]}
     {"$float": "nan"}                       also "inf" and "-inf"
+    {"$int": "0x..."}                       one of more than some 600 digits
     {"$complex": [re, im]}, {"$decimal": "1.10"}, {"$uuid": "..."}, {"$path": "..."}
     {"$dict": [[key, value], ...]}          a dict with keys that are no strings, or that begin with $
     {"$numpy": ["float32", 0.5]}            a numpy scalar; a datetime64 as its number
@@ -39,6 +40,8 @@ from ..errors import JournalError
 from ..showing import MASK, is_secret, masked
 
 _DEEPEST = 50
+LARGE = 1 << 2_000
+"""Python may refuse to write or read an int of more than 640 digits."""
 
 
 class Unwritable(JournalError):  # noqa: N818 - what it says of a value
@@ -120,11 +123,28 @@ def _veiled(plain: Any, secrets: AbstractSet[str]) -> Any:
     if isinstance(plain, list):
         return [_veiled(each, secrets) for each in plain]
     if isinstance(plain, dict):
+        if len(plain) == 1:
+            if "$dict" in plain:
+                pairs = plain["$dict"]
+                return {"$dict": [_veiled_pair(key, each, secrets) for key, each in pairs]}
+            if "$bytes" in plain:
+                return MASK if _quotes(base64.b64decode(plain["$bytes"]), secrets) else plain
         return {
-            key: MASK if is_secret(key, each) else _veiled(each, secrets)
+            masked(key, secrets) if secrets else key: MASK
+            if is_secret(key, each)
+            else _veiled(each, secrets)
             for key, each in plain.items()
         }
     return plain
+
+
+def _veiled_pair(key: Any, value: Any, secrets: AbstractSet[str]) -> list[Any]:
+    return [_veiled(key, secrets), MASK if is_secret(key, value) else _veiled(value, secrets)]
+
+
+def _quotes(raw: bytes, secrets: AbstractSet[str]) -> bool:
+    """Whether a secret stands in bytes: in base64 no search would find it."""
+    return any(secret.encode("utf-8", "replace") in raw for secret in secrets)
 
 
 def decoded(text: str) -> Any:
@@ -144,7 +164,7 @@ def decoded(text: str) -> Any:
 def _plain(value: Any, path: str, depth: int) -> Any:
     """Return a value made of what JSON has."""
     kind = type(value)
-    if value is None or kind is str or kind is int or kind is bool:
+    if value is None or kind is str or kind is bool or (kind is int and -LARGE < value < LARGE):
         return value
     if kind is float:
         return value if math.isfinite(value) else {"$float": str(value)}
@@ -175,6 +195,8 @@ def _tagged(value: Any, kind: type, path: str, depth: int) -> Any:  # noqa: C901
     def inner(each: Any) -> Any:
         return _plain(each, path, depth + 1)
 
+    if kind is int:
+        return {"$int": hex(value)}
     if kind is tuple:
         return {"$tuple": [inner(each) for each in value]}
     if kind in (set, frozenset):
@@ -214,7 +236,7 @@ def _tagged(value: Any, kind: type, path: str, depth: int) -> Any:  # noqa: C901
     base: Any
     if isinstance(value, dt.datetime):  # a Timestamp of pandas, for one
         return {"$datetime": dt.datetime.isoformat(value)}
-    for base in (str, int, float, dict, list):
+    for base in (str, int, float, dict, list, tuple, set, frozenset, bytes, bytearray):
         if isinstance(value, base):
             return _plain(base(value), path, depth + 1)
     where = f"{path.lstrip()} is" if path else "It is"
@@ -276,6 +298,7 @@ _BUILT_IN: dict[str, Callable[[Any], Any]] = {
     "$set": set,
     "$frozenset": frozenset,
     "$float": float,
+    "$int": lambda text: int(text, 16),
     "$complex": lambda parts: complex(*parts),
     "$decimal": decimal.Decimal,
     "$uuid": uuid.UUID,

@@ -11,7 +11,7 @@ import pathlib
 import secrets
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..errors import JournalError, found
@@ -80,8 +80,26 @@ def open_file(path: Any, *, write: bool, full: bool = False) -> sqlite3.Connecti
         if write:
             return _opened(place, existed=existed, full=full)
         return _opened_to_read(place)
-    except (OSError, sqlite3.Error) as error:
+    except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         raise JournalError(_reason(place, error, write=write)) from None
+
+
+def watched(path: Any) -> Callable[[], bool]:
+    """Return what tells whether a journal that is open is still found under its path.
+
+    One that was deleted or moved meanwhile is still written to by SQLite, and nobody would find it.
+    """
+    place = _checked(path).absolute()
+
+    def now() -> tuple[int, int] | None:
+        try:
+            found = place.stat()
+        except OSError:
+            return None
+        return found.st_dev, found.st_ino
+
+    opened = now()
+    return lambda: now() == opened
 
 
 def _opened(place: pathlib.Path, *, existed: bool, full: bool) -> sqlite3.Connection:
@@ -166,6 +184,12 @@ def _checked(path: Any) -> pathlib.Path:
             f"journal is {found(path)}, not a path. Write for example journal='runs.journal'."
         )
     place = pathlib.Path(os.path.expanduser(os.fspath(path)))
+    try:
+        place.stat()
+    except FileNotFoundError:
+        pass
+    except (OSError, ValueError) as error:  # too long, with a null in it, through a file
+        raise JournalError(f"{str(place)!r} cannot be opened: {error}.") from None
     if place.is_dir():
         raise JournalError(
             f"{str(place)!r} is a folder. Write for example journal={str(place / 'runs.journal')!r}."
@@ -225,7 +249,8 @@ def _reason(place: pathlib.Path, error: Exception, *, write: bool) -> str:
     text = str(error)
     if "not a database" in text:
         return f"{str(place)!r} is no journal of flowmagic. Choose another path."
-    if "malformed" in text:
+    # What SQLite says of a damaged file may quote it, and then be no text.
+    if "malformed" in text or isinstance(error, UnicodeDecodeError):
         return (
             f"{str(place)!r} is damaged ({text}). It is left as it is; write to another path, and read "
             "what can be read of it with flowmagic.open_journal."

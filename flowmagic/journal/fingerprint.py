@@ -62,7 +62,7 @@ def parts_of(flow: Any, *, masks: bool = True, more: AbstractSet[str] = frozense
             json.dumps(
                 [
                     {str(action): numbers.get(id(to)) for action, to in node.successors.items()},
-                    numbers.get(id(getattr(node, "start_node", None))),
+                    numbers.get(id(vars(node).get("start_node"))),
                     {
                         name: _text(name, value, secrets)
                         for name, value in _attributes(node).items()
@@ -154,6 +154,17 @@ def key_of_params(secret: bytes, params: Mapping[Any, Any]) -> str | None:
 def key_of_plain(secret: bytes, plain: Any) -> str:
     """Return the same for params that are made of what JSON has."""
     # Sorted: the order in which somebody wrote them makes no difference to a flow.
-    if list(plain) == ["$dict"]:
-        plain = {"$dict": sorted(plain["$dict"], key=as_sorted_json)}
-    return hmac.digest(secret, as_sorted_json(plain).encode(), "sha256").hex()[:32]
+    text = as_sorted_json(plain)
+    if '"$dict":' in text:
+        text = as_sorted_json(ordered(plain))
+    return hmac.digest(secret, text.encode(), "sha256").hex()[:32]
+
+
+def ordered(plain: Any) -> Any:
+    """Return what `plain_of` gave with the pairs of each `$dict` in one order."""
+    if isinstance(plain, list):
+        return [ordered(each) for each in plain]
+    if not isinstance(plain, dict):
+        return plain
+    same = {key: ordered(each) for key, each in plain.items()}
+    return {"$dict": sorted(same["$dict"], key=as_sorted_json)} if list(same) == ["$dict"] else same

@@ -10,6 +10,8 @@ import sys
 import uuid
 from typing import Any
 
+from .encoding import LARGE
+
 
 class Literals:
     """Writes values as Python.
@@ -27,7 +29,7 @@ class Literals:
         """Return an expression that makes a value of what a journal gives back."""
         kind = type(value)
         if value is None or kind in (str, int, bool, bytes):
-            return repr(value)
+            return hex(value) if kind is int and abs(value) >= LARGE else repr(value)
         if kind is float:
             return repr(value) if math.isfinite(value) else f"float({str(value)!r})"
         if kind is dict:

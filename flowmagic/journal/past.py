@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..errors import JournalError
@@ -40,7 +40,7 @@ class Past:
     ) -> None:
         self._say = say
         self._left: dict[str, list[tuple[int, str, int]]] = {}
-        with contextlib.closing(open_file(path, write=False)) as connection:
+        with contextlib.closing(open_file(path, write=False)) as connection, readable():
             for number, run in runs_of(connection, flow, parts_of, anyway=anyway):
                 for key, position in connection.execute(
                     "SELECT key, position FROM instances WHERE run = ? AND status = 'succeeded'"
@@ -63,11 +63,12 @@ class Past:
         left = self._left.get(key)
         while left and self._reader is not None:
             number, run, position = left.pop()
-            row = self._reader.execute(
-                "SELECT result, writes FROM instances WHERE run = ? AND position = ?",
-                (run, position),
-            ).fetchone()
             try:
+                with readable():
+                    row = self._reader.execute(
+                        "SELECT result, writes FROM instances WHERE run = ? AND position = ?",
+                        (run, position),
+                    ).fetchone()
                 return Restored(number, position, decoded(row[0]), row[1] and decoded(row[1]))
             except JournalError as error:
                 self._say(f"Row {position} of run {number} cannot be restored: {error}")
@@ -78,6 +79,24 @@ class Past:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+
+
+@contextlib.contextmanager
+def readable() -> Iterator[None]:
+    """Say of a damaged file that it is one.
+
+    Raises:
+        JournalError: what is asked of it cannot be read.
+    """
+    try:
+        yield
+    except JournalError:
+        raise
+    except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
+        raise JournalError(
+            f"The journal is damaged, and what earlier runs have left cannot be read ({error}). "
+            "Write to another path, and leave resume out."
+        ) from None
 
 
 def runs_of(
@@ -92,17 +111,19 @@ def runs_of(
     Raises:
         JournalError: there are some, but the flow has changed since the last of them.
     """
-    runs = connection.execute(
-        "SELECT number, id, fingerprint, sources FROM runs WHERE flow = ? ORDER BY number", (flow,)
-    ).fetchall()
+    with readable():
+        runs = connection.execute(
+            "SELECT number, id, fingerprint, sources FROM runs WHERE flow = ? ORDER BY number",
+            (flow,),
+        ).fetchall()
     mark = fingerprint(parts_of(masks=True))
     same = [(number, run) for number, run, its, _ in runs if anyway or its == mark]
     if runs and not same:
         number, _, _, text = runs[-1]
-        sources = json.loads(text)
-        changed = differences(
-            [Part(*each) for each in sources["parts"]], parts_of(masks=not sources.get("secrets"))
-        )
+        with readable():
+            sources = json.loads(text)
+            before = [Part(*each) for each in sources["parts"]]
+        changed = differences(before, parts_of(masks=not sources.get("secrets")))
         raise JournalError(
             f"{flow} is not the flow that run {number} of this journal ran: "
             f"{', '.join(changed) or 'something of it has changed'}. Write resume='anyway' to take "

@@ -289,7 +289,7 @@ def _rows(connection: sqlite3.Connection, sql: str, *values: Any) -> Iterator[An
         raise JournalError(
             "This journal was closed. Open it again: flowmagic.open_journal(path)."
         ) from None
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
         raise JournalError(
             f"The journal is damaged, and no more of this can be read ({error})."
         ) from None

@@ -65,7 +65,7 @@ class Recording:
         """What the user is to know: values that could not be written, and what follows."""
         self._records = records
         masks = not self.options.secrets
-        secrets = secrets_of(shared) | secrets_of_flow(flow)
+        secrets = set(records.secrets) | secrets_of_flow(flow)
         parts = functools.partial(parts_of, flow)
         # First of all: in a browser there is neither a thread nor what SQLite needs for such a file.
         start_thread(int)
@@ -93,12 +93,16 @@ class Recording:
             [*kinds_of(flow), *used], secrets=secrets, masks=masks
         )
         kept = frozenset(secrets) if masks else None  # all are known only now
+        # The rows may have been given theirs by a constant of another name.
+        known = None if kept is None else kept | _secrets_of_rows(flow, batch)
         sources = {
-            "parts": parts(masks=masks, more=secrets),
+            "parts": parts(masks=masks, more=known or frozenset()),
             "imports": imports,
-            "definitions": definitions if kept is None else [masked(e, kept) for e in definitions],
+            "definitions": definitions
+            if known is None
+            else [masked(e, known) for e in definitions],
             "written": written,
-            "shared": shared_kept(shared, kept),
+            "shared": shared_kept(shared, known),
             "drawn by": _drawn_by(batch),
             "secrets": self.options.secrets,
         }
@@ -147,6 +151,7 @@ class Recording:
     def _row(self, params: Mapping[Any, Any]) -> Row:
         try:
             plain = plain_of(params)
+            return Row(key_of_plain(self._key, plain), text_of(plain, self._secrets_with(params)))
         except Exception as error:  # noqa: BLE001 - somebody's object
             why = str(error) if isinstance(error, Unwritable) else type(error).__name__
             self._say(
@@ -154,7 +159,6 @@ class Recording:
                 f"runs them again. {why}"
             )
             return _NO_ROW
-        return Row(key_of_plain(self._key, plain), text_of(plain, self._secrets_with(params)))
 
     def _write_rows(self, rows: list[tuple[int, Row]]) -> None:
         # Not waited for: no slot depends on a row that has not started.
@@ -305,6 +309,15 @@ _NEW_RUN = Statement(
     "(?, ?, ?, ?, ?, ?, ?, 'running')",
 )
 _NO_ROW = _IN_THE_FILE = Row(None, None)
+
+
+def _secrets_of_rows(flow: Any, batch: Batch | None) -> frozenset[str]:
+    """Return the secrets among the params, as far as they are known in advance.
+
+    Of the first thousand rows: in a batch, a secret is nearly always the same one.
+    """
+    rows = [] if batch is None or batch.rows is None else batch.rows[:1_000]
+    return frozenset().union(*map(secrets_of, (flow.params, *rows)))
 
 
 def _drawn_by(batch: Batch | None) -> str:

@@ -5,14 +5,20 @@ from __future__ import annotations
 import contextlib
 import csv
 import json
+import math
 import os
 import pathlib
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from ..errors import MissingExtraError
 from ..frames import pandas
+from .encoding import LARGE
 from .written import JournalInstance
+
+_HALF = re.compile("[\ud800-\udfff]")
+_HALVES = "backslashreplace"  # half a character, which UTF-8 lacks and JSON has an escape for
 
 
 class Tables:
@@ -36,16 +42,20 @@ class Tables:
     def to_jsonl(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write an instance per line, as JSON; values that JSON lacks as their text."""
         place = pathlib.Path(path)
-        with place.open("w", encoding="utf-8") as file:
+        with place.open("w", encoding="utf-8", errors=_HALVES) as file:
             for row in self.rows():
-                file.write(json.dumps(row, ensure_ascii=False, default=str) + "\n")
+                file.write(_json(row) + "\n")
         return place
 
     def to_csv(self, path: str | os.PathLike[str]) -> pathlib.Path:
-        """Write an instance per line, as CSV; what is no number or text as JSON."""
+        """Write an instance per line, as CSV; what is no number or text as JSON.
+
+        Texts stand as they are. A spreadsheet takes those that begin with `=`, `+`, `-` or `@` for
+        formulas: open a file with somebody else's texts (a model's, say) so that it reads text only.
+        """
         place, rows = pathlib.Path(path), self.rows()
         names = list(dict.fromkeys(name for row in rows for name in row))
-        with place.open("w", encoding="utf-8", newline="") as file:
+        with place.open("w", encoding="utf-8", errors=_HALVES, newline="") as file:
             table = csv.writer(file)
             table.writerow(names)
             for row in rows:
@@ -96,22 +106,53 @@ def _flat(each: JournalInstance) -> dict[str, Any]:
 
 def _cell(value: Any) -> Any:
     """Return a value as one cell of a table holds it."""
-    if value is None or isinstance(value, (str, int, float)):
+    if isinstance(value, (str, float)):
         return value
-    return json.dumps(value, ensure_ascii=False, default=str)
+    plain = _plain(value)
+    return _json(plain) if isinstance(plain, (list, dict)) else plain
+
+
+def _json(value: Any) -> str:
+    return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value with texts in place of what JSON lacks."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, int):
+        return value if abs(value) < LARGE else hex(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else str(value)
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return str(value)
 
 
 def _even(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Make each column of one kind: what is mixed, or no plain value, becomes text."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    kinds = {name: {type(row[name]) for row in rows if row.get(name) is not None} for name in names}
+    kinds = {
+        name: {_kind(row[name]) for row in rows if row.get(name) is not None} for name in names
+    }
     plain: tuple[set[type], ...] = ({str}, {int}, {float}, {bool}, {int, float}, set())
     return [
         {
             name: row.get(name)
             if kinds[name] in plain or row.get(name) is None
-            else str(_cell(row[name]))
+            else str(_cell(row[name])).encode("utf-8", _HALVES).decode()
             for name in names
         }
         for row in rows
     ]
+
+
+def _kind(value: Any) -> type:
+    """Return the class of a value; `object` for one that has no form in every kind of table."""
+    if isinstance(value, str):
+        fits = not _HALF.search(value)
+    else:
+        fits = not isinstance(value, int) or -(1 << 63) <= value < 1 << 63
+    return type(value) if fits else object

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..errors import JournalError
-from .file import open_file
+from .file import open_file, watched
 
 _AGAIN = 1.0  # seconds between two attempts
 _LAST = 30.0  # seconds for which is tried, after the end, what could not be written before
@@ -84,6 +84,7 @@ class Writer:
 
     def __init__(self, path: Any, told: Callable[[], None], *, full: bool) -> None:
         self.connection = open_file(path, write=True, full=full)
+        self._is_there = watched(path)
         self.trouble = ""
         self.reason = ""
         self.lost = 0
@@ -152,6 +153,7 @@ class Writer:
     def _write(self) -> bool:
         connection = self.connection
         try:
+            self._check_place()
             connection.execute("BEGIN IMMEDIATE")
             try:
                 for statement, group in itertools.groupby(self._held, key=_STATEMENT):
@@ -169,6 +171,13 @@ class Writer:
         self.trouble = ""
         self._told()
         return True
+
+    def _check_place(self) -> None:
+        if not self._is_there():
+            raise JournalError(
+                "the file was deleted or moved while it was written to: put it back, or nothing of "
+                "this run is kept"
+            )
 
     def _note(self, trouble: str) -> None:
         self.trouble = trouble

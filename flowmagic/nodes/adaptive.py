@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from contextlib import suppress
-from numbers import Real
 from typing import Any, ClassVar
 
 from ..adaptive import Adaptive, Aimd
 from ..calls import CallLimit
 from ..errors import LimitError, RateLimitHit
+from ..limits import plain_number
 from ..signals import read_signal
 from .items import ItemPool
 from .throttled import ThrottledParallelBatchNode
@@ -188,6 +187,5 @@ def _carry_mark(source: BaseException, target: BaseException) -> None:
 def _retry_after(error: BaseException) -> float | None:
     signal = read_signal(error)
     given = getattr(error, "retry_after", None) if signal is None else signal.retry_after
-    if isinstance(given, bool) or not isinstance(given, Real) or not 0 <= float(given) < math.inf:
-        return None
-    return float(given)
+    number = plain_number(given)
+    return None if number is None or number < 0 else float(number)

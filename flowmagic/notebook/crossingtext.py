@@ -40,7 +40,8 @@ def _line(run: BatchRun, crossing: Crossing) -> str:
     reader, writer = (run[index].params for index, _ in (crossing.reader, crossing.writer))
     line = crossing.line(params_text(reader, _PARAMS), params_text(writer, _PARAMS))
     # A secret may also be the key, of a store that is filled by the user's token.
-    return cut(" ".join(masked(line, secrets_of(reader) | secrets_of(writer)).split()), _LINE)
+    secrets = secrets_of(reader) | secrets_of(writer) | run.records.secrets
+    return cut(" ".join(masked(line, secrets).split()), _LINE)
 
 
 def _what_to_do(found: list[Crossing]) -> str:

@@ -55,7 +55,9 @@ def detail_of(records: Records, index: int, code: Code = lambda *_: "") -> Detai
         for of_attempt in (copies, *(attempt.copies for attempt in history))
         for each in of_attempt[:_MOST_COPIES]
     }
-    secrets = secrets_of(instance.params).union(*map(secrets_of, received.values()))
+    secrets = secrets_of(instance.params).union(
+        records.secrets, *map(secrets_of, received.values())
+    )
     error = instance.error
     cancelled = instance.status == Status.CANCELLED
     note = ""

@@ -203,7 +203,7 @@ class GraphState:
     def _said(self, action: str) -> str:
         # Some flows return a model's answer as their action.
         if self._secrets is None:
-            self._secrets = set()
+            self._secrets = set() if self._records is None else set(self._records.secrets)
             for index in range(min(_SLICE // 10, len(self._records or ()))):
                 self._secrets |= secrets_of(self._records.merged(index))  # type: ignore[union-attr]
         return cut(masked(action, self._secrets), _ACTION)

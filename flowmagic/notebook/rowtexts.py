@@ -21,7 +21,7 @@ def row_texts(records: Records, rows: Iterable[int], varying: Varying) -> RowTex
     told: RowTexts = {"rows": [], "texts": [], "cells": [], "outcomes": []}
     for index in rows:
         row = records.merged(index)
-        secrets = secrets_of(row)
+        secrets = secrets_of(row) | records.secrets
         told["rows"].append(index)
         told["texts"].append(line(records, index, _LINE))
         told["cells"].append(varying.cells(row, secrets))

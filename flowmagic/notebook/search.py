@@ -93,7 +93,7 @@ class Search:
             return True
         text = line(self._records, index, _LINE)
         if self._records.status[index] == FAILED:
-            secrets = secrets_of(self._records.merged(index))
+            secrets = secrets_of(self._records.merged(index)) | self._records.secrets
             text += " " + outcome(self._records, index, _LINE, secrets)
         text = _plain(text)
         return all(word in text for word in self._words) and all(

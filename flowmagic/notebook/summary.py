@@ -95,7 +95,7 @@ def failures(run: BatchRun) -> Iterator[Instance]:
 
 def row(instance: Instance) -> tuple[str, ...]:
     """Return the cells of one instance, as text, under `_COLUMNS`."""
-    secrets = secrets_of(instance.params)
+    secrets = secrets_of(instance.params) | instance._records.secrets
     seconds = instance.seconds
     status = str(instance.status)
     return (
@@ -130,7 +130,8 @@ def secrets_of_run(run: BatchRun) -> set[str]:
 
     Of the first thousand rows: in a batch, a secret is nearly always the same one.
     """
-    return set().union(*(secrets_of(each.params) for each in run.instances[:1_000]))
+    rows = (secrets_of(each.params) for each in run.instances[:1_000])
+    return set(run.records.secrets).union(*rows)
 
 
 def as_text(run: BatchRun) -> str:

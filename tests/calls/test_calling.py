@@ -214,7 +214,9 @@ def test_what_is_no_function_or_only_begins_one_is_not_decorated():
         limit.call()(5)
 
 
-@pytest.mark.parametrize("wrong", [-1, float("nan"), float("inf"), "7", True, False, None, 1j])
+@pytest.mark.parametrize(
+    "wrong", [-1, float("nan"), float("inf"), "7", True, False, None, 1j, 10**400], ids=range(9)
+)
 def test_what_is_no_number_of_tokens_is_refused(wrong):
     """Wherever it is given: for a call, by a function of the arguments, as what was used."""
     limit = CallLimit()

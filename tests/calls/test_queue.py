@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 from itertools import pairwise
 
@@ -632,6 +633,21 @@ def test_who_was_let_in_to_a_loop_that_was_closed_is_noticed():
     check_nothing_left(limit)
     del task
     gc.collect()
+    check_nothing_left(limit)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks on Windows")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_in_a_process_that_was_forked_nobody_is_inside():
+    """Who was never leaves there: a worker of multiprocessing would wait for ever."""
+    limit = CallLimit(concurrency=1)
+    holder = limit.enter(0)
+    with limit._locked():
+        child = os.fork()
+        if not child:
+            os._exit(0 if limit.running == limit.waiting == 0 and limit.enter(0) else 1)
+    assert os.waitpid(child, 0)[1] == 0
+    limit.leave(holder, None)
     check_nothing_left(limit)
 
 

@@ -10,6 +10,7 @@ import json
 import math
 import pathlib
 import uuid
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -174,6 +175,41 @@ def test_secrets_are_masked_by_their_names_and_wherever_they_stand():
     text = encoded({"api_key": "sk-123456", "note": "used sk-123456"}, {"sk-123456"})
     assert decoded(text) == {"api_key": MASK, "note": f"used {MASK}"}
     assert "sk-123456" in encoded({"api_key": "sk-123456"})
+
+
+def test_secrets_are_masked_in_keys_and_bytes_and_dicts_with_other_keys():
+    """Where text is kept in another form, too."""
+    secret = "sk-123456"
+    value = {
+        "used": {secret: 1, (secret, 2): 3},
+        "header": b"Bearer " + secret.encode(),
+        "others": {1: 2, "password": 4321, "api_key": "abc", "note": secret},
+    }
+    assert decoded(encoded(value, {secret})) == {
+        "used": {MASK: 1, (MASK, 2): 3},
+        "header": MASK,
+        "others": {1: 2, "password": MASK, "api_key": MASK, "note": MASK},
+    }
+
+
+@pytest.mark.parametrize("number", [10**600, -(10**700), 10**5_000, -(2**2_000)], ids=range(4))
+def test_an_int_of_any_size_comes_back(number):
+    """Also of more digits than Python writes."""
+    assert decoded(encoded({"n": [number]})) == {"n": [number]}
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+class Tags(set):
+    pass
+
+
+def test_a_subclass_of_what_has_a_form_is_read_as_what_it_is_a_kind_of():
+    """A NamedTuple as a tuple, for one."""
+    assert decoded(encoded([Point(1, 2), Tags({3})])) == [(1, 2), {3}]
 
 
 @given(st.text())

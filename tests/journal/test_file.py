@@ -82,6 +82,9 @@ def test_paths_that_cannot_be_are_told(tmp_path):
     with pytest.raises(JournalError, match="There is no journal"):
         open_file(tmp_path / "a", write=False)
     assert not (tmp_path / "a").exists()
+    for impossible in ("a" * 300, "null\0"):
+        with pytest.raises(JournalError, match="cannot be opened"):
+            open_file(tmp_path / impossible, write=True)
 
 
 def as_somebody(look):

@@ -96,5 +96,17 @@ def test_rows_are_known_by_what_they_hold():
     assert key == key_of_params(b"k", {"b": [2], "a": 1})
     assert key != key_of_params(b"k", {"a": 1, "b": [3]})
     assert key_of_params(b"k", {1: "a", "b": 2}) == key_of_params(b"k", {"b": 2, 1: "a"})
+    nested = key_of_params(b"k", {"a": [{1: "a", "b": {2: 0, 3: 0}}]})
+    assert nested == key_of_params(b"k", {"a": [{"b": {3: 0, 2: 0}, 1: "a"}]})
     assert key != key_of_params(b"l", {"a": 1, "b": [2]})
     assert key_of_params(b"k", {"a": object()}) is None
+
+
+def test_what_a_node_does_when_asked_for_an_attribute_is_not_called():
+    """It may raise, or give anything."""
+
+    class Trap(AsyncNode):
+        def __getattr__(self, name):
+            raise ConnectionError(name)
+
+    assert next(part.name for part in parts_of(Trap())).endswith("Trap")

@@ -403,3 +403,50 @@ def test_a_loop_that_was_closed_around_a_run_leaves_what_ended_in_the_file(tmp_p
     assert first == "succeeded"
     assert {"cancelled", "pending"}.issuperset(others)
     assert [each.params["i"] for each in written] == [0, 1, 2]
+
+
+def test_a_huge_number_in_a_row_is_written_and_known_again(tmp_path):
+    """Larger than Python writes as digits: it must neither break the run nor be run twice."""
+    rows = [{"i": 1, "modulus": 10**5_000 + n} for n in range(2)]
+    assert ask(*rows, path=tmp_path / "j").ok
+    assert open_journal(tmp_path / "j")[1].params == rows
+    ran.clear()
+    assert ask(*reversed(rows), path=tmp_path / "j", resume=True).ok
+    assert not ran
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE runs SET sources = '{', fingerprint = ''",
+        "UPDATE runs SET sources = CAST(x'9e' AS TEXT)",
+        "UPDATE instances SET key = CAST(x'9e9e' AS TEXT)",
+        "DROP TABLE instances",
+        "DROP TABLE runs",
+    ],
+)
+def test_a_damaged_journal_is_told_and_nothing_runs(tmp_path, damage):
+    """In words of ours, and not of SQLite alone."""
+    ask({"i": 1}, path=tmp_path / "j").journal.join(20)
+    connection = sqlite3.connect(tmp_path / "j")
+    with connection:
+        connection.execute(damage)
+    connection.close()
+    ran.clear()
+    with pytest.raises(JournalError, match="damaged"):
+        ask({"i": 1}, path=tmp_path / "j", resume=True)
+    assert not ran
+
+
+def test_the_secret_of_a_row_is_masked_in_what_a_cell_defined(cells, tmp_path):
+    """Rows may take theirs from a constant that is not named like one."""
+    names = cells.run(
+        "from pocketflow import AsyncNode\n"
+        "OURS = 'sk-of-the-rows'\n"
+        "class Ask(AsyncNode):\n"
+        "    async def exec_async(self, prepared): return OURS\n"
+    )
+    path = tmp_path / "j"
+    flowmagic.run_batch(names.Ask(), [{"api_key": names.OURS}], journal=path).journal.join(20)
+    assert b"sk-of" not in path.read_bytes()
+    assert f"OURS = {MASK!r}" in open_journal(path)[1].to_script()

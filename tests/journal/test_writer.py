@@ -85,6 +85,36 @@ def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch
     other.close()
 
 
+def test_a_file_that_was_moved_is_told_and_written_to_when_it_is_back(tmp_path, monkeypatch):
+    """SQLite would go on writing to what nobody finds any more."""
+    monkeypatch.setattr(writer, "_AGAIN", 0.01)
+    told = threading.Condition()
+
+    def tell():
+        with told:
+            told.notify_all()
+
+    def put(name):
+        made.put([(PUT, (name, 1))])
+
+    def until(so):
+        with told:
+            return told.wait_for(so, 20)
+
+    made = Writer(tmp_path / "j", full=False, told=tell)
+    put("a")
+    assert until(lambda: made.written == 1)
+    (tmp_path / "j").rename(tmp_path / "elsewhere")
+    put("b")
+    assert until(lambda: "deleted or moved" in made.trouble)
+    (tmp_path / "elsewhere").rename(tmp_path / "j")
+    assert until(lambda: made.written == 2)
+    assert not made.trouble
+    made.end()
+    made.join(20)
+    assert rows_in(tmp_path / "j") == [("a", 1), ("b", 1)]
+
+
 def test_what_can_never_be_written_is_given_up_and_counted(tmp_path, monkeypatch):
     """After a while, with the reason; the file is closed."""
     monkeypatch.setattr(writer, "_AGAIN", 0.01)

@@ -9,6 +9,9 @@ from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow
 
 import flowmagic
 from flowmagic.notebook import summary
+from flowmagic.notebook.columns import Varying
+from flowmagic.notebook.detail import detail_of
+from flowmagic.notebook.rowtexts import row_texts
 
 
 class Echo(AsyncNode):
@@ -100,6 +103,33 @@ async def test_secrets_are_masked_wherever_they_turn_up():
     for text in (summary.as_text(run), summary.as_html(run)):
         assert key not in text
         assert "•••" in text
+
+
+async def test_secrets_of_the_store_and_of_nodes_are_masked_too():
+    """Where an error or an action quotes them; and in what raise_for_failures says."""
+    key, token = "sk-of-the-store-123", "sk-of-the-node-456"
+
+    class Quotes(AsyncNode):
+        token: str
+
+        async def post_async(self, shared, prep_res, exec_res):
+            said = f"{shared['api_key']} and {self.token}"
+            if self.params["n"]:
+                raise ValueError(said)
+            return said
+
+    node = Quotes()
+    node.token = token
+    run = await _run([{"n": 0}, {"n": 1}], AsyncFlow(start=node), shared={"api_key": key})
+    with pytest.raises(flowmagic.InstancesFailedError) as caught:
+        run.raise_for_failures()
+    for text in (
+        *(summary.as_text(run), summary.as_html(run), str(caught.value)),
+        *(str(detail_of(run.records, index)["error"]) for index in range(2)),
+        *row_texts(run.records, range(2), Varying(run.records))["outcomes"],
+    ):
+        assert key not in text
+        assert token not in text
 
 
 async def test_ten_thousand_failures_stay_under_the_limit_of_size():
