@@ -193,11 +193,14 @@ class Records(Board):
         """Mark a pending row as running and return the trace that its instance writes to."""
         self.status[index] = RUNNING
         self.started[index] = now
-        for changed in self.watchers:
-            changed.add(index)
+        if self.watchers:  # a loop over none is felt
+            self.mark(index)
         trace = self.live[index] = Trace()
         # Here and not in an __init__, which would double the cost.
-        trace.board, trace.row, trace.extras, trace.received = self, index, None, received
+        trace.board = self
+        trace.row = index
+        trace.extras = None
+        trace.received = received
         return trace
 
     def finish(self, index: int, result: Any, now: float, code: int = SUCCEEDED) -> None:
@@ -216,8 +219,8 @@ class Records(Board):
         self.results[index] = result
         self._ends[code] += 1
         self.status[index] = code
-        for changed in self.watchers:
-            changed.add(index)
+        if self.watchers:
+            self.mark(index)
         if self._drawn and code == SUCCEEDED:
             self._full.append(index)
             if len(self._full) > self._keep:
@@ -326,8 +329,7 @@ class Records(Board):
         if code != PENDING:
             self._ends[code] += 1
         self.status[index] = code
-        for changed in self.watchers:
-            changed.add(index)
+        self.mark(index)
 
     @property
     def tally(self) -> list[int]:

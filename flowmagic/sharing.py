@@ -15,7 +15,7 @@ from .instances import Instance
 from .isolated import Isolated, isolated
 from .records import SUCCEEDED, Records
 from .trace import Trace
-from .tracked import tracked
+from .tracked import views
 
 Merge = Callable[[Any, Instance], Any]
 """Bring what an isolated instance wrote back to the shared store."""
@@ -118,11 +118,7 @@ class Store:
             self.view, self.settle = self._isolated, Isolated.settle
         elif plain and sharing.track:
             watch = self.watch = Watch(records, sharing.allowed)
-
-            def view(trace: Trace) -> Any:
-                return tracked(shared, watch, trace)
-
-            self.view = view
+            self.view = views(shared, watch)
 
     def _isolated(self, trace: Trace) -> Any:
         written: dict[Any, Any] = {}

@@ -63,6 +63,11 @@ class Board:
         """Stop filling a set that `watch` gave."""
         self.watchers = tuple(each for each in self.watchers if each is not changed)
 
+    def mark(self, row: int) -> None:
+        """Tell whoever watches that a row has changed."""
+        for changed in self.watchers:
+            changed.add(row)
+
     def name_node(self, kind: type) -> int:
         """Give a node class that was not seen before a number; 0 when there are too many."""
         if len(self.node_names) >= _MAX_NAMES:
@@ -124,10 +129,9 @@ class Trace(list[Any]):
             extra["params"] = params
             if parent >= 0 <= after:
                 extra["after"] = after
-        row = self.row
-        board.nodes[row] = node
-        for changed in board.watchers:
-            changed.add(row)
+        board.nodes[self.row] = node
+        if board.watchers:  # a loop over none is felt
+            board.mark(self.row)
         return at
 
     def close(self, at: int, action: Any, now: float) -> None:
@@ -160,11 +164,9 @@ class Trace(list[Any]):
         self[at:] = fields
         for place, extra in extras.items():
             self._extra(place).update(extra)
-        row = self.row
         if fields:
-            self.board.nodes[row] = fields[-FIELDS]
-        for changed in self.board.watchers:
-            changed.add(row)
+            self.board.nodes[self.row] = fields[-FIELDS]
+        self.board.mark(self.row)
 
     def _extra(self, at: int) -> dict[str, Any]:
         if self.extras is None:

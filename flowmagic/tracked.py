@@ -190,8 +190,16 @@ def _plain(other: Any) -> Any:
 _make: Callable[..., Tracked] = type.__call__.__get__(Tracked)
 
 
-def tracked(store: dict[Any, Any], watch: Watch, trace: Trace) -> Tracked:
-    """Return a view of a store for the instance that writes a trace."""
-    view = _make(_SEED)
-    view._store, view._watch, view._trace, view._touched = store, watch, trace, None
+def views(store: dict[Any, Any], watch: Watch) -> Callable[[Trace], Tracked]:
+    """Return what gives a view of a store to the instance that writes a trace."""
+
+    def view(trace: Trace) -> Tracked:
+        tracked = _make(_SEED)
+        # One by one: of more than three at once, a tuple would be made.
+        tracked._store = store
+        tracked._watch = watch
+        tracked._trace = trace
+        tracked._touched = None
+        return tracked
+
     return view

@@ -16,7 +16,7 @@ import flowmagic as fm
 from flowmagic import crossings
 from flowmagic.crossings import Crossing, Watch
 from flowmagic.records import Records
-from flowmagic.tracked import tracked
+from flowmagic.tracked import views
 
 from .virtualtime import virtual
 
@@ -201,7 +201,7 @@ def found_when(change, look):
     records.load(ROWS[:2])
     watch, store = Watch(records), {}
     traces = [records.start(index, 0.0) for index in range(2)]
-    one, other = (tracked(store, watch, trace) for trace in traces)
+    one, other = map(views(store, watch), traces)
     for trace in traces:
         trace.open(Load, -1, 0.0, None)
     other["x"] = 1

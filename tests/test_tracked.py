@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from flowmagic.crossings import Watch
 from flowmagic.isolated import Isolated, isolated
 from flowmagic.records import Records
-from flowmagic.tracked import Tracked, tracked
+from flowmagic.tracked import Tracked, views
 
 KEYS = st.sampled_from(["a", "b", "c", 1, 1.5, None, ("t", 0)])
 VALUES = st.one_of(st.integers(0, 3), st.lists(st.integers(0, 3), max_size=2))
@@ -35,7 +35,7 @@ def traced():
 def tracked_view(store):
     """Return a view as a node gets it."""
     records, [trace, _] = traced()
-    return tracked(store, Watch(records), trace)
+    return views(store, Watch(records))(trace)
 
 
 def isolated_view(store):
@@ -264,10 +264,10 @@ def test_a_view_kept_beyond_its_instance_goes_on_working():
     """And what is done with it then is nobody's."""
     records, [trace, other] = traced()
     watch, store = Watch(records), {}
-    view = tracked(store, watch, trace)
+    view = views(store, watch)(trace)
     trace.close(0, None, 1.0)
     records.finish(0, None, 1.0)
-    tracked(store, watch, other)["x"] = 1
+    views(store, watch)(other)["x"] = 1
     other.close(0, None, 1.0)
     assert view["x"] == view.get("x") == 1
     assert watch.crossings() == []
