@@ -14,7 +14,6 @@ from .daskcluster import Connection
 from .daskticket import Sent, Ticket
 from .daskwatch import Watch
 
-_AHEAD = 2  # chunks for each that a worker takes at once
 _STOPPING = 5.0
 """Seconds that cancelled instances get to end on their workers before the run ends without them."""
 
@@ -135,10 +134,11 @@ class Sending:
         places = sum(self._watch.workers.values())
         # Some are on their way while others run. More would lie there in small chunks, and out of reach
         # for a worker that joins.
-        room = _AHEAD * places - sum(not each.worker for each in self.chunks.values())
+        on_their_way = sum(not each.worker for each in self.chunks.values())
+        room = max(0, self._chunking.ahead * places - on_their_way)
         waiting = list(self._waiting.values())
-        size = self._chunking.size(len(waiting), places)
-        chunks = [waiting[at : at + size] for at in range(0, len(waiting), size)][: max(0, room)]
+        size = self._chunking.size(len(waiting), places, room)
+        chunks = [waiting[at : at + size] for at in range(0, len(waiting), size)][:room]
         for tickets in chunks:
             for ticket in tickets:
                 del self._waiting[ticket.number]

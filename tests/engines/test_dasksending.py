@@ -93,6 +93,26 @@ async def test_what_starts_together_travels_together_and_no_more_than_workers_so
 
 
 @virtual
+async def test_of_instances_that_compute_one_chunk_lies_ready_and_the_next_ones_gather(cluster):
+    """Until a worker has begun that chunk; so they go together and not one by one."""
+    made, connection = sending(cluster)
+    made._chunking.learn(0.06, 0.06, 2)
+    sent = connection.client.sent
+    first = add(made, 4)
+    await asyncio.sleep(1)
+    assert [each.task["tickets"] for each in sent] == [[0, 1], [2, 3]]
+    later = [add(made, 1)[0]]
+    await asyncio.sleep(1)
+    later += add(made, 1)
+    await asyncio.sleep(1)
+    assert len(sent) == 2
+    made.begun(first[0].chunk, "a")
+    await asyncio.sleep(1)
+    assert [each.task["tickets"] for each in sent[2:]] == [[each.number for each in later]]
+    await connection.close()
+
+
+@virtual
 async def test_an_outcome_too_large_to_be_told_comes_with_the_chunks_end(cluster):
     """What nobody has told anything of by then is lost, and the hint says what helps."""
     made, connection = sending(cluster)
