@@ -23,7 +23,6 @@ _ASKED = """{
         and not __import__("importlib.util").util.find_spec(each)
     ],
 }"""
-_MOST_NAMED = 3
 _RPC_TIMEOUT = 10.0  # seconds
 
 
@@ -50,17 +49,28 @@ async def check(client: Any, flow: Any) -> None:
             lacking.setdefault(what, []).append(where)
     if lacking:
         what, where = next(iter(lacking.items()))
-        more = f" and {len(where) - _MOST_NAMED} more" if len(where) > _MOST_NAMED else ""
-        raise EngineError(
-            f"This run cannot begin on its Dask cluster: {', '.join(where[:_MOST_NAMED])}{more} {what}"
-        )
+        more = f" (and {len(where) - 1} more)" if len(where) > 1 else ""
+        raise EngineError(f"The Dask cluster does not fit this run: {where[0]}{more} {what}")
+
+
+def runtime() -> str:
+    """Return what two processes must have in common for things to travel between them."""
+    return f"Python {_dotted(sys.version_info[:2])}, flowmagic {_version()}"
+
+
+def _version() -> str:
+    from .. import __version__  # noqa: PLC0415 - set when all of the package has been imported
+
+    return __version__
 
 
 def modules_of(flow: Any) -> list[str]:
     """Return the names of the packages that a flow is to be read with, other than Python's own."""
     reader = _Reader(io.BytesIO(by_value((flow, classes_of(flow)))))
     reader.load()
-    return sorted(reader.found - set(sys.stdlib_module_names) - {"__main__", "flowmagic"})
+    return sorted(
+        reader.found - set(sys.stdlib_module_names) - {"__main__", "cloudpickle", "flowmagic"}
+    )
 
 
 class _Reader(pickle.Unpickler):
@@ -85,8 +95,6 @@ class _Reader(pickle.Unpickler):
 
 def _lack(answer: Any) -> str:
     """Say what a process lacks, and what to do about it; empty if nothing."""
-    from .. import __version__  # noqa: PLC0415 - set when all of the package has been imported
-
     if not isinstance(answer, dict):
         return f"cannot be asked ({type(answer).__name__}: {answer})."
     here, there = sys.version_info[:2], tuple(answer["python"])
@@ -95,10 +103,9 @@ def _lack(answer: Any) -> str:
             f"has Python {_dotted(there)}, and this process {_dotted(here)}: what is defined in a "
             "notebook cannot travel between the two. Start it with the same Python."
         )
-    if answer["flowmagic"] != __version__:
-        found = answer["flowmagic"]
-        has = "lacks flowmagic" if found is None else f"has flowmagic {found}, not {__version__}"
-        return f'{has}. Install it there: pip install "jupyter-flowmagic[dask]=={__version__}".'
+    if (found := answer["flowmagic"]) != (needed := _version()):
+        has = "lacks flowmagic" if found is None else f"has flowmagic {found}, not {needed}"
+        return f'{has}. Install it there: pip install "jupyter-flowmagic[dask]=={needed}".'
     if answer["lacking"]:
         return f"lacks what the flow needs: {', '.join(answer['lacking'])}. Install it there."
     return ""

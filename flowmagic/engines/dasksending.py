@@ -12,6 +12,7 @@ from ..trace import Trace
 from .chunking import Chunking
 from .daskchunk import drop, run_chunk
 from .daskcluster import Connection
+from .daskneeds import runtime
 from .daskticket import Sent, Ticket
 from .daskwatch import Watch
 
@@ -57,7 +58,13 @@ class Sending:
         self._watch = watch
         self._chunking = chunking
         self._run = run
-        self._common = {"package": package, "run": run, "topic": topic, "threads": threads}
+        self._common = {
+            "runtime": runtime(),
+            "package": package,
+            "run": run,
+            "topic": topic,
+            "threads": threads,
+        }
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
         self.tickets: dict[int, Ticket] = {}
