@@ -132,7 +132,7 @@ class _NamedCalling(Calling):
             near = difflib.get_close_matches(str(self._name), _limits, 1)
             meant = f" Did you mean {near[0]!r}?" if near else ""
             raise LimitError(
-                f"There is no limit named {self._name!r}.{meant} Set it first: "
+                f"There is no limit named {self._name!r} in this process.{meant} Set it first: "
                 f'flowmagic.set_limit("{self._name}", concurrency=5).'
             )
         return found

@@ -69,7 +69,10 @@ class Engine(Protocol):
 
     @property
     def isolates(self) -> bool:
-        """Whether each instance has a view of the shared store of its own, asked for or not."""
+        """Whether each instance has a view of the shared store of its own, asked for or not.
+
+        So it is wherever instances run in other processes. Panel and summary say so.
+        """
 
     def begin(self, work: Work) -> Runner:
         """Return what runs the instances of one run. Bad input is refused here, and starts no run."""

@@ -20,6 +20,7 @@ _GATHER = 0.002  # seconds in which instances that start are gathered
 _SHARE = 64  # of an instance's duration: gathering longer than this part of it would be felt
 _WAITING = 0.2  # of a chunk's time: who computes less than that waits
 _WEIGHT = 0.3  # of the latest chunk in what is known of all
+_LONG = 0.005  # seconds that an instance computes; as long as that, the next chunk comes in time
 
 
 class Chunking:
@@ -47,17 +48,27 @@ class Chunking:
         """Whether the instances wait for somebody, most of their time, so that many may be at it."""
         return self._share < _WAITING
 
-    def size(self, waiting: int, places: int) -> int:
+    @property
+    def ahead(self) -> int:
+        """How many chunks are to lie ready for each that a worker takes at once.
+
+        More than one would be sent in pieces, as one instance after the other ends, and each piece
+        costs. One is enough where it lasts until the next is there.
+        """
+        return 1 if self._cpu is not None and self._cpu >= _LONG else 2
+
+    def size(self, waiting: int, places: int, room: int) -> int:
         """Return how many instances the next chunks take.
 
         Args:
             waiting: how many wait to be sent.
             places: how many chunks the workers take at once.
+            room: how many can be sent now.
         """
-        even = math.ceil(waiting / max(1, places))
         if self._cpu is None:
             # Small enough that nobody has to compute much more than the others.
-            return max(1, min(MOST, math.ceil(even / 2)))
+            return max(1, min(MOST, math.ceil(math.ceil(waiting / max(1, places)) / 2)))
+        even = math.ceil(waiting / max(1, room))
         full = math.floor(TARGET / max(self._cpu, TARGET / MOST))
         return max(1, min(even, full))
 

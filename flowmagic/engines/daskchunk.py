@@ -15,12 +15,14 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from ..errors import EngineError
 from ..isolated import Isolated, isolated
 from ..received import Readings, make
 from ..trace import Trace
 from . import Work
 from .daskchanges import Noting
 from .daskmessages import End, Part, Telling
+from .daskneeds import runtime
 from .daskoutcome import dump_outcome
 from .daskpackage import claim, opened
 from .daskplace import Place, TimedRunner
@@ -54,9 +56,16 @@ def run_chunk(chunk: dict[str, Any]) -> dict[int, bytes] | None:
 
     Returns:
         What was too large for a message, by ticket; None: the chunk had begun somewhere else before.
+
+    Raises:
+        EngineError: this worker has another Python or flowmagic than the run: neither would understand
+            the other.
     """
     from distributed import get_worker
 
+    chunk = dict(chunk)
+    if (needed := chunk.pop("runtime")) != runtime():
+        raise EngineError(f"it has {runtime()}, and the run {needed}")
     worker = get_worker()
     if not claim(worker, chunk["package"], chunk["number"]):
         return None

@@ -48,8 +48,9 @@ class Connection:
         cluster = await _own_cluster() if where is None else None
         target = where if cluster is None else cluster
         address, security = _address(target), getattr(target, "security", None)
+        client = None
         try:
-            client = await Client(
+            client = Client(
                 address,
                 asynchronous=True,
                 set_as_default=False,
@@ -57,14 +58,15 @@ class Connection:
                 timeout=_CONNECTING,
                 name="flowmagic",
             )
-        except (OSError, asyncio.TimeoutError) as error:
+            await client
+        # The latter two are what comes of TLS on one side only, and of a scheme that there is not.
+        except (OSError, asyncio.TimeoutError, TypeError, ValueError) as error:
+            if client is not None:
+                with contextlib.suppress(Exception):
+                    await client.close()
             if cluster is not None:
                 await asyncio.to_thread(cluster.close)
-            raise EngineError(
-                f"No Dask scheduler answers at {address} ({type(error).__name__}). Start one there "
-                "(dask scheduler), or leave the address out for a cluster on this machine: "
-                'engine="dask".'
-            ) from error
+            raise EngineError(_not_reached(address, error)) from error
         return cls(client, address, cluster)
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -93,6 +95,21 @@ class Connection:
         cluster, self._cluster = self._cluster, None
         if cluster is not None:
             threading.Thread(target=cluster.close, name="flowmagic-dask-closing").start()
+
+
+def _not_reached(address: str, error: BaseException) -> str:
+    if address.startswith("tls://") and isinstance(error, TypeError):
+        return (
+            f"The Dask scheduler at {address} is reached by TLS, for which certificates are needed "
+            f"({type(error).__name__}). Hand over a client that has them: "
+            f'DaskEngine(Client("{address}", security=Security(tls_ca_file=..., tls_client_cert=..., '
+            "tls_client_key=..., require_encryption=True)))."
+        )
+    return (
+        f"No Dask scheduler answers at {address} ({type(error).__name__}). Start one there (dask "
+        "scheduler), give its address as it is (tcp:// or tls://), or leave the address out for a "
+        'cluster on this machine: engine="dask".'
+    )
 
 
 def _address(where: Any) -> str:

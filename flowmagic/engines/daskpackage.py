@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import threading
+import uuid
 from collections import OrderedDict
 from collections.abc import Coroutine
 from typing import Any
@@ -68,15 +69,15 @@ def claim(worker: Any, key: str, number: int) -> bool:
 
 
 async def _claim(worker: Any, key: str, number: int) -> bool:
-    scheduler, claim = worker.scheduler, [key, f"chunk {number}"]
-    goes_on, claimed = await asyncio.gather(
+    scheduler, claims, mine = worker.scheduler, [key, f"chunk {number}"], uuid.uuid4().hex
+    # All in one turn, for which a worker stands idle. The claim is there before anything begins, so
+    # that whoever comes after this one finds it, whether or not this one has seen its own.
+    goes_on, claimed, _ = await asyncio.gather(
         scheduler.get_metadata(keys=[key, "open"], default=False),
-        scheduler.get_metadata(keys=claim, default=None),
+        scheduler.get_metadata(keys=claims, default=None),
+        scheduler.set_metadata(keys=[*claims, mine], value=worker.address),
     )
-    if claimed is not None or not goes_on:
-        return False
-    await scheduler.set_metadata(keys=claim, value=worker.address)
-    return True
+    return goes_on and set(claimed or ()) <= {mine}
 
 
 def _on_loop(worker: Any, call: Coroutine[Any, Any, Any]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextvars import ContextVar
 from typing import Any
 
@@ -64,6 +64,11 @@ class _Stream:
             return self._below.write(text)
         prints.note(self._name, text)
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        # That of the stream below would go past `write`.
+        for line in lines:
+            self.write(line)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._below, name)

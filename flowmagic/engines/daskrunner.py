@@ -14,7 +14,7 @@ from typing import Any
 
 from ..errors import EngineError, InstanceLostError
 from ..trace import Trace
-from . import Work
+from . import Work, daskneeds
 from .chunking import Chunking
 from .daskchanges import Taking
 from .daskcluster import Connection
@@ -53,7 +53,8 @@ class DaskRunner:
         """Connect, and send what all instances need.
 
         Raises:
-            EngineError: no scheduler answers, or what prep has made of things cannot travel.
+            EngineError: no scheduler answers, what prep has made of things cannot travel, or the
+                scheduler or a worker lacks what the run needs.
         """
         work = self._work
         content = packed(work.flow, work.shared)
@@ -63,6 +64,11 @@ class DaskRunner:
         self._taking = Taking(work.flow, self._sources, work.clock, self._strangers)
         self._offsets: dict[str, float] = {}
         self._connection = connection = await Connection.to(self._where)
+        try:
+            await daskneeds.check(connection.client, work.flow)
+        except EngineError:
+            await connection.close()
+            raise
         self._watch = Watch(connection, self._looked, self._broke)
         self._sending = Sending(
             connection,
@@ -72,6 +78,7 @@ class DaskRunner:
             run=self._run,
             topic=_TOPIC,
             threads=work.threads,
+            unfit=self._unfit,
         )
         connection.client.subscribe_topic(_TOPIC, self._heard)
         await self._watch.begin(await leave(connection.client, self._package, content))
@@ -152,6 +159,21 @@ class DaskRunner:
     def _looked(self) -> None:
         self._sending.plan()
         self._sending.lose_orphans()
+
+    async def _unfit(self, why: BaseException) -> None:
+        """End the run, since a worker that joined late would fail one instance after the other."""
+        assert self._connection is not None  # it has an instance
+        try:
+            await daskneeds.check(self._connection.client, self._work.flow)
+            error = EngineError(
+                f"A worker could not begin with the instances of this run ({type(why).__name__}: {why}). "
+                "See to it that each worker can import what the flow needs, and then take the run up "
+                "with run.retry_failed()."
+            )
+        except EngineError as named:
+            error = named
+        if self._work.broke is not None:
+            self._work.broke(error)
 
     def _broke(self, gone: EngineError) -> None:
         # First, so that nothing is retried.

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from ..trace import Trace
 from .chunking import Chunking
 from .daskchunk import drop, run_chunk
 from .daskcluster import Connection
+from .daskneeds import runtime
 from .daskticket import Sent, Ticket
 from .daskwatch import Watch
 
-_AHEAD = 2  # chunks for each that a worker takes at once
+_MOST_SENDS = 5
+"""Times that an instance is sent whose workers die, each time, before it has begun."""
+
 _STOPPING = 5.0
 """Seconds that cancelled instances get to end on their workers before the run ends without them."""
 
@@ -30,6 +34,7 @@ class Sending:
         run: the name by which workers know the run.
         topic: of the messages to it.
         threads: as in `Work`.
+        unfit: awaited with what keeps a worker from beginning with any instance of the run.
 
     Attributes:
         tickets: of all instances, from `add` to `forget`, by number.
@@ -46,12 +51,20 @@ class Sending:
         run: str,
         topic: str,
         threads: bool,
+        unfit: Callable[[BaseException], Awaitable[None]],
     ) -> None:
         self._connection = connection
+        self._unfit = unfit
         self._watch = watch
         self._chunking = chunking
         self._run = run
-        self._common = {"package": package, "run": run, "topic": topic, "threads": threads}
+        self._common = {
+            "runtime": runtime(),
+            "package": package,
+            "run": run,
+            "topic": topic,
+            "threads": threads,
+        }
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
         self.tickets: dict[int, Ticket] = {}
@@ -135,10 +148,13 @@ class Sending:
         places = sum(self._watch.workers.values())
         # Some are on their way while others run. More would lie there in small chunks, and out of reach
         # for a worker that joins.
-        room = _AHEAD * places - sum(not each.worker for each in self.chunks.values())
+        on_their_way = sum(not each.worker for each in self.chunks.values())
+        # Without any worker one chunk waits on the cluster all the same: an adaptive one starts a worker
+        # only when there is something for it.
+        room = max(0, (self._chunking.ahead * places or 1) - on_their_way)
         waiting = list(self._waiting.values())
-        size = self._chunking.size(len(waiting), places)
-        chunks = [waiting[at : at + size] for at in range(0, len(waiting), size)][: max(0, room)]
+        size = self._chunking.size(len(waiting), places, room)
+        chunks = [waiting[at : at + size] for at in range(0, len(waiting), size)][:room]
         for tickets in chunks:
             for ticket in tickets:
                 del self._waiting[ticket.number]
@@ -175,11 +191,26 @@ class Sending:
             if not chunk.why.startswith("was lost"):
                 chunk.why = f"could not run on a worker ({type(error).__name__}: {error})"
             self._watch.check()
+            if not chunk.worker and chunk.future.status == "error":
+                await self._not_begun(chunk, error)
         finally:
             chunk.future.release()
             self.chunks.pop(chunk.number, None)
             self.plan()
         self._lose(list(chunk.tickets.values()), chunk.why)
+
+    async def _not_begun(self, chunk: Sent, error: BaseException) -> None:
+        """Send again what lay ready on workers that died; where none of it can begin, say so."""
+        if type(error).__name__ != "KilledWorker":
+            await self._unfit(error)
+            return
+        chunk.why = f"found its workers dead {_MOST_SENDS} times before it could begin"
+        for ticket in list(chunk.tickets.values()):
+            ticket.sends += 1
+            if ticket.sends < _MOST_SENDS:
+                del chunk.tickets[ticket.number]
+                ticket.chunk = None
+                self._waiting[ticket.number] = ticket
 
     async def _late_outcomes(self, chunk: Sent) -> None:
         done = asyncio.Event()

@@ -25,7 +25,7 @@ class Ticket:
         EngineError: a param cannot travel; it is named.
     """
 
-    __slots__ = ("chunk", "context", "future", "number", "offset", "row", "trace")
+    __slots__ = ("chunk", "context", "future", "number", "offset", "row", "sends", "trace")
 
     def __init__(self, number: int, params: dict[Any, Any], trace: Trace) -> None:
         self.number = number
@@ -36,6 +36,8 @@ class Ticket:
         self.chunk: Sent | None = None
         self.offset: float | None = None
         """What is added to its worker's time: always the same, so that its copies keep their order."""
+        self.sends = 0
+        """How often it was sent in vain: its workers died before it had begun."""
         self.context = contextvars.copy_context()
 
     def print(self, printed: list[tuple[str, str]]) -> None:

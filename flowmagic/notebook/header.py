@@ -16,6 +16,7 @@ from ..records import Records
 from ..showing import cut, error_text
 from .cells import name_of
 from .crossingtext import crossing_notice
+from .enginetext import engine_notice
 from .summary import journal_text, secrets_of_run
 from .wire import Header, LimitState
 
@@ -64,6 +65,8 @@ def header_of(
         notice = cut(run.holds[0].text(name_of), _NOTICE)
     if not notice and run is not None:
         notice = cut(crossing_notice(run), _NOTICE)
+    if not notice and run is not None:
+        notice = cut(engine_notice(run.options.engine), _NOTICE)
     return {
         "flow": flow,
         "status": "idle" if run is None else str(run.status),

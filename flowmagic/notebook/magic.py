@@ -30,6 +30,7 @@ from ..waiting import running_loop
 from . import runlist
 from .body import NOTHING, run_body
 from .display import NotebookDisplay, make_display
+from .enginetext import engine_lines
 from .findings import findings_text
 from .line import Line, line_arguments, read_line
 from .loop import cancelling_on_interrupt, find_loop, goes_on, must_wait, run_to_end, wait_for_end
@@ -270,7 +271,11 @@ class BatchFlowMagics(Magics):
     def _check(self, asked: Line, flow: Any, batch: Batch | None) -> None:
         rows = None if batch is None else batch.rows
         found = check(flow, rows, limit=asked.run.limits.concurrency, threads=asked.run.threads)
-        print(findings_text(found))  # noqa: T201 - a list is what was asked for
+        lines = [
+            findings_text(found),
+            *(f"note: {line}" for line in engine_lines(asked.run.engine)),
+        ]
+        print("\n".join(lines))  # noqa: T201 - a list is what was asked for
 
 
 _fills: set[asyncio.Task[None]] = set()

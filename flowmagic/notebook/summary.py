@@ -18,6 +18,7 @@ from ..showing import brief, cut, error_text, masked, params_text, secrets_of, t
 from . import statictimeline
 from .cells import name_of
 from .crossingtext import crossing_lines, crossing_notice
+from .enginetext import engine_lines
 
 FIRST_ROWS = 10
 MOST_HOLDS, MOST_REMARKS = 3, 10
@@ -148,7 +149,9 @@ def as_text(run: BatchRun) -> str:
         index, _, params, node, _, result = row(instance)
         lines.append(f"  ✗ {index}  {params}  {node}: {result}{_tries(instance)}")
     lines += [f"  ⚠ {line}" for line in remarks(run)]
-    lines += [f"  {line}" for line in statictimeline.as_lines(run)]
+    lines += [
+        f"  {line}" for line in (*engine_lines(run.options.engine), *statictimeline.as_lines(run))
+    ]
     table = [row(each) for each in run.instances[:FIRST_ROWS]]
     if table:
         widths = [max(map(len, column)) for column in zip(*table, _COLUMNS, strict=True)]
@@ -184,6 +187,7 @@ def as_html(run: BatchRun) -> str:
     if noted := remarks(run):
         items = "".join(f"<li>{escape(line)}</li>" for line in noted)
         head.append(f"<p>Worth a look:</p><ul>{items}</ul>")
+    head += [f"<p>{escape(line)}</p>" for line in engine_lines(run.options.engine)]
     timeline = statictimeline.as_html(run)
     left_for_failures = MOST_BYTES - _weight([*head, timeline, *first]) - 2_000
     failed: list[str] = []

@@ -95,10 +95,10 @@ def test_an_unknown_name_is_refused_when_a_call_is_made():
     with pytest.raises(LimitError) as caught:
         asyncio.run(main("opanai"))
     assert str(caught.value) == (
-        "There is no limit named 'opanai'. Did you mean 'openai'? "
+        "There is no limit named 'opanai' in this process. Did you mean 'openai'? "
         'Set it first: flowmagic.set_limit("opanai", concurrency=5).'
     )
-    with pytest.raises(LimitError, match=r"no limit named 'x'\. Set it first"):
+    with pytest.raises(LimitError, match=r"no limit named 'x' in this process\. Set it first"):
         limit("x").__enter__()
 
 

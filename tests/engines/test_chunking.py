@@ -17,23 +17,24 @@ def learned(seconds, cpu, instances):
 
 def test_before_anything_is_known_each_worker_gets_two_small_ones():
     """Nobody computes much longer than the others, whatever the instances are."""
-    assert Chunking().size(100, 4) == 13
-    assert Chunking().size(1, 4) == 1
-    assert Chunking().size(10, 0) == 5
+    assert Chunking().size(100, 4, 8) == 13
+    assert Chunking().size(100, 4, 1) == 13
+    assert Chunking().size(1, 4, 8) == 1
+    assert Chunking().size(10, 0, 0) == 5
 
 
 def test_long_instances_travel_alone_and_short_ones_together():
     """A chunk keeps its worker busy for `TARGET`, and no longer."""
-    assert learned(1.0, 1.0, 1).size(1000, 2) == 1
-    assert learned(0.1, 0.1, 10).size(1000, 2) == round(TARGET / 0.01)
-    assert learned(0.001, 0.001, 100).size(100_000, 2) == MOST
+    assert learned(1.0, 1.0, 1).size(1000, 2, 2) == 1
+    assert learned(0.1, 0.1, 10).size(1000, 2, 2) == round(TARGET / 0.01)
+    assert learned(0.001, 0.001, 100).size(100_000, 2, 2) == MOST
 
 
 def test_instances_that_only_wait_travel_together_however_long_they_wait():
     """What counts is what they compute; they wait side by side."""
     chunking = learned(30.0, 0.01, 10)
     assert chunking.waits
-    assert chunking.size(40, 2) == 20
+    assert chunking.size(40, 2, 2) == 20
     assert not learned(1.0, 1.0, 4).waits
     assert not Chunking().waits
 
@@ -42,25 +43,34 @@ def test_instances_that_only_wait_travel_together_however_long_they_wait():
     st.lists(st.tuples(st.floats(0, 1e4), st.floats(0, 1e4), st.integers(1, 500)), max_size=20),
     st.integers(1, 10**6),
     st.integers(0, 10**4),
+    st.integers(1, 10**4),
 )
-def test_a_chunk_is_never_empty_and_leaves_something_for_every_worker(learnt, waiting, places):
+def test_a_chunk_is_never_empty_and_leaves_something_for_the_others(learnt, waiting, places, room):
     """Whatever was learned."""
     chunking = Chunking()
     for each in learnt:
         chunking.learn(*each)
-    size = chunking.size(waiting, places)
+    size = chunking.size(waiting, places, room)
     assert 1 <= size <= MOST
-    assert size <= -(-waiting // max(1, places))
+    assert size <= -(-waiting // (room if learnt else max(1, places)))
     assert 0 < chunking.pause(3) <= 1.0
+
+
+def test_where_instances_compute_for_long_what_waits_goes_as_one_when_a_worker_needs_it():
+    """Not piece by piece, as one instance after the other ends: each piece would cost."""
+    long, short = learned(0.06, 0.06, 2), learned(0.01, 0.01, 100)
+    assert (long.ahead, short.ahead, Chunking().ahead) == (1, 2, 2)
+    assert long.size(2, 2, 1) == 2
+    assert long.size(4, 2, 2) == 2
 
 
 def test_the_latest_chunks_count_most():
     """A flow whose rows grow longer is sent in smaller chunks before long."""
     chunking = learned(0.1, 0.1, 100)
-    assert chunking.size(1000, 2) == 100
+    assert chunking.size(1000, 2, 2) == 100
     for _ in range(10):
         chunking.learn(1.0, 1.0, 1)
-    assert chunking.size(1000, 2) == 1
+    assert chunking.size(1000, 2, 2) == 1
 
 
 def test_instances_are_gathered_longer_the_longer_they_take():

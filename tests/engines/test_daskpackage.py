@@ -85,3 +85,12 @@ def test_a_chunk_may_run_once_and_not_after_its_run(worker):
     assert claim(worker, "run", 5)
     assert not claim(worker, "run", 5)
     assert claim(worker, "run", 6)
+
+
+async def test_of_two_who_claim_a_chunk_the_later_one_sees_the_earlier_one():
+    """Though each asks and claims at once: the earlier one had its answer before the later one asked."""
+    scheduler = Scheduler()
+    scheduler.kept["run"] = {"open": True}
+    workers = [SimpleNamespace(scheduler=scheduler, address="tcp://same:1") for _ in range(2)]
+    assert await daskpackage._claim(workers[0], "run", 1)
+    assert not await daskpackage._claim(workers[1], "run", 1)

@@ -47,6 +47,22 @@ def test_what_is_printed_outside_of_instances_stays_on_the_worker(monkeypatch):
     assert prints.take() == [("stdout", "of an instance\n")]
 
 
+def test_lines_written_together_are_noted_as_well(monkeypatch):
+    """By whatever way a text reaches the stream."""
+    below = io.StringIO()
+    monkeypatch.setattr(sys, "stdout", below)
+    monkeypatch.setattr(sys, "stderr", None)
+    prints = Prints(lambda: None)
+    catch()
+    sys.stdout.writelines(["of the worker\n"])
+    token = printing.set(prints)
+    sys.stdout.writelines(line for line in ("one\n", "two\n"))
+    print(1, 2, sep="", file=sys.stdout)
+    printing.reset(token)
+    assert below.getvalue() == "of the worker\n"
+    assert prints.take() == [("stdout", "one\ntwo\n12\n")]
+
+
 class Speaks(Node):
     def exec(self, _):
         print("exec", self.params["i"])

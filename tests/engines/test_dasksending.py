@@ -34,6 +34,10 @@ class Future:
         self.status = "finished"
         self.result.set_result(outcomes)
 
+    def fail(self, error):
+        self.status = "error"
+        self.result.set_exception(error)
+
     async def cancel(self):
         self.status = "cancelled"
         self.result.cancel()
@@ -61,13 +65,17 @@ class Client:
 @pytest.fixture
 def cluster():
     """A cluster of two workers, of which nothing is real."""
-    return SimpleNamespace(workers={"a": 1, "b": 1}, gone=None, check=lambda: None)
+    return SimpleNamespace(workers={"a": 1, "b": 1}, gone=None, check=lambda: None, unfit=[])
 
 
 def sending(cluster):
     connection = Connection(Client(), "tcp://s:1", None)
     common = {"package": "p", "run": "r", "topic": "t", "threads": True}
-    return Sending(connection, cluster, Chunking(), **common), connection
+
+    async def unfit(error):
+        cluster.unfit.append(error)
+
+    return Sending(connection, cluster, Chunking(), unfit=unfit, **common), connection
 
 
 def add(made, n):
@@ -89,6 +97,26 @@ async def test_what_starts_together_travels_together_and_no_more_than_workers_so
     made.begun(tickets[0].chunk, "a")
     await asyncio.sleep(1)
     assert sent[4].task["tickets"] == [later[0].number]
+    await connection.close()
+
+
+@virtual
+async def test_of_instances_that_compute_one_chunk_lies_ready_and_the_next_ones_gather(cluster):
+    """Until a worker has begun that chunk; so they go together and not one by one."""
+    made, connection = sending(cluster)
+    made._chunking.learn(0.06, 0.06, 2)
+    sent = connection.client.sent
+    first = add(made, 4)
+    await asyncio.sleep(1)
+    assert [each.task["tickets"] for each in sent] == [[0, 1], [2, 3]]
+    later = [add(made, 1)[0]]
+    await asyncio.sleep(1)
+    later += add(made, 1)
+    await asyncio.sleep(1)
+    assert len(sent) == 2
+    made.begun(first[0].chunk, "a")
+    await asyncio.sleep(1)
+    assert [each.task["tickets"] for each in sent[2:]] == [[each.number for each in later]]
     await connection.close()
 
 
@@ -172,3 +200,52 @@ async def test_a_chunk_that_does_not_end_holds_up_the_end_for_seconds_only(clust
     assert asyncio.get_running_loop().time() == pytest.approx(1006)
     await connection.close()
     assert [each.status for each in connection.client.sent] == ["pending, released"]
+
+
+class KilledWorker(Exception):
+    """As Dask calls it."""
+
+
+@virtual
+async def test_what_lay_ready_on_workers_that_died_is_sent_again(cluster):
+    """It has not begun: it is not its fault. But not for ever, for it may be."""
+    made, connection = sending(cluster)
+    [ticket] = add(made, 1)
+    for _ in range(5):
+        await asyncio.sleep(1)
+        assert not ticket.future.done()
+        connection.client.sent[-1].fail(KilledWorker("died"))
+    await asyncio.sleep(1)
+    assert len(connection.client.sent) == 5
+    with pytest.raises(InstanceLostError, match="found its workers dead 5 times before it could"):
+        await ticket.future
+    assert cluster.unfit == []
+    await connection.close()
+
+
+@virtual
+async def test_a_worker_that_cannot_begin_with_any_instance_is_told_of(cluster):
+    """It would fail all rows in no time. An error after the beginning is no such thing."""
+    made, connection = sending(cluster)
+    first, second = add(made, 2)
+    await asyncio.sleep(1)
+    error = ModuleNotFoundError("No module named 'mine'")
+    made.begun(second.chunk, "a")
+    for sent in connection.client.sent:
+        sent.fail(error)
+    for ticket in (first, second):
+        with pytest.raises(InstanceLostError, match="could not run on a worker .*named 'mine'"):
+            await ticket.future
+    assert cluster.unfit == [error]
+    await connection.close()
+
+
+@virtual
+async def test_without_any_worker_one_chunk_asks_the_cluster_for_one(cluster):
+    """An adaptive cluster starts workers only when something is there for them."""
+    made, connection = sending(cluster)
+    cluster.workers.clear()
+    add(made, 8)
+    await asyncio.sleep(1)
+    assert [each.task["tickets"] for each in connection.client.sent] == [[0, 1, 2, 3]]
+    await connection.close()

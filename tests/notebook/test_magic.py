@@ -178,6 +178,9 @@ def test_the_engine_is_one_of_ours_or_has_a_name(shell):
     result = shell.run("%%batchflow flow --engine mine -o run\n[{'n': 1}]")
     assert result.success, result.text
     assert shell["run"].options.engine is shell["mine"]
+    said = shell.run("%batchflow flow --engine mine --check").text
+    assert said.startswith("Nothing was found")
+    assert "note: Each instance has its own snapshot of the shared store" in said
     assert shell["run"].options.sharing.isolate
     assert shell["run"].ok
 
