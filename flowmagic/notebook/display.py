@@ -34,14 +34,22 @@ class NotebookDisplay:
     ) -> None:
         self._start = start
         self.panel = Panel(flow_name, self._started, limits=limits, batch=batch, origin=origin)
-        display(self.panel)
         self._handle = DisplayHandle()
+
+    def put(self) -> None:
+        """Show the panel, and keep a place for the summary."""
+        display(self.panel)
         self._handle.display({"text/plain": "", "text/html": ""}, raw=True)
 
     def start(self, batch: Batch | None, limits: Limits) -> BatchRun:
-        """Start a run and show it."""
-        run = self._started(batch, limits)
+        """Start a run and show it; where none can be started, nothing is shown."""
+        try:
+            run = self._started(batch, limits)
+        except BaseException:
+            self.panel.close()
+            raise
         self.panel.show(run)
+        self.put()
         return run
 
     def _started(self, batch: Batch | None, limits: Limits) -> BatchRun:

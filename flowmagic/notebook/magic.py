@@ -22,7 +22,7 @@ from ..calls.named import named_limits
 from ..checks import check
 from ..engines import Engine
 from ..engines.named import NAMES, engine_of
-from ..errors import EngineError, FlowmagicError, JournalError, LimitError
+from ..errors import EngineError, FlowmagicError, JournalError, LimitError, found
 from ..graph import check_flow, has_own_prep, own_batch
 from ..journal import open_journal
 from ..limits import Limits, check_per_minute
@@ -42,6 +42,14 @@ from .rerun import Origin
 _RUNS: weakref.WeakKeyDictionary[Any, list[tuple[str, weakref.ref[BatchRun]]]] = (
     weakref.WeakKeyDictionary()
 )
+
+
+_MAKE = {
+    "flow": "Make one in a cell above, flow = AsyncFlow(start=node), and write its name: flow.",
+    "engine": 'Write local, dask, or the name of one that you made: flowmagic.DaskEngine("tcp://…").',
+    "shared store": "Make one in a cell above, shared = {}, and write its name: shared.",
+}
+"""What to write where a name holds nothing."""
 
 
 @magics_class
@@ -162,7 +170,7 @@ class BatchFlowMagics(Magics):
             )
             run = shown.start(batch, asked.run.limits)
         except FlowmagicError as error:
-            raise UsageError(str(error)) from None
+            raise UsageError(_as_options(str(error))) from None
         if must_wait(self.shell, asked=asked.wait, configured=self.wait):
             with cancelling_on_interrupt(self.shell), contextlib.closing(shown):
                 await wait_for_end(run, shown.tick)
@@ -215,7 +223,16 @@ class BatchFlowMagics(Magics):
         return flow
 
     def _shared(self, asked: Line) -> Any:
-        return None if asked.shared is None else self._named(asked.shared, "shared store")
+        if asked.shared is None:
+            return None
+        shared = self._named(asked.shared, "shared store")
+        # Any object that nodes can write to will do.
+        writable = hasattr(shared, "__setitem__") or hasattr(shared, "__dict__")
+        if isinstance(shared, list) or not writable:
+            raise UsageError(
+                f"--shared {asked.shared} is {found(shared)}, not a dict. {_MAKE['shared store']}"
+            )
+        return shared
 
     def _engine(self, name: str) -> Engine:
         try:
@@ -233,8 +250,8 @@ class BatchFlowMagics(Magics):
         except (KeyError, AttributeError):
             known = {"flow": self.flow_names(), "engine": list(NAMES)}.get(what, [])
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise UsageError(f"There is no {what} named {name!r}.{hint}") from None
+            hint = f"Did you mean {near[0]}?" if near else _MAKE[what]
+            raise UsageError(f"There is no {what} named {name!r}. {hint}") from None
         return value
 
     def flow_names(self) -> list[str]:
@@ -267,6 +284,7 @@ class BatchFlowMagics(Magics):
             asked.flow, start, asked.run.limits, None, origin=self._origin(asked)
         )
         shown.panel.foresee(flow)
+        shown.put()
         if has_own_prep(flow):
             loop = find_loop()
             assert loop is not None  # there is a kernel
@@ -300,6 +318,12 @@ async def _fill(shown: NotebookDisplay, flow: Any, shared: Any) -> None:
         shown.panel.load(await own_batch(flow, shared))
     except Exception as error:  # noqa: BLE001 - the user's prep; said where it is looked for
         shown.panel.say(f"The flow's own prep gave no param list. {error_text(error)}")
+
+
+def _as_options(message: str) -> str:
+    """Return what an error says is to be written, as it is written on the line of a cell."""
+    anyway = message.replace("resume='anyway'", "--resume-anyway")
+    return anyway.replace("leave resume out", "leave --resume out")
 
 
 def _past(path: Any) -> str:

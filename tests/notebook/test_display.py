@@ -36,6 +36,17 @@ def test_a_cell_shows_a_panel_and_fills_the_summary_below_it_at_the_end(kernel):
     assert "<details open" in update["data"]["text/html"]
 
 
+def test_what_cannot_be_started_leaves_no_panel(kernel, tmp_path):
+    """One line says why, in the words of the line; a panel below it would have nothing to show."""
+    line = f"%%batchflow flow --journal {tmp_path / 'runs.journal'} -o run"
+    kernel.run(f"{line}\n[{{'n': 1}}]")
+    kernel.run("await run\nflow.start_node.shade = 'other'")
+    answer = kernel.run(f"{line} --resume\n[{{'n': 1}}]")
+    assert answer.outputs == []
+    assert "Write --resume-anyway to take over its results" in answer.stdout
+    assert "or leave --resume out to run all rows." in answer.stdout
+
+
 def test_with_wait_the_summary_is_there_when_the_cell_ends(kernel):
     """A program that runs the notebook hears nothing after the cell."""
     answer = kernel.run("%%batchflow flow --wait\n[{'n': 1}]")
