@@ -27,7 +27,7 @@ from ..graph import check_flow, has_own_prep, own_batch
 from ..journal import open_journal
 from ..limits import Limits, check_per_minute
 from ..params import Batch, as_batch
-from ..showing import error_text
+from ..showing import cut, error_text
 from ..starting import start as start_run
 from . import summary
 from .body import NOTHING, run_body
@@ -43,6 +43,8 @@ _RUNS: weakref.WeakKeyDictionary[Any, list[tuple[str, weakref.ref[BatchRun]]]] =
     weakref.WeakKeyDictionary()
 )
 
+
+_NAME = 80  # characters of a flow's name
 
 _MAKE = {
     "flow": "Make one in a cell above, flow = AsyncFlow(start=node), and write its name: flow.",
@@ -127,6 +129,7 @@ class BatchFlowMagics(Magics):
             %batchflow flow      a panel with the param list of the flow's own prep, not yet started
             %batchflow --journal runs.journal     the runs that it holds, too
             %batchflow           a table of the runs of this kernel, and of its named limits
+            %batchflow 3         a panel of run 3 of that table
 
         """
         asked = read_line(
@@ -159,6 +162,7 @@ class BatchFlowMagics(Magics):
         if asked.check:
             self._check(asked, flow, batch)
             return
+        self._tell_of_its_like(asked)
         try:
             shown = make_display(
                 self.shell,
@@ -201,6 +205,7 @@ class BatchFlowMagics(Magics):
             if asked.run.capture:
                 stand_in()
             run = start_run(flow, batch, shared=shared, options=asked.run.with_limits(limits))
+            run.name = cut(asked.flow or run.name, _NAME)
             if asked.output is not None:
                 self.shell.user_ns[asked.output] = run
             runs = _RUNS.setdefault(self.shell, [])
@@ -264,19 +269,55 @@ class BatchFlowMagics(Magics):
 
     # %batchflow
 
+    def _tell_of_its_like(self, asked: Line) -> None:
+        """Say which runs still go on though nothing in the notebook shows them any more.
+
+        A cell that is run again loses the panel of its run, and the name; the run itself goes on.
+        """
+        for number, (name, run) in self._runs().items():
+            if not run.ended and (name, run.name) == (asked.output or "", asked.flow):
+                print(  # noqa: T201 - for the user of the cell
+                    f"An earlier run goes on beside this one: {summary.headline(run)}. "
+                    f"To steer or end it: %batchflow {number}"
+                )
+
+    def _runs(self) -> dict[int, tuple[str, BatchRun]]:
+        """Return the runs of this kernel that are not forgotten: by number, with their name."""
+        runs = ((name, reference()) for name, reference in _RUNS.get(self.shell, ()))
+        return {at: (name, run) for at, (name, run) in enumerate(runs, 1) if run is not None}
+
+    def _panel_of(self, number: int) -> None:
+        """Open a panel of a run that was started before."""
+        runs = self._runs()
+        if number not in runs:
+            raise UsageError(f"There is no run {number} here. %batchflow lists those there are.")
+        name, run = runs[number]
+
+        def start(batch: Batch | None, limits: Limits) -> BatchRun:
+            options = run.options.with_limits(limits)
+            return start_run(run.flow, batch, shared=run.shared, options=options)
+
+        rows = run.records.rows
+        batch = as_batch(rows) if isinstance(rows, list) else None
+        origin = Origin(run.name, run.name, name or None, self.shell.user_ns)
+        NotebookDisplay(run.name, start, run.limits, batch, origin=origin).attach(run)
+
     def _line(self, asked: Line) -> None:
         if asked.flow is None:
             if asked.run.journal is not None:
                 print(_past(asked.run.journal.path), "\n\nthis kernel:", sep="")  # noqa: T201 - ditto
             print(self._table())  # noqa: T201 - a table is what was asked for
             return
+        if asked.flow.isdigit():
+            self._need_notebook()
+            self._panel_of(int(asked.flow))
+            return
         flow = self._flow(asked)
         if asked.check:
             self._check(asked, flow, None)
             return
         shared = self._shared(asked)
-        if not hasattr(self.shell, "kernel"):
-            raise UsageError("A panel needs a notebook. Here, run the flow: %%batchflow FLOW")
+        self._need_notebook()
         if shared is None:
             shared = {}  # one for prep, which is called now, and for the run that Run starts
         start = self._starter(asked, flow, shared)
@@ -292,6 +333,10 @@ class BatchFlowMagics(Magics):
             _fills.add(fill)
             fill.add_done_callback(_fills.discard)
 
+    def _need_notebook(self) -> None:
+        if not hasattr(self.shell, "kernel"):
+            raise UsageError("A panel needs a notebook. Here, run the flow: %%batchflow FLOW")
+
     def _check(self, asked: Line, flow: Any, batch: Batch | None) -> None:
         rows = None if batch is None else batch.rows
         found = check(flow, rows, limit=asked.run.limits.concurrency, threads=asked.run.threads)
@@ -299,11 +344,9 @@ class BatchFlowMagics(Magics):
 
     def _table(self) -> str:
         lines = []
-        for number, (name, reference) in enumerate(_RUNS.get(self.shell, ()), 1):
-            run = reference()
-            if run is not None:
-                began = run.started_at.strftime("%H:%M:%S")
-                lines.append(f"{number:>3}  {began}  {name or '-':<12} {summary.headline(run)}")
+        for number, (name, run) in self._runs().items():
+            began = run.started_at.strftime("%H:%M:%S")
+            lines.append(f"{number:>3}  {began}  {name or '-':<12} {summary.headline(run)}")
         lines = lines or ["No runs yet. Start one: %%batchflow FLOW"]
         lines += [f"limit {each}" for each in named_limits().values()]
         return "\n".join(lines)

@@ -16,7 +16,7 @@ def test_a_cell_runs_the_flow_once_per_dict(shell):
     assert run.ok
     assert run.limit == 2
     assert sorted(run.shared["sums"]) == [1, 2, 3]
-    assert "AsyncFlow: 3 of 3 succeeded" in result.text
+    assert "flow: 3 of 3 succeeded" in result.text
 
 
 def test_the_cells_value_is_none_and_the_last_value_is_kept(shell):
@@ -379,7 +379,7 @@ def test_the_help_is_the_manual(shell):
 def test_run_as_a_value_shows_its_summary(shell):
     """`run` in a cell shows counts and rows, in text and in HTML."""
     shell.run("%%batchflow flow -o run\n[{'n': 1}]")
-    assert "AsyncFlow: 1 of 1 succeeded" in shell.run("run").text
+    assert "flow: 1 of 1 succeeded" in shell.run("run").text
     data, _ = shell.ip.display_formatter.format(shell["run"])
     assert data["text/html"].startswith("<details")
 
