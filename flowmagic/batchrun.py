@@ -51,6 +51,7 @@ class BatchRun:
 
     Attributes:
         flow, shared, options: what was given.
+        name: what to call it: the class name of the flow; `%%batchflow` takes the name in its cell.
         started_at: when the run began, as a date with a time zone.
     """
 
@@ -64,6 +65,7 @@ class BatchRun:
         post: Post | None = None,
     ) -> None:
         self.flow = flow
+        self.name: str = type(flow).__name__
         self.shared = shared
         self.options = options
         self.started_at = datetime.now(timezone.utc).astimezone()
@@ -231,7 +233,7 @@ class BatchRun:
             if (number := getattr(counts, name))
         ]
         text = ", ".join(parts) or "no instances"
-        return f"<BatchRun of {type(self.flow).__name__}: {self.status}, {text}>"
+        return f"<BatchRun of {self.name}: {self.status}, {text}>"
 
     # What one waits for
 

@@ -35,7 +35,7 @@ GONE: Any = object()
 """The value of a key that is not there."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Crossing:
     """Instances that met at a key of `shared`: how often, and which were the first.
 
@@ -80,6 +80,9 @@ class Crossing:
 
     def __str__(self) -> str:
         return self.line()
+
+    def __repr__(self) -> str:
+        return f"<Crossing: {self}>"  # a list of them is what a cell shows
 
 
 def _instance(which: tuple[int, str], params: str) -> str:

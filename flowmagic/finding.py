@@ -37,7 +37,7 @@ class Place(NamedTuple):
         return self.text()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Finding:
     """One thing that was found.
 
@@ -75,6 +75,9 @@ class Finding:
 
     def __str__(self) -> str:
         return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Finding: {self}>"  # a list of them is what a cell shows
 
 
 def indices_text(indices: tuple[int, ...], count: int) -> str:

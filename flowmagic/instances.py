@@ -8,10 +8,34 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, SupportsIndex, overload
 
+from .errors import found
 from .records import CANCELLED, FAILED, PENDING, STATUSES, Records, Status
+from .showing import brief, error_text, params_text, secrets_of
 from .trace import FIELDS, Params, unpacked
+
+_WIDTH = 120  # characters of a value in a repr
+
+
+_RARE = ("retries", "fallbacks", "output")  # told only if there are any
+
+
+def _told(record: Any) -> str:
+    """Return the repr of a named tuple for a cell: what is as ever left out, times to the ms."""
+    secrets = secrets_of(getattr(record, "params", None))
+    parts = []
+    for name, value in zip(record._fields, record, strict=True):
+        if value is None or (name in _RARE and not value):
+            continue
+        if isinstance(value, float):
+            text = f"{value:.3f}"
+        elif isinstance(value, BaseException):
+            text = error_text(value, secrets, _WIDTH)
+        else:
+            text = brief(value, _WIDTH, secrets)
+        parts.append(f"{name}={text}")
+    return f"{type(record).__name__}({', '.join(parts)})"
 
 
 class NodeCopy(NamedTuple):
@@ -42,6 +66,9 @@ class NodeCopy(NamedTuple):
     retries: int = 0
     fallbacks: int = 0
 
+    def __repr__(self) -> str:
+        return _told(self)
+
 
 class Attempt(NamedTuple):
     """An earlier attempt of an instance that was run again.
@@ -62,6 +89,9 @@ class Attempt(NamedTuple):
     copies: list[NodeCopy]
     output: str
     read: frozenset[Any]
+
+    def __repr__(self) -> str:
+        return _told(self)
 
 
 def copies_of(records: Records, index: int) -> list[NodeCopy]:
@@ -231,7 +261,16 @@ class Instance:
         ]
 
     def __repr__(self) -> str:
-        return f"<Instance {self.index}: {self.status}>"
+        params = self.params
+        secrets = secrets_of(params)
+        text = f"<Instance {self.index}: {self.status}"
+        if shown := params_text(params, _WIDTH):
+            text += f", {shown}"
+        if (error := self.error) is not None:
+            text += f"; {error_text(error, secrets, _WIDTH)}"
+        elif self.result is not None:
+            text += f"; {brief(self.result, _WIDTH, secrets)}"
+        return f"{text}>"
 
 
 class Instances(Sequence[Instance]):
@@ -251,6 +290,12 @@ class Instances(Sequence[Instance]):
         n = len(self._records)
         if isinstance(index, slice):
             return [Instance(self._records, i) for i in range(*index.indices(n))]
+        if not isinstance(index, SupportsIndex):
+            raise TypeError(
+                f"An instance has the index of its params, from 0, and this is {found(index)}. "
+                "Write run[0], or next(i for i in run.instances if i.params == {...})."
+            )
+        index = index.__index__()
         if not -n <= index < n:
             raise IndexError(f"There is no instance {index}: the run has {n}.")
         return Instance(self._records, index % n)

@@ -17,7 +17,7 @@ MOST_HOLDS = 20
 """Of the holds of a run, how many are kept: the longest."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hold:
     """A time during which a node held the event loop.
 
@@ -48,6 +48,9 @@ class Hold:
 
     def __str__(self) -> str:
         return self.text()
+
+    def __repr__(self) -> str:
+        return f"<Hold: {self}>"  # a list of them is what a cell shows
 
 
 class LagWatch:

@@ -123,7 +123,8 @@ def sighting(frame: FrameType | None) -> Sighting:
     place = nearest = None
     # What called the loop is not what the loop is at.
     while frame is not None and frame.f_code.co_name != "_run_once":
-        package = str(frame.f_globals.get("__name__")).partition(".")[0]
+        module = str(frame.f_globals.get("__name__"))
+        package = module.partition(".")[0]
         if package == _OURS:
             trace, at = frame.f_locals.get("trace"), frame.f_locals.get("at")
             if isinstance(trace, Trace):
@@ -132,6 +133,8 @@ def sighting(frame: FrameType | None) -> Sighting:
                 node = trace[at] if began else board.nodes[trace.row]  # type: ignore[index]
                 # Where all of it is installed, the frame next to PocketFlow's is the node's.
                 return Sighting(board, trace.row, board.node_names[node], place or nearest)
+            if place is None and module.startswith(_SHOWING):
+                break  # it is we who draw, for a cell that has done nothing but call the magic
         elif package != "pocketflow":
             nearest = Place(frame.f_code.co_filename, frame.f_lineno)
             if place is None and not _is_library(nearest.file):
@@ -141,6 +144,7 @@ def sighting(frame: FrameType | None) -> Sighting:
 
 
 _OURS = __name__.partition(".")[0]
+_SHOWING = f"{_OURS}.notebook."
 _PATHS = sysconfig.get_paths()
 _LIBRARIES = tuple(
     {_PATHS[name] + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}

@@ -97,7 +97,7 @@ class Received(dict[Any, Any], metaclass=GivesDicts):
     """A dict like any other, except that it notes which keys were asked for, there or not.
 
     Asking is `[]`, `get`, `in`, `pop` and the like; whatever goes over all of it (iterating, `**`,
-    copying, comparing) asks for every key. `repr` asks for none. Copies of any kind, pickles and
+    copying, comparing, `str`) asks for every key. `repr` asks for none. Copies of any kind, pickles and
     `type(params)(...)` are plain dicts.
 
     What cannot be served: code that tests `type(params) is dict`, and extensions written in C that
@@ -158,6 +158,10 @@ class Received(dict[Any, Any], metaclass=GivesDicts):
         """As of any dict."""
         self._whole()
         return plain(self)
+
+    def __str__(self) -> str:
+        self._whole()  # a prompt may be made of all of it: f"{self.params}"
+        return super().__repr__()
 
     def __eq__(self, other: object) -> bool:
         self._whole()

@@ -32,7 +32,11 @@ def test_an_ended_instance_shows_what_it_did():
     assert (done.node, done.attempts, done.traceback) == ("Load", 1, "")
     assert [(c.node, c.action) for c in done.copies] == [("Load", "next")]
     assert done.copies[0].params == done.params
-    assert repr(done) == "<Instance 0: succeeded>"
+    assert repr(done) == "<Instance 0: succeeded, base=1, n=0; 'done'>"
+    assert repr(done.copies) == (
+        "[NodeCopy(node='Load', params={'base': 1, 'n': 0}, started=1.000, ended=2.000, "
+        "action='next')]"
+    )
 
 
 def test_a_failed_one_has_an_error_and_its_traceback():
@@ -41,6 +45,7 @@ def test_a_failed_one_has_an_error_and_its_traceback():
     assert isinstance(failed.error, ValueError)
     assert failed.result is failed.error
     assert failed.traceback.endswith("ValueError: no\n")
+    assert repr(failed) == "<Instance 1: failed, base=1, n=1; ValueError: no>"
     assert isinstance(Instance(records_of_every_kind(), 2).error, TimeoutError)
 
 
@@ -86,6 +91,28 @@ def test_instances_are_a_sequence():
     assert [each.index for each in instances[1:4:2]] == [1, 3]
     assert [each.index for each in instances] == list(range(5))
     assert repr(instances) == "<5 instances>"
+
+
+def test_a_repr_is_for_the_eye_bounded_and_without_secrets():
+    """It stands in a cell that will be saved; params, results and errors may be of any size."""
+    records = Records({"api_key": "sk-123456"}, 0.0, 5)
+    records.load([{"text": "x" * 10_000}])
+    trace = records.start(0, 0.0)
+    trace.fail(trace.open(Load, -1, 0.0, None), error := ValueError("sk-123456 " * 999), 1.0)
+    records.finish(0, error, 1.0, FAILED)
+    for shown in (repr(Instance(records, 0)), repr(Instance(records, 0).copies[0])):
+        assert "sk-123456" not in shown
+        assert "api_key" in shown
+        assert "ValueError: " in shown
+        assert len(shown) < 500
+
+
+def test_an_index_that_is_no_number_is_an_error_in_words():
+    """Rows have no names; numpy's integers are numbers."""
+    with pytest.raises(TypeError, match=r"index of its params, from 0, and this is a str \('a'\)"):
+        Instances(records_of_every_kind())["a"]
+    two = type("Int64", (), {"__index__": lambda _: 2})()
+    assert Instances(records_of_every_kind())[two].index == 2
 
 
 @pytest.mark.parametrize("index", [5, -6])

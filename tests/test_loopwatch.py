@@ -151,6 +151,15 @@ def test_where_nothing_is_the_users_own_the_node_is_what_pocketflow_called(trace
     assert seen.place.line > _look.__code__.co_firstlineno + 1
 
 
+def test_a_cell_is_not_blamed_for_what_its_panel_takes():
+    """Its line only called the magic; what the cell itself does, below the magic, is told."""
+    names = {"__name__": "flowmagic.notebook.magic"}
+    magic = type(walk)(walk.__code__, names, "magic")
+    drawing = type(_look)(_look.__code__, {**globals(), **names}, "drawing")
+    assert magic(None, None, drawing) == (None, -1, "", None)
+    assert magic(None, None, _look).place.file == __file__
+
+
 def test_what_called_the_loop_is_not_what_it_is_at():
     """A script that runs a loop holds nothing."""
 

@@ -152,6 +152,8 @@ READS = {
     "reversed": (reversed, "ab"),
     "==": (lambda p: p == {}, "ab"),
     "!=": (lambda p: p != {}, "ab"),
+    "str": (str, "ab"),
+    "f-string": (lambda p: f"summarise {p}", "ab"),
     "repr": (repr, ""),
     "len": (len, ""),
     "[] =": (lambda p: p.update(a=1, c=2), ""),

@@ -52,6 +52,13 @@ class NotebookDisplay:
         self.open()
         return run
 
+    def attach(self, run: BatchRun) -> None:
+        """Show a run that somebody has started; there may be other panels of it."""
+        self.panel.show(run)
+        self.open()
+        run.observe(self._publish)
+        self._publish(run)
+
     def _started(self, batch: Batch | None, limits: Limits) -> BatchRun:
         run = self._start(batch, limits)
         run.observe(self._publish)

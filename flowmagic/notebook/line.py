@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import keyword
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from IPython.core.error import UsageError
-from IPython.core.magic_arguments import argument, magic_arguments, parse_argstring
+from IPython.core.magic_arguments import argument, magic_arguments
+from IPython.utils.process import arg_split  # type: ignore[attr-defined] # as magic_arguments does
 
 from ..adaptive import Adaptive
 from ..engines.named import NAMES
@@ -87,7 +89,6 @@ _ARGUMENTS = (
         "--burst",
         metavar="N",
         type=_number(check_burst, int, "integer"),
-        default=Limits.burst,
         help="With --per-minute: how many may start at once before the others are spread evenly.",
     ),
     argument(
@@ -243,7 +244,7 @@ def read_line(
     Raises:
         UsageError: what is wrong with it, in one line.
     """
-    given = parse_argstring(method, text)
+    given = _parsed(method.parser, text)
     output = given.output
     if output is not None and (not output.isidentifier() or keyword.iskeyword(output)):
         raise UsageError(f"-o takes a name for the run, and {output!r} is none: -o run")
@@ -253,13 +254,19 @@ def read_line(
             f"run at once. Write one of them: --adaptive {given.adaptive} begins with "
             f"{given.adaptive.start}."
         )
+    per_minute = per_minute if given.per_minute is None else given.per_minute
+    if given.burst is not None and per_minute is None:
+        raise UsageError(
+            f"--burst {given.burst} says how many of the starts of a minute may come at once, and no "
+            f"--per-minute says how many that are. Write --per-minute 60 --burst {given.burst}."
+        )
     fixed = limit if given.limit is None else given.limit
     path = _unquoted(given.journal) if given.journal else journal or None
     try:
         run = Options.of(
             limit=fixed if given.adaptive is None else None,
-            per_minute=per_minute if given.per_minute is None else given.per_minute,
-            burst=given.burst,
+            per_minute=per_minute,
+            burst=Limits.burst if given.burst is None else given.burst,
             adaptive=given.adaptive,
             timeout=given.timeout,
             max_errors=given.max_errors,
@@ -291,6 +298,22 @@ def read_line(
         again=_again(text),
         engine=None if given.engine in NAMES else given.engine,
     )
+
+
+def _parsed(parser: Any, text: str) -> argparse.Namespace:
+    """Return what the options are; of one that is none, what was perhaps meant."""
+    given, unknown = parser.parse_known_args(arg_split(text))
+    if not unknown:
+        return cast("argparse.Namespace", given)
+    first = unknown[0]
+    if not first.startswith("-"):
+        raise UsageError(
+            f"{first!r} is no option. Behind the name of the flow stand options only, like --limit 5."
+        )
+    options = sorted(name for name in parser._option_string_actions if name.startswith("--"))
+    near = difflib.get_close_matches(first.partition("=")[0], options, n=1)
+    hint = f"Did you mean {near[0]}?" if near else "%%batchflow? shows those there are."
+    raise UsageError(f"There is no option {first}. {hint}")
 
 
 def _again(text: str) -> str:

@@ -20,11 +20,11 @@ from ..batchrun import BatchRun
 from ..checks import check
 from ..engines import Engine
 from ..engines.named import NAMES, engine_of
-from ..errors import EngineError, FlowmagicError, LimitError
+from ..errors import EngineError, FlowmagicError, LimitError, found
 from ..graph import check_flow, has_own_prep, own_batch
 from ..limits import Limits, check_per_minute
 from ..params import Batch, as_batch
-from ..showing import error_text
+from ..showing import cut, error_text
 from ..starting import start as start_run
 from ..waiting import running_loop
 from . import runlist
@@ -37,6 +37,16 @@ from .loop import cancelling_on_interrupt, find_loop, goes_on, must_wait, run_to
 from .output import stand_in
 from .panel import Start
 from .rerun import Origin
+from .summary import headline
+
+_NAME = 80  # characters of a flow's name
+
+_MAKE = {
+    "flow": "Make one in a cell above, flow = AsyncFlow(start=node), and write its name: flow.",
+    "engine": 'Write local, dask, or the name of one that you made: flowmagic.DaskEngine("tcp://…").',
+    "shared store": "Make one in a cell above, shared = {}, and write its name: shared.",
+}
+"""What to write where a name holds nothing."""
 
 
 @magics_class
@@ -114,6 +124,7 @@ class BatchFlowMagics(Magics):
             %batchflow flow      a panel with the param list of the flow's own prep, not yet started
             %batchflow --journal runs.journal     the runs that it holds, too
             %batchflow           a table of the runs of this kernel, and of its named limits
+            %batchflow 3         a panel of run 3 of that table
 
         """
         asked = read_line(
@@ -146,6 +157,7 @@ class BatchFlowMagics(Magics):
         if asked.check:
             self._check(asked, flow, batch)
             return
+        self._tell_of_its_like(asked)
         try:
             shown = make_display(
                 self.shell,
@@ -157,7 +169,7 @@ class BatchFlowMagics(Magics):
             )
             run = shown.start(batch, asked.run.limits)
         except FlowmagicError as error:
-            raise UsageError(str(error)) from None
+            raise UsageError(_as_options(str(error))) from None
         if must_wait(self.shell, asked=asked.wait, configured=self.wait):
             with cancelling_on_interrupt(self.shell), contextlib.closing(shown):
                 await wait_for_end(run, shown.tick)
@@ -188,6 +200,7 @@ class BatchFlowMagics(Magics):
             if asked.run.capture:
                 stand_in()
             run = start_run(flow, batch, shared=shared, options=asked.run.with_limits(limits))
+            run.name = cut(asked.flow or run.name, _NAME)
             if asked.output is not None:
                 self.shell.user_ns[asked.output] = run
             runlist.note(self.shell, run, asked.output)
@@ -209,7 +222,16 @@ class BatchFlowMagics(Magics):
         return flow
 
     def _shared(self, asked: Line) -> Any:
-        return None if asked.shared is None else self._named(asked.shared, "shared store")
+        if asked.shared is None:
+            return None
+        shared = self._named(asked.shared, "shared store")
+        # Any object that nodes can write to will do.
+        writable = hasattr(shared, "__setitem__") or hasattr(shared, "__dict__")
+        if isinstance(shared, list) or not writable:
+            raise UsageError(
+                f"--shared {asked.shared} is {found(shared)}, not a dict. {_MAKE['shared store']}"
+            )
+        return shared
 
     def _engine(self, name: str) -> Engine:
         try:
@@ -227,8 +249,8 @@ class BatchFlowMagics(Magics):
         except (KeyError, AttributeError):
             known = {"flow": self.flow_names(), "engine": list(NAMES)}.get(what, [])
             near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise UsageError(f"There is no {what} named {name!r}.{hint}") from None
+            hint = f"Did you mean {near[0]}?" if near else _MAKE[what]
+            raise UsageError(f"There is no {what} named {name!r}. {hint}") from None
         return value
 
     def flow_names(self) -> list[str]:
@@ -241,18 +263,49 @@ class BatchFlowMagics(Magics):
 
     # %batchflow
 
+    def _tell_of_its_like(self, asked: Line) -> None:
+        """Say which runs still go on though nothing in the notebook shows them any more.
+
+        A cell that is run again loses the panel of its run, and the name; the run itself goes on.
+        """
+        for number, (name, run) in runlist.runs(self.shell).items():
+            if not run.ended and (name, run.name) == (asked.output or "", asked.flow):
+                print(  # noqa: T201 - for the user of the cell
+                    f"An earlier run goes on beside this one: {headline(run)}. "
+                    f"To steer or end it: %batchflow {number}"
+                )
+
+    def _panel_of(self, number: int) -> None:
+        """Open a panel of a run that was started before."""
+        runs = runlist.runs(self.shell)
+        if number not in runs:
+            raise UsageError(f"There is no run {number} here. %batchflow lists those there are.")
+        name, run = runs[number]
+
+        def start(batch: Batch | None, limits: Limits) -> BatchRun:
+            options = run.options.with_limits(limits)
+            return start_run(run.flow, batch, shared=run.shared, options=options)
+
+        rows = run.records.rows
+        batch = as_batch(rows) if isinstance(rows, list) else None
+        origin = Origin(run.name, run.name, name or None, self.shell.user_ns)
+        NotebookDisplay(run.name, start, run.limits, batch, origin=origin).attach(run)
+
     def _line(self, asked: Line) -> None:
         if asked.flow is None:
             journal = None if asked.run.journal is None else asked.run.journal.path
             print(runlist.table(self.shell, journal))  # noqa: T201 - a table is what was asked for
+            return
+        if asked.flow.isdigit():
+            self._need_notebook()
+            self._panel_of(int(asked.flow))
             return
         flow = self._flow(asked)
         if asked.check:
             self._check(asked, flow, None)
             return
         shared = self._shared(asked)
-        if not hasattr(self.shell, "kernel"):
-            raise UsageError("A panel needs a notebook. Here, run the flow: %%batchflow FLOW")
+        self._need_notebook()
         if shared is None:
             shared = {}  # one for prep, which is called now, and for the run that Run starts
         start = self._starter(asked, flow, shared)
@@ -267,6 +320,10 @@ class BatchFlowMagics(Magics):
             fill = loop.create_task(_fill(shown, flow, shared))
             _fills.add(fill)
             fill.add_done_callback(_fills.discard)
+
+    def _need_notebook(self) -> None:
+        if not hasattr(self.shell, "kernel"):
+            raise UsageError("A panel needs a notebook. Here, run the flow: %%batchflow FLOW")
 
     def _check(self, asked: Line, flow: Any, batch: Batch | None) -> None:
         rows = None if batch is None else batch.rows
@@ -287,6 +344,12 @@ async def _fill(shown: NotebookDisplay, flow: Any, shared: Any) -> None:
         shown.panel.load(await own_batch(flow, shared))
     except Exception as error:  # noqa: BLE001 - the user's prep; said where it is looked for
         shown.panel.say(f"The flow's own prep gave no param list. {error_text(error)}")
+
+
+def _as_options(message: str) -> str:
+    """Return what an error says is to be written, as it is written on the line of a cell."""
+    anyway = message.replace("resume='anyway'", "--resume-anyway")
+    return anyway.replace("leave resume out", "leave --resume out")
 
 
 def _file(name: str) -> Batch:

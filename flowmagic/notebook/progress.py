@@ -45,7 +45,7 @@ class Progress:
         """
         run, counts = self._run, self._run.counts
         total, done = run.total, counts.ended
-        name = plain(type(run.flow).__name__)
+        name = plain(run.name)
         if str(run.status) != "running":
             name += f", {run.status}"
         states = [

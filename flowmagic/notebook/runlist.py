@@ -21,7 +21,13 @@ _RUNS: weakref.WeakKeyDictionary[Any, list[tuple[str, weakref.ref[BatchRun]]]] =
 
 def note(shell: Any, run: BatchRun, name: str | None) -> None:
     """Note a run that a shell has started, and the name it was bound to; it is not kept alive."""
-    _RUNS.setdefault(shell, []).append((name or "-", weakref.ref(run)))
+    _RUNS.setdefault(shell, []).append((name or "", weakref.ref(run)))
+
+
+def runs(shell: Any) -> dict[int, tuple[str, BatchRun]]:
+    """Return the runs of a shell that somebody still has, by number, each with its name or ""."""
+    noted = ((name, reference()) for name, reference in _RUNS.get(shell, ()))
+    return {number: (name, run) for number, (name, run) in enumerate(noted, 1) if run is not None}
 
 
 def table(shell: Any, journal: str | os.PathLike[str] | None) -> str:
@@ -30,17 +36,15 @@ def table(shell: Any, journal: str | os.PathLike[str] | None) -> str:
     Raises:
         UsageError: the journal cannot be read.
     """
-    here = "\n".join([*_runs(shell), *(f"limit {each}" for each in named_limits().values())])
+    here = "\n".join([*_lines(shell), *(f"limit {each}" for each in named_limits().values())])
     return here if journal is None else f"{_past(journal)}\n\nthis kernel:\n{here}"
 
 
-def _runs(shell: Any) -> list[str]:
-    lines = []
-    for number, (name, reference) in enumerate(_RUNS.get(shell, ()), 1):
-        run = reference()
-        if run is not None:
-            began = run.started_at.strftime("%H:%M:%S")
-            lines.append(f"{number:>3}  {began}  {name:<12} {headline(run)}")
+def _lines(shell: Any) -> list[str]:
+    lines = [
+        f"{number:>3}  {run.started_at.strftime('%H:%M:%S')}  {name or '-':<12} {headline(run)}"
+        for number, (name, run) in runs(shell).items()
+    ]
     return lines or ["No runs yet. Start one: %%batchflow FLOW"]
 
 

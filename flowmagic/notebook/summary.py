@@ -34,10 +34,10 @@ _ICONS = {"pending": "○", "running": "◐", "succeeded": "✓", "failed": "✗
 
 
 def headline(run: BatchRun) -> str:
-    """Return the run in one line: `AsyncFlow: 97 of 100 succeeded, 3 failed (12.3 s, limit 5)`."""
+    """Return the run in one line: `flow: 97 of 100 succeeded, 3 failed (12.3 s, limit 5)`."""
     counts = run.counts
     known = "" if run.total is None else f" of {run.total}"
-    text = f"{type(run.flow).__name__}: {counts.succeeded}{known} succeeded"
+    text = f"{run.name}: {counts.succeeded}{known} succeeded"
     for word in ("failed", "cancelled", "running", "pending"):
         if number := getattr(counts, word):
             text += f", {number} {word}"

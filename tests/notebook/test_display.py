@@ -36,6 +36,17 @@ def test_a_cell_shows_a_panel_and_fills_the_summary_below_it_at_the_end(kernel):
     assert "<details open" in update["data"]["text/html"]
 
 
+def test_what_cannot_be_started_leaves_no_panel(kernel, tmp_path):
+    """One line says why, in the words of the line; a panel below it would have nothing to show."""
+    line = f"%%batchflow flow --journal {tmp_path / 'runs.journal'} -o run"
+    kernel.run(f"{line}\n[{{'n': 1}}]")
+    kernel.run("await run\nflow.start_node.shade = 'other'")
+    answer = kernel.run(f"{line} --resume\n[{{'n': 1}}]")
+    assert answer.outputs == []
+    assert "Write --resume-anyway to take over its results" in answer.stdout
+    assert "or leave --resume out to run all rows." in answer.stdout
+
+
 def test_with_wait_the_summary_is_there_when_the_cell_ends(kernel):
     """A program that runs the notebook hears nothing after the cell."""
     answer = kernel.run("%%batchflow flow --wait\n[{'n': 1}]")
@@ -73,6 +84,28 @@ def test_the_line_magic_says_when_the_flows_prep_fails(kernel):
     kernel.run("%batchflow own")
     notices = "[w._notice for w in gc.get_objects() if type(w).__name__ == 'Panel']"
     kernel.until(f"any('KeyError' in each and 'users' in each for each in {notices})")
+
+
+def test_a_cell_that_is_run_again_tells_of_the_run_that_goes_on(kernel):
+    """Its panel is gone from the page, and its name from the notebook; by its number it has both."""
+    kernel.run("class Hang(AsyncNode):\n    async def exec_async(self, _): await asyncio.sleep(99)")
+    kernel.run("flow = AsyncFlow(start=Hang())")
+    cell = "%%batchflow flow -o run\n[{'n': 1}, {'n': 2}]"
+    assert kernel.run(cell).stdout == ""
+    kernel.run("first = run")
+    told = kernel.run(cell).stdout
+    assert told.startswith("An earlier run goes on beside this one: flow: 0 of 2 succeeded, 2 run")
+    number = told.rpartition("%batchflow ")[2].strip()
+    answer = kernel.run(f"%batchflow {number}")
+    identity = _summary_id(answer)
+    kernel.press(answer, type="cancel")
+    kernel.until("first.ended")
+    assert "2 cancelled" in _updates(kernel, identity)[-1]["data"]["text/plain"]
+    assert not kernel.value("run.ended")
+    assert "There is no run 999 here." in kernel.run("%batchflow 999").stdout
+    kernel.run("run.cancel()\nawait run")
+    assert kernel.run(cell).stdout == ""
+    kernel.run("run.cancel()\nawait run")
 
 
 def test_run_pressed_again_makes_a_new_run_under_the_same_name(kernel):

@@ -16,7 +16,7 @@ def test_a_cell_runs_the_flow_once_per_dict(shell):
     assert run.ok
     assert run.limit == 2
     assert sorted(run.shared["sums"]) == [1, 2, 3]
-    assert "AsyncFlow: 3 of 3 succeeded" in result.text
+    assert "flow: 3 of 3 succeeded" in result.text
 
 
 def test_the_cells_value_is_none_and_the_last_value_is_kept(shell):
@@ -88,18 +88,37 @@ def test_an_error_in_the_flows_own_post_surfaces_with_the_users_line(shell):
             "argument --max-errors: '150%' is not a count or a share of failures, like 10 or 20%\n",
         ),
         ("flow --keep some", "argument --keep: 'some' is not a number of rows, like 1000"),
-        ("flow --colour red", "unrecognized arguments: --colour red"),
+        ("flow --colour red", "There is no option --colour. %%batchflow? shows those there are."),
+        ("flow --limt 3", "There is no option --limt. Did you mean --limit?"),
+        ("flow --pre-minute=3", "There is no option --pre-minute=3. Did you mean --per-minute?"),
+        ("flow 5", "'5' is no option. Behind the name of the flow stand options only, like"),
+        (
+            "flow --burst 3",
+            "--burst 3 says how many of the starts of a minute may come at once, and",
+        ),
         ("flow --limit", "argument --limit: expected one argument"),
         ("", "Which flow? Write its name: %%batchflow flow --limit 5"),
         ("flwo", "There is no flow named 'flwo'. Did you mean flow?"),
-        ("asyncio.nope", "There is no flow named 'asyncio.nope'."),
+        (
+            "asyncio.nope",
+            "There is no flow named 'asyncio.nope'. Make one in a cell above, flow = AsyncFlow(",
+        ),
         ("Add", "Add is the class Add, not an object of it. Write Add(...)."),
         ("asyncio", "asyncio is a module, not a PocketFlow flow or node."),
         ("flow -o 3x", "-o takes a name for the run, and '3x' is none: -o run"),
         ("flow -o class", "-o takes a name for the run, and 'class' is none: -o run"),
         ("flow --engine dusk -o run", "There is no engine named 'dusk'. Did you mean dask?"),
         ("flow --engine flow -o run", "--engine flow is an AsyncFlow, not an engine."),
-        ("flow --shared nope", "There is no shared store named 'nope'."),
+        (
+            "flow --engine spark -o run",
+            "There is no engine named 'spark'. Write local, dask, or the name of one that you made",
+        ),
+        (
+            "flow --shared nope",
+            "There is no shared store named 'nope'. Make one in a cell above, shared = {}, and",
+        ),
+        ("flow --shared __name__", "--shared __name__ is a str ('__main__'), not a dict. Make one"),
+        ("flow --shared In", "--shared In is a list, not a dict."),
         ("__import__('os')", "There is no flow named \"__import__('os')\"."),
     ],
 )
@@ -363,7 +382,7 @@ def test_the_help_is_the_manual(shell):
 def test_run_as_a_value_shows_its_summary(shell):
     """`run` in a cell shows counts and rows, in text and in HTML."""
     shell.run("%%batchflow flow -o run\n[{'n': 1}]")
-    assert "AsyncFlow: 1 of 1 succeeded" in shell.run("run").text
+    assert "flow: 1 of 1 succeeded" in shell.run("run").text
     data, _ = shell.ip.display_formatter.format(shell["run"])
     assert data["text/html"].startswith("<details")
 
