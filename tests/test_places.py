@@ -174,6 +174,39 @@ def test_papermill_gives_the_batch_its_parameters_and_waits_for_it(folder):
     assert done.cells[-1].outputs[0].text == "True [20, 40]\n"
 
 
+MARIMO = """
+import marimo
+
+app = marimo.App()
+
+@app.cell
+async def _():
+    from doubling import flow, rows
+    from flowmagic.notebook.standalone import start_in_panel
+
+    panel = start_in_panel(flow, rows, limit=2)
+    await panel.run
+    print(panel.run.results)
+    panel
+
+if __name__ == "__main__":
+    app.run()
+"""
+
+
+def test_a_notebook_of_marimo_runs_as_a_script_and_is_exported_with_its_panel(folder):
+    """`python notebook.py` and `marimo export html`: its cell waits, and the panel shows the end."""
+    pytest.importorskip("marimo", reason="no marimo: pip install marimo")
+    (folder / "batch.py").write_text(MARIMO)
+    assert printed(folder, "batch.py") == "[0, 2, 4, 6, 8]\n"
+    command = ("-m", "marimo", "-y", "export", "html", "batch.py", "-o", "batch.html")
+    printed(folder, *command, HOME=str(folder), XDG_CONFIG_HOME=str(folder))
+    page = (folder / "batch.html").read_text(encoding="utf-8")
+    assert "[0, 2, 4, 6, 8]" in page
+    [counts] = set(re.findall(r'"counts": (\[[\d, ]+\])', page))
+    assert json.loads(counts) == [0, 0, 5, 0, 0]
+
+
 class Waits(AsyncNode):
     async def exec_async(self, _):
         return self.params["n"]

@@ -6,24 +6,20 @@ import itertools
 import json
 import os
 import shutil
-import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pytest
 
+from .served import PATIENCE, Served, free_port
+
 INSTALL = "no Chromium found: apt-get install chromium (or: playwright install chromium)"
 TOKEN = "flowmagic-test"  # of servers that listen on loopback, for as long as the tests run
 QUIET = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"] + [
     f"--disable-{what}" for what in ("background-networking", "component-update", "sync")
 ]
-PATIENCE = 60_000  # milliseconds, on a slow machine
 
 
 def pytest_collection_modifyitems(items):
@@ -63,7 +59,7 @@ def browser():
         chromium.close()
 
 
-class Server:
+class Server(Served):
     """A Jupyter server with its own root, configuration and runtime folders."""
 
     def __init__(self, app: str, folder: Path) -> None:
@@ -75,40 +71,22 @@ class Server:
         # No news from the network, and no save that a test did not ask for.
         off = {"@jupyterlab/apputils-extension:announcements": True}
         (settings / "page_config.json").write_text(json.dumps({"disabledExtensions": off}))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         kind = "LabApp" if app == "lab" else "JupyterNotebookApp"
-        environment = {
-            **os.environ,
-            "JUPYTER_CONFIG_DIR": str(folder / "config"),
-            "JUPYTER_RUNTIME_DIR": str(folder / "runtime"),
-            "IPYTHONDIR": str(folder / "ipython"),
-        }
-        self.log = (folder / "log.txt").open("w+")
-        self.process = subprocess.Popen(
+        super().__init__(
+            folder,
             [
-                sys.executable, "-m", "jupyter", app, "--no-browser", "--allow-root",
+                "-m", "jupyter", app, "--no-browser", "--allow-root",
                 f"--ServerApp.port={self.port}", "--ServerApp.port_retries=0",
                 "--ServerApp.ip=127.0.0.1", f"--IdentityProvider.token={TOKEN}",
                 f"--ServerApp.root_dir={self.root}", f"--{kind}.expose_app_in_browser=True",
             ],
-            env=environment, stdout=self.log, stderr=subprocess.STDOUT,
+            answers=self.url("api/status"),
+            cwd=self.root,
+            JUPYTER_CONFIG_DIR=str(folder / "config"),
+            JUPYTER_RUNTIME_DIR=str(folder / "runtime"),
+            IPYTHONDIR=str(folder / "ipython"),
         )  # fmt: skip
-        deadline = time.monotonic() + PATIENCE / 1000
-        while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                self.log.seek(0)
-                raise RuntimeError(f"jupyter {app} does not start:\n{self.log.read()[-3000:]}")
-            time.sleep(0.1)
-
-    def _answers(self) -> bool:
-        try:
-            with urllib.request.urlopen(self.url("api/status"), timeout=5) as reply:
-                return reply.status == 200
-        except (urllib.error.URLError, OSError):
-            return False
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}/{path}?token={TOKEN}"
@@ -116,14 +94,6 @@ class Server:
     def page(self, name: str) -> str:
         folder = "doc/tree" if self.app == "lab" else "notebooks"
         return self.url(f"{folder}/{name}")
-
-    def stop(self) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(20)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
 
 
 @pytest.fixture(scope="session", params=["lab", "notebook"])
