@@ -12,7 +12,7 @@ from flowmagic.notebook import graphstate
 from flowmagic.notebook.graphstate import GraphState
 
 from .test_panel import made as panel_of
-from .test_panel import virtual
+from .virtualtime import run_virtual
 
 FLAGS = pytest.mark.filterwarnings("ignore:Flow ends")
 
@@ -158,7 +158,7 @@ def test_a_panel_tells_of_the_counts_a_few_times_a_second_and_in_the_end_of_all(
         await asyncio.sleep(3)
         assert len(panel.sent) == sent, "nothing more is sent"
 
-    virtual(course)
+    run_virtual(course())
 
 
 async def test_many_rows_are_counted_in_slices_and_their_end_is_told():
