@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, TypeVar
+
+_Result = TypeVar("_Result")
 
 
-def run_nested(loop: asyncio.AbstractEventLoop, course: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine to its end within the loop that runs here.
+def run_nested(loop: asyncio.AbstractEventLoop, course: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a coroutine to its end within the loop that runs here, and return its result.
 
     Raises:
         RuntimeError: this browser cannot (pyodide).
@@ -18,11 +20,10 @@ def run_nested(loop: asyncio.AbstractEventLoop, course: Coroutine[Any, Any, None
         import nest_asyncio2
 
         nest_asyncio2.apply(loop)
-        loop.run_until_complete(course)
-        return
+        return loop.run_until_complete(course)
     # Pyodide's own loop blocks by itself where the browser can switch stacks.
     try:
-        loop.run_until_complete(course)
+        return loop.run_until_complete(course)
     except RuntimeError as error:
         course.close()
         raise RuntimeError(

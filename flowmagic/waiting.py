@@ -75,17 +75,18 @@ class Waiters:
             return
         if here is None and self._loop.is_closed():
             raise RuntimeError("The event loop of this run was closed before the run had ended.")
-        end = self._settled_within(timeout)
-        try:
-            if here is None:
-                self._loop.run_until_complete(end)
-            else:
-                run_nested(here, end)
-        except asyncio.TimeoutError:
-            raise TimeoutError(f"The run has not ended within {timeout} seconds.") from None
+        end = self._settles_within(timeout)
+        ended = self._loop.run_until_complete(end) if here is None else run_nested(here, end)
+        if not ended:
+            raise TimeoutError(f"The run has not ended within {timeout} seconds.")
 
-    async def _settled_within(self, timeout: float | None) -> None:
-        await asyncio.wait_for(self.settled(), timeout)
+    async def _settles_within(self, timeout: float | None) -> bool:
+        # Not raised: in JupyterLite it would fail the cell, too, in which somebody has caught it.
+        try:
+            await asyncio.wait_for(self.settled(), timeout)
+        except asyncio.TimeoutError:
+            return False
+        return True
 
 
 def _wake(future: asyncio.Future[None]) -> None:

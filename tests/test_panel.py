@@ -7,13 +7,14 @@ import gc
 import json
 import threading
 
+import anywidget
 import pytest
 from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic import CallLimit, named_limits, remove_limit, set_limit
 from flowmagic.limits import Limits
-from flowmagic.notebook import pulse
+from flowmagic.notebook import null, pulse
 from flowmagic.notebook.panel import Panel
 from flowmagic.options import Options
 from flowmagic.output import keep
@@ -162,24 +163,30 @@ def test_run_starts_what_it_was_given():
     run_virtual(course())
 
 
-def test_null_is_none_in_jupyterlite_too():
-    """Its kernel hands on the null of a command as an object of its own, which is not None."""
-
-    class JsNull:
-        pass
+def test_null_and_none_are_each_other_in_jupyterlite_too(monkeypatch):
+    """In commands, in the state and in messages; its kernel has an object of its own for null."""
+    jsnull = "jsnull"
+    monkeypatch.setattr(null, "NULL", jsnull)
+    sent = []
+    monkeypatch.setattr(
+        anywidget.AnyWidget, "_send", lambda _, message, __=None: sent.append(message)
+    )
 
     async def course():
         rows = [{"i": i} for i in range(7)]
         panel, calls = made(rows, limits=Limits(3))
-        panel.ask("run", text=JsNull())
+        assert panel.now["per_minute"] is jsnull
+        panel.ask("run", text=jsnull)
         await asyncio.sleep(0.1)
         assert panel.now["notice"] == ""
         await ended(panel)
         assert calls == [(rows, Limits(3))]
         set_limit("service", per_minute=60)
-        panel.ask("tune", name="service", field="per_minute", value=JsNull())
+        panel.ask("tune", name="service", field="per_minute", value=jsnull)
         await asyncio.sleep(0.1)
         assert named_limits()["service"].per_minute is None
+        Panel._send(panel, {"method": "custom", "content": {"rows": [(1, None)]}})
+        assert sent[-1] == {"method": "custom", "content": {"rows": [[1, jsnull]]}}
 
     run_virtual(course())
 

@@ -75,6 +75,73 @@ asyncio.run(main())
 """
 
 
+JUPYTERLITE = """
+import sys, types
+
+null = "the null of JavaScript"
+sys.modules["tornado"] = types.ModuleType("tornado")  # mocked, as by its kernel
+sys.modules["pyodide"] = types.ModuleType("pyodide")
+sys.modules["pyodide.ffi"] = types.SimpleNamespace(jsnull=null)
+sys.stderr = sys.stdout
+
+import comm
+from comm.base_comm import BaseComm
+
+sent = []
+
+class Comm(BaseComm):
+    def publish_msg(self, kind, data=None, metadata=None, buffers=None, **keys):
+        sent.append((self, data))
+
+comm.create_comm = Comm
+
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.interactiveshell import InteractiveShell
+
+class Kernel:
+    def get_parent(self):
+        return {}
+
+class Shell(InteractiveShell):
+    kernel = Kernel()
+
+shell = Shell.instance(display_pub_class=CapturingDisplayPublisher)
+
+async def cell(text):
+    await shell.run_cell_async(text, transformed_cell=shell.transform_cell(text))
+
+async def press(name):
+    panel, _ = sent[-1]
+    command = {"type": name, "text": null, "client": "page", "n": 1}
+    data = {"method": "custom", "content": command}
+    panel.handle_msg({"content": {"data": data}, "buffers": []})
+    await asyncio.sleep(0)
+
+def holds_none(value):
+    if isinstance(value, dict):
+        value = list(value.values())
+    return any(map(holds_none, value)) if isinstance(value, list) else value is None
+"""
+IN_JUPYTERLITE = """
+import asyncio
+
+async def main():
+    await cell("%load_ext flowmagic\\nfrom doubling import *\\nfrom pathlib import Path")
+    await cell("%%batchflow flow -o run\\nrows")
+    await cell("print(run.ended); await run; print(run.results); run = None")
+    await press("run")
+    await cell("await run; print(run.results)")
+    await cell("%%batchflow flow --wait -o waited\\nrows")
+    await cell("print(waited.ended)")
+    await cell("%%batchflow flow --journal runs.journal\\nrows")
+    await cell("print(Path('runs.journal').exists())")
+    panels = [data for each, data in sent if "header" in data.get("state", {}) or "content" in data]
+    print(any(map(holds_none, panels)), any("state" in data for data in panels))
+
+asyncio.run(main())
+"""
+
+
 @pytest.fixture
 def folder(tmp_path):
     """A folder with a module `doubling` in it, that has a flow and its rows."""
@@ -107,6 +174,21 @@ def test_without_threads_async_flows_run_as_ever(folder):
         "within the limit",
         "[0, 3, 6, 9, 12]",
         f"{JOURNAL_REFUSED} False",
+    ]
+
+
+def test_in_jupyterlite_the_magic_and_the_panel_need_no_threads(folder):
+    """In a shell like its own: Run acts, a journal is refused in one line, no None is sent."""
+    code = NO_THREADS + JUPYTERLITE + IN_JUPYTERLITE
+    said = printed(folder, "-c", code, IPYTHONDIR=str(folder / "ipython"))
+    assert said.splitlines() == [
+        "False",
+        "[0, 2, 4, 6, 8]",
+        "[0, 2, 4, 6, 8]",
+        "True",
+        f"UsageError: {JOURNAL_REFUSED}",
+        "False",
+        "False True",
     ]
 
 

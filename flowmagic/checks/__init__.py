@@ -41,7 +41,7 @@ def check(
     """
     check_flow(flow)
     rows = None if params is None else as_batch(params).rows
-    found = list(_findings(flow, rows, limit, threads=threads))
+    found = list(_findings(flow, rows, limit, threads=threads and graphrules.has_threads()))
     return sorted(found, key=lambda each: each.note)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import sys
 from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -55,6 +56,11 @@ def _empty(kind: str) -> str:
     return {"list": "[]", "dict": "{}"}.get(kind, f"{kind}()")
 
 
+def has_threads() -> bool:
+    """Whether threads can be started; in a browser (pyodide) none can."""
+    return sys.platform != "emscripten"
+
+
 def blocked_loop(standing: Standing, *, threads: bool) -> Iterator[Finding]:
     """Find calls that would stop all instances and the notebook while they last."""
     node = standing.node
@@ -64,16 +70,10 @@ def blocked_loop(standing: Standing, *, threads: bool) -> Iterator[Finding]:
         found = None if in_thread else blocking_call(standing.source, name)
         if found is None:
             continue
-        if isinstance(node, AsyncNode):
-            better = "await asyncio.sleep(...)" if found.call == "time.sleep()" else (
-                "await asyncio.to_thread(...) around it, or a client that can be awaited"
-            )  # fmt: skip
-        else:
-            better = "exec, which runs in a thread" + ("" if threads else ", and leave threads on")
         yield Finding(
             f"{name} calls {found.call} on the event loop.",
             "While it lasts, no other instance goes on and the panel stands still.",
-            f"Use {better}." if isinstance(node, AsyncNode) else f"Do it in {better}.",
+            _unblocked(node, found.call, threads=threads),
             standing.name,
             found.place,
         )
@@ -81,12 +81,24 @@ def blocked_loop(standing: Standing, *, threads: bool) -> Iterator[Finding]:
     if not threads and _own_sync_exec(node):
         method = standing.source.get("exec")
         yield Finding(
-            "exec is sync, and threads are off.",
+            f"exec is sync, and {'threads are off' if has_threads() else 'there are no threads here'}.",
             "While it lasts, no other instance goes on and the panel stands still.",
-            "Leave threads on, or make it an AsyncNode with exec_async.",
+            f"{'Leave threads on, or make' if has_threads() else 'Make'} it an AsyncNode with "
+            "exec_async.",
             standing.name,
             None if method is None else method.place(),
         )
+
+
+def _unblocked(node: Any, call: str, *, threads: bool) -> str:
+    if isinstance(node, AsyncNode):
+        if call == "time.sleep()":
+            return "Use await asyncio.sleep(...)."
+        apart = "await asyncio.to_thread(...) around it, or " if has_threads() else ""
+        return f"Use {apart}a client that can be awaited."
+    if not has_threads():
+        return "Make it an AsyncNode, and await it."
+    return f"Do it in exec, which runs in a thread{'' if threads else ', and leave threads on'}."
 
 
 def _own_sync_exec(node: Any) -> bool:

@@ -29,6 +29,7 @@ from .graphstate import GraphState
 from .header import header_of, shown_limits
 from .labels import row_labels
 from .loop import hear_during_cells
+from .null import with_none, with_null
 from .outflow import Outflow
 from .paramlist import ParamList
 from .pulse import Pulse
@@ -44,7 +45,6 @@ _FIRST_TEXTS = 200  # rows whose params travel unasked
 _STATE = ("snapshot", "header", "texts", "editor", "graph")
 _CHECKED = 1_000  # rows whose params are looked at before Run
 _TUNABLE = ("concurrency", "per_minute", "tokens_per_minute")
-_SENT = (str, int, float, bool, list, dict)  # what a page can send; None is anything else
 
 Start = Callable[["Batch | None", Limits], BatchRun]
 """Starts a run of a flow that is known already."""
@@ -182,7 +182,10 @@ class Panel(anywidget.AnyWidget):
             state["editor"] = self._list.editor()
         if "graph" in state:
             state["graph"] = self._graph.trait()
-        return state
+        return cast("dict[str, Any]", with_null(state))
+
+    def _send(self, msg: Any, buffers: Any = None) -> None:
+        super()._send(with_null(msg), buffers)
 
     def _first_texts(self) -> FirstTexts:
         records, varying = self._records, self._asked.varying
@@ -222,10 +225,7 @@ class Panel(anywidget.AnyWidget):
     def _act(self, command: Command) -> None:
         if not isinstance(command, dict):
             return
-        # JupyterLite makes no None of null, but an object of a kind of its own.
-        command = cast(
-            "Command", {k: v if isinstance(v, _SENT) else None for k, v in command.items()}
-        )
+        command = with_none(command)
         client, n = command.get("client"), command.get("n")
         if isinstance(client, str) and isinstance(n, int):
             self._heard.pop(client, None)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import functools
 import subprocess
+import sys
 import time
 
 import pytest
@@ -230,6 +231,17 @@ def test_any_sync_exec_holds_the_loop_without_threads():
     text = said(AsyncFlow(start=Computes()), threads=False)
     assert "exec is sync, and threads are off." in text
     assert said(AsyncFlow(start=Computes())) == ""
+
+
+def test_in_a_browser_no_advice_leads_to_threads(monkeypatch):
+    """There are none in pyodide, so any sync exec holds the loop; to leave them on is no help."""
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    text = said(AsyncFlow(start=Computes()))
+    assert "exec is sync, and there are no threads here." in text
+    assert "Make it an AsyncNode with exec_async." in text
+    for node in (SleepsInPrep(), SleepsApart(), Helped()):
+        assert "on the event loop" in said(node)
+        assert "thread" not in said(node)
 
 
 def test_params_that_a_node_keeps_itself_are_not_erased():
