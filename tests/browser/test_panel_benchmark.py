@@ -21,7 +21,8 @@ def test_the_benchmark_of_the_panel_prints_its_table(server):
         cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    for what in ("first paint: 100 instances", "wire", "oldest event", "frames", "CPU"):
+    figures = "first paint: 100 instances", "wire", "oldest event", "frames", "CPU"
+    for what in (*figures, "Timeline: frames", "Graph: frames"):
         assert what in done.stdout
     assert "not measured" not in done.stdout
 
