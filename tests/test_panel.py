@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import selectors
 import threading
@@ -166,7 +165,6 @@ def _no_other_panel_is_live():
     module._live.clear()
     for name in named_limits():
         remove_limit(name)
-    gc.collect()
 
 
 def test_run_starts_what_it_was_given():
