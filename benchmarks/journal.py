@@ -112,7 +112,8 @@ def _beside(journaled: list[float], plain: list[float]) -> str:
 async def _timed(instances: int, journal: Path | None) -> Timed:
     gc.collect()  # or Python looks through what the runs before have left, in the midst of this one
     ticks: list[tuple[float, float]] = []
-    watching = asyncio.get_running_loop().create_task(_watch(ticks.append))
+    over = asyncio.Event()
+    watching = asyncio.get_running_loop().create_task(_watch(ticks.append, over))
     rows = [{"i": i} for i in range(instances)]
     await asyncio.sleep(0.01)
     cpu, began = time.process_time(), time.perf_counter()
@@ -122,12 +123,13 @@ async def _timed(instances: int, journal: Path | None) -> Timed:
     ticks.clear()  # of the call itself
     await run
     cpu, seconds = time.process_time() - cpu, time.perf_counter() - began
-    watching.cancel()
+    over.set()
+    await watching  # a lag is seen only when it is over, and a short run may end before
     return Timed(cpu, seconds, call, *map(max, zip(*ticks, strict=True)))
 
 
-async def _watch(note: Callable[[tuple[float, float]], None]) -> None:
-    while True:
+async def _watch(note: Callable[[tuple[float, float]], None], over: asyncio.Event) -> None:
+    while not over.is_set():
         before, worked = time.perf_counter(), time.thread_time()
         await asyncio.sleep(0.001)
         note((time.perf_counter() - before - 0.001, time.thread_time() - worked))

@@ -94,7 +94,7 @@ def _taken(notebook: Any, cell: str, then: str | None, moves: int) -> tuple[list
         moved[value] = book.page.evaluate(MOVE, value)
         book.page.wait_for_timeout(BETWEEN)
     pressed = book.page.evaluate(CANCEL)
-    book.page.wait_for_timeout(1_000)
+    book.until("'cancelled' in acted")
     acted = book.value("acted")
     book.close()
     return sorted(1_000 * (acted[str(value)] - at) for value, at in moved.items()), 1_000 * (

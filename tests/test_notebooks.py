@@ -1,5 +1,6 @@
 """The notebooks run from first cell to last, and what they then say is true."""
 
+import asyncio
 import base64
 import json
 import re
@@ -52,22 +53,47 @@ def test_a_notebook_is_stored_clean(path):
             assert (cell.outputs, cell.execution_count) == ([], None), cell.id
 
 
-def executed(stem, probe, tmp_path_factory):
+async def _execute(stem, probe, folder):
     """Execute a notebook in a kernel; return its cells by id, and what a probe then found in it."""
     [path] = [path for path in NOTEBOOKS if path.stem == stem]
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
     notebook.cells.append(nbformat.v4.new_code_cell(probe, id="probe"))
-    elsewhere = str(tmp_path_factory.mktemp("elsewhere"))
-    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": elsewhere}})
-    client.execute()
+    client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": folder}})
+    await client.async_execute()
     cells = {cell.id: cell for cell in notebook.cells}
     return cells, json.loads(outputs(cells["probe"]))
 
 
 @pytest.fixture(scope="module")
-def quickstart(tmp_path_factory):
+def executed(request, tmp_path_factory):
+    """Return a function that gives what `_execute` gave for a notebook, or raises what it raised.
+
+    All that the tests of this session ask for are executed at once: they wait more than they work.
+    """
+    names = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
+    asked = {stem: probe for stem, (fixture, probe) in PROBES.items() if fixture in names}
+
+    async def all_of_them():
+        each = (
+            _execute(stem, probe, str(tmp_path_factory.mktemp("elsewhere")))
+            for stem, probe in asked.items()
+        )
+        return await asyncio.gather(*each, return_exceptions=True)
+
+    found = dict(zip(asked, asyncio.run(all_of_them()), strict=True))
+
+    def of(stem):
+        if isinstance(found[stem], BaseException):
+            raise found[stem]
+        return found[stem]
+
+    return of
+
+
+@pytest.fixture(scope="module")
+def quickstart(executed):
     """The quickstart, executed."""
-    return executed("01_quickstart", PROBE, tmp_path_factory)
+    return executed("01_quickstart")
 
 
 @pytest.mark.kernel
@@ -167,9 +193,9 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def limits(tmp_path_factory):
+def limits(executed):
     """The notebook on rate limits, executed."""
-    return executed("02_rate_limits", LIMITS_PROBE, tmp_path_factory)
+    return executed("02_rate_limits")
 
 
 @pytest.mark.kernel
@@ -234,10 +260,16 @@ print(json.dumps({
 """
 
 
+@pytest.fixture(scope="module")
+def resumed(executed):
+    """The notebook that loses its kernel and resumes, executed."""
+    return executed("04_resume")
+
+
 @pytest.mark.kernel
-def test_the_resume_notebook_loses_a_kernel_and_pays_at_most_four_calls_twice(tmp_path_factory):
+def test_the_resume_notebook_loses_a_kernel_and_pays_at_most_four_calls_twice(resumed):
     """What it says of it is what happened: all answers are there, those before the death taken over."""
-    cells, found = executed("04_resume", RESUMED, tmp_path_factory)
+    cells, found = resumed
     assert found["before"] >= 40
     assert 0 <= found["before"] - found["answers"] <= 4
     assert found["counts"] == [100, 100]
@@ -259,9 +291,9 @@ print(json.dumps({
 
 
 @pytest.fixture(scope="module")
-def crossings(tmp_path_factory):
+def crossings(executed):
     """The notebook on crossings, executed."""
-    return executed("03_crossings", CROSSINGS_PROBE, tmp_path_factory)
+    return executed("03_crossings")
 
 
 @pytest.mark.kernel
@@ -293,3 +325,12 @@ def test_the_crossings_notebook_allows_what_is_meant(crossings):
     said = outputs(crossings[0]["meant-await"])
     assert said.startswith("1 crossing: shared['size']: instance 1 (Size) read what instance 0")
     assert "0 crossings where it is allowed" in said
+
+
+PROBES = {
+    "01_quickstart": ("quickstart", PROBE),
+    "02_rate_limits": ("limits", LIMITS_PROBE),
+    "03_crossings": ("crossings", CROSSINGS_PROBE),
+    "04_resume": ("resumed", RESUMED),
+}
+"""What each notebook is asked at its end, and the fixture that has the answer."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import threading
 
@@ -139,7 +138,6 @@ def _no_other_panel_is_live():
     pulse._live.clear()
     for name in named_limits():
         remove_limit(name)
-    gc.collect()
 
 
 def test_run_starts_what_it_was_given():

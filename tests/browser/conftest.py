@@ -20,6 +20,11 @@ TOKEN = "flowmagic-test"  # of servers that listen on loopback, for as long as t
 QUIET = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"] + [
     f"--disable-{what}" for what in ("background-networking", "component-update", "sync")
 ]
+SPARE = f"""
+import sys
+sys.path.append({str(Path(__file__).parent)!r})
+c.ServerApp.kernel_manager_class = "sparekernels.SpareKernels"
+"""
 
 
 def pytest_collection_modifyitems(items):
@@ -60,9 +65,12 @@ def browser():
 
 
 class Server(Served):
-    """A Jupyter server with its own root, configuration and runtime folders."""
+    """A Jupyter server with its own root, configuration and runtime folders.
 
-    def __init__(self, app: str, folder: Path) -> None:
+    With a `spare` kernel a notebook need not wait for its own, and the next one is started beside it.
+    """
+
+    def __init__(self, app: str, folder: Path, *, spare: bool = False) -> None:
         self.app = app
         self.root = folder / "root"
         self.root.mkdir(parents=True)
@@ -71,6 +79,8 @@ class Server(Served):
         # No news from the network, and no save that a test did not ask for.
         off = {"@jupyterlab/apputils-extension:announcements": True}
         (settings / "page_config.json").write_text(json.dumps({"disabledExtensions": off}))
+        if spare:
+            (folder / "config" / "jupyter_server_config.py").write_text(SPARE)
         self.port = free_port()
         kind = "LabApp" if app == "lab" else "JupyterNotebookApp"
         super().__init__(
@@ -99,7 +109,7 @@ class Server(Served):
 @pytest.fixture(scope="session", params=["lab", "notebook"])
 def server(request, browser, tmp_path_factory) -> Iterator[Server]:
     """A JupyterLab, then a Notebook 7."""
-    started = Server(request.param, tmp_path_factory.mktemp(request.param))
+    started = Server(request.param, tmp_path_factory.mktemp(request.param), spare=True)
     yield started
     started.stop()
 
@@ -125,10 +135,12 @@ class Notebook:
         if page.url == "about:blank":
             page.goto(server.page(self.name))
         else:
+            # Notebook 7 would open another page, if it were not told to stay in this one.
+            options = {} if server.app == "lab" else {"options": {"ref": "_noref"}}
             page.evaluate(
-                "path => window.jupyterapp.commands.execute('docmanager:open', {path})"
+                "given => window.jupyterapp.commands.execute('docmanager:open', given)"
                 ".then(() => null)",
-                self.name,
+                {"path": self.name, **options},
             )
         self.ready()
 
@@ -208,7 +220,11 @@ class Notebook:
         )
 
     def reload(self) -> None:
-        self.page.reload()
+        """Load the page anew, also where its address is still that of the notebook before."""
+        if self.name in self.page.url:
+            self.page.reload()
+        else:
+            self.page.goto(self.server.page(self.name))
         self.ready()
 
     def theme(self, name: str) -> None:
@@ -257,12 +273,11 @@ class Notebook:
 class Pages:
     """Gives pages to notebooks, and the one of a notebook that went well to the next.
 
-    To load JupyterLab takes longer than most tests. Notebook 7 shows a notebook to a page.
+    To load one takes longer than most tests.
     """
 
-    def __init__(self, browser, *, again: bool) -> None:
+    def __init__(self, browser) -> None:
         self._browser = browser
-        self._again = again
         self._used = None
 
     def take(self, width: int, height: int, options: dict, *, alone: bool):
@@ -278,7 +293,7 @@ class Pages:
 
     def give_back(self, page, *, good: bool) -> None:
         """Keep a page for the next notebook, if it is as it was, or close it."""
-        if good and self._again and self._used is None:
+        if good and self._used is None:
             self._used = page
         else:
             page.context.close()
@@ -292,7 +307,7 @@ class Pages:
 @pytest.fixture(scope="session")
 def pages(server, browser):
     """The pages of one front end."""
-    kept = Pages(browser, again=server.app == "lab")
+    kept = Pages(browser)
     yield kept
     kept.close()
 

@@ -2,38 +2,58 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from .test_panel_in_page import in_lab
 
 ROOT = Path(__file__).parent.parent.parent
+TINY = {
+    "panel": ["--fewer", "100", "--instances", "2000", "--changes", "100", "--seconds", "1"],
+    "steering": ["--moves", "3"],
+}
+
+
+@pytest.fixture(scope="module")
+def begun(server):
+    """The benchmarks, both at once, since nobody asks here how fast; `server` says there is a browser."""
+    started = {
+        name: subprocess.Popen(
+            [sys.executable, "-m", "benchmarks", name, *options],
+            cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )
+        for name, options in TINY.items()
+    }  # fmt: skip
+    yield started
+    for each in started.values():
+        if each.poll() is None:
+            each.kill()
+        each.communicate()
+
+
+def printed(benchmark) -> str:
+    """Return what a benchmark printed, which must have gone well."""
+    out, errors = benchmark.communicate()
+    assert benchmark.returncode == 0, errors
+    return out
 
 
 @in_lab
-def test_the_benchmark_of_the_panel_prints_its_table(server):
-    """Every figure is measured; `server` says that there is a browser."""
-    options = ["--fewer", "100", "--instances", "2000", "--changes", "100", "--seconds", "1"]
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "panel", *options],
-        cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+def test_the_benchmark_of_the_panel_prints_its_table(begun):
+    """Every figure is measured."""
+    table = printed(begun["panel"])
     figures = "first paint: 100 instances", "wire", "oldest event", "frames", "CPU"
     for what in (*figures, "Timeline: frames", "Graph: frames"):
-        assert what in done.stdout
-    assert "not measured" not in done.stdout
+        assert what in table
+    assert "not measured" not in table
 
 
 @in_lab
-def test_the_benchmark_of_steering_prints_its_table(server):
+def test_the_benchmark_of_steering_prints_its_table(begun):
     """In each state of the kernel, the slider and Cancel have acted."""
-    done = subprocess.run(
-        [sys.executable, "-m", "benchmarks", "steering", "--moves", "3"],
-        cwd=ROOT, capture_output=True, text=True, check=False, env={**os.environ},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    table = printed(begun["steering"])
     for what in ("idle kernel", "a `--wait` cell", "a cell in run.wait()"):
-        assert f"p95: {what}" in done.stdout
+        assert f"p95: {what}" in table
