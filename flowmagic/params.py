@@ -261,7 +261,7 @@ def _read_jsonl(name: str) -> list[Params]:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise BatchError(f"{name}, line {number}: not JSON ({error}).") from None
             if not isinstance(row, dict):
                 raise BatchError(

@@ -110,6 +110,7 @@ def test_files_are_read(tmp_path):
         ("a.csv", b"a\n" + b"x" * 200_000 + b"\n", "not CSV"),
         ("a.csv", b"a\n\xff\n", "not text in UTF-8"),
         ("a.jsonl", b'{"a": 1}\n{\n', "line 2: not JSON"),
+        ("a.jsonl", b"[" * 100_000 + b"\n", "line 1: not JSON"),
         ("a.jsonl", b"[1]\n", "line 1: a list, not a dict"),
         ("a.txt", b"", r"neither in \.csv nor in \.jsonl"),
     ],

@@ -95,6 +95,9 @@ def limit(name: str, *, tokens: Tokens = 0) -> Calling:
         @flowmagic.limit("openai")
         async def ask(prompt): ...
 
+    A call within a call takes a second slot: where all slots are held by calls that wait for one
+    more of the same limit, none of them goes on. Limit the innermost only.
+
     Args:
         name: what `set_limit` was given.
         tokens: as for `CallLimit.call`.

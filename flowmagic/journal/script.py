@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import keyword
 import textwrap
 from typing import Any, Protocol
 
@@ -36,7 +37,7 @@ def script_of(run: _Run) -> str:
     """Return the script."""
     literals = Literals()
     body = [
-        "def _node(kind, **attributes):",
+        "def _node(kind, /, **attributes):",
         '    """Make a node with the attributes that it had."""',
         "    made = object.__new__(kind)",
         "    vars(made).update(params={}, successors={}, **attributes)",
@@ -87,7 +88,8 @@ def _wiring(parts: list[Part], literals: Literals) -> list[str]:
         given = []
         for name, text in attributes.items():
             value, known = _value(text, literals)
-            given.append(f", {name}={value}")
+            plain = name.isidentifier() and not keyword.iskeyword(name)
+            given.append(f", {name}={value}" if plain else f", **{{{name!r}: {value}}}")
             if not known:
                 unknown.append(f"{name}, a {text}" if text.isidentifier() else name)
         remark = f"  # to be defined: {'; '.join(unknown)}" if unknown else ""

@@ -118,11 +118,32 @@ def _class_around(lines: list[str], name: str, line: int) -> str:
     return "".join(lines[first - 1 : innermost.end_lineno])
 
 
+_EVERY_CLASS = frozenset(
+    [
+        "__annotate__",
+        "__annotate_func__",
+        "__annotations__",
+        "__annotations_cache__",
+        "__dict__",
+        "__doc__",
+        "__firstlineno__",
+        "__module__",
+        "__qualname__",
+        "__static_attributes__",
+        "__weakref__",
+    ]
+)
+"""What stands in the namespace of any class, in one version of Python or another."""
+
+
 def _attributes_alone(kind: type) -> str:
     """Write a class that has nothing but plain attributes, whose source is not known."""
+    # What makes more of it than that (a dataclass, an Enum, a model) leaves its marks.
+    if type(kind) is not type:
+        return ""
     lines = []
     for name, value in vars(kind).items():
-        if name.startswith("__"):
+        if name in _EVERY_CLASS:
             continue
         text = repr(value)
         try:

@@ -6,13 +6,16 @@ What is handed over is written at once, everything that waits in one transaction
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import operator
 import queue
 import sqlite3
+import sys
 import threading
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -69,6 +72,27 @@ def start_thread(act: Callable[[], object]) -> threading.Thread:
     return thread
 
 
+_all: weakref.WeakSet[Writer] = weakref.WeakSet()
+
+
+@atexit.register
+def _write_what_is_left() -> None:
+    """Let the process end only when all is written or given up, and say what was given up.
+
+    A script whose run ended while another process held the file would lose it without a word.
+    """
+    writers = list(_all)
+    for each in writers:
+        each.end()
+    for each in writers:
+        each.join()
+        if each.lost and sys.stderr is not None:
+            sys.stderr.write(
+                f"flowmagic: {each.lost} instances are missing in the journal {str(each.path)!r}: "
+                f"{each.reason}.\n"
+            )
+
+
 class Writer:
     """Writes statements, in the order in which they come.
 
@@ -83,6 +107,7 @@ class Writer:
     """
 
     def __init__(self, path: Any, told: Callable[[], None], *, full: bool) -> None:
+        self.path = path
         self.connection = open_file(path, write=True, full=full)
         self._is_there = watched(path)
         self.trouble = ""
@@ -99,6 +124,7 @@ class Writer:
         except JournalError:
             self.connection.close()
             raise
+        _all.add(self)
 
     def put(self, given: list[Given]) -> None:
         """Have statements written, each for the values of a row."""

@@ -100,6 +100,15 @@ def test_a_script_runs_the_run_again(tmp_path):
     compile(text, "script", "exec")
 
 
+def test_attributes_of_any_name_are_set_again(tmp_path):
+    """Also of one that is no name in Python, or that the script itself uses."""
+    node = Grade(3)
+    vars(node).update({"class": 1, "not a name": "x", "kind": [2]})
+    text, printed = scripted(tmp_path, node, [{"n": 3}])
+    assert "**{'not a name': 'x'}" in text
+    assert "finished, 1 succeeded" in printed
+
+
 def test_options_without_a_source_are_left_out_with_their_reason(tmp_path):
     """Where they would stand: whoever runs the script is to know."""
     text = text_of(

@@ -74,6 +74,21 @@ def test_a_class_of_attributes_alone_is_written_from_them(cells):
     assert source_of(namespace["Odd"]) == ""
 
 
+@pytest.mark.parametrize(
+    "code",
+    [
+        "@dataclasses.dataclass\nclass Limit: n: int = 1",
+        "class Limit(enum.Enum): n = 1",
+        "class Limit(typing.NamedTuple): n: int = 1",
+        "class Limit(typing.TypedDict): n: int",
+    ],
+)
+def test_a_class_that_is_more_than_its_attributes_is_not_written_from_them(cells, code):
+    """It would be another class, and no word said so."""
+    limit = cells.run(f"import dataclasses, enum, typing\n{code}").Limit
+    assert source_of(limit) in ("", f"{code}\n")
+
+
 def test_what_was_never_written_has_no_source():
     """No error, whatever it is."""
     namespace = {"__name__": "__main__"}

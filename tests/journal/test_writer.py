@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -126,3 +128,34 @@ def test_what_can_never_be_written_is_given_up_and_counted(tmp_path, monkeypatch
     made.join(20)
     assert (made.lost, made.written, made.trouble) == (2, 3, "")
     assert "no such table" in made.reason
+
+
+LOCKED = """
+import atexit, sqlite3, sys
+from pocketflow import AsyncNode
+import flowmagic
+from flowmagic.journal import file, writer
+
+file._PATIENCE = writer._AGAIN = 0.01
+writer._LAST = float(sys.argv[2])
+flowmagic.run_batch(AsyncNode(), [{"i": 0}], journal=sys.argv[1])
+other = sqlite3.connect(sys.argv[1], isolation_level=None)
+other.execute("BEGIN IMMEDIATE")
+if sys.argv[3] == "let go":
+    atexit.register(other.rollback)
+run = flowmagic.run_batch(AsyncNode(), [{"i": 1}, {"i": 2}], journal=sys.argv[1])
+assert run.ok and run.journal.trouble
+"""
+
+
+@pytest.mark.parametrize(("seconds", "how", "written"), [("20", "let go", 3), ("0", "hold", 1)])
+def test_a_script_does_not_end_before_all_is_written_or_given_up(tmp_path, seconds, how, written):
+    """Another process may hold the file at the end; what it keeps from being written is told."""
+    command = [sys.executable, "-c", LOCKED, str(tmp_path / "j"), seconds, how]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    connection = sqlite3.connect(tmp_path / "j")
+    ended = "SELECT count(*) FROM instances WHERE status = 'succeeded'"
+    assert connection.execute(ended).fetchone() == (written,)
+    connection.close()
+    assert ("2 instances are missing in the journal" in told) == (how == "hold")
+    assert ("database is locked" in told) == (how == "hold")
