@@ -13,6 +13,7 @@ _WATCH_EVERY = 0.5
 """Seconds between two looks at which workers there are."""
 
 _RPC_TIMEOUT = 5.0
+_MOST_SILENT = 2  # looks in a row that nobody answers
 
 _NO_WORKER = 60.0
 """Seconds without any worker after which a cluster of our own will not have one again."""
@@ -62,14 +63,22 @@ class Watch:
 
     async def _watch(self) -> None:
         client, loop = self._connection.client, asyncio.get_running_loop()
-        seen = loop.time()
+        seen, silent = loop.time(), 0
         while True:
             await asyncio.sleep(_WATCH_EVERY)
             try:
                 self.workers = await asyncio.wait_for(client.nthreads(), _RPC_TIMEOUT)
-            except (OSError, asyncio.TimeoutError):
+            except asyncio.TimeoutError:  # before OSError, which it is too
+                # Once may be ours: a cell that held up this loop, and the answer lies there since.
+                silent += 1
+                if silent == _MOST_SILENT:
+                    self._give_up(self._no_scheduler())
+                    return
+                continue
+            except OSError:
                 self._give_up(self._no_scheduler())
                 return
+            silent = 0
             now = loop.time()
             if self.workers:
                 seen = now

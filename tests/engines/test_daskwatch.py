@@ -62,6 +62,23 @@ async def test_a_scheduler_that_does_not_answer_is_gone_and_that_is_told_once():
 
 
 @virtual
+async def test_a_scheduler_that_is_silent_once_is_not_gone():
+    """A cell may have held up this loop for as long, and the answer may lie there."""
+    watch, connection, _, told = await watched()
+    connection.client.silent = True
+    await asyncio.sleep(5.8)
+    connection.client.silent = False
+    await asyncio.sleep(1)
+    connection.client.silent = True
+    await asyncio.sleep(5.8)
+    connection.client.silent = False
+    await asyncio.sleep(10)
+    assert watch.gone is None
+    assert told
+    await connection.close()
+
+
+@virtual
 async def test_a_scheduler_that_was_away_for_a_moment_is_gone_too():
     """What it was given is lost, though it answers; nobody need wait for the next look."""
     watch, connection, held, told = await watched()
