@@ -1,8 +1,9 @@
 """What a run on a Dask cluster costs, what it gains where nodes compute, and how live it is.
 
 The cluster is one of processes on this machine, of one thread each, and is there before the clock starts.
-What more workers would gain is planned, not measured: a run cannot be faster than the kernel, whose one
-loop hands out every instance and takes every result.
+What more workers would gain is planned, not measured: a run cannot be faster than the process of kernel and
+scheduler, which hands out every instance and takes every result. The plan is made from CPU time, which
+others on a shared machine do not lengthen as they do the time on the clock.
 """
 
 from __future__ import annotations
@@ -76,13 +77,13 @@ def measure(workers: int, instances: int, computing: int, loops: int, rounds: in
     print_heading()
     with LocalCluster(n_workers=workers, threads_per_worker=1, dashboard_address=":0") as cluster:
         engine = flowmagic.DaskEngine(cluster)
-        per_instance = _print_overhead(engine, instances, rounds)
-        _print_speed_up(engine, workers, computing, loops, rounds, per_instance)
+        _print_overhead(engine, instances, rounds)
+        _print_speed_up(cluster, workers, computing, loops, rounds)
         _print_latency(engine, rounds)
 
 
-def _print_overhead(engine: Any, instances: int, rounds: int) -> float:
-    """Print what an instance without work costs; return the CPU seconds here, at the best limit."""
+def _print_overhead(engine: Any, instances: int, rounds: int) -> None:
+    """Print what an instance without work costs."""
     rows = [{"i": i} for i in range(instances)]
     cpu: dict[int, list[float]] = {}
 
@@ -112,20 +113,29 @@ def _print_overhead(engine: Any, instances: int, rounds: int) -> float:
             for limit in limits
         ],
     )
-    return median(cpu[limits[-1]]) / instances
 
 
-def _print_speed_up(  # noqa: PLR0917 - the options, and what was measured before
-    engine: Any, workers: int, computing: int, loops: int, rounds: int, per_instance: float
-) -> None:
+def _print_speed_up(cluster: Any, workers: int, computing: int, loops: int, rounds: int) -> None:
     rows = [{"loops": loops} for _ in range(computing)]
+    cpu: dict[str, list[float]] = {"kernel alone": [], "kernel": [], "workers": []}
 
-    def ours(**options: Any) -> Callable[[], Awaitable[float]]:
+    from distributed import Client
+
+    def of_workers() -> float:
+        with Client(cluster, set_as_default=False) as client:
+            return sum(client.run(time.process_time).values())
+
+    def ours(name: str, **options: Any) -> Callable[[], Awaitable[float]]:
         async def seconds() -> float:
-            began = time.perf_counter()
+            there = await asyncio.to_thread(of_workers)
+            began, used = time.perf_counter(), time.process_time()
             run = await flowmagic.batchflow(Flow(start=Computes()), rows, **options)
             assert run.ok
-            return time.perf_counter() - began
+            taken = time.perf_counter() - began
+            cpu[name].append((time.process_time() - used) / computing)
+            if name == "kernel":
+                cpu["workers"].append((await asyncio.to_thread(of_workers) - there) / computing)
+            return taken
 
         return seconds
 
@@ -145,25 +155,53 @@ def _print_speed_up(  # noqa: PLR0917 - the options, and what was measured befor
         list(pool.map(compute, [1] * 2 * workers))
         taken = interleaved(
             {
-                "in this kernel": ours(limit=limit),
-                f"on {workers} workers": ours(limit=limit, engine=engine),
+                "in this kernel": ours("kernel alone", limit=limit),
+                f"on {workers} workers": ours(
+                    "kernel", limit=limit, engine=flowmagic.DaskEngine(cluster)
+                ),
                 f"a bare pool of {workers} processes": bare(pool),
             },
             rounds,
         )
-    here, there, _ = (median(seconds) for seconds in taken.values())
-    each = here / computing
+    rounds_here, rounds_there, rounds_bare = taken.values()
+    ratios = {
+        name: median(here / other for here, other in zip(rounds_here, seconds, strict=True))
+        for name, seconds in taken.items()
+    }
+    each, kernel, there = (median(seconds) for seconds in cpu.values())
     print_table(
         [f"{computing} instances that compute {each * 1e3:.0f} ms each", "seconds", "speed-up"],
         [
-            [name, f"{median(seconds):.2f}", f"{here / median(seconds):.2f}"]
+            [name, f"{median(seconds):.2f}", f"{ratios[name]:.2f}"]
             for name, seconds in taken.items()
         ],
     )
-    shares = each, there * workers / computing, per_instance
+    of_bare = median(bare / ours for bare, ours in zip(rounds_bare, rounds_there, strict=True))
     print_table(
-        ["workers, each with a core", "planned speed-up"],
-        [[f"{count}", f"{planned(count, *shares):.1f}"] for count in _PLANNED],
+        ["CPU of such an instance", "ms"],
+        [
+            ["in this kernel", f"{each * 1e3:.1f}"],
+            [f"on {workers} workers, there", f"{there * 1e3:.1f}"],
+            [f"on {workers} workers, here: kernel and scheduler", f"{kernel * 1e3:.1f}"],
+            ["speed of the bare pool that is reached", f"{of_bare:.0%}"],
+        ],
+    )
+    cores = os.cpu_count() or 1
+    print_table(
+        ["planned speed-up, from CPU", ""],
+        [
+            [
+                f"{workers} workers, on the {cores} cores of this machine, all of them free",
+                f"{each / max((there + kernel) / cores, there / workers):.1f}",
+            ],
+            *(
+                [
+                    f"{count} workers, each with a core, beside the kernel",
+                    f"{planned(count, each, there, kernel):.1f}",
+                ]
+                for count in _PLANNED
+            ),
+        ],
     )
 
 
@@ -171,8 +209,8 @@ def planned(workers: int, here: float, there: float, handing_out: float) -> floa
     """Return the speed-up that is to be expected of so many workers.
 
     Args:
-        here, there: seconds that an instance takes in the kernel, and of a worker's time.
-        handing_out: CPU seconds that it takes of the kernel's one loop, which is the bound.
+        here, there: CPU seconds of an instance in the kernel, and on a worker.
+        handing_out: CPU seconds that it takes of kernel and scheduler, which is the bound.
     """
     return here / max(there / workers, handing_out)
 

@@ -27,12 +27,14 @@ class Connection:
         client: an asynchronous `distributed.Client`.
         where: the address of the scheduler.
         closing: whether it is closed, or about to be.
+        own: whether the cluster is one of ours.
     """
 
     def __init__(self, client: Any, where: str, cluster: Any) -> None:
         self.client = client
         self.where = where
         self.closing = False
+        self.own = cluster is not None
         self._cluster = cluster
         self._tasks: set[asyncio.Task[None]] = set()
 

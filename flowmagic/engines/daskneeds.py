@@ -6,6 +6,7 @@ They are asked before anything is sent. What they are asked is text, for which t
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import io
 import pickle
 import sys
@@ -67,7 +68,8 @@ def _version() -> str:
 def modules_of(flow: Any) -> list[str]:
     """Return the names of the packages that a flow is to be read with, other than Python's own."""
     reader = _Reader(io.BytesIO(by_value((flow, classes_of(flow)))))
-    reader.load()
+    with contextlib.suppress(Exception):  # of its own code, which will say so on the worker
+        reader.load()
     return sorted(
         reader.found - set(sys.stdlib_module_names) - {"__main__", "cloudpickle", "flowmagic"}
     )

@@ -119,7 +119,7 @@ class Sending:
 
     def lose_all(self) -> None:
         """Give up everything, since the scheduler is gone."""
-        self._lose(list(self.tickets.values()), "was lost with its scheduler")
+        self._lose(list(self.tickets.values()), "was lost with its cluster")
 
     async def finish(self) -> None:
         """Cancel what is left of instances that were forgotten, and wait until the chunks have ended."""

@@ -100,6 +100,18 @@ def test_a_flow_needs_the_packages_that_its_classes_and_functions_are_read_with(
     assert modules_of(namespace["Mine"]()) == ["pocketflow", "pytest"]
 
 
+class Stubborn:
+    def __reduce__(self):
+        return int, ("no number",)
+
+
+def test_a_flow_that_cannot_be_read_again_is_judged_by_what_was_read():
+    """Its own code raises; a worker will say so."""
+    node = Imported()
+    node.stubborn = Stubborn()
+    assert modules_of(node) == [__name__.partition(".")[0]]
+
+
 async def test_asked_of_real_processes_this_one_fits_and_a_module_of_nowhere_does_not(
     cluster, monkeypatch
 ):

@@ -185,7 +185,7 @@ async def test_without_a_scheduler_all_is_lost_and_no_retry_is_advised(cluster):
     cluster.gone = EngineError("gone")
     made.lose_all()
     assert [str(each.future.exception()) for each in tickets] == [
-        f"Instance {i} was lost with its scheduler." for i in range(3)
+        f"Instance {i} was lost with its cluster." for i in range(3)
     ]
     await connection.close()
 

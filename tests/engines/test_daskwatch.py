@@ -27,9 +27,9 @@ class Client:
         pass
 
 
-async def watched(*, lost=False):
+async def watched(*, lost=False, cluster=None):
     """A watch that has begun, its connection, and what it has told."""
-    connection, told = Connection(Client(), "tcp://s:8786", None), []
+    connection, told = Connection(Client(), "tcp://s:8786", cluster), []
     watch = Watch(connection, lambda: told.append("looked"), told.append)
     held = SimpleNamespace(lost=lost)
     held.cancelled = lambda: held.lost
@@ -62,6 +62,21 @@ async def test_a_scheduler_that_does_not_answer_is_gone_and_that_is_told_once():
 
 
 @virtual
+async def test_a_scheduler_that_is_silent_once_is_not_gone():
+    """A cell may have held up this loop for as long, and the answer may lie there."""
+    watch, connection, _, told = await watched()
+    for _ in range(2):
+        connection.client.silent = True
+        await asyncio.sleep(5.2)  # one look, which is given up 5 s after half a second at the latest
+        connection.client.silent = False
+        await asyncio.sleep(5)
+    await asyncio.sleep(10)
+    assert watch.gone is None
+    assert told
+    await connection.close()
+
+
+@virtual
 async def test_a_scheduler_that_was_away_for_a_moment_is_gone_too():
     """What it was given is lost, though it answers; nobody need wait for the next look."""
     watch, connection, held, told = await watched()
@@ -81,3 +96,31 @@ async def test_closed_the_watch_ends_and_nothing_is_gone():
     watch.check()
     await asyncio.sleep(100)
     assert (told, watch.gone) == ([], None)
+
+
+@virtual
+async def test_a_cluster_of_ours_whose_workers_do_not_come_back_is_given_up():
+    """It would be waited for without end; a worker that comes back in time changes that."""
+    cluster = SimpleNamespace(close=lambda: None)
+    watch, connection, _, told = await watched(cluster=cluster)
+    connection.client.workers = {}
+    await asyncio.sleep(50)
+    connection.client.workers = {"tcp://b:1": 1}
+    await asyncio.sleep(1)
+    connection.client.workers = {}
+    await asyncio.sleep(50)
+    assert watch.gone is None
+    await asyncio.sleep(15)
+    assert told[-1] is watch.gone
+    assert "The workers died, again and again, and for 60 s there has been none." in str(watch.gone)
+    await connection.close()
+
+
+@virtual
+async def test_to_a_cluster_of_somebody_a_worker_may_come_after_hours():
+    """From a queue, or from an adaptive cluster."""
+    watch, connection, _, _ = await watched()
+    connection.client.workers = {}
+    await asyncio.sleep(10_000)
+    assert watch.gone is None
+    await connection.close()
