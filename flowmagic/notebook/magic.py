@@ -205,14 +205,17 @@ class BatchFlowMagics(Magics):
             if asked.run.capture:
                 stand_in()
             run = start_run(flow, batch, shared=shared, options=asked.run.with_limits(limits))
-            run.name = cut(asked.flow or run.name, _NAME)
-            if asked.output is not None:
-                self.shell.user_ns[asked.output] = run
-            runs = _RUNS.setdefault(self.shell, [])
-            runs.append((asked.output or "", weakref.ref(run)))
-            return run
+            return self._noted(run, asked.flow or run.name, asked.output)
 
         return start
+
+    def _noted(self, run: BatchRun, flow: str, output: str | None) -> BatchRun:
+        """Give a run its names, and its number in the list of this shell's runs; return it."""
+        run.name = cut(flow, _NAME)
+        if output is not None:
+            self.shell.user_ns[output] = run
+        _RUNS.setdefault(self.shell, []).append((output or "", weakref.ref(run)))
+        return run
 
     def _origin(self, asked: Line) -> Origin:
         return Origin(asked.flow or "", asked.again, asked.output, self.shell.user_ns)
@@ -295,7 +298,8 @@ class BatchFlowMagics(Magics):
 
         def start(batch: Batch | None, limits: Limits) -> BatchRun:
             options = run.options.with_limits(limits)
-            return start_run(run.flow, batch, shared=run.shared, options=options)
+            again = start_run(run.flow, batch, shared=run.shared, options=options)
+            return self._noted(again, run.name, name or None)
 
         rows = run.records.rows
         batch = as_batch(rows) if isinstance(rows, list) else None
