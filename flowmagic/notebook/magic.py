@@ -205,17 +205,14 @@ class BatchFlowMagics(Magics):
             if asked.run.capture:
                 stand_in()
             run = start_run(flow, batch, shared=shared, options=asked.run.with_limits(limits))
-            return self._noted(run, asked.flow or run.name, asked.output)
+            run.name = cut(asked.flow or run.name, _NAME)
+            if asked.output is not None:
+                self.shell.user_ns[asked.output] = run
+            runs = _RUNS.setdefault(self.shell, [])
+            runs.append((asked.output or "", weakref.ref(run)))
+            return run
 
         return start
-
-    def _noted(self, run: BatchRun, flow: str, output: str | None) -> BatchRun:
-        """Give a run its names, and its number in the list of this shell's runs; return it."""
-        run.name = cut(flow, _NAME)
-        if output is not None:
-            self.shell.user_ns[output] = run
-        _RUNS.setdefault(self.shell, []).append((output or "", weakref.ref(run)))
-        return run
 
     def _origin(self, asked: Line) -> Origin:
         return Origin(asked.flow or "", asked.again, asked.output, self.shell.user_ns)
@@ -289,22 +286,24 @@ class BatchFlowMagics(Magics):
         runs = ((name, reference()) for name, reference in _RUNS.get(self.shell, ()))
         return {at: (name, run) for at, (name, run) in enumerate(runs, 1) if run is not None}
 
-    def _panel_of(self, number: int) -> None:
+    def _panel_of(self, number: int, asked: Line) -> None:
         """Open a panel of a run that was started before."""
         runs = self._runs()
         if number not in runs:
             raise UsageError(f"There is no run {number} here. %batchflow lists those there are.")
         name, run = runs[number]
-
-        def start(batch: Batch | None, limits: Limits) -> BatchRun:
-            options = run.options.with_limits(limits)
-            again = start_run(run.flow, batch, shared=run.shared, options=options)
-            return self._noted(again, run.name, name or None)
-
+        as_then = replace(
+            asked, flow=run.name, output=name or None, run=run.options, again=run.name
+        )
         rows = run.records.rows
-        batch = as_batch(rows) if isinstance(rows, list) else None
-        origin = Origin(run.name, run.name, name or None, self.shell.user_ns)
-        NotebookDisplay(run.name, start, run.limits, batch, origin=origin).attach(run)
+        shown = NotebookDisplay(
+            run.name,
+            self._starter(as_then, run.flow, run.shared),
+            run.limits,
+            as_batch(rows) if isinstance(rows, list) else None,
+            origin=self._origin(as_then),
+        )
+        shown.attach(run)
 
     def _line(self, asked: Line) -> None:
         if asked.flow is None:
@@ -314,7 +313,7 @@ class BatchFlowMagics(Magics):
             return
         if asked.flow.isdigit():
             self._need_notebook()
-            self._panel_of(int(asked.flow))
+            self._panel_of(int(asked.flow), asked)
             return
         flow = self._flow(asked)
         if asked.check:
