@@ -23,7 +23,8 @@ _RARE = ("retries", "fallbacks", "output")  # told only if there are any
 
 def _told(record: Any) -> str:
     """Return the repr of a named tuple for a cell: what is as ever left out, times to the ms."""
-    secrets = secrets_of(getattr(record, "params", None))
+    received = [record, *getattr(record, "copies", ())]
+    secrets = set().union(*(secrets_of(getattr(each, "params", None)) for each in received))
     parts = []
     for name, value in zip(record._fields, record, strict=True):
         if value is None or (name in _RARE and not value):

@@ -27,22 +27,6 @@ PAGES = [
     if "```python\n" in page.read_text(encoding="utf-8")
 ]
 
-# The README is a tour: it takes these names for granted, and a paragraph of it is a cell of its own.
-TAKEN_FOR_GRANTED = """
-from pocketflow import AsyncNode
-class FetchUser(AsyncNode): ...
-shared = {"users": [1, 2, 3]}
-"""
-
-
-def _cells(page: Path) -> Iterator[tuple[str, str]]:
-    """Yield what a page has of cells and of what they print, in its order."""
-    for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
-        if page.name == "README.md" and kind == "python":
-            yield from ((kind, cell) for cell in re.split(r"\n\n(?=\S)", text))
-        else:
-            yield kind, text
-
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_and_prints_what_the_page_says(
@@ -50,11 +34,9 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(
 ):
     """Block by block, as cells; what stands in a block of text below one is what it printed."""
     monkeypatch.chdir(tmp_path)
-    if page.name == "README.md":
-        assert shell.run(TAKEN_FOR_GRANTED).success
     printed = ""
     try:
-        for kind, text in _cells(page):
+        for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
             if kind == "text":
                 assert printed == text
                 continue

@@ -2,7 +2,7 @@
 
 import pytest
 
-from flowmagic.instances import Instance, Instances
+from flowmagic.instances import Attempt, Instance, Instances
 from flowmagic.records import CANCELLED, FAILED, SUCCEEDED, Records
 
 
@@ -100,7 +100,10 @@ def test_a_repr_is_for_the_eye_bounded_and_without_secrets():
     trace = records.start(0, 0.0)
     trace.fail(trace.open(Load, -1, 0.0, None), error := ValueError("sk-123456 " * 999), 1.0)
     records.finish(0, error, 1.0, FAILED)
-    for shown in (repr(Instance(records, 0)), repr(Instance(records, 0).copies[0])):
+    failed = Instance(records, 0)
+    attempt = Attempt(failed.status, 0.0, 1.0, error, failed.copies, "", frozenset())
+    assert repr(attempt).startswith("Attempt(status=<Status.FAILED: 'failed'>, started=0.000")
+    for shown in map(repr, (failed, failed.copies[0], attempt)):
         assert "sk-123456" not in shown
         assert "api_key" in shown
         assert "ValueError: " in shown

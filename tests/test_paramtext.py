@@ -66,6 +66,7 @@ def test_too_many_rows_are_shown_in_part():
         ('[{"user_id": 1},\n {"user_id": }]', "Neither JSON nor a Python literal", 2),
         ("[{'a': 1},\n\n {'a': __import__('os').getcwd()}]", "Only literals", 3),
         ("[{'a': 1}, {[]: 2}]", "Only literals", None),
+        ("[{'a': None},\n {'a': true}]", "Where the text is Python, true is written True.", 2),
         ("[" * 100_000, "", None),
     ],
 )

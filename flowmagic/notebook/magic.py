@@ -275,21 +275,24 @@ class BatchFlowMagics(Magics):
                     f"To steer or end it: %batchflow {number}"
                 )
 
-    def _panel_of(self, number: int) -> None:
+    def _panel_of(self, number: int, asked: Line) -> None:
         """Open a panel of a run that was started before."""
         runs = runlist.runs(self.shell)
         if number not in runs:
             raise UsageError(f"There is no run {number} here. %batchflow lists those there are.")
         name, run = runs[number]
-
-        def start(batch: Batch | None, limits: Limits) -> BatchRun:
-            options = run.options.with_limits(limits)
-            return start_run(run.flow, batch, shared=run.shared, options=options)
-
+        as_then = replace(
+            asked, flow=run.name, output=name or None, run=run.options, again=run.name
+        )
         rows = run.records.rows
-        batch = as_batch(rows) if isinstance(rows, list) else None
-        origin = Origin(run.name, run.name, name or None, self.shell.user_ns)
-        NotebookDisplay(run.name, start, run.limits, batch, origin=origin).attach(run)
+        shown = NotebookDisplay(
+            run.name,
+            self._starter(as_then, run.flow, run.shared),
+            run.limits,
+            as_batch(rows) if isinstance(rows, list) else None,
+            origin=self._origin(as_then),
+        )
+        shown.attach(run)
 
     def _line(self, asked: Line) -> None:
         if asked.flow is None:
@@ -298,7 +301,7 @@ class BatchFlowMagics(Magics):
             return
         if asked.flow.isdigit():
             self._need_notebook()
-            self._panel_of(int(asked.flow))
+            self._panel_of(int(asked.flow), asked)
             return
         flow = self._flow(asked)
         if asked.check:

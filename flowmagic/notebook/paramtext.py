@@ -26,6 +26,7 @@ _LONGEST_PYTHON = 200_000  # parsing Python takes 1 µs per character, and the k
 _LONGEST_JSON = 4_000_000
 _SHOWN_ROWS = 100  # of a text that is only shown
 _DEEPEST = 20
+_WORDS = {"true": "True", "false": "False", "null": "None"}  # of JSON, as Python writes them
 
 _Path = tuple[Any, ...]
 
@@ -178,7 +179,7 @@ def _parse(text: str) -> tuple[Any, list[int] | None]:
     except (ValueError, TypeError, RecursionError, MemoryError):
         raise _Refused(
             "Only literals can stand here (texts, numbers, True, False, None, lists, dicts), "
-            "no names, calls or operators.",
+            f"no names, calls or operators.{_of_json(tree)}",
             _line_of_non_literal(tree),
         ) from None
 
@@ -210,6 +211,14 @@ def _line_of_non_literal(tree: ast.Expression) -> int | None:
         if isinstance(node, ast.expr) and not isinstance(node, allowed):
             return node.lineno
     return None
+
+
+def _of_json(tree: ast.Expression) -> str:
+    """Return what to write for a word of JSON that stands among Python's literals."""
+    for node in ast.walk(tree.body):
+        if isinstance(node, ast.Name) and node.id in _WORDS:
+            return f" Where the text is Python, {node.id} is written {_WORDS[node.id]}."
+    return ""
 
 
 def _kind(value: object, depth: int = _DEEPEST) -> str | None:  # noqa: PLR0911 - one per case

@@ -233,7 +233,7 @@ _FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13p
 _PRE = "overflow:auto;font-size:12px"
 _TABLE = "border-collapse:collapse;margin:8px 0;font-size:12px;font-variant-numeric:tabular-nums"
 _CELL = "text-align:left;padding:2px 10px 2px 0;vertical-align:top"
-_WRAP, _KEEP = "overflow-wrap:anywhere;min-width:14em", "white-space:nowrap"
+_WRAP, _KEEP = "overflow-wrap:anywhere;min-width:10em", "white-space:nowrap"
 _LONG = ("params", "result")
 
 

@@ -229,3 +229,12 @@ def test_a_narrow_table_can_be_read(notebook):
     assert book.row(0).evaluate("row => row.scrollWidth <= row.clientWidth")
     params = book.row(0).locator(".fm-col-params").bounding_box()
     assert params["width"] > 90
+
+
+@in_lab
+def test_an_empty_list_is_said_to_be_one(notebook):
+    """The run has finished, and nothing is still to come."""
+    book = notebook(SETUP, "%%batchflow flow\n[]")
+    book.run(0)
+    book.run(1)
+    expect(book.panel).to_contain_text("The param list is empty: there was nothing to run.")

@@ -67,7 +67,9 @@ async def test_a_scheduler_that_is_silent_once_is_not_gone():
     watch, connection, _, told = await watched()
     for _ in range(2):
         connection.client.silent = True
-        await asyncio.sleep(5.2)  # one look, which is given up 5 s after half a second at the latest
+        await asyncio.sleep(
+            5.2
+        )  # one look, which is given up 5 s after half a second at the latest
         connection.client.silent = False
         await asyncio.sleep(5)
     await asyncio.sleep(10)

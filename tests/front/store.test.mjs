@@ -50,6 +50,12 @@ test("after a gap the whole state is asked for, and nothing old is taken", () =>
   assert.deepEqual(sent.map(({ type }) => type), ["state"]);
 });
 
+test("the rate is that of what was worked off: not of rows taken over from a journal, or given up", () => {
+  const header = { counts: [0, 0, 40, 10, 50], restored: 30, elapsed: 4, ticking: false };
+  const { store } = made({ snapshot: snapshot(100, 1), header });
+  assert.equal(store.rate, 5);
+});
+
 const words = (rows, outcome = "") => ({ rows, texts: rows.map(() => "x"), cells: rows.map(() => ["x"]), outcomes: rows.map(() => outcome) });
 
 test("the words of rows are asked for once, and again when the row has ended since", () => {

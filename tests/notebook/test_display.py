@@ -102,6 +102,10 @@ def test_a_cell_that_is_run_again_tells_of_the_run_that_goes_on(kernel):
     kernel.until("first.ended")
     assert "2 cancelled" in _updates(kernel, identity)[-1]["data"]["text/plain"]
     assert not kernel.value("run.ended")
+    kernel.run("second = run")
+    kernel.press(answer, type="run")
+    kernel.until("run is not second and run.counts.running == 2")
+    kernel.run("second.cancel()\nawait second")
     assert "There is no run 999 here." in kernel.run("%batchflow 999").stdout
     kernel.run("run.cancel()\nawait run")
     assert kernel.run(cell).stdout == ""

@@ -162,7 +162,7 @@ export class Opened {
 
   copy(copies, position, attempt) {
     const copy = copies[position];
-    const times = copy.seconds === null ? `${duration(copy.started)} →` : `${duration(copy.started)} + ${duration(copy.seconds)}`;
+    const times = `from ${duration(copy.started)}${copy.seconds === null ? "" : ` · for ${duration(copy.seconds)}`}`;
     const ended = copy.error ? "raised" : copy.seconds === null ? "running" : copy.action === null ? "→ None" : `→ ${copy.action}`;
     const head = element("div", "fm-copy-head", {},
       element("span", "fm-quiet fm-num", {}, `${position + 1}`),

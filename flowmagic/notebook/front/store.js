@@ -3,7 +3,7 @@
 import { Attempts } from "./attempts.js";
 import { Rows } from "./rows.js";
 import { Segments } from "./segments.js";
-import { CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./wire.js";
+import { FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./wire.js";
 
 const MOST_FOUND = 4; // answers that are kept until a view takes them
 const AGAIN = 2000; // milliseconds after which rows are asked for again
@@ -181,11 +181,9 @@ export class Store {
     for (const { name, cooling } of news.limits ?? []) this.takeCooling(name, cooling);
     if (news.ticking && !this.header.ticking) this.samples = [];
     this.header = { ...this.header, ...news };
-    const [, , succeeded, failed, cancelled] = this.header.counts;
-    const done = succeeded + failed + cancelled;
     const last = this.samples[this.samples.length - 1];
     if (this.header.ticking && (!last || this.header.elapsed - last[0] > 0.25)) {
-      this.samples.push([this.header.elapsed, done]);
+      this.samples.push([this.header.elapsed, this.worked]);
       while (this.samples.length > 2 && this.header.elapsed - this.samples[0][0] > 8) this.samples.shift();
     }
   }
@@ -284,10 +282,16 @@ export class Store {
     return Number.isNaN(end) ? null : end - this.rows.started[i];
   }
 
+  /** How many instances this run has worked off: not those it took over, and not those it gave up. */
+  get worked() {
+    const { counts, restored } = this.header;
+    return counts[SUCCEEDED] + counts[FAILED] - restored;
+  }
+
   /** Instances per second, over the last seconds. */
   get rate() {
-    const { counts, elapsed, ticking } = this.header;
-    const done = counts[SUCCEEDED] + counts[FAILED] + counts[CANCELLED];
+    const { elapsed, ticking } = this.header;
+    const done = this.worked;
     const first = this.samples[0];
     if (ticking && first && this.elapsed - first[0] > 1) return (done - first[1]) / (this.elapsed - first[0]);
     return elapsed > 0 ? done / Math.max(elapsed, 1e-3) : 0;

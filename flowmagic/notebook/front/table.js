@@ -130,7 +130,8 @@ export class Table {
     this.empty.hidden = n !== 0;
     this.filters.draw(n, arranged.asking);
     const nothing = arranged.asking ? "Asking the kernel, which is busy…" : "No instance is like that.";
-    write(this.empty, all ? nothing : header.status === "idle" ? "The instances appear here when it runs." : "No instances yet.");
+    const none = header.total === 0 ? "The param list is empty: there was nothing to run." : "No instances yet.";
+    write(this.empty, all ? nothing : header.status === "idle" ? "The instances appear here when it runs." : none);
     if (this.active >= all) this.active = Math.max(0, all - 1);
     if (anew && focused) this.follow();
 
@@ -213,7 +214,7 @@ export class Table {
     const all = names.length <= room && !more;
     // Where not all have room, a line that says all is worth more than the first one or two.
     const shown = all ? names : names.slice(0, Math.max(0, room - 2));
-    shown.forEach((name, param) => columns.push(column("param", name, numeric[param] ? "minmax(0, 0.7fr)" : "minmax(0, 1fr)", "param", param)));
+    shown.forEach((name, param) => columns.push(column("param", name, numeric[param] ? "minmax(8ch, 0.5fr)" : "minmax(0, 1fr)", "param", param)));
     if (!all || !names.length) columns.push(column("params", shown.length ? "all params" : "params", "minmax(0, 2fr)", null));
     if (size === "wide") columns.push(column("result", "result", "minmax(0, 1.1fr)", null));
     if (width >= TINY) columns.push(column("seconds", "seconds", narrow ? "66px" : "82px"));
