@@ -851,7 +851,6 @@ async def test_cancel_reaches_a_source_that_closes_slowly():
 @virtual
 async def test_a_mapping_that_cannot_be_merged_leaves_no_row_running():
     """A row that raises when it is read ends the run, and counts add up."""
-
     from collections import UserDict
 
     class OddMapping(UserDict):
