@@ -16,7 +16,15 @@ from ..showing import secrets_of
 from .encoding import decoded, encoded
 from .literals import Literals
 from .secrecy import veiled
-from .sources import expression_of, is_here, is_stock, is_users, scope_of, source_of
+from .sources import (
+    expression_of,
+    is_here,
+    is_stock,
+    is_users,
+    scope_of,
+    source_in_cells,
+    source_of,
+)
 
 _LONGEST = 500  # characters of a constant that is taken along
 _MOST = 200  # names
@@ -110,6 +118,8 @@ class _Found:
             self.take(known, value, wanted=wanted)
             return f"{name} = {known}"
         source = source_of(value)
+        if not source and isinstance(value, type):
+            source = source_in_cells(value)
         if not source:
             what = "class" if isinstance(value, type) else "function"
             return f"{name} = ...  # to be defined: it was a {what}, whose source is not known"

@@ -47,6 +47,44 @@ def source_of(value: Any) -> str:
     return textwrap.dedent(text).strip("\n") + "\n" if text.strip() else ""
 
 
+_OF_CELL = 3  # fields of an entry of linecache but the first; the next one is the time of a file
+
+
+def source_in_cells(kind: type) -> str:
+    """Return how a class without functions was written in a cell; empty unless that is certain.
+
+    Nothing in such a class (a dataclass, an Enum, a model) knows its cell. It is found by its name
+    and its fields; where cells with several versions of it were run, it cannot be told which it is.
+    """
+    found = set()
+    entries: list[Any] = list(linecache.cache.values())
+    for _, *entry in entries:
+        if len(entry) == _OF_CELL and entry[0] is None:
+            lines = entry[1]
+            found |= {
+                _lines_of(lines, each)
+                for each in _classes("".join(lines))
+                if each.name == kind.__name__ and _has_fields(kind, each)
+            }
+    return textwrap.dedent(found.pop()).strip("\n") + "\n" if len(found) == 1 else ""
+
+
+def _has_fields(kind: type, written: ast.ClassDef) -> bool:
+    """Whether a class has what stands in a definition: annotations all of them, and the others."""
+    annotated = set()
+    named = set()
+    for each in written.body:
+        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
+            annotated.add(each.target.id)
+        elif isinstance(each, ast.Assign):
+            named |= {target.id for target in each.targets if isinstance(target, ast.Name)}
+        elif isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return False
+    # Until Python 3.11, the members of an Enum are no attributes of its.
+    has = {*vars(kind), *vars(kind).get("_member_map_", ())}
+    return annotated == vars(kind).get("__annotations__", {}).keys() and named <= has
+
+
 def functions_of(kind: type) -> Iterator[types.FunctionType]:
     """Give the functions that were written in a class, without what stands around them."""
     for value in vars(kind).values():
@@ -113,9 +151,12 @@ def _class_around(lines: list[str], name: str, line: int) -> str:
     ]
     if not around:
         return ""
-    innermost = max(around, key=lambda each: each.lineno)
-    first = min([innermost.lineno, *(each.lineno for each in innermost.decorator_list)])
-    return "".join(lines[first - 1 : innermost.end_lineno])
+    return _lines_of(lines, max(around, key=lambda each: each.lineno))
+
+
+def _lines_of(lines: list[str], written: ast.ClassDef) -> str:
+    first = min([written.lineno, *(each.lineno for each in written.decorator_list)])
+    return "".join(lines[first - 1 : written.end_lineno])
 
 
 _EVERY_CLASS = frozenset(

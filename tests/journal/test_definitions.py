@@ -123,3 +123,14 @@ def test_names_that_are_only_local_are_not_needed():
     assert globals_of(source) == {"c", "h"}
     assert globals_of("class A(B): x = y\n") == {"B", "y"}
     assert globals_of("no python it is") == set()
+
+
+def test_what_a_node_answers_with_is_taken_along(cells):
+    """A dataclass or a model has no function to know its cell by."""
+    cells.run(
+        "from dataclasses import dataclass\n@dataclass\nclass Reply:\n    text: str = 'none'\n"
+    )
+    ask = cells.run("class Ask:\n    def one(self): return Reply()\n").Ask
+    imports, lines = definitions_of([ask], secrets=set())
+    assert imports == ["from dataclasses import dataclass"]
+    assert lines[0] == "@dataclass\nclass Reply:\n    text: str = 'none'\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import json
+import re
 
 import pytest
 from pocketflow import AsyncNode
@@ -15,6 +16,7 @@ from flowmagic.journal.sources import (
     is_stock,
     is_users,
     scope_of,
+    source_in_cells,
     source_of,
 )
 
@@ -87,6 +89,24 @@ def test_a_class_that_is_more_than_its_attributes_is_not_written_from_them(cells
     """It would be another class, and no word said so."""
     limit = cells.run(f"import dataclasses, enum, typing\n{code}").Limit
     assert source_of(limit) in ("", f"{code}\n")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "@dataclasses.dataclass\nclass Answer:\n    n: int = 1\n",
+        "class Choice(enum.Enum):\n    YES = 1\n",
+        "class Fields(typing.TypedDict):\n    n: int\n",
+    ],
+)
+def test_a_class_without_functions_is_found_in_its_cell(cells, code):
+    """By its fields; where it was written in two ways with the same ones, it is not guessed which."""
+    name = re.search(r"class (\w+)", code)[1]
+    cells.run(f"class {name}:\n    other: int\n")
+    first = vars(cells.run(f"import dataclasses, enum, typing\n{code}"))[name]
+    assert source_in_cells(first) == code
+    second = vars(cells.run(code.replace("n: int", "n: str").replace("= 1", "= 2")))[name]
+    assert source_in_cells(first) == source_in_cells(second) == ""
 
 
 def test_what_was_never_written_has_no_source():
