@@ -50,8 +50,8 @@ async def check(client: Any, flow: Any) -> None:
             lacking.setdefault(what, []).append(where)
     if lacking:
         what, where = next(iter(lacking.items()))
-        more = f" (and {len(where) - 1} more)" if len(where) > 1 else ""
-        raise EngineError(f"The Dask cluster does not fit this run: {where[0]}{more} {what}")
+        first = f"{where[0]} (and {len(where) - 1} more)" if len(where) > 1 else where[0]
+        raise EngineError(f"The Dask cluster does not fit this run: {first} {what}")
 
 
 def runtime() -> str:
