@@ -37,7 +37,9 @@ class Tables:
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        return pandas().DataFrame(self.rows())
+        # An int that no float is as large as breaks some versions of pandas.
+        rows = [{name: _sized(value) for name, value in row.items()} for row in self.rows()]
+        return pandas().DataFrame(rows)
 
     def to_jsonl(self, path: str | os.PathLike[str]) -> pathlib.Path:
         """Write an instance per line, as JSON; values that JSON lacks as their text."""
@@ -116,12 +118,17 @@ def _json(value: Any) -> str:
     return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
 
 
+def _sized(value: Any) -> Any:
+    """Return an int of hundreds of digits as a text, and anything else as it is."""
+    return hex(value) if isinstance(value, int) and abs(value) >= LARGE else value
+
+
 def _plain(value: Any) -> Any:
     """Return a value with texts in place of what JSON lacks."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, int):
-        return value if abs(value) < LARGE else hex(value)
+        return _sized(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, (list, tuple)):
