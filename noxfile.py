@@ -86,3 +86,12 @@ def docs(session: nox.Session) -> None:
     """Build the pages, and fail where a link leads nowhere."""
     session.install("-e", ".[docs]")
     session.run("mkdocs", "build", "--strict", *session.posargs)
+
+
+@nox.session
+def lite(session: nox.Session) -> None:
+    """Try the magic and the panel in a JupyterLite site with the checkout in it; needs npm and Chromium."""
+    session.install("-U", "pip")
+    session.install("jupyterlite-core", "jupyterlite-pyodide-kernel", "jupyter-server")
+    session.install("anywidget", "ipywidgets", "playwright")  # the first two are the site's, too
+    session.run("python", "tests/jupyterlite.py")

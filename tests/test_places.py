@@ -135,7 +135,7 @@ async def main():
     await cell("print(waited.ended)")
     await cell("%%batchflow flow --journal runs.journal\\nrows")
     await cell("print(Path('runs.journal').exists())")
-    panels = [data for each, data in sent if "header" in data.get("state", {}) or "content" in data]
+    panels = [data for _, data in sent if "header" in data.get("state", {}) or "content" in data]
     print(any(map(holds_none, panels)), any("state" in data for data in panels))
 
 asyncio.run(main())
