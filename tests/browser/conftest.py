@@ -261,6 +261,7 @@ class Notebook:
             ("media", "color_scheme", "reduced_motion", "forced_colors"), "null"
         )
         self.page.emulate_media(**nothing)
+        self.page.context.clear_permissions()
         self.page.evaluate(
             """() => {
                 const book = window.jupyterapp.shell.currentWidget;
@@ -280,13 +281,13 @@ class Pages:
         self._browser = browser
         self._used = None
 
-    def take(self, width: int, height: int, options: dict, *, alone: bool):
-        """Return a page of that size: a new one, made with options of a browser context, if `alone`."""
+    def take(self, width: int, height: int, *, alone: bool):
+        """Return a page of that size, and if `alone` a new one."""
         page = None
         if not alone:
             page, self._used = self._used, None
         if page is None:
-            page = self._browser.new_context(**options).new_page()
+            page = self._browser.new_context().new_page()
             page.set_default_timeout(PATIENCE)
         page.set_viewport_size({"width": width, "height": height})
         return page
@@ -316,19 +317,20 @@ def pages(server, browser):
 def notebook(server, pages):
     """Return a function that opens a notebook with the given cells.
 
-    `alone`: in a page that no other test has seen or will see, since this one changes it; as are
-    all with options of a browser context.
+    `alone`: in a page that no other test has seen or will see, since this one changes it.
+    `permissions`: what the page may do, as browsers name it; `close` takes them back.
     """
     opened: list[Notebook] = []
     alone_in: list = []
 
     def open_one(
-        *cells: str, width: int = 1280, height: int = 900, alone: bool = False, **options
+        *cells: str, width: int = 1280, height: int = 900, alone: bool = False, permissions=()
     ) -> Notebook:
-        alone = alone or bool(options)
-        page = pages.take(width, height, options, alone=alone)
+        page = pages.take(width, height, alone=alone)
         if alone:
             alone_in.append(page)
+        if permissions:
+            page.context.grant_permissions(list(permissions))
         opened.append(Notebook(server, page, list(cells)))
         return opened[-1]
 

@@ -111,7 +111,7 @@ def test_an_opened_instance_tells_where_its_params_came_from_and_which_nobody_re
 def test_copy_as_code_gives_a_cell_that_runs_that_instance_alone(notebook, clipboard):
     """By the page's clipboard, or without one as over plain HTTP; pasted, the cell runs it."""
     permissions = ["clipboard-read", "clipboard-write"] if clipboard else []
-    book = notebook(SETUP, ROWS, permissions=permissions)
+    book = notebook(SETUP, ROWS, alone=not clipboard, permissions=permissions)
     if not clipboard:
         book.page.evaluate(PAGE)
     book.run(0)

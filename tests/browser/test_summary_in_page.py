@@ -50,8 +50,7 @@ def test_reopened_with_a_new_kernel_the_summary_stands(notebook):
     book.page.evaluate(
         "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown().then(() => null)"
     )
-    book.page.reload()
-    book.ready()
+    book.reload()
     summary = book.page.locator("details summary", has_text="5 of 6 succeeded, 1 failed")
     expect(summary).to_be_visible()
     expect(book.page.get_by_text("ValueError: no user").first).to_be_visible()

@@ -39,6 +39,9 @@ CELL = """%%batchflow flow --limit 50 -o run
   "api_key": "sk-12345678"} for i in range(20)]"""
 
 
+HOLDS = "import pathlib, time\nwhile not pathlib.Path('table-let-go').exists(): time.sleep(0.02)"
+
+
 def begun(notebook, *, extra: str = "", **options):
     """Open a notebook, with an `extra` cell that is not run, and wait until only Bonn is left."""
     book = notebook(SETUP, CELL, extra, **options)
@@ -194,9 +197,11 @@ def test_the_row_under_the_keyboard_stays_where_it_is_while_others_come_before_i
 @in_lab
 def test_while_the_kernel_is_busy_the_table_shows_what_it_has(notebook):
     """It says that it asks, status and node are filtered all the same, and the answer comes."""
-    book = begun(notebook, extra="import time; time.sleep(6)")
+    book = begun(notebook, extra=HOLDS)
     book.run(2, wait=False)
-    book.page.wait_for_timeout(300)
+    book.page.wait_for_function(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
+    )
     find(book).fill("rome")
     expect(book.panel).to_contain_text("asking the kernel…")
     expect(book.row(19)).to_be_attached()
@@ -204,6 +209,7 @@ def test_while_the_kernel_is_busy_the_table_shows_what_it_has(notebook):
     expect(book.row(9)).to_be_visible()
     expect(book.row(10)).to_be_hidden()
     pick(book, "succeeded").click()
+    (book.server.root / "table-let-go").touch()
     expect(book.panel).to_contain_text("5 of 20 shown")
     find(book).press("Escape")
     expect(find(book)).to_have_value("")
