@@ -31,6 +31,7 @@ OPTIONS = {
     "rounds": (5, "how often each is measured; the median is printed"),
 }
 
+_IDLE = 1.0  # seconds
 _PLANNED = (2, 4, 8, 16, 32, 64)
 
 
@@ -134,7 +135,9 @@ def _print_speed_up(cluster: Any, workers: int, computing: int, loops: int, roun
             taken = time.perf_counter() - began
             cpu[name].append((time.process_time() - used) / computing)
             if name == "kernel":
-                cpu["workers"].append((await asyncio.to_thread(of_workers) - there) / computing)
+                used = await asyncio.to_thread(of_workers) - there
+                cpu["workers"].append((used - taken * idle_there) / computing)
+                cpu["kernel"][-1] -= taken * idle_here / computing
             return taken
 
         return seconds
@@ -149,6 +152,11 @@ def _print_speed_up(cluster: Any, workers: int, computing: int, loops: int, roun
 
         return seconds
 
+    # What Dask's processes compute without any run: the longer a crowded machine lets a run take, the more.
+    began, here, there = time.perf_counter(), time.process_time(), of_workers()
+    time.sleep(_IDLE)
+    idle_here = (time.process_time() - here) / (time.perf_counter() - began)
+    idle_there = (of_workers() - there) / (time.perf_counter() - began)
     limit = 4 * workers
     # What the machine gives away at all, whatever else runs on it: a pool that does nothing but compute.
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -168,7 +176,7 @@ def _print_speed_up(cluster: Any, workers: int, computing: int, loops: int, roun
         name: median(here / other for here, other in zip(rounds_here, seconds, strict=True))
         for name, seconds in taken.items()
     }
-    each, kernel, there = (median(seconds) for seconds in cpu.values())
+    each, kernel, on_workers = (median(seconds) for seconds in cpu.values())
     print_table(
         [f"{computing} instances that compute {each * 1e3:.0f} ms each", "seconds", "speed-up"],
         [
@@ -181,23 +189,25 @@ def _print_speed_up(cluster: Any, workers: int, computing: int, loops: int, roun
         ["CPU of such an instance", "ms"],
         [
             ["in this kernel", f"{each * 1e3:.1f}"],
-            [f"on {workers} workers, there", f"{there * 1e3:.1f}"],
+            [f"on {workers} workers, there", f"{on_workers * 1e3:.1f}"],
             [f"on {workers} workers, here: kernel and scheduler", f"{kernel * 1e3:.1f}"],
             ["speed of the bare pool that is reached", f"{of_bare:.0%}"],
         ],
     )
     cores = os.cpu_count() or 1
+    shared = max((on_workers + kernel) / cores, on_workers / workers)
+    free = 1 - (idle_here + idle_there) / cores
     print_table(
         ["planned speed-up, from CPU", ""],
         [
             [
                 f"{workers} workers, on the {cores} cores of this machine, all of them free",
-                f"{each / max((there + kernel) / cores, there / workers):.1f}",
+                f"{free * each / shared:.1f}",
             ],
             *(
                 [
                     f"{count} workers, each with a core, beside the kernel",
-                    f"{planned(count, each, there, kernel):.1f}",
+                    f"{planned(count, each, on_workers, kernel):.1f}",
                 ]
                 for count in _PLANNED
             ),
