@@ -19,7 +19,8 @@ from ..instances import Instance
 from ..params import Batch
 from ..records import FAILED, Records, Restored
 from ..retunes import Retune
-from ..showing import masked, secrets_of, traceback_text
+from ..showing import masked, secrets_of
+from ..tracebacks import traceback_text
 from .definitions import definitions_of
 from .encoding import Unwritable, as_json, encoded, plain_of, text_of
 from .file import key_of, open_file

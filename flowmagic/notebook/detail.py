@@ -22,8 +22,8 @@ from ..showing import (
     key_text,
     masked,
     secrets_of,
-    traceback_text,
 )
+from ..tracebacks import traceback_text
 from .cells import name_of
 from .columns import equal
 from .provenance import Provenance
