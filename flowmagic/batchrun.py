@@ -265,7 +265,8 @@ class BatchRun:
             timeout: seconds after which TimeoutError is raised; the run goes on.
 
         Raises:
-            RuntimeError: the run's loop is closed, or this browser cannot block (pyodide).
+            RuntimeError: the run's loop is closed, or nobody can block in the loop that runs here
+                (uvloop's; in a browser, pyodide's).
         """
         __tracebackhide__ = True
         self._waiters.block(timeout)

@@ -14,18 +14,16 @@ def run_nested(loop: asyncio.AbstractEventLoop, course: Coroutine[Any, Any, _Res
     """Run a coroutine to its end within the loop that runs here, and return its result.
 
     Raises:
-        RuntimeError: this browser cannot (pyodide).
+        RuntimeError: this loop cannot (uvloop's), or this browser (pyodide).
     """
-    if sys.platform != "emscripten":
-        import nest_asyncio2
-
-        nest_asyncio2.apply(loop)
-        return loop.run_until_complete(course)
-    # Pyodide's own loop blocks by itself where the browser can switch stacks.
     try:
+        # Pyodide's own loop blocks by itself, where the browser can switch stacks.
+        if sys.platform != "emscripten":
+            import nest_asyncio2
+
+            nest_asyncio2.apply(loop)
         return loop.run_until_complete(course)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError) as error:
         course.close()
-        raise RuntimeError(
-            f"wait() cannot block in this browser ({error}). Write `await run`."
-        ) from None
+        where = "in this browser" if sys.platform == "emscripten" else "in this event loop"
+        raise RuntimeError(f"wait() cannot block {where} ({error}). Write `await run`.") from None

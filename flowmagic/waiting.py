@@ -62,8 +62,8 @@ class Waiters:
 
         Raises:
             TimeoutError: it has not come within so many seconds.
-            RuntimeError: it cannot come any more, since the run's loop is closed; or this browser
-                cannot block (pyodide).
+            RuntimeError: it cannot come any more, since the run's loop is closed; or nobody can
+                block in this loop (uvloop's; in a browser, pyodide's).
         """
         __tracebackhide__ = True
         if self._over.is_set():

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+import nest_asyncio2
 import pytest
 from pocketflow import AsyncFlow, AsyncNode
 
@@ -52,4 +53,17 @@ def test_in_a_browser_that_cannot_block_wait_says_what_to_write(monkeypatch):
     """Pyodide's loop raises a RuntimeError there, and so does asyncio's own."""
     monkeypatch.setattr(sys, "platform", "emscripten")
     with pytest.raises(RuntimeError, match=r"cannot block in this browser .* Write `await run`\."):
+        asyncio.run(waited())
+
+
+@pytest.mark.filterwarnings("error")
+def test_in_a_loop_that_cannot_be_patched_wait_says_what_to_write(monkeypatch):
+    """As uvloop's; and nothing is left behind that was never awaited."""
+
+    def refuse(loop):
+        raise ValueError("Can't patch loop of type Other")
+
+    monkeypatch.setattr(nest_asyncio2, "apply", refuse)
+    said = r"wait\(\) cannot block in this event loop \(Can't patch .*\)\. Write `await run`\."
+    with pytest.raises(RuntimeError, match=said):
         asyncio.run(waited())
