@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import contextlib
 import itertools
 from collections.abc import Awaitable, Callable
@@ -201,6 +202,8 @@ class Sending:
 
     async def _not_begun(self, chunk: Sent, error: BaseException) -> None:
         """Send again what lay ready on workers that died; where none of it can begin, say so."""
+        if isinstance(error, (OSError, asyncio.TimeoutError, concurrent.futures.TimeoutError)):
+            return  # the scheduler was slow to answer that worker, which says nothing of the next chunk
         if type(error).__name__ != "KilledWorker":
             await self._unfit(error)
             return

@@ -241,6 +241,19 @@ async def test_a_worker_that_cannot_begin_with_any_instance_is_told_of(cluster):
 
 
 @virtual
+async def test_a_worker_to_which_the_scheduler_was_slow_ends_no_run(cluster):
+    """Its chunk is lost; the next one may have more luck."""
+    made, connection = sending(cluster)
+    [ticket] = add(made, 1)
+    await asyncio.sleep(1)
+    connection.client.sent[0].fail(TimeoutError())
+    with pytest.raises(InstanceLostError, match="could not run on a worker"):
+        await ticket.future
+    assert cluster.unfit == []
+    await connection.close()
+
+
+@virtual
 async def test_without_any_worker_one_chunk_asks_the_cluster_for_one(cluster):
     """An adaptive cluster starts workers only when something is there for them."""
     made, connection = sending(cluster)

@@ -63,13 +63,14 @@ async def test_a_scheduler_that_does_not_answer_is_gone_and_that_is_told_once():
 
 @virtual
 async def test_a_scheduler_that_is_silent_once_is_not_gone():
-    """A cell may have held up this loop for as long, and the answer may lie there."""
+    """A cell may have held up this loop for as long, and the answer may lie there.
+
+    A look begins within half a second, and is given up in five.
+    """
     watch, connection, _, told = await watched()
     for _ in range(2):
         connection.client.silent = True
-        await asyncio.sleep(
-            5.2
-        )  # one look, which is given up 5 s after half a second at the latest
+        await asyncio.sleep(5.2)
         connection.client.silent = False
         await asyncio.sleep(5)
     await asyncio.sleep(10)
