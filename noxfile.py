@@ -1,12 +1,13 @@
 """Everything that a release has to pass: `nox` runs all of it, `nox --list` says what there is.
 
 The table of a whole run is in docs/supported.md. Browsers are left to `.ci/run`: what they show does
-not hang on the version of Python.
+not hang on the version of Python. Beside it stands `nox -s vscode`, which needs npm and a browser.
 """
 
 from __future__ import annotations
 
 import os
+import tarfile
 import tempfile
 from pathlib import Path
 
@@ -18,6 +19,8 @@ nox.options.reuse_venv = "yes"
 
 PYTHONS = ["3.10", "3.11", "3.12", "3.13", "3.14"]
 KERNELS = ["6.29", "7.0", "7.3", "7.4"]  # in which messages of widgets take different ways
+WIDGETS = "@vscode/jupyter-ipywidgets8@1.0.9"  # the bundle that VS Code's Jupyter extension loads
+AROUND_THEM = ["@jupyterlab/services@7", "esbuild@0.28", "requirejs@2"]
 SHOWN = ["ipython", "ipykernel", "ipywidgets", "anywidget"]
 
 ROW = f"""
@@ -88,10 +91,41 @@ def docs(session: nox.Session) -> None:
     session.run("mkdocs", "build", "--strict", *session.posargs)
 
 
-@nox.session
+@nox.session(default=False)
 def lite(session: nox.Session) -> None:
     """Try the magic and the panel in a JupyterLite site with the checkout in it; needs npm and Chromium."""
     session.install("-U", "pip")
     session.install("jupyterlite-core", "jupyterlite-pyodide-kernel", "jupyter-server")
     session.install("anywidget", "ipywidgets", "playwright")  # the first two are the site's, too
     session.run("python", "tests/jupyterlite.py")
+
+
+@nox.session(default=False)
+def vscode(session: nox.Session) -> None:
+    """Look at the panel in the widgets of VS Code; what is fetched from npm takes 50 MB."""
+    _install(session)
+    with tempfile.TemporaryDirectory() as folder:
+        # Without what it needs to be built, which is 360 MB.
+        session.run("npm", "pack", "--pack-destination", folder, WIDGETS, external=True)
+        [packed] = Path(folder).glob("*.tgz")
+        with tarfile.open(packed) as archive:
+            bundle = archive.extractfile("package/dist/ipywidgets.js")
+            (Path(folder) / "ipywidgets.js").write_bytes(bundle.read())
+        options = ["--no-audit", "--no-fund", "--ignore-scripts", "--prefix", folder]
+        session.run("npm", "install", *options, *AROUND_THEM, external=True)
+        modules = Path(folder) / "node_modules"
+        session.run(
+            str(modules / ".bin" / "esbuild"),
+            "tests/vscode/host.js",
+            "--bundle",
+            "--format=esm",
+            "--external:/webview/ipywidgets.js",
+            f"--outfile={folder}/host.js",
+            env={"NODE_PATH": str(modules)},
+            external=True,
+        )
+        session.run(
+            *("python", "-m", "pytest", "-q", "tests/browser/test_vscode_in_page.py"),
+            *session.posargs,
+            env={"FLOWMAGIC_VSCODE": folder, "FLOWMAGIC_REQUIRE_BROWSER": "1"},
+        )
