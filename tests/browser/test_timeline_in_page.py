@@ -370,7 +370,14 @@ def test_before_a_run_it_says_so_and_a_page_that_reloads_has_it_again(notebook):
     book.panel.get_by_role("tab", name="Timeline").click()
     book.until("run.counts.ended == 3")
     expect(lanes(book)).to_be_visible()
-    assert tuple(pixel(book, 5, 2)) == tuple(colour(book, "running"))
+    # The page hears of what runs, and draws it, after the kernel knows.
+    book.page.wait_for_function(
+        """blue => {
+            const pen = document.querySelector(".fm-lanes-canvas").getContext("2d");
+            return [...pen.getImageData(5, 2, 1, 1).data].join() === blue;
+        }""",
+        arg=",".join(map(str, colour(book, "running"))),
+    )
     ended(book)
     assert tuple(pixel(book, place(book, 2, 0.1), LANE + 2)) == tuple(colour(book, "failed"))
 
