@@ -263,7 +263,7 @@ class Instance:
 
     def __repr__(self) -> str:
         params = self.params
-        secrets = secrets_of(params)
+        secrets = secrets_of(params) | self._records.secrets
         text = f"<Instance {self.index}: {self.status}"
         if shown := params_text(params, _WIDTH):
             text += f", {shown}"

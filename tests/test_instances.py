@@ -4,6 +4,7 @@ import pytest
 
 from flowmagic.instances import Attempt, Instance, Instances
 from flowmagic.records import CANCELLED, FAILED, SUCCEEDED, Records
+from flowmagic.showing import MASK
 
 
 class Load:
@@ -47,6 +48,19 @@ def test_a_failed_one_has_an_error_and_its_traceback():
     assert failed.traceback.endswith("ValueError: no\n")
     assert repr(failed) == "<Instance 1: failed, base=1, n=1; ValueError: no>"
     assert isinstance(Instance(records_of_every_kind(), 2).error, TimeoutError)
+
+
+def test_no_secret_of_the_flow_or_the_shared_store_stands_in_a_repr():
+    """Besides those of its own params."""
+    records = Records({}, 0.0, 5, frozenset({"sk-of-the-node"}))
+    records.load([{}, {}])
+    for index, (result, code) in enumerate(
+        [(ValueError("sk-of-the-node is refused"), FAILED), ("sk-of-the-node", SUCCEEDED)]
+    ):
+        records.start(index, 0.0)
+        records.finish(index, result, 1.0, code)
+    assert repr(Instance(records, 0)) == f"<Instance 0: failed; ValueError: {MASK} is refused>"
+    assert repr(Instance(records, 1)) == f"<Instance 1: succeeded; '{MASK}'>"
 
 
 def test_an_exception_that_a_node_returned_is_a_result():
