@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flowmagic.journal.secrecy import veiled
@@ -74,6 +74,7 @@ def test_what_is_no_python_is_left_out():
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=8, max_size=20))
 def test_any_secret_is_masked(secret):
     """Whatever characters it is made of, and whatever follows it."""
+    assume(secret not in "key = 1; password = ''; after = 'é'")  # else masked there, too
     found: set[str] = set()
     text = veiled(f"key = 1; password = {secret!r}; after = 'é'", found)
     assert text == f"key = 1; password = {MASK!r}; after = 'é'"

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import flowmagic
+from flowmagic.notebook import runlist
 from flowmagic.notebook.rerun import Origin, cell_of
 from flowmagic.records import Records
 from flowmagic.showing import secrets_of
@@ -36,7 +37,7 @@ def ran(shell):
         asked = flowmagic.notebook.magic.read_line(
             magics.batchflow, line, limit=5, per_minute=None, capture=True
         )
-        run = flowmagic.notebook.magic._RUNS[shell.ip][-1][1]()
+        _, run = list(runlist.runs(shell.ip).values())[-1]
         origin = magics._origin(asked)
         return lambda index: code(origin, run, index)
 
