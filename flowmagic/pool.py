@@ -196,6 +196,8 @@ class Pool:
                 continue
             if self.held or limiter.running > limiter.concurrency:
                 return
+            if not limiter.plain and limiter.cooling(now):
+                return  # it was admitted before the cool-down began
             if source.needs_prepare:
                 taken = yield from self._prepared().__await__()
             else:
@@ -262,9 +264,10 @@ class Pool:
             return self._source.take(self._clock())
 
     def _excess(self) -> bool:
-        """Whether a worker should leave: held, or the limit was lowered while it waited."""
+        """Whether a worker should leave: all are held, or while it waited the limit was lowered."""
         limiter = self._limiter
-        return self.held or limiter.running > limiter.concurrency
+        cooling = not limiter.plain and limiter.cooling(self._clock())
+        return self.held or limiter.running > limiter.concurrency or bool(cooling)
 
     def _close_turn(self) -> None:
         self._turn_open = False

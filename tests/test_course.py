@@ -345,6 +345,39 @@ async def test_a_retry_after_holds_back_all_starts_once():
     assert run.ok
 
 
+class RefusedAtOnce(AsyncNode):
+    """Row 0 is refused at its first attempt, before any other instance of the same turn begins."""
+
+    def __init__(self, took=0.0):
+        super().__init__()
+        self.took = took
+        self.calls = []
+
+    async def exec_async(self, prep_res):
+        loop = asyncio.get_running_loop()
+        self.calls.append((self.params["i"], loop.time() - 1000.0))
+        if len(self.calls) == 1:
+            loop.now += self.took
+            raise RateLimitHit("slow down", retry_after=20)
+
+
+@virtual
+async def test_a_cool_down_holds_back_those_too_that_have_their_slots_already():
+    """Of two admitted together, the first is refused before the second begins."""
+    node = RefusedAtOnce()
+    run = await batchflow(node, ROWS[:3], limit=2)
+    assert node.calls == [(0, 0.0), (1, 20.0), (2, 20.0)]
+    assert run.counts.failed == 1
+
+
+@virtual
+async def test_a_cool_down_holds_back_a_worker_that_waits_for_its_turn_of_the_loop():
+    """The refused instance took longer than a slice: its slot is given back before the other goes on."""
+    node = RefusedAtOnce(took=0.5)
+    await batchflow(node, ROWS[:2], adaptive="1-2-3")
+    assert [at for _, at in node.calls] == [0.0, 20.5, 20.5]
+
+
 @virtual
 async def test_a_run_that_cools_down_can_be_stopped_cancelled_and_retuned():
     """Nothing waits for the end of the cool-down; a higher limit does not end it."""

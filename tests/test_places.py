@@ -97,6 +97,7 @@ comm.create_comm = Comm
 
 from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.interactiveshell import InteractiveShell
+from traitlets.config import Config
 
 class Kernel:
     def get_parent(self):
@@ -105,7 +106,9 @@ class Kernel:
 class Shell(InteractiveShell):
     kernel = Kernel()
 
-shell = Shell.instance(display_pub_class=CapturingDisplayPublisher)
+# Its history is kept without a thread, too.
+quiet = Config({"HistoryManager": {"enabled": False}})
+shell = Shell.instance(config=quiet, display_pub_class=CapturingDisplayPublisher)
 
 async def cell(text):
     await shell.run_cell_async(text, transformed_cell=shell.transform_cell(text))
