@@ -69,7 +69,7 @@ def begun(request):
     asked = {
         item.callspec.params["name"]
         for item in request.session.items
-        if "begun" in getattr(item, "fixturenames", ())
+        if getattr(item, "module", None) is request.module and "begun" in item.fixturenames
     }
     pool = ThreadPoolExecutor(2)
     yield {
@@ -80,7 +80,7 @@ def begun(request):
 
 @pytest.mark.parametrize("name", TINY)
 def test_a_benchmark_prints_its_table_and_the_command_that_makes_it(begun, name):
-    """A table from the README can be made again by the command printed above it."""
+    """A table of the documentation can be made again by the command printed above it."""
     options, expected = TINY[name]
     done = begun[name].result()
     assert done.returncode == 0, done.stderr
