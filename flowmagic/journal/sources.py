@@ -82,7 +82,14 @@ def _has_fields(kind: type, written: ast.ClassDef) -> bool:
             return False
     # Until Python 3.11, the members of an Enum are no attributes of its.
     has = {*vars(kind), *vars(kind).get("_member_map_", ())}
-    return annotated == vars(kind).get("__annotations__", {}).keys() and named <= has
+    return annotated == _annotated(kind) and named <= has
+
+
+def _annotated(kind: type) -> set[str]:
+    try:
+        return set(inspect.get_annotations(kind))
+    except Exception:  # noqa: BLE001 - since Python 3.14 they are code, which is run only now
+        return set()
 
 
 def functions_of(kind: type) -> Iterator[types.FunctionType]:

@@ -176,7 +176,9 @@ async def test_a_cancelled_run_stops_its_work_on_the_workers(cluster):
     assert seen == []
     assert run.status == "cancelled"
     assert run.counts.cancelled == 12
-    assert not [each for worker in cluster.workers.values() for each in worker.state.tasks]
+    # Dask forgets them a moment later.
+    workers = cluster.workers.values()
+    await until(lambda: not [each for worker in workers for each in worker.state.tasks])
 
 
 async def test_one_cancelled_instance_leaves_the_others_of_its_chunk_alone(cluster):
