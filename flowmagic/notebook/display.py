@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from IPython.display import DisplayHandle, display
@@ -33,31 +34,37 @@ class NotebookDisplay:
         origin: Origin | None = None,
     ) -> None:
         self._start = start
-        self.panel = Panel(flow_name, self._started, limits=limits, batch=batch, origin=origin)
+        # Made with a run or for want of one: a panel of a run that was refused would be one too many.
+        self._panel = partial(
+            Panel, flow_name, self._started, limits=limits, batch=batch, origin=origin
+        )
         self._handle = DisplayHandle()
 
-    def open(self) -> None:
-        """Show the panel, and below it the place of the summary."""
-        display(self.panel)
-        self._handle.display({"text/plain": "", "text/html": ""}, raw=True)
+    def open(self) -> Panel:
+        """Show a panel without a run, and below it the place of the summary."""
+        return self._put(self._panel())
 
     def start(self, batch: Batch | None, limits: Limits) -> BatchRun:
         """Start a run and show it; of one that is refused, nothing is shown."""
-        try:
-            run = self._started(batch, limits)
-        except BaseException:
-            self.panel.close()
-            raise
-        self.panel.show(run)
-        self.open()
+        run = self._started(batch, limits)
+        self._show(run)
         return run
 
     def attach(self, run: BatchRun) -> None:
         """Show a run that somebody has started; there may be other panels of it."""
-        self.panel.show(run)
-        self.open()
+        self._show(run)
         run.observe(self._publish)
         self._publish(run)
+
+    def _show(self, run: BatchRun) -> None:
+        panel = self._panel()
+        panel.show(run)
+        self._put(panel)
+
+    def _put(self, panel: Panel) -> Panel:
+        display(panel)
+        self._handle.display({"text/plain": "", "text/html": ""}, raw=True)
+        return panel
 
     def _started(self, batch: Batch | None, limits: Limits) -> BatchRun:
         run = self._start(batch, limits)

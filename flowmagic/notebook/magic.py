@@ -35,7 +35,7 @@ from .findings import findings_text
 from .line import Line, line_arguments, read_line
 from .loop import cancelling_on_interrupt, find_loop, goes_on, must_wait, run_to_end, wait_for_end
 from .output import stand_in
-from .panel import Start
+from .panel import Panel, Start
 from .rerun import Origin
 from .summary import headline
 
@@ -312,15 +312,13 @@ class BatchFlowMagics(Magics):
         if shared is None:
             shared = {}  # one for prep, which is called now, and for the run that Run starts
         start = self._starter(asked, flow, shared)
-        shown = NotebookDisplay(
-            asked.flow, start, asked.run.limits, None, origin=self._origin(asked)
-        )
-        shown.open()
-        shown.panel.foresee(flow)
+        origin = self._origin(asked)
+        panel = NotebookDisplay(asked.flow, start, asked.run.limits, None, origin=origin).open()
+        panel.foresee(flow)
         if has_own_prep(flow):
             loop = find_loop()
             assert loop is not None  # there is a kernel
-            fill = loop.create_task(_fill(shown, flow, shared))
+            fill = loop.create_task(_fill(panel, flow, shared))
             _fills.add(fill)
             fill.add_done_callback(_fills.discard)
 
@@ -341,12 +339,12 @@ class BatchFlowMagics(Magics):
 _fills: set[asyncio.Task[None]] = set()
 
 
-async def _fill(shown: NotebookDisplay, flow: Any, shared: Any) -> None:
+async def _fill(panel: Panel, flow: Any, shared: Any) -> None:
     """Give an idle panel the param list of the flow's own prep."""
     try:
-        shown.panel.load(await own_batch(flow, shared))
+        panel.load(await own_batch(flow, shared))
     except Exception as error:  # noqa: BLE001 - the user's prep; said where it is looked for
-        shown.panel.say(f"The flow's own prep gave no param list. {error_text(error)}")
+        panel.say(f"The flow's own prep gave no param list. {error_text(error)}")
 
 
 def _as_options(message: str) -> str:
