@@ -93,7 +93,10 @@ class Kernel:
         return answer
 
     def run(self, code, *, live=True, timeout=30):
-        return self.finish(self.send(code, live=live), timeout)
+        """Run a cell; again if it was aborted, as an old kernel does for a moment after an error."""
+        while (answer := self.finish(self.send(code, live=live), timeout)).status == "aborted":
+            pass
+        return answer
 
     def value(self, expression):
         """Evaluate an expression that has a literal value."""
