@@ -14,7 +14,7 @@ from pocketflow import AsyncFlow, AsyncParallelBatchFlow
 from .adaptive import Adaptive
 from .batchrun import BatchRun, join
 from .crossings import Crossing
-from .graph import check_flow
+from .graph import check_flow, is_overridden
 from .limits import Limits, check_concurrency, check_per_minute
 from .options import Options
 from .params import Batch, as_batch
@@ -139,7 +139,7 @@ class ThrottledAsyncParallelBatchFlow(AsyncParallelBatchFlow):  # type: ignore[m
         batch = Batch([], rows=[]) if given is None else as_batch(given)
 
         async def post(results: list[Any]) -> Any:
-            if _is_stock(self, "post_async"):
+            if not is_overridden(self, "post_async", AsyncFlow.post_async):
                 # It would give the results as the action, by which a flow around this one goes on.
                 return None
             return await self.post_async(shared, batch.given, results)
@@ -281,11 +281,6 @@ class AdaptiveThrottledBatchFlow(ThrottledAsyncParallelBatchFlow):
             if run.adaptive is not None:
                 run.adaptive.reset()
                 run.limit = run.adaptive.limit
-
-
-def _is_stock(flow: Any, name: str) -> bool:
-    """Whether a hook is PocketFlow's own: overridden neither by a subclass nor on this object."""
-    return name not in flow.__dict__ and getattr(type(flow), name) is getattr(AsyncFlow, name)
 
 
 class _Throttle:

@@ -75,7 +75,11 @@ def secrets_around(flow: Any, shared: Any) -> frozenset[str]:
 
 def has_own_prep(flow: Any) -> bool:
     """Whether the flow's class (or the object) has a prep of its own, which may give a batch."""
-    name, stock = _prep(flow)
+    return is_overridden(flow, *_prep(flow))
+
+
+def is_overridden(flow: Any, name: str, stock: Any) -> bool:
+    """Whether a hook is another one than PocketFlow's own, by a subclass or on this object."""
     return name in flow.__dict__ or getattr(type(flow), name) is not stock
 
 

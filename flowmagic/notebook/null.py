@@ -16,25 +16,19 @@ except ImportError:
 
 def with_null(value: Any) -> Any:
     """Return what is to be sent to a page, in the form in which it gets there whole."""
-    if NULL is None:
-        return value
-    if value is None:
-        return NULL
-    if isinstance(value, dict):
-        return {key: with_null(each) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [with_null(each) for each in value]
-    return value
+    return value if NULL is None else _exchanged(value, None, NULL)
 
 
 def with_none(value: Any) -> Any:
     """Return what a page has sent, as JSON would have given it."""
-    if NULL is None:
-        return value
-    if value is NULL:
-        return None
+    return value if NULL is None else _exchanged(value, NULL, None)
+
+
+def _exchanged(value: Any, old: Any, new: Any) -> Any:
+    if value is old:
+        return new
     if isinstance(value, dict):
-        return {key: with_none(each) for key, each in value.items()}
-    if isinstance(value, list):
-        return [with_none(each) for each in value]
+        return {key: _exchanged(each, old, new) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_exchanged(each, old, new) for each in value]
     return value

@@ -47,7 +47,10 @@ class Pulse:
     @property
     def goes_on(self) -> bool:
         """Whether there is a loop on which something can happen later."""
-        return self._loop is not None and not self._loop.is_closed()
+        return self._open_loop() is not None
+
+    def _open_loop(self) -> asyncio.AbstractEventLoop | None:
+        return None if self._loop is None or self._loop.is_closed() else self._loop
 
     def now(self) -> float:
         """Return the time of the loop, in seconds."""
@@ -67,8 +70,8 @@ class Pulse:
 
     def ask(self) -> None:
         """Ask for a beat."""
-        loop = self._loop
-        if loop is None or not self.goes_on:
+        loop = self._open_loop()
+        if loop is None:
             self._call()
         elif running_loop() is not loop:
             loop.call_soon_threadsafe(self.ask, context=self._context.copy())
@@ -91,7 +94,8 @@ class Pulse:
 
     def soon(self, step: Callable[[], None]) -> None:
         """Go on with what takes its time when the loop has done other things."""
-        if self._loop is None or not self.goes_on:
+        loop = self._open_loop()
+        if loop is None:
             step()
         else:
-            self._loop.call_later(_BREATH, step)
+            loop.call_later(_BREATH, step)
