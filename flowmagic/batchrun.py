@@ -29,8 +29,9 @@ from .limits import Limits
 from .options import Options
 from .params import Batch
 from .records import FAILED, Records, RunCounts
+from .redact import secrets_of
 from .retunes import Retune
-from .showing import error_text, secrets_of
+from .showing import error_text
 from .waiting import Waiters, running_loop
 
 

@@ -12,17 +12,18 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-from . import graph
 from .ending import Ending, RunStatus
 from .engines import Work
 from .feed import Feed
+from .graph import secrets_around
 from .journal.recording import Recording
 from .lagwatch import LagWatch
 from .limits import Limits
-from .options import Options
+from .options import Options, options_kept, options_written
 from .output import Outputs
 from .params import Batch
 from .pool import Pool
+from .prep_post import own_batch, own_post
 from .records import FAILED, PENDING, RUNNING, Records
 from .regulator import Regulator
 from .retunes import By
@@ -63,16 +64,10 @@ class Course:
         self.began = clock()
         self.ended_after: float | None = None
         """Seconds from the beginning to the end; None before it."""
-        self.records = Records(
-            flow.params, self.began, options.kept, graph.secrets_around(flow, shared)
-        )
+        self.records = Records(flow.params, self.began, options.kept, secrets_around(flow, shared))
         if options.capture:
             self.records.outputs = Outputs(self.records.status)
-        self.journal = (
-            None
-            if options.journal is None
-            else Recording(flow, self.records, loop, options=options, shared=shared, batch=batch)
-        )
+        self.journal = self._recording(flow, batch, shared, options)
         """Where the run is written down; None: nowhere."""
         # A loop whose time is not the world's cannot be told to be late.
         self.lag = LagWatch(loop, self.records) if clock is time.monotonic else None
@@ -135,6 +130,24 @@ class Course:
         self._retry_after_post = False
         self._main_task: asyncio.Task[None] | None = None
         self._begin()
+
+    def _recording(
+        self, flow: Any, batch: Batch | None, shared: Any, options: Options
+    ) -> Recording | None:
+        if options.journal is None:
+            return None
+        written, used = options_written(options)
+        return Recording(
+            flow,
+            self.records,
+            self.loop,
+            options=options.journal,
+            kept=options_kept(options),
+            written=written,
+            used=used,
+            shared=shared,
+            batch=batch,
+        )
 
     # The verbs
 
@@ -289,7 +302,7 @@ class Course:
             if not self.ending.goes_on:
                 return
             with self._users_code():
-                self._batch = await graph.own_batch(self._flow, self._shared)
+                self._batch = await own_batch(self._flow, self._shared)
             # As PocketFlow merges: with what prep may have made of the flow's params.
             self.records.base = dict(self._flow.params)
             self._feed.load(self._batch)
@@ -323,7 +336,7 @@ class Course:
             if self._post is not None:
                 self.action = await self._post(results)
             else:
-                self.action = await graph.own_post(self._flow, self._shared, batch, results)
+                self.action = await own_post(self._flow, self._shared, batch, results)
 
     @contextlib.contextmanager
     def _users_code(self) -> Iterator[None]:

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple, SupportsIndex, overload
 
 from .errors import found
 from .records import CANCELLED, FAILED, PENDING, STATUSES, Records, Status
-from .showing import brief, error_text, params_text, secrets_of
+from .redact import secrets_of
+from .showing import brief, error_text, params_text
 from .trace import FIELDS, Params, unpacked
 
 _WIDTH = 120  # characters of a value in a repr

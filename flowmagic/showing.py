@@ -10,71 +10,14 @@ of its instance (an error message, say), it is masked there too. The node gets t
 
 from __future__ import annotations
 
-import functools
-import itertools
 import re
 import reprlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 from .patience import patiently
-
-MASK = "•••"
-
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_SECRET_WORDS = frozenset(
-    [
-        "apikey",
-        "apikeys",
-        "authorization",
-        "bearer",
-        "cookie",
-        "cookies",
-        "credential",
-        "credentials",
-        "passphrase",
-        "passwd",
-        "password",
-        "passwords",
-        "pwd",
-        "secret",
-        "secrets",
-        "token",
-    ]
-)
-_SECRET_PAIRS = frozenset(
-    (word, key) for word in ("api", "access", "private", "auth") for key in ("key", "keys")
-)
-_SECRET_ENDS = ("password", "passwd", "apikey")  # PGPASSWORD, dbpassword
-_SHORTEST = 4  # masking a shorter value wherever it stands would garble the text around it
-
-
-def is_secret(key: object, value: object = "") -> bool:
-    """Whether what stands under this key is to be masked: by the words of its name.
-
-    >>> is_secret("OPENAI_API_KEY"), is_secret("accessToken"), is_secret("max_tokens")
-    (True, True, False)
-
-    Numbers and None are shown (`token_limit=100`), except under a password or a secret.
-    """
-    if not isinstance(key, str):
-        return False
-    named, named_also_for_a_number = _named_secret(str(key))
-    if value is None or isinstance(value, (bool, int, float)):
-        return value is not None and named_also_for_a_number
-    return named
-
-
-@functools.lru_cache(maxsize=1_024)  # the rows of a batch have the same keys
-def _named_secret(key: str) -> tuple[bool, bool]:
-    """Whether a name is a secret's; and whether it is one also for a number."""
-    words = [word.lower() for word in _WORDS.findall(key)]
-    named = _SECRET_WORDS.intersection(words)
-    named |= {end for end in _SECRET_ENDS if any(word.endswith(end) for word in words)}
-    pairs = any(pair in _SECRET_PAIRS for pair in itertools.pairwise(words))
-    return bool(named) or pairs, bool(named & {"password", "passwd", "pwd", "secret"})
+from .redact import MASK, fields_of, is_secret, masked, secrets_of
 
 
 def _plain_repr(value: object, kind: type) -> bool:
@@ -95,7 +38,7 @@ class _Repr(reprlib.Repr):
     def repr1(self, x: Any, level: int) -> str:
         if isinstance(x, Mapping) and not isinstance(x, dict):
             return f"{type(x).__name__}({self.repr_dict(x, level)})"
-        if (parts := _fields(x)) is not None:
+        if (parts := fields_of(x)) is not None:
             return self._repr_fields(x, parts, level)
         if isinstance(x, dict) and _plain_repr(x, dict):
             return self.repr_dict(x, level)
@@ -139,24 +82,6 @@ class _Repr(reprlib.Repr):
             shown = MASK if is_secret(name, value) else self.repr1(value, level - 1)
             parts.append(f"{name}={shown}")
         return f"{type(x).__name__}({', '.join(parts)})"
-
-
-def _fields(value: object) -> list[tuple[str, Any]] | None:
-    """Return the fields of a dataclass, a NamedTuple, or an object of pydantic or attrs; else None."""
-    if isinstance(value, type):
-        return None
-    if is_dataclass(value):
-        names: Any = [field.name for field in fields(value)]
-    else:
-        kind: Any = type(value)
-        names = getattr(kind, "_fields", None) if isinstance(value, tuple) else None
-        if names is None:
-            names = getattr(kind, "model_fields", None)
-        if names is None and (attributes := getattr(kind, "__attrs_attrs__", None)) is not None:
-            names = [each.name for each in attributes]
-        if not isinstance(names, (Mapping, list, tuple)):
-            return None
-    return [(name, getattr(value, name, None)) for name in names if isinstance(name, str)]
 
 
 _NONE: frozenset[str] = frozenset()
@@ -228,71 +153,6 @@ def key_text(key: object, width: int, secrets: AbstractSet[str] = _NONE) -> str:
         if isinstance(key, str)
         else brief(key, width, secrets)
     )
-
-
-def secrets_of(value: object, depth: int = 4) -> set[str]:
-    """Return the secret values found in params, at any depth down to `depth`, longest texts first."""
-    return set(_secrets(value, depth))
-
-
-_MOST_KEYS = 2_000
-_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
-"""Of what holds no secret under a key; most values are of it."""
-
-
-def _secrets(value: object, depth: int) -> Iterator[str]:
-    if depth < 0:
-        return
-    if isinstance(value, Mapping):
-        # Of an index with a million entries, not all: somebody waits for the run to begin.
-        items: Any = list(itertools.islice(value.items(), _MOST_KEYS))
-    elif (named := _fields(value)) is not None:
-        items = named
-    elif isinstance(value, (list, tuple)):
-        items = [(None, each) for each in value[:100]]
-    else:
-        return
-    for key, each in items:
-        if key is not None and is_secret(key, each):
-            yield from _texts(each, depth)
-        elif type(each) not in _PLAIN:
-            yield from _secrets(each, depth - 1)
-
-
-def _texts(value: object, depth: int) -> Iterator[str]:
-    """Give the texts that stand for a secret, where others quote it."""
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    text = text if isinstance(text, str) else brief(text)
-    if len(text) >= _SHORTEST:
-        yield text
-    if isinstance(value, (str, bytes)):
-        # "Bearer sk-…" may be quoted without its first word.
-        yield from (word for word in text.split() if len(word) > 2 * _SHORTEST)
-    elif depth > 0:
-        # Of several, each may be quoted alone; a short one may as well be a user's name.
-        for each in _held(value):
-            if isinstance(each, (str, bytes)):
-                yield from (word for word in _texts(each, 0) if len(word) > 2 * _SHORTEST)
-            elif type(each) not in _PLAIN:
-                yield from _texts(each, depth - 1)
-
-
-def _held(value: object) -> list[Any]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return list(itertools.islice(value, 100))
-    return [each for _, each in _fields(value) or ()]
-
-
-def masked(text: str, secrets: AbstractSet[str]) -> str:
-    """Return a text with every occurrence of the given secret values masked."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-        quoted = repr(secret)[1:-1]
-        if quoted != secret:
-            text = text.replace(quoted, MASK)
-    return text
 
 
 def error_text(error: BaseException, secrets: AbstractSet[str] = _NONE, width: int = 200) -> str:

@@ -6,14 +6,15 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from . import graph
 from .batchrun import BatchRun, join
 from .errors import NoRunningLoopError
+from .graph import check_flow
 from .journal import open_journal
 from .journal.reading import rows_to_resume
 from .limits import Limits
 from .options import KEEP, Options
 from .params import BatchLike, as_batch
+from .prep_post import check_own_prep, has_own_prep
 from .recovery import Retries
 from .sharing import Merge
 from .waiting import running_loop
@@ -147,16 +148,16 @@ def resume(
 
 def start(flow: Any, params: BatchLike | None, *, shared: Any, options: Options) -> BatchRun:
     """Do as `batchflow`, with options that have been checked already."""
-    graph.check_flow(flow)
+    check_flow(flow)
     if running_loop() is None:
         raise NoRunningLoopError(
             "batchflow() needs a running event loop, and there is none. In a script write "
             "flowmagic.run_batch(...), with the same arguments."
         )
-    if params is None and not graph.has_own_prep(flow):
+    if params is None and not has_own_prep(flow):
         params = _rows_of_journal(flow, options)
     if params is None:
-        graph.check_own_prep(flow)
+        check_own_prep(flow)
         batch = None
     else:
         batch = as_batch(params)

@@ -9,7 +9,8 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from .errors import FlowmagicError
-from .showing import cut, masked
+from .redact import masked
+from .showing import cut
 
 _FRAMES = 30
 _LONGEST = 20_000

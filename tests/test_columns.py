@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from flowmagic.notebook import columns as module
 from flowmagic.notebook.columns import MOST_COLUMNS, Varying, equal
 from flowmagic.records import Records
-from flowmagic.showing import MASK, secrets_of
+from flowmagic.redact import MASK, secrets_of
 
 
 def varying(rows, base=None):

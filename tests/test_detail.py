@@ -14,7 +14,7 @@ from flowmagic.notebook.header import header_of
 from flowmagic.options import Options
 from flowmagic.output import keep
 from flowmagic.recovery import Retries
-from flowmagic.showing import MASK
+from flowmagic.redact import MASK
 from flowmagic.starting import start
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from flowmagic.instances import Attempt, Instance, Instances
 from flowmagic.records import CANCELLED, FAILED, SUCCEEDED, Records
-from flowmagic.showing import MASK
+from flowmagic.redact import MASK
 
 
 class Load:

@@ -9,7 +9,7 @@ import pytest
 
 from flowmagic.notebook import paramtext
 from flowmagic.notebook.paramtext import MOST_ROWS, ParamText
-from flowmagic.showing import MASK
+from flowmagic.redact import MASK
 
 KEYS = [{"api_key": "sk-aaaa", "user_id": 1}, {"api_key": "sk-bbbb", "user_id": 2}]
 

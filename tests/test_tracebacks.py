@@ -6,7 +6,7 @@ from pocketflow import AsyncFlow, AsyncNode
 
 from flowmagic import run_batch
 from flowmagic.errors import BatchError
-from flowmagic.showing import MASK, secrets_of
+from flowmagic.redact import MASK, secrets_of
 from flowmagic.tracebacks import traceback_text
 
 KEY = "sk-very-secret-0123456789"

@@ -10,6 +10,7 @@ import contextlib
 import io
 import pickle
 import sys
+from importlib import metadata
 from typing import Any
 
 from ..errors import EngineError
@@ -60,9 +61,7 @@ def runtime() -> str:
 
 
 def _version() -> str:
-    from .. import __version__  # noqa: PLC0415 - set when all of the package has been imported
-
-    return __version__
+    return metadata.version("jupyter-flowmagic")
 
 
 def modules_of(flow: Any) -> list[str]:

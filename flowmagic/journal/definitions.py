@@ -12,10 +12,9 @@ import types
 from collections.abc import Iterable
 from typing import Any
 
-from ..showing import secrets_of
+from ..redact import secrets_of, veiled
 from .encoding import decoded, encoded
 from .literals import Literals
-from .secrecy import veiled
 from .sources import (
     expression_of,
     is_here,

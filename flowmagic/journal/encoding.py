@@ -37,7 +37,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from ..errors import JournalError
-from ..showing import MASK, is_secret, masked
+from ..redact import MASK, is_secret, masked
 
 _DEEPEST = 50
 LARGE = 1 << 2_000

@@ -16,9 +16,8 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from ..graph import nodes_of
-from ..showing import MASK, is_secret, secrets_of
+from ..redact import MASK, is_secret, secrets_of, veiled
 from .encoding import as_sorted_json, encoded, plain_of
-from .secrecy import veiled
 from .sources import functions_of, is_stock, source_of
 
 _MOST_NODES = 1_000

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..errors import JournalError, found
-from ..showing import MASK
+from ..redact import MASK
 from .comparing import Comparison, compare
 from .encoding import decoded
 from .file import key_of, open_file

@@ -13,26 +13,24 @@ import json
 import time
 import uuid
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..instances import Instance
 from ..params import Batch
 from ..records import FAILED, Records, Restored
+from ..redact import masked, secrets_of
 from ..retunes import Retune
-from ..showing import masked, secrets_of
 from ..tracebacks import traceback_text
 from .definitions import definitions_of
 from .encoding import Unwritable, as_json, encoded, plain_of, text_of
 from .file import key_of, open_file
 from .fingerprint import fingerprint, key_of_plain, kinds_of, parts_of, secrets_of_flow
-from .given import options_kept, options_written, shared_kept
+from .given import Written, shared_kept
+from .options import JournalOptions
 from .outbox import Outbox
 from .past import Past
 from .rows import Row, Rows
 from .writer import Statement, Writer, start_thread
-
-if TYPE_CHECKING:
-    from ..options import Options  # which needs this package
 
 _OUTPUT = 64_000  # characters
 
@@ -41,7 +39,10 @@ class Recording:
     """Writes one run down, on the run's loop.
 
     Args:
-        options: of the run; those of its journal are among them.
+        options: of the journal.
+        kept: the options of the run as plain values.
+        written: those that are no plain values, as Python.
+        used: the classes and functions that those use.
         shared: the store that the instances share.
         batch: None if the flow's own prep is to give it.
 
@@ -55,12 +56,14 @@ class Recording:
         records: Records,
         loop: asyncio.AbstractEventLoop,
         *,
-        options: Options,
+        options: JournalOptions,
+        kept: dict[str, Any],
+        written: dict[str, Written],
+        used: list[Any],
         shared: Any,
         batch: Batch | None,
     ) -> None:
-        assert options.journal is not None
-        self.options = options.journal
+        self.options = options
         self.id = uuid.uuid4().hex
         self.said: list[str] = []
         """What the user is to know: values that could not be written, and what follows."""
@@ -89,13 +92,12 @@ class Recording:
         self._outbox = Outbox(
             loop, functools.partial(Writer, self.options.path, full=self.options.full)
         )
-        written, used = options_written(options)
         imports, definitions = definitions_of(
             [*kinds_of(flow), *used], secrets=secrets, masks=masks
         )
-        kept = frozenset(secrets) if masks else None  # all are known only now
+        masked_too = frozenset(secrets) if masks else None  # all are known only now
         # The rows may have been given theirs by a constant of another name.
-        known = None if kept is None else kept | _secrets_of_rows(flow, batch)
+        known = None if masked_too is None else masked_too | _secrets_of_rows(flow, batch)
         sources = {
             "parts": parts(masks=masks, more=known or frozenset()),
             "imports": imports,
@@ -107,7 +109,7 @@ class Recording:
             "drawn by": _drawn_by(batch),
             "secrets": self.options.secrets,
         }
-        self._secrets = kept
+        self._secrets = masked_too
         """Those of the flow, to be masked in all that is written; None: none are."""
         self._outbox.put(
             _NEW_RUN,
@@ -115,8 +117,8 @@ class Recording:
             name,
             fingerprint(parts(masks=True)),
             json.dumps(sources),
-            self._written(options_kept(options), kept)[0] or "{}",
-            self._written(dict(flow.params), kept)[0],
+            self._written(kept, masked_too)[0] or "{}",
+            self._written(dict(flow.params), masked_too)[0],
             time.time(),
         )
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written

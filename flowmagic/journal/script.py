@@ -7,7 +7,7 @@ import keyword
 import textwrap
 from typing import Any, Protocol
 
-from ..showing import MASK
+from ..redact import MASK
 from .encoding import decoded
 from .fingerprint import Part
 from .given import Written

@@ -8,7 +8,8 @@ from itertools import islice
 from typing import Any
 
 from ..records import Records
-from ..showing import MASK, brief, is_secret, key_text, params_text
+from ..redact import MASK, is_secret
+from ..showing import brief, key_text, params_text
 from .wire import Columns
 
 MOST_COLUMNS = 8

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..batchrun import BatchRun
 from ..crossings import Crossing
-from ..showing import cut, masked, params_text, secrets_of
+from ..redact import masked, secrets_of
+from ..showing import cut, params_text
 
 MOST_LINES = 10
 _PARAMS = 60  # characters, of each of the two instances

@@ -13,16 +13,8 @@ from typing import Any
 from ..instances import Attempt, Instance, NodeCopy
 from ..params import Params
 from ..records import Records, Status
-from ..showing import (
-    MASK,
-    brief,
-    cut,
-    error_text,
-    is_secret,
-    key_text,
-    masked,
-    secrets_of,
-)
+from ..redact import MASK, is_secret, masked, secrets_of
+from ..showing import brief, cut, error_text, key_text
 from ..tracebacks import traceback_text
 from .cells import name_of
 from .columns import equal

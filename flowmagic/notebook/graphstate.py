@@ -11,8 +11,9 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from ..records import Records
+from ..redact import masked, secrets_of
 from ..routes import Routes
-from ..showing import cut, masked, secrets_of
+from ..showing import cut
 from ..traffic import Traffic
 from .cells import name_of
 from .wire import Graph, GraphCounts

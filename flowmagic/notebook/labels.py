@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..records import Records
-from ..showing import MASK, brief, cut, is_secret, key_text, secrets_of
+from ..redact import MASK, is_secret, secrets_of
+from ..showing import brief, cut, key_text
 from .columns import MOST_KEYS, Varying
 
 FEW = 64

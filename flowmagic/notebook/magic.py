@@ -21,9 +21,10 @@ from ..checks import check
 from ..engines import Engine
 from ..engines.named import NAMES, engine_of
 from ..errors import EngineError, FlowmagicError, LimitError, found
-from ..graph import check_flow, has_own_prep, own_batch
+from ..graph import check_flow
 from ..limits import Limits, check_per_minute
 from ..params import Batch, as_batch
+from ..prep_post import has_own_prep, own_batch
 from ..showing import cut, error_text
 from ..starting import start as start_run
 from ..waiting import running_loop

@@ -16,7 +16,8 @@ from typing import Any
 
 from ..errors import found
 from ..params import Params
-from ..showing import MASK, brief, cut, is_secret, masked, secrets_of
+from ..redact import MASK, is_secret, masked, secrets_of
+from ..showing import brief, cut
 
 MOST_ROWS = 1_000
 """With more rows the text is only shown, not edited."""

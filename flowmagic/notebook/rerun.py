@@ -9,7 +9,8 @@ from typing import Any
 
 from ..batchrun import BatchRun
 from ..records import Records
-from ..showing import cut, is_secret
+from ..redact import is_secret
+from ..showing import cut
 from .paramtext import as_literal
 
 _LONGEST = 10_000  # characters of the params in a cell, or things in them

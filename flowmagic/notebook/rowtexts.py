@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..records import FAILED, SUCCEEDED, Records
-from ..showing import brief, cut, error_text, params_text, secrets_of
+from ..redact import secrets_of
+from ..showing import brief, cut, error_text, params_text
 from .columns import Varying
 from .wire import RowTexts
 

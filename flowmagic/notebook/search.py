@@ -15,7 +15,8 @@ from operator import itemgetter
 from typing import Any
 
 from ..records import FAILED, Records
-from ..showing import brief, is_secret, secrets_of
+from ..redact import is_secret, secrets_of
+from ..showing import brief
 from .rowtexts import line, outcome
 
 _SLICE = 0.004  # seconds

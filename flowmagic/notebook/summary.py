@@ -14,7 +14,8 @@ from ..batchrun import BatchRun
 from ..instances import Instance
 from ..journal.recording import Recording
 from ..records import CANCELLED, FAILED
-from ..showing import brief, cut, error_text, masked, params_text, secrets_of
+from ..redact import masked, secrets_of
+from ..showing import brief, cut, error_text, params_text
 from ..tracebacks import traceback_text
 from . import statictimeline
 from .cells import name_of

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from flowmagic.errors import JournalError
 from flowmagic.journal import encoding
 from flowmagic.journal.encoding import Unwritable, decoded, encoded, register
-from flowmagic.showing import MASK
+from flowmagic.redact import MASK
 
 KEYS = (
     st.text(max_size=5) | st.integers() | st.tuples(st.integers(), st.text(max_size=3)) | st.none()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 import flowmagic
-from flowmagic.journal.given import Written, options_kept, options_written
-from flowmagic.options import Options
+from flowmagic.journal.given import Written
+from flowmagic.options import Options, options_kept, options_written
 
 
 class Elsewhere:

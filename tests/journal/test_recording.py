@@ -12,7 +12,7 @@ import flowmagic
 from flowmagic.errors import JournalError
 from flowmagic.journal import open_journal
 from flowmagic.journal.file import open_file
-from flowmagic.showing import MASK
+from flowmagic.redact import MASK
 
 ran: list = []
 broken = True

@@ -13,7 +13,7 @@ from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.journal import open_journal
-from flowmagic.showing import MASK
+from flowmagic.redact import MASK
 
 PREFIX = "merged"
 

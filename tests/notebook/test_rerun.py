@@ -10,7 +10,7 @@ import flowmagic
 from flowmagic.notebook import runlist
 from flowmagic.notebook.rerun import Origin, cell_of
 from flowmagic.records import Records
-from flowmagic.showing import secrets_of
+from flowmagic.redact import secrets_of
 
 SEES = """
 import asyncio, flowmagic
