@@ -8,15 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .adaptive import Adaptive
-from .batchrun import BatchRun
-from .calls import CallLimit
-from .calls.named import limit, named_limits, remove_limit, set_limit
-from .calls.registry import LimiterRegistry, RateLimiter
-from .checks import check
-from .crossings import Crossing
-from .ending import RunStatus
-from .engines.dask import DaskEngine
+from .engines.dask.engine import DaskEngine
 from .errors import (
     BatchError,
     BlockedLoopError,
@@ -33,19 +25,27 @@ from .errors import (
     RemoteError,
     SharedError,
 )
-from .finding import Finding
-from .flows import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
-from .instances import Attempt, Instance, NodeCopy
+from .flow.checks import check
+from .flow.finding import Finding
 from .journal import open_journal
-from .lagwatch import Hold
-from .nodes.adaptive import AdaptiveThrottledNode
-from .nodes.throttled import ThrottledParallelBatchNode
-from .params import grid
-from .presets import FlowPresets, Presets
-from .records import RunCounts, Status
-from .recovery import Retries
-from .retunes import Retune
-from .starting import batchflow, resume, run_batch
+from .limits.adaptive import Adaptive
+from .limits.calls import CallLimit
+from .limits.calls.named import limit, named_limits, remove_limit, set_limit
+from .limits.history import Retune
+from .records.batch import grid
+from .records.instances import Attempt, Instance, NodeCopy
+from .records.store import RunCounts, Status
+from .run.api import batchflow, resume, run_batch
+from .run.batchrun import BatchRun
+from .run.event_loop_monitor import Hold
+from .run.failures import Retries
+from .run.status import RunStatus
+from .shared.crossings import Crossing
+from .throttled.adaptive_node import AdaptiveThrottledNode
+from .throttled.flow import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
+from .throttled.limiter_registry import LimiterRegistry, RateLimiter
+from .throttled.node import ThrottledParallelBatchNode
+from .throttled.presets import FlowPresets, Presets
 
 __version__ = "0.1.0"
 

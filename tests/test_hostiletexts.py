@@ -14,18 +14,17 @@ from hypothesis import strategies as st
 from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
-from flowmagic.notebook import summary
-from flowmagic.notebook.columns import Varying
-from flowmagic.notebook.detail import detail_of
-from flowmagic.notebook.graphstate import GraphState
-from flowmagic.notebook.header import header_of
-from flowmagic.notebook.labels import row_labels
-from flowmagic.notebook.paramlist import ParamList
-from flowmagic.notebook.rerun import Origin, cell_of
-from flowmagic.notebook.rowtexts import row_texts
-from flowmagic.options import Options
-from flowmagic.output import keep
-from flowmagic.starting import start
+from flowmagic.notebook.panel.columns import Varying
+from flowmagic.notebook.panel.detail import detail_of
+from flowmagic.notebook.panel.graph import GraphState
+from flowmagic.notebook.panel.header import header_of
+from flowmagic.notebook.panel.param_list import ParamList
+from flowmagic.notebook.panel.rerun_cell import Origin, cell_of
+from flowmagic.notebook.panel.row_text import row_labels, row_texts
+from flowmagic.notebook.summary import summary
+from flowmagic.records.printed import keep
+from flowmagic.run.api import start
+from flowmagic.run.options import Options
 
 from .hostiletexts import FRAGMENTS, texts
 

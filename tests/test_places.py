@@ -13,8 +13,8 @@ from ipywidgets.embed import embed_data
 from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
-from flowmagic.notebook.loop import goes_on
-from flowmagic.notebook.panel import Panel
+from flowmagic.notebook.panel.widget import Panel
+from flowmagic.notebook.shell import goes_on
 
 ROOT = Path(__file__).parent.parent
 FRONT = ROOT / "flowmagic" / "notebook" / "front"
@@ -267,7 +267,7 @@ app = marimo.App()
 @app.cell
 async def _():
     from doubling import flow, rows
-    from flowmagic.notebook.standalone import start_in_panel
+    from flowmagic.notebook.panel.standalone import start_in_panel
 
     panel = start_in_panel(flow, rows, limit=2)
     await panel.run

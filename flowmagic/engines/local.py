@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..trace import Trace
-from ..tracing import Walker, Way, run_in_thread
-from . import Work
+from ..flow.walker import Walker, Way, run_in_thread
+from ..records.trace import Trace
+from .base import Work
 
 
 @dataclass(frozen=True)

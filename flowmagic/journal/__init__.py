@@ -11,9 +11,9 @@ changed between two, `listing` lists them, `tables` makes a table of one, and `s
 
 from __future__ import annotations
 
-from .encoding import Unwritable, decoded, encoded, register
-from .reading import Journal, JournalRun, open_journal
-from .written import JournalInstance
+from .codec import Unwritable, decoded, encoded, register
+from .instance import JournalInstance
+from .reader import Journal, JournalRun, open_journal
 
 __all__ = [
     "Journal",

@@ -15,10 +15,10 @@ from collections.abc import Iterator, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from ..graph import nodes_of
-from ..redact import MASK, is_secret, secrets_of, veiled
-from .encoding import as_sorted_json, encoded, plain_of
-from .sources import functions_of, is_stock, source_of
+from ..flow.graph import nodes_of
+from ..flow.source_code import functions_of, is_stock, source_of
+from ..text.redact import MASK, is_secret, secrets_of, veiled
+from .codec import as_sorted_json, encoded, plain_of
 
 _MOST_NODES = 1_000
 _OWN = ("successors", "params", "start_node")

@@ -13,9 +13,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import MissingExtraError
-from ..frames import pandas
-from .encoding import LARGE
-from .written import JournalInstance
+from ..records.instances import pandas
+from .codec import LARGE
+from .instance import JournalInstance
 
 _HALF = re.compile("[\ud800-\udfff]")
 _HALVES = "backslashreplace"  # half a character, which UTF-8 lacks and JSON has an escape for

@@ -7,13 +7,13 @@ from typing import Any
 
 from IPython.display import DisplayHandle, display
 
-from ..batchrun import BatchRun
-from ..limits import Limits
-from ..params import Batch
-from . import summary
-from .panel import Panel, Start
-from .rerun import Origin
-from .terminal import TerminalDisplay
+from ..limits.limits import Limits
+from ..records.batch import Batch
+from ..run.batchrun import BatchRun
+from .panel.rerun_cell import Origin
+from .panel.widget import Panel, Start
+from .summary import summary
+from .terminal.terminal import TerminalDisplay
 
 
 class NotebookDisplay:

@@ -14,10 +14,11 @@ from typing import Any
 from IPython.core.error import UsageError
 from traitlets import TraitError
 
-from ..batchrun import BatchRun
-from . import output, summary
+from ..run.batchrun import BatchRun
+from . import streams
 from .completion import make_matcher
 from .magic import BatchFlowMagics
+from .summary import summary
 
 NAME = "batchflow"
 
@@ -42,12 +43,12 @@ class Extension:
             self._formatters[mime] = formatter.type_printers.get(BatchRun)
             formatter.for_type(BatchRun, show)
         if hasattr(shell, "kernel"):  # elsewhere there is no panel to show what was caught
-            output.install()
+            streams.install()
 
     def unload(self) -> None:
         """Take back. Runs that are on go on: they are the user's."""
         shell = self._shell
-        output.uninstall()
+        streams.uninstall()
         for kind in ("line", "cell"):
             if _owner(shell, kind) is self._magics:
                 del shell.magics_manager.magics[kind][NAME]

@@ -16,29 +16,28 @@ from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_exp
 from pocketflow import BaseNode
 from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
 
-from ..batchrun import BatchRun
-from ..checks import check
-from ..engines import Engine
-from ..engines.named import NAMES, engine_of
+from ..engines.base import Engine
+from ..engines.registry import NAMES, engine_of
 from ..errors import EngineError, FlowmagicError, LimitError, found
-from ..graph import check_flow
-from ..limits import Limits, check_per_minute
-from ..params import Batch, as_batch
-from ..prep_post import has_own_prep, own_batch
-from ..showing import cut, error_text
-from ..starting import start as start_run
-from ..waiting import running_loop
-from . import runlist
-from .body import NOTHING, run_body
+from ..flow.checks import check
+from ..flow.graph import check_flow
+from ..limits.limits import Limits, check_per_minute
+from ..records.batch import Batch, as_batch
+from ..run.api import start as start_run
+from ..run.batchrun import BatchRun
+from ..run.end_waiters import running_loop
+from ..run.prep_post import has_own_prep, own_batch
+from ..text.formatting import cut, error_text
+from . import run_list
+from .arguments import Line, line_arguments, read_line
+from .cell_body import NOTHING, run_body
 from .display import NotebookDisplay, make_display
-from .enginetext import engine_lines
-from .findings import findings_text
-from .line import Line, line_arguments, read_line
-from .loop import cancelling_on_interrupt, find_loop, goes_on, must_wait, run_to_end, wait_for_end
-from .output import stand_in
-from .panel import Panel, Start
-from .rerun import Origin
-from .summary import headline
+from .panel.rerun_cell import Origin
+from .panel.widget import Panel, Start
+from .shell import cancelling_on_interrupt, find_loop, goes_on, must_wait, run_to_end, wait_for_end
+from .streams import stand_in
+from .summary.notices import engine_lines, findings_text
+from .summary.summary import headline
 
 _NAME = 80  # characters of a flow's name
 
@@ -204,7 +203,7 @@ class BatchFlowMagics(Magics):
             run.name = cut(asked.flow or run.name, _NAME)
             if asked.output is not None:
                 self.shell.user_ns[asked.output] = run
-            runlist.note(self.shell, run, asked.output)
+            run_list.note(self.shell, run, asked.output)
             return run
 
         return start
@@ -269,7 +268,7 @@ class BatchFlowMagics(Magics):
 
         A cell that is run again loses the panel of its run, and the name; the run itself goes on.
         """
-        for number, (name, run) in runlist.runs(self.shell).items():
+        for number, (name, run) in run_list.runs(self.shell).items():
             if not run.ended and (name, run.name) == (asked.output or "", asked.flow):
                 print(  # noqa: T201 - for the user of the cell
                     f"An earlier run goes on beside this one: {headline(run)}. "
@@ -278,7 +277,7 @@ class BatchFlowMagics(Magics):
 
     def _panel_of(self, number: int, asked: Line) -> None:
         """Open a panel of a run that was started before."""
-        runs = runlist.runs(self.shell)
+        runs = run_list.runs(self.shell)
         if number not in runs:
             raise UsageError(f"There is no run {number} here. %batchflow lists those there are.")
         name, run = runs[number]
@@ -298,7 +297,7 @@ class BatchFlowMagics(Magics):
     def _line(self, asked: Line) -> None:
         if asked.flow is None:
             journal = None if asked.run.journal is None else asked.run.journal.path
-            print(runlist.table(self.shell, journal))  # noqa: T201 - a table is what was asked for
+            print(run_list.table(self.shell, journal))  # noqa: T201 - a table is what was asked for
             return
         if asked.flow.isdigit():
             self._need_notebook()

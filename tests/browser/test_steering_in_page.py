@@ -14,7 +14,7 @@ expect.set_options(timeout=30_000)
 SETUP = """
 %load_ext flowmagic
 import asyncio, flowmagic
-from flowmagic.calls.named import limit, named_limits, set_limit
+from flowmagic.limits.calls.named import limit, named_limits, set_limit
 from pocketflow import AsyncFlow, AsyncNode
 
 live = peak = 0

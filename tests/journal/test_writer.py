@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import subprocess
 import sys
@@ -10,8 +11,10 @@ import threading
 import pytest
 
 from flowmagic.journal import writer
-from flowmagic.journal.file import open_file
-from flowmagic.journal.writer import Statement, Writer
+from flowmagic.journal.database import open_file
+from flowmagic.journal.writer import Outbox, Statement, Writer
+
+from ..virtualtime import virtual
 
 PUT = Statement("INSERT INTO meta VALUES", "(?, ?)", "ON CONFLICT (name) DO NOTHING")
 
@@ -134,9 +137,9 @@ LOCKED = """
 import atexit, sqlite3, sys
 from pocketflow import AsyncNode
 import flowmagic
-from flowmagic.journal import file, writer
+from flowmagic.journal import database, writer
 
-file._PATIENCE = writer._AGAIN = 0.01
+database._PATIENCE = writer._AGAIN = 0.01
 writer._LAST = float(sys.argv[2])
 flowmagic.run_batch(AsyncNode(), [{"i": 0}], journal=sys.argv[1])
 other = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -159,3 +162,74 @@ def test_a_script_does_not_end_before_all_is_written_or_given_up(tmp_path, secon
     connection.close()
     assert ("2 instances are missing in the journal" in told) == (how == "hold")
     assert ("database is locked" in told) == (how == "hold")
+
+
+PUT_outbox = Statement("INSERT INTO somewhere VALUES", "(?)")
+
+
+class Writes:
+    """Stands in for a writer: writes when it is told to."""
+
+    def __init__(self, told):
+        self.told = told
+        self.came: list = []
+        self.written = 0
+        self.trouble = ""
+
+    def put(self, given):
+        self.came.append([values for _, values in given])
+
+    def write(self):
+        self.written = sum(map(len, self.came))
+        self.told()
+
+
+@virtual
+async def test_what_comes_in_one_turn_is_handed_over_at_once():
+    """In its order; the next turn begins anew."""
+    box = Outbox(asyncio.get_running_loop(), Writes)
+    for n in range(3):
+        box.put(PUT_outbox, n)
+    assert box.writer.came == []
+    await asyncio.sleep(0)
+    box.send(PUT_outbox, 3)
+    await asyncio.sleep(0)
+    assert box.writer.came == [[(0,), (1,), (2,)], [(3,)]]
+
+
+@virtual
+async def test_only_what_was_put_before_is_waited_for():
+    """Not what came later, nor what is sent along: rows that come all the time would never end."""
+    box = Outbox(asyncio.get_running_loop(), Writes)
+    box.put(PUT_outbox, 0)
+    box.send(PUT_outbox, 1)
+    waiting = asyncio.ensure_future(box.settled())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    box.writer.write()
+    box.put(PUT_outbox, 2)
+    await asyncio.wait_for(waiting, 1)
+    box.flush()
+    later = asyncio.ensure_future(box.settled())
+    await asyncio.sleep(0.1)
+    assert not later.done()
+    box.writer.trouble = "the disk is full"
+    box.writer.told()
+    await asyncio.wait_for(later, 1)
+    await box.settled()
+
+
+@virtual
+async def test_a_writer_opened_anew_starts_counting_anew():
+    """As for a run that is taken up again."""
+    box = Outbox(asyncio.get_running_loop(), Writes)
+    box.put(PUT_outbox, 0)
+    await asyncio.sleep(0)
+    box.writer.write()
+    first = box.writer
+    box.open()
+    assert box.writer is not first
+    await asyncio.wait_for(box.settled(), 1)
+    box.put(PUT_outbox, 1)
+    await asyncio.sleep(0)
+    assert (first.came, box.writer.came) == ([[(0,)]], [[(1,)]])

@@ -4,8 +4,8 @@ import gc
 
 import pytest
 
-from flowmagic.calls.named import remove_limit
-from flowmagic.options import Options
+from flowmagic.limits.calls.named import remove_limit
+from flowmagic.run.options import Options
 
 
 def test_a_cell_runs_the_flow_once_per_dict(shell):

@@ -1,0 +1,44 @@
+"""What a user writes to say where instances run: a name, or an engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from ..errors import EngineError, found
+from .base import Engine
+from .dask.engine import DaskEngine
+from .local import LocalEngine
+
+NAMES: dict[str, Callable[[], Engine]] = {"local": LocalEngine, "dask": DaskEngine}
+"""What makes an engine, by the word for it."""
+
+
+def engine_of(value: Any) -> Engine:
+    """Return the engine that a user asked for; None: the local one.
+
+    Raises:
+        EngineError (a RuntimeError): it is something else.
+        MissingExtraError (an ImportError): the engine needs a package that is not installed.
+    """
+    if value is None:
+        return LocalEngine()
+    if isinstance(value, str):
+        if value in NAMES:
+            return NAMES[value]()
+        where = f'DaskEngine("{value}")' if "://" in value else 'DaskEngine("tcp://host:8786")'
+        raise EngineError(
+            f'engine is {found(value)}, neither "local" nor "dask". Write engine="dask" for a '
+            f"cluster on this machine, or engine=flowmagic.{where}."
+        )
+    if isinstance(value, type):
+        raise EngineError(
+            f"engine is {found(value)}, not an object of it. Write engine={value.__name__}()."
+        )
+    if not callable(getattr(value, "begin", None)):
+        raise EngineError(
+            f"engine is {found(value)}, not an engine. For a Dask client or cluster write "
+            "engine=flowmagic.DaskEngine(client)."
+        )
+    engine: Engine = value
+    return engine

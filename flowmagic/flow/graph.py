@@ -1,0 +1,77 @@
+"""The user's flow, read but never altered: its nodes, its successors, its hooks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from typing import Any
+
+from pocketflow import BaseNode, Flow
+
+from ..errors import FlowError, found
+from ..text.redact import secrets_of
+from ..text.user_objects import quietly
+
+_MOST_NODES = 1_000
+
+
+def check_flow(flow: Any) -> None:
+    """Refuse what cannot run.
+
+    Raises:
+        FlowError: it is a class, no PocketFlow flow or node at all, or a flow without a start node.
+    """
+    if isinstance(flow, type) and issubclass(flow, BaseNode):
+        raise FlowError(
+            f"The flow is {found(flow)}, not an object of it. Write {flow.__name__}(...)."
+        )
+    if not isinstance(flow, BaseNode):
+        raise FlowError(
+            f"The flow is {found(flow)}, not a PocketFlow flow or node. "
+            "Write for example AsyncFlow(start=node)."
+        )
+    if isinstance(flow, Flow):
+        start = flow.start_node
+        name = type(flow).__name__
+        if start is None:
+            raise FlowError(f"{name} has no start node. Write {name}(start=node).")
+        if not isinstance(start, BaseNode):
+            raise FlowError(
+                f"The start node of {name} is {found(start)}, not an object of a node class. "
+                f"Write {name}(start=node)."
+            )
+
+
+def successors_of(node: Any) -> dict[Any, Any]:
+    """Return where the actions of a node lead."""
+    # Through vars: an attribute may be a property, whose code is not ours to run.
+    successors = vars(node).get("successors")
+    if not isinstance(successors, Mapping):
+        return {}
+    return {action: end for action, end in successors.items() if isinstance(end, BaseNode)}
+
+
+def nodes_of(flow: Any) -> Iterator[Any]:
+    """Give the node objects of a flow, those of nested flows among them; the flow itself first."""
+    waiting, seen = [flow], set[int]()
+    while waiting:
+        node = waiting.pop(0)
+        if isinstance(node, BaseNode) and id(node) not in seen:
+            seen.add(id(node))
+            yield node
+            if isinstance(node, Flow):
+                waiting.append(vars(node).get("start_node"))
+            waiting += successors_of(node).values()
+
+
+def secrets_around(flow: Any, shared: Any) -> frozenset[str]:
+    """Return the secrets that nodes find beside their params: in the shared store, and in themselves."""
+    found: set[str] = quietly(secrets_of, shared) or set()
+    for node in islice(nodes_of(flow), _MOST_NODES):
+        found |= quietly(secrets_of, vars(node)) or set()
+    return frozenset(found)
+
+
+def is_overridden(flow: Any, name: str, stock: Any) -> bool:
+    """Whether a hook is another one than PocketFlow's own, by a subclass or on this object."""
+    return name in flow.__dict__ or getattr(type(flow), name) is not stock

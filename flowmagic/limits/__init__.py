@@ -1,0 +1,4 @@
+"""How many instances run at once and how many start a minute; what counts as a refusal.
+
+It may import `text` and `errors`.
+"""

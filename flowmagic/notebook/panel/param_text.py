@@ -1,0 +1,312 @@
+"""The param list as a text to edit: one dict per line, JSON where possible, else Python literals.
+
+Secrets stand in it as masks. A mask that is left as it is stands for the value it hides; where that
+cannot be told (rows were added or moved, and their secrets differ), reading says so.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from ...errors import found
+from ...records.batch import Params
+from ...text.formatting import brief, cut
+from ...text.redact import MASK, is_secret, masked, secrets_of
+
+MOST_ROWS = 1_000
+"""With more rows the text is only shown, not edited."""
+
+_LONGEST = 400_000  # characters of an editable text
+_LONGEST_PYTHON = 200_000  # parsing Python takes 1 µs per character, and the kernel waits for it
+_LONGEST_JSON = 4_000_000
+_SHOWN_ROWS = 100  # of a text that is only shown
+_DEEPEST = 20
+_WORDS = {"true": "True", "false": "False", "null": "None"}  # of JSON, as Python writes them
+
+_Path = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a text says: its rows; or None, and what is wrong, on which line where that is known."""
+
+    rows: list[dict[Any, Any]] | None = None
+    message: str = ""
+    line: int | None = None
+
+
+class ParamText:
+    """A param list and its text.
+
+    Attributes:
+        text: what is shown.
+        editable: whether the text says everything, so that an edited one can be run.
+        reason: why not, in a sentence.
+    """
+
+    def __init__(self, rows: Sequence[Params] | None, reason: str = "") -> None:
+        self._rows = rows or []
+        self._masked: list[Any] = []
+        self.reason = reason
+        self.text = ""
+        if rows is not None and not reason:
+            self.reason = self._write(rows)
+        self.editable = not self.reason
+
+    def _write(self, rows: Sequence[Params]) -> str:
+        """Make the text; return why it cannot be edited, or nothing."""
+        if len(rows) > MOST_ROWS:
+            self.text = _preview(rows)
+            return (
+                f"{len(rows):,} rows are too many to edit as text (at most {MOST_ROWS:,}); "
+                "Run takes the list as it stands."
+            )
+        kinds = {_kind(row) for row in rows}
+        if None in kinds:
+            self.text = _preview(rows)
+            return (
+                "Some values cannot be written as JSON or Python literals; "
+                "Run takes the list as it stands."
+            )
+        self._masked = [_mask(row, secrets_of(row, _DEEPEST)) for row in rows]
+        write = repr if "python" in kinds else _json
+        lines = [f"  {write(row)}" for row in self._masked]
+        self.text = "[\n" + ",\n".join(lines) + "\n]" if lines else "[]"
+        if len(self.text) > _LONGEST:
+            self.text = _preview(rows)
+            self._masked = []
+            return "The list is too long to edit as text; Run takes the list as it stands."
+        return ""
+
+    def read(self, text: str) -> Reading:
+        """Read an edited text; masks that were left become what they hide."""
+        try:
+            value, lines = _parse(text)
+        except _Refused as refused:
+            return Reading(message=refused.message, line=refused.line)
+        if not isinstance(value, list):
+            hint = "Put it into a list: [{...}]" if isinstance(value, dict) else _HINT
+            return Reading(message=f"This is {found(value)}, not a list of dicts. {hint}", line=1)
+        for index, row in enumerate(value):
+            if not isinstance(row, dict):
+                message = f"Item {index} is {found(row)}, not a dict of params. {_HINT}"
+                return Reading(message=message, line=_line(lines, index))
+        rows = []
+        for index, row in enumerate(value):
+            try:
+                rows.append(_map_texts(row, partial(self._reveal, value, index)))
+            except _Refused as refused:
+                return Reading(message=refused.message, line=_line(lines, index))
+        return Reading(rows=rows)
+
+    def _reveal(self, new: list[Any], index: int, path: _Path, leaf: str) -> Any:
+        """Return what a masked text stands for."""
+        hidden = [
+            real
+            for row, shown in zip(self._rows, self._masked, strict=True)
+            if _at(shown, path) == leaf and (real := _at(row, path)) is not _NOTHING
+        ]
+        if hidden and all(type(each) is type(hidden[0]) and each == hidden[0] for each in hidden):
+            return hidden[0]
+        source = self._row_of(new, index) if hidden else None
+        if source is not None and _at(self._masked[source], path) == leaf:
+            return _at(self._rows[source], path)
+        name = brief(path[-1], 40) if path else "this value"
+        why = "its rows have different ones" if hidden else "there is none to keep"
+        raise _Refused(
+            f"Item {index}: the masked value of {name} cannot be told, because {why}. "
+            f"Write the value itself in place of {MASK}."
+        )
+
+    def _row_of(self, new: list[Any], index: int) -> int | None:
+        """Return which row of the original the edited row came from, if that is certain."""
+        same_length = len(new) == len(self._masked)
+        if same_length and self._masked[index] == new[index]:
+            return index
+        equal = [i for i, row in enumerate(self._masked) if row == new[index]]
+        if equal:
+            return equal[0] if len(equal) == 1 else None
+        # Edited in place: nothing else in the new text looks like the row that stood here.
+        if same_length and self._masked[index] not in new:
+            return index
+        return None
+
+
+_HINT = 'One dict per instance: [{"user_id": 1}, {"user_id": 2}]'
+_NOTHING = object()
+
+
+class _Refused(Exception):  # noqa: N818 - not an error of anybody: a reading's other outcome
+    def __init__(self, message: str, line: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.line = line
+
+
+def _parse(text: str) -> tuple[Any, list[int] | None]:
+    """Return the value of a JSON text or Python literal, and the line of each of its items."""
+    if not text.strip():
+        raise _Refused(f"There is no text. {_HINT}", 1)
+    if len(text) > _LONGEST_JSON:
+        raise _Refused(f"The text has more than {_LONGEST_JSON:,} characters.")
+    try:
+        return json.loads(text, parse_constant=_no_constant), _item_lines(text)
+    except RecursionError:
+        raise _Refused("The text is nested too deeply.") from None
+    except ValueError as error:
+        # Its message is better where the text is meant as JSON.
+        json_error = error if isinstance(error, json.JSONDecodeError) else None
+    if len(text) > _LONGEST_PYTHON:
+        where = f" (line {json_error.lineno}: {json_error.msg})" if json_error else ""
+        raise _Refused(
+            f"This is not JSON{where}, and for Python literals it is too long "
+            f"(at most {_LONGEST_PYTHON:,} characters).",
+            json_error.lineno if json_error else None,
+        )
+    try:
+        tree = ast.parse(text.strip("\ufeff"), mode="eval")
+    except SyntaxError as error:
+        raise _Refused(f"Neither JSON nor a Python literal: {error.msg}.", error.lineno) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise _Refused(f"This cannot be read ({type(error).__name__}).") from None
+    try:
+        return ast.literal_eval(tree), _lines_of(tree)
+    except (ValueError, TypeError, RecursionError, MemoryError):
+        raise _Refused(
+            "Only literals can stand here (texts, numbers, True, False, None, lists, dicts), "
+            f"no names, calls or operators.{_of_json(tree)}",
+            _line_of_non_literal(tree),
+        ) from None
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _item_lines(text: str) -> list[int] | None:
+    if len(text) > _LONGEST_PYTHON:
+        return None
+    try:
+        return _lines_of(ast.parse(text, mode="eval"))  # JSON parses as Python, if not as a literal
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def _lines_of(tree: ast.Expression) -> list[int] | None:
+    return [item.lineno for item in tree.body.elts] if isinstance(tree.body, ast.List) else None
+
+
+def _line(lines: list[int] | None, index: int) -> int | None:
+    return lines[index] if lines is not None and index < len(lines) else None
+
+
+def _line_of_non_literal(tree: ast.Expression) -> int | None:
+    allowed = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.UnaryOp, ast.BinOp)
+    for node in ast.walk(tree.body):
+        if isinstance(node, ast.expr) and not isinstance(node, allowed):
+            return node.lineno
+    return None
+
+
+def _of_json(tree: ast.Expression) -> str:
+    """Return what to write for a word of JSON that stands among Python's literals."""
+    for node in ast.walk(tree.body):
+        if isinstance(node, ast.Name) and node.id in _WORDS:
+            return f" Where the text is Python, {node.id} is written {_WORDS[node.id]}."
+    return ""
+
+
+def _kind(value: object, depth: int = _DEEPEST) -> str | None:  # noqa: PLR0911 - one per case
+    """Whether a value can be written as "json", as "python" literal, or not at all."""
+    kind: type = type(value)
+    if value is None or kind in (str, bool, int):
+        return "json"
+    if kind is float:
+        return "json" if math.isfinite(value) else None  # type: ignore[arg-type]
+    if kind is bytes:
+        return "python"
+    if depth == 0:
+        return None
+    if kind is dict:
+        assert isinstance(value, dict)
+        plain = all(type(key) is str for key in value)
+        parts = {_kind(each, depth - 1) for pair in value.items() for each in pair}
+    elif kind in (list, tuple, set):
+        plain = kind is list
+        parts = {_kind(each, depth - 1) for each in value}  # type: ignore[attr-defined]
+        if kind is set and not parts:
+            return None  # `{}` would be a dict
+    else:
+        return None
+    if None in parts:
+        return None
+    return "json" if plain and "python" not in parts else "python"
+
+
+def _json(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if cut(text, len(text)) == text else json.dumps(value)  # lone surrogates: escaped
+
+
+def _mask(value: Any, secrets: set[str], key: object = None) -> Any:
+    """Copy a value with secrets masked: by the name of their key, and wherever they are quoted."""
+    if is_secret(key, value):
+        return MASK
+    if isinstance(value, str):
+        return masked(value, secrets) if secrets else value
+    if isinstance(value, dict):
+        return {_mask(name, secrets): _mask(each, secrets, name) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_mask(each, secrets) for each in value)
+    return value
+
+
+def as_literal(value: Any, secrets: set[str], key: object = None) -> str | None:
+    """Return a value as a Python literal; None if it cannot be one, or if that would tell a secret."""
+    if _kind(value) is None or is_secret(key, value):
+        return None
+    text = repr(value)
+    if _mask(value, secrets) != value or masked(text, secrets) != text:
+        return None
+    return text
+
+
+def _map_texts(value: Any, reveal: Any, path: _Path = ()) -> Any:
+    """Copy a value, with every text that holds a mask replaced by `reveal(path, text)`."""
+    if isinstance(value, str):
+        return reveal(path, value) if MASK in value else value
+    if isinstance(value, dict):
+        return {key: _map_texts(each, reveal, (*path, key)) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(
+            _map_texts(each, reveal, (*path, position)) for position, each in enumerate(value)
+        )
+    return value
+
+
+def _at(value: Any, path: _Path) -> Any:
+    """Return what stands at a path, or `_NOTHING`."""
+    for step in path:
+        try:
+            value = value[step]
+        except (KeyError, IndexError, TypeError):
+            return _NOTHING
+    return value
+
+
+def _preview(rows: Sequence[Params]) -> str:
+    lines = list(_preview_lines(rows))
+    return "[\n" + "\n".join(lines) + "\n]"
+
+
+def _preview_lines(rows: Sequence[Mapping[Any, Any]]) -> Iterator[str]:
+    for row in rows[:_SHOWN_ROWS]:
+        yield f"  {cut(masked(brief(dict(row), 2_000), secrets_of(row)), 200)},"
+    if len(rows) > _SHOWN_ROWS:
+        yield f"  … {len(rows) - _SHOWN_ROWS:,} more"

@@ -1,0 +1,241 @@
+"""What a saved notebook keeps of a run: counts, every failure, the first rows; no scripts.
+
+Also what `run` shows as the value of a cell, and what a terminal prints.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from html import escape
+from typing import Any
+
+from ...journal.recorder import Recording
+from ...records.instances import Instance
+from ...records.store import CANCELLED, FAILED
+from ...run.batchrun import BatchRun
+from ...text.formatting import brief, cut, error_text, params_text
+from ...text.redact import masked, secrets_of
+from ...text.tracebacks import traceback_text
+from ..shell import name_of
+from . import timeline
+from .notices import crossing_lines, crossing_notice, engine_lines
+
+FIRST_ROWS = 10
+MOST_HOLDS, MOST_REMARKS = 3, 10
+_REMARK = 500  # characters
+MOST_AUDITED = 20_000
+"""Rows up to which the summary audits a run: it is made on the event loop."""
+
+MOST_BYTES = 200_000
+"""The most that the HTML may weigh, in bytes of UTF-8."""
+
+_COLUMNS = ("#", "status", "params", "last node", "seconds", "result")
+_ICONS = {"pending": "○", "running": "◐", "succeeded": "✓", "failed": "✗", "cancelled": "⊘"}
+
+
+def headline(run: BatchRun) -> str:
+    """Return the run in one line: `flow: 97 of 100 succeeded, 3 failed (12.3 s, limit 5)`."""
+    counts = run.counts
+    known = "" if run.total is None else f" of {run.total}"
+    text = f"{run.name}: {counts.succeeded}{known} succeeded"
+    for word in ("failed", "cancelled", "running", "pending"):
+        if number := getattr(counts, word):
+            text += f", {number} {word}"
+    if run.records.restored:
+        text += f", {len(run.records.restored)} of them restored from the journal"
+    if run.status not in ("finished", "running"):
+        text += f"; run {run.status}"
+    if run.reason:
+        text += f", because {run.reason}" if run.status in _OF_ITSELF else f"; before, {run.reason}"
+    if run.cooling and not run.ended:
+        text += f"; {cooling_text(run)}"
+    return f"{text} ({run.elapsed:.1f} s, {limit_text(run)})"
+
+
+def limit_text(run: BatchRun) -> str:
+    """Return the limit in force, and between what bounds it moves if it does so by itself."""
+    text = f"limit {run.limit}"
+    if run.adaptive is not None:
+        bounds = run.adaptive.adaptive
+        text += f", adapting {bounds.minimum}-{bounds.maximum}"
+    return text
+
+
+def cooling_text(run: BatchRun) -> str:
+    """Return for how long a provider asked to wait; empty when none did."""
+    return f"waiting {math.ceil(run.cooling)} s, as the provider asked" if run.cooling else ""
+
+
+_OF_ITSELF = ("stopping", "stopped")
+
+
+def journal_text(journal: Recording) -> str:
+    """Return what the user is to know of a run's journal; empty if all is well."""
+    if journal.trouble:
+        return f"The journal cannot be written at the moment: {journal.trouble}. The run goes on."
+    if journal.lost:
+        return f"{journal.lost} instances could not be written to the journal: {journal.why_lost}."
+    return " ".join(journal.said)
+
+
+def remarks(run: BatchRun) -> list[str]:
+    """Return what is worth a look besides failures, in a sentence or two each."""
+    lines = [hold.text(name_of) for hold in run.holds[:MOST_HOLDS]]
+    if len(run) > MOST_AUDITED:
+        lines.append("run.audit() looks for what may have been lost in silence.")
+    else:
+        lines += [each.text(name_of) for each in run.audit()[:MOST_REMARKS]]
+    secrets = secrets_of_run(run)
+    return [cut(masked(line, secrets), _REMARK) for line in lines]
+
+
+def failures(run: BatchRun) -> Iterator[Instance]:
+    """Give the failed instances, one view at a time."""
+    return (run[index] for index in run.records.with_status(FAILED))
+
+
+def row(instance: Instance) -> tuple[str, ...]:
+    """Return the cells of one instance, as text, under `_COLUMNS`."""
+    secrets = secrets_of(instance.params) | instance._records.secrets
+    seconds = instance.seconds
+    status = str(instance.status)
+    return (
+        str(instance.index),
+        f"{_ICONS[status]} {status}{_tries(instance)}",
+        params_text(instance.params, 160),
+        cut(instance.node or "", 60),
+        "" if seconds is None else f"{seconds:.3f}",
+        _result(instance, secrets),
+    )
+
+
+def _tries(instance: Instance) -> str:
+    return f" ({instance.attempts} attempts)" if instance.attempts > 1 else ""
+
+
+def _result(instance: Instance, secrets: set[str]) -> str:
+    if (error := instance.error) is None:
+        return brief(instance.result, 80, secrets) if instance.seconds is not None else ""
+    if instance._records.status[instance.index] == CANCELLED:
+        return ""
+    return error_text(error, secrets)
+
+
+def broke(run: BatchRun) -> str:
+    """Return the traceback of what broke the run itself; empty if nothing did."""
+    return "" if run.error is None else traceback_text(run.error, secrets_of_run(run), name_of)
+
+
+def secrets_of_run(run: BatchRun) -> set[str]:
+    """Return the secrets among the params, for a text that belongs to no single instance.
+
+    Of the first thousand rows: in a batch, a secret is nearly always the same one.
+    """
+    rows = (secrets_of(each.params) for each in run.instances[:1_000])
+    return set(run.records.secrets).union(*rows)
+
+
+def as_text(run: BatchRun) -> str:
+    """Return the summary as plain text."""
+    lines = [headline(run)]
+    if text := broke(run):
+        lines += ["The run broke:", *(f"  {line}" for line in text.splitlines())]
+    lines += [f"  ⚠ {line}" for line in crossing_lines(run)]
+    for shown, instance in enumerate(failures(run)):
+        if shown == MOST_FAILURES_AS_TEXT:
+            left = run.counts.failed - shown
+            lines.append(f"  … and {left} more failures, all in run.failures")
+            break
+        index, _, params, node, _, result = row(instance)
+        lines.append(f"  ✗ {index}  {params}  {node}: {result}{_tries(instance)}")
+    lines += [f"  ⚠ {line}" for line in remarks(run)]
+    lines += [f"  {line}" for line in (*engine_lines(run.options.engine), *timeline.as_lines(run))]
+    table = [row(each) for each in run.instances[:FIRST_ROWS]]
+    if table:
+        widths = [max(map(len, column)) for column in zip(*table, _COLUMNS, strict=True)]
+        for cells in (_COLUMNS, *table):
+            padded = (cell.ljust(width) for cell, width in zip(cells, widths, strict=True))
+            lines.append("  " + "  ".join(padded).rstrip())
+        if (left := len(run) - len(table)) > 0:
+            lines.append(f"  … and {left} more rows")
+    if run.counts.failed:
+        lines.append("  run.retry_failed() runs the failed ones again.")
+    return "\n".join(lines)
+
+
+MOST_FAILURES_AS_TEXT = 50
+
+
+def as_html(run: BatchRun) -> str:
+    """Return the summary as HTML: no script, styles inline, all foreign text escaped."""
+    wrong = bool(run.counts.failed or run.error is not None or crossing_notice(run))
+    head = [
+        f"<details{' open' if wrong else ''} class='{_NO_MATH}' style='{_FONT}'>",
+        f"<summary style='cursor:pointer'>{escape(headline(run))}</summary>",
+    ]
+    if text := broke(run):
+        head.append(f"<p>The run broke:</p><pre style='{_PRE}'>{escape(text)}</pre>")
+    if met := crossing_lines(run):
+        said, *lines, advice = map(escape, met)
+        listed = "".join(f"<li>{line}</li>" for line in lines)
+        head.append(f"<p><b>⚠ {said}</b></p><ul>{listed}</ul><p>{advice}</p>")
+    first = _table("First rows", (row(each) for each in run.instances[:FIRST_ROWS]))
+    if (left := len(run) - FIRST_ROWS) > 0:
+        first.append(f"<p>… and {left} more rows.</p>")
+    if noted := remarks(run):
+        items = "".join(f"<li>{escape(line)}</li>" for line in noted)
+        head.append(f"<p>Worth a look:</p><ul>{items}</ul>")
+    head += [f"<p>{escape(line)}</p>" for line in engine_lines(run.options.engine)]
+    chart = timeline.as_html(run)
+    left_for_failures = MOST_BYTES - _weight([*head, chart, *first]) - 2_000
+    failed: list[str] = []
+    if run.counts.failed:
+        failed = _table("Failures", map(row, failures(run)), left_for_failures, run.counts.failed)
+        failed.append("<p><code>run.retry_failed()</code> runs the failed ones again.</p>")
+    return "".join([*head, *failed, chart, *first, "</details>"])
+
+
+def _table(caption: str, rows: Any, most_bytes: float = float("inf"), total: int = 0) -> list[str]:
+    styles = [f"style='{_CELL};{_WRAP if name in _LONG else _KEEP}'" for name in _COLUMNS]
+    names = "".join(
+        f"<th {style}>{escape(name)}</th>" for style, name in zip(styles, _COLUMNS, strict=True)
+    )
+    parts = [
+        f"<table style='{_TABLE}'><caption style='text-align:left'>{escape(caption)}</caption>",
+        f"<thead><tr>{names}</tr></thead><tbody>",
+    ]
+    weight = 0
+    for number, cells in enumerate(rows):
+        line = "".join(
+            f"<td {style}>{escape(text)}</td>" for style, text in zip(styles, cells, strict=True)
+        )
+        line = f"<tr>{line}</tr>"
+        weight += len(line.encode())
+        if weight > most_bytes:
+            parts.append("</tbody></table>")
+            parts.append(f"<p>… and {total - number} more, all in <code>run.failures</code>.</p>")
+            return parts
+        parts.append(line)
+    parts.append("</tbody></table>")
+    return parts
+
+
+def _weight(parts: list[str]) -> int:
+    return sum(len(part.encode()) for part in parts)
+
+
+# Front ends take what stands between two dollars of an HTML output for a formula; somebody's text is
+# none. The names are those that MathJax 3 and 2 know.
+_NO_MATH = "mathjax_ignore tex2jax_ignore"
+_FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px"
+_PRE = "overflow:auto;font-size:12px"
+_TABLE = "border-collapse:collapse;margin:8px 0;font-size:12px;font-variant-numeric:tabular-nums"
+_CELL = "text-align:left;padding:2px 10px 2px 0;vertical-align:top"
+_WRAP, _KEEP = "overflow-wrap:anywhere;min-width:10em", "white-space:nowrap"
+_LONG = ("params", "result")
+
+
+def bundle(run: BatchRun) -> dict[str, str]:
+    """Return the summary in both forms, as Jupyter takes them."""
+    return {"text/html": as_html(run), "text/plain": as_text(run)}

@@ -1,0 +1,63 @@
+"""Tracebacks as their reader wants them: from the user's frames, bounded, with secrets masked."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+from ..errors import FlowmagicError
+from .formatting import cut
+from .redact import masked
+
+_FRAMES = 30
+_LONGEST = 20_000
+
+
+def traceback_text(
+    error: BaseException,
+    secrets: AbstractSet[str] = frozenset(),
+    name_of: Callable[[str], str] = str,
+) -> str:
+    """Return an error's traceback from the user's frames: ours and PocketFlow's are left out.
+
+    An error of ours is its message, which says all: no frame of it is the user's.
+    At most 30 frames and 20,000 characters; `secrets` are masked; `name_of` turns the names of
+    files into those to be shown.
+    """
+    if isinstance(error, FlowmagicError):
+        return cut(masked(f"{type(error).__name__}: {error}\n", secrets), _LONGEST)
+    try:
+        report = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
+        _hide_frames(report, name_of, set())
+        text = "".join(report.format())
+    except Exception as failure:  # noqa: BLE001 - an exception's own __str__ or __cause__ misbehaves
+        text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
+    return cut(masked(text, secrets).replace("\r\n", "\n"), _LONGEST)
+
+
+def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> None:
+    if report is None or id(report) in seen:
+        return
+    seen.add(id(report))
+    foreign = [frame for frame in report.stack if not frame.filename.startswith(_OURS)]
+    users = [frame for frame in foreign if not _is_hidden(frame.filename)]
+    report.stack = traceback.StackSummary.from_list(users or foreign)
+    for frame in report.stack:
+        frame.filename = name_of(frame.filename)
+    for linked in (
+        report.__cause__,
+        report.__context__,
+        *(getattr(report, "exceptions", ()) or ()),
+    ):
+        _hide_frames(linked, name_of, seen)
+
+
+def _is_hidden(filename: str) -> bool:
+    parts = re.split(r"[\\/]", filename)[:-1]
+    return parts[-1:] == ["pocketflow"] or parts[-2:] == ["concurrent", "futures"]
+
+
+_OURS = __file__[: -len("text/tracebacks.py")]

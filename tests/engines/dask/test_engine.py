@@ -1,0 +1,397 @@
+"""A run on a Dask cluster: what it promises is what the local engine promises."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import traceback
+
+import pytest
+from distributed import Client
+from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow, Flow, Node
+
+import flowmagic as fm
+from flowmagic import DaskEngine, EngineError, InstanceLostError, MissingExtraError, RateLimitHit
+from flowmagic.engines.registry import engine_of
+from flowmagic.errors import SharedError
+
+from ...imported import imported_by
+from .conftest import until
+
+ROWS = [{"i": i} for i in range(12)]
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    """The workers of the cluster within this process see these; other tests must not."""
+    gate.clear()
+    seen.clear()
+    live.clear()
+
+
+gate = threading.Event()
+seen: list = []
+live: list = []
+
+
+class Doubles(AsyncNode):
+    async def prep_async(self, shared):
+        return shared["base"] + self.params["i"]
+
+    async def exec_async(self, prep_res):
+        return 2 * prep_res
+
+    async def post_async(self, shared, prep_res, exec_res):
+        shared["doubled"] = exec_res
+        return "on"
+
+
+class Says(Node):
+    def exec(self, _):
+        if self.params["i"] in self.params.get("bad", ()):
+            raise ValueError(f"bad {self.params['i']}")
+
+    def post(self, shared, prep_res, exec_res):
+        return f"had {shared['doubled']}"
+
+
+def flow():
+    first = Doubles()
+    first - "on" >> Says()
+    return AsyncFlow(start=first)
+
+
+class Waits(AsyncNode):
+    """Waits for the gate, without holding its loop."""
+
+    async def exec_async(self, _):
+        live.append(self.params["i"])
+        try:
+            while not gate.is_set():
+                await asyncio.sleep(0.002)
+        finally:
+            live.remove(self.params["i"])
+        seen.append(self.params["i"])
+        return self.params["i"]
+
+    async def post_async(self, shared, prep_res, exec_res):
+        return f"waited {exec_res}"
+
+
+async def test_results_writes_and_copies_are_those_of_the_local_engine(cluster):
+    """Row for row: the same run, but for its times."""
+    there = await fm.batchflow(flow(), ROWS, shared={"base": 5}, engine=DaskEngine(cluster))
+    here = await fm.batchflow(flow(), ROWS, shared={"base": 5}, isolate=True)
+    assert there.ok
+    assert there.results == here.results == [f"had {2 * (5 + i)}" for i in range(12)]
+    assert there.shared == here.shared
+    assert [each.writes for each in there.instances] == [each.writes for each in here.instances]
+    for one, other in zip(there.instances, here.instances, strict=True):
+        assert [(c.node, c.params, c.action, c.error) for c in one.copies] == [
+            (c.node, c.params, c.action, c.error) for c in other.copies
+        ]
+        assert there.records.read_of(one.index) == here.records.read_of(one.index) == {"i", "bad"}
+        times = [one.started, *(t for c in one.copies for t in (c.started, c.ended)), one.ended]
+        assert times == sorted(times)
+        assert all(copy.started < copy.ended for copy in one.copies)
+
+
+async def test_an_error_comes_back_as_it_was_with_a_traceback_to_its_source(cluster):
+    """Its class, text, cause and frames; the failed copy and the instance share it."""
+    rows = [{"i": 0}, {"i": 1, "bad": [1]}]
+    run = await fm.batchflow(flow(), rows, shared={"base": 0}, engine=DaskEngine(cluster))
+    assert run.results[0] == "had 0"
+    error = run.results[1]
+    assert type(error) is ValueError
+    assert run[1].copies[1].error is error
+    assert run[1].writes == {"doubled": 2}
+    text = "".join(traceback.format_exception(error))
+    assert __file__ in text
+    assert 'raise ValueError(f"bad' in text
+    assert "flowmagic/engines" not in text
+
+
+class Rescued(Says):
+    def exec_fallback(self, prep_res, exc):
+        return None
+
+
+async def test_retries_and_fallbacks_within_a_node_are_told(cluster):
+    """As here: what a node tried by itself stands with its copy."""
+    first = Doubles()
+    first - "on" >> Rescued(max_retries=3)
+    rows = [{"i": 0}, {"i": 1, "bad": [1]}]
+    engine = DaskEngine(cluster)
+    run = await fm.batchflow(AsyncFlow(start=first), rows, shared={"base": 0}, engine=engine)
+    assert [(c.retries, c.fallbacks) for each in run.instances for c in each.copies] == [
+        (0, 0), (0, 0), (0, 0), (2, 1),
+    ]  # fmt: skip
+
+
+async def test_the_limit_holds_and_can_be_raised_while_it_runs(cluster):
+    """What has not started is in no chunk."""
+    run = fm.batchflow(Waits(), ROWS, limit=3, engine=DaskEngine(cluster))
+    await until(lambda: len(live) == 3)
+    assert run.counts.running == 3
+    run.limit = 7
+    await until(lambda: len(live) == 7)
+    run.pause()
+    gate.set()
+    await until(lambda: run.counts.running == 0)
+    assert run.counts.succeeded == len(seen) == 7
+    run.resume()
+    assert (await run).ok
+    assert sorted(seen) == list(range(12))
+
+
+class Then(Waits):
+    async def exec_async(self, _):
+        return None
+
+
+async def test_node_copies_are_seen_while_the_instance_runs(cluster):
+    """The panel shows where an instance is, and not only where it was."""
+    first = Then()
+    first - "waited None" >> Waits()
+    run = fm.batchflow(AsyncFlow(start=first), ROWS[:2], engine=DaskEngine(cluster))
+    changed = run.records.watch()
+    await until(lambda: len(run[1].copies) == 2)
+    assert changed
+    then, waits = run[1].copies
+    assert (then.node, then.action, waits.node, waits.action) == (
+        "Then", "waited None", "Waits", None,
+    )  # fmt: skip
+    assert then.ended <= waits.started
+    assert str(run[1].status) == "running"
+    assert run[1].node == "Waits"
+    gate.set()
+    assert (await run).ok
+
+
+async def test_a_cancelled_run_stops_its_work_on_the_workers(cluster):
+    """Every instance there is cancelled, those that wait for a worker never begin."""
+    run = fm.batchflow(Waits(), ROWS, limit=9, engine=DaskEngine(cluster))
+    await until(lambda: len(live) == 9)
+    run.cancel()
+    await run
+    assert live == []
+    assert seen == []
+    assert run.status == "cancelled"
+    assert run.counts.cancelled == 12
+    # Dask forgets them a moment later.
+    workers = cluster.workers.values()
+    await until(lambda: not [each for worker in workers for each in worker.state.tasks])
+
+
+async def test_one_cancelled_instance_leaves_the_others_of_its_chunk_alone(cluster):
+    """It ends there and here."""
+    run = fm.batchflow(Waits(), ROWS[:8], limit=8, engine=DaskEngine(cluster))
+    await until(lambda: len(live) == 8)
+    run.cancel(3)
+    await until(lambda: len(live) == 7)
+    assert 3 not in live
+    gate.set()
+    await run
+    assert sorted(seen) == [0, 1, 2, 4, 5, 6, 7]
+    assert (run.counts.cancelled, run.counts.succeeded) == (1, 7)
+
+
+async def test_an_instance_that_takes_too_long_is_stopped_there(cluster):
+    """It fails with the run's own TimeoutError."""
+    run = await fm.batchflow(Waits(), ROWS[:2], timeout=0.3, engine=DaskEngine(cluster))
+    assert live == []
+    assert run.counts.failed == 2
+    assert "took longer than timeout=0.3 s" in str(run.results[0])
+
+
+async def test_a_param_that_cannot_travel_fails_its_row_and_is_named(cluster):
+    """Before anything of it is sent; the others run."""
+    rows = [{"i": 1}, {"i": 2, "lock": threading.Lock()}]
+    run = await fm.batchflow(flow(), rows, shared={"base": 0}, engine=DaskEngine(cluster))
+    assert run.results[0] == "had 2"
+    assert isinstance(run.results[1], EngineError)
+    assert "The param 'lock' is a lock" in str(run.results[1])
+
+
+async def test_a_flow_that_cannot_travel_starts_no_run(cluster):
+    """EngineError, naming the attribute of the node, where the run would have begun."""
+    node = Waits()
+    node.lock = threading.Lock()
+    with pytest.raises(EngineError, match=r"Waits\.lock is a lock, .*exec"):
+        fm.batchflow(AsyncFlow(start=node), ROWS, engine=DaskEngine(cluster))
+    with pytest.raises(SharedError, match=r'engine="dask" needs a plain dict.*leave engine out'):
+        fm.batchflow(flow(), ROWS, shared=[], engine=DaskEngine(cluster))
+
+
+class OwnPrep(AsyncParallelBatchFlow):
+    async def prep_async(self, shared):
+        shared["base"] = 100
+        return ROWS[:3]
+
+    async def post_async(self, shared, prep_res, results):
+        shared["results"] = results
+
+
+async def test_the_snapshot_is_of_after_prep_and_post_sees_what_came_back(cluster):
+    """Prep and post run here; both work on the user's own store."""
+    first = Doubles()
+    first - "on" >> Says()
+    shared = {}
+    run = await fm.batchflow(OwnPrep(start=first), shared=shared, engine=DaskEngine(cluster))
+    assert run.ok
+    assert shared["results"] == ["had 200", "had 202", "had 204"]
+    assert shared[1] == {"doubled": 202}
+
+
+async def test_failures_are_retried_and_a_refusal_keeps_what_it_carries(cluster):
+    """Retry-After holds back the starts, as here."""
+    run = await fm.batchflow(
+        Refuses(), ROWS[:4], retries=fm.Retries(1, wait=0.01), engine=DaskEngine(cluster)
+    )
+    assert run.ok
+    assert [each.attempts for each in run.instances] == [2, 1, 1, 1]
+
+
+class Refuses(AsyncNode):
+    async def exec_async(self, _):
+        if self.params["i"] == 0 and not seen:
+            seen.append("refused")
+            raise RateLimitHit("slow down", retry_after=0.05)
+
+
+async def test_an_ended_run_goes_on_with_what_has_failed(cluster):
+    """The engine is opened again."""
+    rows = [{"i": 1, "bad": [1]}, {"i": 2}]
+    run = await fm.batchflow(flow(), rows, shared={"base": 0}, engine=DaskEngine(cluster))
+    assert run.counts.failed == 1
+    rows[0]["bad"] = []
+    run.retry_failed()
+    assert (await run).ok
+
+
+async def test_the_journal_of_a_run_there_is_taken_up_here(cluster, tmp_path):
+    """Results and writes are in it; another engine takes them over."""
+    path = tmp_path / "runs.journal"
+    rows = [*ROWS[:3], {"i": 3, "bad": [3]}]
+    run = await fm.batchflow(
+        flow(), rows, shared={"base": 1}, journal=path, engine=DaskEngine(cluster)
+    )
+    assert run.counts.failed == 1
+    again = await fm.resume(path, flow(), rows, shared={"base": 1}, isolate=True)
+    assert again.results[:3] == run.results[:3]
+    assert [each.writes for each in again.instances][:3] == [
+        {"doubled": 2 * (1 + i)} for i in range(3)
+    ]
+    assert len(again.records.restored) == 3
+
+
+async def test_a_worker_that_joins_late_takes_part(cluster):
+    """Without one the instances wait; they are running, and can be cancelled."""
+    cluster.scale(0)
+    await until(lambda: not cluster.workers)
+    run = fm.batchflow(flow(), ROWS[:4], shared={"base": 0}, limit=2, engine=DaskEngine(cluster))
+    await until(lambda: run.counts.running == 2)
+    cluster.scale(1)
+    assert (await run).ok
+
+
+async def test_cancelled_without_any_worker_it_ends(cluster):
+    """Nothing is left that a worker could begin later."""
+    cluster.scale(0)
+    await until(lambda: not cluster.workers)
+    run = fm.batchflow(Waits(), ROWS[:4], limit=2, engine=DaskEngine(cluster))
+    await until(lambda: run.counts.running == 2)
+    run.cancel()
+    await run
+    assert run.counts.cancelled == 4
+    assert not [key for key in cluster.scheduler.tasks if "flowmagic" in key]
+
+
+async def test_when_the_scheduler_is_gone_the_run_ends_and_says_so(cluster):
+    """Every row is in exactly one status, lost or never started; nothing is retried."""
+    run = fm.batchflow(Waits(), ROWS, limit=5, retries=3, engine=DaskEngine(cluster))
+    await until(lambda: len(live) == 5)
+    run._course._runner._connection.client.scheduler_comm.comm.abort()
+    with pytest.raises(EngineError, match=r"The Dask scheduler at inproc://.* is gone"):
+        await run
+    gate.set()
+    assert run.status == "failed"
+    assert (run.counts.failed, run.counts.cancelled) == (5, 7)
+    assert all(isinstance(error, InstanceLostError) for error in run.results[:5])
+
+
+async def test_a_client_of_the_users_is_left_alone(cluster):
+    """Its own futures, and the run's are none of them."""
+    async with Client(cluster, asynchronous=True, set_as_default=False) as client:
+        mine = client.submit(lambda: 5)
+        run = await fm.batchflow(
+            flow(), ROWS, shared={"base": 0}, engine=DaskEngine(client), limit=12
+        )
+        assert run.ok
+        assert await mine == 5
+        assert set(client.futures) == {mine.key}
+
+
+async def test_after_a_run_nothing_of_it_is_left_on_the_cluster(cluster):
+    """No task, no client, no flow; the scheduler has forgotten its keys."""
+    before = set(cluster.scheduler.clients)
+    await fm.batchflow(flow(), ROWS, shared={"base": 0}, engine=DaskEngine(cluster))
+    await until(lambda: not cluster.scheduler.tasks)
+    assert set(cluster.scheduler.clients) == before
+    assert not [key for key in cluster.scheduler.task_metadata if "flowmagic" in key]
+
+
+async def test_sync_nodes_that_wait_do_so_side_by_side(cluster):
+    """Their exec runs in threads of the worker: more of them than it has for Dask."""
+    run = fm.batchflow(Flow(start=Blocks()), ROWS[:8], limit=8, engine=DaskEngine(cluster))
+    await until(lambda: len(live) == 8)
+    gate.set()
+    assert (await run).ok
+
+
+class Blocks(Node):
+    def exec(self, _):
+        live.append(self.params["i"])
+        gate.wait(20)
+
+
+async def test_rows_of_a_generator_are_drawn_as_they_are_needed(cluster):
+    """As here."""
+
+    def rows():
+        for i in range(30):
+            seen.append(i)
+            yield {"i": i}
+
+    run = await fm.batchflow(
+        flow(), rows(), shared={"base": 0}, limit=4, engine=DaskEngine(cluster)
+    )
+    assert run.ok
+    assert len(run) == 30
+
+
+def test_an_engine_is_a_value():
+    """Two of the same are equal, and one can be used for many runs."""
+    assert DaskEngine() == DaskEngine(None) == engine_of("dask")
+    assert DaskEngine("tcp://a:1") == DaskEngine("tcp://a:1") != DaskEngine()
+    assert DaskEngine.isolates
+
+
+@pytest.mark.parametrize("wrong", ["a:8786", 8786, object(), ["tcp://a:1"]])
+def test_what_leads_to_no_cluster_is_refused(wrong):
+    """RuntimeError, with the corrected line."""
+    with pytest.raises(EngineError, match=r'not the address of a scheduler.*DaskEngine\("tcp://'):
+        DaskEngine(wrong)
+
+
+def test_without_distributed_the_line_to_install_it_is_said(monkeypatch):
+    """As an extra of this package."""
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(MissingExtraError, match=r'pip install "jupyter-flowmagic\[dask\]"'):
+        engine_of("dask")
+
+
+def test_distributed_is_imported_only_by_a_run_on_it():
+    """Who does not ask for it does not pay for it."""
+    code = "import flowmagic; flowmagic.DaskEngine()"
+    assert imported_by(code, "dask", "distributed", "cloudpickle", "tblib") == "[]"

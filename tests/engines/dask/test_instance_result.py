@@ -1,0 +1,194 @@
+"""How instances ended on a worker comes back, whatever it is."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+
+import httpx
+import pytest
+from pocketflow import AsyncNode, Node
+
+import flowmagic as fm
+from flowmagic import DaskEngine, RemoteError
+from flowmagic.engines.dask.instance_result import dump_error, load_error
+from flowmagic.engines.dask.serialization import Sources
+from flowmagic.limits.refusals import read_signal
+
+
+class Big(AsyncNode):
+    async def post_async(self, shared, prep_res, exec_res):
+        shared["big"] = bytes(self.params["size"])
+        return "b" * self.params["size"]
+
+
+async def test_results_too_large_for_a_message_come_back_too(cluster):
+    """Among small ones in the same chunk."""
+    sizes = [10, 100_000, 20, 3_000_000]
+    run = await fm.batchflow(Big(), [{"size": n} for n in sizes], engine=DaskEngine(cluster))
+    assert run.results == ["b" * n for n in sizes]
+    assert [len(each.writes["big"]) for each in run.instances] == sizes
+
+
+class Returns(AsyncNode):
+    async def post_async(self, shared, prep_res, exec_res):
+        make = self.params["make"]
+        if make == "write":
+            shared["lock"] = threading.Lock()
+        if make == "unpicklable error":
+            raise Unpicklable(threading.Lock(), code=429)
+        if make == "hopeless error":
+            raise Hopeless("no way")
+        return threading.Lock() if make == "result" else make
+
+
+class Unpicklable(Exception):
+    def __init__(self, lock, *, code):
+        super().__init__("it said no", lock)
+        self.code = code
+        self.lock = lock
+
+
+made: list = []
+
+
+class Hopeless(Exception):
+    def __reduce__(self):
+        raise TypeError("never")
+
+    def __new__(cls, *args):
+        if not args or args[0] != "no way" or made:
+            raise TypeError("not even so")
+        made.append(cls)
+        return super().__new__(cls, *args)
+
+
+async def test_what_cannot_travel_back_fails_its_instance_and_is_named(cluster):
+    """The others are well; an error is put together again, or its text comes in a RemoteError."""
+    made.clear()
+    makes = ["fine", "result", "write", "unpicklable error", "hopeless error"]
+    run = await fm.batchflow(Returns(), [{"make": m} for m in makes], engine=DaskEngine(cluster))
+    fine, result, write, unpicklable, hopeless = run.results
+    assert fine == "fine"
+    assert isinstance(result, RemoteError)
+    assert "Its result is a lock, which cannot travel back" in str(result)
+    assert "What it wrote to shared['lock'] is a lock" in str(write)
+    assert type(unpicklable) is Unpicklable
+    assert unpicklable.code == 429
+    assert "it said no" in str(unpicklable)
+    assert type(hopeless) is RemoteError
+    assert "Hopeless: no way (This error itself could not travel" in str(hopeless)
+
+
+def travelled(error):
+    return load_error(dump_error(error), Sources(Node()))
+
+
+def raised(error, cause=None):
+    try:
+        if cause is None:
+            raise error
+        raise error from cause
+    except BaseException as caught:
+        return caught
+
+
+def test_class_arguments_attributes_and_notes_stay():
+    """Whatever pickle takes, it takes."""
+    error = raised(KeyError("a", 5))
+    error.more = [1]
+    twin = travelled(error)
+    assert (type(twin), twin.args, twin.more) == (KeyError, ("a", 5), [1])
+
+
+def test_the_traceback_leads_to_the_same_lines():
+    """As text it is the same."""
+    error = raised(ValueError("here"))
+    text = "".join(traceback.format_tb(travelled(error).__traceback__))
+    assert [line for line in text.splitlines() if "File" in line] == [
+        line
+        for line in "".join(traceback.format_tb(error.__traceback__)).splitlines()
+        if "File" in line
+    ]
+    assert "raise error" in text
+
+
+def test_causes_and_contexts_come_along():
+    """With their own tracebacks; a chain without end is cut."""
+    twin = travelled(raised(ValueError("outer"), raised(KeyError("inner"))))
+    assert type(twin.__cause__) is KeyError
+    assert twin.__cause__.__traceback__ is not None
+    assert twin.__suppress_context__
+    error = ValueError(0)
+    for number in range(1, 50):
+        error = raised(ValueError(number), error)
+    depth, twin = 0, travelled(error)
+    while twin is not None:
+        depth, twin = depth + 1, twin.__cause__
+    assert depth == 11
+
+
+def test_a_context_that_was_suppressed_stays_so():
+    """`raise ... from None` shows no context, there and here."""
+    try:
+        try:
+            raise KeyError("hidden")
+        except KeyError:
+            raise ValueError("shown") from None
+    except ValueError as error:
+        twin = travelled(error)
+    assert type(twin.__context__) is KeyError
+    assert twin.__suppress_context__
+    assert "hidden" not in "".join(traceback.format_exception(twin))
+
+
+def test_an_error_never_raised_has_no_traceback():
+    """It is one all the same."""
+    assert travelled(ValueError("x")).__traceback__ is None
+
+
+def test_a_provider_s_refusal_still_says_when_to_come_back():
+    """Its constructor wants a response, so that pickle alone could not read it again."""
+    request = httpx.Request("GET", "http://127.0.0.1/")
+    response = httpx.Response(429, headers={"retry-after": "7"}, request=request)
+    twin = travelled(raised(httpx.HTTPStatusError("slow", request=request, response=response)))
+    assert type(twin) is httpx.HTTPStatusError
+    assert read_signal(twin).retry_after == 7
+
+
+class Holds(Exception):
+    def __init__(self, *, lock):
+        super().__init__("it holds", lock)
+        self.lock = lock
+        self.code = 5
+
+
+def test_of_what_an_error_holds_the_text_replaces_what_cannot_travel():
+    """The rest of it stays."""
+    twin = travelled(raised(Holds(lock=threading.Lock())))
+    assert (type(twin), twin.code) == (Holds, 5)
+    assert "lock" in twin.lock
+    assert "it holds" in str(twin)
+
+
+class Fragile(Exception):
+    def __reduce__(self):
+        raise TypeError("not this one")
+
+    @property
+    def __dict__(self):
+        raise TypeError("nor its parts")
+
+
+def test_an_error_that_cannot_travel_at_all_comes_as_what_it_said():
+    """With the reason, and the frames it was raised in."""
+    twin = travelled(raised(Fragile("the tank is empty")))
+    assert type(twin) is RemoteError
+    assert "Fragile: the tank is empty (This error itself could not travel" in str(twin)
+    assert twin.__traceback__ is not None
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
+def test_what_is_no_exception_travels_too(error):
+    """A node may raise anything."""
+    assert type(travelled(raised(error))) is type(error)

@@ -1,0 +1,166 @@
+"""The graph of a flow, read and never run."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from pocketflow import (
+    AsyncBatchNode,
+    AsyncFlow,
+    AsyncNode,
+    AsyncParallelBatchFlow,
+    AsyncParallelBatchNode,
+    BatchFlow,
+    BatchNode,
+    Flow,
+    Node,
+)
+
+from flowmagic.flow.topology import TOP, Routes
+
+
+class Decide(AsyncNode):
+    async def exec_async(self, prepared):
+        raise AssertionError("nothing is run")
+
+
+class Search(Node): ...
+
+
+class Answer(Node): ...
+
+
+def shown(routes):
+    """Return the nodes as names with their levels, and the edges as names."""
+    nodes = routes.nodes
+    return [(node.name, node.level) for node in nodes], [
+        (nodes[edge.start].name, edge.action, nodes[edge.end].name) for edge in routes.edges
+    ]
+
+
+def test_nodes_come_in_the_order_one_comes_to_them_with_every_way_between_them():
+    """A loop, a branch and an exit; each node once."""
+    decide, search, answer = Decide(), Search(), Answer()
+    decide - "search" >> search
+    decide - "answer" >> answer
+    search >> decide
+    routes = Routes(AsyncFlow(start=decide))
+    assert shown(routes) == (
+        [("Decide", TOP), ("Search", TOP), ("Answer", TOP)],
+        [
+            ("Decide", "search", "Search"),
+            ("Decide", "answer", "Answer"),
+            ("Search", "default", "Decide"),
+        ],
+    )
+    assert [routes.edge(0, each) for each in ("search", "answer", "other")] == [0, 1, None]
+    assert (routes.start(TOP), routes.start(0), routes.cut) == (0, None, False)
+
+
+def test_a_nested_flow_has_a_level_of_its_own_wherever_it_stands():
+    """Its nodes belong to it; one object in two places is two nodes."""
+    inner_a, inner_b = Search(), Answer()
+    inner_a >> inner_b
+    inner = Flow(start=inner_a)
+    first, last = Decide(), Decide()
+    outer = AsyncFlow(start=first)
+    first >> inner >> last
+    last - "again" >> Flow(start=inner_a)
+    nodes, edges = shown(Routes(outer))
+    assert nodes == [
+        *[(name, TOP) for name in ("Decide", "Flow", "Decide", "Flow")],
+        *[("Search", 1), ("Answer", 1), ("Search", 3), ("Answer", 3)],
+    ]
+    assert edges.count(("Search", "default", "Answer")) == 2
+
+
+def test_a_flow_within_itself_ends_the_reading():
+    """It stands there as a node without nodes."""
+    inner = Flow()
+    step = Search()
+    inner.start(step) >> inner
+    assert shown(Routes(inner)) == (
+        [("Search", TOP), ("Flow", TOP)],
+        [("Search", "default", "Flow")],
+    )
+
+
+def test_a_very_large_graph_is_cut_with_a_word():
+    """Nested flows that stand in many places make many nodes of a few objects."""
+    flow = Flow(start=Search())
+    for _ in range(12):
+        twice = Flow(start=flow)
+        flow.next(Flow(start=flow), f"to {_}")
+        flow = twice
+    routes = Routes(flow)
+    assert routes.cut
+    assert len(routes.nodes) == 2_000
+    assert all(edge.end < 2_000 for edge in routes.edges)
+
+
+def test_a_single_node_is_a_graph_of_one():
+    """And a flow without a start node one of none; what is no node is not walked."""
+    assert shown(Routes(Decide())) == ([("Decide", TOP)], [])
+    assert shown(Routes(Flow())) == ([], [])
+    odd = Search()
+    odd.successors = {"a": "no node", "b": Answer, 3: Answer()}
+    assert shown(Routes(Flow(start=odd))) == ([("Search", TOP)], [])
+    odd.successors = None
+    assert shown(Routes(Flow(start=odd))) == ([("Search", TOP)], [])
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        (Node, "node"),
+        (BatchNode, "batch node"),
+        (AsyncNode, "async node"),
+        (AsyncBatchNode, "async batch node"),
+        (AsyncParallelBatchNode, "parallel batch node"),
+        (Flow, "flow"),
+        (BatchFlow, "batch flow"),
+        (AsyncFlow, "async flow"),
+        (AsyncParallelBatchFlow, "parallel batch flow"),
+    ],
+)
+def test_a_node_says_what_kind_it_is(kind, words):
+    """As PocketFlow's classes are called; its own have no place in the user's code."""
+    node = Routes(Flow(start=kind())).nodes[0]
+    assert (node.kind, node.place) == (words, None)
+
+
+def test_a_node_says_where_its_class_is_written():
+    """The class's line, or that of its first method where Python does not know it."""
+    node = Routes(Decide()).nodes[0]
+    place = node.place
+    assert place.file == __file__
+    line = Path(__file__).read_text().splitlines()[place.line - 1]
+    assert line.startswith("class Decide" if sys.version_info >= (3, 13) else "    async def exec")
+
+
+def test_no_code_of_the_users_is_run():
+    """Neither properties nor comparisons nor copies; nothing is changed."""
+
+    class Sly(Node):
+        @property
+        def name(self):
+            raise AssertionError
+
+        def __eq__(self, other):
+            raise AssertionError
+
+        def __bool__(self):
+            raise AssertionError
+
+        __hash__ = None
+        __getattr__ = __copy__ = __len__ = name
+
+    first, last = Sly(), Sly()
+    first.successors["default"] = last
+    flow = Flow(start=first)
+    before = dict(vars(flow))
+    assert shown(Routes(flow)) == (
+        [("Sly", TOP), ("Sly", TOP)],
+        [("Sly", "default", "Sly")],
+    )
+    assert vars(flow).keys() == before.keys()

@@ -1,0 +1,310 @@
+"""How often each node was run and each edge taken."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow, Flow, Node
+
+import flowmagic
+from flowmagic.flow.topology import Routes
+from flowmagic.flow.traffic import Traffic
+
+from ..virtualtime import virtual
+
+pytestmark = pytest.mark.filterwarnings("ignore:Flow ends")
+
+
+class Step(AsyncNode):
+    """Returns the next of the actions that its params tell; raises where that is an error."""
+
+    async def exec_async(self, prepared):
+        await asyncio.sleep(0.1)
+
+    async def post_async(self, shared, prepared, executed):
+        ways = self.params["ways"]
+        way = ways.pop(0) if ways else None
+        if isinstance(way, Exception):
+            raise way
+        return way
+
+
+class Decide(Step): ...
+
+
+class Search(Step): ...
+
+
+class Answer(Step): ...
+
+
+def agent():
+    decide, search, answer = Decide(), Search(), Answer()
+    decide - "search" >> search
+    decide - "answer" >> answer
+    search - "back" >> decide
+    return AsyncFlow(start=decide)
+
+
+async def counted(flow, rows, **options):
+    """Run a flow, and return what was counted of it in the end."""
+    run = flowmagic.batchflow(flow, rows, **options)
+    await run
+    traffic = Traffic(Routes(flow), run.records)
+    traffic.add(range(len(rows)))
+    return traffic.tally()
+
+
+def edges(flow, tally):
+    routes = Routes(flow)
+    return {
+        (routes.nodes[edge.start].name, edge.action): tally.taken[number]
+        for number, edge in enumerate(routes.edges)
+    }
+
+
+@virtual
+async def test_edges_and_ends_are_counted_by_the_actions():
+    """A loop, a branch, a raise, and an action that leads nowhere."""
+    flow = agent()
+    ways = [
+        ["search", "back", "answer", "done"],
+        ["answer"],
+        ["search", ValueError("no")],
+        ["mistyped"],
+        ["search", ["no", "text"]],
+        [""],
+    ]
+    tally = await counted(flow, [{"ways": each} for each in ways])
+    assert edges(flow, tally) == {
+        ("Decide", "search"): 3,
+        ("Decide", "answer"): 2,
+        ("Search", "back"): 1,
+    }
+    assert (tally.passed, tally.raised) == ([7, 2, 2], [0, 1, 0])
+    assert tally.ended == {
+        0: {"mistyped": 1, "default": 1},
+        1: {"(other)": 1},
+        2: {"done": 1, "default": 1},
+    }
+    assert tally.unplaced == 0
+
+
+@virtual
+async def test_each_attempt_is_counted_once_however_often_its_row_is_told():
+    """While it runs, when it has ended, when it was taken up again."""
+    flow = agent()
+    run = flowmagic.batchflow(flow, [{"ways": ["search", ValueError("no"), "answer"]}])
+    routes = Routes(flow)
+    traffic = Traffic(routes, run.records)
+    await asyncio.sleep(0.15)
+    traffic.add([0])
+    assert traffic.tally().passed == [1, 0, 0], "of a running one, what it has done so far"
+    await run
+    for _ in range(3):
+        traffic.add([0, 0])
+        assert (traffic.tally().passed, traffic.tally().raised) == ([1, 0, 0], [0, 1, 0])
+    run.retry_failed()
+    await run
+    for each in (traffic, Traffic(routes, run.records)):
+        each.add([0])
+        each.add([0])
+        tally = each.tally()
+        assert (tally.passed, tally.raised) == ([2, 0, 1], [0, 1, 0])
+        assert tally.taken == [1, 1, 0]
+
+
+@virtual
+async def test_an_attempt_taken_back_before_it_began_counts_nothing():
+    """A retry that is cancelled while it waits gives the row back as it was."""
+    flow = agent()
+    rows = [{"ways": [ValueError("no"), ValueError("no")]} for _ in range(2)]
+    run = flowmagic.batchflow(flow, rows, limit=1)
+    traffic = Traffic(Routes(flow), run.records)
+    await run
+    traffic.add([0, 1])
+    run.retry_failed()
+    await asyncio.sleep(0.05)
+    run.cancel(1)
+    await run
+    traffic.add([0, 1])
+    assert traffic.tally().raised[0] == 3
+
+
+@virtual
+async def test_what_was_cancelled_counts_nowhere_and_what_came_before_it_does():
+    """It neither returned nor raised."""
+    flow = agent()
+    run = flowmagic.batchflow(flow, [{"ways": ["search"]}])
+    await asyncio.sleep(0.15)
+    run.cancel()
+    await run
+    traffic = Traffic(Routes(flow), run.records)
+    traffic.add([0])
+    tally = traffic.tally()
+    assert (tally.passed, tally.raised, tally.taken) == ([1, 0, 0], [0, 0, 0], [1, 0, 0])
+
+
+@virtual
+async def test_several_nodes_of_one_class_are_told_apart_by_the_actions():
+    """Each copy is that of the successor of the copy before it."""
+    first, left, right, last = Step(), Step(), Step(), Step()
+    first - "left" >> left >> last
+    first - "right" >> right >> last
+    last - "again" >> first
+    tally = await counted(
+        AsyncFlow(start=first),
+        [
+            {"ways": ["left", None, "again", "right", None, "end"]},
+            {"ways": ["right", ValueError("no")]},
+        ],
+    )
+    assert tally.passed == [3, 1, 1, 2]
+    assert tally.raised == [0, 0, 1, 0]
+    assert tally.taken == [1, 2, 1, 1, 1]
+    assert tally.ended == {3: {"end": 1}}
+
+
+@virtual
+async def test_nested_flows_are_counted_with_the_nodes_in_them():
+    """Each place where one stands apart from the others; parallel walks too."""
+
+    class Fan(AsyncParallelBatchFlow):
+        async def prep_async(self, shared):
+            return [{"ways": list(each)} for each in self.params["fan"]]
+
+        async def post_async(self, shared, prepared, executed):
+            return "fanned"
+
+    def fan():
+        head, tail, other = Step(), Step(), Step()
+        head - "on" >> tail
+        head - "off" >> other
+        return Fan(start=head)
+
+    begin, one, two = Decide(), fan(), fan()
+    begin >> one
+    one - "fanned" >> two
+    flow = AsyncFlow(start=begin)
+    tally = await counted(flow, [{"ways": [], "fan": [["on"], ["off"], ["on", "x"]]}] * 2)
+    names = [node.name for node in Routes(flow).nodes]
+    assert names == ["Decide", "Fan", "Fan", *["Step"] * 6]
+    assert tally.passed == [2, 2, 2, 6, 4, 2, 6, 4, 2]
+    assert tally.taken == [2, 2, 4, 2, 4, 2]
+    assert tally.unplaced == 0
+
+
+@virtual
+async def test_copies_that_stand_nowhere_are_said_to_be_so():
+    """A flow that orchestrates itself leaves one record, of itself."""
+
+    class Own(AsyncFlow):
+        async def _orch_async(self, shared, params=None):
+            return "done"
+
+    tally = await counted(Own(start=Decide()), [{}, {}])
+    assert (tally.unplaced, tally.passed) == (2, [0])
+
+
+@virtual
+async def test_a_flow_that_chooses_the_next_node_itself_is_followed_as_far_as_can_be_told():
+    """The latest action leads; what stands nowhere in the graph is no node of it, whatever is in it."""
+    stranger = AsyncFlow(start=Search())
+
+    class Own(AsyncFlow):
+        def get_next_node(self, curr, action):
+            if type(curr) is Decide:
+                return search
+            return stranger if type(curr) is Step else super().get_next_node(curr, action)
+
+    begin, search, one, two = Decide(), Search(), Step(), Step()
+    begin >> one
+    begin - "never" >> search >> two
+    tally = await counted(Own(start=begin), [{"ways": []}])
+    assert [node.name for node in Routes(Own(start=begin)).nodes] == [
+        "Decide",
+        "Step",
+        "Search",
+        "Step",
+    ]
+    assert (tally.passed, tally.unplaced) == ([1, 0, 1, 1], 2)
+
+
+@virtual
+async def test_a_sync_flow_and_a_single_node_are_counted_too():
+    """Whatever can be run."""
+
+    class Count(Node):
+        def post(self, shared, prepared, executed):
+            return "again" if self.params["i"] and not shared.setdefault(self.params["i"], 0) else 1
+
+    node = Count()
+    assert (await counted(node, [{"i": 0}, {"i": 0}])).passed == [2]
+    assert (await counted(Flow(start=node), [{"i": 0}])).ended == {0: {"(other)": 1}}
+
+
+@virtual
+async def test_where_very_much_is_under_way_it_is_counted_at_its_end():
+    """A tally costs the same however many instances run."""
+    flow = agent()
+    run = flowmagic.batchflow(flow, [{"ways": ["search"]} for _ in range(501)], limit=501)
+    traffic = Traffic(Routes(flow), run.records)
+    await asyncio.sleep(0.15)
+    traffic.add(range(501))
+    assert traffic.tally().passed == [0, 0, 0]
+    await run
+    traffic.add(range(501))
+    assert traffic.tally().passed == [501, 501, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=5),
+    st.lists(st.lists(st.sampled_from(["a", "b", "c"]), max_size=8), min_size=1, max_size=4),
+    st.integers(1, 3),
+)
+@virtual
+async def test_whatever_the_graph_the_counts_are_those_of_a_walk_by_hand(ways, walks, classes):
+    """Random graphs of a few classes, random walks."""
+    kinds = [Decide, Search, Answer][:classes]
+    nodes = [kinds[i % classes]() for i in range(len(ways))]
+    for node, leads in zip(nodes, ways, strict=True):
+        for action, to in zip("abc", leads, strict=True):
+            if to < len(nodes):
+                node.next(nodes[to], action)
+    flow = AsyncFlow(start=nodes[0])
+    passed, taken = Counter(), Counter()
+    for walk in walks:
+        node, left = nodes[0], list(walk)
+        while node is not None:
+            passed[id(node)] += 1
+            action = left.pop(0) if left else "default"
+            taken[id(node), action] += 1
+            node = node.successors.get(action)
+    order = [nodes[0]]
+    for node in order:
+        order += [each for each in dict.fromkeys(node.successors.values()) if each not in order]
+    tally = await counted(flow, [{"ways": list(walk)} for walk in walks])
+    assert tally.passed == [passed[id(node)] for node in order]
+    assert tally.taken == [taken[id(node), way] for node in order for way in node.successors]
+    assert tally.unplaced == 0
+
+
+@virtual
+async def test_thousands_of_actions_are_not_all_kept_and_a_late_successor_is_found():
+    """Some flows return a model's answer as their action."""
+
+    class Talk(Node):
+        def post(self, shared, prepared, executed):
+            return self.params["says"]
+
+    talk, last = Talk(), Answer()
+    talk - "the end" >> last
+    rows = [{"says": f"answer {i}", "ways": []} for i in range(5_000)]
+    tally = await counted(Flow(start=talk), [*rows, {"says": "the end", "ways": []}])
+    assert tally.passed[0] == 5_001
+    assert tally.taken == [1]
+    assert len(tally.ended[0]) < 4_200
+    assert sum(tally.ended[0].values()) == 5_000

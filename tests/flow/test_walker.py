@@ -1,0 +1,783 @@
+"""A walk copies, sets, runs and asks as PocketFlow does, and notes each node copy on the way."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import copy
+import copyreg
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from pocketflow import (
+    AsyncBatchFlow,
+    AsyncFlow,
+    AsyncNode,
+    AsyncParallelBatchFlow,
+    BatchFlow,
+    BatchNode,
+    Flow,
+    Node,
+)
+
+import flowmagic as fm
+from flowmagic.flow.walker import Walker, _copies_plainly, run_in_thread
+
+from ..virtualtime import virtual
+
+CALLS: list = []
+
+
+def tree(instance):
+    return [(each.node, each.parent) for each in instance.copies]
+
+
+async def only(flow, row=None, *, threads=False):
+    """Run one instance and return it."""
+    return (await fm.batchflow(flow, [row or {}], threads=threads))[0]
+
+
+class Step(Node):
+    pass
+
+
+class Then(Node):
+    pass
+
+
+class AStep(AsyncNode):
+    pass
+
+
+def chained(first, *others):
+    for node in others:
+        first.next(node)
+        first = node
+
+
+# Copies
+
+
+class Plain(Node):
+    pass
+
+
+class OwnCopy(Node):
+    def __copy__(self):
+        CALLS.append("__copy__")
+        return copy.copy(Plain())
+
+
+class OwnReduce(Node):
+    def __reduce__(self):
+        CALLS.append("__reduce__")
+        return OwnReduce, (3,), {"reduced": True}
+
+
+class OwnReduceEx(Node):
+    def __reduce_ex__(self, protocol):
+        CALLS.append(("__reduce_ex__", protocol))
+        return super().__reduce_ex__(protocol)
+
+
+class OwnGetState(Node):
+    def __getstate__(self):
+        CALLS.append("__getstate__")
+        return {**self.__dict__, "got": True}
+
+
+class OwnSetState(Node):
+    def __setstate__(self, state):
+        CALLS.append("__setstate__")
+        self.__dict__.update(state, was_set=True)
+
+
+class OwnNewArgs(Node):
+    def __new__(cls, *args):
+        CALLS.append(("__new__", args))
+        return super().__new__(cls)
+
+    def __init__(self, *_):
+        super().__init__()
+
+    def __getnewargs__(self):
+        return ("again",)
+
+
+class OwnNewArgsEx(Node):
+    def __new__(cls, **options):
+        CALLS.append(("__new__", options))
+        return super().__new__(cls)
+
+    def __getnewargs_ex__(self):
+        return (), {"again": True}
+
+
+class OwnNew(Node):
+    def __new__(cls):
+        CALLS.append("__new__")
+        return super().__new__(cls)
+
+
+class Registered(Node):
+    pass
+
+
+class BelowOwnCopy(OwnCopy):
+    pass
+
+
+class Slotted(Node):
+    __slots__ = ("slot",)
+
+    def __init__(self):
+        super().__init__()
+        self.slot = [1]
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    def reduce(node):
+        CALLS.append("copyreg")
+        return Registered, (5,)
+
+    monkeypatch.setitem(copyreg.dispatch_table, Registered, reduce)
+
+
+def copied(make, node):
+    CALLS.clear()
+    twin = make(node)
+    return twin, type(twin), {k: v for k, v in vars(twin).items()}, list(CALLS)  # noqa: C416 - a copy to compare
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *(OwnCopy, OwnReduce, OwnReduceEx, OwnGetState, OwnSetState, OwnNewArgs, OwnNewArgsEx),
+        *(OwnNew, Registered, BelowOwnCopy),
+    ],
+)
+@pytest.mark.usefixtures("registered")
+def test_a_class_that_says_how_it_is_copied_is_asked(kind):
+    """Whatever hook of copying a class has, it is called as `copy.copy` calls it."""
+    node = kind()
+    node.attribute = object()
+    walker = Walker(lambda: 0.0, None)
+    for _ in range(2):  # what was learnt of the class holds for the next one
+        mine, theirs = copied(walker._copy, node), copied(copy.copy, node)
+        assert theirs[-1]
+        if kind is not OwnCopy and kind is not BelowOwnCopy:
+            assert mine[1:] == theirs[1:]
+        else:
+            assert (mine[1], mine[3]) == (theirs[1], theirs[3])
+
+
+def test_slots_are_copied_too():
+    """What a node keeps in slots is in its copy."""
+    node = Slotted()
+    twin = Walker(lambda: 0.0, None)._copy(node)
+    assert twin is not node
+    assert twin.slot is node.slot
+    assert vars(twin) == vars(node)
+
+
+@pytest.mark.parametrize("kind", [Plain, BatchNode, AsyncNode, Flow, AsyncParallelBatchFlow])
+def test_a_plain_class_is_copied_shallowly(kind):
+    """A class without such hooks takes the short way: a new object with the very same attributes."""
+    node = kind()
+    node.list = []
+    assert _copies_plainly(kind)
+    twin = Walker(lambda: 0.0, None)._copy(node)
+    assert type(twin) is kind
+    assert twin is not node
+    assert vars(twin) == vars(node)
+    assert twin.list is node.list
+    twin.more = 1
+    assert not hasattr(node, "more")
+
+
+def test_what_is_no_node_is_copied_the_long_way():
+    """A class outside PocketFlow's, found as a successor, is left to `copy.copy`."""
+    assert not _copies_plainly(dict)
+    assert not _copies_plainly(type("Own", (), {}))
+
+
+@virtual
+async def test_the_users_own_node_is_never_the_one_that_runs():
+    """Each visit runs a copy: attributes set there are not on the user's node."""
+
+    class Marks(Node):
+        def exec(self, prep_res):
+            self.marked = True
+
+    node = Marks()
+    for flow in (node, Flow(start=node), AsyncFlow(start=node)):
+        instance = await only(flow)
+        assert instance.status == "succeeded"
+    assert not hasattr(node, "marked")
+
+
+# Snapshots of the params
+
+
+class Array:
+    """Compares as arrays do: to something that has no truth value."""
+
+    def __eq__(self, other):
+        return self
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self):
+        raise ValueError("The truth value of an array is ambiguous.")
+
+
+def writer(write):
+    class Writer(Node):
+        def post(self, shared, prep_res, exec_res):
+            write(self.params)
+
+    return Writer()
+
+
+@pytest.mark.parametrize(
+    ("write", "after"),
+    [
+        (lambda params: params.update(more=1), {"i": 0, "own": "x", "more": 1}),
+        (lambda params: params.update(i=1), {"i": 1, "own": "x"}),
+        (lambda params: params.update(j=params.pop("i")), {"own": "x", "j": 0}),
+        (lambda params: params.pop("i"), {"own": "x"}),
+        (lambda params: params.clear(), {}),
+    ],
+)
+@pytest.mark.parametrize("kind", [Flow, AsyncFlow])
+@pytest.mark.parametrize("nested", [False, True])
+@virtual
+async def test_a_copy_is_on_record_with_the_params_it_received(write, after, kind, nested):
+    """What a node writes to its params is in the records of those after it, and of no other."""
+    first = Step()
+    chained(first, writer(write), Then(), AStep() if kind is AsyncFlow else Step(), Then())
+    flow = kind(start=first)
+    flow.set_params({"own": "x"})
+    if nested:
+        flow = kind(start=flow)
+        flow.set_params({"own": "x"})
+    instance = await only(flow, {"i": 0})
+    assert instance.status == "succeeded"
+    seen = [each.params for each in instance.copies][nested:]
+    assert seen == [{"i": 0, "own": "x"}] * 2 + [after] * 3
+    # One object while nothing changes, so that a walk of a thousand nodes keeps one.
+    assert seen[0] is seen[1]
+    assert seen[2] is seen[3] is seen[4]
+    assert instance.params == {"i": 0, "own": "x"}
+
+
+@virtual
+async def test_written_with_what_was_there_makes_no_new_snapshot():
+    """Assigning the very object that stood there changes nothing."""
+    value = object()
+    first = writer(lambda params: params.update(i=params["i"]))
+    chained(first, Then())
+    instance = await only(Flow(start=Flow(start=first)), {"i": value})
+    assert instance.copies[1].params is instance.copies[2].params
+
+
+@pytest.mark.parametrize("kind", [Flow, AsyncFlow])
+@virtual
+async def test_values_without_a_truth_value_raise_nothing(kind):
+    """Arrays and frames may be params: they are told apart by identity."""
+    array, other = Array(), Array()
+    first = writer(lambda params: params.update(data=other))
+    chained(first, Then(), Then())
+    instance = await only(kind(start=kind(start=first)), {"data": array})
+    assert instance.error is None
+    assert [each.params["data"] is other for each in instance.copies] == [False, False, True, True]
+
+
+@virtual
+async def test_params_of_another_type_are_on_record_as_they_are():
+    """What a node's own `set_params` makes of them is no concern of the record."""
+
+    class Inner(AsyncBatchFlow):
+        async def _run_async(self, shared):
+            return await self._orch_async(shared, Own(i=1))
+
+    class Own(dict):
+        pass
+
+    first = writer(lambda params: None)
+    chained(first, Then())
+    instance = await only(AsyncFlow(start=Inner(start=first)))
+    assert [each.params for each in instance.copies] == [{}, {"i": 1}, {"i": 1}]
+    assert type(instance.copies[1].params) is Own
+
+
+# Nested flows
+
+
+class InFlow(Flow):
+    pass
+
+
+class InBatch(BatchFlow):
+    def prep(self, shared):
+        return [{"r": 1}, {"r": 2}]
+
+
+class InAsync(AsyncFlow):
+    pass
+
+
+class InAsyncBatch(AsyncBatchFlow):
+    async def prep_async(self, shared):
+        return [{"r": 1}, {"r": 2}]
+
+
+class InParallel(AsyncParallelBatchFlow):
+    async def prep_async(self, shared):
+        return [{"r": 1}, {"r": 2}]
+
+
+class Waits(AsyncNode):
+    async def exec_async(self, prep_res):
+        await asyncio.sleep(1 + self.params.get("r", 0))
+
+
+ONE = [("Step", 1), ("Then", 1)]
+TREES = {InFlow: ONE, InAsync: ONE, InBatch: ONE * 2, InAsyncBatch: ONE * 2}
+
+
+@pytest.mark.parametrize("threads", [False, True])
+@pytest.mark.parametrize("kind", TREES)
+@virtual
+async def test_each_copy_in_a_nested_flow_names_its_parent(kind, threads):
+    """A nested flow is a record, and the copies that ran in it carry its position."""
+    before, step, after = Step(), Step(), Then()
+    chained(step, Then())
+    inner = kind(start=step)
+    chained(before, inner, after)
+    instance = await only(AsyncFlow(start=before), {"i": 0}, threads=threads)
+    assert instance.error is None
+    expected = [("Step", None), (kind.__name__, None), *TREES[kind], ("Then", None)]
+    assert tree(instance) == expected
+    if len(TREES[kind]) > 2:
+        rows = [each.params.get("r") for each in instance.copies]
+        assert rows == [None, None, 1, 1, 2, 2, None]
+    assert all(each.ended is not None for each in instance.copies)
+
+
+@virtual
+async def test_parallel_children_interleave_and_keep_their_parents():
+    """In a parallel batch within another, each copy names the flow that it ran in."""
+    leaf = Waits()
+    chained(leaf, Step())
+
+    class Middle(InAsync):
+        pass
+
+    instance = await only(AsyncFlow(start=InParallel(start=Middle(start=leaf))))
+    assert instance.error is None
+    assert tree(instance) == [
+        ("InParallel", None),
+        ("Middle", 0),
+        ("Middle", 0),
+        ("Waits", 1),
+        ("Waits", 2),
+        ("Step", 1),
+        ("Step", 2),
+    ] or tree(instance) == [
+        ("InParallel", None),
+        ("Middle", 0),
+        ("Waits", 1),
+        ("Middle", 0),
+        ("Waits", 3),
+        ("Step", 1),
+        ("Step", 3),
+    ]
+    for each in instance.copies[1:]:
+        parent = instance.copies[each.parent]
+        assert parent.params.get("r", each.params["r"]) == each.params["r"]
+    waits = [each for each in instance.copies if each.node == "Waits"]
+    assert [each.ended - each.started for each in waits] == [2.0, 3.0]
+
+
+@pytest.mark.parametrize("threads", [False, True])
+@virtual
+async def test_a_nested_sync_batch_hands_its_rows_to_its_post(threads):
+    """The nested flow's own prep and post are called with what PocketFlow gives them."""
+    seen = []
+
+    class Rows(InBatch):
+        def post(self, shared, prep_res, exec_res):
+            seen.append((prep_res, exec_res))
+            return "on"
+
+    class Whole(InFlow):
+        def prep(self, shared):
+            return "prepared"
+
+        def post(self, shared, prep_res, exec_res):
+            seen.append((prep_res, exec_res))
+            return "on"
+
+    class Says(Node):
+        def post(self, shared, prep_res, exec_res):
+            return "said"
+
+    first, second = Rows(start=Says()), Whole(start=Says())
+    first - "on" >> second
+    instance = await only(Flow(start=first), threads=threads)
+    assert seen == [([{"r": 1}, {"r": 2}], None), ("prepared", "said")]
+    assert [each.action for each in instance.copies] == ["on", "said", "said", "on", "said"]
+    assert instance.result == "on"
+
+
+@pytest.mark.parametrize("threads", [False, True])
+@virtual
+async def test_an_error_marks_the_node_and_each_flow_around_it(threads):
+    """A failure is on record at the copy that raised and at every flow it passed through."""
+
+    class Raises(Node):
+        def exec(self, prep_res):
+            raise ValueError("wrong")
+
+    before = Step()
+    chained(before, InAsync(start=InFlow(start=Raises())))
+    instance = await only(AsyncFlow(start=before), threads=threads)
+    assert [each.error for each in instance.copies] == [None, *[instance.error] * 3]
+    assert str(instance.error) == "wrong"
+    assert all(each.ended is not None for each in instance.copies)
+
+
+@virtual
+async def test_an_async_flow_in_a_sync_one_fails_with_pocketflows_own_words():
+    """What PocketFlow cannot run fails as it does there."""
+    instance = await only(Flow(start=InAsync(start=AStep())))
+    assert isinstance(instance.error, RuntimeError)
+    assert str(instance.error) == "Use run_async."
+    assert [(each.node, each.error) for each in instance.copies] == [("InAsync", instance.error)]
+
+
+# Orchestrations of the user's own
+
+
+class OwnAsyncOrch(InAsync):
+    async def _orch_async(self, shared, params=None):
+        shared.setdefault("own", []).append(type(self).__name__)
+        return await super()._orch_async(shared, params)
+
+
+class OwnParallelOrch(InParallel):
+    async def _orch_async(self, shared, params=None):
+        return await super()._orch_async(shared, params)
+
+
+class OwnOrch(InFlow):
+    def _orch(self, shared, params=None):
+        shared.setdefault("own", []).append(type(self).__name__)
+        return super()._orch(shared, params)
+
+
+@pytest.mark.parametrize(("outer", "kind"), [(AsyncFlow, OwnAsyncOrch), (Flow, OwnOrch)])
+@virtual
+async def test_a_nested_flow_with_its_own_orchestration_keeps_it_and_is_listened_to(outer, kind):
+    """Its own method runs, and each node that asks for the next one is on record."""
+    step = Step()
+    chained(step, Then())
+    shared: dict = {}
+    flow = outer(start=kind(start=step))
+    instance = (await fm.batchflow(flow, [{"i": 0}], shared=shared))[0]
+    assert shared["own"] == [kind.__name__]
+    assert tree(instance) == [(kind.__name__, None), ("Step", 0), ("Then", 0)]
+    assert [each.params for each in instance.copies] == [{"i": 0}] * 3
+
+
+@virtual
+async def test_listened_to_each_copy_starts_where_the_one_before_it_in_its_task_ended():
+    """Parallel children that orchestrate themselves do not take their times from each other."""
+    leaf, second = Waits(), Waits()
+    chained(leaf, second)
+    instance = await only(AsyncFlow(start=OwnParallelOrch(start=leaf)))
+    times = [(each.params["r"], each.started, each.ended) for each in instance.copies[1:]]
+    assert times == [(1, 0.0, 2.0), (2, 0.0, 3.0), (1, 2.0, 4.0), (2, 3.0, 6.0)]
+
+
+@virtual
+async def test_a_get_next_node_set_on_the_nested_flow_is_asked_and_put_back():
+    """A hook that the user set on the object itself is called through, and stands there after."""
+    asked, copies = [], []
+
+    class Keeps(OwnAsyncOrch):
+        async def post_async(self, shared, prep_res, exec_res):
+            copies.append(self)
+            return exec_res
+
+    inner = Keeps(start=Step())
+
+    def get_next_node(node, action):
+        asked.append(type(node).__name__)
+
+    inner.get_next_node = get_next_node
+    await only(AsyncFlow(start=inner))
+    assert asked == ["Step"]
+    assert copies[0].get_next_node is get_next_node
+    assert inner.get_next_node is get_next_node
+
+
+@pytest.mark.parametrize("kind", [OwnAsyncOrch, OwnOrch])
+@virtual
+async def test_a_top_level_orchestration_of_its_own_leaves_one_record(kind):
+    """It runs as it stands, on the user's object, with the merged params."""
+    seen = []
+
+    class Says(Node):
+        def post(self, shared, prep_res, exec_res):
+            seen.append(self.params)
+            return "said"
+
+    flow = kind(start=Says())
+    flow.set_params({"own": 1})
+    before = dict(vars(flow))
+    instance = await only(flow, {"i": 0})
+    assert tree(instance) == [(kind.__name__, None)]
+    assert instance.copies[0].action == instance.result == "said"
+    assert seen == [{"own": 1, "i": 0}]
+    assert vars(flow) == before
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+@virtual
+async def test_an_error_in_a_top_level_orchestration_is_on_its_record(is_async):
+    """The one record holds the error, with its end."""
+
+    class Async(AsyncFlow):
+        async def _orch_async(self, shared, params=None):
+            raise ValueError("wrong")
+
+    class Sync(Flow):
+        def _orch(self, shared, params=None):
+            raise ValueError("wrong")
+
+    instance = await only((Async if is_async else Sync)(start=Step()))
+    assert instance.copies[0].error is instance.error
+    assert instance.copies[0].ended is not None
+
+
+@virtual
+async def test_an_orchestration_set_on_the_object_is_found_too():
+    """A hook patched on the user's own object counts as an override."""
+    flow = AsyncFlow(start=Step())
+
+    async def orch_async(shared, params=None):
+        return f"own {params['i']}"
+
+    flow._orch_async = orch_async
+    instance = await only(flow, {"i": 7})
+    assert instance.result == "own 7"
+
+
+@pytest.mark.parametrize("threads", [False, True])
+@virtual
+async def test_a_nested_sync_flow_that_overrides_run_keeps_it(threads):
+    """Its own `_run` is called, and the nodes that it orchestrates are on record."""
+
+    class OwnRun(InFlow):
+        def _run(self, shared):
+            first = self._orch(shared, {"time": 1})
+            return self._orch(shared, {"time": 2}) if first is None else first
+
+    step = Step()
+    chained(step, Then())
+    instance = await only(AsyncFlow(start=OwnRun(start=step)), threads=threads)
+    assert tree(instance) == [("OwnRun", None), *[("Step", 0), ("Then", 0)] * 2]
+    assert [each.params.get("time") for each in instance.copies] == [None, 1, 1, 2, 2]
+
+
+# What a node may do
+
+
+@pytest.mark.parametrize("threads", [False, True])
+@pytest.mark.parametrize("base", [Node, AsyncNode])
+@virtual
+async def test_a_set_params_that_raises_belongs_to_its_node(base, threads):
+    """The error is that copy's, and the nodes before it keep theirs."""
+
+    class Picky(base):
+        def set_params(self, params):
+            raise KeyError("user_id")
+
+    before = Step()
+    chained(before, Picky())
+    instance = await only(AsyncFlow(start=before), threads=threads)
+    assert instance.status == "failed"
+    assert [each.error for each in instance.copies] == [None, instance.error]
+    assert isinstance(instance.error, KeyError)
+
+
+@virtual
+async def test_a_stop_iteration_out_of_a_thread_fails_its_instance_and_hangs_nothing():
+    """A StopIteration cannot be set on a future: it arrives as the RuntimeError Python makes of it."""
+
+    class Stops(Node):
+        def exec(self, prep_res):
+            next(iter(()))
+
+    run = await fm.batchflow(Stops(), [{}, {}], threads=True)
+    for instance in run.instances:
+        assert isinstance(instance.error, RuntimeError)
+        assert isinstance(instance.error.__cause__, StopIteration)
+
+
+@virtual
+async def test_nothing_of_ours_is_left_on_any_flow_or_node():
+    """While it runs a copy of a nested flow carries a hook of ours; afterwards no object does."""
+    kept = []
+
+    def keeping(kind):
+        class Keeps(kind):
+            def set_params(self, params):
+                kept.append(self)
+                super().set_params(params)
+
+        return Keeps(start=Step())
+
+    class OwnRun(InFlow):
+        def _run(self, shared):
+            return super()._run(shared)
+
+    kinds = [*TREES, InParallel, OwnAsyncOrch, OwnParallelOrch, OwnOrch, OwnRun]
+    flows = [keeping(kind) for kind in kinds]
+    chained(*flows)
+    flow = AsyncFlow(start=flows[0])
+    before = [dict(vars(each)) for each in (flow, *flows)]
+    instance = await only(flow)
+    assert instance.error is None
+    assert [dict(vars(each)) for each in (flow, *flows)] == before
+    assert len(kept) == len(flows)
+    for each in kept:
+        assert set(vars(each)) == set(vars(type(each)()))
+
+
+@virtual
+async def test_nothing_of_ours_is_left_after_a_failure():
+    """A nested flow's copy is cleared of our hook when a node in it raises, too."""
+    kept = []
+
+    class Raises(Node):
+        def exec(self, prep_res):
+            raise ValueError
+
+    for kind in (InAsync, OwnAsyncOrch, OwnOrch):
+
+        class Keeps(kind):
+            def set_params(self, params):
+                kept.append(self)
+                super().set_params(params)
+
+        await only(AsyncFlow(start=Keeps(start=Raises())))
+    assert len(kept) == 3
+    for each in kept:
+        assert set(vars(each)) == set(vars(type(each)()))
+
+
+# Threads
+
+
+@pytest.mark.parametrize("base", [Node, BatchNode])
+@virtual
+async def test_only_the_exec_of_a_sync_node_runs_in_a_thread(base):
+    """Prep and post stay on the loop: what they do to `shared` needs no lock."""
+    where = {}
+
+    class Tells(base):
+        def prep(self, shared):
+            where["prep"] = threading.get_ident()
+            return [1]
+
+        def exec(self, prep_res):
+            where["exec"] = threading.get_ident()
+            return prep_res
+
+        def post(self, shared, prep_res, exec_res):
+            where["post"] = threading.get_ident()
+            assert exec_res == [1]
+
+    for flow in (Tells(), Flow(start=Tells()), AsyncFlow(start=InFlow(start=Tells()))):
+        where.clear()
+        assert (await only(flow, threads=True)).error is None
+        here = threading.get_ident()
+        assert where["prep"] == where["post"] == here
+        assert where["exec"] != here
+        assert (await only(flow, threads=False)).error is None
+        assert where["exec"] == here
+
+
+@pytest.mark.parametrize("name", ["_run", "_exec"])
+@virtual
+async def test_a_sync_node_with_a_run_or_exec_of_its_own_stays_on_the_loop(name):
+    """A node that says how it runs is called as PocketFlow calls it, in one piece."""
+    where = []
+
+    class Own(Node):
+        def exec(self, prep_res):
+            where.append(threading.get_ident())
+
+    def own(self, argument):
+        return getattr(Node, name)(self, argument)
+
+    setattr(Own, name, own)
+    assert (await only(AsyncFlow(start=Own()), threads=True)).error is None
+    assert where == [threading.get_ident()]
+
+
+VARIABLE: contextvars.ContextVar = contextvars.ContextVar("VARIABLE")
+FRESH: contextvars.ContextVar = contextvars.ContextVar("FRESH")
+
+
+@pytest.mark.parametrize("raises", [False, True])
+@virtual
+async def test_context_variables_travel_into_the_thread_and_back(raises):
+    """What was set is seen there, and what is set there is seen after, whether or not it raised."""
+    VARIABLE.set("before")
+
+    def function(argument):
+        seen.append((argument, VARIABLE.get()))
+        VARIABLE.set("after")
+        FRESH.set("new")
+        if raises:
+            raise ValueError("wrong")
+        return "result"
+
+    seen: list = []
+    with ThreadPoolExecutor(1) as executor:
+        if raises:
+            with pytest.raises(ValueError, match="wrong"):
+                await run_in_thread(executor, function, 3)
+        else:
+            assert await run_in_thread(executor, function, 3) == "result"
+    assert seen == [(3, "before")]
+    assert (VARIABLE.get(), FRESH.get()) == ("after", "new")
+
+
+@virtual
+async def test_cancelled_the_thread_finishes_unobserved():
+    """Who awaits a thread is let go at once; what the thread sets arrives nowhere."""
+    VARIABLE.set("before")
+    let_go, done = threading.Event(), threading.Event()
+
+    def function(_):
+        let_go.wait(10)
+        VARIABLE.set("late")
+        done.set()
+
+    with ThreadPoolExecutor(1) as executor:
+        task = asyncio.ensure_future(run_in_thread(executor, function, None))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not done.is_set()
+        let_go.set()
+    assert done.is_set()
+    assert VARIABLE.get() == "before"

@@ -1,0 +1,228 @@
+"""Values as text, and back, with nothing run on the way."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime as dt
+import decimal
+import enum
+import json
+import math
+import pathlib
+import uuid
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowmagic.errors import JournalError
+from flowmagic.journal import codec
+from flowmagic.journal.codec import Unwritable, decoded, encoded, register
+from flowmagic.text.redact import MASK
+
+KEYS = (
+    st.text(max_size=5) | st.integers() | st.tuples(st.integers(), st.text(max_size=3)) | st.none()
+)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text()
+    | st.binary()
+    | st.datetimes(timezones=st.none() | st.just(dt.timezone.utc))
+    | st.dates()
+    | st.times()
+    | st.timedeltas(min_value=dt.timedelta(-1_000), max_value=dt.timedelta(1_000))
+    | st.decimals(allow_nan=False)
+    | st.uuids()
+    | st.complex_numbers(allow_nan=False)
+    | st.frozensets(st.integers() | st.text(max_size=3))
+)
+VALUES = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner) | st.tuples(inner, inner) | st.dictionaries(KEYS, inner),
+    max_leaves=12,
+)
+
+
+@given(VALUES)
+def test_a_value_comes_back_as_it_was(value):
+    """Its type too, at any depth, with keys of any kind."""
+    again = decoded(encoded(value))
+    assert again == value
+    assert type(again) is type(value)
+
+
+@given(st.dictionaries(st.sampled_from(["$bytes", "$dict", "$x", "a"]), st.text(max_size=4)))
+def test_a_dict_that_looks_like_a_tag_is_none(value):
+    """Somebody's keys may begin with $."""
+    assert decoded(encoded(value)) == value
+
+
+def test_what_is_not_finite_has_a_form():
+    """JSON itself has none for it."""
+    text = encoded([math.nan, math.inf, -math.inf])
+    json.loads(text, parse_constant=lambda name: pytest.fail(name))
+    nan, *others = decoded(text)
+    assert math.isnan(nan)
+    assert others == [math.inf, -math.inf]
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+@dataclasses.dataclass
+class Answer:
+    text: str
+    scores: tuple[float, ...] = ()
+
+
+class Name(str):
+    """A kind of text."""
+
+
+def test_classes_come_back_as_what_they_hold():
+    """A name in a file never leads to a class."""
+    assert decoded(encoded(Answer("yes", (0.5,)))) == {"text": "yes", "scores": (0.5,)}
+    assert decoded(encoded(Colour.RED)) == "red"
+    assert decoded(encoded(pathlib.Path("a/b"))) == pathlib.PurePath("a/b")
+    assert type(decoded(encoded(Name("n")))) is str
+    assert decoded('{"$os.system": "true"}') == {"$os.system": "true"}
+
+
+def test_numpy_comes_back_as_numpy():
+    """Scalars with their type, arrays with their shape."""
+    np = pytest.importorskip("numpy")
+    scalar = decoded(encoded(np.float32(0.1)))
+    assert (scalar, type(scalar)) == (np.float32(0.1), np.float32)
+    array = np.arange(6, dtype="int16").reshape(2, 3)
+    again = decoded(encoded({"a": array}))["a"]
+    assert again.dtype == array.dtype
+    assert (again == array).all()
+
+
+def test_rows_of_a_dataframe_have_a_form():
+    """Its dates, and its gaps."""
+    pd = pytest.importorskip("pandas")
+    when = dt.datetime(2026, 1, 31, 12, 5, 1, 7)  # noqa: DTZ001 - as a frame has it
+    frame = pd.DataFrame({"at": [when, None], "n": pd.array([1, None], dtype="Int64")})
+    rows = decoded(encoded(frame.to_dict(orient="records")))
+    assert rows == [{"at": when, "n": 1}, {"at": None, "n": None}]
+    assert type(rows[0]["at"]) is dt.datetime
+    zone = dt.timezone(dt.timedelta(hours=2))
+    assert decoded(encoded(pd.Timestamp(when, tz=zone))) == when.replace(tzinfo=zone)
+
+
+@pytest.mark.parametrize("text", ["2026-01-31T12", "NaT"])
+def test_dates_of_numpy_come_back_as_they_were(text):
+    """With their unit, also where there is none."""
+    np = pytest.importorskip("numpy")
+    for value in (np.datetime64(text, "ns"), np.datetime64(text, "h"), np.timedelta64(5, "D")):
+        again = decoded(encoded(value))
+        assert again.dtype == value.dtype
+        assert str(again) == str(value)
+    array = np.array([text, "2026-02-01"], dtype="datetime64[s]")
+    assert str(decoded(encoded(array))) == str(array)
+
+
+def test_pydantic_models_are_written_by_their_fields():
+    """Wherever pydantic is there."""
+    pydantic = pytest.importorskip("pydantic")
+
+    class Reply(pydantic.BaseModel):
+        text: str
+        n: int = 1
+
+    assert decoded(encoded(Reply(text="hi"))) == {"text": "hi", "n": 1}
+
+
+class Odd:
+    def __init__(self, n):
+        self.n = n
+
+
+def test_what_has_no_form_is_named_with_its_place_and_the_way_out():
+    """The message says where it stands and what to write."""
+    with pytest.raises(Unwritable) as caught:
+        encoded({"a": [1, Odd(2)]})
+    assert "['a'][1] is of class" in str(caught.value)
+    assert "register(Odd, write, read)" in str(caught.value)
+    deep: list = []
+    for _ in range(60):
+        deep = [deep]
+    with pytest.raises(Unwritable, match="nested"):
+        encoded(deep)
+
+
+def test_a_registered_class_comes_back_as_itself(monkeypatch):
+    """And its name cannot be taken by another one."""
+    monkeypatch.setattr(codec, "_registered", {})
+    monkeypatch.setattr(codec, "_readers", {})
+    register(Odd, lambda odd: odd.n, Odd)
+    again = decoded(encoded([Odd(7)]))[0]
+    assert (type(again), again.n) == (Odd, 7)
+    with pytest.raises(JournalError, match="taken"):
+        register(Name, str, Name, name="Odd")
+    with pytest.raises(JournalError, match="taken"):
+        register(Name, str, Name, name="bytes")
+
+
+def test_secrets_are_masked_by_their_names_and_wherever_they_stand():
+    """In a text that quotes one, too."""
+    text = encoded({"api_key": "sk-123456", "note": "used sk-123456"}, {"sk-123456"})
+    assert decoded(text) == {"api_key": MASK, "note": f"used {MASK}"}
+    assert "sk-123456" in encoded({"api_key": "sk-123456"})
+
+
+def test_secrets_are_masked_in_keys_and_bytes_and_dicts_with_other_keys():
+    """Where text is kept in another form, too."""
+    secret = "sk-123456"
+    value = {
+        "used": {secret: 1, (secret, 2): 3},
+        "header": b"Bearer " + secret.encode(),
+        "others": {1: 2, "password": 4321, "api_key": "abc", "note": secret},
+    }
+    assert decoded(encoded(value, {secret})) == {
+        "used": {MASK: 1, (MASK, 2): 3},
+        "header": MASK,
+        "others": {1: 2, "password": MASK, "api_key": MASK, "note": MASK},
+    }
+
+
+@pytest.mark.parametrize("number", [10**600, -(10**700), 10**5_000, -(2**2_000)], ids=range(4))
+def test_an_int_of_any_size_comes_back(number):
+    """Also of more digits than Python writes."""
+    assert decoded(encoded({"n": [number]})) == {"n": [number]}
+
+
+class Point(NamedTuple):
+    x: int
+    y: int
+
+
+class Tags(set):
+    pass
+
+
+def test_a_subclass_of_what_has_a_form_is_read_as_what_it_is_a_kind_of():
+    """A NamedTuple as a tuple, for one."""
+    assert decoded(encoded([Point(1, 2), Tags({3})])) == [(1, 2), {3}]
+
+
+@given(st.text())
+def test_any_text_is_read_or_refused(text):
+    """Never run, and never another error."""
+    try:
+        decoded(text)
+    except JournalError as error:
+        assert "no value of a journal" in str(error)
+
+
+def test_uuids_and_decimals_keep_their_digits():
+    """1.10 is not 1.1."""
+    assert str(decoded(encoded(decimal.Decimal("1.10")))) == "1.10"
+    some = uuid.UUID(int=7)
+    assert decoded(encoded(some)) == some

@@ -1,0 +1,195 @@
+"""The file of a journal: made, opened, refused."""
+
+from __future__ import annotations
+
+import gc
+import os
+import shutil
+import sqlite3
+import stat
+import tempfile
+import warnings
+from pathlib import Path
+
+import pytest
+
+from flowmagic.errors import JournalError
+from flowmagic.journal import database
+from flowmagic.journal.database import VERSION, key_of, open_file
+
+
+def test_a_new_journal_belongs_to_its_owner_alone(tmp_path):
+    """Whatever the umask is; and so do the files beside it."""
+    before = os.umask(0)
+    try:
+        connection = open_file(tmp_path / "a", write=True)
+    finally:
+        os.umask(before)
+    connection.execute("INSERT INTO meta VALUES ('x', 1)")
+    for each in tmp_path.iterdir():
+        assert stat.S_IMODE(each.stat().st_mode) == 0o600, each
+    connection.close()
+
+
+def test_two_kernels_may_write_one_journal(tmp_path):
+    """Both find the same tables and the same key."""
+    one, other = (open_file(tmp_path / "a", write=True) for _ in range(2))
+    assert key_of(one) == key_of(other)
+    assert len(key_of(one)) == 32
+    one.execute("INSERT INTO meta VALUES ('x', 1)")
+    assert other.execute("SELECT value FROM meta WHERE name = 'x'").fetchone() == (1,)
+    one.close()
+    other.close()
+
+
+def test_a_journal_of_a_later_version_is_refused_and_left_as_it_is(tmp_path):
+    """The message says how to get there."""
+    connection = open_file(tmp_path / "a", write=True)
+    connection.execute(f"PRAGMA user_version={VERSION + 1}")
+    connection.close()
+    for write in (True, False):
+        with pytest.raises(JournalError, match="later flowmagic.*pip install -U"):
+            open_file(tmp_path / "a", write=write)
+
+
+@pytest.mark.parametrize("write", [True, False])
+def test_what_is_no_journal_is_refused_and_left_as_it_is(tmp_path, write):
+    """A text, and another program's database."""
+    text = tmp_path / "notes.txt"
+    text.write_text("my notes, which are longer than a page header " * 200)
+    with pytest.raises(JournalError, match="no journal"):
+        open_file(text, write=write)
+    assert text.read_text().startswith("my notes")
+    other = tmp_path / "other.db"
+    connection = sqlite3.connect(other)
+    connection.execute("CREATE TABLE mine (x)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(JournalError, match="no journal of flowmagic"):
+        open_file(other, write=write)
+    tables = sqlite3.connect(other).execute("SELECT name FROM sqlite_master").fetchall()
+    assert tables == [("mine",)]
+
+
+def test_paths_that_cannot_be_are_told(tmp_path):
+    """A folder, a folder that is not there, no path at all."""
+    with pytest.raises(JournalError, match="is a folder.*runs.journal"):
+        open_file(tmp_path, write=True)
+    with pytest.raises(JournalError, match="no folder"):
+        open_file(tmp_path / "there" / "a", write=True)
+    with pytest.raises(JournalError, match="not a path"):
+        open_file(7, write=True)
+    with pytest.raises(JournalError, match="There is no journal"):
+        open_file(tmp_path / "a", write=False)
+    assert not (tmp_path / "a").exists()
+    for impossible in ("a" * 300, "null\0"):
+        with pytest.raises(JournalError, match="cannot be opened"):
+            open_file(tmp_path / impossible, write=True)
+
+
+def as_somebody(look):
+    """Return what a call returns, or the text of its error, for a user who may not write everywhere."""
+    if os.geteuid():
+        return told(look)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+        os.write(writing, told(look).encode())
+        os._exit(0)
+    os.close(writing)
+    os.waitpid(child, 0)
+    with os.fdopen(reading) as pipe:
+        return pipe.read()
+
+
+def told(look):
+    try:
+        return str(look())
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+NOBODY = 65534
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that anybody may look into; those of pytest are for its user alone."""
+    folder = Path(tempfile.mkdtemp())
+    yield folder
+    folder.chmod(0o700)
+    shutil.rmtree(folder)
+
+
+def test_a_read_only_place_is_told(open_folder):
+    """Before anything runs."""
+    open_folder.chmod(0o555)
+    said = as_somebody(lambda: open_file(open_folder / "a", write=True))
+    assert said.startswith("JournalError")
+    assert "cannot be written" in said
+
+
+def test_a_journal_in_a_read_only_place_is_read(open_folder):
+    """Of a backup, say; unless another kernel had not finished writing it."""
+    path = open_folder / "a"
+    open_file(path, write=True).close()
+    path.chmod(0o444)
+    open_folder.chmod(0o555)
+
+    def look():
+        connection = open_file(path, write=False)
+        return connection.execute("SELECT count(*) FROM meta").fetchone()
+
+    assert as_somebody(look) == "(1,)"
+    open_folder.chmod(0o755)
+    (open_folder / "a-wal").write_bytes(b"not finished")
+    open_folder.chmod(0o555)
+    assert "cannot be read" in as_somebody(look)
+
+
+def test_a_journal_that_is_being_made_by_another_kernel_is_waited_for(tmp_path, monkeypatch):
+    """SQLite itself has no patience at that moment."""
+    other = sqlite3.connect(tmp_path / "a", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    slept = []
+
+    def sleep(seconds):
+        slept.append(seconds)
+        other.execute("COMMIT")
+
+    monkeypatch.setattr(database.time, "sleep", sleep)
+    assert key_of(open_file(tmp_path / "a", write=True))
+    assert len(slept) == 1
+    other.close()
+    monkeypatch.setattr(database, "_PATIENCE", 0)
+    other = sqlite3.connect(tmp_path / "b", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalError, match="cannot be opened: database is locked"):
+        open_file(tmp_path / "b", write=True)
+
+
+def test_an_empty_file_becomes_a_journal(tmp_path):
+    """As a kernel leaves one that was killed before it had made the tables."""
+    (tmp_path / "a").touch(0o644)
+    connection = open_file(tmp_path / "a", write=True)
+    assert key_of(connection)
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
+    connection.close()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_connection_that_nobody_has_any_more_is_closed_without_a_word(tmp_path):
+    """A journal that is looked at in a notebook is seldom closed by hand; from Python 3.13 on
+    SQLite would warn of it, in whatever cell runs then.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()  # what other tests have left
+    open_file(tmp_path / "a", write=True).close()
+    connection = open_file(tmp_path / "a", write=False)
+    del connection
+    with pytest.raises(sqlite3.OperationalError, match="unable to open"):
+        database._connected(str(tmp_path / "nowhere" / "a"))
+    gc.collect()

@@ -1,0 +1,243 @@
+"""A journal opened to look at: runs, exports, and the script that runs one again."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import json
+import sqlite3
+import tempfile
+from datetime import datetime, timezone
+from enum import Enum
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pocketflow import AsyncFlow, AsyncNode
+
+import flowmagic
+from flowmagic.errors import JournalError
+from flowmagic.journal import open_journal
+from flowmagic.journal.reader import listed
+
+
+class Grade(AsyncNode):
+    def __init__(self, pass_at=5):
+        super().__init__()
+        self.pass_at = pass_at
+
+    async def post_async(self, shared, prepared, executed):
+        if self.params["n"] < 0:
+            raise ValueError("below zero")
+        return "passed" if self.params["n"] >= self.pass_at else "failed"
+
+
+@pytest.fixture
+def journal(tmp_path):
+    path = tmp_path / "j"
+    rows = [{"n": n, "tags": ["a"]} for n in (1, 7, -1)]
+    flowmagic.run_batch(AsyncFlow(start=Grade()), rows, journal=path, limit=2)
+    flowmagic.run_batch(AsyncFlow(start=Grade(8)), [*rows[:2], {"n": 9}], journal=path)
+    with open_journal(path) as opened:
+        yield opened
+
+
+def test_runs_are_listed_and_found_by_number_and_from_the_end(journal):
+    """A wrong number is answered with those that there are."""
+    assert [run.number for run in journal] == [1, 2]
+    assert journal[-1].number == 2
+    assert "finished: 2 succeeded, 1 failed" in repr(journal[1])
+    with pytest.raises(IndexError, match="no run 3 in this journal; it has 1, 2"):
+        journal[3]
+    with pytest.raises(IndexError, match="instance 7"):
+        journal[1][7]
+
+
+def test_two_runs_are_compared_by_their_params(journal):
+    """What came out otherwise, what is new, what is no longer run."""
+    changes = journal.compare(1, 2)
+    assert changes.alike == 1
+    assert {(each.params["n"], each.before, each.after) for each in changes} == {
+        (7, 1, 1), (9, None, 2), (-1, 2, None),
+    }  # fmt: skip
+    (changed,) = [each for each in changes if each.params["n"] == 7]
+    assert changed.what == "succeeded: 'passed', now succeeded: 'failed'"
+    assert "3 rows differ, 1 came out the same." in str(changes)
+
+
+def test_a_run_becomes_a_table(journal, tmp_path):
+    """A DataFrame, CSV, JSONL and Parquet, with the params as columns."""
+    frame = journal[1].to_frame()
+    assert list(frame["n"]) == [1, 7, -1]
+    assert list(frame["status"]) == ["succeeded", "succeeded", "failed"]
+    with journal[1].to_csv(tmp_path / "a.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert (rows[1]["n"], rows[1]["tags"], rows[1]["result"]) == ("7", '["a"]', "passed")
+    assert rows[2]["error"] == "ValueError: below zero"
+    lines = journal[1].to_jsonl(tmp_path / "a.jsonl").read_text().splitlines()
+    assert json.loads(lines[0])["tags"] == ["a"]
+    polars = pytest.importorskip("polars")
+    table = polars.read_parquet(journal[1].to_parquet(tmp_path / "a.parquet"))
+    assert table["n"].to_list() == [1, 7, -1]
+
+
+def test_a_journal_cut_in_the_middle_is_told_and_what_can_be_read_is_read(tmp_path):
+    """Reading never raises anything but our own error; writing to it is refused."""
+    path = tmp_path / "j"
+    rows = [{"n": n, "text": "x" * 500} for n in range(400)]
+    flowmagic.run_batch(Grade(), rows, journal=path, limit=50).journal.join(20)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) * 7 // 8])
+    read = []
+    with open_journal(path) as journal:
+        assert repr(journal).endswith("damaged")
+        assert "damaged" in repr(journal[1])
+        with pytest.raises(JournalError, match="The journal is damaged"):
+            for each in journal[1]:
+                read.append(each)  # noqa: PERF402 - what came before the error is kept
+    assert [each.params for each in read] == rows[: len(read)]
+    assert 20 < len(read) < 400
+    before = path.read_bytes()
+    with pytest.raises(JournalError, match="is damaged .* write to another path"):
+        flowmagic.run_batch(Grade(), rows, journal=path)
+    assert path.read_bytes() == before
+
+
+def test_open_journal_says_what_it_wants():
+    """A path, not a run."""
+    with pytest.raises(JournalError, match="open_journal\\('runs.journal'\\)"):
+        open_journal(None)
+
+
+def test_a_closed_journal_says_so(tmp_path):
+    """A run that is looked at after the `with` it came from."""
+    with open_journal_of(tmp_path) as journal:
+        run = journal[1]
+        started = iter(run)
+        next(started)
+    for look in (lambda: run.counts, lambda: run.instances, lambda: next(started)):
+        with pytest.raises(JournalError, match="closed. Open it again"):
+            look()
+
+
+def open_journal_of(folder):
+    flowmagic.run_batch(Grade(), [{"n": 1}, {"n": 2}], journal=folder / "j")
+    return open_journal(folder / "j")
+
+
+def made(path, rows, flow=None, **options):
+    flowmagic.run_batch(flow or Grade(), rows, journal=path, **options)
+    return open_journal(path)[-1]
+
+
+def test_a_run_gives_its_batch_again_if_it_is_there_as_it_was(tmp_path):
+    """Dates, bytes, paths and numpy too."""
+    np = pytest.importorskip("numpy")
+    rows = [{"n": 1, "a": (b"x", {2}), "x": np.float32(2)}, {"n": -1, "where": tmp_path}]
+    again = made(tmp_path / "j", rows).batch()
+    assert again == rows
+    assert isinstance(again[1]["where"], type(tmp_path))
+
+
+class Answer(Enum):
+    YES = 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([{"n": 1}, {"n": 2, "api_key": "sk-12345678"}], "row 1 is not there as it was: a secret"),
+        ([{"n": 1, "o": {"token": "sk-12345678"}}], "row 0 is not there as it was"),
+        ([{"n": 1, "answer": Answer.YES}], "row 0 is not there as it was"),
+        ([{"n": 1, "o": object()}], "row 0 has no form"),
+        (({"n": n} for n in range(2)), "they came from a generator"),
+    ],
+)
+def test_a_batch_that_is_not_there_as_it_was_is_refused(tmp_path, rows, said):
+    """Rather than run with a mask, or another value than that which was given."""
+    run = made(tmp_path / "j", rows)
+    with pytest.raises(
+        JournalError, match=f"run 1 cannot be taken.*{said}.*resume\\(path, flow, p"
+    ):
+        run.batch()
+
+
+def test_a_batch_that_was_not_written_to_its_end_is_refused(tmp_path):
+    """As a kernel leaves it that was killed right at the beginning of a long list."""
+    made(tmp_path / "j", [{"n": 1}, {"n": 2}])
+    connection = sqlite3.connect(tmp_path / "j")
+    connection.execute("DELETE FROM instances WHERE position = 1")
+    connection.commit()
+    connection.close()
+    with pytest.raises(JournalError, match="1 of 2 rows had been written when its kernel died"):
+        open_journal(tmp_path / "j")[-1].batch()
+
+
+def test_secrets_that_are_kept_come_back(tmp_path):
+    """With `journal_secrets`."""
+    rows = [{"n": 1, "api_key": "sk-12345678"}]
+    assert made(tmp_path / "j", rows, journal_secrets=True).batch() == rows
+
+
+@given(st.integers(0, 10**9))
+@settings(max_examples=25, deadline=None)
+def test_a_journal_cut_anywhere_is_read_or_refused(cut):
+    """Wherever the kernel, the disk or a copy broke off: no other error than ours."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "j"
+        path.write_bytes(whole_journal()[: cut % len(whole_journal())])
+        try:
+            with open_journal(path) as journal:
+                repr(journal)
+                assert all(each.params["text"] for run in journal for each in run)
+        except JournalError as error:
+            assert "journal" in str(error)
+
+
+@functools.cache
+def whole_journal():
+    """Return the bytes of a journal."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "j"
+        rows = [{"n": n, "text": "x" * 500} for n in range(100)]
+        flowmagic.run_batch(Grade(), rows, journal=path, limit=50).journal.join(20)
+        return path.read_bytes()
+
+
+AT = datetime(2026, 1, 31, 9, 5, tzinfo=timezone.utc)
+
+
+def run(number, *, flow="AsyncFlow", status="finished", total=3, **counts):
+    return SimpleNamespace(
+        number=number, flow=flow, began=AT, status=status, total=total, counts=counts
+    )
+
+
+def test_runs_are_listed_one_a_line_within_a_terminal():
+    """What became of them, one below the other; a run of a dead kernel is not said to go on."""
+    text = listed(
+        "runs.journal",
+        [
+            run(1, total=100, status="running", succeeded=42, pending=58),
+            run(2, flow="AVeryLongNameOfAFlow", total=1_200, succeeded=1_198, failed=2),
+            run(12, status="cancelled", total=None),
+        ],
+    )
+    assert text.splitlines() == [
+        "journal 'runs.journal': 3 runs",
+        "  1  2026-01-31 09:05  AsyncFlow        not ended  100: 42 succeeded, 58 pending",
+        "  2  2026-01-31 09:05  AVeryLongNameO…  finished   1,200: 1,198 succeeded, 2 failed",
+        " 12  2026-01-31 09:05  AsyncFlow        cancelled  0",
+    ]
+    assert max(map(len, text.splitlines()[:2])) <= 80
+
+
+def test_of_many_runs_the_latest_are_listed():
+    """And how many there are besides."""
+    lines = listed("j", [run(number, succeeded=3) for number in range(1, 31)]).splitlines()
+    assert lines[:2] == ["journal 'j': 30 runs", "  …  10 earlier"]
+    assert [int(line.split()[0]) for line in lines[2:]] == list(range(11, 31))
+    assert listed("j", [run(1)]).startswith("journal 'j': 1 run\n")
+    assert listed("j", []) == "journal 'j': 0 runs"

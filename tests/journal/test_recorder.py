@@ -1,0 +1,452 @@
+"""What a run writes down, and what the next one takes over."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+
+import pytest
+from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
+
+import flowmagic
+from flowmagic.errors import JournalError
+from flowmagic.journal import open_journal
+from flowmagic.journal.database import open_file
+from flowmagic.text.redact import MASK
+
+ran: list = []
+broken = True
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    global broken
+    broken = True
+    ran.clear()
+
+
+class Ask(AsyncNode):
+    async def exec_async(self, prepared):
+        ran.append(self.params["i"])
+        if broken and self.params.get("fail"):
+            raise ValueError(f"no answer for {self.params.get('api_key')}")
+
+    async def post_async(self, shared, prepared, executed):
+        return f"answer {self.params['i']}"
+
+
+class Other(AsyncNode):
+    """Not the same flow."""
+
+
+def ask(*rows, path, node=Ask, **options):
+    return flowmagic.run_batch(AsyncFlow(start=node()), list(rows), journal=path, **options)
+
+
+def mended():
+    global broken
+    broken = False
+
+
+def test_what_a_node_tried_by_itself_is_written(tmp_path):
+    """Retries and fallbacks, copy by copy."""
+
+    class Rescued(Ask):
+        async def exec_fallback_async(self, prepared, error):
+            return None
+
+    flow = AsyncFlow(start=Rescued(max_retries=3))
+    flowmagic.run_batch(flow, [{"i": 1, "fail": True}, {"i": 2}], journal=tmp_path / "j")
+    (written,) = open_journal(tmp_path / "j")
+    tries = [(copy["retries"], copy["fallbacks"]) for one in written for copy in one.copies]
+    assert tries == [(2, 1), (0, 0)]
+
+
+def test_each_instance_is_written_with_what_it_did(tmp_path):
+    """Params, copies, result, error: all that is on record, and the run besides."""
+    run = ask({"i": 1}, {"i": 2, "fail": True}, path=tmp_path / "j", limit=3)
+    (written,) = open_journal(tmp_path / "j")
+    assert (written.flow, written.status, written.total) == ("AsyncFlow", "finished", 2)
+    assert written.options["limit"] == 3
+    assert written.seconds == pytest.approx(run.elapsed, abs=1)
+    one, two = written.instances
+    assert (one.params, one.status, one.result, one.attempts) == (
+        {"i": 1},
+        "succeeded",
+        "answer 1",
+        1,
+    )
+    assert [(copy["node"], copy["action"]) for copy in one.copies] == [("Ask", "answer 1")]
+    assert one.seconds == pytest.approx(run[0].seconds)
+    assert (two.status, two.error["type"], two.result) == ("failed", "ValueError", None)
+    assert "no answer for None" in two.error["text"]
+    assert "test_recorder.py" in two.error["traceback"]
+
+
+def test_what_has_succeeded_is_not_run_again(tmp_path):
+    """In whatever order it comes, with new rows among it; what failed runs."""
+    ask({"i": 1}, {"i": 2, "fail": True}, {"i": 3}, path=tmp_path / "j")
+    ran.clear()
+    mended()
+    run = ask(
+        {"i": 3}, {"i": 4}, {"i": 2, "fail": True}, {"i": 1}, path=tmp_path / "j", resume=True
+    )
+    assert sorted(ran) == [2, 4]
+    assert run.results == ["answer 3", "answer 4", "answer 2", "answer 1"]
+    assert [each.restored for each in run.instances] == [1, None, None, 1]
+    assert run.counts.succeeded == 4
+    assert run[0].attempts == 0
+    ran.clear()
+    again = ask({"i": 1}, {"i": 2, "fail": True}, {"i": 4}, path=tmp_path / "j", resume=True)
+    assert ran == []
+    assert [each.restored for each in again.instances] == [1, 2, 2]
+
+
+def test_without_resume_all_rows_run(tmp_path):
+    """The journal only writes."""
+    ask({"i": 1}, path=tmp_path / "j")
+    ask({"i": 1}, path=tmp_path / "j")
+    assert ran == [1, 1]
+    assert len(open_journal(tmp_path / "j")) == 2
+
+
+def test_a_row_that_stands_twice_needs_two_that_succeeded(tmp_path):
+    """Nobody knows that the second one would have come out the same."""
+    ask({"i": 1}, path=tmp_path / "j")
+    ran.clear()
+    ask({"i": 1}, {"i": 1}, path=tmp_path / "j", resume=True)
+    assert ran == [1]
+
+
+def test_another_flow_is_told_and_the_user_decides(tmp_path):
+    """What has changed is named; nothing has run."""
+
+    class Changed(Ask):
+        """Another source."""
+
+    Changed.__name__ = Changed.__qualname__ = "Ask"
+    ask({"i": 1}, path=tmp_path / "j")
+    ran.clear()
+    with pytest.raises(JournalError, match="the source of Ask has changed.*resume='anyway'"):
+        ask({"i": 1}, path=tmp_path / "j", node=Changed, resume=True)
+    assert ran == []
+    run = ask({"i": 1}, path=tmp_path / "j", node=Changed, resume="anyway")
+    assert (ran, run.results) == ([], ["answer 1"])
+
+
+def test_rows_of_a_generator_are_restored_as_they_are_drawn(tmp_path):
+    """Sync and async ones."""
+
+    async def later():
+        for i in range(4):
+            yield {"i": i}
+
+    flow = AsyncFlow(start=Ask())
+    flowmagic.run_batch(flow, [{"i": 1}, {"i": 2}], journal=tmp_path / "j")
+    ran.clear()
+    run = flowmagic.run_batch(
+        flow, ({"i": i} for i in range(4)), journal=tmp_path / "j", resume=True
+    )
+    assert sorted(ran) == [0, 3]
+    assert [each.restored for each in run.instances] == [None, 1, 1, None]
+    ran.clear()
+    flowmagic.run_batch(flow, later(), journal=tmp_path / "j", resume=True)
+    assert ran == []
+
+
+def test_post_gets_restored_results_too(tmp_path):
+    """A BatchFlow's post sees all of them, in the order of the params."""
+    seen = []
+
+    class Batch(AsyncBatchFlow):
+        async def post_async(self, shared, params, results):
+            seen.append(results)
+
+    for _ in range(2):
+        flow = Batch(start=Ask())
+        flowmagic.run_batch(flow, [{"i": 1}, {"i": 2}], journal=tmp_path / "j", resume=True)
+    assert seen == [["answer 1", "answer 2"]] * 2
+    assert ran == [1, 2]
+
+
+def test_secrets_are_masked_but_rows_are_known_by_the_real_ones(tmp_path):
+    """In params, errors and tracebacks; another key is another row."""
+    row = {"i": 1, "api_key": "sk-12345678", "fail": True}
+    ask(row, path=tmp_path / "j")
+    mended()
+    ask(row, path=tmp_path / "j").journal.join(20)
+    for file in tmp_path.iterdir():
+        assert b"sk-12345678" not in file.read_bytes()
+    assert open_journal(tmp_path / "j")[1][0].params["api_key"] == MASK
+    ran.clear()
+    ask(row, path=tmp_path / "j", resume=True)
+    assert ran == []
+    ask({**row, "api_key": "sk-87654321"}, path=tmp_path / "j", resume=True)
+    assert ran == [1]
+    ask(row, path=tmp_path / "k", journal_secrets=True)
+    assert open_journal(tmp_path / "k")[1][0].params["api_key"] == "sk-12345678"
+
+
+class Refused(AsyncNode):
+    api_key = "sk-of-a-class"
+
+    async def exec_async(self, prepared):
+        raise ValueError(
+            f"{self.api_key} {self.token} {self.params['password']} refused, {STORE['secret']}"
+        )
+
+
+STORE = {"secret": "sk-of-the-store"}
+
+
+def test_secrets_of_the_flow_are_masked_wherever_they_are_quoted(tmp_path):
+    """Of its classes, of a node, of the store, beside those of the row."""
+    node = Refused()
+    node.token, node.url = "sk-of-a-node", "?sk-of-the-store"
+    run = flowmagic.run_batch(
+        node, [{"password": "sk-of-a-row"}], shared=STORE, journal=tmp_path / "j"
+    )
+    run.journal.join(20)
+    # Nor do they make another flow of it, whatever else is masked.
+    with pytest.raises(JournalError, match="a secret in it was masked"):
+        flowmagic.run_batch(node, shared={}, journal=tmp_path / "j", resume=True)
+    assert "sk-of-a-class" in str(run[0].error)
+    (written,) = open_journal(tmp_path / "j")[1]
+    assert written.error["text"] == f"{MASK} {MASK} {MASK} refused, {MASK}"
+    assert b"sk-of-" not in (tmp_path / "j").read_bytes()
+
+
+class Give(AsyncNode):
+    async def post_async(self, shared, prepared, executed):
+        ran.append(self.params["i"])
+        return object() if self.params["i"] else b"bytes"
+
+
+def test_a_result_that_has_no_form_is_said_once_and_runs_again(tmp_path):
+    """The others are restored; the run itself is not harmed."""
+    rows = [{"i": 0}, {"i": 1}, {"i": 2}]
+    flow = Give()
+    run = flowmagic.run_batch(flow, rows, journal=tmp_path / "j")
+    assert run.ok
+    assert len(run.journal.said) == 1
+    assert "builtins.object" in run.journal.said[0]
+    written = open_journal(tmp_path / "j")[1]
+    assert "builtins.object" in written[1].unwritten
+    ran.clear()
+    again = flowmagic.run_batch(flow, rows, journal=tmp_path / "j", resume=True)
+    assert ran == [1, 2]
+    assert again.results[0] == b"bytes"
+
+
+def test_retried_rows_are_written_as_they_end_at_last(tmp_path):
+    """Also when the run is taken up again after its end."""
+    run = ask({"i": 1, "fail": True}, path=tmp_path / "j")
+    mended()
+
+    async def again():
+        other = flowmagic.batchflow(
+            AsyncFlow(start=Ask()), [{"i": 1, "fail": True}, {"i": 2}], journal=tmp_path / "k"
+        )
+        global broken
+        broken = True
+        await other
+        mended()
+        other.retry_failed()
+        await other
+        return other
+
+    asyncio.run(again())
+    assert run.counts.failed == 1
+    (written,) = open_journal(tmp_path / "k")
+    assert [(each.status, each.attempts) for each in written] == [
+        ("succeeded", 2),
+        ("succeeded", 1),
+    ]
+    assert written.status == "finished"
+
+
+class FullDisk:
+    """Stands in for a connection while there is no room on the disk."""
+
+    full = True
+
+    def __init__(self, connection):
+        self.connection = connection
+        self.close = connection.close
+
+    def execute(self, sql, values=()):
+        if FullDisk.full and "INTO instances" in sql:
+            raise sqlite3.OperationalError("database or disk is full")
+        return self.connection.execute(sql, values)
+
+
+def test_a_full_disk_is_told_and_the_batch_goes_on(tmp_path, monkeypatch):
+    """What could not be written is written as soon as it can be."""
+    monkeypatch.setattr(FullDisk, "full", True)
+    monkeypatch.setattr("flowmagic.journal.writer._AGAIN", 0.01)
+    monkeypatch.setattr(
+        "flowmagic.journal.writer.open_file",
+        lambda *given, **how: FullDisk(open_file(*given, **how)),
+    )
+
+    async def course():
+        run = flowmagic.batchflow(
+            AsyncFlow(start=Ask()), [{"i": i} for i in range(20)], limit=2, journal=tmp_path / "j"
+        )
+        await run
+        assert "database or disk is full" in run.journal.trouble
+        FullDisk.full = False
+        run.journal.join(20)
+        assert (run.journal.trouble, run.journal.lost) == ("", 0)
+        return run
+
+    assert asyncio.run(course()).ok
+    assert len(open_journal(tmp_path / "j")[1].instances) == 20
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"resume": True}, "no journal to resume from"),
+        ({"journal": "j", "resume": "yes"}, "resume is a str"),
+        ({"journal": "j", "sync": "often"}, "sync is a str"),
+        ({"journal": 7}, "not a path"),
+    ],
+)
+def test_options_that_make_no_sense_start_nothing(options, said):
+    """One line, with the corrected one."""
+    with pytest.raises(JournalError, match=said):
+        flowmagic.run_batch(Ask(), [{"i": 1}], **options)
+    assert ran == []
+
+
+def test_a_slot_goes_to_the_next_one_only_when_the_last_is_on_disk(tmp_path):
+    """Of the instances that have begun, at most `limit` are not in the file, at any moment."""
+    behind = []
+
+    class Look(AsyncNode):
+        async def exec_async(self, prepared):
+            ran.append(self.params["i"])
+            reader = sqlite3.connect(tmp_path / "j")
+            (written,) = reader.execute("SELECT count(*) FROM instances").fetchone()
+            reader.close()
+            behind.append(len(ran) - written)
+            await asyncio.sleep(0)
+
+    flowmagic.run_batch(Look(), [{"i": i} for i in range(60)], limit=4, journal=tmp_path / "j")
+    assert len(behind) == 60
+    assert max(behind) <= 4
+
+
+def test_two_runs_at_once_write_one_journal(tmp_path):
+    """As two notebooks do: each waits for the other, and nothing of either is missing."""
+
+    async def both():
+        runs = [
+            flowmagic.batchflow(
+                AsyncFlow(start=Ask()),
+                [{"i": i} for i in range(first, first + 100)],
+                limit=7,
+                journal=tmp_path / "j",
+            )
+            for first in (0, 100)
+        ]
+        for run in runs:
+            await run
+
+    asyncio.run(both())
+    written = open_journal(tmp_path / "j")
+    assert sorted([each.params["i"] for each in run] for run in written) == [
+        list(range(100)), list(range(100, 200)),
+    ]  # fmt: skip
+
+
+def test_a_clock_that_jumps_back_changes_no_order(tmp_path, monkeypatch):
+    """Runs are counted; the latest is the one that came last."""
+    ask({"i": 1}, path=tmp_path / "j")
+    monkeypatch.setattr("time.time", lambda: 1_000.0)
+    ask({"i": 2}, path=tmp_path / "j")
+    latest = open_journal(tmp_path / "j")[-1]
+    assert (latest.number, latest[0].params) == (2, {"i": 2})
+    assert latest.began.year == 1970
+    assert latest[0].seconds >= 0
+
+
+def test_a_loop_that_was_closed_around_a_run_leaves_what_ended_in_the_file(tmp_path):
+    """Without a word of a closed loop; the rest is to run again."""
+
+    class Wait(AsyncNode):
+        async def exec_async(self, prepared):
+            if self.params["i"]:
+                await asyncio.sleep(100)
+
+    loop = asyncio.new_event_loop()
+
+    async def started():
+        run = flowmagic.batchflow(
+            AsyncFlow(start=Wait()), [{"i": 0}, {"i": 1}, {"i": 2}], limit=2, journal=tmp_path / "j"
+        )
+        while run.counts.running < 2 or not run.counts.succeeded:
+            await asyncio.sleep(0)
+        return run
+
+    run = loop.run_until_complete(started())
+    tasks = asyncio.all_tasks(loop)
+    loop.close()
+    for task in tasks:
+        task.get_coro().close()
+        task._log_destroy_pending = False
+    run.journal.join(20)
+    (written,) = open_journal(tmp_path / "j")
+    assert written.status == "cancelled"
+    first, *others = [each.status for each in written]
+    assert first == "succeeded"
+    assert {"cancelled", "pending"}.issuperset(others)
+    assert [each.params["i"] for each in written] == [0, 1, 2]
+
+
+def test_a_huge_number_in_a_row_is_written_and_known_again(tmp_path):
+    """Larger than Python writes as digits: it must neither break the run nor be run twice."""
+    rows = [{"i": 1, "modulus": 10**5_000 + n} for n in range(2)]
+    assert ask(*rows, path=tmp_path / "j").ok
+    assert open_journal(tmp_path / "j")[1].params == rows
+    ran.clear()
+    assert ask(*reversed(rows), path=tmp_path / "j", resume=True).ok
+    assert not ran
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE runs SET sources = '{', fingerprint = ''",
+        "UPDATE runs SET sources = CAST(x'9e' AS TEXT)",
+        "UPDATE instances SET key = CAST(x'9e9e' AS TEXT)",
+        "DROP TABLE instances",
+        "DROP TABLE runs",
+    ],
+)
+def test_a_damaged_journal_is_told_and_nothing_runs(tmp_path, damage):
+    """In words of ours, and not of SQLite alone."""
+    ask({"i": 1}, path=tmp_path / "j").journal.join(20)
+    connection = sqlite3.connect(tmp_path / "j")
+    with connection:
+        connection.execute(damage)
+    connection.close()
+    ran.clear()
+    with pytest.raises(JournalError, match="damaged"):
+        ask({"i": 1}, path=tmp_path / "j", resume=True)
+    assert not ran
+
+
+def test_the_secret_of_a_row_is_masked_in_what_a_cell_defined(cells, tmp_path):
+    """Rows may take theirs from a constant that is not named like one."""
+    names = cells.run(
+        "from pocketflow import AsyncNode\n"
+        "OURS = 'sk-of-the-rows'\n"
+        "class Ask(AsyncNode):\n"
+        "    async def exec_async(self, prepared): return OURS\n"
+    )
+    path = tmp_path / "j"
+    flowmagic.run_batch(names.Ask(), [{"api_key": names.OURS}], journal=path).journal.join(20)
+    assert b"sk-of" not in path.read_bytes()
+    assert f"OURS = {MASK!r}" in open_journal(path)[1].to_script()

@@ -1,0 +1,216 @@
+"""What a call limit can be set to, and what it tells."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from fractions import Fraction
+
+import pytest
+
+from flowmagic.errors import LimitError, RateLimitHit
+from flowmagic.limits.adaptive import Adaptive
+from flowmagic.limits.calls import CallLimit
+
+from ...virtualtime import Spy, virtual
+from .calltime import VirtualLimit, check_nothing_left, in_threads
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [("concurrency", wrong) for wrong in (0, -1, True, 2.0, "3")]
+    + [("per_minute", wrong) for wrong in (0, -1, True, "3", float("inf"), float("nan"))]
+    + [("tokens_per_minute", wrong) for wrong in (0, -1, True, "3", float("inf"))]
+    + [("adaptive", wrong) for wrong in ("2-1-5", 5, "x", (1, 2))]
+    + [("burst", wrong) for wrong in (0, -1, True, 2.0, "3", None)]
+    + [("window", wrong) for wrong in (0, -1, True, "3", float("inf"), None)],
+)
+def test_what_cannot_be_kept_is_refused(name, wrong):
+    """When given and when set live: saying what to write, and changing nothing."""
+    with pytest.raises(LimitError, match=rf"Write for example {name}="):
+        CallLimit(**{name: wrong})
+    limit = CallLimit("a", concurrency=3, per_minute=60)
+    before = limit.state()
+    with pytest.raises(LimitError, match=rf"Write for example {name}="):
+        setattr(limit, name, wrong)
+    changes = {"concurrency": 4, "per_minute": 30, "burst": 2, name: wrong}
+    with pytest.raises(LimitError):
+        limit.retune(**changes)
+    assert limit.state() == before
+
+
+def test_each_limit_can_be_read_set_and_taken_away():
+    """None is no such limit."""
+    limit = CallLimit("a")
+    for name, value in [("concurrency", 3), ("per_minute", 60), ("tokens_per_minute", 1000)]:
+        assert getattr(limit, name) is None
+        setattr(limit, name, value)
+        assert getattr(limit, name) == value
+        setattr(limit, name, None)
+        assert getattr(limit, name) is None
+    limit.burst = 7
+    limit.window = 30
+    assert (limit.burst, limit.window) == (7, 30.0)
+
+
+def test_what_is_not_given_is_kept():
+    """A retune of one limit leaves the others as they are."""
+    limit = CallLimit(concurrency=3, per_minute=60, tokens_per_minute=1000, burst=5, window=30.0)
+    limit.retune(per_minute=90)
+    assert (limit.concurrency, limit.per_minute, limit.tokens_per_minute) == (3, 90, 1000)
+    assert (limit._pace.burst, limit._pace.window) == (5, 30.0)
+    limit.retune(burst=9)
+    assert (limit._pace.burst, limit._token_pace.burst, limit.per_minute) == (9, 9, 90)
+
+
+def test_with_an_adaptive_limit_the_concurrency_is_the_one_in_force():
+    """Set by hand, it goes on from there; without it, it stays where it had come to."""
+    limit = CallLimit(adaptive="2-10-50")
+    assert limit.concurrency == 10
+    assert limit.adaptive == Adaptive(2, 10, 50)
+    limit.concurrency = 60
+    assert (limit.concurrency, str(limit.adaptive)) == (60, "2-10-60")
+    limit.adaptive = Adaptive(1, 5, 20, backoff=0.9)
+    assert limit.concurrency == 20
+    with pytest.raises(LimitError, match="concurrency=None, adaptive=None to have neither"):
+        limit.concurrency = None
+    with pytest.raises(LimitError):
+        CallLimit(concurrency=3).retune(concurrency=None, adaptive="1-2-3")
+    limit.adaptive = None
+    assert (limit.concurrency, limit.adaptive) == (20, None)
+    limit.adaptive = "1-7-9"
+    assert limit.concurrency == 7
+    limit.retune(concurrency=None, adaptive=None)
+    assert (limit.concurrency, limit.adaptive) == (None, None)
+    assert CallLimit(adaptive="2-10-50", concurrency=20).concurrency == 20
+
+
+def test_changed_from_another_thread_it_acts_at_once():
+    """On those who wait, in whatever loop or thread they are."""
+    limit = CallLimit(concurrency=1)
+
+    async def one():
+        async with limit.call():
+            if limit.running == 1:
+                await asyncio.to_thread(setattr, limit, "concurrency", 3)
+            while limit.calls < 3:
+                await asyncio.sleep(0)
+
+    async def main():
+        await asyncio.gather(one(), one(), one())
+
+    in_threads(lambda: asyncio.run(main()))
+    check_nothing_left(limit)
+
+
+@virtual
+async def test_all_that_can_be_watched_is_told():
+    """As attributes, and as plain values for a page."""
+    limit = VirtualLimit("openai", adaptive="1-2-4", per_minute=60, tokens_per_minute=6000, burst=9)
+    spy = Spy()
+
+    async def one():
+        async with limit.call(tokens=100):
+            with spy:
+                await asyncio.sleep(10.0)
+
+    tasks = [asyncio.create_task(one()) for _ in range(3)]
+    await asyncio.sleep(1.0)
+    state = limit.state()
+    assert json.loads(json.dumps(state)) == state
+    assert state == {
+        "name": "openai",
+        "concurrency": 2,
+        "per_minute": 60,
+        "tokens_per_minute": 6000,
+        "adaptive": "1-2-4",
+        "burst": 9,
+        "window": 60.0,
+        "running": 2,
+        "waiting": 1,
+        "calls": 2,
+        "in_last_minute": 2,
+        "tokens_in_last_minute": 200,
+        "refused": 0,
+        "cooling": 0.0,
+    }
+    await asyncio.wait(tasks)
+    with pytest.raises(RateLimitHit):
+        async with limit.call():
+            raise RateLimitHit(retry_after=200.0)
+    await asyncio.sleep(100.0)
+    state = limit.state()
+    watched = ["calls", "in_last_minute", "tokens_in_last_minute", "refused", "cooling"]
+    assert [state[name] for name in watched] == [4, 0, 0, 1, 100.0]
+    assert json.dumps(CallLimit(per_minute=Fraction(5, 2)).state())
+
+
+@virtual
+async def test_the_last_minute_is_told_exactly_where_a_pace_counts_it():
+    """And by the meter where none does, or where its window is another one."""
+    limit = VirtualLimit(per_minute=60, burst=60)
+    for _ in range(5):
+        async with limit.call(tokens=3):
+            await asyncio.sleep(0.3)
+    await asyncio.sleep(58.55)
+    assert limit.in_last_minute == limit.in_window == 4
+    assert limit.tokens_in_last_minute == 3
+    limit.per_minute = None
+    assert limit.in_window == 0
+    limit.window = 1.0
+    limit.per_minute = 60
+    async with limit.call():
+        await asyncio.sleep(2.0)
+    assert (limit.in_window, limit.in_last_minute) == (0, 1)
+
+
+@virtual
+async def test_a_pace_that_is_set_live_counts_from_the_last_call():
+    """Neither a burst at once nor a minute of silence."""
+    limit = VirtualLimit()
+    async with limit.call():
+        pass
+    limit.per_minute = 60
+    calls = await asyncio.gather(*(limit.call().__aenter__() for _ in range(3)))
+    assert [call.began for call in calls] == [1001.0, 1002.0, 1003.0]
+
+
+@virtual
+async def test_reset_begins_anew():
+    """Windows, cool-down, counts and the adaptive limit; those inside stay inside."""
+    limit = VirtualLimit(adaptive="1-4-8", per_minute=2, tokens_per_minute=100, burst=2)
+    with pytest.raises(RateLimitHit):
+        async with limit.call(tokens=90):
+            raise RateLimitHit(retry_after=100.0)
+    waiting = asyncio.create_task(limit.call(tokens=90).__aenter__())
+    await asyncio.sleep(1.0)
+    assert limit.concurrency == 2
+    limit.reset()
+    began = await waiting
+    assert began.waited == 1.0
+    assert (limit.concurrency, limit.refused, limit.cooling, limit.calls) == (4, 0, 0.0, 1)
+    assert (limit.in_last_minute, limit.tokens_in_last_minute, limit.running) == (1, 90, 1)
+    CallLimit().reset()
+
+
+def test_it_says_what_it_is():
+    """The name and the limits."""
+    assert repr(CallLimit("a", concurrency=3)) == (
+        "CallLimit('a', concurrency=3, per_minute=None, tokens_per_minute=None)"
+    )
+
+
+@virtual
+async def test_as_text_it_says_how_far_it_is_used():
+    """In one line; what has no limit is only counted."""
+    limit = VirtualLimit("openai", concurrency=2, tokens_per_minute=10_000)
+    async with limit.call(tokens=1_200):
+        assert str(limit) == (
+            "openai: 1 of 2 running, 0 waiting, 1 calls in the last minute, 1,200 of 10,000 tokens"
+        )
+    with pytest.raises(RateLimitHit):
+        async with limit.call():
+            raise RateLimitHit("slow", retry_after=7)
+    assert str(limit).endswith("cooling down for 7 s")
+    limit.retune(tokens_per_minute=None, per_minute=30, window=1.0)
+    assert "1 of 30 calls in 1 s" in str(limit)

@@ -1,0 +1,154 @@
+"""What the pages ask, and the answers they get."""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+
+import pytest
+
+from flowmagic.notebook.panel.param_list import ParamList
+from flowmagic.notebook.panel.queries import MOST_PAGES, Asked
+from flowmagic.records.batch import as_batch
+from flowmagic.records.store import Records
+
+ROWS = [{"city": city, "n": n} for n, city in enumerate(["Oslo", "Rome", "Bonn", "Rome"])]
+
+
+class Desk:
+    """Asks, does in turn what was put off, and takes the answers as a panel does."""
+
+    def __init__(self, rows=ROWS):
+        self.records = Records({}, 0.0, 0)
+        self.records.load(rows)
+        self.later = deque()
+        self.readied = 0
+        self.asked = Asked(
+            lambda: self.records,
+            ParamList(as_batch(rows)),
+            code=lambda index, secrets: "",
+            soon=self.later.append,
+            ready=self.ready,
+        )
+
+    def ready(self):
+        self.readied += 1
+
+    def ask(self, kind, n=1, client="page", **more):
+        return self.asked.take({"type": kind, "client": client, "n": n, **more})
+
+    def work(self):
+        while self.later:
+            self.later.popleft()()
+
+    def answers(self, changed=()):
+        """Return the delta, and what was found: rows, by page and number of the question."""
+        delta = {}
+        packed = self.asked.answer(delta, list(changed))
+        assert not self.asked.waiting
+        found = {name[len("found ") :]: list(array("I", rows)) for name, rows in packed}
+        return delta, found
+
+
+def test_what_is_no_question_is_left_to_others():
+    """Commands that change something are none; nor is what nobody knows."""
+    desk = Desk()
+    assert not desk.ask("cancel")
+    assert not desk.ask("sing")
+    assert not desk.asked.take({})
+    assert not desk.asked.waiting
+
+
+@pytest.mark.parametrize("wanted", [None, "all", 3, [], ["1"], [-1, 4, 2.5, None]])
+def test_rows_that_there_are_not_have_no_texts(wanted):
+    """A page may ask for anything."""
+    desk = Desk()
+    assert desk.ask("rows", rows=wanted)
+    (texts,) = desk.answers()[0]["rows"]
+    assert texts == {"rows": [], "texts": [], "cells": [], "outcomes": []}
+
+
+def test_texts_come_for_the_rows_that_were_asked_for():
+    """In that order, with a cell for each param that varies; and once."""
+    desk = Desk()
+    desk.ask("rows", rows=[3, 0])
+    (texts,) = desk.answers()[0]["rows"]
+    assert (texts["rows"], texts["cells"]) == ([3, 0], [["Rome", "3"], ["Oslo", "0"]])
+    assert desk.answers() == ({}, {})
+
+
+def test_rows_are_found_by_text_and_ordered_by_a_param():
+    """The answer names the page and the question; the panel is told when it is there."""
+    desk = Desk()
+    desk.ask("find", n=7, view="a", text="rome", sort=1, descending=True)
+    desk.work()
+    assert (desk.asked.waiting, desk.readied) == (True, 1)
+    delta, found = desk.answers()
+    assert delta["found"] == [{"client": "page", "n": 7}]
+    assert found == {"page 7": [3, 1]}
+
+
+@pytest.mark.parametrize("sort", [None, -1, 2, "0", 0.5])
+def test_an_order_by_no_column_is_the_order_of_the_rows(sort):
+    """Whatever a page takes for a column."""
+    desk = Desk()
+    desk.ask("find", view="a", text=None, sort=sort)
+    desk.work()
+    assert desk.answers()[1] == {"page 1": [0, 1, 2, 3]}
+
+
+def test_a_new_search_takes_the_place_of_the_views_last_one():
+    """Each letter that is typed asks anew; other views and pages keep theirs."""
+    desk = Desk()
+    desk.ask("find", n=1, view="a", text="oslo")
+    desk.ask("find", n=2, view="b", text="rome")
+    desk.ask("find", n=3, view="a", text="bonn")
+    desk.ask("find", n=1, view="a", client="other", text="n=0")
+    desk.work()
+    assert desk.answers()[1] == {"page 2": [1, 3], "page 3": [2], "other 1": [0]}
+
+
+def test_searches_are_bounded():
+    """Pages that come and go leave nothing behind."""
+    desk = Desk()
+    for n in range(20):
+        desk.ask("find", n=n, view=f"view{n}", text="rome")
+    desk.work()
+    assert list(desk.answers()[1]) == [f"page {n}" for n in range(20 - MOST_PAGES, 20)]
+
+
+def test_what_was_asked_of_other_rows_is_forgotten():
+    """A search of a run that is no longer shown gives no answer; the columns are the new ones."""
+    desk = Desk()
+    desk.ask("find", view="a", text="rome")
+    desk.ask("open", index=0)
+    desk.records = Records({}, 0.0, 0)
+    desk.records.load([{"size": 1}, {"size": 2}])
+    desk.asked.forget()
+    desk.work()
+    delta, found = desk.answers([0])
+    assert found == {}
+    assert "details" not in delta or delta["details"] == []
+    assert desk.asked.varying.columns()["names"] == ["size"]
+
+
+def test_an_opened_row_is_told_again_when_it_has_changed():
+    """And only that one, until it is closed."""
+    desk = Desk()
+    desk.ask("open", index=2)
+    assert [each["index"] for each in desk.answers()[0]["details"]] == [2]
+    assert "details" not in desk.answers([1])[0]
+    desk.asked.note([2, 3])
+    assert desk.asked.waiting
+    assert [each["index"] for each in desk.answers()[0]["details"]] == [2]
+    desk.ask("open", index=None)
+    assert "details" not in desk.answers([2])[0]
+
+
+def test_an_edited_text_is_checked():
+    """The last one of each page."""
+    desk = Desk()
+    desk.ask("check", n=1, text="[{}")
+    desk.ask("check", n=2, text="[{}, {}]")
+    (check,) = desk.answers()[0]["checks"]
+    assert (check["client"], check["n"], check["count"]) == ("page", 2, 2)

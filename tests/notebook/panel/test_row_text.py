@@ -1,0 +1,158 @@
+"""Rows in words, as the table shows them."""
+
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from pocketflow import AsyncNode
+
+import flowmagic
+from flowmagic.notebook.panel.columns import Varying
+from flowmagic.notebook.panel.row_text import FEW, row_labels, row_texts
+from flowmagic.records.store import Records
+
+
+class Judge(AsyncNode):
+    async def post_async(self, shared, prepared, executed):
+        if "bad" in self.params:
+            raise ValueError(self.params["bad"])
+        return self.params.get("action")
+
+
+def texts(records, wanted):
+    varying = Varying(records)
+    varying.look()
+    return row_texts(records, wanted, varying)
+
+
+def test_a_row_is_told_by_its_params_and_what_it_has_come_to():
+    """A cell for each param that varies; the last action or the error; nothing of a None."""
+    run = flowmagic.run_batch(Judge(), [{"action": "done"}, {"bad": "no\nlimit"}, {"action": None}])
+    assert texts(run.records, [0, 1, 2]) == {
+        "rows": [0, 1, 2],
+        "texts": ["action='done'", "bad='no\\nlimit'", "action=None"],
+        "cells": [["done", ""], ["", "no\nlimit"], ["None", ""]],
+        "outcomes": ["'done'", "ValueError: no limit", ""],
+    }
+
+
+def test_rows_that_have_not_ended_have_come_to_nothing():
+    """They are told in the order in which they are asked for."""
+    records = Records({}, 0.0, 0)
+    records.load([{"i": 0}, {"i": 1}])
+    told = texts(records, [1, 0])
+    assert (told["rows"], told["texts"]) == ([1, 0], ["i=1", "i=0"])
+    assert told["outcomes"] == ["", ""]
+
+
+def test_a_secret_quoted_in_another_param_is_masked_before_it_is_cut():
+    """Not even its beginning is left at the end of a line; nor in the error."""
+    secret = "sk-" + "9" * 60
+    row = {"url": "x" * 50 + secret, "api_key": secret, "bad": f"refused {secret}"}
+    run = flowmagic.run_batch(Judge(), [row])
+    assert "sk-9" not in str(texts(run.records, [0]))
+
+
+def test_everything_is_bounded():
+    """Megabytes in a param or in an error."""
+    run = flowmagic.run_batch(Judge(), [{"bad": "y" * 1_000_000, "n": n} for n in range(2)])
+    told = texts(run.records, [0])
+    assert len(told["texts"][0]) <= 200
+    assert len(str(told)) < 1_000
+
+
+def test_a_dropped_row_says_that_it_is_no_longer_kept():
+    """Beyond `keep`, rows of a generator have no params to show."""
+    run = flowmagic.run_batch(Judge(), ({"user_id": i} for i in range(3)), keep=1)
+    assert texts(run.records, range(3))["texts"] == ["(no longer kept)"] * 2 + ["user_id=2"]
+
+
+def test_a_row_that_was_restored_says_so(tmp_path):
+    """It did not run; its result is an earlier run's."""
+    for _ in range(2):
+        run = flowmagic.run_batch(
+            Judge(), [{"action": "done"}], journal=tmp_path / "runs", resume=True
+        )
+    assert texts(run.records, [0])["outcomes"] == ["restored from run 1 'done'"]
+
+
+class Odd:
+    """Like an array: comparing it gives nothing that is true or false."""
+
+    def __eq__(self, other):
+        raise ValueError("ambiguous")
+
+    def __hash__(self):
+        return 0
+
+    def __repr__(self):
+        return f"odd{id(self) % 7}"
+
+
+def labels(rows, base=None):
+    records = Records(base or {}, 0.0, 0)
+    records.load(rows)
+    varying = Varying(records)
+    varying.look()
+    return row_labels(records, varying)
+
+
+def test_params_that_are_the_same_in_all_rows_are_left_out():
+    """Also where another type or a missing one makes the difference."""
+    rows = [
+        {"model": "a", "n": 1, "same": [1]},
+        {"model": "b", "n": 1, "same": [1]},
+        {"model": "b", "n": True, "same": [1]},
+        {"model": "b", "same": [1]},
+    ]
+    assert labels(rows) == ["model='a', n=1", "model='b', n=1", "model='b', n=True", "model='b'"]
+
+
+def test_rows_that_do_not_differ_show_what_they_have():
+    """A single row too; the flow's own params count as the rows' own do."""
+    assert labels([{"a": 1}, {"a": 1}]) == ["a=1", "a=1"]
+    assert labels([{"a": 1, "b": 2}]) == ["a=1, b=2"]
+    assert labels([{"a": 1}, {}], {"a": 1, "b": 2}) == ["a=1, b=2", "a=1, b=2"]
+    assert labels([{}, {}]) == ["", ""]
+    assert labels([]) == []
+
+
+def test_a_secret_is_masked_wherever_it_stands():
+    """In its own key, and in the value of another one."""
+    rows = [{"api_key": f"sk-secret-{i}", "url": f"/?key=sk-secret-{i}"} for i in range(2)]
+    assert all("secret" not in each and "•••" in each for each in labels(rows))
+
+
+def test_many_rows_have_no_labels():
+    """There would be no room for them."""
+    rows = [{"i": i} for i in range(FEW + 1)]
+    assert labels(rows) == []
+    assert len(labels(rows[:FEW])) == FEW
+
+
+def test_values_that_cannot_be_compared_tell_rows_apart():
+    """Unless they are one and the same."""
+    one = Odd()
+    assert labels([{"a": one, "b": 1}, {"a": one, "b": 2}]) == ["b=1", "b=2"]
+    assert labels([{"a": Odd()}, {"a": Odd()}])[0].startswith("a=odd")
+
+
+@given(
+    st.lists(st.dictionaries(st.text(max_size=100), st.text(max_size=200), max_size=9), max_size=9)
+)
+def test_a_label_is_short_and_a_line_whatever_the_params_are(rows):
+    """There is one for each row."""
+    made = labels(rows)
+    assert len(made) == len(rows)
+    assert all(len(each) <= 80 for each in made)
+
+
+def test_a_row_of_many_params_is_cut():
+    """It says that it was."""
+    [first, _] = labels(
+        [{f"key{i}": random.Random(n).random() for i in range(200)} for n in (1, 2)]
+    )
+    assert first.endswith("…")
+    assert len(first) <= 80

@@ -1,0 +1,136 @@
+"""What counts as a batch, and what each wrong one is told."""
+
+from __future__ import annotations
+
+from collections import UserDict
+from pathlib import Path
+from types import MappingProxyType
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from flowmagic import BatchError, grid
+from flowmagic.records.batch import Batch, as_batch
+
+ROWS = [{"a": 1}, {"a": 2}]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ROWS,
+        tuple(ROWS),
+        [MappingProxyType(row) for row in ROWS],
+        pd.DataFrame(ROWS),
+        pl.DataFrame(ROWS),
+    ],
+)
+def test_what_has_a_length_gives_its_rows(given):
+    """Lists, tuples, other mappings and frames are known in advance."""
+    batch = as_batch(given)
+    assert [dict(row) for row in batch.rows] == ROWS
+    assert batch.total == 2
+    assert as_batch(batch) is batch
+
+
+class Lazy(UserDict):
+    def __getitem__(self, key):
+        raise ConnectionError("the database is gone")
+
+
+def test_a_mapping_that_cannot_be_read_is_refused():
+    """Merged amid the run, it would break that."""
+    with pytest.raises(BatchError, match=r"Item 1 .*a Lazy, whose .*ConnectionError: the database"):
+        as_batch([{"a": 1}, Lazy(a=1)])
+
+
+async def test_generators_are_drawn_row_by_row():
+    """The total is unknown; closing ends them."""
+    batch = as_batch(iter(ROWS))
+    assert (batch.total, batch.is_async, batch.draw()) == (None, False, ROWS[0])
+    await batch.close()
+    with pytest.raises(StopIteration):
+        batch.draw()
+
+    class Each:
+        async def __aiter__(self):
+            yield ROWS[0]
+            yield 7
+
+    batch = as_batch(Each())
+    assert batch.is_async
+    assert await batch.draw_async() == ROWS[0]
+    with pytest.raises(BatchError, match=r"Item 1 of the batch is an int \(7\)"):
+        await batch.draw_async()
+    await batch.close()
+    assert as_batch(iter(())).rows == []
+    await Batch([], rows=[]).close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"a": 1}, r"one dict.*\[\{\.\.\.\}\]"),
+        ({"a": [1, 2]}, r"one dict.*flowmagic\.grid"),
+        ("text", r"a str \('text'\)"),
+        ("rows.csv", r"pathlib\.Path\('rows\.csv'\)"),
+        (b"x", "a bytes"),
+        (3, r"an int \(3\)"),
+        (None, "is None"),
+        (dict, "the class dict"),
+        ([{}, 2], r"Item 1 of the batch is an int \(2\)"),
+        (iter([2]), "Item 0"),
+        (pl.LazyFrame(ROWS), r"frame\.collect\(\)"),
+        ("x" * 100, "xxx…"),
+    ],
+)
+def test_a_wrong_batch_is_refused_in_words(wrong, message):
+    """The message names what was found, where, and what to write."""
+    with pytest.raises(BatchError, match=message):
+        as_batch(wrong)
+
+
+def test_files_are_read(tmp_path):
+    """CSV as text with its mark stripped, JSON Lines with their types; endings in any case."""
+    csv = tmp_path / "rows.CSV"
+    csv.write_bytes(b'\xef\xbb\xbfid,name\n007,"a, b"\n\n8,c\n')
+    assert as_batch(csv).rows == [{"id": "007", "name": "a, b"}, {"id": "8", "name": "c"}]
+    lines = tmp_path / "rows.jsonl"
+    lines.write_text('{"a": 1}\n\n{"a": null}\n', encoding="utf-8")
+    assert as_batch(lines).rows == [{"a": 1}, {"a": None}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"a,b\n1\n", r"line 2: not as many values.*\(2\)"),
+        ("a.csv", b"a,b\n1,2,3\n", "line 2: not as many"),
+        ("a.csv", b"a,b,a\n1,2,3\n", "line 1: the header names 'a' twice"),
+        ("a.csv", b"a\n" + b"x" * 200_000 + b"\n", "not CSV"),
+        ("a.csv", b"a\n\xff\n", "not text in UTF-8"),
+        ("a.jsonl", b'{"a": 1}\n{\n', "line 2: not JSON"),
+        ("a.jsonl", b"[" * 100_000 + b"\n", "line 1: not JSON"),
+        ("a.jsonl", b"[1]\n", "line 1: a list, not a dict"),
+        ("a.txt", b"", r"neither in \.csv nor in \.jsonl"),
+    ],
+)
+def test_a_malformed_file_is_refused_by_line(tmp_path: Path, name, content, message):
+    """Nothing is lost without a word."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(BatchError, match=message):
+        as_batch(path)
+
+
+def test_grid_is_the_product_with_the_last_name_fastest():
+    """A string, a number or a mapping is one value."""
+    assert grid(m=["a", "b"], t=(0, 1)) == [
+        {"m": "a", "t": 0},
+        {"m": "a", "t": 1},
+        {"m": "b", "t": 0},
+        {"m": "b", "t": 1},
+    ]
+    assert grid(m="ab", n=3, o={"x": [1]}) == [{"m": "ab", "n": 3, "o": {"x": [1]}}]
+    assert grid(m=[]) == []
+    assert grid() == [{}]

@@ -1,0 +1,436 @@
+"""Params that note which of their keys were read, and are a dict like any other."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import itertools
+import json
+import pickle
+import pprint
+import sys
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pocketflow import (
+    AsyncBatchFlow,
+    AsyncFlow,
+    AsyncNode,
+    AsyncParallelBatchFlow,
+    BatchFlow,
+    Flow,
+    Node,
+)
+
+import flowmagic
+from flowmagic.records import param_reads
+from flowmagic.records.param_reads import (
+    Readings,
+    Received,
+    give_back,
+    inherited,
+    make,
+    plain,
+)
+
+from ..virtualtime import virtual
+
+KEYS = st.sampled_from(["a", "b", 1, 1.5, None, ("t", 0)])
+DICTS = st.dictionaries(KEYS, st.integers(0, 3))
+
+
+def given_to_a_node(params):
+    """Return a dict that notes what is read of it."""
+    made = make(params)
+    made.reading, made.writes = Readings().nothing, 0
+    return made
+
+
+def of(function, params):
+    """Return what a function does with params: what it returns, or raises, and what it leaves."""
+    try:
+        result = function(params)
+    except Exception as error:
+        result = (type(error), str(error))
+    return (type(result), result, list(dict.items(params)))
+
+
+ANY = {
+    "[]": lambda p, k, o: p[k],
+    "get": lambda p, k, o: p.get(k),
+    "get or": lambda p, k, o: p.get(k, "default"),
+    "in": lambda p, k, o: k in p,
+    "pop": lambda p, k, o: p.pop(k),
+    "pop or": lambda p, k, o: p.pop(k, "default"),
+    "setdefault": lambda p, k, o: p.setdefault(k, 5),
+    "[] =": lambda p, k, o: p.__setitem__(k, 7),
+    "del": lambda p, k, o: p.__delitem__(k),
+    "update": lambda p, k, o: p.update(o),
+    "update by name": lambda p, k, o: p.update(o, z=1),
+    "|=": lambda p, k, o: dict(p.__ior__(o)),
+    "clear": lambda p, k, o: p.clear(),
+    "popitem": lambda p, k, o: p.popitem(),
+    "|": lambda p, k, o: p | o,
+    "reversed |": lambda p, k, o: o | p,
+    "== ": lambda p, k, o: (p == o, o == p, p != o, o != p, p == 5),
+    "**": lambda p, k, o: {**p, **o},
+    "dict": lambda p, k, o: dict(p),
+    "copy": lambda p, k, o: p.copy(),
+    "copy.copy": lambda p, k, o: copy.copy(p),
+    "deepcopy": lambda p, k, o: copy.deepcopy(p),
+    "pickle": lambda p, k, o: pickle.loads(pickle.dumps(p)),
+    "old pickle": lambda p, k, o: pickle.loads(pickle.dumps(p, 0)),
+    "list": lambda p, k, o: [list(p), list(p.keys()), list(p.values()), list(p.items())],
+    "reversed": lambda p, k, o: list(reversed(p)),
+    "len": lambda p, k, o: (len(p), bool(p), p.__sizeof__() > 0),
+    "repr": lambda p, k, o: (repr(p), str(p), f"{p}"),
+    "pprint": lambda p, k, o: pprint.pformat(p),
+    "isinstance": lambda p, k, o: isinstance(p, dict),
+    "hash": lambda p, k, o: hash(p),
+    "attribute": lambda p, k, o: p.nothing,
+    "type": lambda p, k, o: type(p)(p),
+    "type by name": lambda p, k, o: type(p)(o, x=1),
+    "fromkeys": lambda p, k, o: p.fromkeys([k]),
+    "unhashable": lambda p, k, o: p.get([]) and p[[]],
+    "<": lambda p, k, o: p < o,
+}  # fmt: skip
+
+
+@given(DICTS, KEYS, DICTS, st.sampled_from(sorted(ANY)))
+def test_it_does_what_a_dict_does(params, key, other, name):
+    """Whatever is asked of it: the same answers and errors, of the same types, the same dict left."""
+    act = ANY[name]
+    mine, theirs = given_to_a_node(params), dict(params)
+    got = of(lambda p: act(p, key, other), mine)
+    wanted = of(lambda p: act(p, key, other), theirs)
+    if name in {"attribute", "hash", "<"}:  # the message names the class
+        assert (got[0], got[1][0], got[2]) == (wanted[0], wanted[1][0], wanted[2])
+    else:
+        assert got == wanted
+    assert type(mine) is Received
+
+
+@given(DICTS, DICTS)
+def test_json_writes_it_as_a_dict(params, other):
+    """By the encoder written in C, and by the one that indents."""
+    params = {str(key): value for key, value in params.items()}
+    for indent in (None, 1):
+        assert json.dumps(given_to_a_node(params), indent=indent) == json.dumps(
+            params, indent=indent
+        )
+
+
+def named(**params):
+    return params
+
+
+def matched(params):
+    match params:
+        case {"a": 1}:
+            return True
+
+
+READS = {
+    "[]": (lambda p: p["a"], "a"),
+    "get": (lambda p: p.get("a"), "a"),
+    "get of what is not there": (lambda p: p.get("c"), "c"),
+    "in": (lambda p: "b" in p, "b"),
+    "pop": (lambda p: p.pop("a"), "a"),
+    "popitem": (lambda p: p.popitem(), "b"),
+    "setdefault": (lambda p: p.setdefault("b", 0), "b"),
+    "format_map": ("{a}".format_map, "a"),
+    "%": ("%(a)s".__mod__, "a"),
+    "match": (matched, "a"),
+    "**": (lambda p: named(**p), "ab"),
+    "** in a dict": (lambda p: {"z": 1, **p}, "ab"),
+    "dict": (dict, "ab"),
+    "update": ({}.update, "ab"),
+    "|": (lambda p: {} | p, "ab"),
+    "copy": (lambda p: p.copy(), "ab"),
+    "copy.copy": (copy.copy, "ab"),
+    "pickle": (pickle.dumps, "ab"),
+    "json": (json.dumps, "ab"),
+    "list": (list, "ab"),
+    "keys": (lambda p: p.keys(), "ab"),
+    "values": (lambda p: p.values(), "ab"),
+    "items": (lambda p: p.items(), "ab"),
+    "reversed": (reversed, "ab"),
+    "==": (lambda p: p == {}, "ab"),
+    "!=": (lambda p: p != {}, "ab"),
+    "str": (str, "ab"),
+    "f-string": (lambda p: f"summarise {p}", "ab"),
+    "repr": (repr, ""),
+    "len": (len, ""),
+    "[] =": (lambda p: p.update(a=1, c=2), ""),
+    "del": (lambda p: p.__delitem__("a"), ""),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READS)
+def test_what_asks_for_a_key_is_noted_and_nothing_else(name):
+    """One key where one was asked for, there or not; every key where all of it was gone over."""
+    read, keys = READS[name]
+    params = given_to_a_node({"a": 1, "b": 2})
+    read(params)
+    assert params.reading.read == set(keys)
+
+
+WRITES = ("pop", "popitem", "setdefault", "[] =", "del", "clear", "|=", "update")
+
+
+@pytest.mark.parametrize("name", ANY)
+def test_whatever_may_change_it_is_counted(name):
+    """What reads it is not: a node copy's params are on record once, until somebody writes."""
+    params = given_to_a_node({"a": 1, "b": 2})
+    of(lambda p: ANY[name](p, "a", {"a": 3}), params)
+    assert bool(params.writes) == name.startswith(WRITES)
+
+
+def test_the_same_keys_are_one_reading_in_whatever_order():
+    """So that a run of many rows has a few of them, and each a small number."""
+    readings = Readings()
+    one = readings.nothing["a"]["b"]["a"]
+    assert one is readings.nothing["b"]["a"] is readings.nothing.also(["a", "b"])
+    assert readings.read(one.number) == {"a", "b"}
+    assert readings.nothing.number == 0
+    assert one.also({"a"}) is one
+
+
+def test_of_too_many_ways_to_read_it_is_only_known_that_there_are(monkeypatch):
+    """Memory stays bounded; a key as long as a text is not kept; and nothing is said to be unread."""
+    monkeypatch.setattr(param_reads, "_MOST", 4)
+    readings = Readings()
+    two = readings.nothing["a"], readings.nothing["b"]
+    assert [each.number for each in two] == [2, 3]
+    assert readings.nothing["c"] is readings.unclear is readings.unclear["a"]
+    assert "c" not in dict.keys(readings.nothing)
+    assert readings.unclear.read is None is readings.read(readings.unclear.number)
+    assert two[0].also(None) is readings.unclear is readings.unclear.also(["a"])
+    assert Readings().nothing["x" * 201].read is None
+    monkeypatch.setattr(param_reads, "_MOST_KEYS", 3)
+    few = Readings()
+    assert few.nothing["a"]["b"].read == {"a", "b"}
+    assert few.nothing.also("xyz") is few.unclear
+
+
+def test_threads_that_read_at_once_agree_on_the_readings():
+    """Sync nodes read in worker threads: no set of keys may get two numbers."""
+    readings, before = Readings(), sys.getswitchinterval()
+    found, barrier = [], threading.Barrier(4)
+
+    def read():
+        barrier.wait()
+        reading = readings.nothing
+        for key in range(60):
+            reading = reading[key]
+        found.append(reading)
+
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    finally:
+        sys.setswitchinterval(before)
+    assert len(set(map(id, found))) == 1
+    assert readings.read(found[0].number) == set(range(60))
+
+
+@given(DICTS, DICTS)
+def test_what_a_nested_flow_inherits_is_merged_as_pocketflow_does_and_read_of_nobody(params, row):
+    """The same dict in the same order; it notes its own reads, and gives them back."""
+    mine = given_to_a_node(params)
+    heir = inherited(mine, row)
+    assert list(dict.items(heir)) == list({**params, **row}.items())
+    assert mine.reading.read == set()
+    heir.get("a")
+    heir["b"] = 3
+    assert (mine.reading.read, mine.writes, plain(mine)) == (set(), 0, params)
+    give_back(heir, mine)
+    assert mine.reading.read == {"a"}
+    assert type(inherited(params, row)) is dict
+    give_back(inherited(params), params)
+
+
+def test_rows_that_are_no_mappings_are_refused_as_pocketflow_does():
+    """With its message, whatever the params are."""
+    for params in ({}, given_to_a_node({})):
+        with pytest.raises(TypeError, match="'list' object is not a mapping"):
+            inherited(params, [("a", 1)])
+
+
+# In a run
+
+
+class Reads(Node):
+    """Asks for some keys."""
+
+    def __init__(self, *keys):
+        super().__init__()
+        self.keys = keys
+
+    def exec(self, prepared):
+        for key in self.keys:
+            self.params.get(key)
+
+
+class ReadsAsync(AsyncNode):
+    """Asks for some keys, before and after it lets others run."""
+
+    def __init__(self, *keys):
+        super().__init__()
+        self.keys = keys
+
+    async def exec_async(self, prepared):
+        for key in self.keys:
+            await asyncio.sleep(0.1)
+            self.params.get(key)
+
+
+def chain(*nodes):
+    for node, after in itertools.pairwise(nodes):
+        node >> after
+    return nodes[0]
+
+
+def rows_of(flow_class, rows):
+    """Return a flow that gives itself these rows."""
+    name = "prep_async" if issubclass(flow_class, AsyncFlow) else "prep"
+
+    def prep(self, shared):
+        return rows
+
+    async def prep_async(self, shared):
+        return rows
+
+    method = prep_async if name == "prep_async" else prep
+    return type(flow_class.__name__, (flow_class,), {name: method})
+
+
+NESTED = [
+    lambda: Flow(start=Reads("a")),
+    lambda: AsyncFlow(start=ReadsAsync("a")),
+    lambda: Flow(start=Flow(start=Reads("a"))),
+    lambda: AsyncFlow(start=Flow(start=Reads("a"))),
+    lambda: rows_of(BatchFlow, [{"x": 1}, {"x": 2}])(start=chain(Reads("a"), Reads("x"))),
+    lambda: rows_of(AsyncBatchFlow, [{"x": 1}, {"x": 2}])(start=ReadsAsync("a", "x")),
+    lambda: rows_of(AsyncParallelBatchFlow, [{"x": 1}, {"x": 2}])(start=ReadsAsync("a", "x")),
+    lambda: rows_of(AsyncParallelBatchFlow, [{"x": 1}])(start=Flow(start=Reads("a", "x"))),
+]
+
+
+@pytest.mark.parametrize("threads", [True, False])
+@pytest.mark.parametrize("number", range(len(NESTED)))
+@virtual
+async def test_what_nested_flows_read_counts_and_their_merging_does_not(number, threads):
+    """Whatever kind of nested flow: what its nodes asked for, and no more."""
+    flow = AsyncFlow(start=chain(NESTED[number](), Reads("b")))
+    run = await flowmagic.batchflow(flow, [{"a": 1, "b": 2, "c": 3}], threads=threads)
+    assert run.ok
+    assert run[0].read - {"x"} == {"a", "b"}
+
+
+class Merges(AsyncFlow):
+    """A nested flow with a course of its own, which merges as it likes."""
+
+    async def _run_async(self, shared):
+        return await self._orch_async(shared, {**self.params, "more": 1})
+
+
+class Passes(AsyncFlow):
+    async def _run_async(self, shared):
+        return await self._orch_async(shared, self.params)
+
+
+class Orchestrates(AsyncFlow):
+    async def _orch_async(self, shared, params=None):
+        return await super()._orch_async(shared, params)
+
+
+@virtual
+async def test_a_nested_flow_with_a_course_of_its_own_may_read_it_all():
+    """What cannot be told counts as read: nothing is said to be unread that was not."""
+    for kind, read in ((Merges, {"a", "b", "c"}), (Passes, {"a"}), (Orchestrates, {"a", "b", "c"})):
+        nested = kind(start=ReadsAsync("a"))
+        run = await flowmagic.batchflow(AsyncFlow(start=nested), [{"a": 1, "b": 2, "c": 3}])
+        assert run.ok and run[0].read == read
+
+
+@virtual
+async def test_each_instance_tells_what_was_read_of_it_so_far_and_in_its_last_attempt():
+    """While it runs, when it has ended, after a failure; a new attempt begins with nothing."""
+
+    class Fails(AsyncNode):
+        async def exec_async(self, prepared):
+            await asyncio.sleep(1)
+            if self.params["times"]:
+                self.params["times"].pop()
+                self.params.get("tried")
+                raise ValueError("once")
+
+    run = flowmagic.batchflow(
+        AsyncFlow(start=chain(ReadsAsync("a"), Fails())),
+        [{"times": [1]}, {"times": []}, {}],
+        limit=2,
+    )
+    assert run[0].read == set()
+    await asyncio.sleep(0.5)
+    assert run[0].read == {"a"} and run[2].read == set()
+    await run
+    assert [each.read for each in run.instances] == [
+        {"a", "times", "tried"}, {"a", "times"}, {"a", "times"},
+    ]  # fmt: skip
+    run.retry_failed()
+    assert run[0].read == set()
+    run.cancel()
+    await run
+    assert run[0].read in (set(), {"a", "times", "tried"})
+    run.retry_failed()
+    await run
+    assert run[0].read == {"a", "times"}
+
+
+@virtual
+async def test_a_row_that_was_to_run_again_and_did_not_keeps_what_was_read_of_it():
+    """As it keeps its result."""
+
+    class Fails(AsyncNode):
+        async def exec_async(self, prepared):
+            self.params["a"]
+            raise ValueError("no")
+
+    run = flowmagic.batchflow(
+        AsyncFlow(start=Fails()), [{"a": 1}], retries=flowmagic.Retries(2, wait=50)
+    )
+    await asyncio.sleep(1)
+    assert run[0].read == set()
+    run.stop()
+    await run
+    assert run[0].read == {"a"}
+
+
+@virtual
+async def test_where_reads_are_not_told_apart_an_instance_has_read_all_it_has(monkeypatch):
+    """Never the other way round: what may have been read is not said to be unread."""
+    monkeypatch.setattr(param_reads, "_MOST", 3)
+    flow = AsyncFlow(start=Reads("a", "b"))
+    run = await flowmagic.batchflow(flow, [{"a": 1, "b": 2, "c": 3}])
+    assert run[0].read == {"a", "b", "c"}
+
+
+@virtual
+async def test_the_row_of_an_instance_is_its_own_params():
+    """Without the flow's; `params` has both. The row itself, not a copy; empty when it was dropped."""
+    flow, rows = AsyncFlow(start=Reads("a")), [{"a": 1}, {"b": 2}]
+    flow.set_params({"a": 0, "z": 0})
+    run = await flowmagic.batchflow(flow, rows)
+    assert [each.row for each in run.instances] == rows
+    assert run[1].row is rows[1]
+    assert run[0].params == {"a": 1, "z": 0}
+    kept = await flowmagic.batchflow(flow, iter(rows), keep=1)
+    assert [each.row for each in kept.instances] == [{}, {"b": 2}]
+    assert kept[0].read == {"a"}

@@ -1,0 +1,102 @@
+"""How a run is started that goes on with an earlier one."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+
+import pytest
+from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
+
+import flowmagic
+from flowmagic.errors import BatchError, JournalError
+from flowmagic.run.api import BatchKeywords
+
+ran: list = []
+
+
+class Ask(AsyncNode):
+    async def exec_async(self, prepared):
+        ran.append(self.params["i"])
+
+    async def post_async(self, shared, prepared, executed):
+        return f"answer {self.params['i']}"
+
+
+class Own(AsyncBatchFlow):
+    async def prep_async(self, shared):
+        shared["prepared"] = True
+        return [{"i": i} for i in range(4)]
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    ran.clear()
+
+
+def flow():
+    return AsyncFlow(start=Ask())
+
+
+async def stopped(path, given, *, after=2, flow=flow):
+    """Leave a run with a journal when some instances have ended."""
+    run = flowmagic.batchflow(flow(), given, limit=1, journal=path)
+    while run.counts.ended < after:
+        await asyncio.sleep(0)
+    run.stop()
+    await run
+    done = list(ran)
+    ran.clear()
+    return done
+
+
+async def test_a_run_goes_on_without_its_params(tmp_path):
+    """The journal has them: those that never started run, the others do not."""
+    rows = [{"i": i} for i in range(9)]
+    done = await stopped(tmp_path / "j", rows)
+    run = await flowmagic.resume(tmp_path / "j", flow())
+    assert sorted([*done, *ran]) == list(range(9))
+    assert run.results == [f"answer {i}" for i in range(9)]
+    again = await flowmagic.resume(tmp_path / "j", flow())
+    assert len(again.records.restored) == 9
+
+
+def test_a_script_and_a_cell_go_on_in_the_same_way(tmp_path):
+    """Whatever starts a run: with `resume`, and a flow that has no prep to give params."""
+    done = asyncio.run(stopped(tmp_path / "j", [{"i": i} for i in range(9)]))
+    run = flowmagic.run_batch(flow(), journal=tmp_path / "j", resume=True)
+    assert run.ok
+    assert sorted([*done, *ran]) == list(range(9))
+
+
+async def test_where_prep_gave_the_params_it_gives_them_again(tmp_path):
+    """It may fill the store, too."""
+    done = await stopped(tmp_path / "j", None, flow=lambda: Own(start=Ask()))
+    run = await flowmagic.resume(tmp_path / "j", Own(start=Ask()))
+    assert run.shared == {"prepared": True}
+    assert sorted([*done, *ran]) == list(range(4))
+
+
+async def test_nothing_to_go_on_with_is_told(tmp_path):
+    """No journal, no run of the flow, another flow, params that are not there as they were."""
+    path = tmp_path / "j"
+    with pytest.raises(JournalError, match="There is no journal"):
+        flowmagic.resume(path, flow())
+    await flowmagic.batchflow(Ask(), [{"i": 1}], journal=path)
+    with pytest.raises(JournalError, match="no run of AsyncFlow in .* to go on with"):
+        flowmagic.resume(path, flow())
+    await flowmagic.batchflow(flow(), [{"i": 1, "token": "sk-12345678"}], journal=path)
+    with pytest.raises(JournalError, match="a secret in it was masked"):
+        flowmagic.resume(path, flow())
+    with pytest.raises(JournalError, match="AsyncFlow is not the flow that run 2"):
+        flowmagic.resume(path, AsyncFlow(start=AsyncNode()))
+    with pytest.raises(BatchError, match="There are no params"):
+        flowmagic.batchflow(flow(), journal=path)
+    assert ran == [1, 1]
+
+
+def test_they_are_those_of_batchflow():
+    """Each has the type there that it has here: mypy sees to that, but not that none is missing."""
+    given = dict(inspect.signature(flowmagic.batchflow).parameters)
+    del given["flow"], given["params"]
+    assert BatchKeywords.__annotations__.keys() == given.keys()

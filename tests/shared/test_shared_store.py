@@ -1,0 +1,465 @@
+"""Isolated instances: what each wrote is its own, until it is brought back."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import gc
+import weakref
+from collections import deque
+
+import pytest
+from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
+
+import flowmagic as fm
+from flowmagic.errors import SharedError
+from flowmagic.shared.shared_store import Sharing
+
+from ..virtualtime import virtual
+
+ROWS_I = [{"i": i} for i in range(4)]
+ROWS = [{"image": name, "filter": kind} for name in ("cat", "dog", "owl") for kind in "abc"]
+
+
+class Load(AsyncNode):
+    async def post_async(self, shared, prepared, executed):
+        shared["image"] = f"<{self.params['image']}>"
+
+
+class Pause(AsyncNode):
+    async def exec_async(self, _):
+        await asyncio.sleep(1)
+
+
+class Filter(AsyncNode):
+    async def prep_async(self, shared):
+        return shared["image"]
+
+    async def exec_async(self, image):
+        return f"{self.params['filter']}({image})"
+
+    async def post_async(self, shared, image, filtered):
+        shared["filtered"] = filtered
+
+
+class Save(AsyncNode):
+    async def prep_async(self, shared):
+        return shared["filtered"]
+
+    async def post_async(self, shared, prepared, executed):
+        shared.setdefault("saved", {})[self.params["image"], self.params["filter"]] = prepared
+
+
+def pipeline(kind=AsyncFlow):
+    """Load, wait, filter, wait, save."""
+    first = Load()
+    first >> Pause() >> Filter() >> Pause() >> Save()
+    return kind(start=first)
+
+
+def right(saved):
+    """Return how many images are what they should be."""
+    return sum(value == f"{kind}(<{image}>)" for (image, kind), value in saved.items())
+
+
+@virtual
+async def test_the_image_pipeline_is_wrong_and_says_so():
+    """With an await between its nodes, most images are another one's: flagged, with key and nodes."""
+    run = await fm.batchflow(pipeline(), ROWS, limit=9)
+    assert run.ok
+    assert right(run.shared["saved"]) < 9
+    crossed = [each for each in run.crossings if each.level == "crossed"]
+    assert {(each.key, each.reader[1], each.writer[1]) for each in crossed} == {
+        ("image", "Filter", "Load"),
+        ("filtered", "Save", "Filter"),
+    }
+
+
+@virtual
+async def test_the_image_pipeline_is_right_when_its_instances_are_isolated():
+    """Nine of nine, nothing crossed, and each instance's writes are its own."""
+    run = await fm.batchflow(pipeline(), ROWS, limit=9, isolate=True)
+    assert run.crossings == []
+    for index, row in enumerate(ROWS):
+        writes = run[index].writes
+        assert set(writes) == {"image", "filtered", "saved"}
+        assert right(writes["saved"]) == 1
+        assert run.shared[index] is writes
+        assert writes["filtered"] == f"{row['filter']}(<{row['image']}>)"
+    assert list(run.shared) == list(range(9))
+
+
+@virtual
+async def test_reads_fall_through_and_writes_do_not():
+    """What was there before is read by all; what one wrote, by none of the others."""
+
+    class Node(AsyncNode):
+        async def prep_async(self, shared):
+            assert isinstance(shared, dict)
+            seen.append(dict(shared))
+            del shared["gone"]
+            shared["mine"] = shared["given"] + self.params["i"]
+            await asyncio.sleep(1)
+            seen.append(dict(shared))
+
+    seen = []
+    shared = {"given": 10, "gone": 1}
+    run = await fm.batchflow(
+        Node(),
+        [{"i": 1}, {"i": 2}],
+        isolate=True,
+        shared=shared,
+        merge=lambda shared, instance: None,
+    )
+    assert run.ok
+    assert seen == [shared, shared, {"given": 10, "mine": 11}, {"given": 10, "mine": 12}]
+    assert shared == {"given": 10, "gone": 1}
+    assert [each.writes for each in run.instances] == [{"mine": 11}, {"mine": 12}]
+
+
+class Chat(AsyncNode):
+    """Adds to what was there before, at several depths, and waits in between."""
+
+    async def prep_async(self, shared):
+        for messages in (shared["messages"], shared["deep"]["of"][0], shared.get("queue")):
+            messages.append(self.params["i"])
+        shared["seen"].add(self.params["i"])
+
+    async def exec_async(self, _):
+        await asyncio.sleep(1)
+
+    async def post_async(self, shared, prepared, executed):
+        return [shared["messages"], shared["deep"]["of"][0], list(shared["queue"]), shared["seen"]]
+
+
+def started():
+    """Return a store with lists and the like in it."""
+    return {
+        "messages": ["hello"],
+        "deep": {"of": [[]], "more": {"a": []}},
+        "queue": deque(),
+        "seen": set(),
+        "only read": [[1], {2: {3}}],
+        "client": object(),
+    }
+
+
+@virtual
+async def test_what_is_added_to_a_list_that_was_there_is_its_own_too():
+    """Else the messages of one would stand among those of all others; what changed is in the writes."""
+    shared = started()
+    run = await fm.batchflow(
+        Chat(), ROWS_I, limit=4, isolate=True, shared=shared, merge=lambda shared, instance: None
+    )
+    before = started()
+    assert {key: shared[key] for key in shared if key != "client"} == {
+        key: before[key] for key in before if key != "client"
+    }
+    for i, each in enumerate(run.instances):
+        assert each.result == [["hello", i], [i], [i], {i}]
+        assert each.writes == {
+            "messages": ["hello", i],
+            "deep": {"of": [[i]], "more": {"a": []}},
+            "queue": deque([i]),
+            "seen": {i},
+        }
+
+
+@virtual
+async def test_what_was_only_read_is_not_written():
+    """However it was read; and other objects are no copies."""
+
+    class Reads(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            got = [
+                shared["only read"],
+                dict(shared),
+                {**shared},
+                shared.copy(),
+                list(shared.values()),
+            ]
+            got += [shared | {}, {} | shared, dict(shared.items()), copy.copy(shared)]
+            assert all(each["only read"] is got[0] for each in got[1:] if isinstance(each, dict))
+            assert got[0] == store["only read"]
+            assert got[0] is not store["only read"]
+            assert shared["client"] is store["client"]
+            views.append(shared)
+
+    views, store = [], started()
+    run = await fm.batchflow(Reads(), ROWS_I[:1], isolate=True, shared=store)
+    assert run.ok, run.results
+    assert run[0].writes == {}
+    assert dict.__getitem__(views[0], "only read") is store["only read"], "no copy is kept"
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda shared: {**shared}["messages"],
+        lambda shared: dict(shared)["messages"],
+        lambda shared: shared.copy()["messages"],
+        lambda shared: copy.copy(shared)["messages"],
+        lambda shared: next(value for key, value in shared.items() if key == "messages"),
+        lambda shared: next(iter(shared.values())),
+        lambda shared: (shared | {})["messages"],
+        lambda shared: ({} | shared)["messages"],
+        lambda shared: shared.setdefault("messages"),
+        lambda shared: shared.pop("messages"),
+        lambda shared: shared.get("messages"),
+    ],
+)
+@virtual
+async def test_no_way_to_read_leads_past_the_copy(read):
+    """Whatever gives the list away gives the instance's own."""
+
+    class Node(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            read(shared).append("mine")
+
+    store = {"messages": ["hello"]}
+    run = await fm.batchflow(
+        Node(), ROWS_I[:1], isolate=True, shared=store, merge=lambda shared, instance: None
+    )
+    assert run.ok, run.results
+    assert store == {"messages": ["hello"]}
+
+
+@virtual
+async def test_a_list_that_is_meant_to_be_shared_stays_one():
+    """`allow_shared` names it; a list in itself, and one that stands in two places, are no trouble."""
+    store = started()
+    store["messages"].append(store["messages"])
+    store["again"] = [store["only read"], store["only read"]]
+
+    class Node(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            assert shared["again"][0] is shared["again"][1]
+            assert shared["messages"][1] is shared["messages"]
+            shared["queue"].append(self.params["i"])
+
+    run = await fm.batchflow(Node(), ROWS_I, isolate=True, shared=store, allow_shared=["queue"])
+    assert run.ok, run.results
+    assert list(store["queue"]) == [0, 1, 2, 3]
+    assert [each.writes for each in run.instances] == [{}] * 4
+
+
+class Waits(AsyncNode):
+    """The later the row, the sooner it ends; those named fail, as often as is said."""
+
+    failing: dict[int, int] = {}
+
+    async def exec_async(self, _):
+        i = self.params["i"]
+        await asyncio.sleep(10 - i)
+
+    async def post_async(self, shared, prepared, executed):
+        i = self.params["i"]
+        shared["i"] = i
+        if self.failing.get(i):
+            shared["failed"] = True
+            self.failing[i] -= 1
+            raise ValueError(i)
+
+
+def waits(failing=None, kind=AsyncFlow):
+    node = Waits()
+    node.failing = failing or {}
+    return kind(start=node)
+
+
+@virtual
+async def test_merge_is_called_in_the_order_of_the_params_before_post():
+    """For each that succeeded, with the user's own store."""
+    order = []
+
+    class Batch(AsyncBatchFlow):
+        async def post_async(self, shared, prepared, results):
+            order.append("post")
+
+    def merge(shared, instance):
+        assert shared is store
+        assert asyncio.get_running_loop()
+        order.append((instance.index, instance.writes))
+
+    store = {}
+    run = await fm.batchflow(
+        waits({2: 1}, Batch), ROWS_I, limit=4, isolate=True, merge=merge, shared=store
+    )
+    assert run.counts.failed == 1
+    assert order == [(0, {"i": 0}), (1, {"i": 1}), (3, {"i": 3}), "post"]
+    assert run[2].writes == {"i": 2, "failed": True}
+    order.clear()
+    run.retry_failed()
+    await run
+    assert order == [(2, {"i": 2}), "post"], "each once, and afresh"
+    assert store == {}
+
+
+@virtual
+async def test_what_merge_raises_breaks_the_run():
+    """As what post raises does; the instances keep what they wrote."""
+
+    def merge(shared, instance):
+        raise KeyError("which")
+
+    run = fm.batchflow(waits(), ROWS_I, isolate=True, merge=merge)
+    with pytest.raises(KeyError, match="which"):
+        await run
+    assert run.status == "failed"
+    assert run[3].writes == {"i": 3}
+
+
+@virtual
+async def test_a_cancelled_run_merges_nothing():
+    """As its post does not run."""
+    run = fm.batchflow(waits(), ROWS_I, limit=4, isolate=True)
+    await asyncio.sleep(7.5)
+    run.cancel()
+    await run
+    assert run.shared == {}
+    assert run[3].writes == {"i": 3}
+    assert run[0].writes == {}
+
+
+@virtual
+async def test_merging_many_lets_the_loop_turn(monkeypatch):
+    """A slice at a time; a cancellation in between is heard."""
+    monkeypatch.setattr("flowmagic.shared.shared_store._SLICE", -1.0)
+    merged = []
+
+    def merge(shared, instance):
+        merged.append(instance.index)
+        if len(merged) == 2:
+            run.cancel()
+
+    run = fm.batchflow(waits(), ROWS_I, limit=4, isolate=True, merge=merge)
+    await run
+    assert run.status == "cancelled"
+    assert merged == [0, 1]
+
+
+@virtual
+async def test_an_attempt_that_runs_again_has_a_fresh_view():
+    """What the failed one wrote is gone."""
+    run = await fm.batchflow(waits({1: 2}), ROWS_I, limit=4, isolate=True, retries=2)
+    assert run.ok
+    assert run[1].writes == {"i": 1}
+    assert run[1].attempts == 3
+
+
+@virtual
+async def test_writes_are_none_where_there_are_none():
+    """Before a row begins, and in a run that is not isolated."""
+    run = fm.batchflow(waits(), ROWS_I, limit=1, isolate=True)
+    assert run[3].writes is None
+    await run
+    assert run[3].writes == {"i": 3}
+    assert (await fm.batchflow(waits(), ROWS_I)).instances[0].writes is None
+
+
+@virtual
+async def test_rows_that_are_dropped_drop_their_writes():
+    """A long generator does not fill the memory; the latest are there."""
+
+    class Value:
+        pass
+
+    class Node(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            shared["value"] = value = Value()
+            alive.append(weakref.ref(value))
+
+    alive = []
+    rows = ({"i": i} for i in range(50))
+    run = await fm.batchflow(Node(), rows, isolate=True, keep=5)
+    gc.collect()
+    assert run.counts.succeeded == 50
+    assert sum(each() is not None for each in alive) == 5
+    assert run[0].writes is None
+    assert list(run.shared) == list(range(45, 50)), "in the order of the params"
+
+
+@virtual
+async def test_the_frame_has_the_writes_of_isolated_instances():
+    """A column after the others; none where nothing is isolated."""
+    pytest.importorskip("pandas")
+    run = await fm.batchflow(waits(), ROWS_I, isolate=True)
+    frame = run.to_frame()
+    assert list(frame.columns) == ["i", "status", "seconds", "attempts", "result", "writes"]
+    assert list(frame.writes) == [{"i": i} for i in range(4)]
+    assert "writes" not in (await fm.batchflow(waits(), ROWS_I)).to_frame()
+
+
+@virtual
+async def test_a_resumed_run_has_the_writes_of_the_earlier_one(tmp_path):
+    """From the journal, and merged like those of rows that ran."""
+    path = tmp_path / "runs.journal"
+    flow = waits({2: 1})
+    first = await fm.batchflow(flow, ROWS_I, limit=4, isolate=True, journal=path)
+    assert first.counts.failed == 1
+    second = await fm.resume(path, flow, ROWS_I, limit=4, isolate=True, anyway=True)
+    assert second.ok
+    assert [each.restored for each in second.instances] == [1, 1, None, 1]
+    assert second.shared == {i: {"i": i} for i in range(4)}
+    with fm.open_journal(path) as journal:
+        assert journal[1].instances[1].writes == {"i": 1}
+    third = await fm.resume(path, flow, ROWS_I, anyway=True)
+    assert third.shared == {}, "nothing is merged where nothing is isolated"
+
+
+@virtual
+async def test_writes_without_a_form_in_a_journal_run_again(tmp_path):
+    """A row whose writes could not be restored is not taken for done."""
+
+    class Node(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            shared["odd"] = object()
+
+    path = tmp_path / "runs.journal"
+    flow = AsyncFlow(start=Node())
+    await fm.batchflow(flow, ROWS_I[:1], isolate=True, journal=path)
+    run = await fm.resume(path, flow, ROWS_I[:1], isolate=True)
+    assert run[0].restored is None
+    assert set(run.shared[0]) == {"odd"}
+    with fm.open_journal(path) as journal:
+        assert "object" in journal[1].instances[0].unwritten
+
+
+@pytest.mark.parametrize(
+    ("wrong", "hint"),
+    [
+        (
+            {"merge": 5, "isolate": True},
+            r"merge is an int \(5\), not a function of .*Write\s+merge=",
+        ),
+        ({"merge": lambda s, i: None}, r"not\s+isolated\. Write isolate=True too"),
+        (
+            {"allow_shared": "results"},
+            r'not a list of keys\. Write for example allow_shared=\["res',
+        ),
+        ({"allow_shared": None}, r"allow_shared is None"),
+        ({"allow_shared": [["a"]]}, r"no key of a dict .*unhashable"),
+    ],
+)
+def test_what_makes_no_sense_is_refused(wrong, hint):
+    """With what was found, and what to write."""
+    with pytest.raises(SharedError, match=hint):
+        Sharing.of(**wrong)
+
+
+def test_an_async_merge_is_refused():
+    """Nobody would await it."""
+
+    async def merge(shared, instance):
+        pass
+
+    with pytest.raises(SharedError, match="merge is an async function"):
+        Sharing.of(merge=merge, isolate=True)
+
+
+@pytest.mark.parametrize("shared", [[1], type("Own", (dict,), {})()])
+@virtual
+async def test_only_a_plain_dict_is_isolated(shared):
+    """Before anything runs."""
+    with pytest.raises(SharedError, match=r"isolate=True needs a plain dict\. Write shared=dict"):
+        fm.batchflow(waits(), ROWS_I, isolate=True, shared=shared)

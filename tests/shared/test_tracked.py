@@ -1,0 +1,279 @@
+"""A view of the user's own dict: a dict like any other, whatever is done with it."""
+
+from __future__ import annotations
+
+import collections
+import copy
+import json
+import pickle
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from flowmagic.records.store import Records
+from flowmagic.shared.crossings import Watch
+from flowmagic.shared.isolated import Isolated, isolated
+from flowmagic.shared.tracked import Tracked, views
+
+KEYS = st.sampled_from(["a", "b", "c", 1, 1.5, None, ("t", 0)])
+VALUES = st.one_of(st.integers(0, 3), st.lists(st.integers(0, 3), max_size=2))
+DICTS = st.dictionaries(KEYS, VALUES, max_size=5)
+
+
+def traced():
+    """Return records of two rows, and the trace of each, with an open node copy."""
+    records = Records({}, 0.0, 10)
+    records.load([{}, {}])
+    traces = [records.start(index, 0.0) for index in range(2)]
+    for trace in traces:
+        trace.open(dict, -1, 0.0, None)
+    return records, traces
+
+
+def tracked_view(store):
+    """Return a view as a node gets it."""
+    records, [trace, _] = traced()
+    return views(store, Watch(records))(trace)
+
+
+def isolated_view(store):
+    """Return an isolated view as a node gets it."""
+    return isolated(store, {})
+
+
+VIEWS = pytest.mark.parametrize("view", [tracked_view, isolated_view])
+
+
+def outcome(function, *arguments):
+    """Return what a function returns, or the kind of what it raises."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        return type(error)
+
+
+class Machine(RuleBasedStateMachine):
+    """Does the same to a view and to a plain dict."""
+
+    def __init__(self, view):
+        super().__init__()
+        self.plain = {"a": 0, "b": [1]}
+        self.store = copy.deepcopy(self.plain)
+        self.kept = self.store
+        self.view = view(self.store)
+
+    def same(self, function):
+        assert outcome(function, self.view) == outcome(function, self.plain)
+
+    @rule(key=KEYS, value=VALUES)
+    def sets(self, key, value):
+        self.same(lambda d: d.__setitem__(key, value))
+
+    @rule(key=KEYS)
+    def reads(self, key):
+        self.same(lambda d: d[key])
+        self.same(lambda d: (d.get(key), d.get(key, 7), key in d))
+
+    @rule(key=KEYS)
+    def deletes(self, key):
+        self.same(lambda d: d.__delitem__(key))
+
+    @rule(key=KEYS, default=st.lists(VALUES, max_size=1))
+    def pops(self, key, default):
+        self.same(lambda d: d.pop(key, *default))
+
+    @rule()
+    def pops_the_last(self):
+        self.same(lambda d: d.popitem())
+
+    @rule(key=KEYS, value=VALUES)
+    def sets_a_default(self, key, value):
+        self.same(lambda d: d.setdefault(key, value))
+
+    @rule(key=KEYS)
+    def appends_to_a_default(self, key):
+        self.same(lambda d: d.setdefault(key, []).append(1))
+
+    @rule(other=DICTS, word=st.integers())
+    def updates(self, other, word):
+        self.same(lambda d: d.update(other, word=word))
+        self.same(lambda d: d.update(list(other.items())))
+
+    @rule(other=DICTS)
+    def joins_in_place(self, other):
+        self.view |= other
+        self.plain |= other
+        assert type(self.view) in {Tracked, Isolated}
+
+    @rule()
+    def clears(self):
+        self.same(lambda d: d.clear())
+
+    @rule(other=DICTS)
+    def joins(self, other):
+        self.same(lambda d: list((d | other).items()))
+        self.same(lambda d: list((other | d).items()))
+        self.same(lambda d: (d == other, d != other, other == d, d == d.copy(), d == dict(d)))
+
+    @invariant()
+    def all_is_the_same(self):
+        view, plain = self.view, self.plain
+        assert list(view.items()) == list(plain.items())
+        assert list(view) == list(view.keys()) == list(plain)
+        assert list(reversed(view)) == list(reversed(plain))
+        assert list(view.values()) == list(plain.values())
+        assert {**view} == dict(view) == plain == view
+        assert (len(view), bool(view), repr(view)) == (len(plain), bool(plain), repr(plain))
+
+
+class TrackedMachine(Machine):
+    """The user's own dict is what changes."""
+
+    def __init__(self):
+        super().__init__(tracked_view)
+
+    @invariant()
+    def it_is_the_users_own_dict(self):
+        assert self.store is self.kept
+        assert list(self.store.items()) == list(self.plain.items())
+
+
+class IsolatedMachine(Machine):
+    """The user's own dict stays as it is, and the writes are known."""
+
+    def __init__(self):
+        super().__init__(isolated_view)
+        self.base = copy.deepcopy(self.kept)
+        self.first = self.kept.copy()
+
+    @invariant()
+    def the_users_own_dict_stays(self):
+        assert self.store == self.base
+        assert all(self.store[key] is self.first[key] for key in self.base)
+
+    @invariant()
+    def what_differs_is_what_was_written(self):
+        written = self.view._written
+        assert all(self.plain[key] == written[key] for key in written)
+        for key, value in self.view.items():
+            assert key in written or value == self.base[key] or key in self.view._copied
+
+    def teardown(self):
+        """With what was changed in place, the writes make what was there what there is now."""
+        self.view.settle()
+        written = self.view._written
+        for key, value in self.plain.items():
+            assert written.get(key, self.base.get(key)) == value
+            assert key not in written or key not in self.base or written[key] is self.view[key]
+
+
+TestTracked = TrackedMachine.TestCase
+TestIsolated = IsolatedMachine.TestCase
+TestTracked.settings = TestIsolated.settings = settings(max_examples=40, stateful_step_count=25)
+
+
+@VIEWS
+@given(DICTS)
+def test_a_view_is_copied_and_called_with_as_any_dict(view, store):
+    """Every way to copy it gives a plain dict with the same in it."""
+    made = view(dict(store))
+    assert isinstance(made, dict)
+    for twin in (
+        copy.copy(made),
+        copy.deepcopy(made),
+        pickle.loads(pickle.dumps(made)),
+        made.copy(),
+        dict(made),
+        {**made},
+        made | {},
+        {} | made,
+        type(made)(made),
+        collections.OrderedDict(made),
+    ):
+        assert twin == store
+        assert type(twin) in {dict, collections.OrderedDict}
+    words = {str(key): value for key, value in store.items()}
+    assert collections.UserDict(**view(dict(words))) == words
+    assert type(made).fromkeys("ab") == {"a": None, "b": None}
+
+
+@VIEWS
+@given(st.dictionaries(st.text(max_size=3), VALUES, max_size=4))
+def test_a_view_becomes_json_as_any_dict(view, store):
+    """Also by the json module's part in C, which looks whether a dict's own storage is empty."""
+    made = view(dict(store))
+    assert json.dumps(made) == json.dumps(store)
+    indented = json.dumps(made, sort_keys=True, indent=1)
+    if store:
+        assert indented == json.dumps(store, sort_keys=True, indent=1)
+    else:  # Python 3.13 puts nothing between the braces, but on a line of its own
+        assert json.loads(indented) == {}
+    assert json.dumps([{"in": made}]) == json.dumps([{"in": store}])
+
+
+@VIEWS
+def test_a_view_is_refused_where_a_dict_would_be(view):
+    """An unhashable key; being hashed."""
+    made = view({})
+    for refused in (
+        lambda: made[[]],
+        lambda: made.get([]),
+        lambda: [] in made,
+        lambda: made.__setitem__([], 1),
+        lambda: hash(made),
+        lambda: made.update(5),
+        lambda: made | 5,
+        lambda: made.pop(),
+    ):
+        with pytest.raises(TypeError):
+            refused()
+    assert made == {}
+
+
+@VIEWS
+def test_a_view_matches_patterns_and_formats(view):
+    """What Python's own syntax does with a dict."""
+    match view({"a": 1, "b": 2}):
+        case {"a": found, **rest}:
+            assert (found, rest) == (1, {"b": 2})
+        case _:
+            pytest.fail("no match")
+    assert "%(a)s" % view({"a": 1}) == "{a}".format(**view({"a": 1})) == "1"  # noqa: UP031
+    assert "{a}".format_map(view({"a": 1})) == "1"
+
+
+def test_two_views_of_one_store_are_equal_and_see_each_other():
+    """They are the same dict."""
+    store = {"a": 1}
+    one, other = tracked_view(store), tracked_view(store)
+    one["b"] = 2
+    assert one == other == store == {"a": 1, "b": 2}
+    assert one | other == store
+    one.update(other)
+    assert store == {"a": 1, "b": 2}
+
+
+def test_what_looks_past_the_methods_is_told_what_to_do():
+    """Not an empty dict, which would be believed."""
+    assert "pass dict(shared) on" in repr(list(dict.keys(tracked_view({"a": 1}))))
+
+
+def test_a_view_kept_beyond_its_instance_goes_on_working():
+    """And what is done with it then is nobody's."""
+    records, [trace, other] = traced()
+    watch, store = Watch(records), {}
+    view = views(store, watch)(trace)
+    trace.close(0, None, 1.0)
+    records.finish(0, None, 1.0)
+    views(store, watch)(other)["x"] = 1
+    other.close(0, None, 1.0)
+    assert view["x"] == view.get("x") == 1
+    assert watch.crossings() == []
+    view["a"] = 1
+    view.clear()
+    view["b"] = 2
+    assert store == {"b": 2} == dict(view)
+    assert "b" in view
+    assert list(watch._keys) == ["x"]

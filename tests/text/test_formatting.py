@@ -1,0 +1,229 @@
+"""Values as text for a screen."""
+
+import time
+from collections import OrderedDict, UserDict
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flowmagic.text.formatting import brief, cut, error_text, params_text
+from flowmagic.text.redact import MASK, secrets_of
+
+KEY = "sk-very-secret-0123456789"
+
+
+class KindOfDict(dict):
+    pass
+
+
+@dataclass
+class Client:
+    api_key: str
+    retries: int = 3
+
+
+class Pair(NamedTuple):
+    name: str
+    token: str
+
+
+class Model:
+    """As pydantic makes them."""
+
+    model_fields = {"api_key": ..., "retries": ...}
+
+    def __init__(self, api_key):
+        self.api_key = api_key
+        self.retries = 3
+
+    def __repr__(self):
+        return f"Model(api_key={self.api_key!r}, retries={self.retries})"
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"api_key": KEY},
+        {"headers": {"Authorization": f"Bearer {KEY}"}},
+        {"nested": [{"deep": ({"token": KEY},)}]},
+        {"client": Client(KEY)},
+        {"mapping": UserDict(password=KEY)},
+        {"ordered": OrderedDict(secret=KEY)},
+        {"kind of dict": KindOfDict(token=KEY)},
+        {"api_key": KEY.encode()},
+        {"api_key": KEY, "url": f"https://example.com/?key={KEY}"},
+        {"api_key": KEY, KEY: 1},
+        {"model": Model(api_key=KEY)},
+        {"pair": Pair("a", KEY)},
+        {"api_keys": [KEY, "another"], "note": f"used {KEY}"},
+        {"credentials": {"user": "me", "pass": KEY}, "note": f"used {KEY}"},
+        {"secret": Client(KEY), "note": f"used {KEY}"},
+    ],
+)
+def test_a_secret_is_masked_at_any_depth_and_where_it_is_quoted(params):
+    """Mappings, lists, dataclasses; and the same value under another key."""
+    text = params_text(params)
+    assert KEY not in text
+    assert MASK in text
+
+
+@pytest.mark.parametrize("at", range(0, 120, 7))
+def test_no_part_of_a_secret_is_left_by_cutting_it_in_two(at):
+    """Wherever it stands in a longer text: what is shown is masked before it is cut."""
+    value = "x" * at + KEY + "y" * 10_000
+    secrets = {KEY}
+    for text in (
+        params_text({"api_key": KEY, "text": value}),
+        params_text({"api_key": KEY, value: 1}),
+        brief(value, 80, secrets),
+        brief([value], 80, secrets),
+        brief(value.encode(), 80, secrets),
+        brief(Holder(value), 80, secrets),
+        error_text(ValueError(value), secrets, 80),
+    ):
+        assert KEY[:4] not in text, text
+
+
+def test_no_part_of_a_secret_is_left_where_many_are_masked():
+    """Masks are short: what was far behind in the text comes into view."""
+    secret = "".join(f"part{n}" for n in range(20))
+    assert "part" not in brief(secret * 1_000, 40, {secret})
+    assert "part" not in error_text(ValueError(secret * 1_000), {secret}, 40)
+
+
+class Holder:
+    def __init__(self, text):
+        self.text = text
+
+    def __repr__(self):
+        return f"<Holder of {self.text}>"
+
+
+def test_a_text_is_cut_to_its_width():
+    """With an ellipsis, and never with a character that cannot be sent."""
+    assert cut("abcdef", 4) == "abc…"
+    assert cut("abcd", 4) == "abcd"
+    cut("\ud800", 4).encode()
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("ad\u202enimda", r"ad\u202enimda"),
+        ("a\u2066b\u2069", r"a\u2066b\u2069"),
+        ("\x1b[31mred\x00\x9b", r"\x1b[31mred\x00\x9b"),
+        ("half \ud800", r"half \ud800"),
+        ("a\nb\tc", "a\nb\tc"),
+        ("\u05d0\u05d1 \u200f é \U0001f600", "\u05d0\u05d1 \u200f é \U0001f600"),
+    ],
+)
+def test_what_no_screen_shows_stands_as_an_escape(text, shown):
+    """What would turn the text around it, move a terminal's cursor, or cannot be sent; no letters."""
+    assert cut(text, 80) == shown
+    assert brief(Holder(text), 80) == f"<Holder of {shown}>".replace("\n", " ")
+
+
+@given(st.text(), st.integers(1, 40))
+def test_escapes_leave_no_text_too_long(text, width):
+    """Also where each letter becomes six."""
+    shown = cut(text, width)
+    assert len(shown) <= width
+    assert cut(shown, width) == shown
+
+
+class Hostile:
+    def __repr__(self):
+        raise RuntimeError("no")
+
+
+class HostileMapping(UserDict):
+    def __iter__(self):
+        raise RuntimeError("no")
+
+
+class Metaphorical(type):
+    def __instancecheck__(cls, other):
+        return False
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a\nb", r"'a\nb'"),
+        (None, "None"),
+        ([1, [2, [3, [4, [5]]]]], "[1, [2, [3, [4, [...]]]]]"),
+        ({"a": {"b": {"c": {"d": {}}}}}, "{'a': {'b': {'c': {'d': {…}}}}}"),
+        (Client("x" * 9), f"Client(api_key={MASK}, retries=3)"),
+        (dict.fromkeys(range(10), 0), "{" + ", ".join(f"{i}: 0" for i in range(8)) + ", …}"),
+    ],
+)
+def test_a_value_is_shown_briefly(value, text):
+    """On one line, in the order it has, to a depth and a length."""
+    assert brief(value) == text
+
+
+def test_a_repr_that_raises_is_no_error():
+    """Whatever somebody's object does when it is looked at."""
+    assert "Hostile" in brief(Hostile())
+    assert brief(HostileMapping()) == "<HostileMapping, whose repr raised RuntimeError>"
+    assert "x=<Hostile" in params_text({"x": Hostile()})
+
+
+@pytest.mark.parametrize(
+    "value", ["x" * 10**7, b"x" * 10**7, ["x" * 10**7] * 10, {"k": "x" * 10**7}]
+)
+def test_ten_megabytes_are_cut_before_they_are_copied(value):
+    """A long text costs no more than a short one."""
+    began = time.perf_counter()
+    for _ in range(100):
+        assert len(params_text({"value": value})) <= 200
+    assert time.perf_counter() - began < 5  # some 10 ms; building the repr each time takes 10 s
+
+
+def test_many_params_are_cut_too():
+    """The text does not grow with their number."""
+    assert len(params_text(dict.fromkeys(map(str, range(10**5)), "value"), 120)) == 120
+
+
+class Unsayable(Exception):
+    def __str__(self):
+        raise RuntimeError("no")
+
+
+def test_an_error_is_one_line():
+    """Type and message, cut, masked."""
+    assert error_text(ValueError("two\nlines")) == "ValueError: two lines"
+    assert error_text(ValueError()) == "ValueError"
+    assert error_text(ValueError(KEY), {KEY}) == f"ValueError: {MASK}"
+    assert len(error_text(ValueError("x" * 10**6))) == 200
+    assert "cannot be shown" in error_text(Unsayable())
+
+
+SECRET = st.text(min_size=4, max_size=30).filter(
+    lambda text: MASK not in text and text.strip(" •…'\"") != ""
+)
+VALUE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.binary(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(
+    st.dictionaries(st.text(max_size=20), VALUE, max_size=5),
+    st.text(alphabet="abcdefghijkl0123456789-_", min_size=12, max_size=40),
+    st.integers(10, 200),
+)
+def test_no_text_holds_a_secret_or_is_too_long(params, secret, width):
+    """Whatever else is in the params, and wherever the value is quoted."""
+    params = {**params, "api_key": secret, "quoted": f"see {secret}!"}
+    text = params_text(params, width)
+    assert secret not in text
+    assert len(text) <= width
+    text.encode()
+    assert secret not in error_text(ValueError(f"{params}"), secrets_of(params), width)
+    assert len(brief(params, width)) <= width
+    brief(params, width).encode()
