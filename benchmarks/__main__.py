@@ -12,11 +12,11 @@ from . import (
     interrupt,
     journal,
     lag,
+    limit_change,
     memory,
     overhead,
     pacing,
     panel,
-    retune,
     steering,
 )
 from .measuring import positive
@@ -29,7 +29,7 @@ BENCHMARKS = {
         lag,
         memory,
         cancel,
-        retune,
+        limit_change,
         pacing,
         calls,
         dask,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from . import calls, cancel, contestants, lag, memory, overhead, pacing, retune
+from . import calls, cancel, contestants, lag, limit_change, memory, overhead, pacing
 from .contestants import BATCHFLOW, SEMAPHORE
 from .figures import Figure, print_figures
 from .measuring import print_heading
@@ -56,8 +56,8 @@ def _parts(rounds: int, size: Callable[[int], int]) -> dict[str, Callable[[], li
         running, queued = high, size(10_000)
         return cancel.figures(cancel.taken(running, queued, rounds), running, queued)
 
-    def of_retune() -> list[Figure]:
-        return retune.figures(*retune.taken(10, 200, rounds), 10, 200)
+    def of_limit_change() -> list[Figure]:
+        return limit_change.figures(*limit_change.taken(10, 200, rounds), 10, 200)
 
     def of_pacing() -> list[Figure]:
         results = pacing.taken(6_000, size(1_000), limit, ours=True)
@@ -71,7 +71,7 @@ def _parts(rounds: int, size: Callable[[int], int]) -> dict[str, Callable[[], li
         "lag": of_lag,
         "memory": of_memory,
         "cancel": of_cancel,
-        "retune": of_retune,
+        "limit_change": of_limit_change,
         "pacing": of_pacing,
         "calls": of_calls,
     }

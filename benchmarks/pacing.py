@@ -56,7 +56,7 @@ class Starts:
     noted: list[float] = field(default_factory=list)
 
 
-class Noting(AsyncNode):
+class TraceDiffer(AsyncNode):
     """Notes when it starts, and waits as a node that calls a service does."""
 
     starts: list[float] = []  # noqa: RUF012 - one for all copies, and emptied by who reads it
@@ -169,22 +169,22 @@ async def _awaited(way: Callable[[], Awaitable[Starts]]) -> Starts:
 
 
 async def _run(per_minute: int, starts: int, limit: int) -> Starts:
-    Noting.starts = []
+    TraceDiffer.starts = []
     run = flowmagic.batchflow(
-        AsyncFlow(start=Noting()),
+        AsyncFlow(start=TraceDiffer()),
         contestants.params(starts),
         limit=limit,
         per_minute=per_minute,
     )
     (await run).raise_for_failures()
-    return Starts(Noting.starts, sorted(each.started or 0.0 for each in run.instances))
+    return Starts(TraceDiffer.starts, sorted(each.started or 0.0 for each in run.instances))
 
 
 async def _calls(per_minute: int, starts: int, limit: int) -> Starts:
     calls = CallLimit(concurrency=limit, per_minute=per_minute / 60 * WINDOW, window=WINDOW)
-    node = Noting()
+    node = TraceDiffer()
     noted: list[float] = []
-    Noting.starts = []
+    TraceDiffer.starts = []
 
     async def one() -> None:
         async with calls.call() as call:
@@ -192,14 +192,14 @@ async def _calls(per_minute: int, starts: int, limit: int) -> Starts:
             await node.exec_async(None)
 
     await asyncio.gather(*(one() for _ in range(starts)))
-    return Starts(Noting.starts, sorted(noted))
+    return Starts(TraceDiffer.starts, sorted(noted))
 
 
 async def _aiometer(per_minute: int, starts: int, limit: int) -> Starts:
     from aiometer import run_on_each
 
-    Noting.starts = []
+    TraceDiffer.starts = []
     await run_on_each(
-        Noting().exec_async, range(starts), max_at_once=limit, max_per_second=per_minute / 60
+        TraceDiffer().exec_async, range(starts), max_at_once=limit, max_per_second=per_minute / 60
     )
-    return Starts(Noting.starts)
+    return Starts(TraceDiffer.starts)

@@ -31,7 +31,7 @@ from .journal import open_journal
 from .limits.adaptive import Adaptive
 from .limits.calls import CallLimit
 from .limits.calls.named import limit, named_limits, remove_limit, set_limit
-from .limits.history import Retune
+from .limits.history import LimitChange
 from .records.batch import grid
 from .records.instances import Attempt, Instance, NodeCopy
 from .records.store import RunCounts, Status
@@ -70,6 +70,7 @@ __all__ = [
     "InstanceLostError",
     "InstancesFailedError",
     "JournalError",
+    "LimitChange",
     "LimitError",
     "LimiterRegistry",
     "MissingExtraError",
@@ -80,7 +81,6 @@ __all__ = [
     "RateLimiter",
     "RemoteError",
     "Retries",
-    "Retune",
     "RunCounts",
     "RunStatus",
     "SharedError",

@@ -140,7 +140,7 @@ class RemoteError(RuntimeError):
 _WIDTH = 40  # of a value in a message
 
 
-def found(value: object) -> str:
+def describe(value: object) -> str:
     """Name what was found, for the first half of an error message: its type, and a short value."""
     if value is None:
         return "None"

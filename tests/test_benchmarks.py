@@ -17,7 +17,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pocketflow import AsyncNode
 
-from benchmarks import calls, cancel, contestants, journal, lag, measuring, overhead, pacing, retune
+from benchmarks import (
+    calls,
+    cancel,
+    contestants,
+    journal,
+    lag,
+    limit_change,
+    measuring,
+    overhead,
+    pacing,
+)
 from benchmarks.figures import Figure, print_figures, ratio
 from flowmagic import named_limits
 
@@ -38,7 +48,7 @@ TINY = {
     ),
     "cancel": (["--running", "3", "--queued", "5", *ONCE], "cancel: 3 running, 5 queued"),
     "interrupt": (["--limit", "3", *ONCE], "3 instances running"),
-    "retune": (["--low", "2", "--high", "6", *ONCE], "2 -> 6"),
+    "limit_change": (["--low", "2", "--high", "6", *ONCE], "2 -> 6"),
     "pacing": (["--per-minute", "60000", "--starts", "20", "--limit", "5"], "off the pace"),
     "calls": (["--calls", "200", "--slots", "2", *ONCE], "uncontended call"),
     "dask": (
@@ -103,7 +113,7 @@ def test_every_benchmark_is_listed_and_tried_here():
 
 def test_a_number_that_is_not_positive_is_refused():
     """Zero rounds would print a table of nothing."""
-    done = run_benchmarks("retune", "--rounds", "0")
+    done = run_benchmarks("limit_change", "--rounds", "0")
     assert done.returncode == 2
     assert "0 is not a positive integer" in done.stderr
 
@@ -236,10 +246,10 @@ async def test_a_task_that_outlives_its_cancelled_contestant_is_counted():
 @virtual
 async def test_a_lowered_limit_takes_one_nodes_duration_and_a_raised_one_no_time():
     """The figures begin when the limit is set and end when that many run."""
-    raised, lowered = await retune._round(2, 6)
+    raised, lowered = await limit_change._round(2, 6)
     assert raised == 0
-    assert lowered == pytest.approx(retune.Counted.seconds)
-    assert retune.Counted.running == 0
+    assert lowered == pytest.approx(limit_change.Counted.seconds)
+    assert limit_change.Counted.running == 0
 
 
 # Pacing

@@ -74,7 +74,7 @@ def test_many_failures_are_counted_and_the_first_are_shown():
 )
 def test_what_was_found_is_named_by_its_type_and_a_short_value(value, text):
     """Values of containers are not repeated: they may be long, or secret."""
-    assert errors.found(value) == text
+    assert errors.describe(value) == text
 
 
 def test_frames_of_ours_are_taken_off_the_top_of_a_traceback():

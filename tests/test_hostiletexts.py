@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
-from flowmagic.notebook.panel.columns import Varying
+from flowmagic.notebook.panel.columns import VaryingColumns
 from flowmagic.notebook.panel.detail import detail_of
 from flowmagic.notebook.panel.graph import GraphState
 from flowmagic.notebook.panel.header import header_of
@@ -63,7 +63,7 @@ def run_of(said: dict[str, str], extra: dict[str, object], secret: str) -> flowm
 def sent(run: flowmagic.BatchRun) -> list[object]:
     """Return all that a page is told of a run."""
     records = run.records
-    varying = Varying(records)
+    varying = VaryingColumns(records)
     varying.look()
     editor = ParamList(None)
     editor.run = run

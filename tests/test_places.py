@@ -14,7 +14,7 @@ from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.notebook.panel.widget import Panel
-from flowmagic.notebook.shell import goes_on
+from flowmagic.notebook.shell import runs_in_background
 
 ROOT = Path(__file__).parent.parent
 FRONT = ROOT / "flowmagic" / "notebook" / "front"
@@ -317,7 +317,7 @@ async def test_a_panel_can_be_embedded_in_a_page_of_its_own():
 def test_in_jupyterlite_somebody_watches():
     """Its kernel says of no cell who sent it: `get_parent` takes no channel there."""
     shell = type("Shell", (), {"kernel": type("Kernel", (), {"get_parent": lambda _: None})()})
-    assert goes_on(shell)
+    assert runs_in_background(shell)
 
 
 def test_the_panel_asks_the_network_for_nothing():

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import EngineError, found
+from ..errors import EngineError, describe
 from .base import Engine
 from .dask.engine import DaskEngine
 from .local import LocalEngine
@@ -28,16 +28,16 @@ def engine_of(value: Any) -> Engine:
             return NAMES[value]()
         where = f'DaskEngine("{value}")' if "://" in value else 'DaskEngine("tcp://host:8786")'
         raise EngineError(
-            f'engine is {found(value)}, neither "local" nor "dask". Write engine="dask" for a '
+            f'engine is {describe(value)}, neither "local" nor "dask". Write engine="dask" for a '
             f"cluster on this machine, or engine=flowmagic.{where}."
         )
     if isinstance(value, type):
         raise EngineError(
-            f"engine is {found(value)}, not an object of it. Write engine={value.__name__}()."
+            f"engine is {describe(value)}, not an object of it. Write engine={value.__name__}()."
         )
     if not callable(getattr(value, "begin", None)):
         raise EngineError(
-            f"engine is {found(value)}, not an engine. For a Dask client or cluster write "
+            f"engine is {describe(value)}, not an engine. For a Dask client or cluster write "
             "engine=flowmagic.DaskEngine(client)."
         )
     engine: Engine = value

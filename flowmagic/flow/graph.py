@@ -8,9 +8,9 @@ from typing import Any
 
 from pocketflow import BaseNode, Flow
 
-from ..errors import FlowError, found
+from ..errors import FlowError, describe
 from ..text.redact import secrets_of
-from ..text.user_objects import quietly
+from ..text.user_objects import or_none
 
 _MOST_NODES = 1_000
 
@@ -23,11 +23,11 @@ def check_flow(flow: Any) -> None:
     """
     if isinstance(flow, type) and issubclass(flow, BaseNode):
         raise FlowError(
-            f"The flow is {found(flow)}, not an object of it. Write {flow.__name__}(...)."
+            f"The flow is {describe(flow)}, not an object of it. Write {flow.__name__}(...)."
         )
     if not isinstance(flow, BaseNode):
         raise FlowError(
-            f"The flow is {found(flow)}, not a PocketFlow flow or node. "
+            f"The flow is {describe(flow)}, not a PocketFlow flow or node. "
             "Write for example AsyncFlow(start=node)."
         )
     if isinstance(flow, Flow):
@@ -37,7 +37,7 @@ def check_flow(flow: Any) -> None:
             raise FlowError(f"{name} has no start node. Write {name}(start=node).")
         if not isinstance(start, BaseNode):
             raise FlowError(
-                f"The start node of {name} is {found(start)}, not an object of a node class. "
+                f"The start node of {name} is {describe(start)}, not an object of a node class. "
                 f"Write {name}(start=node)."
             )
 
@@ -66,9 +66,9 @@ def nodes_of(flow: Any) -> Iterator[Any]:
 
 def secrets_around(flow: Any, shared: Any) -> frozenset[str]:
     """Return the secrets that nodes find beside their params: in the shared store, and in themselves."""
-    found: set[str] = quietly(secrets_of, shared) or set()
+    found: set[str] = or_none(secrets_of, shared) or set()
     for node in islice(nodes_of(flow), _MOST_NODES):
-        found |= quietly(secrets_of, vars(node)) or set()
+        found |= or_none(secrets_of, vars(node)) or set()
     return frozenset(found)
 
 

@@ -25,7 +25,7 @@ def falls_back(kind: Any) -> bool:
     return issubclass(kind, Node) and kind.exec_fallback is not Node.exec_fallback
 
 
-class Tries:
+class RetryCounter:
     """Counts, while our copy of a node runs, and notes in the trace when it has ended.
 
     Of a batch node, the retries and fallbacks of all its items. One thing is not as it would be: a
@@ -58,7 +58,7 @@ class Tries:
         # The last failure of all has led to the fallback, whether that raised it again or not.
         retries = self._run.raised - fallback.raised - fallback.returned
         if retries > 0 or fallback.returned:
-            self._trace.note_tries(self._at, retries, fallback.returned)
+            self._trace.note_retries(self._at, retries, fallback.returned)
 
 
 class _Counter:
@@ -110,7 +110,7 @@ class Attribute:
         del self._flow.__dict__[self._name]
 
 
-class Listener(Attribute):
+class NodeListener(Attribute):
     """Notes the nodes of a nested flow that orchestrates itself, when it asks for the next one.
 
     A copy is seen when it has ended: its start is taken from the end of the one before it, in the

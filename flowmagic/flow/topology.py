@@ -29,7 +29,7 @@ _MOST = 2_000  # nodes; one nested flow in many places makes many of few
 
 
 @dataclass(frozen=True)
-class RouteNode:
+class TopologyNode:
     """A node object where it stands in a graph.
 
     Attributes:
@@ -61,7 +61,7 @@ class Edge:
     end: int
 
 
-class Routes:
+class Topology:
     """The graph of a flow, or of a single node.
 
     A node object that two flows hold is two nodes here, and so is all that a nested flow holds which
@@ -74,7 +74,7 @@ class Routes:
     """
 
     def __init__(self, flow: Any) -> None:
-        self.nodes: list[RouteNode] = []
+        self.nodes: list[TopologyNode] = []
         self.edges: list[Edge] = []
         self.cut = False
         self._ends: dict[tuple[int, str], int] = {}
@@ -122,7 +122,7 @@ class Routes:
                 break
             number = numbers[id(node)] = len(self.nodes)
             self.nodes.append(
-                RouteNode(number, level, type(node), _kind(type(node)), _place(type(node)))
+                TopologyNode(number, level, type(node), _kind(type(node)), _place(type(node)))
             )
             found.append((number, node))
             waiting += _named(node).values()

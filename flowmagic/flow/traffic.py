@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..records.store import CANCELLED, RUNNING, Records
+from ..records.store import CANCELLED, RUNNING, RecordStore
 from ..records.trace import FIELDS, NO_ACTION, OPEN, actions_of, unpacked
-from .topology import DEFAULT, TOP, Routes
+from .topology import DEFAULT, TOP, Topology
 
 Step = tuple[int, Any]
 """A node or, where that tells it, a node class, by number; and an action, or `OPEN`: it raised."""
@@ -24,8 +24,8 @@ _MOST_ATTEMPTS = 255  # of a row, that are counted
 
 
 @dataclass
-class Tally:
-    """What was counted, by the numbers that nodes and edges have in `Routes`.
+class EdgeCounts:
+    """What was counted, by the numbers that nodes and edges have in `Topology`.
 
     Attributes:
         passed, raised: per node, how many of its copies returned, and how many raised.
@@ -49,8 +49,8 @@ class Traffic:
     are counted by the action: a flow with a `get_next_node` of its own may have gone elsewhere.
     """
 
-    def __init__(self, routes: Routes, records: Records) -> None:
-        self._routes = routes
+    def __init__(self, topology: Topology, records: RecordStore) -> None:
+        self._topology = topology
         self._records = records
         self._counted = bytearray()
         """Of each row, how many of its attempts are counted, up to 255."""
@@ -62,8 +62,8 @@ class Traffic:
         """By level and number of the class, the nodes."""
         self._anywhere: dict[int, int] = {}
         """By number of the class, the node, if a class tells it."""
-        self._named = {edge.action for edge in routes.edges}
-        kinds = [node.type for node in routes.nodes]
+        self._named = {edge.action for edge in topology.edges}
+        kinds = [node.type for node in topology.nodes]
         self._alike = len(set(kinds)) < len(kinds)
         """Whether a class does not tell which node it is."""
 
@@ -118,15 +118,15 @@ class Traffic:
                 due.remove(came)
                 node = came[1]
             else:
-                start = self._routes.start(level)
+                start = self._topology.start(level)
                 only = alike[0] if len(alike) == 1 else _UNPLACED
                 node = start if start is not None and start in alike else only
             places[at] = node
             name = action if action == OPEN else self._called(action, extras.get(at))
             yield node, name
-            edge = None if name == OPEN else self._routes.edge(node, name)
+            edge = None if name == OPEN else self._topology.edge(node, name)
             if edge is not None:
-                due.append((ended, self._routes.edges[edge].end))
+                due.append((ended, self._topology.edges[edge].end))
 
     def _called(self, action: int, extra: dict[str, Any] | None) -> str:
         if action != NO_ACTION:
@@ -138,7 +138,7 @@ class Traffic:
         plain = odd is None or type(odd) in _PLAIN
         return DEFAULT if plain and not odd else _OTHER
 
-    def tally(self) -> Tally:
+    def edge_counts(self) -> EdgeCounts:
         """Return what was counted so far, and what the running instances have done.
 
         Where those have done very much, it is counted when they end.
@@ -165,30 +165,30 @@ class Traffic:
         self._known = len(numbers)
         self._nodes = {}
         self._anywhere = {}
-        for node in self._routes.nodes:
+        for node in self._topology.nodes:
             number = numbers.get(node.type)
             if number is not None:
                 self._nodes.setdefault((node.level, number), []).append(node.number)
                 self._anywhere[number] = node.number
 
-    def _told(self, sums: Counter[Step]) -> Tally:
-        routes = self._routes
-        n = len(routes.nodes)
-        tally = Tally([0] * n, [0] * n, [0] * len(routes.edges))
+    def _told(self, sums: Counter[Step]) -> EdgeCounts:
+        topology = self._topology
+        n = len(topology.nodes)
+        edge_counts = EdgeCounts([0] * n, [0] * n, [0] * len(topology.edges))
         for (node, name), count in sums.items():
             if node == _UNPLACED:
-                tally.unplaced += count
+                edge_counts.unplaced += count
             elif name == OPEN:
-                tally.raised[node] += count
+                edge_counts.raised[node] += count
             else:
-                tally.passed[node] += count
-                edge = routes.edge(node, name)
+                edge_counts.passed[node] += count
+                edge = topology.edge(node, name)
                 if edge is None:
-                    ends = tally.ended.setdefault(node, {})
+                    ends = edge_counts.ended.setdefault(node, {})
                     ends[name] = ends.get(name, 0) + count
                 else:
-                    tally.taken[edge] += count
-        return tally
+                    edge_counts.taken[edge] += count
+        return edge_counts
 
 
 def _are_odd(extras: Extras) -> bool:

@@ -33,9 +33,9 @@ from pocketflow import (
     Node,
 )
 
-from ..records.param_reads import DICTS, Received, copied, give_back, inherited
+from ..records.param_reads import DICTS, ReadTrackingDict, copied, give_back, inherited
 from ..records.trace import ACTION, ENDED, NO_ACTION, Trace
-from .node_listener import Attribute, Listener, Tries, falls_back
+from .node_listener import Attribute, NodeListener, RetryCounter, falls_back
 
 InThread = Callable[[Callable[[Any], Any], Any], Awaitable[Any]]
 """Run `function(argument)` in a worker thread and await what it returns."""
@@ -105,7 +105,7 @@ class Walker:
         trace: Trace,
         parent: int,
     ) -> Any:
-        # Two empty ones are as good as each other, but for what `Received` notes.
+        # Two empty ones are as good as each other, but for what `ReadTrackingDict` notes.
         p: Any = params or {**flow.params} or params
         clock, kinds = self._clock, self._kinds
         action = None
@@ -113,7 +113,7 @@ class Walker:
         # What the copies received: one snapshot for all of them, until a node writes to its params.
         # At the top level it is the instance's own params, which the records hold already.
         known = parent < 0
-        snapshot = None if known and type(p) is Received else copied(p)
+        snapshot = None if known and type(p) is ReadTrackingDict else copied(p)
         writes, at = 0, -1
         while node:
             kind = type(node)
@@ -135,7 +135,7 @@ class Walker:
             node = flow.get_next_node(node, action)
             if node is not None:
                 node = self._copy(node)
-                if type(p) is Received:
+                if type(p) is ReadTrackingDict:
                     if writes == p.writes:
                         continue
                     writes = p.writes
@@ -154,8 +154,8 @@ class Walker:
             if isinstance(node, Flow):
                 action = await self._flow_step(node, shared, trace, at, may_await=may_await)
             else:
-                tries = getattr(node, "max_retries", 1) != 1 or falls_back(type(node))
-                with Tries(node, trace, at) if tries else _NO_TRIES:
+                retry_counter = getattr(node, "max_retries", 1) != 1 or falls_back(type(node))
+                with RetryCounter(node, trace, at) if retry_counter else _NO_COUNTER:
                     if may_await and isinstance(node, AsyncNode):
                         action = await node._run_async(shared)
                     elif self._in_thread is not None and _splits(node):
@@ -178,7 +178,7 @@ class Walker:
             if not may_await:
                 return flow._run(shared)  # raises PocketFlow's own "Use run_async."
             if not _is_stock(flow, "_orch_async"):
-                with Listener(flow, "_orch_async", trace, at, self._clock):
+                with NodeListener(flow, "_orch_async", trace, at, self._clock):
                     return await flow._run_async(shared)
 
             def orch_async(shared: Any, params: Any = None) -> Coroutine[Any, Any, Any]:
@@ -191,7 +191,7 @@ class Walker:
                     run = flow._run_async(shared)
                 return await run
         if not _is_stock(flow, "_orch"):
-            with Listener(flow, "_orch", trace, at, self._clock):
+            with NodeListener(flow, "_orch", trace, at, self._clock):
                 return flow._run(shared)
         if _is_stock(flow, "_run"):
             return await self._sync_flow(flow, shared, trace, at)
@@ -269,7 +269,7 @@ _new = object.__new__
 _PLAIN, _AWAITED = 1, 2
 """What is known of a node class: it copies plainly; it is an async node, no flow, has no fallback."""
 
-_NO_TRIES = contextlib.nullcontext()
+_NO_COUNTER = contextlib.nullcontext()
 
 
 def _traits(kind: type) -> int:

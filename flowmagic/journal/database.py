@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..errors import JournalError, found
+from ..errors import JournalError, describe
 
 VERSION = 1
 """Of the tables; a file with a greater one is refused."""
@@ -39,7 +39,7 @@ CREATE TABLE runs (
     status TEXT NOT NULL,
     seconds REAL,
     total INTEGER,
-    retunes TEXT
+    limit_history TEXT
 );
 CREATE TABLE instances (
     run TEXT NOT NULL,
@@ -54,7 +54,7 @@ CREATE TABLE instances (
     result TEXT,
     unwritten TEXT,
     error TEXT,
-    output TEXT,
+    printed TEXT,
     writes TEXT,
     restored TEXT,
     PRIMARY KEY (run, position)
@@ -181,7 +181,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 def _checked(path: Any) -> pathlib.Path:
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise JournalError(
-            f"journal is {found(path)}, not a path. Write for example journal='runs.journal'."
+            f"journal is {describe(path)}, not a path. Write for example journal='runs.journal'."
         )
     place = pathlib.Path(os.path.expanduser(os.fspath(path)))
     try:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from ..errors import JournalError
-from ..text.formatting import brief
+from ..text.formatting import short_repr
 from .codec import as_sorted_json, plain_of
 from .fingerprint import ordered
 from .instance import JournalInstance
@@ -38,7 +38,7 @@ class Comparison(list[Change]):
         lines = [f"{len(self)} rows differ, {self.alike} came out the same."]
         if self.faster is not None:
             lines.append(f"The median instance took {1 / self.faster:.2f} times as long.")
-        lines += [f"  {brief(each.params, 100)}: {each.what}" for each in self[:_SHOWN]]
+        lines += [f"  {short_repr(each.params, 100)}: {each.what}" for each in self[:_SHOWN]]
         if len(self) > _SHOWN:
             lines.append(f"  … and {len(self) - _SHOWN} more")
         return "\n".join(lines)
@@ -94,4 +94,4 @@ def _whole(each: JournalInstance) -> tuple[object, ...]:
 def _outcome(each: JournalInstance) -> str:
     if each.error is not None:
         return f"{each.status}: {each.error['type']}: {each.error['text']:.80}"
-    return each.status if each.result is None else f"{each.status}: {brief(each.result, 80)}"
+    return each.status if each.result is None else f"{each.status}: {short_repr(each.result, 80)}"

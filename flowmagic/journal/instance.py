@@ -25,7 +25,7 @@ class JournalInstance:
         result: its last action.
         unwritten: why the result has no form in a journal; empty if it has.
         error: type, text and traceback of what ended it; None if it succeeded.
-        output: what it printed.
+        printed: what it printed.
         writes: what it wrote to its own view of the shared store; None where it had none.
         restored: number of the run, and index there, whose result was taken over; None: it ran.
     """
@@ -40,7 +40,7 @@ class JournalInstance:
     result: Any
     unwritten: str
     error: dict[str, str] | None
-    output: str
+    printed: str
     writes: Any
     restored: tuple[int, int] | None
 
@@ -68,7 +68,7 @@ def read_instance(row: tuple[Any, ...]) -> JournalInstance:
 
 def _read(row: tuple[Any, ...]) -> JournalInstance:
     position, params, status, attempts, started, ended, copies, result = row[:8]
-    unwritten, error, output, writes, restored = row[8:]
+    unwritten, error, printed, writes, restored = row[8:]
     if status not in STATUSES:
         raise ValueError("its end is missing")  # of a file that was cut off within it
     return JournalInstance(
@@ -82,7 +82,7 @@ def _read(row: tuple[Any, ...]) -> JournalInstance:
         result=_or_none(result),
         unwritten=unwritten or "",
         error=_or_none(error),
-        output=_or_none(output) or "",
+        printed=_or_none(printed) or "",
         writes=_or_none(writes),
         restored=_pair(restored),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import JournalError, found
+from ..errors import JournalError, describe
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class JournalOptions:
     def __post_init__(self) -> None:
         if self.resume not in (True, False, "anyway"):
             raise JournalError(
-                f"resume is {found(self.resume)}. Write resume=True, or resume='anyway' if the flow "
+                f"resume is {describe(self.resume)}. Write resume=True, or resume='anyway' if the flow "
                 "has changed."
             )
 
@@ -49,5 +49,5 @@ class JournalOptions:
                 )
             return None
         if sync not in ("normal", "full"):
-            raise JournalError(f"sync is {found(sync)}. Write sync='normal' or sync='full'.")
+            raise JournalError(f"sync is {describe(sync)}. Write sync='normal' or sync='full'.")
         return cls(path, resume=resume, full=sync == "full", secrets=secrets)

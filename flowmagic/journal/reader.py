@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from typing import Any, Protocol
 
-from ..errors import JournalError, found
-from ..text.formatting import cut
+from ..errors import JournalError, describe
+from ..text.formatting import truncate
 from ..text.redact import MASK
 from .codec import decoded
 from .database import key_of, open_file
@@ -26,7 +26,7 @@ from .tables import Tables
 
 _INSTANCES = (
     "SELECT position, params, status, attempts, started, ended, copies, result, unwritten,"
-    " error, output, writes, restored FROM instances"
+    " error, printed, writes, restored FROM instances"
 )
 _NOTHING: dict[str, Any] = {
     "imports": [],
@@ -50,7 +50,7 @@ class JournalRun(Tables):
         total: number of rows; None where a generator had not given them all.
         options: what it was given, as `batchflow` takes it; of a function, its name.
         drawn_by: where its rows came from: "list", "generator", or the flow's own "prep".
-        retunes: seconds, limit, per minute and by whom, of each change of its limits; until the run
+        limit_history: seconds, limit, per minute and by whom, of each change of its limits; until the run
             has ended, the latest one that was made by hand.
     """
 
@@ -59,7 +59,7 @@ class JournalRun(Tables):
         self.number, self._id, self.flow, self.fingerprint, sources, options, base, began, *rest = (
             row
         )
-        self.status, self.seconds, self.total, retunes = rest
+        self.status, self.seconds, self.total, limit_history = rest
         self.began = datetime.fromtimestamp(began, timezone.utc).astimezone()
         kept = {**_NOTHING, **json.loads(sources)}
         self.parts = [Part(*each) for each in kept["parts"]]
@@ -74,7 +74,7 @@ class JournalRun(Tables):
         self.options: dict[str, Any] = decoded(options)
         self.base: dict[Any, Any] = {} if base is None else decoded(base)
         """The flow's own params."""
-        self.retunes: list[list[Any]] = json.loads(retunes) if retunes else []
+        self.limit_history: list[list[Any]] = json.loads(limit_history) if limit_history else []
 
     @property
     def counts(self) -> dict[str, int]:
@@ -186,7 +186,7 @@ class Journal:
         rows = _rows(
             self._connection,
             "SELECT number, id, flow, fingerprint, sources, options, base, began, status, seconds,"
-            " total, retunes FROM runs ORDER BY number",
+            " total, limit_history FROM runs ORDER BY number",
         )
         try:
             return [JournalRun(self._connection, row) for row in rows]
@@ -255,7 +255,7 @@ def open_journal(path: str | os.PathLike[str]) -> Journal:
         JournalError: there is none, or it is none.
     """
     if not isinstance(path, (str, os.PathLike)):
-        raise JournalError(f"The path is {found(path)}. Write open_journal('runs.journal').")
+        raise JournalError(f"The path is {describe(path)}. Write open_journal('runs.journal').")
     return Journal(path)
 
 
@@ -325,7 +325,7 @@ def listed(path: object, runs: Sequence[_Run]) -> str:
 def _line(run: _Run) -> str:
     # Of a kernel that died, nobody wrote down that it did.
     status = "not ended" if run.status == "running" else run.status
-    flow = cut(run.flow, _FLOW)
+    flow = truncate(run.flow, _FLOW)
     return (
         f"{run.number:>{_NUMBER}}  {run.began:%Y-%m-%d %H:%M}  {flow:<{_FLOW}}  {status:<9}  "
         f"{_counted(run)}"

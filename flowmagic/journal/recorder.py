@@ -15,10 +15,10 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from ..limits.history import Retune
+from ..limits.history import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
-from ..records.store import FAILED, Records, Restored
+from ..records.store import FAILED, RecordStore, Restored
 from ..text.redact import masked, secrets_of
 from ..text.tracebacks import traceback_text
 from .codec import Unwritable, as_json, encoded, plain_of, text_of
@@ -26,15 +26,15 @@ from .database import key_of, open_file
 from .export.definitions import definitions_of
 from .fingerprint import fingerprint, key_of_plain, kinds_of, parts_of, secrets_of_flow
 from .options import JournalOptions
-from .resume import Past
-from .row_log import Row, Rows
+from .resume import ResumeIndex
+from .row_log import Row, RowLog
 from .shared_snapshot import Written, shared_kept
 from .writer import Outbox, Statement, Writer, start_thread
 
-_OUTPUT = 64_000  # characters
+_MOST_PRINTED = 64_000  # characters
 
 
-class Recording:
+class Recorder:
     """Writes one run down, on the run's loop.
 
     Args:
@@ -52,7 +52,7 @@ class Recording:
     def __init__(
         self,
         flow: Any,
-        records: Records,
+        records: RecordStore,
         loop: asyncio.AbstractEventLoop,
         *,
         options: JournalOptions,
@@ -76,17 +76,21 @@ class Recording:
         with contextlib.closing(open_file(self.options.path, write=True)) as connection:
             self._key = key_of(connection)
         name = type(flow).__name__
-        self._past: Past | None = None
+        self._resume_index: ResumeIndex | None = None
         if self.options.resume:
-            self._past = Past(
+            self._resume_index = ResumeIndex(
                 self.options.path,
                 name,
                 parts,
                 anyway=self.options.resume == "anyway",
                 say=self._say,
             )
-        self._rows = Rows(
-            records, loop, read=self._row, write=self._write_rows, keeps_keys=bool(self._past)
+        self._rows = RowLog(
+            records,
+            loop,
+            read=self._row,
+            write=self._write_rows,
+            keeps_keys=bool(self._resume_index),
         )
         self._outbox = Outbox(
             loop, functools.partial(Writer, self.options.path, full=self.options.full)
@@ -187,7 +191,7 @@ class Recording:
             writes, why = self._written(each.writes, secrets)
             if why:  # without them nothing could be restored: the row is to run again
                 result, unwritten = None, why
-        output = each.output
+        printed = each.printed
         ended = (
             str(each.status),
             each.attempts,
@@ -197,7 +201,7 @@ class Recording:
             result,
             unwritten,
             None if error is None else encoded(_error(error, secrets or frozenset()), secrets),
-            encoded(output[-_OUTPUT:], secrets) if output else None,
+            encoded(printed[-_MOST_PRINTED:], secrets) if printed else None,
             writes,
             None if restored is None else json.dumps([restored.run, restored.position]),
         )
@@ -251,31 +255,33 @@ class Recording:
         self._outbox.open()
         self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
 
-    def ended(self, status: str, seconds: float, retunes: list[Retune]) -> None:
+    def ended(self, status: str, seconds: float, limit_history: list[LimitChange]) -> None:
         """Write down how the run has ended."""
         self._outbox.put(
             Statement(
-                "UPDATE runs SET status = ?, seconds = ?, total = ?, retunes = ? WHERE id = ?"
+                "UPDATE runs SET status = ?, seconds = ?, total = ?, limit_history = ? WHERE id = ?"
             ),
             status,
             seconds,
             self._records.total,
-            json.dumps(retunes),
+            json.dumps(limit_history),
             self.id,
         )
 
-    def retuned(self, latest: Retune) -> None:
+    def limits_changed(self, latest: LimitChange) -> None:
         """Write down what the limits were changed to, for a run that may never end."""
         self._outbox.put(
-            Statement("UPDATE runs SET retunes = ? WHERE id = ?"), json.dumps([latest]), self.id
+            Statement("UPDATE runs SET limit_history = ? WHERE id = ?"),
+            json.dumps([latest]),
+            self.id,
         )
 
     def close(self) -> None:
         """Write what is left and let the file go."""
         self._rows.close()
         self._outbox.close()
-        if self._past is not None:
-            self._past.close()
+        if self._resume_index is not None:
+            self._resume_index.close()
 
     def join(self, timeout: float | None = None) -> None:
         """Wait, after the end, until all is written or given up."""
@@ -285,10 +291,10 @@ class Recording:
 
     def restore(self, index: int) -> Restored | None:
         """Return what an earlier run has left of a row; None: it has to run."""
-        if not self._past:
+        if not self._resume_index:
             return None
         key = self._rows.key(index)
-        return self._past.take(key) if key else None
+        return self._resume_index.take(key) if key else None
 
 
 _PENDING = Statement(
@@ -302,7 +308,7 @@ _ENDED = Statement(
     "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status,"
     " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
     " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
-    " error = excluded.error, output = excluded.output, writes = excluded.writes,"
+    " error = excluded.error, printed = excluded.printed, writes = excluded.writes,"
     " restored = excluded.restored",
     is_an_end=True,
 )

@@ -15,7 +15,7 @@ from .database import open_file
 from .fingerprint import Part, differences, fingerprint
 
 
-class Past:
+class ResumeIndex:
     """The rows that have succeeded, in all runs of one flow in a journal.
 
     Args:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ..records.store import PENDING, Records
+from ..records.store import PENDING, RecordStore
 
 _SLICE = 0.001  # seconds of the loop's time at once,
 _SHARE = 0.25  # and this share of it in the long run
@@ -26,7 +26,7 @@ class Row(NamedTuple):
     params: str | None
 
 
-class Rows:
+class RowLog:
     """Takes down the rows of one run, on its loop.
 
     Args:
@@ -36,7 +36,7 @@ class Rows:
 
     def __init__(
         self,
-        records: Records,
+        records: RecordStore,
         loop: asyncio.AbstractEventLoop,
         *,
         read: Callable[[Mapping[Any, Any]], Row],

@@ -119,7 +119,7 @@ class Writer:
         self._told = told
         self._queue: queue.SimpleQueue[list[Given] | None] = queue.SimpleQueue()
         self._held: list[Given] = []
-        self._ending = threading.Event()
+        self._run_end = threading.Event()
         try:
             self._thread = start_thread(self._run)
         except JournalError:
@@ -133,7 +133,7 @@ class Writer:
 
     def end(self) -> None:
         """Write what is left, try that once more if it cannot be written, and close the file."""
-        self._ending.set()
+        self._run_end.set()
         self._queue.put(None)
 
     def join(self, timeout: float | None = None) -> None:
@@ -145,7 +145,7 @@ class Writer:
         while more:
             more = self._collect()
             while self._held and not self._write():
-                if not self._ending.wait(_AGAIN):
+                if not self._run_end.wait(_AGAIN):
                     continue
                 while more and (more := self._collect()):
                     pass

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any
 
-from ..errors import LimitError, found
+from ..errors import LimitError, describe
 from .limits import check_concurrency, is_positive_integer
 
 _EXAMPLE = 'Write for example adaptive="2-10-50": from 2 to 50, beginning with 10.'
@@ -48,7 +48,7 @@ class Adaptive:
         for name in ("minimum", "start", "maximum"):
             if not is_positive_integer(value := getattr(self, name)):
                 raise LimitError(
-                    f"{name} of an adaptive limit is {found(value)}, not a positive integer. {_EXAMPLE}"
+                    f"{name} of an adaptive limit is {describe(value)}, not a positive integer. {_EXAMPLE}"
                 )
         if not self.minimum <= self.start <= self.maximum:
             low, middle, high = sorted((self.minimum, self.start, self.maximum))
@@ -58,17 +58,17 @@ class Adaptive:
             )
         if not _is_number(self.backoff) or not 0 < self.backoff < 1:
             raise LimitError(
-                f"backoff is {found(self.backoff)}, not a number between 0 and 1. "
+                f"backoff is {describe(self.backoff)}, not a number between 0 and 1. "
                 "Write for example backoff=0.5, which halves the limit."
             )
         if self.threshold is not None and not is_positive_integer(self.threshold):
             raise LimitError(
-                f"threshold is {found(self.threshold)}, not a positive integer. Write for example "
+                f"threshold is {describe(self.threshold)}, not a positive integer. Write for example "
                 "threshold=10, or threshold=None for as many successes as the limit in force."
             )
         if self.growth is not None and not (_is_number(self.growth) and 1 < self.growth < math.inf):
             raise LimitError(
-                f"growth is {found(self.growth)}, not a number above 1. "
+                f"growth is {describe(self.growth)}, not a number above 1. "
                 "Write for example growth=1.5, or growth=None to raise by 1."
             )
 
@@ -91,7 +91,7 @@ class Adaptive:
             parts = list(value)
         if len(parts) != _PARTS:
             raise LimitError(
-                f"adaptive is {found(value)}, not minimum, start and maximum. {_EXAMPLE}"
+                f"adaptive is {describe(value)}, not minimum, start and maximum. {_EXAMPLE}"
             )
         return cls(*parts)
 
@@ -152,7 +152,7 @@ class Aimd:
         self.limit = max(lowered, adaptive.minimum)
         return self.limit != limit
 
-    def retune(self, limit: int) -> None:
+    def change(self, limit: int) -> None:
         """Go on from `limit`; where it is out of bounds, the bounds move out to it.
 
         Raises:

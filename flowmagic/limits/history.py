@@ -7,13 +7,13 @@ from typing import Literal, NamedTuple
 
 from .limits import Limits
 
-MOST_RETUNES = 1_000
+MOST_LIMIT_CHANGES = 1_000
 """Of those after the start, how many are kept: the latest. An adaptive limit may move for hours."""
 
 By = Literal["start", "user", "adaptive"]
 
 
-class Retune(NamedTuple):
+class LimitChange(NamedTuple):
     """Limits that came into force.
 
     Attributes:
@@ -29,20 +29,20 @@ class Retune(NamedTuple):
     by: By
 
 
-class Retunes:
-    """The retunes of one run: the start, and the latest of those after it."""
+class LimitHistory:
+    """The limits of one run over time: those at the start, and the latest changes."""
 
     def __init__(self, limits: Limits) -> None:
-        self._start = Retune(0.0, limits.concurrency, limits.per_minute, "start")
-        self._later: deque[Retune] = deque(maxlen=MOST_RETUNES)
+        self._start = LimitChange(0.0, limits.concurrency, limits.per_minute, "start")
+        self._later: deque[LimitChange] = deque(maxlen=MOST_LIMIT_CHANGES)
 
     def note(self, seconds: float, limits: Limits, by: By) -> None:
         """Note the limits that are in force from now on, unless they were so already."""
         last = self._later[-1] if self._later else self._start
         if (last.limit, last.per_minute) != (limits.concurrency, limits.per_minute):
-            self._later.append(Retune(seconds, limits.concurrency, limits.per_minute, by))
+            self._later.append(LimitChange(seconds, limits.concurrency, limits.per_minute, by))
 
-    def kept(self) -> list[Retune]:
+    def kept(self) -> list[LimitChange]:
         """Return the start and the latest after it, in order of time."""
         # In one go, since another thread may ask: a deque that grows cannot be iterated.
         return [self._start, *self._later.copy()]

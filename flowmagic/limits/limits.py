@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, TypeGuard
 
-from ..errors import LimitError, found
+from ..errors import LimitError, describe
 from .pace import WINDOW, Pace
 
 __all__ = ["WINDOW", "Limiter", "Limits", "check_burst", "check_concurrency", "check_per_minute"]
@@ -47,7 +47,7 @@ def check_concurrency(value: Any, name: str = "limit") -> int:
     """Return `value` if it is a positive integer; else raise LimitError."""
     if not is_positive_integer(value):
         hint = "To hold a run, call run.pause()." if value == 0 else f"Write for example {name}=5."
-        raise LimitError(f"{name} is {found(value)}, not a positive integer. {hint}")
+        raise LimitError(f"{name} is {describe(value)}, not a positive integer. {hint}")
     return value
 
 
@@ -58,7 +58,7 @@ def check_per_minute(value: Any, name: str = "per_minute") -> float | None:
     number = plain_number(value)
     if number is None or number <= 0:
         raise LimitError(
-            f"{name} is {found(value)}, not a positive number. "
+            f"{name} is {describe(value)}, not a positive number. "
             f"Write for example {name}=60, or {name}=None for no such limit."
         )
     return number
@@ -68,7 +68,7 @@ def check_burst(value: Any, name: str = "burst") -> int:
     """Return `value` if it is a positive integer; else raise LimitError."""
     if not is_positive_integer(value):
         raise LimitError(
-            f"{name} is {found(value)}, not a positive integer. "
+            f"{name} is {describe(value)}, not a positive integer. "
             f"Write for example {name}=10, or {name}=1 to spread all starts evenly."
         )
     return value
@@ -79,7 +79,7 @@ def check_seconds(value: Any, name: str, example: int = 30) -> float:
     number = plain_number(value)
     if number is None or number <= 0:
         raise LimitError(
-            f"{name} is {found(value)}, not a positive number of seconds. "
+            f"{name} is {describe(value)}, not a positive number of seconds. "
             f"Write for example {name}={example}."
         )
     return float(number)
@@ -143,7 +143,7 @@ class Limiter:
         if self._pace is None:
             self._pace = Pace(limits.per_minute, burst=limits.burst, last=self._last)
         else:
-            self._pace.retune(limits.per_minute, burst=limits.burst)
+            self._pace.change(limits.per_minute, burst=limits.burst)
 
     @property
     def paced(self) -> bool:

@@ -106,7 +106,7 @@ class Pace:
         """How much may start within the window."""
         return self._eras[-1].most
 
-    def retune(self, most: float, *, window: float | None = None, burst: int | None = None) -> None:
+    def change(self, most: float, *, window: float | None = None, burst: int | None = None) -> None:
         """Change what is allowed; it counts from the last start, and at once.
 
         So there is neither a wait left over from a slower pace nor a burst after a faster one.

@@ -23,7 +23,7 @@ from enum import Enum
 from itertools import islice
 from typing import Any, NamedTuple
 
-from ..text.user_objects import get, quietly
+from ..text.user_objects import get, or_none
 from .retry_after import retry_after, seconds
 
 _SILENT = frozenset(
@@ -38,7 +38,7 @@ LONGEST_COOL_DOWN = 3600.0
 """Seconds; a provider that asks for more is not waited for: that is a quota, not a rate."""
 
 
-class SignalKind(str, Enum):
+class RefusalKind(str, Enum):
     """What a refusal asks for; the later, the graver."""
 
     RATE_LIMIT = "rate limit"
@@ -49,14 +49,14 @@ class SignalKind(str, Enum):
     """The key is not accepted."""
 
 
-class Signal(NamedTuple):
+class Refusal(NamedTuple):
     """A refusal, and after how many seconds from now one may ask again, if that was said."""
 
-    kind: SignalKind
+    kind: RefusalKind
     retry_after: float | None
 
 
-def read_signal(error: BaseException) -> Signal | None:
+def classify_refusal(error: BaseException) -> Refusal | None:
     """Return what `error`, its causes and the members of an exception group say; None if nothing.
 
     The gravest kind counts. Its seconds come from the outermost error that names some: whoever
@@ -65,7 +65,7 @@ def read_signal(error: BaseException) -> Signal | None:
     """
     if type(error) in _SILENT and not error.__dict__ and error.__cause__ is None:
         return None  # at a fiftieth of the cost
-    return quietly(_read, error)
+    return or_none(_read, error)
 
 
 def is_rate_limit(error: BaseException) -> bool:
@@ -73,12 +73,12 @@ def is_rate_limit(error: BaseException) -> bool:
 
     For nodes only that the user has made to be throttled, and whose `is_rate_limit_error` may be
     overridden. A message is hearsay: "429" may be anybody's number. A run, which nobody has asked to
-    look for refusals, is neither slowed nor stopped on it, and so goes by `read_signal`.
+    look for refusals, is neither slowed nor stopped on it, and so goes by `classify_refusal`.
     """
-    signal = read_signal(error)
-    if signal is not None:
-        return signal.kind is not SignalKind.AUTHENTICATION
-    return bool(quietly(_hearsay, error))
+    refusal = classify_refusal(error)
+    if refusal is not None:
+        return refusal.kind is not RefusalKind.AUTHENTICATION
+    return bool(or_none(_hearsay, error))
 
 
 # ------------------------------------------------------------------ errors, and errors within errors
@@ -87,20 +87,20 @@ _MOST = 64
 """How many errors of a chain or group, headers, or values of a body are looked at, times a few."""
 
 
-def _read(error: BaseException) -> Signal | None:
+def _read(error: BaseException) -> Refusal | None:
     levels = [
-        [signal for one in level if (signal := quietly(_own, one)) is not None]
+        [refusal for one in level if (refusal := or_none(_own, one)) is not None]
         for level in _levels(error)
     ]
-    kinds = {signal.kind for level in levels for signal in level}
+    kinds = {refusal.kind for level in levels for refusal in level}
     if not kinds:
         return None
-    kind = max(kinds, key=list(SignalKind).index)
+    kind = max(kinds, key=list(RefusalKind).index)
     for level in levels:
         times = [s.retry_after for s in level if s.kind is kind and s.retry_after is not None]
         if times:
-            return Signal(kind, max(times))
-    return Signal(kind, None)
+            return Refusal(kind, max(times))
+    return Refusal(kind, None)
 
 
 def _levels(error: BaseException) -> Iterator[list[BaseException]]:
@@ -120,19 +120,19 @@ def _levels(error: BaseException) -> Iterator[list[BaseException]]:
             level.append(get(one, "__cause__"))
             members = get(one, "exceptions")
             if issubclass(type(members), (list, tuple)):
-                level += quietly(lambda: list(islice(members, _MOST))) or []  # noqa: B023 - at once
+                level += or_none(lambda: list(islice(members, _MOST))) or []  # noqa: B023 - at once
 
 
-def _own(error: BaseException) -> Signal | None:
+def _own(error: BaseException) -> Refusal | None:
     # By name: those who move from pocketflow-throttled may still raise its class.
     if any(kind.__name__ == "RateLimitHit" for kind in type(error).__mro__):
-        return Signal(SignalKind.RATE_LIMIT, quietly(seconds, get(error, "retry_after")))
-    status = quietly(_status, error)
+        return Refusal(RefusalKind.RATE_LIMIT, or_none(seconds, get(error, "retry_after")))
+    status = or_none(_status, error)
     if status not in _REFUSALS and status is not None and status > _OK:
         return None
     said = _heard(error, status)
     kind = _kind(error, status, said)
-    return None if kind is None else Signal(kind, retry_after(error, said.delay))
+    return None if kind is None else Refusal(kind, retry_after(error, said.delay))
 
 
 # ----------------------------------------------------------------------------------- status and kind
@@ -178,7 +178,7 @@ def _status(error: BaseException) -> int | None:
     response = get(error, "response")
     found = [get(error, name) for name in ("status_code", "status", "http_status")]
     found += [get(response, name) for name in ("status_code", "status")]
-    found.append(quietly(lambda: response["ResponseMetadata"]["HTTPStatusCode"]))
+    found.append(or_none(lambda: response["ResponseMetadata"]["HTTPStatusCode"]))
     found.append(_plain_code(error))
     for value in found:
         if issubclass(type(value), int) and type(value) is not bool:
@@ -188,18 +188,18 @@ def _status(error: BaseException) -> int | None:
 
 def _plain_code(error: BaseException) -> Any:
     """Return `error.code` unless a property gives it: aiohttp's warns that it is deprecated."""
-    return quietly(inspect.getattr_static, error, "code", None)
+    return or_none(inspect.getattr_static, error, "code", None)
 
 
-def _kind(error: BaseException, status: int | None, said: _Said) -> SignalKind | None:
+def _kind(error: BaseException, status: int | None, said: _Said) -> RefusalKind | None:
     def coded(pattern: re.Pattern[str]) -> bool:
         return any(pattern.fullmatch(code) for code in plain)
 
     plain = [re.sub(r"[\W_]", "", code.partition(":")[0]).lower() for code in said.codes]
     if status == _UNKNOWN_KEY or coded(_KEY_CODE):
-        return SignalKind.AUTHENTICATION
+        return RefusalKind.AUTHENTICATION
     if status in {503, 529}:
-        return SignalKind.RATE_LIMIT
+        return RefusalKind.RATE_LIMIT
     if (
         coded(_QUOTA_CODE)
         or any(_LONG_ID.search(code) for code in said.codes)
@@ -207,8 +207,8 @@ def _kind(error: BaseException, status: int | None, said: _Said) -> SignalKind |
         # 402 alone may be the price of one page; from a provider's own library, it is the account.
         or (status == _UNPAID and get(error, "body") is not None)
     ):
-        return SignalKind.QUOTA
-    return SignalKind.RATE_LIMIT if status == _TOO_MANY or coded(_SLOW_CODE) else None
+        return RefusalKind.QUOTA
+    return RefusalKind.RATE_LIMIT if status == _TOO_MANY or coded(_SLOW_CODE) else None
 
 
 def _speaks_of_quota(text: str, status: int | None) -> bool:
@@ -273,7 +273,7 @@ class _Said:
         elif name in _PROSE_KEYS:
             self.tell(value)
         elif name == "retrydelay":  # Google's, as "26s"
-            self.delay = quietly(seconds, value.rstrip("s"))
+            self.delay = or_none(seconds, value.rstrip("s"))
 
 
 def _heard(error: BaseException, status: int | None) -> _Said:
@@ -282,13 +282,13 @@ def _heard(error: BaseException, status: int | None) -> _Said:
     said.codes += [code[:_NOTE] for code in own if issubclass(type(code), str)]
     response = get(error, "response")
     # httpx and requests keep a body that has been read here; their public attributes may fetch it.
-    kept = quietly(lambda: vars(response).get("_content"))
+    kept = or_none(lambda: vars(response).get("_content"))
     bodies = [get(error, "body"), get(error, "details"), kept]
     for tree in (*bodies, response):
-        quietly(said.read, tree)
+        or_none(said.read, tree)
     # Of a bad request, the message may quote what was asked: the body is read by its names instead.
     if status in _REFUSALS and (status != _BAD or all(body is None for body in bodies)):
-        quietly(said.tell, error)
+        or_none(said.tell, error)
     return said
 
 
@@ -298,7 +298,7 @@ def _parsed(body: Any) -> Any:
         body = body[: _BODY + 1].decode("utf-8", "replace")
     if not isinstance(body, str) or len(body) > _BODY:
         return None if isinstance(body, str) else body
-    tree = quietly(json.loads, body)
+    tree = or_none(json.loads, body)
     if isinstance(tree, (dict, list)):
         return tree
     return body if len(body) <= _NOTE and "<" not in body else None
@@ -316,10 +316,10 @@ def _hearsay(error: BaseException) -> bool:
     for level in _levels(error):
         for one in level:
             said = _Said()
-            quietly(said.tell, one)
+            or_none(said.tell, one)
             text = " ".join(said.prose)
             # An error that has another status means something else by the number.
-            number = _NUMBER.search(text) and quietly(_status, one) is None
+            number = _NUMBER.search(text) and or_none(_status, one) is None
             if number or _WORDS.search(text):
                 return True
     return False

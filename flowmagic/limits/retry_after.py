@@ -9,7 +9,7 @@ from itertools import islice
 from time import time as wall_clock
 from typing import Any
 
-from ..text.user_objects import get, quietly
+from ..text.user_objects import get, or_none
 
 _MOST = 256  # headers that are looked at
 _IN_MILLISECONDS = ("retry-after-ms", "x-amz-retry-after")  # OpenAI's and Azure's; AWS's
@@ -19,14 +19,14 @@ _DECIMAL = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASC
 
 def retry_after(error: BaseException, otherwise: float | None = None) -> float | None:
     """Return in how many seconds one may ask again, as the headers of a refusal say; else `otherwise`."""
-    headers = quietly(_headers, error) or {}
+    headers = or_none(_headers, error) or {}
     for name in _IN_MILLISECONDS:
-        milliseconds = quietly(seconds, headers.get(name))
+        milliseconds = or_none(seconds, headers.get(name))
         if milliseconds is not None:
             return milliseconds / 1000
     value = headers.get("retry-after")
     for read in (seconds, lambda text: _until(text, headers.get("date"))):
-        wait = quietly(read, value)
+        wait = or_none(read, value)
         if wait is not None:
             return wait
     return otherwise
@@ -47,7 +47,7 @@ def _until(text: str, sent: str | None) -> float:
 
     The clocks of the two ends may be minutes apart.
     """
-    now = quietly(_moment, sent)
+    now = or_none(_moment, sent)
     return max(0.0, _moment(text) - (wall_clock() if now is None else now))
 
 
@@ -65,10 +65,10 @@ def _headers(error: BaseException) -> dict[str, str]:
     for source in (
         get(response, "headers"),
         get(error, "headers"),
-        quietly(lambda: response["ResponseMetadata"]["HTTPHeaders"]),  # botocore
+        or_none(lambda: response["ResponseMetadata"]["HTTPHeaders"]),  # botocore
         get(error, "resp"),  # Google's client: a dict of headers
     ):
-        quietly(_collect, source, found)
+        or_none(_collect, source, found)
     return found
 
 

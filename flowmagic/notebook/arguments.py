@@ -24,7 +24,7 @@ from ..run.options import KEEP, Options
 
 
 @dataclass(frozen=True)
-class Line:
+class MagicArguments:
     """The line of a `%%batchflow` cell, understood.
 
     Attributes:
@@ -212,7 +212,7 @@ _ARGUMENTS = (
         dest="capture",
         action="store_false",
         help="Let the instances print and log into the cell, mixed as it comes. Otherwise that goes "
-        "to run[i].output: of each the first 16 kB and the last 48 kB, of all 64 MB, successful "
+        "to run[i].printed: of each the first 16 kB and the last 48 kB, of all 64 MB, successful "
         "ones dropped first.",
     ),
 )
@@ -233,7 +233,7 @@ def read_line(
     per_minute: float | None,
     capture: bool,
     journal: str | None = None,
-) -> Line:
+) -> MagicArguments:
     """Understand the line of a magic.
 
     Args:
@@ -287,7 +287,7 @@ def read_line(
     except JournalError as error:
         hint = str(error).replace("journal='runs.journal'", "--journal runs.journal")
         raise UsageError(hint) from None
-    return Line(
+    return MagicArguments(
         flow=given.flow,
         run=replace(run, capture=capture and given.capture),
         shared=given.shared,

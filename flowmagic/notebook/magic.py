@@ -18,7 +18,7 @@ from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
 
 from ..engines.base import Engine
 from ..engines.registry import NAMES, engine_of
-from ..errors import EngineError, FlowmagicError, LimitError, found
+from ..errors import EngineError, FlowmagicError, LimitError, describe
 from ..flow.checks import check
 from ..flow.graph import check_flow
 from ..limits.limits import Limits, check_per_minute
@@ -27,14 +27,21 @@ from ..run.api import start as start_run
 from ..run.batchrun import BatchRun
 from ..run.end_waiters import running_loop
 from ..run.prep_post import has_own_prep, own_batch
-from ..text.formatting import cut, error_text
+from ..text.formatting import error_text, truncate
 from . import run_list
-from .arguments import Line, line_arguments, read_line
+from .arguments import MagicArguments, line_arguments, read_line
 from .cell_body import NOTHING, run_body
 from .display import NotebookDisplay, make_display
 from .panel.rerun_cell import Origin
 from .panel.widget import Panel, Start
-from .shell import cancelling_on_interrupt, find_loop, goes_on, must_wait, run_to_end, wait_for_end
+from .shell import (
+    cancelling_on_interrupt,
+    find_loop,
+    must_wait,
+    run_to_end,
+    runs_in_background,
+    wait_for_end,
+)
 from .streams import stand_in
 from .summary.notices import engine_lines, findings_text
 from .summary.summary import headline
@@ -71,7 +78,7 @@ class BatchFlowMagics(Magics):
     ).tag(config=True)
     capture = Bool(
         True,
-        help="Whether what an instance prints and logs goes to its own output, run[i].output, and "
+        help="Whether what an instance prints and logs goes to its own output, run[i].printed, and "
         "not into the cell, if --no-capture is not given. Only where somebody has a panel open.",
     ).tag(config=True)
 
@@ -137,19 +144,19 @@ class BatchFlowMagics(Magics):
         )
         if asked.engine is not None:
             asked = replace(asked, run=asked.run.on(self._engine(asked.engine)))
-        if asked.run.capture and not goes_on(self.shell):
+        if asked.run.capture and not runs_in_background(self.shell):
             # Where nobody can open an instance, its prints would be seen by nobody.
             asked = replace(asked, run=replace(asked.run, capture=False))
         if cell is None:
             return self._line(asked)
-        course = self._cell(asked, f"%%batchflow {line}".rstrip(), cell)
+        lifecycle = self._cell(asked, f"%%batchflow {line}".rstrip(), cell)
         if running_loop() is None:
-            return run_to_end(self.shell, course)
-        return _Course(course)
+            return run_to_end(self.shell, lifecycle)
+        return _Course(lifecycle)
 
     # %%batchflow FLOW
 
-    async def _cell(self, asked: Line, header: str, body: str) -> None:
+    async def _cell(self, asked: MagicArguments, header: str, body: str) -> None:
         __tracebackhide__ = True
         flow = self._flow(asked)
         shared = self._shared(asked)
@@ -175,7 +182,9 @@ class BatchFlowMagics(Magics):
                 await wait_for_end(run, shown.tick)
             await run  # raises what broke the run itself
 
-    async def _batch(self, asked: Line, flow: Any, header: str, body: str) -> Batch | None:
+    async def _batch(
+        self, asked: MagicArguments, flow: Any, header: str, body: str
+    ) -> Batch | None:
         __tracebackhide__ = True
         given = await run_body(self.shell, header, body)
         if asked.file is not None:
@@ -195,12 +204,12 @@ class BatchFlowMagics(Magics):
         except FlowmagicError as error:
             raise UsageError(str(error)) from None
 
-    def _starter(self, asked: Line, flow: Any, shared: Any) -> Start:
+    def _starter(self, asked: MagicArguments, flow: Any, shared: Any) -> Start:
         def start(batch: Batch | None, limits: Limits) -> BatchRun:
             if asked.run.capture:
                 stand_in()
             run = start_run(flow, batch, shared=shared, options=asked.run.with_limits(limits))
-            run.name = cut(asked.flow or run.name, _NAME)
+            run.name = truncate(asked.flow or run.name, _NAME)
             if asked.output is not None:
                 self.shell.user_ns[asked.output] = run
             run_list.note(self.shell, run, asked.output)
@@ -208,10 +217,10 @@ class BatchFlowMagics(Magics):
 
         return start
 
-    def _origin(self, asked: Line) -> Origin:
+    def _origin(self, asked: MagicArguments) -> Origin:
         return Origin(asked.flow or "", asked.again, asked.output, self.shell.user_ns)
 
-    def _flow(self, asked: Line) -> Any:
+    def _flow(self, asked: MagicArguments) -> Any:
         if asked.flow is None:
             raise UsageError("Which flow? Write its name: %%batchflow flow --limit 5")
         flow = self._named(asked.flow, "flow")
@@ -221,7 +230,7 @@ class BatchFlowMagics(Magics):
             raise UsageError(str(error).replace("The flow", asked.flow, 1)) from None
         return flow
 
-    def _shared(self, asked: Line) -> Any:
+    def _shared(self, asked: MagicArguments) -> Any:
         if asked.shared is None:
             return None
         shared = self._named(asked.shared, "shared store")
@@ -229,7 +238,7 @@ class BatchFlowMagics(Magics):
         writable = hasattr(shared, "__setitem__") or hasattr(shared, "__dict__")
         if isinstance(shared, list) or not writable:
             raise UsageError(
-                f"--shared {asked.shared} is {found(shared)}, not a dict. {_MAKE['shared store']}"
+                f"--shared {asked.shared} is {describe(shared)}, not a dict. {_MAKE['shared store']}"
             )
         return shared
 
@@ -263,7 +272,7 @@ class BatchFlowMagics(Magics):
 
     # %batchflow
 
-    def _tell_of_its_like(self, asked: Line) -> None:
+    def _tell_of_its_like(self, asked: MagicArguments) -> None:
         """Say which runs still go on though nothing in the notebook shows them any more.
 
         A cell that is run again loses the panel of its run, and the name; the run itself goes on.
@@ -275,7 +284,7 @@ class BatchFlowMagics(Magics):
                     f"To steer or end it: %batchflow {number}"
                 )
 
-    def _panel_of(self, number: int, asked: Line) -> None:
+    def _panel_of(self, number: int, asked: MagicArguments) -> None:
         """Open a panel of a run that was started before."""
         runs = run_list.runs(self.shell)
         if number not in runs:
@@ -294,7 +303,7 @@ class BatchFlowMagics(Magics):
         )
         shown.attach(run)
 
-    def _line(self, asked: Line) -> None:
+    def _line(self, asked: MagicArguments) -> None:
         if asked.flow is None:
             journal = None if asked.run.journal is None else asked.run.journal.path
             print(run_list.table(self.shell, journal))  # noqa: T201 - a table is what was asked for
@@ -326,7 +335,7 @@ class BatchFlowMagics(Magics):
         if not hasattr(self.shell, "kernel"):
             raise UsageError("A panel needs a notebook. Here, run the flow: %%batchflow FLOW")
 
-    def _check(self, asked: Line, flow: Any, batch: Batch | None) -> None:
+    def _check(self, asked: MagicArguments, flow: Any, batch: Batch | None) -> None:
         rows = None if batch is None else batch.rows
         found = check(flow, rows, limit=asked.run.limits.concurrency, threads=asked.run.threads)
         lines = [
@@ -363,19 +372,19 @@ def _file(name: str) -> Batch:
 class _Course:
     """What the magic returns: the input transformer has put an `await` before the call."""
 
-    def __init__(self, course: Coroutine[Any, Any, None]) -> None:
-        self._course: Coroutine[Any, Any, None] | None = course
+    def __init__(self, lifecycle: Coroutine[Any, Any, None]) -> None:
+        self._lifecycle: Coroutine[Any, Any, None] | None = lifecycle
 
     def __await__(self) -> Generator[Any, None, None]:
         __tracebackhide__ = True
-        course, self._course = self._course, None
-        if course is None:
+        lifecycle, self._lifecycle = self._lifecycle, None
+        if lifecycle is None:
             raise RuntimeError("This %%batchflow call was awaited already.")
-        return course.__await__()
+        return lifecycle.__await__()
 
     def __del__(self) -> None:
-        if self._course is not None:
-            self._course.close()
+        if self._lifecycle is not None:
+            self._lifecycle.close()
             print(  # noqa: T201 - raising in a finaliser would only be printed, less legibly
                 "UsageError: %%batchflow was called but not awaited, so nothing was started. Put "
                 "it on the first line of a cell, or await get_ipython().run_cell_magic(...).",

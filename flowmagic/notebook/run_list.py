@@ -37,7 +37,7 @@ def table(shell: Any, journal: str | os.PathLike[str] | None) -> str:
         UsageError: the journal cannot be read.
     """
     here = "\n".join([*_lines(shell), *(f"limit {each}" for each in named_limits().values())])
-    return here if journal is None else f"{_past(journal)}\n\nthis kernel:\n{here}"
+    return here if journal is None else f"{_resume_index(journal)}\n\nthis kernel:\n{here}"
 
 
 def _lines(shell: Any) -> list[str]:
@@ -48,7 +48,7 @@ def _lines(shell: Any) -> list[str]:
     return lines or ["No runs yet. Start one: %%batchflow FLOW"]
 
 
-def _past(path: str | os.PathLike[str]) -> str:
+def _resume_index(path: str | os.PathLike[str]) -> str:
     try:
         with open_journal(path) as journal:
             return repr(journal)

@@ -16,7 +16,7 @@ from ..run.batchrun import BatchRun
 from ..run.end_waiters import running_loop
 
 WAIT_VARIABLE = "FLOWMAGIC_WAIT"
-"""Environment variable that overrides the guess of `goes_on`: "always", "never" or "auto"."""
+"""Environment variable that overrides the guess of `runs_in_background`: "always", "never" or "auto"."""
 
 _HEARTBEAT = 0.1  # seconds; a kernel's interrupt reaches an awaiting cell when its loop next wakes
 _GRACE = 5.0  # seconds for a cancelled run to come to its end before the interrupt is passed on
@@ -46,7 +46,7 @@ def hear_during_cells(comm: Any) -> None:
         comm._reply_subshell_for = lambda _, subshell: subshell
 
 
-def goes_on(shell: Any) -> bool:
+def runs_in_background(shell: Any) -> bool:
     """Whether the loop runs on, with somebody watching, after the cell has returned.
 
     True in a notebook that a person has open. False where a background run would be lost: without
@@ -75,7 +75,7 @@ def must_wait(shell: Any, *, asked: bool | None, configured: str) -> bool:
     for word in (configured, os.environ.get(WAIT_VARIABLE, "auto")):
         if word in ("always", "never"):
             return word == "always"
-    return not goes_on(shell)
+    return not runs_in_background(shell)
 
 
 async def wait_for_end(run: BatchRun, tick: Callable[[], None]) -> None:
@@ -119,9 +119,9 @@ def cancelling_on_interrupt(shell: Any) -> Iterator[None]:
         signal.signal(signal.SIGINT, before)
 
 
-def run_to_end(shell: Any, course: Coroutine[Any, Any, Any]) -> Any:
+def run_to_end(shell: Any, lifecycle: Coroutine[Any, Any, Any]) -> Any:
     """Run a coroutine where no loop runs, on the loop that the shell runs its own cells on."""
-    return shell.loop_runner(course)
+    return shell.loop_runner(lifecycle)
 
 
 def name_of(filename: str) -> str:

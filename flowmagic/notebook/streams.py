@@ -20,20 +20,20 @@ _STREAMS = ("stdout", "stderr")
 
 
 class Stream:
-    """Stands in for a standard stream, `below`, as long as `routes` is set; then it only passes on.
+    """Stands in for a standard stream, `below`, as long as `topology` is set; then it only passes on.
 
     Attributes that it does not have itself are read and set on the stream below.
     """
 
     below: Any
-    routes: bool = False
+    topology: bool = False
 
     def __init__(self, below: Any) -> None:
         self.below = below
 
     def write(self, text: str) -> Any:
         """Write to the output of the instance that runs here; else to the stream below."""
-        if self.routes and isinstance(text, str) and keep(text):
+        if self.topology and isinstance(text, str) and keep(text):
             return len(text)
         # Looked up each time: IPython replaces it for the duration of a cell.
         return self.below.write(text)
@@ -45,7 +45,7 @@ class Stream:
 
     def flush(self) -> None:
         """Flush the stream below; an instance has nothing in it."""
-        if not (self.routes and is_kept()):
+        if not (self.topology and is_kept()):
             self.below.flush()
 
     def __getattr__(self, name: str) -> Any:
@@ -91,11 +91,11 @@ def stand_in() -> None:
         if below is None:
             continue
         if isinstance(below, Stream):
-            below.routes = True
+            below.topology = True
             continue
         stream = next((each for each in _made if each.below is below), None) or Stream(below)
         _made.add(stream)
-        stream.routes = True
+        stream.topology = True
         setattr(sys, name, stream)
         _repoint(below, stream)
 
@@ -105,7 +105,7 @@ def uninstall() -> None:
     global _installed  # noqa: PLW0603 - ditto
     _installed = False
     for stream in _made:
-        stream.routes = False
+        stream.topology = False
         _repoint(stream, stream.below)
     for name in _STREAMS:
         while isinstance(stream := getattr(sys, name), Stream):

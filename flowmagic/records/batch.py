@@ -15,7 +15,7 @@ import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sized
 from typing import Any, Union
 
-from ..errors import BatchError, found
+from ..errors import BatchError, describe
 
 Params = Mapping[Any, Any]
 """One row of a batch: the params of one instance."""
@@ -152,7 +152,9 @@ def _iterator(value: Any) -> Iterator[Any]:
     try:
         return iter(value)
     except TypeError:
-        raise BatchError(f"The batch is {found(value)}, not a list of dicts. {_EXAMPLE}.") from None
+        raise BatchError(
+            f"The batch is {describe(value)}, not a list of dicts. {_EXAMPLE}."
+        ) from None
 
 
 def _refuse_what_only_looks_iterable(value: object) -> None:
@@ -168,7 +170,7 @@ def _refuse_what_only_looks_iterable(value: object) -> None:
         hint = _EXAMPLE
         if isinstance(value, str) and value.endswith((".csv", ".jsonl")):
             hint = f"To read that file, give its path: pathlib.Path({value!r})"
-        raise BatchError(f"The batch is {found(value)}, not a list of dicts. {hint}.")
+        raise BatchError(f"The batch is {describe(value)}, not a list of dicts. {hint}.")
     if type(value).__name__ == "LazyFrame":
         raise BatchError(
             "The batch is a LazyFrame, whose rows are not there yet. Write frame.collect()."
@@ -180,7 +182,7 @@ def _check_row(row: object, index: int) -> Params:
         _try_row(row, index)
         return row
     raise BatchError(
-        f"Item {index} of the batch is {found(row)}, not a dict of params. {_EXAMPLE}."
+        f"Item {index} of the batch is {describe(row)}, not a dict of params. {_EXAMPLE}."
     )
 
 
@@ -192,7 +194,7 @@ def _try_row(row: Params, index: int) -> None:
         _ = {**row}
     except Exception as error:
         raise BatchError(
-            f"Item {index} of the batch is {found(row)}, whose items cannot be read "
+            f"Item {index} of the batch is {describe(row)}, whose items cannot be read "
             f"({type(error).__name__}: {error}). Write dict(...) of what it stands for."
         ) from error
 
@@ -219,11 +221,11 @@ def read_file(path: os.PathLike[str] | str) -> list[Params]:
         OSError: the file cannot be read.
     """
     name = os.fsdecode(path)
-    ending = os.path.splitext(name)[1].lower()
+    run_end = os.path.splitext(name)[1].lower()
     try:
-        if ending == ".csv":
+        if run_end == ".csv":
             return _read_csv(name)
-        if ending in (".jsonl", ".ndjson"):
+        if run_end in (".jsonl", ".ndjson"):
             return _read_jsonl(name)
     except UnicodeDecodeError as error:
         raise BatchError(f"{name}: not text in UTF-8 ({error}).") from None
@@ -265,7 +267,7 @@ def _read_jsonl(name: str) -> list[Params]:
                 raise BatchError(f"{name}, line {number}: not JSON ({error}).") from None
             if not isinstance(row, dict):
                 raise BatchError(
-                    f"{name}, line {number}: {found(row)}, not a dict of params. "
+                    f"{name}, line {number}: {describe(row)}, not a dict of params. "
                     'Each line is one object: {"user_id": 1}'
                 )
             rows.append(row)

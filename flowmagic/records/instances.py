@@ -10,16 +10,16 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple, SupportsIndex, overload
 
-from ..errors import MissingExtraError, found
-from ..text.formatting import brief, error_text, params_text
+from ..errors import MissingExtraError, describe
+from ..text.formatting import error_text, params_text, short_repr
 from ..text.redact import secrets_of
-from .store import CANCELLED, FAILED, PENDING, STATUSES, Records, Status
+from .store import CANCELLED, FAILED, PENDING, STATUSES, RecordStore, Status
 from .trace import FIELDS, Params, unpacked
 
 _WIDTH = 120  # characters of a value in a repr
 
 
-_RARE = ("retries", "fallbacks", "output")  # told only if there are any
+_RARE = ("retries", "fallbacks", "printed")  # told only if there are any
 
 
 def _told(record: Any) -> str:
@@ -35,7 +35,7 @@ def _told(record: Any) -> str:
         elif isinstance(value, BaseException):
             text = error_text(value, secrets, _WIDTH)
         else:
-            text = brief(value, _WIDTH, secrets)
+            text = short_repr(value, _WIDTH, secrets)
         parts.append(f"{name}={text}")
     return f"{type(record).__name__}({', '.join(parts)})"
 
@@ -80,7 +80,7 @@ class Attempt(NamedTuple):
         started, ended: seconds since the run began.
         result: its last action, or the exception.
         copies: what its node copies received and did.
-        output: what it printed; see `Instance.output`.
+        printed: what it printed; see `Instance.printed`.
         read: the params that its node copies have asked for; see `Instance.read`.
     """
 
@@ -89,21 +89,21 @@ class Attempt(NamedTuple):
     ended: float
     result: Any
     copies: list[NodeCopy]
-    output: str
+    printed: str
     read: frozenset[Any]
 
     def __repr__(self) -> str:
         return _told(self)
 
 
-def copies_of(records: Records, index: int) -> list[NodeCopy]:
+def copies_of(records: RecordStore, index: int) -> list[NodeCopy]:
     """Return what each node copy of an instance received and did, in the order they began."""
     flat, extras = records.trace_of(index)
     return _copies(records, index, flat, extras)
 
 
 def _copies(
-    records: Records, index: int, flat: Sequence[Any], extras: dict[int, dict[str, Any]]
+    records: RecordStore, index: int, flat: Sequence[Any], extras: dict[int, dict[str, Any]]
 ) -> list[NodeCopy]:
     params = records.merged(index)
     copies = []
@@ -142,7 +142,7 @@ class Instance:
 
     __slots__ = ("_records", "index")
 
-    def __init__(self, records: Records, index: int) -> None:
+    def __init__(self, records: RecordStore, index: int) -> None:
         self._records = records
         self.index = index
 
@@ -198,13 +198,13 @@ class Instance:
         return "" if error is None else "".join(traceback.format_exception(error))
 
     @property
-    def output(self) -> str:
+    def printed(self) -> str:
         """What it has printed and logged so far (of the last attempt).
 
         Kept for runs that have a panel (see `flowmagic.records.printed`); else empty.
         Of a long one the first 16 kB and the last 48 kB; what is missing is said in the text.
         """
-        return self._records.output_of(self.index, self._records.attempt(self.index))
+        return self._records.printed_of(self.index, self._records.attempt(self.index))
 
     @property
     def writes(self) -> dict[Any, Any] | None:
@@ -256,7 +256,7 @@ class Instance:
                 ended=each.ended - records.began,
                 result=each.result,
                 copies=_copies(records, index, unpacked(each.packed), each.extras or {}),
-                output=records.output_of(index, each.number),
+                printed=records.printed_of(index, each.number),
                 read=records.read_by(index, each.read),
             )
             for each in records.history.get(index, ())
@@ -271,14 +271,14 @@ class Instance:
         if (error := self.error) is not None:
             text += f"; {error_text(error, secrets, _WIDTH)}"
         elif self.result is not None:
-            text += f"; {brief(self.result, _WIDTH, secrets)}"
+            text += f"; {short_repr(self.result, _WIDTH, secrets)}"
         return f"{text}>"
 
 
 class Instances(Sequence[Instance]):
     """The instances of a run, in the order of the params. A live view."""
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: RecordStore) -> None:
         self._records = records
 
     def __len__(self) -> int:
@@ -294,7 +294,7 @@ class Instances(Sequence[Instance]):
             return [Instance(self._records, i) for i in range(*index.indices(n))]
         if not isinstance(index, SupportsIndex):
             raise TypeError(
-                f"An instance has the index of its params, from 0, and this is {found(index)}. "
+                f"An instance has the index of its params, from 0, and this is {describe(index)}. "
                 "Write run[0], or next(i for i in run.instances if i.params == {...})."
             )
         index = index.__index__()

@@ -1,7 +1,7 @@
 """The params as an instance's nodes receive them: a dict that notes which of its keys were read.
 
 Most instances of a run read the same keys, in the same order. So what was read is no set of each
-instance's own, but a walk from one `Reading` to the next: each set there is stands in memory once
+instance's own, but a walk from one `ParsedText` to the next: each set there is stands in memory once
 per run, and on record with a number of two bytes.
 """
 
@@ -16,7 +16,7 @@ _MOST_KEYS = 100_000  # in all of them together
 _LONGEST = 200  # characters of a key: one that is longer may be any text, and is not worth keeping
 
 
-class Reading(dict[Any, "Reading"]):
+class ReadSet(dict[Any, "ReadSet"]):
     """A set of keys that were read. Asked for another key, it gives what reading that makes of it.
 
     Attributes:
@@ -26,12 +26,12 @@ class Reading(dict[Any, "Reading"]):
 
     __slots__ = ("_readings", "number", "read")
 
-    def __init__(self, readings: Readings, read: frozenset[Any] | None, number: int) -> None:
+    def __init__(self, readings: ReadSets, read: frozenset[Any] | None, number: int) -> None:
         self._readings = readings
         self.read = read
         self.number = number
 
-    def __missing__(self, key: Any) -> Reading:
+    def __missing__(self, key: Any) -> ReadSet:
         if self.read is None:
             return self
         if isinstance(key, str) and len(key) > _LONGEST:
@@ -41,27 +41,27 @@ class Reading(dict[Any, "Reading"]):
             self[key] = after
         return after
 
-    def also(self, keys: Iterable[Any] | None) -> Reading:
+    def also(self, keys: Iterable[Any] | None) -> ReadSet:
         """Return what reading all these keys makes of it; None: keys that are not known."""
         if self.read is None or (keys is not None and self.read.issuperset(keys)):
             return self
         return self._readings.unclear if keys is None else self._readings.of(self.read.union(keys))
 
 
-class Readings:
+class ReadSets:
     """Each set of keys that the instances of a run have read, once. There may be too many to know."""
 
     def __init__(self) -> None:
         # Sync nodes read in worker threads. Again by the same thread: a key's own __eq__ may read.
         self._lock = threading.RLock()
         self._room = _MOST_KEYS
-        self._known: dict[frozenset[Any], Reading] = {}
-        self._numbered: list[Reading] = []
+        self._known: dict[frozenset[Any], ReadSet] = {}
+        self._numbered: list[ReadSet] = []
         self.nothing = self.of(frozenset())
         """Where each instance begins; its number is 0."""
         self.unclear = self._numbered_anew(None)
 
-    def of(self, read: frozenset[Any]) -> Reading:
+    def of(self, read: frozenset[Any]) -> ReadSet:
         """Return the one that stands for a set of keys; the unclear one when there are too many."""
         with self._lock:
             known = self._known.get(read)
@@ -76,8 +76,8 @@ class Readings:
         """Return the keys that a number stands for; None: not known."""
         return self._numbered[number].read
 
-    def _numbered_anew(self, read: frozenset[Any] | None) -> Reading:
-        self._numbered.append(Reading(self, read, len(self._numbered)))
+    def _numbered_anew(self, read: frozenset[Any] | None) -> ReadSet:
+        self._numbered.append(ReadSet(self, read, len(self._numbered)))
         return self._numbered[-1]
 
 
@@ -93,7 +93,7 @@ _get_item, _get, _contains = dict.__getitem__, dict.get, dict.__contains__
 _items, _keys, _update = dict.items, dict.keys, dict.update
 
 
-class Received(dict[Any, Any], metaclass=GivesDicts):
+class ReadTrackingDict(dict[Any, Any], metaclass=GivesDicts):
     """A dict like any other, except that it notes which keys were asked for, there or not.
 
     Asking is `[]`, `get`, `in`, `pop` and the like; whatever goes over all of it (iterating, `**`,
@@ -110,7 +110,7 @@ class Received(dict[Any, Any], metaclass=GivesDicts):
 
     # Set by whoever makes one with `make`: an __init__ would double the cost.
     __slots__ = ("reading", "writes")
-    reading: Reading
+    reading: ReadSet
     writes: int
 
     def __getitem__(self, key: Any) -> Any:
@@ -220,29 +220,29 @@ class Received(dict[Any, Any], metaclass=GivesDicts):
 
 
 # A method of the metaclass's own base, bound: neither the call above nor one more than needed.
-make: Callable[..., Received] = type.__call__.__get__(Received)
+make: Callable[..., ReadTrackingDict] = type.__call__.__get__(ReadTrackingDict)
 """Make one, from what makes a dict; `reading` and `writes` are to be set."""
 
 
-def plain(params: Received) -> dict[Any, Any]:
+def plain(params: ReadTrackingDict) -> dict[Any, Any]:
     """Return a plain copy of it, and have that count as no reading."""
     return {key: value for key, value in _items(params)}  # noqa: C416 - dict(...) would ask
 
 
-DICTS = (dict, Received)
+DICTS = (dict, ReadTrackingDict)
 """What a node's params are, unless somebody sets others."""
 
 
 def copied(params: Any) -> Any:
     """Return a plain copy of a node's params, which counts as no reading; of what is no dict, itself."""
-    if type(params) is Received:
+    if type(params) is ReadTrackingDict:
         return plain(params)
     return params.copy() if type(params) is dict else params
 
 
 def inherited(params: Any, row: Any = None) -> dict[Any, Any]:
     """Return `{**params, **row}` for the nodes of a nested flow, and have that count as no reading."""
-    if type(params) is not Received:
+    if type(params) is not ReadTrackingDict:
         return {**params} if row is None else {**params, **row}
     heir = make(plain(params))
     if row is not None:
@@ -253,5 +253,5 @@ def inherited(params: Any, row: Any = None) -> dict[Any, Any]:
 
 def give_back(heir: Any, params: Any) -> None:
     """Note that what was read in a nested flow was read of the params that it inherited."""
-    if heir is not params and type(heir) is type(params) is Received:
+    if heir is not params and type(heir) is type(params) is ReadTrackingDict:
         params.reading = params.reading.also(heir.reading.read)

@@ -32,7 +32,7 @@ _DROPPED = "[What this instance printed is no longer kept.]\n"
 
 # Two variables and plain integers: the second is set for every instance, and a tuple more is felt.
 # Weak: a connection that an instance opened may hold its Context long after the run is gone.
-_run: ContextVar[weakref.ref[Outputs] | None] = ContextVar("flowmagic_run", default=None)
+_run: ContextVar[weakref.ref[PrintedTexts] | None] = ContextVar("flowmagic_run", default=None)
 _attempt: ContextVar[int] = ContextVar("flowmagic_attempt", default=-1)
 
 enter: Callable[[int], object] = _attempt.set
@@ -60,7 +60,7 @@ def is_kept() -> bool:
     return keep("")
 
 
-class Outputs:
+class PrintedTexts:
     """What the instances of one run printed. It may be written to and read in any thread.
 
     Over the bound of the run, what the oldest successful instances printed is dropped, then that of

@@ -1,7 +1,7 @@
 """What is known of each instance, in columns; `instances` gives views of it.
 
 A run of 100,000 instances must neither fill the memory nor feed the garbage collector, so nothing
-is kept as an object per instance. `Records` holds columns, one slot per row, and what the node
+is kept as an object per instance. `RecordStore` holds columns, one slot per row, and what the node
 copies of an ended instance did is packed into one `bytes`.
 
 Columns hold times of the run's own clock, the monotonic one of its event loop; views give seconds
@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, NamedTuple, Protocol
 
-from .param_reads import Readings, Received
-from .trace import NAN, Board, Params, Trace, packer, packers, unpacked
+from .param_reads import ReadSets, ReadTrackingDict
+from .trace import NAN, Params, Trace, TraceBoard, packer, packers, unpacked
 
 
 class Status(str, Enum):
@@ -41,7 +41,7 @@ STATUSES = tuple(Status)
 PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED = range(len(STATUSES))
 
 
-class Attempt(NamedTuple):
+class PackedAttempt(NamedTuple):
     """How an attempt went that another one has followed, or may follow. Times as in the columns."""
 
     code: int
@@ -105,7 +105,7 @@ class RunCounts:
 _NO_TIME = array("d", [NAN])
 
 
-class Records(Board):
+class RecordStore(TraceBoard):
     """Columns of everything known about the rows of one run.
 
     Args:
@@ -131,7 +131,7 @@ class Records(Board):
         self.ended = array("d")
         self.earlier = bytearray()
         """How many attempts of a row have another one after them (255 stands for more)."""
-        self.readings = Readings()
+        self.readings = ReadSets()
         self.read = array("H")
         """Of each row that has ended, the number of the keys that were read of it; see `read_of`."""
         self.results: list[Any] = []
@@ -140,13 +140,13 @@ class Records(Board):
         self.dropped = 0
         """Rows of which params and node copies were dropped (see `keep`)."""
         self.live: dict[int, Trace] = {}
-        self.history: dict[int, list[Attempt]] = {}
+        self.history: dict[int, list[PackedAttempt]] = {}
         """Of rows that were taken up again: their earlier attempts, oldest first."""
         self.restored: dict[int, Restored] = {}
         """Rows that did not run: what an earlier run left of them was taken over."""
         self.writes: dict[int, Any] = {}
         """Of isolated instances: what the last attempt has written to its view of the store."""
-        self.outputs: Printed | None = None
+        self.printed: Printed | None = None
         """What the instances print; None where that is not kept apart."""
         self._copies: list[bytes] | dict[int, bytes] = {}
         """Packed traces of ended rows: like `rows`, a list if they were known in advance."""
@@ -189,7 +189,7 @@ class Records(Board):
         self._drawn = True
         return index
 
-    def start(self, index: int, now: float, received: Received | None = None) -> Trace:
+    def start(self, index: int, now: float, received: ReadTrackingDict | None = None) -> Trace:
         """Mark a pending row as running and return the trace that its instance writes to."""
         self.status[index] = RUNNING
         self.started[index] = now
@@ -227,12 +227,12 @@ class Records(Board):
                 self._drop(self._full.popleft())
 
     def _drop(self, index: int) -> None:
-        if self.outputs is not None:
+        if self.printed is not None:
             for number in (
                 *(each.number for each in self.history.get(index, ())),
                 self.attempt(index),
             ):
-                self.outputs.forget(index, number)
+                self.printed.forget(index, number)
         del self.rows[index]
         del self._copies[index]
         self._extras.pop(index, None)
@@ -244,7 +244,7 @@ class Records(Board):
         """Mark an ended row as pending again; how it went so far becomes history."""
         attempts = self.history.setdefault(index, [])
         attempts.append(
-            Attempt(
+            PackedAttempt(
                 self.status[index],
                 self.started[index],
                 self.ended[index],
@@ -257,8 +257,8 @@ class Records(Board):
         )
         self.read[index] = 0
         for each in attempts[:-MOST_ATTEMPTS]:
-            if self.outputs is not None:
-                self.outputs.forget(index, each.number)
+            if self.printed is not None:
+                self.printed.forget(index, each.number)
         del attempts[:-MOST_ATTEMPTS]
         self.earlier[index] = min(255, self.earlier[index] + 1)
         self.started[index] = self.ended[index] = NAN
@@ -271,9 +271,9 @@ class Records(Board):
         attempts = self.history.get(index)
         return attempts[-1].number + 1 if attempts else 0
 
-    def output_of(self, index: int, number: int) -> str:
+    def printed_of(self, index: int, number: int) -> str:
         """Return what an attempt of a row has printed so far, as far as that is kept."""
-        return "" if self.outputs is None else self.outputs.text(index, number)
+        return "" if self.printed is None else self.printed.text(index, number)
 
     def cancel(self, index: int) -> None:
         """Mark a pending row as one that will not start.
@@ -332,17 +332,17 @@ class Records(Board):
         self.mark(index)
 
     @property
-    def tally(self) -> list[int]:
+    def edge_counts(self) -> list[int]:
         """How many rows are in each status, in the order of `STATUSES`."""
-        tally = self._ends.copy()
-        tally[RUNNING] = len(self.live)
-        tally[PENDING] = len(self.status) - sum(tally)
-        return tally
+        edge_counts = self._ends.copy()
+        edge_counts[RUNNING] = len(self.live)
+        edge_counts[PENDING] = len(self.status) - sum(edge_counts)
+        return edge_counts
 
     @property
     def counts(self) -> RunCounts:
         """How many rows are in each status."""
-        return RunCounts(*self.tally)
+        return RunCounts(*self.edge_counts)
 
     def row(self, index: int) -> Params:
         """Return the params of a row, without the flow's own; empty if it was dropped."""

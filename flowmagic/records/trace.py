@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct
 from typing import Any
 
-from .param_reads import Received
+from .param_reads import ReadTrackingDict
 
 Params = Mapping[Any, Any]
 
@@ -34,7 +34,7 @@ OPEN, NO_ACTION = -2, -1
 _MAX_NAMES = 4096
 
 
-class Board:
+class TraceBoard:
     """What the traces of a run write to beside themselves.
 
     Numbers for the names of nodes and actions, the node that each row is at, and who watches.
@@ -95,16 +95,16 @@ class Trace(list[Any]):
     """The node copies of one running instance, as they are being written.
 
     One flat list of their fields, no objects: `open` appends a copy and gives its place; `close` and
-    `fail` end it. Made by `Records.start`.
+    `fail` end it. Made by `RecordStore.start`.
     """
 
     __slots__ = ("board", "extras", "received", "row")
 
-    board: Board
+    board: TraceBoard
     row: int
     extras: dict[int, dict[str, Any]] | None
     """Of some copies, by place, what fits no field: "params", "after", "action", "error", "tries"."""
-    received: Received | None
+    received: ReadTrackingDict | None
     """What the instance was given, and knows which of it was read; None: nothing that would."""
 
     def open(
@@ -150,7 +150,7 @@ class Trace(list[Any]):
         self[at + ENDED] = now
         self._extra(at)["error"] = error
 
-    def note_tries(self, at: int, retries: int, fallbacks: int) -> None:
+    def note_retries(self, at: int, retries: int, fallbacks: int) -> None:
         """Note of a node copy how often it tried again, and how often its fallback stepped in."""
         self._extra(at)["tries"] = retries, fallbacks
 

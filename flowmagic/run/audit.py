@@ -10,7 +10,7 @@ from pocketflow import BaseNode, Flow
 from ..flow.checks.graph_rules import ENDINGS
 from ..flow.finding import SHOWN, Finding, indices_text
 from ..flow.graph import successors_of
-from ..records.store import FAILED, SUCCEEDED, Records
+from ..records.store import FAILED, SUCCEEDED, RecordStore
 from ..records.trace import ACTION, ENDED, FIELDS
 
 _PARENT = 1  # where that stands among the fields of a copy
@@ -30,7 +30,7 @@ class _End(NamedTuple):
     action: str | None
 
 
-def audit(flow: Any, records: Records) -> list[Finding]:
+def audit(flow: Any, records: RecordStore) -> list[Finding]:
     """Return what is worth a look: each with how many instances, and the first of them.
 
     Instances that ended where their action leads nowhere though others lead on; results that are
@@ -44,7 +44,7 @@ def audit(flow: Any, records: Records) -> list[Finding]:
     return [
         *_lost_ends(nodes, ends),
         *_no_results(nodes, ends),
-        *_tries(records),
+        *_retry_counter(records),
         *_swallowed(records),
         *_left_running(records),
         *_unread(records, succeeded),
@@ -54,7 +54,7 @@ def audit(flow: Any, records: Records) -> list[Finding]:
 # Where instances ended
 
 
-def _ends(nodes: Nodes, records: Records, succeeded: list[int]) -> dict[_End, list[int]]:
+def _ends(nodes: Nodes, records: RecordStore, succeeded: list[int]) -> dict[_End, list[int]]:
     """Return the instances by where they ended, as far as that is a node of the flow itself."""
     kinds = {number: kind for kind, number in records.node_ids.items()}
     nested = any(issubclass(kind, Flow) for kind in nodes)
@@ -79,7 +79,7 @@ def _ends(nodes: Nodes, records: Records, succeeded: list[int]) -> dict[_End, li
     }
 
 
-def _last_copy(records: Records, index: int) -> tuple[int, str | None] | None:
+def _last_copy(records: RecordStore, index: int) -> tuple[int, str | None] | None:
     """Return node and action of the last node copy at the top of an instance."""
     flat, extras = records.trace_of(index)
     for at in range(len(flat) - FIELDS, -1, -FIELDS):
@@ -150,7 +150,7 @@ def _no_results(nodes: Nodes, ends: dict[_End, list[int]]) -> Iterator[Finding]:
 # What went on within them
 
 
-def _tries(records: Records) -> Iterator[Finding]:
+def _retry_counter(records: RecordStore) -> Iterator[Finding]:
     """Find nodes whose fallback stepped in, and what was spent on retries."""
     rescued: dict[str, list[int]] = {}
     tried: dict[str, list[int]] = {}
@@ -192,7 +192,7 @@ def _add(found: dict[str, list[int]], name: str, index: int) -> None:
         indices.append(index)
 
 
-def _swallowed(records: Records) -> Iterator[Finding]:
+def _swallowed(records: RecordStore) -> Iterator[Finding]:
     """Find errors of node copies in instances that succeeded."""
     found: dict[str, list[int]] = {}
     for index in sorted(records._extras):
@@ -212,7 +212,7 @@ def _swallowed(records: Records) -> Iterator[Finding]:
         )
 
 
-def _left_running(records: Records) -> Iterator[Finding]:
+def _left_running(records: RecordStore) -> Iterator[Finding]:
     """Find failed instances of which other node copies went on."""
     indices = [index for index in records.with_status(FAILED) if _has_open(records, index)]
     if indices:
@@ -227,12 +227,12 @@ def _left_running(records: Records) -> Iterator[Finding]:
         )
 
 
-def _has_open(records: Records, index: int) -> bool:
+def _has_open(records: RecordStore, index: int) -> bool:
     flat, _ = records.trace_of(index)
     return any(ended != ended for ended in flat[ENDED::FIELDS])  # noqa: PLR0124 - NaN
 
 
-def _unread(records: Records, succeeded: list[int]) -> Iterator[Finding]:
+def _unread(records: RecordStore, succeeded: list[int]) -> Iterator[Finding]:
     """Find keys of the rows that no instance has read."""
     read: set[Any] = set()
     for number in {records.read[index] for index in succeeded}:

@@ -16,20 +16,20 @@ from typing import Any
 
 from ..errors import InstancesFailedError
 from ..flow.finding import Finding
-from ..journal.recorder import Recording
+from ..journal.recorder import Recorder
 from ..limits.adaptive import Aimd
-from ..limits.history import Retune
+from ..limits.history import LimitChange
 from ..limits.limits import Limits
 from ..records.batch import Batch
 from ..records.instances import Instance, Instances, frame_of
-from ..records.store import FAILED, Records, RunCounts
+from ..records.store import FAILED, RecordStore, RunCounts
 from ..shared.crossings import Crossing
 from ..text.formatting import error_text
 from ..text.redact import secrets_of
 from .audit import audit
 from .end_waiters import Waiters, running_loop
 from .event_loop_monitor import Hold
-from .lifecycle import Course, Post
+from .lifecycle import Lifecycle, Post
 from .options import Options
 from .status import RunStatus
 
@@ -73,7 +73,7 @@ class BatchRun:
         self._waiters = Waiters(asyncio.get_running_loop())
         self._lock = threading.Lock()
         self._observers: list[Callable[[BatchRun], None]] = []
-        self._course = Course(
+        self._lifecycle = Lifecycle(
             flow,
             batch,
             shared=shared,
@@ -83,63 +83,63 @@ class BatchRun:
             on_status=self._tell_observers,
             on_end=self._waiters.release,
         )
-        self._loop = self._course.loop
+        self._loop = self._lifecycle.loop
 
     # What one sees
 
     @property
     def status(self) -> RunStatus:
         """Where the run is."""
-        return self._course.status
+        return self._lifecycle.status
 
     @property
-    def records(self) -> Records:
+    def records(self) -> RecordStore:
         """The store behind `instances`."""
-        return self._course.records
+        return self._lifecycle.records
 
     @property
     def error(self) -> BaseException | None:
         """What broke the run itself (its source, prep or post); failures of instances are results."""
-        return self._course.ending.error
+        return self._lifecycle.run_end.error
 
     @property
     def action(self) -> Any:
         """What the flow's post returned."""
-        return self._course.action
+        return self._lifecycle.action
 
     @property
     def reason(self) -> str:
         """Why the run stopped by itself (`max_errors`, a used-up quota); empty if it did not."""
-        return self._course.ending.reason
+        return self._lifecycle.run_end.reason
 
     @property
     def holds(self) -> list[Hold]:
         """Which nodes held the event loop for more than 0.1 s: the longest 20 times."""
-        return [] if self._course.lag is None else self._course.lag.holds
+        return [] if self._lifecycle.lag is None else self._lifecycle.lag.holds
 
     def audit(self) -> list[Finding]:
         """Return what may have been lost in silence; see `flowmagic.run.audit`."""
         return audit(self.flow, self.records)
 
     @property
-    def journal(self) -> Recording | None:
+    def journal(self) -> Recorder | None:
         """What writes the run down, with its path and its troubles; None: nothing does."""
-        return self._course.journal
+        return self._lifecycle.journal
 
     @property
     def adaptive(self) -> Aimd | None:
         """What moves an adaptive limit, and has counted so far; None if it moves only by hand."""
-        return self._course.regulator.aimd
+        return self._lifecycle.limit_controller.aimd
 
     @property
     def cooling(self) -> float:
         """Seconds for which nothing more starts because a provider asked to wait; 0 if none did."""
-        return self._course.regulator.cooling
+        return self._lifecycle.limit_controller.cooling
 
     @property
     def ended(self) -> bool:
         """Whether the run is over (until `retry_failed()` takes it up again)."""
-        return self._course.ended
+        return self._lifecycle.ended
 
     @property
     def ok(self) -> bool:
@@ -160,10 +160,10 @@ class BatchRun:
     @property
     def elapsed(self) -> float:
         """Seconds from the run's beginning to now, or to its end."""
-        course = self._course
-        if course.ended_after is None:
-            return course.clock() - course.began
-        return course.ended_after
+        lifecycle = self._lifecycle
+        if lifecycle.ended_after is None:
+            return lifecycle.clock() - lifecycle.began
+        return lifecycle.ended_after
 
     @property
     def instances(self) -> Instances:
@@ -193,7 +193,7 @@ class BatchRun:
         One for each key and pair of node classes, at most 100. A key that instances only add to is
         no crossing, and neither is one of `allow_shared`.
         """
-        return self._course.store.crossings()
+        return self._lifecycle.store.crossings()
 
     def raise_for_failures(self) -> None:
         """Raise if anything failed.
@@ -249,7 +249,7 @@ class BatchRun:
         __tracebackhide__ = True  # IPython then shows the user's frames only
         if self.error is not None:
             # Raised anew each time, and not with the frames of everybody who awaited it before.
-            raise self.error.with_traceback(self._course.ending.traceback)
+            raise self.error.with_traceback(self._lifecycle.run_end.traceback)
         return self
 
     async def settled(self) -> None:
@@ -280,9 +280,9 @@ class BatchRun:
         return self._limits
 
     @property
-    def retunes(self) -> list[Retune]:
+    def limit_history(self) -> list[LimitChange]:
         """Which limits were in force since when: those of the start, and the latest 1,000 changes."""
-        return self._course.regulator.retunes.kept()
+        return self._lifecycle.limit_controller.limit_history.kept()
 
     @property
     def limit(self) -> int:
@@ -296,7 +296,7 @@ class BatchRun:
 
     @limit.setter
     def limit(self, value: int) -> None:
-        self._retune(concurrency=value)
+        self._change(concurrency=value)
 
     @property
     def per_minute(self) -> float | None:
@@ -305,12 +305,12 @@ class BatchRun:
 
     @per_minute.setter
     def per_minute(self, value: float | None) -> None:
-        self._retune(per_minute=value)
+        self._change(per_minute=value)
 
-    def _retune(self, **changes: Any) -> None:
+    def _change(self, **changes: Any) -> None:
         with self._lock:  # two threads may each change one of the two
             self._limits = replace(self._limits, **changes)
-        self._on_loop(lambda: self._course.retune(**changes))
+        self._on_loop(lambda: self._lifecycle.change(**changes))
 
     def _follow(self, limits: Limits) -> None:
         """Take over the limits that are in force now."""
@@ -319,15 +319,15 @@ class BatchRun:
 
     def pause(self) -> None:
         """Start no more instances until `resume()`; the running ones go on."""
-        self._on_loop(self._course.pause)
+        self._on_loop(self._lifecycle.pause)
 
     def resume(self) -> None:
         """Go on after `pause()`."""
-        self._on_loop(self._course.resume)
+        self._on_loop(self._lifecycle.resume)
 
     def stop(self) -> None:
         """Start no more instances; let the running ones finish. What never started is cancelled."""
-        self._on_loop(self._course.stop)
+        self._on_loop(self._lifecycle.stop)
 
     def cancel(self, index: int | None = None) -> None:
         """Start no more instances and cancel the running ones; with an index, cancel only that one.
@@ -338,10 +338,10 @@ class BatchRun:
             IndexError: there is no such instance.
         """
         if index is None:
-            self._on_loop(self._course.cancel)
+            self._on_loop(self._lifecycle.cancel)
         else:
             position = self.instances[index].index
-            self._on_loop(lambda: self._course.cancel_one(position))
+            self._on_loop(lambda: self._lifecycle.cancel_one(position))
 
     def retry_failed(self) -> None:
         """Run the failed instances again, each with the params it had; results go to the same rows.
@@ -364,7 +364,7 @@ class BatchRun:
         self._on_loop(self._retry_failed)
 
     def _retry_failed(self) -> None:
-        if self._course.retry_failed():
+        if self._lifecycle.retry_failed():
             if not self.ended:
                 self._waiters.hold()
         elif self.ended:

@@ -98,7 +98,7 @@ def _wake(future: asyncio.Future[None]) -> None:
 _Result = TypeVar("_Result")
 
 
-def run_nested(loop: asyncio.AbstractEventLoop, course: Coroutine[Any, Any, _Result]) -> _Result:
+def run_nested(loop: asyncio.AbstractEventLoop, lifecycle: Coroutine[Any, Any, _Result]) -> _Result:
     """Run a coroutine to its end within the loop that runs here, and return its result.
 
     Raises:
@@ -110,8 +110,8 @@ def run_nested(loop: asyncio.AbstractEventLoop, course: Coroutine[Any, Any, _Res
             import nest_asyncio2
 
             nest_asyncio2.apply(loop)
-        return loop.run_until_complete(course)
+        return loop.run_until_complete(lifecycle)
     except (RuntimeError, ValueError) as error:
-        course.close()
+        lifecycle.close()
         where = "in this browser" if sys.platform == "emscripten" else "in this event loop"
         raise RuntimeError(f"wait() cannot block {where} ({error}). Write `await run`.") from None

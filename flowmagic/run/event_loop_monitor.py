@@ -22,7 +22,7 @@ from types import FrameType
 from typing import NamedTuple
 
 from ..flow.finding import Place
-from ..records.trace import Board, Trace
+from ..records.trace import Trace, TraceBoard
 
 TICK = 0.05
 """Seconds between two signs of life of the loop, and between two looks while there is none."""
@@ -39,7 +39,7 @@ class Sighting(NamedTuple):
         place: the line of the user's code; None if there is none.
     """
 
-    board: Board | None
+    board: TraceBoard | None
     row: int
     node: str
     place: Place | None
@@ -48,7 +48,7 @@ class Sighting(NamedTuple):
 Told = Callable[[float, "list[Sighting]"], None]
 """Is told by how many seconds the loop was late, and what it was seen at meanwhile."""
 
-_watches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, LoopWatch] = (
+_watches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, EventLoopMonitor] = (
     weakref.WeakKeyDictionary()
 )
 
@@ -57,7 +57,7 @@ def watch(loop: asyncio.AbstractEventLoop, told: Told) -> None:
     """Tell somebody of what holds the loop that runs in this thread, from now on."""
     known = _watches.get(loop)
     if known is None:
-        known = _watches[loop] = LoopWatch(loop)
+        known = _watches[loop] = EventLoopMonitor(loop)
     known.join(told)
 
 
@@ -68,7 +68,7 @@ def unwatch(loop: asyncio.AbstractEventLoop, told: Told) -> None:
         del _watches[loop]
 
 
-class LoopWatch:
+class EventLoopMonitor:
     """The ticker on one loop, and the thread that looks when it is late."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -200,7 +200,7 @@ class Hold:
         return f"<Hold: {self}>"  # a list of them is what a cell shows
 
 
-class LagWatch:
+class HoldRecorder:
     """Keeps what held the loop of one run.
 
     Args:
@@ -208,7 +208,7 @@ class LagWatch:
         board: what its instances write to.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, board: Board) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, board: TraceBoard) -> None:
         self.count = 0
         """How often the loop was held."""
         self._loop = loop

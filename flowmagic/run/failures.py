@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from numbers import Real
 from typing import Any, NamedTuple, Union
 
-from ..errors import LimitError, found
+from ..errors import LimitError, describe
 from ..limits.adaptive import Aimd
 from ..limits.limits import check_seconds
-from ..limits.refusals import LONGEST_COOL_DOWN, Signal, SignalKind, read_signal
+from ..limits.refusals import LONGEST_COOL_DOWN, Refusal, RefusalKind, classify_refusal
 
 MIN_SAMPLE = 20
 """Of how many ended instances a share of failures is taken, at least, unless said otherwise."""
@@ -62,14 +62,14 @@ class Retries:
             whole = isinstance(times, int) and not isinstance(times, bool)
             if not whole or not 0 <= times <= _MOST_RETRIES:
                 raise LimitError(
-                    f"{name} is {found(times)}, not a number of further attempts from 0 to "
+                    f"{name} is {describe(times)}, not a number of further attempts from 0 to "
                     f"{_MOST_RETRIES}. Write for example {name}=2."
                 )
         for name in ("wait", "longest"):
             check_seconds(getattr(self, name), name)
         if not _tells_errors(self.on):
             raise LimitError(
-                f"on is {found(self.on)}, neither exception classes nor a function of the error. "
+                f"on is {describe(self.on)}, neither exception classes nor a function of the error. "
                 "Write for example on=TimeoutError, or on=(TimeoutError, ConnectionError)."
             )
 
@@ -129,7 +129,7 @@ class ErrorBudget:
         if right and isinstance(amount, Real) and not whole and 0 < float(amount) < 1:
             return cls(share=float(amount), sample=sample)
         raise LimitError(
-            f"max_errors is {found(value)}, neither a count of failures nor a share of them. "
+            f"max_errors is {describe(value)}, neither a count of failures nor a share of them. "
             'Write for example max_errors=10, max_errors="20%", or max_errors=(0.2, 50) for a '
             "share of at least 50 instances."
         )
@@ -153,7 +153,7 @@ def _read_budget(text: str) -> tuple[Any, Any]:
         return None, None
 
 
-class Verdict(NamedTuple):
+class FailureAction(NamedTuple):
     """What a failure means.
 
     Attributes:
@@ -169,7 +169,7 @@ class Verdict(NamedTuple):
     resized: bool = False
 
 
-class Recovery:
+class FailureHandler:
     """Judges the failures of one run.
 
     Args:
@@ -194,41 +194,43 @@ class Recovery:
 
     def judge(
         self, index: int, error: BaseException, *, began: float, now: float, failed: int, ended: int
-    ) -> Verdict:
+    ) -> FailureAction:
         """Say what a failure means.
 
         Args:
             began, now: when the instance did begin, and has failed.
             failed, ended: how many have by now, this one included.
         """
-        signal = read_signal(error)
-        verdict = self._of_signal(index, error, signal, began, now) if signal else Verdict()
-        if verdict.again_in is None and not verdict.stop and _curable(signal):
-            verdict = verdict._replace(again_in=self._again(index, error))
-        if verdict.again_in is None and not verdict.stop and self._budget is not None:
-            verdict = verdict._replace(stop=self._budget.spent(failed, ended))
-        if verdict.again_in is not None and verdict.cool_down:
+        refusal = classify_refusal(error)
+        failure_action = (
+            self._of_refusal(index, error, refusal, began, now) if refusal else FailureAction()
+        )
+        if failure_action.again_in is None and not failure_action.stop and _curable(refusal):
+            failure_action = failure_action._replace(again_in=self._again(index, error))
+        if failure_action.again_in is None and not failure_action.stop and self._budget is not None:
+            failure_action = failure_action._replace(stop=self._budget.spent(failed, ended))
+        if failure_action.again_in is not None and failure_action.cool_down:
             # The whole run waits already; it should be among the first when it goes on.
-            verdict = verdict._replace(again_in=0.0)
-        return verdict
+            failure_action = failure_action._replace(again_in=0.0)
+        return failure_action
 
-    def _of_signal(
-        self, index: int, error: BaseException, signal: Signal, began: float, now: float
-    ) -> Verdict:
+    def _of_refusal(
+        self, index: int, error: BaseException, refusal: Refusal, began: float, now: float
+    ) -> FailureAction:
         adaptive = self._aimd is not None
-        if not _curable(signal):
-            return Verdict(stop=_reason(index, error, signal) if adaptive else "")
-        cool_down = signal.retry_after or 0.0
+        if not _curable(refusal):
+            return FailureAction(stop=_reason(index, error, refusal) if adaptive else "")
+        cool_down = refusal.retry_after or 0.0
         if hasattr(error, "_flowmagic_limit"):
             cool_down = 0.0  # a named limit waits for it, for all who call there
         if self._aimd is None:
-            return Verdict(cool_down=cool_down)
+            return FailureAction(cool_down=cool_down)
         resized = self._aimd.refused(began, now)
         refused = self._refused[index] = self._refused.get(index, 0) + 1
         again = None
         if refused <= self._retries.refusals:
             again = self._retries.wait_before(min(refused + 1, 7))
-        return Verdict(again, cool_down, resized=resized)
+        return FailureAction(again, cool_down, resized=resized)
 
     def _again(self, index: int, error: BaseException) -> float | None:
         tried = self._tried.get(index, 0)
@@ -238,20 +240,20 @@ class Recovery:
         return self._retries.wait_before(tried + 2)
 
 
-def _curable(signal: Signal | None) -> bool:
+def _curable(refusal: Refusal | None) -> bool:
     """Whether another attempt, soon, could go better."""
-    if signal is None:
+    if refusal is None:
         return True
-    soon = signal.retry_after is None or signal.retry_after <= LONGEST_COOL_DOWN
-    return signal.kind == SignalKind.RATE_LIMIT and soon
+    soon = refusal.retry_after is None or refusal.retry_after <= LONGEST_COOL_DOWN
+    return refusal.kind == RefusalKind.RATE_LIMIT and soon
 
 
-def _reason(index: int, error: BaseException, signal: Signal) -> str:
+def _reason(index: int, error: BaseException, refusal: Refusal) -> str:
     what = {
-        SignalKind.AUTHENTICATION: "the provider refused the credentials",
-        SignalKind.QUOTA: "the provider's quota is used up",
-        SignalKind.RATE_LIMIT: f"the provider asks to come back in {_clock(signal.retry_after)}",
-    }[signal.kind]
+        RefusalKind.AUTHENTICATION: "the provider refused the credentials",
+        RefusalKind.QUOTA: "the provider's quota is used up",
+        RefusalKind.RATE_LIMIT: f"the provider asks to come back in {_clock(refusal.retry_after)}",
+    }[refusal.kind]
     return f"{what} (instance {index}, {type(error).__name__})"
 
 

@@ -14,26 +14,26 @@ from typing import Any
 
 from ..engines.base import Work
 from ..flow.graph import secrets_around
-from ..journal.recorder import Recording
+from ..journal.recorder import Recorder
 from ..limits.history import By
 from ..limits.limits import Limits
 from ..records.batch import Batch
-from ..records.printed import Outputs
-from ..records.store import FAILED, PENDING, RUNNING, Records
+from ..records.printed import PrintedTexts
+from ..records.store import FAILED, PENDING, RUNNING, RecordStore
 from ..shared.shared_store import Store
-from .event_loop_monitor import LagWatch
-from .limit_controller import Regulator
+from .event_loop_monitor import HoldRecorder
+from .limit_controller import LimitController
 from .options import Options, options_kept, options_written
 from .prep_post import own_batch, own_post
-from .scheduler import Feed
-from .status import Ending, RunStatus
-from .workers import Pool
+from .scheduler import Scheduler
+from .status import RunEnd, RunStatus
+from .workers import WorkerPool
 
 Post = Callable[[list[Any]], Awaitable[Any]]
 """Takes the results when all instances have ended, and gives the flow's action."""
 
 
-class Course:
+class Lifecycle:
     """Takes a batch through prep, limiter, engine and post, as often as it is taken up again.
 
     Args:
@@ -64,17 +64,19 @@ class Course:
         self.began = clock()
         self.ended_after: float | None = None
         """Seconds from the beginning to the end; None before it."""
-        self.records = Records(flow.params, self.began, options.kept, secrets_around(flow, shared))
+        self.records = RecordStore(
+            flow.params, self.began, options.kept, secrets_around(flow, shared)
+        )
         if options.capture:
-            self.records.outputs = Outputs(self.records.status)
+            self.records.printed = PrintedTexts(self.records.status)
         self.journal = self._recording(flow, batch, shared, options)
         """Where the run is written down; None: nowhere."""
         # A loop whose time is not the world's cannot be told to be late.
-        self.lag = LagWatch(loop, self.records) if clock is time.monotonic else None
+        self.lag = HoldRecorder(loop, self.records) if clock is time.monotonic else None
         """What watches for nodes that hold the loop; None where nothing can."""
         self.status = RunStatus.RUNNING
         self.ended = False
-        self.ending = Ending()
+        self.run_end = RunEnd()
         self.action: Any = None
         self._flow = flow
         self._shared = shared
@@ -83,7 +85,9 @@ class Course:
         self._on_limits = on_limits
         self._on_status = on_status
         self._on_end = on_end
-        self.regulator = Regulator(options, self.records, clock=clock, on_change=self._retuned)
+        self.limit_controller = LimitController(
+            options, self.records, clock=clock, on_change=self._limits_changed
+        )
         self.store = Store(shared, options.sharing, self.records)
         self._runner = options.engine.begin(
             Work(
@@ -99,7 +103,7 @@ class Course:
         )
         # The context is taken once, here: each instance starts from it, none sees what another set.
         self._context = contextvars.copy_context()
-        self._feed = Feed(
+        self._scheduler = Scheduler(
             self.records,
             self._runner,
             loop=loop,
@@ -108,16 +112,16 @@ class Course:
             on_broken=self._source_broke,
             on_interrupt=self._interrupted,
             on_failure=self._failed,
-            on_success=None if options.adaptive is None else self.regulator.succeeded,
+            on_success=None if options.adaptive is None else self.limit_controller.succeeded,
             journal=self.journal,
         )
         if batch is not None:
-            self._feed.load(batch)
-        self._pool = Pool(
-            self._feed,
-            self.regulator.limiter,
+            self._scheduler.load(batch)
+        self._workers = WorkerPool(
+            self._scheduler,
+            self.limit_controller.limiter,
             loop,
-            self._pool_is_idle,
+            self._workers_idle,
             clock=clock,
             timeout=options.timeout,
         )
@@ -133,11 +137,11 @@ class Course:
 
     def _recording(
         self, flow: Any, batch: Batch | None, shared: Any, options: Options
-    ) -> Recording | None:
+    ) -> Recorder | None:
         if options.journal is None:
             return None
         written, used = options_written(options)
-        return Recording(
+        return Recorder(
             flow,
             self.records,
             self.loop,
@@ -151,14 +155,14 @@ class Course:
 
     # The verbs
 
-    def retune(self, **changes: Any) -> None:
+    def change(self, **changes: Any) -> None:
         """Keep to other limits from now on, named as in `Limits`."""
-        self.regulator.retune(**changes)
+        self.limit_controller.change(**changes)
         self._pump()
 
-    def _retuned(self, limits: Limits, by: By) -> None:
+    def _limits_changed(self, limits: Limits, by: By) -> None:
         if by == "user" and self.journal is not None and not self.ended:
-            self.journal.retuned(self.regulator.retunes.kept()[-1])
+            self.journal.limits_changed(self.limit_controller.limit_history.kept()[-1])
         self._runner.resize(limits.concurrency)
         self._on_limits(limits)
         if by == "adaptive":
@@ -174,16 +178,16 @@ class Course:
     def resume(self) -> None:
         """Go on after a pause."""
         if self.status == RunStatus.PAUSED:
-            self._pool.held = False
+            self._workers.held = False
             self._pump()
             self._become(RunStatus.RUNNING)
 
     def stop(self) -> None:
         """Start no more instances; the running ones finish."""
-        if not self.ended and self.ending.goes_on and not self._draining:
-            self.ending.asked = RunStatus.STOPPED
+        if not self.ended and self.run_end.goes_on and not self._draining:
+            self.run_end.asked = RunStatus.STOPPED
             self._retry_after_post = False
-            self._feed.forget_retries()
+            self._scheduler.forget_retries()
             self._hold()
             self._pump()
             self._become(RunStatus.STOPPING)
@@ -192,13 +196,13 @@ class Course:
         """Start no more instances and cancel the running ones."""
         if self.ended or self._draining:
             return
-        self.ending.asked = RunStatus.CANCELLED
+        self.run_end.asked = RunStatus.CANCELLED
         self._retry_after_post = False
-        self._feed.forget_retries()
+        self._scheduler.forget_retries()
         self._hold()
         self._become(RunStatus.STOPPING)
         if self._walking:
-            self._pool.cancel()
+            self._workers.cancel()
             self._pump()
         elif self._in_users_code and self._main_task is not None:
             self._main_task.cancel()
@@ -208,9 +212,9 @@ class Course:
         """Cancel one instance that runs, or one that waits for its turn."""
         code = self.records.status[index]
         if code == RUNNING:
-            self._pool.cancel(index)
+            self._workers.cancel(index)
         elif code == PENDING:
-            self._feed.drop(index)
+            self._scheduler.drop(index)
             self._pump()  # it may have been the last one that was waited for
 
     def retry_failed(self) -> bool:
@@ -219,13 +223,13 @@ class Course:
         if not failed or self.status == RunStatus.STOPPING:
             return False
         for index in failed:
-            self.regulator.forgive(index)
+            self.limit_controller.forgive(index)
         if self.ended:
             self._take_up_again(failed)
         elif self._in_users_code or self._draining:
             self._retry_after_post = True
         else:
-            self._feed.retry(failed)
+            self._scheduler.retry(failed)
             self._idle.clear()
             self._pump()
         return True
@@ -233,11 +237,11 @@ class Course:
     def _take_up_again(self, failed: list[int]) -> None:
         if self.journal is not None:
             self.journal.reopen()
-        self._feed.retry(failed)
-        self.ending.reopen()
+        self._scheduler.retry(failed)
+        self.run_end.reopen()
         self.ended = False
         self.ended_after = None
-        self._pool.held = False
+        self._workers.held = False
         self._begin()
         self._become(RunStatus.RUNNING)
 
@@ -247,12 +251,12 @@ class Course:
             self._on_status()
 
     def _hold(self) -> None:
-        self._pool.held = True
-        self._pool.stop_timer()
+        self._workers.held = True
+        self._workers.stop_timer()
 
     def _pump(self) -> None:
         if self._walking:
-            self._pool.pump()
+            self._workers.pump()
 
     # The course
 
@@ -270,16 +274,16 @@ class Course:
             await self._all()
         except asyncio.CancelledError:
             # Ours (`cancel`), or the loop is being closed around us.
-            self.ending.asked = RunStatus.CANCELLED
+            self.run_end.asked = RunStatus.CANCELLED
         except GeneratorExit:
             # The loop was closed around us, and nothing more may be awaited.
-            self.ending.asked = RunStatus.CANCELLED
+            self.run_end.asked = RunStatus.CANCELLED
             if self.journal is not None:
                 self._write_end(self.journal)
             self._end()
             raise
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-            self.ending.keep(error)
+            self.run_end.keep(error)
         await self._close_source()
         await self._drain()
         if self.journal is not None:
@@ -294,20 +298,20 @@ class Course:
     def _main_left(self, task: asyncio.Task[None]) -> None:
         # A task that the closing loop cancels before its first step has run nothing of `_main`.
         if not self.ended and task is self._main_task:
-            self.ending.asked = RunStatus.CANCELLED
+            self.run_end.asked = RunStatus.CANCELLED
             self._end()
 
     async def _all(self) -> None:
         if self._batch is None:
-            if not self.ending.goes_on:
+            if not self.run_end.goes_on:
                 return
             with self._users_code():
                 self._batch = await own_batch(self._flow, self._shared)
             # As PocketFlow merges: with what prep may have made of the flow's params.
             self.records.base = dict(self._flow.params)
-            self._feed.load(self._batch)
+            self._scheduler.load(self._batch)
         await self._walk_all()
-        if self.ending.error is None and self.ending.asked != RunStatus.CANCELLED:
+        if self.run_end.error is None and self.run_end.asked != RunStatus.CANCELLED:
             await self._finish_batch(self._batch)
 
     async def _walk_all(self) -> None:
@@ -315,7 +319,7 @@ class Course:
             await self._runner.open()
         self._idle.clear()
         self._walking = True
-        self._pool.pump()
+        self._workers.pump()
         try:
             while not self._idle.is_set():
                 try:
@@ -323,8 +327,8 @@ class Course:
                 except asyncio.CancelledError:
                     self.cancel()
                     # The source was hit first, by the same cancellation.
-                    if isinstance(self.ending.error, asyncio.CancelledError):
-                        self.ending.error = None
+                    if isinstance(self.run_end.error, asyncio.CancelledError):
+                        self.run_end.error = None
         finally:
             self._walking = False
 
@@ -353,11 +357,11 @@ class Course:
             with self._users_code():
                 await self._batch.close()
         except asyncio.CancelledError:
-            self.ending.asked = RunStatus.CANCELLED
+            self.run_end.asked = RunStatus.CANCELLED
         except GeneratorExit:
             raise
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-            self.ending.keep(error)
+            self.run_end.keep(error)
 
     async def _drain(self) -> None:
         self._draining = True
@@ -366,24 +370,28 @@ class Course:
         except asyncio.CancelledError:
             pass  # the loop is being closed around us
         except Exception as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
-            self.ending.keep(error)
+            self.run_end.keep(error)
         finally:
             self._draining = False
 
-    def _write_end(self, journal: Recording) -> None:
-        journal.ended(self.ending.status, self.clock() - self.began, self.regulator.retunes.kept())
+    def _write_end(self, journal: Recorder) -> None:
+        journal.ended(
+            self.run_end.status,
+            self.clock() - self.began,
+            self.limit_controller.limit_history.kept(),
+        )
         journal.close()
 
     def _end(self) -> None:
         self.records.cancel_pending()
-        self._feed.exhaust()
+        self._scheduler.exhaust()
         self._runner.close()
         if self.lag is not None:
             self.lag.stop()
         self.ended_after = self.clock() - self.began
         self.ended = True
         # Observers first: what they publish must be there when the one who waits goes on.
-        self._become(self.ending.status)
+        self._become(self.run_end.status)
         if self._retry_after_post:
             self._retry_after_post = False
             self.retry_failed()
@@ -392,35 +400,35 @@ class Course:
 
     # What pool and feed tell
 
-    def _pool_is_idle(self) -> None:
-        paused = self.status == RunStatus.PAUSED and self._feed.has_next()
-        if not (paused or self._feed.waiting):
+    def _workers_idle(self) -> None:
+        paused = self.status == RunStatus.PAUSED and self._scheduler.has_next()
+        if not (paused or self._scheduler.waiting):
             self._idle.set()
 
     def _failed(self, index: int, error: BaseException) -> float | None:
         """Note a failure; return in how many seconds the instance is to run again, or None."""
-        verdict = self.regulator.failed(index, error)
-        if verdict.stop and not self.ended and self.ending.goes_on:
-            self.ending.reason = verdict.stop
+        failure_action = self.limit_controller.failed(index, error)
+        if failure_action.stop and not self.ended and self.run_end.goes_on:
+            self.run_end.reason = failure_action.stop
             self.stop()
-        return verdict.again_in if self.ending.goes_on else None
+        return failure_action.again_in if self.run_end.goes_on else None
 
     def _source_broke(self, error: BaseException) -> None:
-        if isinstance(error, asyncio.CancelledError) and self.ending.asked == RunStatus.CANCELLED:
+        if isinstance(error, asyncio.CancelledError) and self.run_end.asked == RunStatus.CANCELLED:
             return  # not of the source's own making
-        self.ending.keep(error)
-        self.ending.source_is_broken = True
+        self.run_end.keep(error)
+        self.run_end.source_is_broken = True
         if isinstance(error, KeyboardInterrupt):
             self.cancel()
         else:
             self.stop()
 
     def _engine_broke(self, error: BaseException) -> None:
-        self.ending.keep(error)
+        self.run_end.keep(error)
         self.stop()
 
     def _interrupted(self, error: KeyboardInterrupt) -> None:
-        self.ending.keep(error)
+        self.run_end.keep(error)
         self.cancel()
 
 

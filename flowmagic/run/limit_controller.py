@@ -7,14 +7,14 @@ from dataclasses import replace
 from typing import Any
 
 from ..limits.adaptive import Aimd
-from ..limits.history import By, Retunes
+from ..limits.history import By, LimitHistory
 from ..limits.limits import Limiter, Limits
-from ..records.store import FAILED, SUCCEEDED, Records
-from .failures import Recovery, Verdict
+from ..records.store import FAILED, SUCCEEDED, RecordStore
+from .failures import FailureAction, FailureHandler
 from .options import Options
 
 
-class Regulator:
+class LimitController:
     """Keeps the limits of one run.
 
     Args:
@@ -25,22 +25,22 @@ class Regulator:
 
     Attributes:
         limiter: what holds starts back.
-        retunes: which limits were in force since when.
+        limit_history: which limits were in force since when.
         aimd: what moves an adaptive limit; None for one that moves only by hand.
     """
 
     def __init__(
         self,
         options: Options,
-        records: Records,
+        records: RecordStore,
         *,
         clock: Callable[[], float],
         on_change: Callable[[Limits, By], None],
     ) -> None:
         self.limiter = Limiter(options.limits)
-        self.retunes = Retunes(options.limits)
+        self.limit_history = LimitHistory(options.limits)
         self.aimd = None if options.adaptive is None else Aimd(options.adaptive)
-        self._recovery = Recovery(options.retries, options.max_errors, self.aimd)
+        self._failure_handler = FailureHandler(options.retries, options.max_errors, self.aimd)
         self._records = records
         self._clock = clock
         self._on_change = on_change
@@ -50,37 +50,37 @@ class Regulator:
         """Seconds for which nothing starts because a provider asked to wait."""
         return self.limiter.cooling(self._clock())
 
-    def retune(self, **changes: Any) -> None:
+    def change(self, **changes: Any) -> None:
         """Keep to other limits from now on, named as in `Limits`; an adaptive one goes on from there."""
         if self.aimd is not None and "concurrency" in changes:
-            self.aimd.retune(changes["concurrency"])
+            self.aimd.change(changes["concurrency"])
         self._keep_to(replace(self.limiter.limits, **changes), "user")
 
     def forgive(self, index: int) -> None:
         """Forget what an instance has used up: somebody asked for another attempt."""
-        self._recovery.forgive(index)
+        self._failure_handler.forgive(index)
 
     def succeeded(self, index: int) -> None:
         """Note a success, after which an adaptive limit may climb."""
         if self.aimd is not None and self.aimd.succeeded(self._records.started[index]):
             self._follow_aimd()
 
-    def failed(self, index: int, error: BaseException) -> Verdict:
+    def failed(self, index: int, error: BaseException) -> FailureAction:
         """Note a failure, and say what it means; a provider's wish to wait is followed already."""
-        now, tally = self._clock(), self._records.tally
-        verdict = self._recovery.judge(
+        now, edge_counts = self._clock(), self._records.edge_counts
+        failure_action = self._failure_handler.judge(
             index,
             error,
             began=self._records.started[index],
             now=now,
-            failed=tally[FAILED],
-            ended=tally[FAILED] + tally[SUCCEEDED],
+            failed=edge_counts[FAILED],
+            ended=edge_counts[FAILED] + edge_counts[SUCCEEDED],
         )
-        if verdict.cool_down:
-            self.limiter.cool_down(verdict.cool_down, now)
-        if verdict.resized:
+        if failure_action.cool_down:
+            self.limiter.cool_down(failure_action.cool_down, now)
+        if failure_action.resized:
             self._follow_aimd()
-        return verdict
+        return failure_action
 
     def _follow_aimd(self) -> None:
         assert self.aimd is not None
@@ -88,5 +88,5 @@ class Regulator:
 
     def _keep_to(self, limits: Limits, by: By) -> None:
         self.limiter.limits = limits
-        self.retunes.note(self._clock() - self._records.began, limits, by)
+        self.limit_history.note(self._clock() - self._records.began, limits, by)
         self._on_change(limits, by)

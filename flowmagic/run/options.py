@@ -9,7 +9,7 @@ from typing import Any
 from ..engines.base import Engine
 from ..engines.local import LocalEngine
 from ..engines.registry import NAMES, engine_of
-from ..errors import LimitError, found
+from ..errors import LimitError, describe
 from ..flow.source_code import expression_of, source_of
 from ..journal.options import JournalOptions
 from ..journal.shared_snapshot import Written, text_or_none
@@ -101,7 +101,7 @@ class Options:
         limits = Limits(Limits.concurrency if limit is None else limit, per_minute, burst)
         if isinstance(keep, bool) or not isinstance(keep, int) or keep < 0:
             raise LimitError(
-                f"keep is {found(keep)}, not a number of rows. Write for example keep=1000."
+                f"keep is {describe(keep)}, not a number of rows. Write for example keep=1000."
             )
         return cls(
             limits=limits,

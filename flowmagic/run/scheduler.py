@@ -10,16 +10,16 @@ from typing import Any
 
 from ..engines.base import Runner
 from ..errors import from_users_frame
-from ..journal.recorder import Recording
+from ..journal.recorder import Recorder
 from ..records.batch import Batch
 from ..records.param_reads import make
 from ..records.printed import enter, key
-from ..records.store import CANCELLED, FAILED, PENDING, Records
+from ..records.store import CANCELLED, FAILED, PENDING, RecordStore
 from .workers import SLICE, Taken, drive
 
 
-class Feed:
-    """Begins instances for a `Pool` and notes in the records how they ended.
+class Scheduler:
+    """Begins instances for a `WorkerPool` and notes in the records how they ended.
 
     Args:
         loop: the run's.
@@ -35,7 +35,7 @@ class Feed:
 
     def __init__(
         self,
-        records: Records,
+        records: RecordStore,
         runner: Runner,
         *,
         loop: asyncio.AbstractEventLoop,
@@ -45,17 +45,17 @@ class Feed:
         on_interrupt: Callable[[KeyboardInterrupt], None],
         on_failure: Callable[[int, BaseException], float | None],
         on_success: Callable[[int], None] | None,
-        journal: Recording | None = None,
+        journal: Recorder | None = None,
     ) -> None:
         self._records = records
         self._nothing_read = records.readings.nothing
         self._runner = runner
         self._loop = loop
         self._context = context
-        self._captures = records.outputs is not None
+        self._captures = records.printed is not None
         # Of the instances only: the prep and post of the run, and its source, are none.
         self._instances_context = (
-            context if records.outputs is None else records.outputs.context(context)
+            context if records.printed is None else records.printed.context(context)
         )
         self._on_ready = on_ready
         self._on_broken = on_broken
@@ -111,7 +111,7 @@ class Feed:
         return bool(self._later)
 
     def drop(self, index: int) -> None:
-        """See that a pending row is not taken any more; see `Records.cancel`."""
+        """See that a pending row is not taken any more; see `RecordStore.cancel`."""
         self._records.cancel(index)
         if (timer := self._later.pop(index, None)) is not None:
             timer.cancel()

@@ -25,7 +25,7 @@ class RunStatus(str, Enum):
     __str__ = str.__str__
 
 
-class Ending:
+class RunEnd:
     """What is known of how a run will end.
 
     Attributes:

@@ -57,7 +57,7 @@ class Source(Protocol):
     """Whether `prepare` must be awaited before each `take`."""
 
 
-class Pool:
+class WorkerPool:
     """Runs what its source gives, at most as many at once as its limiter admits.
 
     `pump` must be called when there may be more to start than before: at the beginning, after a

@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from queue import Queue
 from typing import Any, Literal, NamedTuple
 
-from ..records.store import Records
+from ..records.store import RecordStore
 from ..records.trace import ENDED, FIELDS, Trace
-from ..text.formatting import brief
+from ..text.formatting import short_repr
 
 MOST = 100
 """Of how many kinds crossings are told apart; those of further kinds are only counted."""
@@ -76,7 +76,7 @@ class Crossing:
         else:
             what = f"{reader} read what {writer} wrote"
         times = f" ({self.count} times)" if self.count > 1 else ""
-        return f"shared[{brief(self.key, 60)}]: {what}{times}"
+        return f"shared[{short_repr(self.key, 60)}]: {what}{times}"
 
     def __str__(self) -> str:
         return self.line()
@@ -137,7 +137,7 @@ class _Kind:
         self.count = 0
 
 
-class Watch:
+class CrossingDetector:
     """Finds the crossings of one run. Told of every access, on the loop or in a thread.
 
     Args:
@@ -145,7 +145,7 @@ class Watch:
         allowed: keys that are meant to be shared.
     """
 
-    def __init__(self, records: Records, allowed: AbstractSet[Any] = frozenset()) -> None:
+    def __init__(self, records: RecordStore, allowed: AbstractSet[Any] = frozenset()) -> None:
         self.more = 0
         """Crossings of kinds beyond the first `MOST`."""
         self._records = records

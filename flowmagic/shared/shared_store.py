@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import SharedError, found
+from ..errors import SharedError, describe
 from ..records.instances import Instance
-from ..records.store import SUCCEEDED, Records
+from ..records.store import SUCCEEDED, RecordStore
 from ..records.trace import Trace
-from .crossings import Crossing, Watch
+from .crossings import Crossing, CrossingDetector
 from .isolated import Isolated, isolated
 from .tracked import views
 
@@ -58,7 +58,7 @@ class Sharing:
         """
         if merge is not None:
             if not callable(merge) or inspect.iscoroutinefunction(merge):
-                what = "an async function" if callable(merge) else found(merge)
+                what = "an async function" if callable(merge) else describe(merge)
                 raise SharedError(
                     f"merge is {what}, not a function of the shared store and an instance. Write "
                     "merge=lambda shared, instance: shared.update(instance.writes)."
@@ -70,7 +70,7 @@ class Sharing:
                 )
         if isinstance(allow_shared, (str, bytes)) or not isinstance(allow_shared, Iterable):
             raise SharedError(
-                f"allow_shared is {found(allow_shared)}, not a list of keys. "
+                f"allow_shared is {describe(allow_shared)}, not a list of keys. "
                 'Write for example allow_shared=["results"].'
             )
         try:
@@ -95,8 +95,8 @@ class Store:
         SharedError: the instances are to be isolated, and the store is no plain dict.
     """
 
-    def __init__(self, shared: Any, sharing: Sharing, records: Records) -> None:
-        self.watch: Watch | None = None
+    def __init__(self, shared: Any, sharing: Sharing, records: RecordStore) -> None:
+        self.watch: CrossingDetector | None = None
         """What finds crossings; None where nothing does."""
         self.view: Callable[[Trace], Any] | None = None
         """Gives an attempt of an instance its view; None: all have the store as it stands."""
@@ -112,12 +112,12 @@ class Store:
         if sharing.isolate:
             if not plain:
                 raise SharedError(
-                    f"The shared store is {found(shared)}, and {sharing.isolated_by} needs a plain "
+                    f"The shared store is {describe(shared)}, and {sharing.isolated_by} needs a plain "
                     f"dict. Write shared=dict(...), or leave {sharing.isolated_by.split('=')[0]} out."
                 )
             self.view, self.settle = self._isolated, Isolated.settle
         elif plain and sharing.track:
-            watch = self.watch = Watch(records, sharing.allowed)
+            watch = self.watch = CrossingDetector(records, sharing.allowed)
             self.view = views(shared, watch)
 
     def _isolated(self, trace: Trace) -> Any:

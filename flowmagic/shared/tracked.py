@@ -7,7 +7,7 @@ from typing import Any, SupportsIndex
 
 from ..records.param_reads import GivesDicts
 from ..records.trace import Trace
-from .crossings import GONE, Touched, Watch
+from .crossings import GONE, CrossingDetector, Touched
 
 
 class _Inside:
@@ -39,7 +39,7 @@ class Tracked(dict[Any, Any], metaclass=GivesDicts):
     _store: dict[Any, Any]
     _touched: Touched | None
     _trace: Trace
-    _watch: Watch
+    _watch: CrossingDetector
 
     def _touch(self) -> Touched:
         touched = self._touched
@@ -190,7 +190,7 @@ def _plain(other: Any) -> Any:
 _make: Callable[..., Tracked] = type.__call__.__get__(Tracked)
 
 
-def views(store: dict[Any, Any], watch: Watch) -> Callable[[Trace], Tracked]:
+def views(store: dict[Any, Any], watch: CrossingDetector) -> Callable[[Trace], Tracked]:
     """Return what gives a view of a store to the instance that writes a trace."""
 
     def view(trace: Trace) -> Tracked:

@@ -17,7 +17,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from .redact import MASK, fields_of, is_secret, masked, secrets_of
-from .user_objects import patiently
+from .user_objects import within_budget
 
 
 def _plain_repr(value: object, kind: type) -> bool:
@@ -43,10 +43,10 @@ class _Repr(reprlib.Repr):
         if isinstance(x, dict) and _plain_repr(x, dict):
             return self.repr_dict(x, level)
         if isinstance(x, str) and _plain_repr(x, str):
-            return cut(repr(_start(x, self.maxstring, self._secrets)), self.maxstring)
+            return truncate(repr(_start(x, self.maxstring, self._secrets)), self.maxstring)
         if isinstance(x, bytes) and _plain_repr(x, bytes):
             # Before repr: it may be many megabytes long.
-            return cut(
+            return truncate(
                 _start(repr(x[: _FAR * self.maxstring]), self.maxstring, self._secrets),
                 self.maxstring,
             )
@@ -54,12 +54,12 @@ class _Repr(reprlib.Repr):
 
     def repr_instance(self, x: Any, level: int) -> str:  # noqa: ARG002 - reprlib's own signature
         try:
-            text = patiently(repr, x)
+            text = within_budget(repr, x)
         except Exception:  # noqa: BLE001 - somebody's __repr__
             return f"<{type(x).__name__} instance at {id(x):#x}>"
         if text is None:
             return f"<{type(x).__name__}, whose repr takes too long>"
-        return cut(_start(text, self.maxother, self._secrets), self.maxother)
+        return truncate(_start(text, self.maxother, self._secrets), self.maxother)
 
     def repr_dict(self, x: Any, level: int) -> str:
         if level <= 0:
@@ -101,13 +101,13 @@ def _start(text: str, width: int, secrets: AbstractSet[str]) -> str:
     return shown if len(start) == len(text) else shown[: -2 * longest]
 
 
-def brief(value: object, width: int = 80, secrets: AbstractSet[str] = _NONE) -> str:
+def short_repr(value: object, width: int = 80, secrets: AbstractSet[str] = _NONE) -> str:
     """Return a repr of at most `width` characters, on one line, with `secrets` masked; never raises."""
     try:
         text = _Repr(width, secrets).repr(value)
     except Exception as error:  # noqa: BLE001 - somebody's __repr__, __len__ or __getitem__
         text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
-    return cut(masked(" ".join(text.split("\n")), secrets), width)
+    return truncate(masked(" ".join(text.split("\n")), secrets), width)
 
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -115,7 +115,7 @@ _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud8
 those that turn the direction of the text around them, and halves of a character."""
 
 
-def cut(text: str, width: int) -> str:
+def truncate(text: str, width: int) -> str:
     r"""Cut a text to `width` characters, with escapes in place of what no screen shows.
 
     >>> cut("user\u202enimda", 80)
@@ -124,7 +124,7 @@ def cut(text: str, width: int) -> str:
     if len(text) > width:
         text = text[: width - 1] + "…"
     if _UNSEEN.search(text):
-        return cut(_UNSEEN.sub(_escaped, text), width)
+        return truncate(_UNSEEN.sub(_escaped, text), width)
     return text
 
 
@@ -138,27 +138,27 @@ def params_text(params: Mapping[Any, Any], width: int = 200) -> str:
     parts = []
     length = 0
     for key, value in params.items():
-        shown = MASK if is_secret(key, value) else brief(value, min(width, 80), secrets)
+        shown = MASK if is_secret(key, value) else short_repr(value, min(width, 80), secrets)
         parts.append(f"{key_text(key, 40, secrets)}={shown}")
         length += len(parts[-1]) + 2
         if length > width:
             break
-    return cut(", ".join(parts), width)
+    return truncate(", ".join(parts), width)
 
 
 def key_text(key: object, width: int, secrets: AbstractSet[str] = _NONE) -> str:
     """Return the name of a param in at most `width` characters: a string without quotes."""
     return (
-        cut(_start(key, width, secrets), width)
+        truncate(_start(key, width, secrets), width)
         if isinstance(key, str)
-        else brief(key, width, secrets)
+        else short_repr(key, width, secrets)
     )
 
 
 def error_text(error: BaseException, secrets: AbstractSet[str] = _NONE, width: int = 200) -> str:
     """Return `ValueError: message` on one line, in at most `width` characters; never raises."""
     try:
-        message = patiently(str, error)
+        message = within_budget(str, error)
     except Exception:  # noqa: BLE001 - somebody's __str__
         message = "(its message cannot be shown)"
     if message is None:
@@ -166,4 +166,4 @@ def error_text(error: BaseException, secrets: AbstractSet[str] = _NONE, width: i
     name = type(error).__name__
     message = _start(message, width, secrets)
     line = " ".join(f"{name}: {message}".split()) if message else name
-    return cut(line, width)
+    return truncate(line, width)

@@ -18,7 +18,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from .user_objects import patiently, quietly
+from .user_objects import or_none, within_budget
 
 MASK = "•••"
 
@@ -162,7 +162,7 @@ def masked(text: str, secrets: AbstractSet[str]) -> str:
 
 def _short(value: object) -> str:
     """Return the text by which others may quote a secret that is no string."""
-    text = quietly(patiently, repr, value)
+    text = or_none(within_budget, repr, value)
     return text if isinstance(text, str) and len(text) <= _LONGEST else ""
 
 

@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from ..errors import FlowmagicError
-from .formatting import cut
+from .formatting import truncate
 from .redact import masked
 
 _FRAMES = 30
@@ -28,14 +28,14 @@ def traceback_text(
     files into those to be shown.
     """
     if isinstance(error, FlowmagicError):
-        return cut(masked(f"{type(error).__name__}: {error}\n", secrets), _LONGEST)
+        return truncate(masked(f"{type(error).__name__}: {error}\n", secrets), _LONGEST)
     try:
         report = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
         _hide_frames(report, name_of, set())
         text = "".join(report.format())
     except Exception as failure:  # noqa: BLE001 - an exception's own __str__ or __cause__ misbehaves
         text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
-    return cut(masked(text, secrets).replace("\r\n", "\n"), _LONGEST)
+    return truncate(masked(text, secrets).replace("\r\n", "\n"), _LONGEST)
 
 
 def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> None:

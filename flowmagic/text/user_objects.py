@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def quietly(read: Callable[..., T], *args: object) -> T | None:
+def or_none(read: Callable[..., T], *args: object) -> T | None:
     """Return None instead of raising: what is read may do anything when touched."""
     try:
         return read(*args)
@@ -22,7 +22,7 @@ def quietly(read: Callable[..., T], *args: object) -> T | None:
 
 def get(holder: object, name: str) -> Any:
     """Return an attribute; None where there is none, or it cannot be read."""
-    return quietly(getattr, holder, name)
+    return or_none(getattr, holder, name)
 
 
 MOST = 0.5
@@ -34,7 +34,7 @@ _taken: dict[int, tuple[weakref.ref[type], float]] = {}
 """Seconds that types have taken, by their `id`: to hash a type may call somebody's metaclass."""
 
 
-def patiently(say: Callable[[object], str], value: object) -> str | None:
+def within_budget(say: Callable[[object], str], value: object) -> str | None:
     """Return what `say`, a repr or str, says of a value; None where its type has taken too long.
 
     Raises:

@@ -9,7 +9,7 @@ from ..errors import LimitError, RateLimitHit
 from ..limits.adaptive import Adaptive, Aimd
 from ..limits.calls import CallLimit
 from ..limits.limits import plain_number
-from ..limits.refusals import read_signal
+from ..limits.refusals import classify_refusal
 from .item_pool import ItemPool
 from .node import ThrottledParallelBatchNode
 
@@ -97,9 +97,9 @@ class AdaptiveThrottledNode(ThrottledParallelBatchNode):
             type(self).__name__, adaptive=self._adaptive(), per_minute=self.max_per_minute
         )
 
-    def _retune(self, name: str) -> None:
+    def _change(self, name: str) -> None:
         if name == "max_per_minute":
-            super()._retune(name)
+            super()._change(name)
         elif self.min_concurrent <= self.max_concurrent:  # else the other one is about to be set
             self.limiter.adaptive = self._adaptive()
 
@@ -185,7 +185,7 @@ def _carry_mark(source: BaseException, target: BaseException) -> None:
 
 
 def _retry_after(error: BaseException) -> float | None:
-    signal = read_signal(error)
-    given = getattr(error, "retry_after", None) if signal is None else signal.retry_after
+    refusal = classify_refusal(error)
+    given = getattr(error, "retry_after", None) if refusal is None else refusal.retry_after
     number = plain_number(given)
     return None if number is None or number < 0 else float(number)

@@ -88,9 +88,9 @@ class ThrottledAsyncParallelBatchFlow(AsyncParallelBatchFlow):  # type: ignore[m
         super().__setattr__(name, value)
         # A subclass may set its limit before it calls our __init__.
         for run in list(self._throttle.runs) if "_throttle" in self.__dict__ else ():
-            self._retune(run, name, value)
+            self._change(run, name, value)
 
-    def _retune(self, run: BatchRun, name: str, value: Any) -> None:
+    def _change(self, run: BatchRun, name: str, value: Any) -> None:
         """Let a limit that was set act on a run that is on."""
         if name == "max_concurrent_flows":
             run.limit = value
@@ -240,7 +240,7 @@ class AdaptiveThrottledBatchFlow(ThrottledAsyncParallelBatchFlow):
             threads=False,
         )
 
-    def _retune(self, run: BatchRun, name: str, value: Any) -> None:
+    def _change(self, run: BatchRun, name: str, value: Any) -> None:
         if name == "max_flows_per_minute":
             run.per_minute = value
         elif run.adaptive is not None:

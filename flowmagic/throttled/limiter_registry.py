@@ -9,7 +9,7 @@ from __future__ import annotations
 from types import TracebackType
 from typing import Any
 
-from ..errors import LimitError, found
+from ..errors import LimitError, describe
 from ..limits.calls.call_limit import CallLimit
 from ..limits.calls.named import change_limit, named_limits, remove_limit
 from ..limits.limits import plain_number
@@ -40,15 +40,15 @@ class RateLimiter:
         changes = _changes(max_concurrent, max_per_window, window_seconds)
         self.limit = CallLimit()
         """What keeps it, as `flowmagic.limit` gives them."""
-        self.limit.retune(**changes)
-        self._calling = self.limit.call()
+        self.limit.change(**changes)
+        self._context = self.limit.call()
 
     @classmethod
     def of(cls, limit: CallLimit) -> RateLimiter:
         """Return the view of a call limit under these names."""
         limiter = cls.__new__(cls)
         limiter.limit = limit
-        limiter._calling = limit.call()
+        limiter._context = limit.call()
         return limiter
 
     @property
@@ -58,7 +58,7 @@ class RateLimiter:
 
     @max_concurrent.setter
     def max_concurrent(self, value: int) -> None:
-        self.limit.retune(concurrency=_changes(value)["concurrency"])
+        self.limit.change(concurrency=_changes(value)["concurrency"])
 
     @property
     def max_per_window(self) -> float | None:
@@ -68,7 +68,7 @@ class RateLimiter:
     @max_per_window.setter
     def max_per_window(self, value: int | None) -> None:
         changes = _changes(max_per_window=value)
-        self.limit.retune(per_minute=changes["per_minute"], burst=changes["burst"])
+        self.limit.change(per_minute=changes["per_minute"], burst=changes["burst"])
 
     @property
     def window_seconds(self) -> float:
@@ -82,7 +82,7 @@ class RateLimiter:
 
     async def acquire(self) -> None:
         """Wait until a call may begin, and begin it; `release` ends it."""
-        await self._calling.__aenter__()
+        await self._context.__aenter__()
 
     def release(self) -> None:
         """End a call that `acquire` began.
@@ -90,7 +90,7 @@ class RateLimiter:
         Raises:
             RuntimeError: none is under way.
         """
-        self._calling.end()
+        self._context.end()
 
     async def __aenter__(self) -> RateLimiter:  # noqa: PYI034 - Self is younger than Python 3.10
         await self.acquire()
@@ -102,7 +102,7 @@ class RateLimiter:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._calling.__aexit__(kind, error, traceback)
+        await self._context.__aexit__(kind, error, traceback)
 
     def reset(self) -> None:
         """Forget what began; those inside stay inside."""
@@ -218,14 +218,14 @@ def _view(limit: CallLimit) -> RateLimiter:
 def _changes(
     max_concurrent: Any = 5, max_per_window: Any = None, window_seconds: Any = 60.0
 ) -> dict[str, Any]:
-    """Return what these names mean to `CallLimit.retune`, checked under these names."""
+    """Return what these names mean to `CallLimit.change`, checked under these names."""
     _check_count(max_concurrent, "max_concurrent", "at least 1", "max_concurrent=5")
     if max_per_window is not None:
         _check_count(max_per_window, "max_per_window", "at least 1 or None", "max_per_window=60")
     seconds = plain_number(window_seconds)
     if seconds is None or seconds <= 0:
         raise LimitError(
-            f"window_seconds must be positive, but it is {found(window_seconds)}. "
+            f"window_seconds must be positive, but it is {describe(window_seconds)}. "
             "Write for example window_seconds=60."
         )
     # As many as the window holds may begin at once: nothing else spreads them.
@@ -241,5 +241,5 @@ def _changes(
 def _check_count(value: Any, name: str, wanted: str, line: str) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise LimitError(
-            f"{name} must be {wanted}, but it is {found(value)}. Write for example {line}."
+            f"{name} must be {wanted}, but it is {describe(value)}. Write for example {line}."
         )

@@ -88,10 +88,10 @@ class ThrottledParallelBatchNode(AsyncParallelBatchNode):  # type: ignore[misc]
         super().__setattr__(name, value)
         # A subclass may set its limit before it calls our __init__.
         if "_throttle" in self.__dict__ and self._throttle.limit is not None:
-            self._retune(name)
+            self._change(name)
             self._throttle.resized()
 
-    def _retune(self, name: str) -> None:
+    def _change(self, name: str) -> None:
         """Let an attribute that was set act on what is under way."""
         if name == "max_concurrent":
             self.limiter.concurrency = self.max_concurrent

@@ -15,7 +15,7 @@ from datetime import date as calendar_date
 from numbers import Real
 from typing import Any, NamedTuple
 
-from ..errors import LimitError, found
+from ..errors import LimitError, describe
 
 Written = Callable[[str, Any], str]
 """How a field and its value are written where a preset is given."""
@@ -94,7 +94,7 @@ def require(name: str, value: Any, written: Written) -> None:
     rule = _RULES[name]
     if not rule.fits(value):
         raise LimitError(
-            f"{name} is {found(value)}, not {rule.expected}. "
+            f"{name} is {describe(value)}, not {rule.expected}. "
             f"Write for example {written(name, rule.example)}."
         )
 

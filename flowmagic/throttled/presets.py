@@ -24,7 +24,7 @@ from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
-from ..errors import LimitError, found
+from ..errors import LimitError, describe
 from .preset_schema import (
     FlowRateLimitConfig,
     RateLimitConfig,
@@ -54,7 +54,7 @@ def _entry(section: str, name: Any, given: Any, written: Written) -> tuple[str, 
         raise LimitError(f"{name!r} is no name for a preset. Write for example 'OUR_GATEWAY'.")
     if not isinstance(given, Mapping):
         raise LimitError(
-            f"{name} is {found(given)}, not an object of fields. "
+            f"{name} is {describe(given)}, not an object of fields. "
             f'Write for example "{name}": {{{in_json(fields(_KINDS[section])[0].name, 5)}}}.'
         )
     try:
@@ -74,13 +74,13 @@ def _parse(text: str) -> _Shelves:
     except (ValueError, RecursionError) as error:
         raise LimitError(f"this is no JSON: {error}.") from None
     if not isinstance(data, dict):
-        raise LimitError(f'found {found(data)}, not {{"Presets": {{…}}}}.')
+        raise LimitError(f'found {describe(data)}, not {{"Presets": {{…}}}}.')
     shelves: _Shelves = {}
     for section, presets in data.items():
         if section not in _KINDS:
             raise LimitError(f"{section!r} is no part of a presets file. {near(section, _KINDS)}")
         if not isinstance(presets, dict):
-            raise LimitError(f"{section} is {found(presets)}, not an object of presets.")
+            raise LimitError(f"{section} is {describe(presets)}, not an object of presets.")
         shelves[section] = dict(
             _entry(section, name, given, in_json) for name, given in presets.items()
         )

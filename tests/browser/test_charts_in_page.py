@@ -61,7 +61,7 @@ def colours(book, number: int, which: int = 0) -> int:
 
 @in_lab
 def test_charts_tell_throughput_running_latency_and_failures_while_a_run_goes_on(notebook):
-    """In words beside each, as well as drawn; the line of the limit follows a retune."""
+    """In words beside each, as well as drawn; the line of the limit follows a change."""
     book = started(notebook, LONG, setup=SETUP)
     expect(value(book, "Throughput")).to_have_text(re.compile(r"^[\d.]+/s$"))
     expect(value(book, "Running")).to_have_text("4 of 4")

@@ -45,4 +45,4 @@ def test_what_an_instance_prints_stands_in_its_row_and_not_in_the_cell(notebook)
     assert book.text(2) == "my own\n"
     assert "says" not in book.text(1)
     assert "sk-live-12345" not in book.panel.inner_text()
-    assert book.value("run[2].output.splitlines()[1]") == "INFO key sk-live-12345 of user 2"
+    assert book.value("run[2].printed.splitlines()[1]") == "INFO key sk-live-12345 of user 2"

@@ -286,14 +286,14 @@ def test_while_it_follows_now_stays_on_the_screen_until_one_moves(notebook):
 
 
 @in_lab
-def test_a_retune_is_marked_and_told(notebook):
+def test_a_limit_change_is_marked_and_told(notebook):
     """On the scale, where the pointer is on it."""
     book = timeline(notebook, FOUR)
     book.until("run.elapsed > 1")
     book.value("setattr(run, 'limit', 7) or 0")
     book.until("run.counts.ended == 3")
     ended(book)
-    at, whole = book.value("[run.retunes[1].seconds, run.elapsed * 1.01]")
+    at, whole = book.value("[run.limit_history[1].seconds, run.elapsed * 1.01]")
     width = lanes(book).evaluate("each => each.clientWidth")
     book.panel.locator(".fm-scale").hover(position={"x": at / whole * width, "y": 30})
     expect(told(book)).to_have_text(f"Limit 2 → 7 at {at:.1f} s, by hand")

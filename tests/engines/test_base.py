@@ -11,7 +11,7 @@ import flowmagic
 from flowmagic.engines.base import Work
 from flowmagic.engines.local import LocalEngine
 from flowmagic.errors import EngineError
-from flowmagic.records.store import Records
+from flowmagic.records.store import RecordStore
 
 from ..virtualtime import virtual
 
@@ -19,7 +19,7 @@ variable = contextvars.ContextVar("variable", default="unset")
 
 
 def _trace(rows=1):
-    records = Records({}, 0.0, 10)
+    records = RecordStore({}, 0.0, 10)
     records.load([{"n": n} for n in range(rows)])
     return [records.start(index, 0.0) for index in range(rows)]
 
@@ -240,7 +240,7 @@ class Never(AsyncNode):
 
 @virtual
 async def test_another_engine_needs_nothing_but_itself():
-    """Limit, retune, records, results and the shared store are the run's, wherever instances run."""
+    """Limit, limit changes, records, results and the shared store are the run's, wherever instances run."""
     engine = Elsewhere()
     run = flowmagic.batchflow(Never(), [{"i": i} for i in range(9)], limit=2, engine=engine)
     await asyncio.sleep(2.5)

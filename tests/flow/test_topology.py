@@ -16,7 +16,7 @@ from pocketflow import (
     Node,
 )
 
-from flowmagic.flow.topology import TOP, Routes
+from flowmagic.flow.topology import TOP, Topology
 
 
 class Decide(AsyncNode):
@@ -30,11 +30,11 @@ class Search(Node): ...
 class Answer(Node): ...
 
 
-def shown(routes):
+def shown(topology):
     """Return the nodes as names with their levels, and the edges as names."""
-    nodes = routes.nodes
+    nodes = topology.nodes
     return [(node.name, node.level) for node in nodes], [
-        (nodes[edge.start].name, edge.action, nodes[edge.end].name) for edge in routes.edges
+        (nodes[edge.start].name, edge.action, nodes[edge.end].name) for edge in topology.edges
     ]
 
 
@@ -44,8 +44,8 @@ def test_nodes_come_in_the_order_one_comes_to_them_with_every_way_between_them()
     decide - "search" >> search
     decide - "answer" >> answer
     search >> decide
-    routes = Routes(AsyncFlow(start=decide))
-    assert shown(routes) == (
+    topology = Topology(AsyncFlow(start=decide))
+    assert shown(topology) == (
         [("Decide", TOP), ("Search", TOP), ("Answer", TOP)],
         [
             ("Decide", "search", "Search"),
@@ -53,8 +53,8 @@ def test_nodes_come_in_the_order_one_comes_to_them_with_every_way_between_them()
             ("Search", "default", "Decide"),
         ],
     )
-    assert [routes.edge(0, each) for each in ("search", "answer", "other")] == [0, 1, None]
-    assert (routes.start(TOP), routes.start(0), routes.cut) == (0, None, False)
+    assert [topology.edge(0, each) for each in ("search", "answer", "other")] == [0, 1, None]
+    assert (topology.start(TOP), topology.start(0), topology.cut) == (0, None, False)
 
 
 def test_a_nested_flow_has_a_level_of_its_own_wherever_it_stands():
@@ -66,7 +66,7 @@ def test_a_nested_flow_has_a_level_of_its_own_wherever_it_stands():
     outer = AsyncFlow(start=first)
     first >> inner >> last
     last - "again" >> Flow(start=inner_a)
-    nodes, edges = shown(Routes(outer))
+    nodes, edges = shown(Topology(outer))
     assert nodes == [
         *[(name, TOP) for name in ("Decide", "Flow", "Decide", "Flow")],
         *[("Search", 1), ("Answer", 1), ("Search", 3), ("Answer", 3)],
@@ -79,7 +79,7 @@ def test_a_flow_within_itself_ends_the_reading():
     inner = Flow()
     step = Search()
     inner.start(step) >> inner
-    assert shown(Routes(inner)) == (
+    assert shown(Topology(inner)) == (
         [("Search", TOP), ("Flow", TOP)],
         [("Search", "default", "Flow")],
     )
@@ -92,21 +92,21 @@ def test_a_very_large_graph_is_cut_with_a_word():
         twice = Flow(start=flow)
         flow.next(Flow(start=flow), f"to {_}")
         flow = twice
-    routes = Routes(flow)
-    assert routes.cut
-    assert len(routes.nodes) == 2_000
-    assert all(edge.end < 2_000 for edge in routes.edges)
+    topology = Topology(flow)
+    assert topology.cut
+    assert len(topology.nodes) == 2_000
+    assert all(edge.end < 2_000 for edge in topology.edges)
 
 
 def test_a_single_node_is_a_graph_of_one():
     """And a flow without a start node one of none; what is no node is not walked."""
-    assert shown(Routes(Decide())) == ([("Decide", TOP)], [])
-    assert shown(Routes(Flow())) == ([], [])
+    assert shown(Topology(Decide())) == ([("Decide", TOP)], [])
+    assert shown(Topology(Flow())) == ([], [])
     odd = Search()
     odd.successors = {"a": "no node", "b": Answer, 3: Answer()}
-    assert shown(Routes(Flow(start=odd))) == ([("Search", TOP)], [])
+    assert shown(Topology(Flow(start=odd))) == ([("Search", TOP)], [])
     odd.successors = None
-    assert shown(Routes(Flow(start=odd))) == ([("Search", TOP)], [])
+    assert shown(Topology(Flow(start=odd))) == ([("Search", TOP)], [])
 
 
 @pytest.mark.parametrize(
@@ -125,13 +125,13 @@ def test_a_single_node_is_a_graph_of_one():
 )
 def test_a_node_says_what_kind_it_is(kind, words):
     """As PocketFlow's classes are called; its own have no place in the user's code."""
-    node = Routes(Flow(start=kind())).nodes[0]
+    node = Topology(Flow(start=kind())).nodes[0]
     assert (node.kind, node.place) == (words, None)
 
 
 def test_a_node_says_where_its_class_is_written():
     """The class's line, or that of its first method where Python does not know it."""
-    node = Routes(Decide()).nodes[0]
+    node = Topology(Decide()).nodes[0]
     place = node.place
     assert place.file == __file__
     line = Path(__file__).read_text().splitlines()[place.line - 1]
@@ -159,7 +159,7 @@ def test_no_code_of_the_users_is_run():
     first.successors["default"] = last
     flow = Flow(start=first)
     before = dict(vars(flow))
-    assert shown(Routes(flow)) == (
+    assert shown(Topology(flow)) == (
         [("Sly", TOP), ("Sly", TOP)],
         [("Sly", "default", "Sly")],
     )

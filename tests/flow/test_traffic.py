@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow, Flow, Node
 
 import flowmagic
-from flowmagic.flow.topology import Routes
+from flowmagic.flow.topology import Topology
 from flowmagic.flow.traffic import Traffic
 
 from ..virtualtime import virtual
@@ -52,16 +52,16 @@ async def counted(flow, rows, **options):
     """Run a flow, and return what was counted of it in the end."""
     run = flowmagic.batchflow(flow, rows, **options)
     await run
-    traffic = Traffic(Routes(flow), run.records)
+    traffic = Traffic(Topology(flow), run.records)
     traffic.add(range(len(rows)))
-    return traffic.tally()
+    return traffic.edge_counts()
 
 
-def edges(flow, tally):
-    routes = Routes(flow)
+def edges(flow, edge_counts):
+    topology = Topology(flow)
     return {
-        (routes.nodes[edge.start].name, edge.action): tally.taken[number]
-        for number, edge in enumerate(routes.edges)
+        (topology.nodes[edge.start].name, edge.action): edge_counts.taken[number]
+        for number, edge in enumerate(topology.edges)
     }
 
 
@@ -77,19 +77,19 @@ async def test_edges_and_ends_are_counted_by_the_actions():
         ["search", ["no", "text"]],
         [""],
     ]
-    tally = await counted(flow, [{"ways": each} for each in ways])
-    assert edges(flow, tally) == {
+    edge_counts = await counted(flow, [{"ways": each} for each in ways])
+    assert edges(flow, edge_counts) == {
         ("Decide", "search"): 3,
         ("Decide", "answer"): 2,
         ("Search", "back"): 1,
     }
-    assert (tally.passed, tally.raised) == ([7, 2, 2], [0, 1, 0])
-    assert tally.ended == {
+    assert (edge_counts.passed, edge_counts.raised) == ([7, 2, 2], [0, 1, 0])
+    assert edge_counts.ended == {
         0: {"mistyped": 1, "default": 1},
         1: {"(other)": 1},
         2: {"done": 1, "default": 1},
     }
-    assert tally.unplaced == 0
+    assert edge_counts.unplaced == 0
 
 
 @virtual
@@ -97,23 +97,26 @@ async def test_each_attempt_is_counted_once_however_often_its_row_is_told():
     """While it runs, when it has ended, when it was taken up again."""
     flow = agent()
     run = flowmagic.batchflow(flow, [{"ways": ["search", ValueError("no"), "answer"]}])
-    routes = Routes(flow)
-    traffic = Traffic(routes, run.records)
+    topology = Topology(flow)
+    traffic = Traffic(topology, run.records)
     await asyncio.sleep(0.15)
     traffic.add([0])
-    assert traffic.tally().passed == [1, 0, 0], "of a running one, what it has done so far"
+    assert traffic.edge_counts().passed == [1, 0, 0], "of a running one, what it has done so far"
     await run
     for _ in range(3):
         traffic.add([0, 0])
-        assert (traffic.tally().passed, traffic.tally().raised) == ([1, 0, 0], [0, 1, 0])
+        assert (traffic.edge_counts().passed, traffic.edge_counts().raised) == (
+            [1, 0, 0],
+            [0, 1, 0],
+        )
     run.retry_failed()
     await run
-    for each in (traffic, Traffic(routes, run.records)):
+    for each in (traffic, Traffic(topology, run.records)):
         each.add([0])
         each.add([0])
-        tally = each.tally()
-        assert (tally.passed, tally.raised) == ([2, 0, 1], [0, 1, 0])
-        assert tally.taken == [1, 1, 0]
+        edge_counts = each.edge_counts()
+        assert (edge_counts.passed, edge_counts.raised) == ([2, 0, 1], [0, 1, 0])
+        assert edge_counts.taken == [1, 1, 0]
 
 
 @virtual
@@ -122,7 +125,7 @@ async def test_an_attempt_taken_back_before_it_began_counts_nothing():
     flow = agent()
     rows = [{"ways": [ValueError("no"), ValueError("no")]} for _ in range(2)]
     run = flowmagic.batchflow(flow, rows, limit=1)
-    traffic = Traffic(Routes(flow), run.records)
+    traffic = Traffic(Topology(flow), run.records)
     await run
     traffic.add([0, 1])
     run.retry_failed()
@@ -130,7 +133,7 @@ async def test_an_attempt_taken_back_before_it_began_counts_nothing():
     run.cancel(1)
     await run
     traffic.add([0, 1])
-    assert traffic.tally().raised[0] == 3
+    assert traffic.edge_counts().raised[0] == 3
 
 
 @virtual
@@ -141,10 +144,14 @@ async def test_what_was_cancelled_counts_nowhere_and_what_came_before_it_does():
     await asyncio.sleep(0.15)
     run.cancel()
     await run
-    traffic = Traffic(Routes(flow), run.records)
+    traffic = Traffic(Topology(flow), run.records)
     traffic.add([0])
-    tally = traffic.tally()
-    assert (tally.passed, tally.raised, tally.taken) == ([1, 0, 0], [0, 0, 0], [1, 0, 0])
+    edge_counts = traffic.edge_counts()
+    assert (edge_counts.passed, edge_counts.raised, edge_counts.taken) == (
+        [1, 0, 0],
+        [0, 0, 0],
+        [1, 0, 0],
+    )
 
 
 @virtual
@@ -154,17 +161,17 @@ async def test_several_nodes_of_one_class_are_told_apart_by_the_actions():
     first - "left" >> left >> last
     first - "right" >> right >> last
     last - "again" >> first
-    tally = await counted(
+    edge_counts = await counted(
         AsyncFlow(start=first),
         [
             {"ways": ["left", None, "again", "right", None, "end"]},
             {"ways": ["right", ValueError("no")]},
         ],
     )
-    assert tally.passed == [3, 1, 1, 2]
-    assert tally.raised == [0, 0, 1, 0]
-    assert tally.taken == [1, 2, 1, 1, 1]
-    assert tally.ended == {3: {"end": 1}}
+    assert edge_counts.passed == [3, 1, 1, 2]
+    assert edge_counts.raised == [0, 0, 1, 0]
+    assert edge_counts.taken == [1, 2, 1, 1, 1]
+    assert edge_counts.ended == {3: {"end": 1}}
 
 
 @virtual
@@ -188,12 +195,12 @@ async def test_nested_flows_are_counted_with_the_nodes_in_them():
     begin >> one
     one - "fanned" >> two
     flow = AsyncFlow(start=begin)
-    tally = await counted(flow, [{"ways": [], "fan": [["on"], ["off"], ["on", "x"]]}] * 2)
-    names = [node.name for node in Routes(flow).nodes]
+    edge_counts = await counted(flow, [{"ways": [], "fan": [["on"], ["off"], ["on", "x"]]}] * 2)
+    names = [node.name for node in Topology(flow).nodes]
     assert names == ["Decide", "Fan", "Fan", *["Step"] * 6]
-    assert tally.passed == [2, 2, 2, 6, 4, 2, 6, 4, 2]
-    assert tally.taken == [2, 2, 4, 2, 4, 2]
-    assert tally.unplaced == 0
+    assert edge_counts.passed == [2, 2, 2, 6, 4, 2, 6, 4, 2]
+    assert edge_counts.taken == [2, 2, 4, 2, 4, 2]
+    assert edge_counts.unplaced == 0
 
 
 @virtual
@@ -204,8 +211,8 @@ async def test_copies_that_stand_nowhere_are_said_to_be_so():
         async def _orch_async(self, shared, params=None):
             return "done"
 
-    tally = await counted(Own(start=Decide()), [{}, {}])
-    assert (tally.unplaced, tally.passed) == (2, [0])
+    edge_counts = await counted(Own(start=Decide()), [{}, {}])
+    assert (edge_counts.unplaced, edge_counts.passed) == (2, [0])
 
 
 @virtual
@@ -222,14 +229,14 @@ async def test_a_flow_that_chooses_the_next_node_itself_is_followed_as_far_as_ca
     begin, search, one, two = Decide(), Search(), Step(), Step()
     begin >> one
     begin - "never" >> search >> two
-    tally = await counted(Own(start=begin), [{"ways": []}])
-    assert [node.name for node in Routes(Own(start=begin)).nodes] == [
+    edge_counts = await counted(Own(start=begin), [{"ways": []}])
+    assert [node.name for node in Topology(Own(start=begin)).nodes] == [
         "Decide",
         "Step",
         "Search",
         "Step",
     ]
-    assert (tally.passed, tally.unplaced) == ([1, 0, 1, 1], 2)
+    assert (edge_counts.passed, edge_counts.unplaced) == ([1, 0, 1, 1], 2)
 
 
 @virtual
@@ -250,13 +257,13 @@ async def test_where_very_much_is_under_way_it_is_counted_at_its_end():
     """A tally costs the same however many instances run."""
     flow = agent()
     run = flowmagic.batchflow(flow, [{"ways": ["search"]} for _ in range(501)], limit=501)
-    traffic = Traffic(Routes(flow), run.records)
+    traffic = Traffic(Topology(flow), run.records)
     await asyncio.sleep(0.15)
     traffic.add(range(501))
-    assert traffic.tally().passed == [0, 0, 0]
+    assert traffic.edge_counts().passed == [0, 0, 0]
     await run
     traffic.add(range(501))
-    assert traffic.tally().passed == [501, 501, 0]
+    assert traffic.edge_counts().passed == [501, 501, 0]
 
 
 @settings(max_examples=60, deadline=None)
@@ -286,10 +293,10 @@ async def test_whatever_the_graph_the_counts_are_those_of_a_walk_by_hand(ways, w
     order = [nodes[0]]
     for node in order:
         order += [each for each in dict.fromkeys(node.successors.values()) if each not in order]
-    tally = await counted(flow, [{"ways": list(walk)} for walk in walks])
-    assert tally.passed == [passed[id(node)] for node in order]
-    assert tally.taken == [taken[id(node), way] for node in order for way in node.successors]
-    assert tally.unplaced == 0
+    edge_counts = await counted(flow, [{"ways": list(walk)} for walk in walks])
+    assert edge_counts.passed == [passed[id(node)] for node in order]
+    assert edge_counts.taken == [taken[id(node), way] for node in order for way in node.successors]
+    assert edge_counts.unplaced == 0
 
 
 @virtual
@@ -303,8 +310,8 @@ async def test_thousands_of_actions_are_not_all_kept_and_a_late_successor_is_fou
     talk, last = Talk(), Answer()
     talk - "the end" >> last
     rows = [{"says": f"answer {i}", "ways": []} for i in range(5_000)]
-    tally = await counted(Flow(start=talk), [*rows, {"says": "the end", "ways": []}])
-    assert tally.passed[0] == 5_001
-    assert tally.taken == [1]
-    assert len(tally.ended[0]) < 4_200
-    assert sum(tally.ended[0].values()) == 5_000
+    edge_counts = await counted(Flow(start=talk), [*rows, {"says": "the end", "ways": []}])
+    assert edge_counts.passed[0] == 5_001
+    assert edge_counts.taken == [1]
+    assert len(edge_counts.ended[0]) < 4_200
+    assert sum(edge_counts.ended[0].values()) == 5_000

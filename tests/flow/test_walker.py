@@ -408,7 +408,7 @@ async def test_a_nested_sync_batch_hands_its_rows_to_its_post(threads):
     """The nested flow's own prep and post are called with what PocketFlow gives them."""
     seen = []
 
-    class Rows(InBatch):
+    class RowLog(InBatch):
         def post(self, shared, prep_res, exec_res):
             seen.append((prep_res, exec_res))
             return "on"
@@ -425,7 +425,7 @@ async def test_a_nested_sync_batch_hands_its_rows_to_its_post(threads):
         def post(self, shared, prep_res, exec_res):
             return "said"
 
-    first, second = Rows(start=Says()), Whole(start=Says())
+    first, second = RowLog(start=Says()), Whole(start=Says())
     first - "on" >> second
     instance = await only(Flow(start=first), threads=threads)
     assert seen == [([{"r": 1}, {"r": 2}], None), ("prepared", "said")]

@@ -14,7 +14,7 @@ def test_a_row_is_read_whole():
     """With what follows from it."""
     each = read_instance(ROW)
     assert (each.index, each.params, each.result, each.seconds) == (3, {"n": 1}, "done", 1.5)
-    assert (each.output, each.error, each.writes, each.restored) == ("", None, None, None)
+    assert (each.printed, each.error, each.writes, each.restored) == ("", None, None, None)
 
 
 @pytest.mark.parametrize(

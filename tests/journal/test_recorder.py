@@ -289,7 +289,7 @@ def test_a_full_disk_is_told_and_the_batch_goes_on(tmp_path, monkeypatch):
         lambda *given, **how: FullDisk(open_file(*given, **how)),
     )
 
-    async def course():
+    async def lifecycle():
         run = flowmagic.batchflow(
             AsyncFlow(start=Ask()), [{"i": i} for i in range(20)], limit=2, journal=tmp_path / "j"
         )
@@ -300,7 +300,7 @@ def test_a_full_disk_is_told_and_the_batch_goes_on(tmp_path, monkeypatch):
         assert (run.journal.trouble, run.journal.lost) == ("", 0)
         return run
 
-    assert asyncio.run(course()).ok
+    assert asyncio.run(lifecycle()).ok
     assert len(open_journal(tmp_path / "j")[1].instances) == 20
 
 

@@ -10,7 +10,7 @@ from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.journal import open_journal, row_log
-from flowmagic.journal.recorder import Recording
+from flowmagic.journal.recorder import Recorder
 
 
 class Ask(AsyncNode):
@@ -47,7 +47,7 @@ def test_rows_that_never_started_are_in_the_file(tmp_path):
     assert [row["i"] for row in run.params] == list(range(40))
     assert [str(each.status) == "pending" for each in run] == [i >= ended for i in range(40)]
     last = run[39]
-    assert (last.result, last.attempts, last.copies, last.output, last.unwritten) == (
+    assert (last.result, last.attempts, last.copies, last.printed, last.unwritten) == (
         None, 0, [], "", "",
     )  # fmt: skip
     assert repr(run).endswith(f"{run.counts['pending']} pending>")
@@ -64,9 +64,9 @@ def test_a_long_list_is_written_in_slices_while_the_run_goes_on(tmp_path, monkey
     clock = iter(range(10**9))
     monkeypatch.setattr(row_log, "_SLICE", 5)
     monkeypatch.setattr(row_log, "time", type("", (), {"perf_counter": lambda: next(clock)}))
-    write = Recording._write_rows
+    write = Recorder._write_rows
     monkeypatch.setattr(
-        Recording, "_write_rows",
+        Recorder, "_write_rows",
         lambda self, given: (slices.append(len(given)), write(self, given)),
     )  # fmt: skip
     monkeypatch.setattr(row_log, "_SHARE", share)
@@ -104,14 +104,14 @@ def test_a_generators_rows_are_written_as_they_end(tmp_path):
 async def test_the_file_knows_the_batch_while_it_runs(tmp_path, monkeypatch):
     """Whoever kills the kernel now finds all rows there, also those of later slices."""
     go, known = asyncio.Event(), asyncio.Event()
-    write = Recording._write_rows
+    write = Recorder._write_rows
 
     def written(self, given):
         write(self, given)
         if given[-1][0] == 49:
             known.set()
 
-    monkeypatch.setattr(Recording, "_write_rows", written)
+    monkeypatch.setattr(Recorder, "_write_rows", written)
     monkeypatch.setattr(row_log, "_SLICE", 0)
 
     class Wait(AsyncNode):
@@ -124,7 +124,7 @@ async def test_the_file_knows_the_batch_while_it_runs(tmp_path, monkeypatch):
     await run.journal.settled()
     written = open_journal(tmp_path / "j")[-1]
     assert (written.status, written.total, written.counts) == ("running", 50, {"pending": 50})
-    assert written.retunes[-1][1] == 9
+    assert written.limit_history[-1][1] == 9
     go.set()
     assert (await run).ok
 

@@ -133,14 +133,14 @@ def test_somebody_elses_value_is_gone_on_from():
     """The bounds move out where it is out of bounds; no positive integer is refused."""
     aimd = Aimd(Adaptive(2, 10, 50, backoff=0.4))
     succeed(aimd, 9)
-    aimd.retune(60)
+    aimd.change(60)
     assert (aimd.limit, str(aimd.adaptive), aimd.in_a_row) == (60, "2-10-60", 0)
-    aimd.retune(1)
+    aimd.change(1)
     assert (aimd.limit, str(aimd.adaptive), aimd.adaptive.backoff) == (1, "1-10-60", 0.4)
-    aimd.retune(20)
+    aimd.change(20)
     assert (aimd.limit, str(aimd.adaptive)) == (20, "1-10-60")
     with pytest.raises(LimitError, match="not a positive integer"):
-        aimd.retune(0)
+        aimd.change(0)
     assert aimd.limit == 20
 
 

@@ -88,7 +88,7 @@ def test_no_window_holds_more_than_the_pace_and_the_target_is_met(per_minute, la
         assert most_in(starts, 0.1) <= 1.3 * per_minute / 600
 
 
-def test_retuned_the_new_pace_holds_at_once():
+def test_changed_the_new_pace_holds_at_once():
     """Neither a silence after a faster pace nor a burst after a slower one."""
     limiter, now = Limiter(Limits(1, 6000)), 0.0
     for rate in (100, 500, 50):
@@ -99,7 +99,7 @@ def test_retuned_the_new_pace_holds_at_once():
         now += 5
 
 
-def test_a_window_across_a_retune_holds_no_more_than_the_larger_pace():
+def test_a_window_across_a_limit_change_holds_no_more_than_the_larger_pace():
     """However often the pace is changed back and forth."""
     limiter, now, starts = Limiter(Limits(1, 60)), 0.0, []
     for turn in range(40):

@@ -133,32 +133,32 @@ def test_what_is_larger_than_the_window_goes_alone():
     assert pace.admit(100.0, 1) == pytest.approx(65.0 + 60.0 - 100.0)
 
 
-def test_retuned_the_new_pace_holds_at_once():
+def test_changed_the_new_pace_holds_at_once():
     """Neither a silence after a slower pace nor a burst after a faster one."""
     pace, now = Pace(6000), 0.0
     for rate in (100, 500, 50):
-        pace.retune(rate * 60)
+        pace.change(rate * 60)
         starts = drive(pace, now, now + 5)
         assert len(starts) == pytest.approx(rate * 5, rel=0.02)
         assert most_in(starts, 0.1) <= math.ceil(1.3 * rate / 10)
         now += 5
 
 
-def test_a_window_across_a_retune_holds_no_more_than_the_larger_pace():
+def test_a_window_across_a_limit_change_holds_no_more_than_the_larger_pace():
     """However often the pace is changed back and forth."""
     pace, now, starts = Pace(60), 0.0, []
     for turn in range(40):
-        pace.retune((60, 30)[turn % 2])
+        pace.change((60, 30)[turn % 2])
         starts += drive(pace, now, now + 7)
         now = max(now + 7, starts[-1][0])
     assert most_in(starts, WINDOW) <= 60
 
 
-def test_a_window_after_a_retune_holds_no_more_than_the_new_pace():
+def test_a_window_after_a_limit_change_holds_no_more_than_the_new_pace():
     """With a burst, too: what the old pace left free is not filled up."""
     pace = Pace(60, burst=60)
     assert len(drive(pace, 0.0, 0.1, amount=lambda k: 30 if k else 1)) == 2
-    pace.retune(30)
+    pace.change(30)
     starts = drive(pace, 1.0, 1.1)
     assert len(starts) == 29, "one more would make 61 in the minute since 0.0"
     assert most_in(drive(pace, 200.0, 400.0), WINDOW) <= 30
@@ -169,10 +169,10 @@ def test_below_a_lowered_pace_only_what_began_since_stands_in_the_way():
     pace = Pace(100, burst=100)
     pace.admit(0.0, 50)
     entry = pace.begin(0.0, 50)
-    pace.retune(20)
+    pace.change(20)
     pace.admit(10.0, 20)
     pace.begin(10.0, 20)
-    assert pace.admit(20.0, 1) == 50.0, "20 since the retune: the first of these leaves at 70.0"
+    assert pace.admit(20.0, 1) == 50.0, "20 since the change: the first of these leaves at 70.0"
     pace.correct(entry, 90, 20.0)
     assert pace.in_window(20.0) == 110
     assert pace.admit(69.0, 1) == 1.0
@@ -191,9 +191,9 @@ def test_a_burst_and_a_window_can_be_changed_too():
     """They act on the next one that asks."""
     pace = Pace(60)
     assert len(drive(pace, 0.0, 0.5)) == 1
-    pace.retune(60, burst=60)
+    pace.change(60, burst=60)
     assert len(drive(pace, 0.5, 0.6)) == 59
-    pace.retune(60, window=30.0)
+    pace.change(60, window=30.0)
     assert pace.in_window(29.9) == 60
     assert pace.in_window(30.4) == 59
 
@@ -282,7 +282,7 @@ steps = st.lists(
         st.tuples(st.just("ask"), amounts),
         st.tuples(st.just("begin"), st.just(0)),
         st.tuples(st.just("forgo"), st.just(0)),
-        st.tuples(st.just("retune"), st.integers(1, 120)),
+        st.tuples(st.just("change"), st.integers(1, 120)),
         st.tuples(st.just("correct"), st.tuples(st.integers(0, 20), amounts)),
     ),
     max_size=60,
@@ -318,8 +318,8 @@ def test_whatever_happens_no_window_is_let_grow_over_what_was_allowed_in_it(most
             entries.append(pace.begin(now, admitted.pop()))
         elif what == "forgo" and admitted:
             pace.forgo(admitted.pop())
-        elif what == "retune":
-            pace.retune(value)
+        elif what == "change":
+            pace.change(value)
             paces.append((now, value))
         elif what == "correct" and entries:
             pace.correct(entries[value[0] % len(entries)], value[1], now)

@@ -28,9 +28,9 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from flowmagic.errors import RateLimitHit
-from flowmagic.limits.refusals import Signal, SignalKind, is_rate_limit, read_signal
+from flowmagic.limits.refusals import Refusal, RefusalKind, classify_refusal, is_rate_limit
 
-SLOW, QUOTA, KEY = SignalKind
+SLOW, QUOTA, KEY = RefusalKind
 URI = "https://api.example.com/v1/chat"
 REQUEST = httpx.Request("POST", URI)
 
@@ -123,15 +123,15 @@ class Bare(Exception):
 def test_a_refusal_of_any_library_is_read_with_its_seconds(library, status):
     """The same signal whoever was called, whatever the case of the header's name."""
     error = library(status, {"RETRY-After": "7"})
-    assert read_signal(error) == (SLOW, 7.0)
-    assert read_signal(library(status)) == Signal(SLOW, None)
+    assert classify_refusal(error) == (SLOW, 7.0)
+    assert classify_refusal(library(status)) == Refusal(SLOW, None)
 
 
 @every_library
 def test_a_key_that_is_not_accepted_is_read(library):
     """401 is about authentication, and no reason to slow down."""
     error = library(401)
-    assert read_signal(error) == Signal(KEY, None)
+    assert classify_refusal(error) == Refusal(KEY, None)
     assert not is_rate_limit(error)
 
 
@@ -140,21 +140,21 @@ def test_a_key_that_is_not_accepted_is_read(library):
 def test_an_ordinary_failure_says_nothing(library, status):
     """One forbidden or broken page is neither a wrong key nor a limit."""
     error = library(status, {"Retry-After": "7"})
-    assert read_signal(error) is None
+    assert classify_refusal(error) is None
     assert not is_rate_limit(error)
 
 
 def test_an_overloaded_provider_asks_to_slow_down():
     """Anthropic's 529; and in the midst of a stream, where the status was 200 already."""
     body = {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
-    assert read_signal(of_anthropic(529, {"retry-after": "2"}, body)) == (SLOW, 2.0)
-    assert read_signal(of_anthropic(200, None, body)) == (SLOW, None)
+    assert classify_refusal(of_anthropic(529, {"retry-after": "2"}, body)) == (SLOW, 2.0)
+    assert classify_refusal(of_anthropic(200, None, body)) == (SLOW, None)
 
 
 def test_openais_error_in_a_stream_has_no_status_but_a_code():
     """The code of the event is enough."""
     body = {"code": "rate_limit_exceeded", "type": "tokens", "message": "Slow down"}
-    assert read_signal(openai.APIError("Slow down", REQUEST, body=body)) == (SLOW, None)
+    assert classify_refusal(openai.APIError("Slow down", REQUEST, body=body)) == (SLOW, None)
 
 
 def test_a_status_among_googles_codes_is_read_where_it_is_a_class_attribute():
@@ -163,7 +163,7 @@ def test_a_status_among_googles_codes_is_read_where_it_is_a_class_attribute():
     class ResourceExhausted(Exception):
         code = HTTPStatus.TOO_MANY_REQUESTS
 
-    assert read_signal(ResourceExhausted("429 exhausted")) == (SLOW, None)
+    assert classify_refusal(ResourceExhausted("429 exhausted")) == (SLOW, None)
 
 
 @pytest.mark.parametrize(
@@ -183,24 +183,24 @@ def test_a_status_among_googles_codes_is_read_where_it_is_a_class_attribute():
 )
 def test_the_error_codes_of_aws_are_read(status, code, kind):
     """They say more than the status, which is often 400."""
-    signal = read_signal(ClientError(status, body={"Code": code, "Message": "No."}))
-    assert (signal and signal.kind) == kind
+    refusal = classify_refusal(ClientError(status, body={"Code": code, "Message": "No."}))
+    assert (refusal and refusal.kind) == kind
 
 
 def test_googles_wrong_key_is_read_though_it_comes_as_a_bad_request():
     """400 with the reason API_KEY_INVALID."""
     reason = [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
     body = {"error": {"code": 400, "status": "INVALID_ARGUMENT", "details": reason}}
-    assert read_signal(GoogleError(400, body=body)) == (KEY, None)
+    assert classify_refusal(GoogleError(400, body=body)) == (KEY, None)
 
 
 @pytest.mark.parametrize("wrong", ["429", 429.0, True, None, Mock(), MagicMock(), [429], b"429"])
 @pytest.mark.parametrize("name", ["status_code", "status", "http_status", "code"])
 def test_a_status_that_is_no_integer_is_none(wrong, name):
     """Neither guessed nor complained of; and an integer in another place still counts."""
-    assert read_signal(Bare(**{name: wrong})) is None
+    assert classify_refusal(Bare(**{name: wrong})) is None
     other = "status" if name == "status_code" else "status_code"
-    assert read_signal(Bare(**{name: wrong, other: 429})) == (SLOW, None)
+    assert classify_refusal(Bare(**{name: wrong, other: 429})) == (SLOW, None)
 
 
 # --------------------------------------------------------------------------------------------- quota
@@ -285,64 +285,67 @@ ANSWERS = [
 )
 def test_what_a_minute_cures_and_what_it_does_not_are_told_apart(library, status, body, kind):
     """By code, type, quota id and message, and in the body that a plain HTTP client has read."""
-    signal = read_signal(library(status, {}, body))
-    assert (signal and signal.kind) == kind
+    refusal = classify_refusal(library(status, {}, body))
+    assert (refusal and refusal.kind) == kind
 
 
 @pytest.mark.parametrize("quota_id", [PER_MINUTE, PER_DAY])
 def test_geminis_delay_is_read_from_its_details(quota_id):
     """It sends no Retry-After."""
     kind = QUOTA if quota_id is PER_DAY else SLOW
-    assert read_signal(GoogleError(429, body=geminis(quota_id))) == (kind, 26.0)
-    assert read_signal(GoogleError(429, {"retry-after": "3"}, geminis(quota_id))) == (kind, 3.0)
-    assert read_signal(GoogleError(429, body=geminis(quota_id, delay="soons"))) == (kind, None)
+    assert classify_refusal(GoogleError(429, body=geminis(quota_id))) == (kind, 26.0)
+    assert classify_refusal(GoogleError(429, {"retry-after": "3"}, geminis(quota_id))) == (
+        kind,
+        3.0,
+    )
+    assert classify_refusal(GoogleError(429, body=geminis(quota_id, delay="soons"))) == (kind, None)
 
 
 def test_bedrocks_tokens_of_a_day_are_a_quota():
     """Only the message tells them from those of a minute."""
     body = {"Code": "ThrottlingException", "Message": "Too many tokens per day, please wait."}
-    assert read_signal(ClientError(429, body=body)) == (QUOTA, None)
+    assert classify_refusal(ClientError(429, body=body)) == (QUOTA, None)
     body["Message"] = "Too many tokens, please wait."
-    assert read_signal(ClientError(429, body=body)) == (SLOW, None)
+    assert classify_refusal(ClientError(429, body=body)) == (SLOW, None)
 
 
 def test_a_message_alone_tells_a_quota_once_the_status_is_a_refusal():
     """As of a library that keeps no body."""
-    assert read_signal(Bare(TPD, status_code=429)) == (QUOTA, None)
-    assert read_signal(Bare(f"429 quota_id: {PER_DAY}", code=429)) == (QUOTA, None)
-    assert read_signal(Bare(TPM, status_code=429)) == (SLOW, None)
-    assert read_signal(Bare(LOW, status_code=400)) == (QUOTA, None)
-    assert read_signal(Bare(TPD, status_code=500)) is None
-    assert read_signal(Bare(TPD)) is None
+    assert classify_refusal(Bare(TPD, status_code=429)) == (QUOTA, None)
+    assert classify_refusal(Bare(f"429 quota_id: {PER_DAY}", code=429)) == (QUOTA, None)
+    assert classify_refusal(Bare(TPM, status_code=429)) == (SLOW, None)
+    assert classify_refusal(Bare(LOW, status_code=400)) == (QUOTA, None)
+    assert classify_refusal(Bare(TPD, status_code=500)) is None
+    assert classify_refusal(Bare(TPD)) is None
 
 
 def test_a_body_that_is_text_is_read():
     """JSON or a short note; but a page has words of its own."""
     for body in (json.dumps(openais(TPD)), TPD, TPD.encode(), bytearray(TPD, "ascii")):
-        assert read_signal(Bare("no", status_code=429, body=body)) == (QUOTA, None)
+        assert classify_refusal(Bare("no", status_code=429, body=body)) == (QUOTA, None)
     for body in (
         f"<html>{TPD}</html>",
         "x" * 500 + TPD,
         json.dumps({"message": TPD, "x": "x" * 70_000}),
     ):
-        assert read_signal(Bare("no", status_code=429, body=body)) == (SLOW, None)
+        assert classify_refusal(Bare("no", status_code=429, body=body)) == (SLOW, None)
 
 
 def test_a_price_of_one_page_is_no_quota():
     """402 is the account's where a provider's own library raised it, or where money is spoken of."""
-    assert read_signal(of_httpx(402)) is None
-    assert read_signal(of_aiohttp(402)) is None
-    assert read_signal(of_httpx(402, body={"error": "Not enough credits"})) == (QUOTA, None)
-    assert read_signal(of_httpx(402, body={"message": "Add to your balance"})) == (QUOTA, None)
-    assert read_signal(of_openai(402, body={"error": {"message": "Pay"}})) == (QUOTA, None)
+    assert classify_refusal(of_httpx(402)) is None
+    assert classify_refusal(of_aiohttp(402)) is None
+    assert classify_refusal(of_httpx(402, body={"error": "Not enough credits"})) == (QUOTA, None)
+    assert classify_refusal(of_httpx(402, body={"message": "Add to your balance"})) == (QUOTA, None)
+    assert classify_refusal(of_openai(402, body={"error": {"message": "Pay"}})) == (QUOTA, None)
 
 
 def test_what_was_asked_and_comes_back_in_the_answer_is_not_read():
     """A bad request may quote an input that speaks of anything."""
     body = {"detail": [{"type": "missing", "input": LOW, "value": "insufficient_quota"}]}
-    assert read_signal(of_httpx(400, body=body)) is None
+    assert classify_refusal(of_httpx(400, body=body)) is None
     body = {"error": {"type": "invalid_request_error", "message": "Too long.", "input": LOW}}
-    assert read_signal(of_anthropic(400, body=body)) is None
+    assert classify_refusal(of_anthropic(400, body=body)) is None
 
 
 # ----------------------------------------------------------------------------------- bodies not read
@@ -357,19 +360,19 @@ def test_no_body_is_fetched():
 
     response = httpx.Response(429, stream=Stream(), request=REQUEST)
     error = httpx.HTTPStatusError("429", request=REQUEST, response=response)
-    assert read_signal(error) == (SLOW, None)
+    assert classify_refusal(error) == (SLOW, None)
     assert not response.is_stream_consumed
 
     raw = Mock()
     response = requests.Response()
     response.status_code, response.raw = 429, raw
-    assert read_signal(requests.HTTPError("429", response=response)) == (SLOW, None)
+    assert classify_refusal(requests.HTTPError("429", response=response)) == (SLOW, None)
     assert response._content is False
     assert raw.mock_calls == []
 
     file = io.BytesIO(json.dumps(openais(TPD)).encode())
     error = urllib.error.HTTPError(URI, 429, "no", Message(), file)
-    assert read_signal(error) == (SLOW, None)
+    assert classify_refusal(error) == (SLOW, None)
     assert file.tell() == 0
 
 
@@ -380,7 +383,7 @@ def test_no_deprecated_attribute_is_touched():
         error.status = status
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            read_signal(error)
+            classify_refusal(error)
             is_rate_limit(error)
         assert caught == []
 
@@ -433,16 +436,16 @@ def test_seconds_are_read_and_nonsense_is_none(headers, seconds):
         Bare(code=429, resp=headers),
         ClientError(429, headers),
     ):
-        assert read_signal(error) == (SLOW, seconds)
+        assert classify_refusal(error) == (SLOW, seconds)
 
 
 def test_of_headers_of_one_name_the_first_stands():
     """Also where the error has headers beside those of its response."""
     pairs = [("Retry-After", "3"), ("retry-after", "9")]
-    assert read_signal(Bare(status=429, headers=pairs)) == (SLOW, 3.0)
+    assert classify_refusal(Bare(status=429, headers=pairs)) == (SLOW, 3.0)
     response = Mock(spec=["headers"], headers=pairs)
     error = Bare(status=429, response=response, headers={"retry-after": "8", "retry-after-ms": "x"})
-    assert read_signal(error) == (SLOW, 3.0)
+    assert classify_refusal(error) == (SLOW, 3.0)
 
 
 def test_a_date_is_counted_from_the_senders_clock_else_from_ours(monkeypatch):
@@ -461,7 +464,7 @@ def test_a_date_is_counted_from_the_senders_clock_else_from_ours(monkeypatch):
         ({"retry-after": "Wed, 32 Oct 2015 07:28:00 GMT"}, None),
         ({"retry-after": "30", "Date": sent}, 30.0),
     ]:
-        assert read_signal(of_httpx(429, headers)) == (SLOW, seconds), headers
+        assert classify_refusal(of_httpx(429, headers)) == (SLOW, seconds), headers
 
 
 @given(
@@ -472,7 +475,7 @@ def test_any_date_counts_from_any_other(sent, ahead):
     """To the second; the past is now."""
     dates = [formatdate(one, usegmt=True) for one in (sent + ahead, sent)]
     error = Bare(status=429, headers={"Retry-After": dates[0], "Date": dates[1]})
-    assert read_signal(error) == (SLOW, max(0.0, ahead))
+    assert classify_refusal(error) == (SLOW, max(0.0, ahead))
 
 
 @given(value=st.text() | st.integers().map(str) | st.floats().map(str) | st.floats())
@@ -480,7 +483,7 @@ def test_whatever_a_header_says_the_seconds_are_finite(value):
     """Or None."""
     for headers in ({"retry-after": value}, {"retry-after-ms": value}, {"date": value}):
         error = Bare(status=429, headers={"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"} | headers)
-        _, seconds = read_signal(error)
+        _, seconds = classify_refusal(error)
         assert seconds is None or 0 <= seconds < math.inf
 
 
@@ -501,7 +504,7 @@ def test_what_users_raise_is_read(said, seconds):
     ):
         error = kind("slow down")
         error.retry_after = said
-        assert read_signal(error) == (SLOW, seconds)
+        assert classify_refusal(error) == (SLOW, seconds)
 
 
 def wrapped(*errors):
@@ -512,20 +515,20 @@ def wrapped(*errors):
 
 def test_a_wrapped_error_is_read():
     """Through `raise ... from`; what was merely being handled at the time is not its cause."""
-    assert read_signal(wrapped(ValueError(), KeyError(), of_httpx(429))) == (SLOW, None)
+    assert classify_refusal(wrapped(ValueError(), KeyError(), of_httpx(429))) == (SLOW, None)
     error = ValueError()
     error.__context__ = of_httpx(429)
-    assert read_signal(error) is None
+    assert classify_refusal(error) is None
 
 
 def test_of_several_the_gravest_counts_and_the_outermost_that_names_a_time():
     """Whoever wrapped an error may have known better; and a used-up day is more than a pause."""
     inner = of_httpx(429, {"retry-after": "20"})
-    assert read_signal(wrapped(RateLimitHit(), inner)) == (SLOW, 20.0)
-    assert read_signal(wrapped(RateLimitHit(retry_after=3), inner)) == (SLOW, 3.0)
+    assert classify_refusal(wrapped(RateLimitHit(), inner)) == (SLOW, 20.0)
+    assert classify_refusal(wrapped(RateLimitHit(retry_after=3), inner)) == (SLOW, 3.0)
     day = of_openai(429, {"retry-after": "99"}, openais(TPD))
-    assert read_signal(wrapped(RateLimitHit(retry_after=3), day)) == (QUOTA, 99.0)
-    assert read_signal(wrapped(day, RateLimitHit(retry_after=3), of_httpx(401))) == (KEY, None)
+    assert classify_refusal(wrapped(RateLimitHit(retry_after=3), day)) == (QUOTA, 99.0)
+    assert classify_refusal(wrapped(day, RateLimitHit(retry_after=3), of_httpx(401))) == (KEY, None)
 
 
 class Group(Exception):
@@ -537,17 +540,17 @@ class Group(Exception):
 def test_the_members_of_a_group_are_read():
     """The longest time among them; wrapped, nested, and without refusals as well."""
     slow = [of_httpx(429, {"retry-after": text}) for text in ("5", "30", "1")]
-    assert read_signal(Group(ValueError(), *slow)) == (SLOW, 30.0)
-    assert read_signal(wrapped(KeyError(), Group(Group(slow[0]), ValueError()))) == (SLOW, 5.0)
-    assert read_signal(Group(slow[1], of_httpx(401))) == (KEY, None)
-    assert read_signal(Group(ValueError(), KeyError())) is None
-    assert read_signal(Group(*"abc", None, slow[0], 3)) == (SLOW, 5.0)
+    assert classify_refusal(Group(ValueError(), *slow)) == (SLOW, 30.0)
+    assert classify_refusal(wrapped(KeyError(), Group(Group(slow[0]), ValueError()))) == (SLOW, 5.0)
+    assert classify_refusal(Group(slow[1], of_httpx(401))) == (KEY, None)
+    assert classify_refusal(Group(ValueError(), KeyError())) is None
+    assert classify_refusal(Group(*"abc", None, slow[0], 3)) == (SLOW, 5.0)
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="ExceptionGroup came with Python 3.11")
 def test_pythons_own_groups_are_read():
     """As a TaskGroup raises them."""
-    assert read_signal(ExceptionGroup("two", [ValueError(), of_urllib(429)])) == (SLOW, None)  # noqa: F821
+    assert classify_refusal(ExceptionGroup("two", [ValueError(), of_urllib(429)])) == (SLOW, None)  # noqa: F821
 
 
 def test_cycles_chains_and_crowds_come_to_an_end():
@@ -561,18 +564,18 @@ def test_cycles_chains_and_crowds_come_to_an_end():
 
     first, second = Watched(), Watched()
     wrapped(first, second, first)
-    assert read_signal(first) is None
+    assert classify_refusal(first) is None
     assert looked == [first, second]
 
     endless = type("Endless", (Watched,), {"__cause__": property(lambda self: type(self)())})
-    assert read_signal(endless()) is None
+    assert classify_refusal(endless()) is None
     crowd = Group()
     crowd.exceptions = [Watched()] * 2 + [
         Group(*(Watched() for _ in range(1000))) for _ in range(1000)
     ]
-    assert read_signal(crowd) is None
+    assert classify_refusal(crowd) is None
     assert len(looked) == 2 + 64 + 1  # the groups of the crowd are errors themselves
-    assert read_signal(wrapped(*(ValueError() for _ in range(1000)))) is None
+    assert classify_refusal(wrapped(*(ValueError() for _ in range(1000)))) is None
 
 
 # ------------------------------------------------------------------------------------ nothing escapes
@@ -680,11 +683,11 @@ def strange(base, given, raising):
     return type("Strange", (base,), {"__getattribute__": touch})("429 per day")
 
 
-def in_order(signal):
-    return signal is None or (
-        isinstance(signal, Signal)
-        and isinstance(signal.kind, SignalKind)
-        and (signal.retry_after is None or 0 <= signal.retry_after < math.inf)
+def in_order(refusal):
+    return refusal is None or (
+        isinstance(refusal, Refusal)
+        and isinstance(refusal.kind, RefusalKind)
+        and (refusal.retry_after is None or 0 <= refusal.retry_after < math.inf)
     )
 
 
@@ -699,7 +702,7 @@ def test_nothing_escapes_whatever_an_error_holds(base, given, raising, outer):
     """Neither Exceptions nor others, from itself or from within; and a signal is always in order."""
     error = strange(base, given, raising)
     for one in (error, Bare(**{outer: error}), Group(error), wrapped(Bare(status=429), error)):
-        assert in_order(read_signal(one))
+        assert in_order(classify_refusal(one))
         assert is_rate_limit(one) in {True, False}
 
 
@@ -717,7 +720,7 @@ def test_nothing_escapes_whatever_an_error_holds(base, given, raising, outer):
 def test_any_body_is_borne(body):
     """A refusal stays one whatever its body holds."""
     for form in (body, json.dumps(body)):
-        assert read_signal(Bare("no", status_code=429, body=form)).kind in {SLOW, QUOTA, KEY}
+        assert classify_refusal(Bare("no", status_code=429, body=form)).kind in {SLOW, QUOTA, KEY}
 
 
 @pytest.mark.parametrize("broken", ["headers", "body", "details", "response", "type", "exceptions"])
@@ -728,15 +731,15 @@ def test_one_attribute_that_raises_does_not_hide_the_others(broken):
         raise Outcome
 
     error = type("Broken", (Bare,), {broken: property(fail)})(status_code=429)
-    assert read_signal(error) == (SLOW, None)
+    assert classify_refusal(error) == (SLOW, None)
     for value in (Hostile(), BadDict(a=1), BadList([1]), Mock(), MagicMock()):
-        assert read_signal(Bare(status_code=429, **{broken: value})) == (SLOW, None)
+        assert classify_refusal(Bare(status_code=429, **{broken: value})) == (SLOW, None)
 
 
 def test_an_error_that_cannot_say_its_message_is_read_all_the_same():
     """Its status counts."""
     error = type("Mute", (Bare,), {"__str__": Hostile.__str__})(status_code=429)
-    assert read_signal(error) == (SLOW, None)
+    assert classify_refusal(error) == (SLOW, None)
     assert is_rate_limit(error)
     assert not is_rate_limit(type("Mute", (Exception,), {"__str__": Hostile.__str__})())
 
@@ -744,7 +747,7 @@ def test_an_error_that_cannot_say_its_message_is_read_all_the_same():
 def test_what_is_no_error_says_nothing():
     """Rather than raise."""
     for thing in (None, 429, "429", Hostile(), Mock(status_code=429)):
-        assert read_signal(thing) is None
+        assert classify_refusal(thing) is None
         assert not is_rate_limit(thing)
 
 
@@ -757,7 +760,7 @@ def test_an_interrupt_by_the_user_is_not_swallowed():
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        read_signal(Interrupted())
+        classify_refusal(Interrupted())
 
 
 def test_deep_and_endless_bodies_and_headers_are_cut():
@@ -767,16 +770,16 @@ def test_deep_and_endless_bodies_and_headers_are_cut():
         deep["error"] = deep = {}
     loop = {"message": "per day"}
     loop["error"] = loop
-    assert read_signal(Bare("no", status_code=429, body=body)) == (SLOW, None)
-    assert read_signal(Bare("no", status_code=429, body=loop)) == (QUOTA, None)
-    assert read_signal(Bare("no", status_code=429, body="[" * 60_000)) == (SLOW, None)
+    assert classify_refusal(Bare("no", status_code=429, body=body)) == (SLOW, None)
+    assert classify_refusal(Bare("no", status_code=429, body=loop)) == (QUOTA, None)
+    assert classify_refusal(Bare("no", status_code=429, body="[" * 60_000)) == (SLOW, None)
 
     class Endless(dict):
         def items(self):
             while True:
                 yield "error", "x"
 
-    assert read_signal(Bare("no", status_code=429, headers=Endless(), body=Endless())) == (
+    assert classify_refusal(Bare("no", status_code=429, headers=Endless(), body=Endless())) == (
         SLOW,
         None,
     )
@@ -817,7 +820,7 @@ def test_a_message_alone_is_enough_for_a_node_that_is_to_be_throttled(message, e
     """By whole words, never by a link; and a run does not listen to it."""
     assert is_rate_limit(ValueError(message)) is expected
     assert is_rate_limit(wrapped(KeyError(), ValueError(message))) is expected
-    assert read_signal(ValueError(message)) is None
+    assert classify_refusal(ValueError(message)) is None
 
 
 def test_a_number_in_an_error_of_another_status_is_something_elses():

@@ -13,7 +13,7 @@ import pytest
 
 from flowmagic.notebook import streams as module
 from flowmagic.notebook.streams import Stream
-from flowmagic.records.printed import Outputs, enter
+from flowmagic.records.printed import PrintedTexts, enter
 from flowmagic.records.store import RUNNING
 
 SAY = """
@@ -28,7 +28,7 @@ class Say(AsyncNode):
 say = AsyncFlow(start=Say())
 """
 STEPS = [f"step 0 of {n}\nstep 1 of {n}\nstep 2 of {n}\n" for n in range(5)]
-OUTPUTS = "[each.output for each in run.instances]"
+OUTPUTS = "[each.printed for each in run.instances]"
 FIVE = "\n[{'n': n} for n in range(5)]"
 
 
@@ -69,8 +69,8 @@ class Inside:
     def __init__(self):
         self.bare = Bare()
         self.stream = Stream(self.bare)
-        self.stream.routes = True
-        self.outputs = Outputs(bytearray([RUNNING]))
+        self.stream.topology = True
+        self.outputs = PrintedTexts(bytearray([RUNNING]))
         self._context = self.outputs.context(contextvars.copy_context())
         self._context.run(enter, 0)
 
@@ -148,7 +148,7 @@ def test_a_write_that_somebody_patches_in_calls_the_one_before(inside):
 
 def test_when_it_only_passes_on_it_flushes_for_everybody(inside):
     """What an instance wrote may then be in the stream below."""
-    inside.stream.routes = False
+    inside.stream.topology = False
     inside.run(lambda: print("text", file=inside.stream, flush=True))
     assert (inside.bare.texts, inside.bare.flushed) == (["text", "\n"], 1)
 
@@ -274,10 +274,10 @@ def test_put_back_by_another_after_the_unload_it_passes_on_and_can_be_used_again
     inside.run(sys.stdout.write, "passed on")
     assert streams[0].getvalue() == "passed on"
     module.stand_in()  # a run of an old panel
-    assert not ours.routes
+    assert not ours.topology
     module.install()
     assert sys.stdout is ours
-    assert ours.routes
+    assert ours.topology
 
 
 @with_streams
@@ -364,7 +364,7 @@ def test_without_a_kernel_the_streams_stay_as_they_are(shell):
     result = shell.run("%%batchflow say -o run\n[{'n': 0}]")
     assert result.text.startswith(STEPS[0])
     assert shell["run"].options.capture is False
-    assert shell["run"][0].output == ""
+    assert shell["run"][0].printed == ""
 
 
 @pytest.mark.kernel
@@ -532,7 +532,7 @@ def test_a_run_that_goes_on_after_the_unload_prints_into_the_cell(kernel):
     )
     message = kernel.send("%%batchflow hold -o run\n[{'n': 0}]")
     kernel.finish(message)
-    kernel.until("run[0].output == 'before\\n'")
+    kernel.until("run[0].printed == 'before\\n'")
     kernel.run("%unload_ext flowmagic")
     kernel.send("gate.set()")
     kernel.hear(message, "after")

@@ -7,7 +7,7 @@ from pocketflow import AsyncNode
 
 import flowmagic as fm
 from flowmagic.records.instances import Attempt, Instance, Instances
-from flowmagic.records.store import CANCELLED, FAILED, SUCCEEDED, Records
+from flowmagic.records.store import CANCELLED, FAILED, SUCCEEDED, RecordStore
 from flowmagic.text.redact import MASK
 
 from ..virtualtime import virtual
@@ -19,7 +19,7 @@ class Load:
 
 def records_of_every_kind():
     """Rows 0 to 4: succeeded, failed, cancelled, running, pending."""
-    records = Records({"base": 1}, 10.0, 5)
+    records = RecordStore({"base": 1}, 10.0, 5)
     records.load([{"n": n} for n in range(5)])
     ends = [(SUCCEEDED, "done"), (FAILED, ValueError("no")), (CANCELLED, TimeoutError())]
     for index, (code, result) in enumerate(ends):
@@ -58,7 +58,7 @@ def test_a_failed_one_has_an_error_and_its_traceback():
 
 def test_no_secret_of_the_flow_or_the_shared_store_stands_in_a_repr():
     """Besides those of its own params."""
-    records = Records({}, 0.0, 5, frozenset({"sk-of-the-node"}))
+    records = RecordStore({}, 0.0, 5, frozenset({"sk-of-the-node"}))
     records.load([{}, {}])
     for index, (result, code) in enumerate(
         [(ValueError("sk-of-the-node is refused"), FAILED), ("sk-of-the-node", SUCCEEDED)]
@@ -71,7 +71,7 @@ def test_no_secret_of_the_flow_or_the_shared_store_stands_in_a_repr():
 
 def test_an_exception_that_a_node_returned_is_a_result():
     """Only a failed instance has an error."""
-    records = Records({}, 0.0, 5)
+    records = RecordStore({}, 0.0, 5)
     records.load([{}])
     records.start(0, 0.0)
     records.finish(0, returned := ValueError(), 1.0)
@@ -115,7 +115,7 @@ def test_instances_are_a_sequence():
 
 def test_a_repr_is_for_the_eye_bounded_and_without_secrets():
     """It stands in a cell that will be saved; params, results and errors may be of any size."""
-    records = Records({"api_key": "sk-123456"}, 0.0, 5)
+    records = RecordStore({"api_key": "sk-123456"}, 0.0, 5)
     records.load([{"text": "x" * 10_000}])
     trace = records.start(0, 0.0)
     trace.fail(trace.open(Load, -1, 0.0, None), error := ValueError("sk-123456 " * 999), 1.0)

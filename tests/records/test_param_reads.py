@@ -27,8 +27,8 @@ from pocketflow import (
 import flowmagic
 from flowmagic.records import param_reads
 from flowmagic.records.param_reads import (
-    Readings,
-    Received,
+    ReadSets,
+    ReadTrackingDict,
     give_back,
     inherited,
     make,
@@ -44,7 +44,7 @@ DICTS = st.dictionaries(KEYS, st.integers(0, 3))
 def given_to_a_node(params):
     """Return a dict that notes what is read of it."""
     made = make(params)
-    made.reading, made.writes = Readings().nothing, 0
+    made.reading, made.writes = ReadSets().nothing, 0
     return made
 
 
@@ -109,7 +109,7 @@ def test_it_does_what_a_dict_does(params, key, other, name):
         assert (got[0], got[1][0], got[2]) == (wanted[0], wanted[1][0], wanted[2])
     else:
         assert got == wanted
-    assert type(mine) is Received
+    assert type(mine) is ReadTrackingDict
 
 
 @given(DICTS, DICTS)
@@ -190,7 +190,7 @@ def test_whatever_may_change_it_is_counted(name):
 
 def test_the_same_keys_are_one_reading_in_whatever_order():
     """So that a run of many rows has a few of them, and each a small number."""
-    readings = Readings()
+    readings = ReadSets()
     one = readings.nothing["a"]["b"]["a"]
     assert one is readings.nothing["b"]["a"] is readings.nothing.also(["a", "b"])
     assert readings.read(one.number) == {"a", "b"}
@@ -201,23 +201,23 @@ def test_the_same_keys_are_one_reading_in_whatever_order():
 def test_of_too_many_ways_to_read_it_is_only_known_that_there_are(monkeypatch):
     """Memory stays bounded; a key as long as a text is not kept; and nothing is said to be unread."""
     monkeypatch.setattr(param_reads, "_MOST", 4)
-    readings = Readings()
+    readings = ReadSets()
     two = readings.nothing["a"], readings.nothing["b"]
     assert [each.number for each in two] == [2, 3]
     assert readings.nothing["c"] is readings.unclear is readings.unclear["a"]
     assert "c" not in dict.keys(readings.nothing)
     assert readings.unclear.read is None is readings.read(readings.unclear.number)
     assert two[0].also(None) is readings.unclear is readings.unclear.also(["a"])
-    assert Readings().nothing["x" * 201].read is None
+    assert ReadSets().nothing["x" * 201].read is None
     monkeypatch.setattr(param_reads, "_MOST_KEYS", 3)
-    few = Readings()
+    few = ReadSets()
     assert few.nothing["a"]["b"].read == {"a", "b"}
     assert few.nothing.also("xyz") is few.unclear
 
 
 def test_threads_that_read_at_once_agree_on_the_readings():
     """Sync nodes read in worker threads: no set of keys may get two numbers."""
-    readings, before = Readings(), sys.getswitchinterval()
+    readings, before = ReadSets(), sys.getswitchinterval()
     found, barrier = [], threading.Barrier(4)
 
     def read():

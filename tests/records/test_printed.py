@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode, Flow, Node
 
 import flowmagic
-from flowmagic.records.printed import HEAD, TAIL, Outputs, enter, is_kept, keep, key
+from flowmagic.records.printed import HEAD, TAIL, PrintedTexts, enter, is_kept, keep, key
 from flowmagic.records.store import (
     FAILED,
     MOST_ATTEMPTS,
     PENDING,
     RUNNING,
     SUCCEEDED,
-    Records,
+    RecordStore,
 )
 from flowmagic.run.api import start
 from flowmagic.run.options import Options
@@ -57,7 +57,7 @@ def rows_up_to(n):
 @given(st.lists(st.text()))
 def test_what_fits_is_given_back_as_it_was_written(texts):
     """Whatever the text is, and in however many pieces it comes."""
-    outputs = Outputs(bytearray([RUNNING]))
+    outputs = PrintedTexts(bytearray([RUNNING]))
     for text in texts:
         assert outputs.write(0, text)
     assert outputs.text(0, 0) == "".join(texts)
@@ -65,7 +65,7 @@ def test_what_fits_is_given_back_as_it_was_written(texts):
 
 def test_what_cannot_be_encoded_is_escaped():
     """As Python itself does on stderr: a name of a file may have lone surrogates."""
-    outputs = Outputs(bytearray([RUNNING]))
+    outputs = PrintedTexts(bytearray([RUNNING]))
     outputs.write(0, "a\udc80b")
     assert outputs.text(0, 0) == r"a\udc80b"
 
@@ -75,7 +75,7 @@ def test_what_cannot_be_encoded_is_escaped():
 )
 def test_of_a_long_one_the_beginning_and_the_end_are_kept(texts):
     """However it was written; the gap says how many bytes it stands for."""
-    outputs = Outputs(bytearray([RUNNING]))
+    outputs = PrintedTexts(bytearray([RUNNING]))
     for text, times in texts:
         outputs.write(0, text * times)
     written = "".join(text * times for text, times in texts).encode()
@@ -99,7 +99,7 @@ def test_of_a_long_one_the_beginning_and_the_end_are_kept(texts):
 
 def test_a_long_one_is_cut_between_its_lines():
     """Nothing half a line stands beside the gap: half a secret, for one, would not be masked."""
-    outputs = Outputs(bytearray([RUNNING]))
+    outputs = PrintedTexts(bytearray([RUNNING]))
     for number in range(20_000):
         outputs.write(0, f"line {number}\n")
     lines = outputs.text(0, 0).splitlines()
@@ -114,7 +114,7 @@ def test_a_long_one_is_cut_between_its_lines():
 
 def test_a_line_without_an_end_is_cut_where_it_must_be():
     """The first 16 kB and the last 48 kB of it."""
-    outputs = Outputs(bytearray([RUNNING]))
+    outputs = PrintedTexts(bytearray([RUNNING]))
     outputs.write(0, "a" * HEAD + "b" * 1_234 + "c" * TAIL)
     gap = "\n[1,234 bytes of what it printed are not kept.]\n"
     assert outputs.text(0, 0) == "a" * HEAD + gap + "c" * TAIL
@@ -122,7 +122,7 @@ def test_a_line_without_an_end_is_cut_where_it_must_be():
 
 def test_a_character_that_was_cut_through_is_left_out():
     """No replacement characters beside the gap."""
-    outputs = Outputs(bytearray([RUNNING]))
+    outputs = PrintedTexts(bytearray([RUNNING]))
     outputs.write(0, "." + "€" * 30_000)
     text = outputs.text(0, 0)
     assert set(text[: text.index("\n")]) == {".", "€"}
@@ -133,8 +133,8 @@ def test_a_character_that_was_cut_through_is_left_out():
 
 
 def full(codes, most):
-    """Outputs of rows in these statuses, each of which has printed ten lines, in their order."""
-    outputs = Outputs(bytearray(codes), most)
+    """PrintedTexts of rows in these statuses, each of which has printed ten lines, in their order."""
+    outputs = PrintedTexts(bytearray(codes), most)
     for index in range(len(codes)):
         for _ in range(10):
             outputs.write(key(index, 0), LINE)
@@ -171,7 +171,7 @@ def test_over_the_bound_with_nothing_to_drop_not_every_print_looks_for_it():
             looks.append(index)
             return super().__getitem__(index)
 
-    outputs = Outputs(Status([RUNNING]), most=32_000)
+    outputs = PrintedTexts(Status([RUNNING]), most=32_000)
     for _ in range(600):  # 60,300 bytes; a step is 500
         outputs.write(0, LINE)
     looked = len(looks) // 2  # for successful ones, and for others
@@ -180,7 +180,7 @@ def test_over_the_bound_with_nothing_to_drop_not_every_print_looks_for_it():
 
 def test_who_prints_when_its_output_was_dropped_begins_a_new_one():
     """A task that has outlived its instance."""
-    outputs = Outputs(bytearray([SUCCEEDED]))
+    outputs = PrintedTexts(bytearray([SUCCEEDED]))
     outputs.write(0, LINE * 1_000)
     outputs.forget(0, 0)
     outputs.write(0, "again\n")
@@ -189,7 +189,7 @@ def test_who_prints_when_its_output_was_dropped_begins_a_new_one():
 
 def test_of_who_has_printed_nothing_nothing_was_dropped():
     """Its output is empty, and says no more."""
-    outputs = Outputs(bytearray([SUCCEEDED]))
+    outputs = PrintedTexts(bytearray([SUCCEEDED]))
     outputs.forget(0, 0)
     assert outputs.text(0, 0) == ""
 
@@ -222,7 +222,7 @@ def test_outside_of_any_instance_nothing_is_kept():
 async def test_each_instance_has_its_own():
     """However their steps alternate; and the code around them has none."""
     run = await captured(AsyncFlow(start=Say()), rows_up_to(5), limit=5)
-    assert [each.output for each in run.instances] == [
+    assert [each.printed for each in run.instances] == [
         f"hello from {n}\ngoodbye from {n}\n" for n in range(5)
     ]
     assert not is_kept()
@@ -232,9 +232,9 @@ async def test_each_instance_has_its_own():
 async def test_it_can_be_read_while_the_instance_runs():
     """What it has printed so far."""
     run = captured(AsyncFlow(start=Say()), [{"n": 5}])
-    assert run[0].output == ""
+    assert run[0].printed == ""
     await asyncio.sleep(1)
-    assert run[0].output == "hello from 5\n"
+    assert run[0].printed == "hello from 5\n"
     await run
 
 
@@ -249,7 +249,7 @@ async def test_without_capture_nothing_is_kept():
 
     run = await flowmagic.batchflow(AsyncFlow(start=Asks()), rows_up_to(2))
     assert seen == [False, False]
-    assert run[0].output == ""
+    assert run[0].printed == ""
 
 
 @virtual
@@ -270,9 +270,9 @@ async def test_tasks_and_threads_of_an_instance_are_its_own():
             await asyncio.to_thread(say, "thread", n)
 
     run = await captured(AsyncFlow(start=Spawns()), rows_up_to(3))
-    assert [each.output for each in run.instances] == [f"thread {n}\n" for n in range(3)]
+    assert [each.printed for each in run.instances] == [f"thread {n}\n" for n in range(3)]
     await asyncio.gather(*late)
-    assert [each.output for each in run.instances] == [f"thread {n}\nlate {n}\n" for n in range(3)]
+    assert [each.printed for each in run.instances] == [f"thread {n}\nlate {n}\n" for n in range(3)]
 
 
 @virtual
@@ -311,7 +311,7 @@ def test_sync_nodes_print_to_their_instance(threads):
         return await captured(Flow(start=Sync()), rows_up_to(3), threads=threads)
 
     run = asyncio.run(main())
-    assert [each.output for each in run.instances] == [
+    assert [each.printed for each in run.instances] == [
         f"prep {n}\nexec {n} {not threads}\npost {n}\n" for n in range(3)
     ]
 
@@ -353,7 +353,7 @@ class Outer(AsyncNode):
         begin = captured if self.capture else flowmagic.batchflow
         run = await begin(AsyncFlow(start=Inner()), rows)
         say("outer again", self.params["n"])
-        return [each.output for each in run.instances]
+        return [each.printed for each in run.instances]
 
     async def post_async(self, shared, prep_res, exec_res):
         shared[self.params["n"]] = exec_res
@@ -363,7 +363,7 @@ class Outer(AsyncNode):
 async def test_in_nested_runs_it_is_the_innermost_instance_that_is_kept_apart():
     """Each its own; and after the inner run the outer instance goes on with its own."""
     run = await captured(AsyncFlow(start=Outer()), rows_up_to(2))
-    assert [each.output for each in run.instances] == [
+    assert [each.printed for each in run.instances] == [
         f"outer {n}\nouter again {n}\n" for n in (0, 1)
     ]
     assert run.shared[1] == ["inner 10\n", "inner 11\n"]
@@ -377,7 +377,7 @@ async def test_a_nested_run_that_nobody_looks_into_prints_to_the_instance_around
         capture = False
 
     run = await captured(AsyncFlow(start=Plain()), rows_up_to(1))
-    assert run[0].output == "outer 0\ninner 0\ninner 1\nouter again 0\n"
+    assert run[0].printed == "outer 0\ninner 0\ninner 1\nouter again 0\n"
     assert run.shared[0] == ["", ""]
 
 
@@ -398,8 +398,8 @@ async def test_each_attempt_has_its_own():
 
     run = await captured(AsyncFlow(start=Flaky()), rows_up_to(1), retries=2)
     tries[0].run(say, "still here")
-    assert [each.output for each in run[0].history] == ["attempt 1\nstill here\n", "attempt 2\n"]
-    assert run[0].output == "attempt 3\n"
+    assert [each.printed for each in run[0].history] == ["attempt 1\nstill here\n", "attempt 2\n"]
+    assert run[0].printed == "attempt 3\n"
 
 
 @virtual
@@ -417,10 +417,10 @@ async def test_of_many_attempts_the_latest_are_kept():
     for _ in range(300):
         run.retry_failed()
         await run
-    assert run[0].output == "attempt 301\n"
-    earlier = [each.output for each in run[0].history]
+    assert run[0].printed == "attempt 301\n"
+    earlier = [each.printed for each in run[0].history]
     assert earlier == [f"attempt {n}\n" for n in range(301 - MOST_ATTEMPTS, 301)]
-    assert len(run.records.outputs._texts) == MOST_ATTEMPTS + 1
+    assert len(run.records.printed._texts) == MOST_ATTEMPTS + 1
 
 
 @virtual
@@ -434,9 +434,9 @@ async def test_a_retry_that_was_called_off_leaves_the_output_of_the_last_attempt
 
     run = await captured(AsyncFlow(start=Fails()), rows_up_to(1))
     run.records.requeue(0)
-    assert (run[0].status, run[0].output) == ("pending", "")
+    assert (run[0].status, run[0].printed) == ("pending", "")
     run.records.cancel(0)
-    assert (run[0].status, run[0].output) == ("failed", "once\n")
+    assert (run[0].status, run[0].printed) == ("failed", "once\n")
 
 
 @virtual
@@ -444,10 +444,10 @@ async def test_rows_of_a_generator_that_are_no_longer_kept_keep_no_output():
     """It goes with the params and the node copies, of all attempts, and that is said."""
     run = await captured(AsyncFlow(start=Say()), iter(rows_up_to(4)), keep=2, limit=1)
     gone = "[What this instance printed is no longer kept.]\n"
-    assert [each.output == gone for each in run.instances] == [True, True, False, False]
+    assert [each.printed == gone for each in run.instances] == [True, True, False, False]
 
-    records = Records({}, 0.0, 0)
-    records.outputs = outputs = Outputs(records.status)
+    records = RecordStore({}, 0.0, 0)
+    records.printed = outputs = PrintedTexts(records.status)
     records.add({})
     for code, number in ((FAILED, 0), (SUCCEEDED, 1)):
         records.start(0, 0.0)
@@ -467,7 +467,7 @@ async def test_rows_of_a_generator_that_are_no_longer_kept_keep_no_output():
 
 def test_a_context_that_outlives_its_run_does_not_hold_it():
     """A connection opened by an instance may live as long as the kernel."""
-    outputs = Outputs(bytearray([RUNNING]))
+    outputs = PrintedTexts(bytearray([RUNNING]))
     context = outputs.context(contextvars.copy_context())
     context.run(enter, 0)
     assert context.run(keep, "text")
@@ -479,7 +479,7 @@ def test_a_context_that_outlives_its_run_does_not_hold_it():
 
 def test_a_forked_process_keeps_nothing(monkeypatch):
     """What it kept, nobody could read; so it prints as ever."""
-    outputs = Outputs(bytearray([RUNNING]))
+    outputs = PrintedTexts(bytearray([RUNNING]))
     context = outputs.context(contextvars.copy_context())
     context.run(enter, 0)
     child = os.fork()
@@ -493,7 +493,7 @@ def test_a_forked_process_keeps_nothing(monkeypatch):
 
 def test_a_finaliser_may_print_while_something_is_being_written():
     """The garbage collector may run one in the middle of it: no deadlock, nothing lost."""
-    outputs = Outputs(bytearray([RUNNING]), most=10)
+    outputs = PrintedTexts(bytearray([RUNNING]), most=10)
     finalisers = ["first", "second"]
 
     class Status(bytearray):
@@ -517,7 +517,7 @@ def test_a_finaliser_may_print_while_something_is_being_written():
 
 def test_threads_that_print_at_the_same_time_lose_nothing():
     """Each text is there once, and whole."""
-    outputs = Outputs(bytearray([RUNNING]))
+    outputs = PrintedTexts(bytearray([RUNNING]))
     began = threading.Barrier(4)
 
     def write(name):

@@ -13,7 +13,7 @@ from flowmagic.records.store import (
     RUNNING,
     STATUSES,
     SUCCEEDED,
-    Records,
+    RecordStore,
     RunCounts,
     Status,
 )
@@ -24,7 +24,7 @@ class Load:
 
 
 def loaded(n, **params):
-    records = Records(params, 100.0, 10)
+    records = RecordStore(params, 100.0, 10)
     records.load([{"n": i} for i in range(n)])
     return records
 
@@ -56,7 +56,7 @@ OPERATIONS = st.lists(
 @given(OPERATIONS, st.booleans())
 def test_counts_equal_what_the_rows_say_after_any_course(operations, drawn):
     """Whatever happens to the rows, in any order; and watchers see every row that changed."""
-    records = Records({}, 0.0, 3)
+    records = RecordStore({}, 0.0, 3)
     if not drawn:
         records.load([{"n": n} for n in range(8)])
     seen = records.watch()
@@ -77,8 +77,8 @@ def test_counts_equal_what_the_rows_say_after_any_course(operations, drawn):
             else:
                 code = {"succeed": SUCCEEDED, "fail": FAILED, "cancel": CANCELLED}[name]
                 records.finish(index, number, 2.0, code)
-        tally = [records.status.count(code) for code in range(len(STATUSES))]
-        assert records.tally == tally
+        edge_counts = [records.status.count(code) for code in range(len(STATUSES))]
+        assert records.edge_counts == edge_counts
         assert records.counts.total == len(records)
     for index, code in enumerate(records.status):
         if index < len(before) and before[index] != code:
@@ -88,7 +88,7 @@ def test_counts_equal_what_the_rows_say_after_any_course(operations, drawn):
 def test_the_rows_of_a_list_are_the_callers_own():
     """They are not copied: a batch may be large, and its values larger."""
     rows = [{"n": 1}, {"n": 2}]
-    records = Records({"base": 0}, 0.0, 10)
+    records = RecordStore({"base": 0}, 0.0, 10)
     records.load(rows)
     assert records.rows[0] is rows[0]
     assert records.merged(0) == {"base": 0, "n": 1}
@@ -96,14 +96,14 @@ def test_the_rows_of_a_list_are_the_callers_own():
 
 def test_a_row_overrides_the_flows_own_params():
     """The merge is `{**flow.params, **row}`."""
-    records = Records({"n": "flow", "kept": 1}, 0.0, 10)
+    records = RecordStore({"n": "flow", "kept": 1}, 0.0, 10)
     records.load([{"n": "row"}])
     assert records.merged(0) == {"n": "row", "kept": 1}
 
 
 def test_of_drawn_rows_the_latest_successes_and_all_failures_are_kept_in_full():
     """Beyond `keep`, status, times and result remain of a success; `dropped` says how many."""
-    records = Records({}, 0.0, 2)
+    records = RecordStore({}, 0.0, 2)
     for number in range(10):
         index = records.add({"n": number})
         records.start(index, 1.0).open(Load, -1, 1.0, None)
@@ -122,7 +122,7 @@ def test_of_drawn_rows_the_latest_successes_and_all_failures_are_kept_in_full():
 
 def test_rows_of_a_list_are_never_dropped():
     """The caller holds them anyway."""
-    records = Records({}, 0.0, 1)
+    records = RecordStore({}, 0.0, 1)
     records.load([{"n": n} for n in range(5)])
     for index in range(5):
         records.start(index, 1.0)
@@ -175,7 +175,7 @@ def test_a_retry_that_never_began_leaves_the_row_as_it_was():
     records.cancel_pending()
     assert list(records.status) == [FAILED, FAILED, CANCELLED]
     assert (records.results[0], copies_of(records, 0), Instance(records, 0).attempts) == before
-    assert (records.history, records.tally) == ({}, [0, 0, 0, 2, 1])
+    assert (records.history, records.edge_counts) == ({}, [0, 0, 0, 2, 1])
 
 
 def test_what_never_started_is_cancelled_in_one_sweep():

@@ -1,7 +1,7 @@
 """The node copies of an instance, as they are written, packed and read again."""
 
 from flowmagic.records.instances import copies_of
-from flowmagic.records.store import Records
+from flowmagic.records.store import RecordStore
 from flowmagic.records.trace import FIELDS
 
 
@@ -14,7 +14,7 @@ class Write:
 
 
 def loaded(n, **params):
-    records = Records(params, 100.0, 10)
+    records = RecordStore(params, 100.0, 10)
     records.load([{"n": i} for i in range(n)])
     return records
 

@@ -227,7 +227,7 @@ async def test_lowered_before_the_workers_first_turn_the_new_limit_holds():
 
 
 @virtual
-async def test_per_minute_is_kept_and_retuned_live():
+async def test_per_minute_is_kept_and_changed_live():
     """Starts keep the pace, and a new pace counts from the last start."""
     node = Sleeper(0.0)
     run = batchflow(node, [{"i": i} for i in range(9)], limit=9, per_minute=60)

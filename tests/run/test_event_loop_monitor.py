@@ -13,14 +13,14 @@ from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow
 
 import flowmagic
 from flowmagic.flow.finding import Place
-from flowmagic.records.store import Records
+from flowmagic.records.store import RecordStore
 from flowmagic.run import event_loop_monitor
 from flowmagic.run.event_loop_monitor import (
     LATE,
     MOST_HOLDS,
     TICK,
-    LagWatch,
-    LoopWatch,
+    EventLoopMonitor,
+    HoldRecorder,
     Sighting,
     sighting,
     unwatch,
@@ -90,7 +90,7 @@ async def test_without_threads_nothing_is_seen_and_nothing_breaks(monkeypatch):
     monkeypatch.setattr(threading.Thread, "start", refuse)
     loop = asyncio.get_running_loop()
     told = []
-    made = LoopWatch(loop)
+    made = EventLoopMonitor(loop)
     made.join(told.append)
     await asyncio.sleep(2 * TICK)
     assert made.leave(told.append)
@@ -123,7 +123,7 @@ def walk(trace, at, look):
 @pytest.fixture
 def trace():
     """A trace with two node copies, of which the later one is another class."""
-    records = Records({}, 0.0, 0)
+    records = RecordStore({}, 0.0, 0)
     records.load([{}, {}])
     made = records.start(1, 0.0)
     made.open(int, -1, 0.0, None)
@@ -226,12 +226,12 @@ def test_of_what_an_instance_runs_at_once_the_node_that_held_is_named():
     wait = Wait()
     wait >> Calm()
 
-    async def course():
+    async def lifecycle():
         other = flowmagic.batchflow(AsyncFlow(start=Calm()), [{}] * 8, limit=1)
         run = await flowmagic.batchflow(AsyncFlow(start=Branches(start=wait)), [{}])
         return run, await other
 
-    run, other = asyncio.run(course())
+    run, other = asyncio.run(lifecycle())
     assert [(hold.index, hold.node) for hold in run.holds] == [(0, "Wait")]
     assert other.holds == []
 
@@ -247,13 +247,13 @@ def test_a_run_that_is_taken_up_again_is_watched_again():
                 raise ValueError("once")
             time.sleep(0.4)
 
-    async def course():
+    async def lifecycle():
         run = await flowmagic.batchflow(AsyncFlow(start=Fails()), [{}])
         assert run.holds == []
         run.retry_failed()
         return await run
 
-    assert [hold.node for hold in asyncio.run(course()).holds] == ["Fails"]
+    assert [hold.node for hold in asyncio.run(lifecycle()).holds] == ["Fails"]
 
 
 @virtual
@@ -262,12 +262,12 @@ async def test_a_loop_with_a_time_of_its_own_is_not_watched():
     run = flowmagic.batchflow(AsyncFlow(start=Calm()), [{"i": 1}])
     await run
     assert run.holds == []
-    assert run._course.lag is None
+    assert run._lifecycle.lag is None
 
 
 def told(late, *seen, board=None):
     """Return the holds that come of what a watch was told."""
-    watch = LagWatch(None, board or Records({}, 0.0, 0))
+    watch = HoldRecorder(None, board or RecordStore({}, 0.0, 0))
     watch._note(late, [each._replace(board=each.board or watch._board) for each in seen])
     return watch.holds
 
@@ -292,17 +292,17 @@ def test_instances_that_hold_the_loop_at_the_same_node_are_told_together():
 
 def test_what_is_no_runs_is_told_to_all_that_stood_still():
     """If it is somebody's code; what other runs did is told there."""
-    watch = LagWatch(None, Records({}, 0.0, 0))
+    watch = HoldRecorder(None, RecordStore({}, 0.0, 0))
     watch._note(0.5, [Sighting(None, -1, "", HERE)])
     assert str(watch.holds[0]) == "Something held the event loop for 500 ms (agent.py, line 12)."
     watch._note(0.9, [Sighting(None, -1, "", None)])
-    watch._note(0.9, [Sighting(Records({}, 0.0, 0), 1, "Other", HERE)])
+    watch._note(0.9, [Sighting(RecordStore({}, 0.0, 0), 1, "Other", HERE)])
     assert watch.count == len(watch.holds) == 1
 
 
 def test_of_many_holds_the_longest_are_kept():
     """And all are counted."""
-    watch = LagWatch(None, Records({}, 0.0, 0))
+    watch = HoldRecorder(None, RecordStore({}, 0.0, 0))
     for n in range(100):
         watch._note(1.0 + n, [Sighting(watch._board, n, "Node", HERE)])
     assert watch.count == 100

@@ -379,7 +379,7 @@ async def test_a_cool_down_holds_back_a_worker_that_waits_for_its_turn_of_the_lo
 
 
 @virtual
-async def test_a_run_that_cools_down_can_be_stopped_cancelled_and_retuned():
+async def test_a_run_that_cools_down_can_be_stopped_cancelled_and_changed():
     """Nothing waits for the end of the cool-down; a higher limit does not end it."""
     node = Scripted({0: [RateLimitHit("slow", retry_after=1000)]})
     run = batchflow(node, ROWS, limit=1)
@@ -609,7 +609,7 @@ def test_a_run_cancelled_at_any_moment_keeps_every_row_in_one_status():
 
 
 class RunMachine(RuleBasedStateMachine):
-    """A run under random retunes, pauses, stops, cancellations, retries, failures and waits.
+    """A run under random limit changes, pauses, stops, cancellations, retries, failures and waits.
 
     After every step the counts add up and no more instances run than a limit that was in force
     while they began; in the end nothing is left.
@@ -702,7 +702,7 @@ class RunMachine(RuleBasedStateMachine):
         self.loop.run_until_complete(asyncio.sleep(seconds))
 
     @rule(limit=st.integers(1, 9))
-    def retune(self, limit):
+    def change(self, limit):
         self.act(lambda: setattr(self.run, "limit", limit))
 
     @rule(per_minute=st.sampled_from([None, 60, 600]))

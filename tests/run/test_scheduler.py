@@ -7,8 +7,8 @@ import pytest
 
 from flowmagic.errors import BatchError
 from flowmagic.records.batch import Batch, as_batch
-from flowmagic.records.store import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, Records
-from flowmagic.run.scheduler import Feed
+from flowmagic.records.store import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, RecordStore
+from flowmagic.run.scheduler import Scheduler
 
 from ..virtualtime import virtual
 
@@ -35,12 +35,12 @@ class Fed:
 
     def __init__(self, given, keep=10, loop=None, **base):
         self.batch = as_batch(given)
-        self.records = Records(base, 0.0, keep)
+        self.records = RecordStore(base, 0.0, keep)
         self.engine = Engine()
         self.broken, self.interrupts, self.failures, self.successes = [], [], [], []
         self.again = None  # what a failure is answered with
         self.ready = 0
-        self.feed = Feed(
+        self.feed = Scheduler(
             self.records,
             self.engine,
             loop=loop,

@@ -8,7 +8,7 @@ import itertools
 import pytest
 
 from flowmagic.limits.limits import Limiter, Limits
-from flowmagic.run.workers import SLICE, Pool, drive
+from flowmagic.run.workers import SLICE, WorkerPool, drive
 
 from ..virtualtime import virtual
 
@@ -58,7 +58,7 @@ class Pooled:
         self.limiter = Limiter(Limits(**limits))
         self.idle = asyncio.Event()
         loop = asyncio.get_running_loop()
-        self.pool = Pool(self.source, self.limiter, loop, self.idle.set, timeout=timeout)
+        self.pool = WorkerPool(self.source, self.limiter, loop, self.idle.set, timeout=timeout)
         self.pool.pump()
 
 

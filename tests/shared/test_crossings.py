@@ -13,9 +13,9 @@ import pytest
 from pocketflow import AsyncFlow, AsyncNode, Node
 
 import flowmagic as fm
-from flowmagic.records.store import Records
+from flowmagic.records.store import RecordStore
 from flowmagic.shared import crossings
-from flowmagic.shared.crossings import Crossing, Watch
+from flowmagic.shared.crossings import Crossing, CrossingDetector
 from flowmagic.shared.tracked import views
 
 from ..virtualtime import virtual
@@ -197,9 +197,9 @@ async def test_a_key_that_another_one_took_away_is_a_crossing():
 
 def found_when(change, look):
     """Of two that have written a key each, one changes it and the other one looks: what crossed?"""
-    records = Records({}, 0.0, 10)
+    records = RecordStore({}, 0.0, 10)
     records.load(ROWS[:2])
-    watch, store = Watch(records), {}
+    watch, store = CrossingDetector(records), {}
     traces = [records.start(index, 0.0) for index in range(2)]
     one, other = map(views(store, watch), traces)
     for trace in traces:
@@ -367,7 +367,7 @@ async def test_many_keys_make_no_flood(monkeypatch):
     )
     assert len(run.crossings) == 5
     assert run.records.counts.succeeded == 2
-    assert run._course.store.watch.more == 15
+    assert run._lifecycle.store.watch.more == 15
 
 
 @virtual
@@ -392,7 +392,7 @@ async def test_what_was_in_doubt_is_settled_as_the_run_goes_on():
     """A long run of crossings keeps no row of it."""
     read = Filter(lambda shared, i: shared["x"] if i else shared.update(x=1))
     run = await fm.batchflow(walk(read), ({"i": i} for i in range(2_000)), limit=50, keep=10)
-    assert len(run._course.store.watch._doubts) <= 2 * crossings._SWEEP
+    assert len(run._lifecycle.store.watch._doubts) <= 2 * crossings._SWEEP
     [found] = run.crossings
     assert (found.count, found.writer) == (1_999, (0, "Filter"))
 

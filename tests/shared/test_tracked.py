@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from flowmagic.records.store import Records
-from flowmagic.shared.crossings import Watch
+from flowmagic.records.store import RecordStore
+from flowmagic.shared.crossings import CrossingDetector
 from flowmagic.shared.isolated import Isolated, isolated
 from flowmagic.shared.tracked import Tracked, views
 
@@ -24,7 +24,7 @@ DICTS = st.dictionaries(KEYS, VALUES, max_size=5)
 
 def traced():
     """Return records of two rows, and the trace of each, with an open node copy."""
-    records = Records({}, 0.0, 10)
+    records = RecordStore({}, 0.0, 10)
     records.load([{}, {}])
     traces = [records.start(index, 0.0) for index in range(2)]
     for trace in traces:
@@ -35,7 +35,7 @@ def traced():
 def tracked_view(store):
     """Return a view as a node gets it."""
     records, [trace, _] = traced()
-    return views(store, Watch(records))(trace)
+    return views(store, CrossingDetector(records))(trace)
 
 
 def isolated_view(store):
@@ -263,7 +263,7 @@ def test_what_looks_past_the_methods_is_told_what_to_do():
 def test_a_view_kept_beyond_its_instance_goes_on_working():
     """And what is done with it then is nobody's."""
     records, [trace, other] = traced()
-    watch, store = Watch(records), {}
+    watch, store = CrossingDetector(records), {}
     view = views(store, watch)(trace)
     trace.close(0, None, 1.0)
     records.finish(0, None, 1.0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowmagic.text.formatting import brief, cut, error_text, params_text
+from flowmagic.text.formatting import error_text, params_text, short_repr, truncate
 from flowmagic.text.redact import MASK, secrets_of
 
 KEY = "sk-very-secret-0123456789"
@@ -78,10 +78,10 @@ def test_no_part_of_a_secret_is_left_by_cutting_it_in_two(at):
     for text in (
         params_text({"api_key": KEY, "text": value}),
         params_text({"api_key": KEY, value: 1}),
-        brief(value, 80, secrets),
-        brief([value], 80, secrets),
-        brief(value.encode(), 80, secrets),
-        brief(Holder(value), 80, secrets),
+        short_repr(value, 80, secrets),
+        short_repr([value], 80, secrets),
+        short_repr(value.encode(), 80, secrets),
+        short_repr(Holder(value), 80, secrets),
         error_text(ValueError(value), secrets, 80),
     ):
         assert KEY[:4] not in text, text
@@ -90,7 +90,7 @@ def test_no_part_of_a_secret_is_left_by_cutting_it_in_two(at):
 def test_no_part_of_a_secret_is_left_where_many_are_masked():
     """Masks are short: what was far behind in the text comes into view."""
     secret = "".join(f"part{n}" for n in range(20))
-    assert "part" not in brief(secret * 1_000, 40, {secret})
+    assert "part" not in short_repr(secret * 1_000, 40, {secret})
     assert "part" not in error_text(ValueError(secret * 1_000), {secret}, 40)
 
 
@@ -104,9 +104,9 @@ class Holder:
 
 def test_a_text_is_cut_to_its_width():
     """With an ellipsis, and never with a character that cannot be sent."""
-    assert cut("abcdef", 4) == "abc…"
-    assert cut("abcd", 4) == "abcd"
-    cut("\ud800", 4).encode()
+    assert truncate("abcdef", 4) == "abc…"
+    assert truncate("abcd", 4) == "abcd"
+    truncate("\ud800", 4).encode()
 
 
 @pytest.mark.parametrize(
@@ -122,16 +122,16 @@ def test_a_text_is_cut_to_its_width():
 )
 def test_what_no_screen_shows_stands_as_an_escape(text, shown):
     """What would turn the text around it, move a terminal's cursor, or cannot be sent; no letters."""
-    assert cut(text, 80) == shown
-    assert brief(Holder(text), 80) == f"<Holder of {shown}>".replace("\n", " ")
+    assert truncate(text, 80) == shown
+    assert short_repr(Holder(text), 80) == f"<Holder of {shown}>".replace("\n", " ")
 
 
 @given(st.text(), st.integers(1, 40))
 def test_escapes_leave_no_text_too_long(text, width):
     """Also where each letter becomes six."""
-    shown = cut(text, width)
+    shown = truncate(text, width)
     assert len(shown) <= width
-    assert cut(shown, width) == shown
+    assert truncate(shown, width) == shown
 
 
 class Hostile:
@@ -162,13 +162,13 @@ class Metaphorical(type):
 )
 def test_a_value_is_shown_briefly(value, text):
     """On one line, in the order it has, to a depth and a length."""
-    assert brief(value) == text
+    assert short_repr(value) == text
 
 
 def test_a_repr_that_raises_is_no_error():
     """Whatever somebody's object does when it is looked at."""
-    assert "Hostile" in brief(Hostile())
-    assert brief(HostileMapping()) == "<HostileMapping, whose repr raised RuntimeError>"
+    assert "Hostile" in short_repr(Hostile())
+    assert short_repr(HostileMapping()) == "<HostileMapping, whose repr raised RuntimeError>"
     assert "x=<Hostile" in params_text({"x": Hostile()})
 
 
@@ -225,5 +225,5 @@ def test_no_text_holds_a_secret_or_is_too_long(params, secret, width):
     assert len(text) <= width
     text.encode()
     assert secret not in error_text(ValueError(f"{params}"), secrets_of(params), width)
-    assert len(brief(params, width)) <= width
-    brief(params, width).encode()
+    assert len(short_repr(params, width)) <= width
+    short_repr(params, width).encode()

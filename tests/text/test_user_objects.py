@@ -5,8 +5,8 @@ import time
 import pytest
 
 from flowmagic.text import user_objects
-from flowmagic.text.formatting import brief, error_text, params_text
-from flowmagic.text.user_objects import get, patiently, quietly
+from flowmagic.text.formatting import error_text, params_text, short_repr
+from flowmagic.text.user_objects import get, or_none, within_budget
 
 
 class Trap:
@@ -23,7 +23,7 @@ class Trap:
 def test_nothing_that_goes_wrong_in_reading_escapes(error):
     """None instead, also of what is no Exception."""
     assert get(Trap(error), "status_code") is None
-    assert quietly(lambda: Trap(error).anything) is None
+    assert or_none(lambda: Trap(error).anything) is None
 
 
 def test_the_users_own_interrupt_does_escape():
@@ -36,7 +36,7 @@ def test_what_can_be_read_is_read():
     """An attribute, or what a function gives."""
     assert get(ValueError("x"), "args") == ("x",)
     assert get(object(), "absent") is None
-    assert quietly(int, "12") == 12
+    assert or_none(int, "12") == 12
 
 
 @pytest.fixture(autouse=True)
@@ -73,7 +73,7 @@ def kind_of(clock, seconds: float, *, raises: bool = False):
 def test_a_type_may_take_half_a_second_in_all(clock):
     """Then its values are called by its type, without being asked."""
     kind = kind_of(clock, 0.3)
-    shown = [brief(kind()) for _ in range(100)]
+    shown = [short_repr(kind()) for _ in range(100)]
     assert shown[:2] == ["Slow(1)"] * 2
     assert set(shown[2:]) == {"<Slow, whose repr takes too long>"}
     assert kind.said == 2
@@ -83,19 +83,19 @@ def test_a_type_may_take_half_a_second_in_all(clock):
 def test_one_that_is_slow_once_is_asked_again(clock):
     """The first repr of a type may import half a library."""
     kind = kind_of(clock, 0.45)
-    assert brief(kind()) == brief(kind()) == "Slow(1)"
+    assert short_repr(kind()) == short_repr(kind()) == "Slow(1)"
 
 
 def test_what_takes_but_a_moment_may_be_asked_for_ever(clock):
     """A quick repr of which there are many is no slow one."""
     kind = kind_of(clock, 0.01)
-    assert {brief(kind()) for _ in range(200)} == {"Slow(1)"}
+    assert {short_repr(kind()) for _ in range(200)} == {"Slow(1)"}
 
 
 def test_the_others_of_a_row_are_shown_as_they_are(clock):
     """Each type has its own time; a type of the same name too."""
     slow, other = kind_of(clock, 1), kind_of(clock, 0)
-    brief(slow())
+    short_repr(slow())
     assert params_text({"a": slow(), "b": 1, "c": other()}) == (
         "a=<Slow, whose repr takes too long>, b=1, c=Slow(1)"
     )
@@ -105,7 +105,7 @@ def test_a_slow_repr_that_raises_is_slow_as_well(clock):
     """It is not asked ever again only to fail."""
     kind = kind_of(clock, 0.3, raises=True)
     for _ in range(10):
-        assert "Slow" in brief(kind())
+        assert "Slow" in short_repr(kind())
     assert kind.said == 2
 
 
@@ -119,7 +119,7 @@ def test_an_error_with_a_slow_message_is_told_by_its_type(clock):
 def test_a_type_is_not_blamed_for_one_that_had_its_place_in_memory(clock):
     """Types of a cell that runs again and again come and go, and their ids are used again."""
     kind = kind_of(clock, 1)
-    brief(kind())
+    short_repr(kind())
     user_objects._taken[id(int)] = user_objects._taken[id(kind)]
-    assert patiently(repr, 1) == "1"
-    assert patiently(repr, kind()) is None
+    assert within_budget(repr, 1) == "1"
+    assert within_budget(repr, kind()) is None

@@ -89,7 +89,7 @@ async def test_cancelled_the_flow_leaves_no_task():
 async def test_within_another_flow_it_goes_on_by_default():
     """Without a post of its own, as PocketFlow's class does: the results are no action."""
 
-    class Rows(fm.ThrottledAsyncParallelBatchFlow):
+    class RowLog(fm.ThrottledAsyncParallelBatchFlow):
         async def prep_async(self, shared):
             return fm.grid(i=[0, 1])
 
@@ -99,11 +99,11 @@ async def test_within_another_flow_it_goes_on_by_default():
 
     node = Work()
     node.spy = Spy()
-    rows, shared = Rows(start=node), {}
+    rows, shared = RowLog(start=node), {}
     rows >> After()
     await AsyncFlow(start=rows).run_async(shared)
     assert shared == {"after": True}
-    assert await Rows(start=node).run_async({}) is None
+    assert await RowLog(start=node).run_async({}) is None
 
 
 @virtual

@@ -16,17 +16,17 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import EngineError
-from ...records.param_reads import Readings, make
+from ...records.param_reads import ReadSets, make
 from ...records.trace import Trace
 from ...shared.isolated import Isolated, isolated
 from ..base import Work
 from ..local import LocalRunner
 from .instance_result import dump_outcome
-from .messages import End, Part, Telling
+from .messages import End, MessageSender, Part
 from .requirements import runtime
 from .serialization import claim, opened
 from .stdout import Prints, catch, printing
-from .trace_diff import Noting
+from .trace_diff import TraceDiffer
 
 _LATE = (
     8 * 1024
@@ -105,9 +105,9 @@ class _Chunk:
         self._key = run, number
         self._rows = rows
         self._shared = shared
-        self._readings = Readings()
-        self._telling = Telling(worker, topic, run, number, self._news)
-        self._noting = Noting(classes, len(rows), self._telling.soon)
+        self._readings = ReadSets()
+        self._messages = MessageSender(worker, topic, run, number, self._news)
+        self._differ = TraceDiffer(classes, len(rows), self._messages.soon)
         self._instances = [
             _Instance(ticket, row, self._printed) for row, ticket in enumerate(tickets)
         ]
@@ -121,7 +121,7 @@ class _Chunk:
             settle=Isolated.settle,
         )
         self._runner = TimedRunner(work)
-        self._place = Place(self._runner, waits=waits)
+        self._place = CpuSlot(self._runner, waits=waits)
         self._ends: list[tuple[End, BaseException | None]] = []
         self._late: dict[int, bytes] = {}
 
@@ -134,7 +134,7 @@ class _Chunk:
         _here[self._key] = self
         try:
             self._place.begin()
-            self._telling.begin()
+            self._messages.begin()
             unwanted = _dropped.get(self._key, ())
             for instance, row in zip(self._instances, self._rows, strict=True):
                 if instance.ticket not in unwanted:
@@ -147,12 +147,12 @@ class _Chunk:
             _here.pop(self._key, None)
             _dropped.pop(self._key, None)
             self._runner.close()
-        self._telling.flush()
-        self._telling.end(*self._place.taken(), len(self._rows), sorted(self._late))
+        self._messages.flush()
+        self._messages.end(*self._place.taken(), len(self._rows), sorted(self._late))
         return self._late
 
     async def _walk(self, instance: _Instance, row: bytes) -> None:
-        trace = self._noting.trace(instance.row)
+        trace = self._differ.trace(instance.row)
         printing.set(instance.prints)
         result, error = None, None
         try:
@@ -167,7 +167,7 @@ class _Chunk:
             self._late[instance.ticket] = outcome
             outcome = b""
         self._ends.append(((instance.ticket, outcome), error))
-        self._noting.changed.add(instance.row)
+        self._differ.changed.add(instance.row)
 
     def drop(self, tickets: list[int]) -> None:
         """Cancel instances, from any thread."""
@@ -183,17 +183,17 @@ class _Chunk:
 
     def _printed(self, row: int) -> None:
         with contextlib.suppress(RuntimeError):  # the chunk has ended, and a thread prints still
-            self._loop.call_soon_threadsafe(self._noting.changed.add, row)
+            self._loop.call_soon_threadsafe(self._differ.changed.add, row)
 
     def _news(self) -> tuple[list[Part], list[End]]:
         errors = {ticket: error for (ticket, _), error in self._ends}
         parts: list[Part] = []
-        for row in sorted(self._noting.changed):
+        for row in sorted(self._differ.changed):
             instance = self._instances[row]
-            changes = self._noting.changes(row, errors.get(instance.ticket))
+            changes = self._differ.changes(row, errors.get(instance.ticket))
             parts.append((instance.ticket, changes, instance.prints.take()))
         ends = [end for end, _ in self._ends]
-        self._noting.changed.clear()
+        self._differ.changed.clear()
         self._ends.clear()
         return parts, ends
 
@@ -229,7 +229,7 @@ class TimedRunner(LocalRunner):
             self.live -= 1
 
 
-class Place:
+class CpuSlot:
     """Looks what a chunk computes, in its own loop, and gives its place back if it only waits.
 
     Its instances wait for somebody then, a provider most likely: others may run there meanwhile.

@@ -14,17 +14,17 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ...errors import EngineError, InstanceLostError, MissingExtraError, found
+from ...errors import EngineError, InstanceLostError, MissingExtraError, describe
 from ...records.trace import Trace
 from ..base import Work
 from . import requirements
 from .cluster import Connection
 from .instance_result import load_outcome
-from .liveness import Watch
+from .liveness import ClusterMonitor
 from .messages import Part, news_of
-from .sender import Chunking, Sending
+from .sender import Chunking, ChunkSender
 from .serialization import Sources, forget, leave, packed
-from .trace_diff import Taking
+from .trace_diff import TracePatcher
 
 # One for all runs of this process: a scheduler keeps the latest messages of each topic for good.
 _TOPIC = f"flowmagic-{uuid.uuid4().hex}"
@@ -62,7 +62,7 @@ class DaskRunner:
         self._run = uuid.uuid4().hex
         self._package = f"flowmagic-{self._run}"
         self._sources = Sources(work.flow)
-        self._taking = Taking(work.flow, self._sources, work.clock, self._strangers)
+        self._patcher = TracePatcher(work.flow, self._sources, work.clock, self._strangers)
         self._offsets: dict[str, float] = {}
         self._connection = connection = await Connection.to(self._where)
         try:
@@ -70,8 +70,8 @@ class DaskRunner:
         except EngineError:
             await connection.close()
             raise
-        self._watch = Watch(connection, self._looked, self._broke)
-        self._sending = Sending(
+        self._watch = ClusterMonitor(connection, self._looked, self._broke)
+        self._sender = ChunkSender(
             connection,
             self._watch,
             self._chunking,
@@ -98,7 +98,7 @@ class DaskRunner:
             return
         try:
             if self._watch.gone is None:
-                await self._sending.finish()
+                await self._sender.finish()
                 with contextlib.suppress(OSError, asyncio.TimeoutError):
                     await connection.client.run(forget, self._package, on_error="ignore")
         finally:
@@ -115,11 +115,11 @@ class DaskRunner:
         if self._watch.gone is not None:
             raise InstanceLostError(str(self._watch.gone))
         view = None if self._work.view is None else self._work.view(trace)
-        ticket = self._sending.add(params, trace)
+        ticket = self._sender.add(params, trace)
         try:
             outcome = await ticket.future
         finally:
-            self._sending.forget(ticket)
+            self._sender.forget(ticket)
         return load_outcome(outcome, trace, view, self._sources)
 
     # What it is told
@@ -128,7 +128,7 @@ class DaskRunner:
         message = event[1]
         if message["run"] != self._run:
             return
-        worker, chunk = message["worker"], self._sending.chunks.get(message["chunk"])
+        worker, chunk = message["worker"], self._sender.chunks.get(message["chunk"])
         late = self._work.clock() - message["now"]
         # The least of all: a clock there cannot be further behind than its quickest message says.
         offset = self._offsets[worker] = min(late, self._offsets.get(worker, late))
@@ -138,7 +138,7 @@ class DaskRunner:
             if chunk is not None:
                 chunk.late = bool(too_large)
         elif chunk is not None and "began" in message:
-            self._sending.begun(chunk, worker)
+            self._sender.begun(chunk, worker)
         elif chunk is not None:
             parts, ends = news_of(message)
             for part in parts:
@@ -149,17 +149,17 @@ class DaskRunner:
 
     def _take(self, part: Part, offset: float) -> None:
         number, changes, printed = part
-        ticket = self._sending.tickets.get(number)
+        ticket = self._sender.tickets.get(number)
         if ticket is None:
             return
         if ticket.offset is None:
             ticket.offset = offset
-        self._taking.take(ticket.trace, changes, ticket.offset)
+        self._patcher.take(ticket.trace, changes, ticket.offset)
         ticket.print(printed)
 
     def _looked(self) -> None:
-        self._sending.plan()
-        self._sending.lose_orphans()
+        self._sender.plan()
+        self._sender.lose_orphans()
 
     async def _unfit(self, why: BaseException) -> None:
         """End the run, since a worker that joined late would fail one instance after the other."""
@@ -180,7 +180,7 @@ class DaskRunner:
         # First, so that nothing is retried.
         if self._work.broke is not None:
             self._work.broke(gone)
-        self._sending.lose_all()
+        self._sender.lose_all()
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ class DaskEngine:
         )
         if not (known or (isinstance(where, str) and "://" in where)):
             raise EngineError(
-                f"DaskEngine was given {found(where)}, not the address of a scheduler, a client or "
+                f"DaskEngine was given {describe(where)}, not the address of a scheduler, a client or "
                 'a cluster. Write DaskEngine("tcp://host:8786"), DaskEngine(client), or DaskEngine() '
                 "for a cluster on this machine."
             )

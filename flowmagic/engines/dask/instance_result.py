@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import RemoteError, found
+from ...errors import RemoteError, describe
 from ...records.trace import Trace
 from .serialization import Sources, by_value, dumped
 
@@ -73,7 +73,7 @@ def _travelling(what: str, value: Any) -> bytes:
         return dumped(value)
     except Exception as error:
         raise RemoteError(
-            f"{what} is {found(value)}, which cannot travel back from its worker "
+            f"{what} is {describe(value)}, which cannot travel back from its worker "
             f"({type(error).__name__}: {error}). Return or write what can be pickled."
         ) from error
 

@@ -19,7 +19,7 @@ _NO_WORKER = 60.0
 """Seconds without any worker after which a cluster of our own will not have one again."""
 
 
-class Watch:
+class ClusterMonitor:
     """Looks whether all is well, until the scheduler is gone.
 
     Args:

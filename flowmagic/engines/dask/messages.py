@@ -25,7 +25,7 @@ End = tuple[int, bytes]
 """An instance that has ended: its ticket and outcome; empty: that was too large for a message."""
 
 
-class Telling:
+class MessageSender:
     """Sends the messages of a chunk, from its own loop.
 
     Args:

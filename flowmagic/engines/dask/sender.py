@@ -13,9 +13,9 @@ from typing import Any
 from ...records.trace import Trace
 from .chunk_runner import drop, run_chunk
 from .cluster import Connection
-from .liveness import Watch
+from .liveness import ClusterMonitor
 from .requirements import runtime
-from .tickets import Sent, Ticket
+from .tickets import SentChunk, Ticket
 
 _MOST_SENDS = 5
 """Times that an instance is sent whose workers die, each time, before it has begun."""
@@ -24,7 +24,7 @@ _STOPPING = 5.0
 """Seconds that cancelled instances get to end on their workers before the run ends without them."""
 
 
-class Sending:
+class ChunkSender:
     """Sends instances in chunks, and follows each chunk to its end.
 
     Args:
@@ -45,7 +45,7 @@ class Sending:
     def __init__(
         self,
         connection: Connection,
-        watch: Watch,
+        watch: ClusterMonitor,
         chunking: Chunking,
         *,
         package: str,
@@ -69,7 +69,7 @@ class Sending:
         self._loop = asyncio.get_running_loop()
         self._numbers = itertools.count()
         self.tickets: dict[int, Ticket] = {}
-        self.chunks: dict[int, Sent] = {}
+        self.chunks: dict[int, SentChunk] = {}
         self._waiting: dict[int, Ticket] = {}
         self._unwanted: dict[int, list[int]] = {}
         """By number of their chunk, tickets that are to be cancelled where they run."""
@@ -104,7 +104,7 @@ class Sending:
             at = max(self._loop.time() + self._chunking.pause(0), self._not_before)
             self._next = self._loop.call_at(at, self._send)
 
-    def begun(self, chunk: Sent, worker: str) -> None:
+    def begun(self, chunk: SentChunk, worker: str) -> None:
         """Note that a chunk has begun on a worker."""
         chunk.worker = worker
         self.plan()
@@ -132,7 +132,7 @@ class Sending:
         if following:
             await asyncio.wait(following, timeout=_STOPPING)
 
-    def _orphaned(self, chunk: Sent) -> bool:
+    def _orphaned(self, chunk: SentChunk) -> bool:
         return bool(chunk.worker) and chunk.worker not in self._watch.workers
 
     def _lose(self, tickets: list[Ticket], why: str) -> None:
@@ -159,10 +159,10 @@ class Sending:
         for tickets in chunks:
             for ticket in tickets:
                 del self._waiting[ticket.number]
-            self._submit(Sent(next(self._numbers), tickets))
+            self._submit(SentChunk(next(self._numbers), tickets))
         self._not_before = self._loop.time() + self._chunking.pause(len(chunks))
 
-    def _submit(self, chunk: Sent) -> None:
+    def _submit(self, chunk: SentChunk) -> None:
         self.chunks[chunk.number] = chunk
         chunk.future = self._connection.client.submit(
             run_chunk,
@@ -180,7 +180,7 @@ class Sending:
 
     # To their end
 
-    async def _follow(self, chunk: Sent) -> None:
+    async def _follow(self, chunk: SentChunk) -> None:
         """Wait for a chunk's end; what was not told of its instances by then is lost."""
         try:
             await self._late_outcomes(chunk)
@@ -200,7 +200,7 @@ class Sending:
             self.plan()
         self._lose(list(chunk.tickets.values()), chunk.why)
 
-    async def _not_begun(self, chunk: Sent, error: BaseException) -> None:
+    async def _not_begun(self, chunk: SentChunk, error: BaseException) -> None:
         """Send again what lay ready on workers that died; where none of it can begin, say so."""
         if isinstance(error, (OSError, asyncio.TimeoutError, concurrent.futures.TimeoutError)):
             return  # the scheduler was slow to answer that worker, which says nothing of the next chunk
@@ -215,7 +215,7 @@ class Sending:
                 ticket.chunk = None
                 self._waiting[ticket.number] = ticket
 
-    async def _late_outcomes(self, chunk: Sent) -> None:
+    async def _late_outcomes(self, chunk: SentChunk) -> None:
         done = asyncio.Event()
         chunk.future.add_done_callback(  # in a thread of Dask's
             lambda _: self._loop.call_soon_threadsafe(done.set)
@@ -252,7 +252,7 @@ class Sending:
                 drop, self._run, unwanted, workers=workers, on_error="ignore"
             )
 
-    async def _cancel_chunk(self, chunk: Sent) -> None:
+    async def _cancel_chunk(self, chunk: SentChunk) -> None:
         with contextlib.suppress(OSError, asyncio.TimeoutError):
             await chunk.future.cancel()
 

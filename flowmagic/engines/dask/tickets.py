@@ -33,7 +33,7 @@ class Ticket:
         self.trace = trace
         self.future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         """Gets the outcome, or InstanceLostError."""
-        self.chunk: Sent | None = None
+        self.chunk: SentChunk | None = None
         self.offset: float | None = None
         """What is added to its worker's time: always the same, so that its copies keep their order."""
         self.sends = 0
@@ -62,7 +62,7 @@ class Ticket:
             self.future.set_exception(InstanceLostError(f"Instance {self.trace.row} {why}.{hint}"))
 
 
-class Sent:
+class SentChunk:
     """A chunk that was sent."""
 
     def __init__(self, number: int, tickets: list[Ticket]) -> None:

@@ -9,7 +9,7 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-from ...records.trace import ACTION, ENDED, FIELDS, NO_ACTION, Board, Trace
+from ...records.trace import ACTION, ENDED, FIELDS, NO_ACTION, Trace, TraceBoard
 from .instance_result import dump_error, load_error
 from .serialization import Sources, classes_of, dumped
 
@@ -44,7 +44,7 @@ class _Noted(Trace):
         self.changed.add(self.row)
 
 
-class Noting:
+class TraceDiffer:
     """The traces of the instances on a worker, and which of them have changed.
 
     Args:
@@ -54,7 +54,7 @@ class Noting:
     """
 
     def __init__(self, classes: list[type], rows: int, tell: Callable[[], None]) -> None:
-        self._board = Board()
+        self._board = TraceBoard()
         for kind in classes:
             self._board.name_node(kind)
         self._known = len(classes)
@@ -101,7 +101,7 @@ class Noting:
         return len(trace) - len(fields), fields, nodes, actions, extras
 
 
-class Taking:
+class TracePatcher:
     """Writes changes to the traces of a run, with its own numbers, classes and clock.
 
     Args:
@@ -124,7 +124,7 @@ class Taking:
         self._strangers = strangers
 
     def take(self, trace: Trace, changes: Changes, shift: float) -> None:
-        """Take over what `Noting.changes` gave; `shift` is added to its times."""
+        """Take over what `TraceDiffer.changes` gave; `shift` is added to its times."""
         at, fields, nodes, actions, extras = changes
         now = self._clock()
         own: list[Any] = []
@@ -172,6 +172,6 @@ def _dump(name: str, value: Any, error: BaseException | None) -> Any:
         return dumped(repr(value))
 
 
-def _number_of(board: Board, kind: type) -> int:
+def _number_of(board: TraceBoard, kind: type) -> int:
     known = board.node_ids.get(kind)
     return board.name_node(kind) if known is None else known

@@ -16,7 +16,7 @@ from ..finding import Finding
 from ..graph import check_flow
 from . import graph_rules, param_rules
 from .fan_out import fan_out
-from .placed_nodes import standings
+from .placed_nodes import placed_nodes
 
 __all__ = ["check"]
 
@@ -46,18 +46,18 @@ def check(
 
 
 def _findings(flow: Any, rows: Any, limit: int, *, threads: bool) -> Iterator[Finding]:
-    found = standings(flow)
+    found = placed_nodes(flow)
     counts: dict[int, int | None] = {}
     said: set[tuple[str, str]] = set()
-    for standing in found:
+    for placed in found:
         for each in (
-            *graph_rules.async_in_sync(standing),
-            *graph_rules.no_attempts(standing),
-            *graph_rules.actions(standing),
-            *graph_rules.shared_attributes(standing),
-            *graph_rules.blocked_loop(standing, threads=threads),
-            *graph_rules.erased_params(standing),
-            *fan_out(standing, limit, counts),
+            *graph_rules.async_in_sync(placed),
+            *graph_rules.no_attempts(placed),
+            *graph_rules.actions(placed),
+            *graph_rules.shared_attributes(placed),
+            *graph_rules.blocked_loop(placed, threads=threads),
+            *graph_rules.erased_params(placed),
+            *fan_out(placed, limit, counts),
         ):
             # A graph may hold many nodes of one class.
             if (each.node, each.what) not in said:

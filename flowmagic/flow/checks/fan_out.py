@@ -9,22 +9,22 @@ from typing import Any
 from pocketflow import AsyncNode, Flow
 
 from ..finding import Finding
-from .placed_nodes import Standing, fans_out
+from .placed_nodes import PlacedNode, fans_out
 from .source import Method, has_own, own_parts
 
 
-def fan_out(standing: Standing, limit: int, counts: dict[int, int | None]) -> Iterator[Finding]:
+def fan_out(placed: PlacedNode, limit: int, counts: dict[int, int | None]) -> Iterator[Finding]:
     """State the product, where instances run something in parallel themselves.
 
     Args:
         limit: how many instances run at once.
         counts: by `id`, how many a parallel flow or node runs at once; filled as one goes on.
     """
-    node = standing.node
-    if not standing.outer or not fans_out(node):
+    node = placed.node
+    if not placed.outer or not fans_out(node):
         return
-    counts[id(node)] = _size(standing)
-    chain = [*(each for each in standing.outer[1:] if id(each) in counts), node]
+    counts[id(node)] = _size(placed)
+    chain = [*(each for each in placed.outer[1:] if id(each) in counts), node]
     sizes = [counts[id(each)] for each in chain]
     known = limit
     for size in sizes:
@@ -41,15 +41,15 @@ def fan_out(standing: Standing, limit: int, counts: dict[int, int | None]) -> It
         f"It runs its whole batch at once within each instance: {product}{total} {what}.",
         "The limit counts instances, not what they run in parallel.",
         "Lower the limit, or guard the call itself with flowmagic.set_limit and flowmagic.limit.",
-        standing.name,
+        placed.name,
         note=True,
     )
 
 
-def _size(standing: Standing) -> int | None:
+def _size(placed: PlacedNode) -> int | None:
     """Return how many items or rows a parallel node's own prep gives; None if that is not known."""
-    name = "prep_async" if isinstance(standing.node, AsyncNode) else "prep"
-    method = standing.source.get(name) if has_own(standing.node, name) else None
+    name = "prep_async" if isinstance(placed.node, AsyncNode) else "prep"
+    method = placed.source.get(name) if has_own(placed.node, name) else None
     if method is None or method.decorated:
         return None
     values = [each.value for each in own_parts(method.tree) if isinstance(each, ast.Return)]

@@ -14,7 +14,7 @@ from ..finding import Finding, Place
 from ..graph import successors_of
 from .actions import Returned, returned
 from .blocking import blocking_call
-from .placed_nodes import Standing
+from .placed_nodes import PlacedNode
 from .source import has_own, hooks_of
 
 _MUTABLE = (list, dict, set, bytearray, deque)
@@ -25,12 +25,12 @@ ENDINGS = frozenset(
 """Actions by which people say that a flow ends here, wherever they lead."""
 
 
-def shared_attributes(standing: Standing) -> Iterator[Finding]:
+def shared_attributes(placed: PlacedNode) -> Iterator[Finding]:
     """Find lists, dicts and sets on a node that its copies share and change."""
-    for name, place in standing.use.changed.items():
-        if name in _OWN or name in standing.use.bound:
+    for name, place in placed.use.changed.items():
+        if name in _OWN or name in placed.use.bound:
             continue
-        value = _plain_attribute(standing.node, name)
+        value = _plain_attribute(placed.node, name)
         if isinstance(value, _MUTABLE):
             kind = type(value).__name__
             yield Finding(
@@ -39,7 +39,7 @@ def shared_attributes(standing: Standing) -> Iterator[Finding]:
                 f"{kind}, and it keeps what runs before left in it.",
                 f"Give each copy its own in prep: self.{name} = {_empty(kind)}; or keep it in "
                 "shared.",
-                standing.name,
+                placed.name,
                 place,
             )
 
@@ -61,31 +61,31 @@ def has_threads() -> bool:
     return sys.platform != "emscripten"
 
 
-def blocked_loop(standing: Standing, *, threads: bool) -> Iterator[Finding]:
+def blocked_loop(placed: PlacedNode, *, threads: bool) -> Iterator[Finding]:
     """Find calls that would stop all instances and the notebook while they last."""
-    node = standing.node
+    node = placed.node
     apart = threads and not has_own(node, "_run") and not has_own(node, "_exec")
     for name in hooks_of(node):
         in_thread = apart and not isinstance(node, AsyncNode) and name in {"exec", "exec_fallback"}
-        found = None if in_thread else blocking_call(standing.source, name)
+        found = None if in_thread else blocking_call(placed.source, name)
         if found is None:
             continue
         yield Finding(
             f"{name} calls {found.call} on the event loop.",
             "While it lasts, no other instance goes on and the panel stands still.",
             _unblocked(node, found.call, threads=threads),
-            standing.name,
+            placed.name,
             found.place,
         )
         return
     if not threads and _own_sync_exec(node):
-        method = standing.source.get("exec")
+        method = placed.source.get("exec")
         yield Finding(
             f"exec is sync, and {'threads are off' if has_threads() else 'there are no threads here'}.",
             "While it lasts, no other instance goes on and the panel stands still.",
             f"{'Leave threads on, or make' if has_threads() else 'Make'} it an AsyncNode with "
             "exec_async.",
-            standing.name,
+            placed.name,
             None if method is None else method.place(),
         )
 
@@ -105,12 +105,12 @@ def _own_sync_exec(node: Any) -> bool:
     return not isinstance(node, (AsyncNode, Flow)) and has_own(node, "exec")
 
 
-def actions(standing: Standing) -> Iterator[Finding]:
+def actions(placed: PlacedNode) -> Iterator[Finding]:
     """Find actions that lead nowhere, and ways that no action leads to."""
-    known = _actions_of(standing)
+    known = _actions_of(placed)
     if known is None:
         return
-    successors = successors_of(standing.node)
+    successors = successors_of(placed.node)
     if not successors:
         return
     ways = [str(each) for each in successors]
@@ -123,7 +123,7 @@ def actions(standing: Standing) -> Iterator[Finding]:
             f'It can return "{action}", which leads nowhere: it has ways for {_listed(ways)}.',
             "The instance would end here, as if it had succeeded.",
             hint,
-            standing.name,
+            placed.name,
             place,
             # A way that is left out may be meant as an end; one that is mistyped is not.
             note=not near,
@@ -142,27 +142,22 @@ def actions(standing: Standing) -> Iterator[Finding]:
             f'Return "{way}" where that way is meant.'
             if way != "default"
             else "Return nothing where that way is meant.",
-            standing.name,
+            placed.name,
             next(iter(known.actions.values()), None),
         )
 
 
-def _actions_of(standing: Standing) -> Returned | None:
+def _actions_of(placed: PlacedNode) -> Returned | None:
     """Return what a node can return; None where nothing can be said of it."""
-    node = standing.node
-    if (
-        not standing.outer
-        or standing.is_led
-        or has_own(node, "_run")
-        or has_own(node, "_run_async")
-    ):
+    node = placed.node
+    if not placed.outer or placed.is_led or has_own(node, "_run") or has_own(node, "_run_async"):
         return None
     post = "post_async" if isinstance(node, AsyncNode) else "post"
     if not has_own(node, post):
         # Of a flow, the action of its last node; of a node, PocketFlow's post: nothing.
         stock = type(node).__module__.partition(".")[0] == "flowmagic" or isinstance(node, Flow)
         return None if stock or _is_ours(node, post) else Returned({None: _NOWHERE}, all=True)
-    method = standing.source.get(post)
+    method = placed.source.get(post)
     return None if method is None else returned(method)
 
 
@@ -180,29 +175,29 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{each}"' for each in names)
 
 
-def no_attempts(standing: Standing) -> Iterator[Finding]:
+def no_attempts(placed: PlacedNode) -> Iterator[Finding]:
     """Find nodes whose exec never runs."""
-    node = standing.node
+    node = placed.node
     attempts = vars(node).get("max_retries")
     hook = "exec_async" if isinstance(node, AsyncNode) else "exec"
-    if standing.is_flow or isinstance(attempts, bool) or not isinstance(attempts, int):
+    if placed.is_flow or isinstance(attempts, bool) or not isinstance(attempts, int):
         return
     if attempts < 1 and has_own(node, hook) and not has_own(node, "_exec"):
         yield Finding(
             f"max_retries is {attempts}, so {hook} never runs, and post receives None.",
             "PocketFlow counts attempts, not further attempts; no error is raised.",
-            f"Write {standing.name}(max_retries=1) for one attempt.",
-            standing.name,
-            _place_of(standing, hook),
+            f"Write {placed.name}(max_retries=1) for one attempt.",
+            placed.name,
+            _place_of(placed, hook),
         )
 
 
-def erased_params(standing: Standing) -> Iterator[Finding]:
+def erased_params(placed: PlacedNode) -> Iterator[Finding]:
     """Find params set on a node within a flow, which replaces them."""
-    params = vars(standing.node).get("params")
-    if not standing.outer or not isinstance(params, dict) or not params:
+    params = vars(placed.node).get("params")
+    if not placed.outer or not isinstance(params, dict) or not params:
         return
-    if has_own(standing.node, "set_params"):
+    if has_own(placed.node, "set_params"):
         return
     # A key that is no text is anybody's object: its repr is not ours to call.
     first = next((key for key in params if type(key) is str), "key")
@@ -210,14 +205,14 @@ def erased_params(standing: Standing) -> Iterator[Finding]:
         f"Params are set on this node (among them {first!r}), and the flow replaces them.",
         "A node within a flow receives the flow's params and nothing else.",
         f"Set them on the flow: flow.set_params({{{first!r}: ...}}), or in each row.",
-        standing.name,
+        placed.name,
     )
 
 
-def async_in_sync(standing: Standing) -> Iterator[Finding]:
+def async_in_sync(placed: PlacedNode) -> Iterator[Finding]:
     """Find async nodes that a sync flow would run."""
-    flow = standing.flow
-    if flow is None or isinstance(flow, AsyncFlow) or not isinstance(standing.node, AsyncNode):
+    flow = placed.flow
+    if flow is None or isinstance(flow, AsyncFlow) or not isinstance(placed.node, AsyncNode):
         return
     if any(has_own(flow, each) for each in ("_run", "_orch")):
         return
@@ -230,11 +225,11 @@ def async_in_sync(standing: Standing) -> Iterator[Finding]:
         f"Write {better}(start=...) instead."
         if kind == base
         else f"Derive {kind} from {better} instead of {base}.",
-        standing.name,
-        _place_of(standing, "prep_async", "exec_async", "post_async"),
+        placed.name,
+        _place_of(placed, "prep_async", "exec_async", "post_async"),
     )
 
 
-def _place_of(standing: Standing, *names: str) -> Place | None:
-    methods = (standing.source.get(name) for name in names)
+def _place_of(placed: PlacedNode, *names: str) -> Place | None:
+    methods = (placed.source.get(name) for name in names)
     return next((each.place() for each in methods if each is not None), None)

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..finding import SHOWN, Finding, indices_text
-from .placed_nodes import Standing
+from .placed_nodes import PlacedNode
 
 _WIDTH = 60  # characters of a key in a sentence
 _MOST = 100  # unread keys that are each compared with those that are read
 
 
-def unread(found: Sequence[Standing], rows: Sequence[Mapping[Any, Any]]) -> Iterator[Finding]:
+def unread(found: Sequence[PlacedNode], rows: Sequence[Mapping[Any, Any]]) -> Iterator[Finding]:
     """Find keys of the rows that no node's source mentions."""
     uses = [each.use for each in found]
     if any(each.any_read for each in uses) or not all(each.source.complete for each in found):
@@ -45,7 +45,7 @@ def unread(found: Sequence[Standing], rows: Sequence[Mapping[Any, Any]]) -> Iter
 
 
 def missing(
-    found: Sequence[Standing], rows: Sequence[Mapping[Any, Any]], base: Mapping[Any, Any]
+    found: Sequence[PlacedNode], rows: Sequence[Mapping[Any, Any]], base: Mapping[Any, Any]
 ) -> Iterator[Finding]:
     """Find keys that a node reads without a default, and that rows do not have."""
     uses = [each.use for each in found]
@@ -57,16 +57,16 @@ def missing(
     shapes = _shapes(rows)
     given = _keys(shapes)
     said: set[str] = set()
-    for standing in found:
-        if standing.in_inner_batch or (not standing.outer and standing.is_flow):
+    for placed in found:
+        if placed.in_inner_batch or (not placed.outer and placed.is_flow):
             continue
-        for key, place in standing.use.needs.items():
+        for key, place in placed.use.needs.items():
             if key in set_on_the_way or key in said:
                 continue
             without = [indices for keys, indices in shapes.items() if key not in keys]
             lacking = sorted(itertools.chain.from_iterable(without))
             # Where the ways part, rows may be meant for different ones.
-            if not lacking or (not standing.certain and len(lacking) < len(rows)):
+            if not lacking or (not placed.certain and len(lacking) < len(rows)):
                 continue
             said.add(key)
             whose = (
@@ -81,7 +81,7 @@ def missing(
                 f"Did you mean {_quoted(near[0])}?"
                 if near
                 else f"Give it in each row, or read self.params.get({key!r}).",
-                standing.name,
+                placed.name,
                 place,
                 instances=tuple(lacking[:SHOWN]),
                 count=len(lacking),

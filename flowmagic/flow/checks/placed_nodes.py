@@ -16,7 +16,7 @@ _MOST = 5_000  # nodes; a graph that makes itself as one looks would have no end
 
 
 @dataclass
-class Standing:
+class PlacedNode:
     """A node where it stands in a graph.
 
     Attributes:
@@ -58,9 +58,9 @@ class Standing:
         return any(has_own(each, name) for each in self.outer for name in _LEADING)
 
 
-def standings(flow: Any) -> list[Standing]:
+def placed_nodes(flow: Any) -> list[PlacedNode]:
     """Return the flow and every node in it, nested ones too, in the order one comes to them."""
-    found: list[Standing] = []
+    found: list[PlacedNode] = []
     read: dict[type, tuple[NodeSource, SelfUse]] = {}
     seen: set[int] = set()
     waiting: list[tuple[Any, tuple[Any, ...], bool]] = [(flow, (), True)]
@@ -70,7 +70,7 @@ def standings(flow: Any) -> list[Standing]:
             continue
         seen.add(id(node))
         source, use = _read(node, read)
-        found.append(Standing(node, outer, certain, source, use))
+        found.append(PlacedNode(node, outer, certain, source, use))
         if outer:
             following = list({id(each): each for each in successors_of(node).values()}.values())
             goes_on = certain and len(following) == 1

@@ -24,7 +24,7 @@ class _Run(Protocol):
     written: dict[str, Written]
     shared: list[tuple[str, str]]
     drawn_by: str
-    retunes: list[list[Any]]
+    limit_history: list[list[Any]]
 
     @property
     def base(self) -> dict[Any, Any]: ...
@@ -167,12 +167,12 @@ def _call(run: _Run, literals: Literals) -> list[str]:
 def _tuned(run: _Run) -> dict[str, Any]:
     """Return the options, with the limits that the run ended with."""
     options = dict(run.options)
-    if run.retunes:
-        _, options["limit"], options["per_minute"], _ = run.retunes[-1]
+    if run.limit_history:
+        _, options["limit"], options["per_minute"], _ = run.limit_history[-1]
     if options.get("adaptive") is None:
         return options
     low, start, high = map(int, options["adaptive"].split("-"))
-    now = max(low, min(options.pop("limit"), high)) if run.retunes else start
+    now = max(low, min(options.pop("limit"), high)) if run.limit_history else start
     options["adaptive"] = f"{low}-{now}-{high}"
     if "adaptive" in run.written:
         expression, left = run.written["adaptive"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from ...errors import LimitError, found
+from ...errors import LimitError, describe
 from ..limits import plain_number
 from ..pace import Entry, Pace
 
 
-class Limiting(Protocol):
+class CallOwner(Protocol):
     """What has let a call in."""
 
     def correct(self, call: Call, tokens: float) -> None:
@@ -33,7 +33,7 @@ class Call:
 
     __slots__ = ("began", "entry", "limit", "outer", "pace", "tokens", "waited")
 
-    def __init__(self, limit: Limiting, tokens: float, began: float, waited: float) -> None:
+    def __init__(self, limit: CallOwner, tokens: float, began: float, waited: float) -> None:
         self.limit = limit
         self.outer: Call | None = None
         self.tokens = tokens
@@ -57,6 +57,6 @@ def check_tokens(value: Any, name: str = "tokens") -> float:
     if number is None or number < 0:
         line = "call.used(1200)" if name == "used" else "limit.call(tokens=1200)"
         raise LimitError(
-            f"{name} is {found(value)}, not a number of tokens, 0 or more. Write for example {line}."
+            f"{name} is {describe(value)}, not a number of tokens, 0 or more. Write for example {line}."
         )
     return int(number) if float(number).is_integer() else number

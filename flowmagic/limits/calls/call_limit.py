@@ -13,11 +13,11 @@ import math
 from enum import Enum
 from typing import Any, Final, Literal
 
-from ...errors import LimitError, found
+from ...errors import LimitError, describe
 from ..adaptive import Adaptive, Aimd
 from ..limits import check_burst, check_per_minute, check_seconds, is_positive_integer
 from ..pace import WINDOW, Pace
-from .context import Calling, Tokens
+from .context import CallContext, Tokens
 from .queue import CallQueue
 
 
@@ -61,7 +61,7 @@ class CallLimit(CallQueue):
         window: float = WINDOW,
     ) -> None:
         super().__init__(name)
-        self.retune(
+        self.change(
             # An adaptive limit has a concurrency of its own.
             concurrency=KEEP if concurrency is None else concurrency,
             per_minute=per_minute,
@@ -96,7 +96,7 @@ class CallLimit(CallQueue):
             parts.append(f"cooling down for {self.cooling:.0f} s")
         return f"{self.name}: {', '.join(parts)}"
 
-    def call(self, *, tokens: Tokens = 0) -> Calling:
+    def call(self, *, tokens: Tokens = 0) -> CallContext:
         """Return what puts calls under this limit: enter it (`async with`, `with`), or decorate.
 
         An error that leaves the block and says that a rate limit refused (see `flowmagic.limits.refusals`)
@@ -110,9 +110,9 @@ class CallLimit(CallQueue):
             LimitError: that is no number of tokens; when entered: it is more than may ever begin.
             BlockedLoopError: `with` was entered in a thread whose event loop runs.
         """
-        return Calling(self, tokens)
+        return CallContext(self, tokens)
 
-    def retune(
+    def change(
         self,
         *,
         concurrency: int | _Kept | None = KEEP,
@@ -161,7 +161,7 @@ class CallLimit(CallQueue):
                 self._aimd.rebound(adaptive)
         if self._aimd is not None:
             if isinstance(concurrency, int):
-                self._aimd.retune(concurrency)
+                self._aimd.change(concurrency)
             self._most = self._aimd.limit
         elif concurrency is not KEEP:
             self._most = math.inf if concurrency is None else concurrency
@@ -176,7 +176,7 @@ class CallLimit(CallQueue):
         if pace is None:
             return Pace(most, window=self._window, burst=self._burst, last=last)
         if (most, self._window, self._burst) != (pace.most, pace.window, pace.burst):
-            pace.retune(most, window=self._window, burst=self._burst)
+            pace.change(most, window=self._window, burst=self._burst)
         return pace
 
     def reset(self) -> None:
@@ -202,7 +202,7 @@ class CallLimit(CallQueue):
 
     @concurrency.setter
     def concurrency(self, value: int | None) -> None:
-        self.retune(concurrency=value)
+        self.change(concurrency=value)
 
     @property
     def per_minute(self) -> float | None:
@@ -212,7 +212,7 @@ class CallLimit(CallQueue):
 
     @per_minute.setter
     def per_minute(self, value: float | None) -> None:
-        self.retune(per_minute=value)
+        self.change(per_minute=value)
 
     @property
     def tokens_per_minute(self) -> float | None:
@@ -222,7 +222,7 @@ class CallLimit(CallQueue):
 
     @tokens_per_minute.setter
     def tokens_per_minute(self, value: float | None) -> None:
-        self.retune(tokens_per_minute=value)
+        self.change(tokens_per_minute=value)
 
     @property
     def adaptive(self) -> Adaptive | None:
@@ -232,7 +232,7 @@ class CallLimit(CallQueue):
 
     @adaptive.setter
     def adaptive(self, value: Any) -> None:
-        self.retune(adaptive=value)
+        self.change(adaptive=value)
 
     @property
     def burst(self) -> int:
@@ -241,7 +241,7 @@ class CallLimit(CallQueue):
 
     @burst.setter
     def burst(self, value: int) -> None:
-        self.retune(burst=value)
+        self.change(burst=value)
 
     @property
     def window(self) -> float:
@@ -250,7 +250,7 @@ class CallLimit(CallQueue):
 
     @window.setter
     def window(self, value: float) -> None:
-        self.retune(window=value)
+        self.change(window=value)
 
     @property
     def running(self) -> int:
@@ -316,7 +316,7 @@ def _check_concurrency(value: Any) -> int | None:
         return None
     if not is_positive_integer(value):
         raise LimitError(
-            f"concurrency is {found(value)}, not a positive integer. "
+            f"concurrency is {describe(value)}, not a positive integer. "
             "Write for example concurrency=5, or concurrency=None for no such limit."
         )
     return value

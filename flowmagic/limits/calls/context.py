@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ...errors import BlockedLoopError, LimitError, found
+from ...errors import BlockedLoopError, LimitError, describe
 from .call import Call, check_tokens
 from .queue import CallQueue
 
@@ -23,7 +23,7 @@ _NONE = 0
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class Calling:
+class CallContext:
     """What `limit.call()` gives: to be entered, by any number of tasks and threads, or to decorate.
 
     Args:
@@ -45,7 +45,7 @@ class Calling:
         assert self._limit is not None
         return self._limit
 
-    def another(self, tokens: float) -> Calling:
+    def another(self, tokens: float) -> CallContext:
         """Return one under the same limit, for so many tokens."""
         return type(self)(self._limit, tokens)
 
@@ -120,7 +120,7 @@ class Calling:
         """
         if not callable(function):
             raise TypeError(
-                f"What is decorated is {found(function)}, not a function. Write "
+                f"What is decorated is {describe(function)}, not a function. Write "
                 "`@limit.call()` above a def, or `async with limit.call():` around a block."
             )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -160,6 +160,6 @@ def _task() -> object:
 
 def _needs_arguments(tokens: Callable[..., float]) -> LimitError:
     return LimitError(
-        f"tokens is {found(tokens)}, which needs the arguments of a decorated function. "
+        f"tokens is {describe(tokens)}, which needs the arguments of a decorated function. "
         "Write `with limit.call(tokens=1200)`, or `@limit.call(tokens=count)` above a def."
     )

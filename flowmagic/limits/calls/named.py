@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from ...errors import LimitError
 from .call_limit import KEEP, CallLimit, Keep
-from .context import Calling, Tokens
+from .context import CallContext, Tokens
 
 _Kept = Literal[Keep.KEEP]
 
@@ -55,11 +55,11 @@ def set_limit(
 
 
 def change_limit(name: str, changes: dict[str, Any], *, new: bool | None = None) -> CallLimit:
-    """Retune the limit of that name, or create it.
+    """LimitChange the limit of that name, or create it.
 
     Args:
         name: whose.
-        changes: what `CallLimit.retune` takes.
+        changes: what `CallLimit.change` takes.
         new: True: there must be none yet; False: one that there is stays as it is.
 
     Raises:
@@ -73,7 +73,7 @@ def change_limit(name: str, changes: dict[str, Any], *, new: bool | None = None)
         limit = _limits.get(name)
         if limit is None:
             limit = CallLimit(name)
-            limit.retune(**changes)
+            limit.change(**changes)
             _limits[name] = limit
             return limit
     if new:
@@ -81,11 +81,11 @@ def change_limit(name: str, changes: dict[str, Any], *, new: bool | None = None)
             f"A limit named {name!r} already exists: {limit!r}. Pass replace=True to change it."
         )
     if new is None:
-        limit.retune(**changes)
+        limit.change(**changes)
     return limit
 
 
-def limit(name: str, *, tokens: Tokens = 0) -> Calling:
+def limit(name: str, *, tokens: Tokens = 0) -> CallContext:
     """Return what puts calls under the limit of that name: enter it, or decorate a function.
 
     The name is looked up when a call is made, so that a decorator may stand before `set_limit`.
@@ -105,7 +105,7 @@ def limit(name: str, *, tokens: Tokens = 0) -> Calling:
     Raises:
         LimitError: `tokens` is no number; when a call is made: there is no limit of that name.
     """
-    return _NamedCalling(name, tokens)
+    return _NamedCallContext(name, tokens)
 
 
 def named_limits() -> dict[str, CallLimit]:
@@ -120,7 +120,7 @@ def remove_limit(name: str) -> None:
         _limits.pop(name, None)
 
 
-class _NamedCalling(Calling):
+class _NamedCallContext(CallContext):
     """Finds its limit by name, each time that a call is made."""
 
     __slots__ = ("_name",)
@@ -140,5 +140,5 @@ class _NamedCalling(Calling):
             )
         return found
 
-    def another(self, tokens: float) -> Calling:
-        return _NamedCalling(self._name, tokens)
+    def another(self, tokens: float) -> CallContext:
+        return _NamedCallContext(self._name, tokens)

@@ -25,7 +25,7 @@ from typing import Any
 from ...errors import LimitError
 from ..adaptive import Aimd
 from ..pace import WINDOW, Pace
-from ..refusals import LONGEST_COOL_DOWN, SignalKind, read_signal
+from ..refusals import LONGEST_COOL_DOWN, RefusalKind, classify_refusal
 from .call import Call
 from .meter import Meter
 from .waiters import LoopCaller, ThreadCaller
@@ -140,11 +140,11 @@ class CallQueue:
                 self._unlock()
             return
         # How a cancellation or an interrupt ended a call says nothing about the provider.
-        signal = read_signal(error) if isinstance(error, Exception) else None
-        if signal is None or signal.kind is not SignalKind.RATE_LIMIT:
+        refusal = classify_refusal(error) if isinstance(error, Exception) else None
+        if refusal is None or refusal.kind is not RefusalKind.RATE_LIMIT:
             self._note(self._end, call)
             return
-        retry_after = signal.retry_after or 0.0
+        retry_after = refusal.retry_after or 0.0
         if retry_after <= LONGEST_COOL_DOWN:
             # Tells a run that it need not wait too.
             with suppress(Exception):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any
 
-from ...records.store import Records
-from ...text.formatting import brief, key_text, params_text
+from ...records.store import RecordStore
+from ...text.formatting import key_text, params_text, short_repr
 from ...text.redact import MASK, is_secret
 from .protocol import Columns
 
@@ -27,14 +27,14 @@ _MISSING: Any = object()
 _NUMERIC = frozenset({int, float, type(None)})
 
 
-class Varying:
+class VaryingColumns:
     """Finds the params that are not the same in all rows, as far as it has looked.
 
     Attributes:
         keys: those that vary, in the order in which they stand in the rows.
     """
 
-    def __init__(self, records: Records) -> None:
+    def __init__(self, records: RecordStore) -> None:
         self._records = records
         self._looked = 0
         self._begun = False
@@ -112,7 +112,7 @@ def cell_text(key: object, value: object, secrets: set[str]) -> str:
         return MASK
     if isinstance(value, str) and value.strip():
         return key_text(value, _VALUE, secrets)
-    return brief(value, _VALUE, secrets)
+    return short_repr(value, _VALUE, secrets)
 
 
 def equal(one: object, other: object) -> bool:

@@ -12,8 +12,8 @@ from typing import Any
 
 from ...records.batch import Params
 from ...records.instances import Attempt, Instance, NodeCopy
-from ...records.store import Records, Status
-from ...text.formatting import brief, cut, error_text, key_text
+from ...records.store import RecordStore, Status
+from ...text.formatting import error_text, key_text, short_repr, truncate
 from ...text.redact import MASK, is_secret, masked, secrets_of
 from ...text.tracebacks import traceback_text
 from ..shell import name_of
@@ -35,7 +35,7 @@ Code = Callable[[int, "set[str]"], str]
 """Gives the cell that runs a row once more, from its index and the secrets to leave out."""
 
 
-def detail_of(records: Records, index: int, code: Code = lambda *_: "") -> Detail:
+def detail_of(records: RecordStore, index: int, code: Code = lambda *_: "") -> Detail:
     """Return everything about a row: each node copy with the params it received, and its end."""
     instance = Instance(records, index)
     copies = instance.copies
@@ -63,7 +63,7 @@ def detail_of(records: Records, index: int, code: Code = lambda *_: "") -> Detai
         "attempts": instance.attempts,
         "started": instance.started,
         "seconds": instance.seconds if ended else None,
-        "result": brief(instance.result, _VALUE, secrets)
+        "result": short_repr(instance.result, _VALUE, secrets)
         if instance.status == Status.SUCCEEDED
         else "",
         "error": error_text(error, secrets, 1_000) if error is not None and not cancelled else "",
@@ -72,7 +72,7 @@ def detail_of(records: Records, index: int, code: Code = lambda *_: "") -> Detai
         else "",
         "copies": _copies(records, index, copies[:_MOST_COPIES], _read(instance), secrets),
         "note": note,
-        "output": _output(instance.output, secrets),
+        "output": _output(instance.printed, secrets),
         "code": code(index, secrets),
         "restored": left.run if (left := records.restored.get(index)) is not None else None,
         "history": _history(records, index, history, secrets),
@@ -85,7 +85,7 @@ def _read(attempt: Instance | Attempt) -> frozenset[Any] | None:
 
 
 def _history(
-    records: Records, index: int, history: list[Attempt], secrets: set[str]
+    records: RecordStore, index: int, history: list[Attempt], secrets: set[str]
 ) -> list[AttemptDetail]:
     details: list[AttemptDetail] = []
     left = _MOST_COPIES
@@ -106,7 +106,7 @@ def _history(
                 "note": ""
                 if len(shown) == len(each.copies)
                 else f"The first {len(shown)} of {len(each.copies):,} node copies.",
-                "output": _output(each.output, secrets, _VALUE),
+                "output": _output(each.printed, secrets, _VALUE),
             }
         )
     return details[::-1]
@@ -119,12 +119,12 @@ def _output(text: str, secrets: set[str], most: int = _OUTPUT) -> str:
     if len(plain) > most:
         start = plain.find("\n", len(plain) - most, len(plain) - most // 2) + 1
         plain = plain[start or len(plain) - most :]
-        plain = f"[The end of it; all that is kept is in the instance's .output]\n{plain}"
-    return cut(plain, 2 * most)
+        plain = f"[The end of it; all that is kept is in the instance's .printed]\n{plain}"
+    return truncate(plain, 2 * most)
 
 
 def _copies(
-    records: Records,
+    records: RecordStore,
     index: int,
     copies: list[NodeCopy],
     read: frozenset[Any] | None,
@@ -136,21 +136,21 @@ def _copies(
         depth = 0 if each.parent is None else details[each.parent]["depth"] + 1
         details.append(
             {
-                "node": cut(each.node, 80),
+                "node": truncate(each.node, 80),
                 "depth": depth,
                 "before": provenance.before(position),
                 "params": _params(provenance, position, read, secrets),
                 "started": each.started,
                 "seconds": None if each.ended is None else each.ended - each.started,
-                "action": None if each.action is None else brief(each.action, _VALUE, secrets),
+                "action": None if each.action is None else short_repr(each.action, _VALUE, secrets),
                 "error": "" if each.error is None else error_text(each.error, secrets, 1_000),
-                "tries": _tries(each),
+                "tries": _retry_counter(each),
             }
         )
     return details
 
 
-def _tries(copy: NodeCopy) -> str:
+def _retry_counter(copy: NodeCopy) -> str:
     """Return in words what a node copy tried by itself; empty if nothing."""
     parts = []
     if copy.retries:
@@ -173,14 +173,14 @@ def _params(
                 "key": key_text(key, _KEY, secrets),
                 "value": _value(key, value, secrets),
                 "mark": _mark(params, earlier, key),
-                "source": cut(provenance.source(position, key), _KEY),
+                "source": truncate(provenance.source(position, key), _KEY),
                 "unread": read is not None and key not in read,
             }
         )
     for key in earlier:
         if key not in params and len(shown) < _MOST_PARAMS:
             gone = key_text(key, _KEY, secrets)
-            by = cut(provenance.changer(position), _KEY)
+            by = truncate(provenance.changer(position), _KEY)
             shown.append({"key": gone, "value": "", "mark": "gone", "source": by, "unread": False})
     if len(params) > _MOST_PARAMS:
         left = f"{len(params) - _MOST_PARAMS} more"
@@ -197,7 +197,7 @@ def _mark(params: Params, earlier: Params, key: object) -> str:
 
 
 def _value(key: object, value: object, secrets: set[str]) -> str:
-    return MASK if is_secret(key, value) else brief(value, _VALUE, secrets)
+    return MASK if is_secret(key, value) else short_repr(value, _VALUE, secrets)
 
 
 class Provenance:

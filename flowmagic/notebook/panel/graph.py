@@ -10,10 +10,10 @@ import heapq
 from collections.abc import Callable, Collection
 from typing import Any
 
-from ...flow.topology import Routes
+from ...flow.topology import Topology
 from ...flow.traffic import Traffic
-from ...records.store import Records
-from ...text.formatting import cut
+from ...records.store import RecordStore
+from ...text.formatting import truncate
 from ...text.redact import masked, secrets_of
 from ..shell import name_of
 from .protocol import Graph, GraphCounts
@@ -51,16 +51,16 @@ class GraphState:
         """Show the graph of a flow that does not run yet; None: of none."""
         self._show(flow, None)
 
-    def watch(self, flow: Any, records: Records) -> None:
+    def watch(self, flow: Any, records: RecordStore) -> None:
         """Show a flow that runs, and count from now on; what has ended already is caught up with."""
         self._show(flow, records)
         self.note(())
 
-    def _show(self, flow: Any, records: Records | None) -> None:
+    def _show(self, flow: Any, records: RecordStore | None) -> None:
         self._records = records
-        self._routes = None if flow is None else Routes(flow)
+        self._topology = None if flow is None else Topology(flow)
         self._traffic = (
-            None if records is None or self._routes is None else Traffic(self._routes, records)
+            None if records is None or self._topology is None else Traffic(self._topology, records)
         )
         self._changed: set[int] = set()
         self._all = range(0 if records is None or not records.counts.ended else len(records))
@@ -71,10 +71,10 @@ class GraphState:
         self._secrets: set[str] | None = None
         self._edges: list[int] = []
         """The numbers of the edges that the page is told of."""
-        if self._routes is not None:
+        if self._topology is not None:
             told = [
                 number
-                for number, edge in enumerate(self._routes.edges)
+                for number, edge in enumerate(self._topology.edges)
                 if edge.start < MOST_NODES and edge.end < MOST_NODES
             ]
             self._edges = told[:_MOST_EDGES]
@@ -123,23 +123,23 @@ class GraphState:
 
     def trait(self) -> Graph:
         """Return all there is to know at this moment."""
-        routes = self._routes
-        if routes is None:
+        topology = self._topology
+        if topology is None:
             return {"nodes": [], "edges": [], "left": 0, "counts": _NO_COUNTS}
-        left = max(0, len(routes.nodes) - MOST_NODES)
+        left = max(0, len(topology.nodes) - MOST_NODES)
         return {
             "nodes": [
                 {
-                    "name": cut(node.name, _NAME),
+                    "name": truncate(node.name, _NAME),
                     "kind": node.kind,
                     "level": node.level,
-                    "where": "" if node.place is None else cut(node.place.text(name_of), 120),
+                    "where": "" if node.place is None else truncate(node.place.text(name_of), 120),
                 }
-                for node in routes.nodes[:MOST_NODES]
+                for node in topology.nodes[:MOST_NODES]
             ],
             "edges": [
-                [edge.start, edge.end, cut(edge.action, _ACTION)]
-                for edge in (routes.edges[number] for number in self._edges)
+                [edge.start, edge.end, truncate(edge.action, _ACTION)]
+                for edge in (topology.edges[number] for number in self._edges)
             ],
             "left": left,
             "counts": self._counts(),
@@ -173,24 +173,24 @@ class GraphState:
         }
 
     def _counts(self) -> GraphCounts:
-        if self._traffic is None or self._routes is None:
+        if self._traffic is None or self._topology is None:
             return _NO_COUNTS
-        tally = self._traffic.tally()
-        nodes = range(min(MOST_NODES, len(self._routes.nodes)))
-        going_on = {edge.start for edge in self._routes.edges}
+        edge_counts = self._traffic.edge_counts()
+        nodes = range(min(MOST_NODES, len(self._topology.nodes)))
+        going_on = {edge.start for edge in self._topology.edges}
         return {
             "nodes": [
                 [
                     number,
-                    tally.passed[number],
-                    tally.raised[number],
-                    sum(tally.ended.get(number, {}).values()) if number in going_on else 0,
-                    self._ends(tally.ended.get(number, {})) if number in going_on else "",
+                    edge_counts.passed[number],
+                    edge_counts.raised[number],
+                    sum(edge_counts.ended.get(number, {}).values()) if number in going_on else 0,
+                    self._ends(edge_counts.ended.get(number, {})) if number in going_on else "",
                 ]
                 for number in nodes
             ],
-            "edges": [[i, tally.taken[number]] for i, number in enumerate(self._edges)],
-            "unplaced": tally.unplaced,
+            "edges": [[i, edge_counts.taken[number]] for i, number in enumerate(self._edges)],
+            "unplaced": edge_counts.unplaced,
             "behind": self.behind,
         }
 
@@ -207,7 +207,7 @@ class GraphState:
             self._secrets = set() if self._records is None else set(self._records.secrets)
             for index in range(min(_SLICE // 10, len(self._records or ()))):
                 self._secrets |= secrets_of(self._records.merged(index))  # type: ignore[union-attr]
-        return cut(masked(action, self._secrets), _ACTION)
+        return truncate(masked(action, self._secrets), _ACTION)
 
 
 _NO_COUNTS: GraphCounts = {"nodes": [], "edges": [], "unplaced": 0, "behind": 0}

@@ -10,10 +10,10 @@ from ...limits.calls import CallLimit
 from ...limits.calls.named import named_limits
 from ...limits.limits import Limits
 from ...limits.pace import WINDOW
-from ...records.store import Records
+from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
 from ...run.status import RunStatus
-from ...text.formatting import cut, error_text
+from ...text.formatting import error_text, truncate
 from ..shell import name_of
 from ..summary.notices import crossing_notice, engine_notice
 from ..summary.summary import journal_text, secrets_of_run
@@ -25,7 +25,7 @@ MOST_LIMITS = 20
 LIMITS_EVERY = 0.2
 """Seconds between two messages that tell how far the named limits are used, at least."""
 
-MOST_RETUNES = 200
+MOST_LIMIT_CHANGES = 200
 """Of the changes of the run's limits, how many are told: the start and the latest."""
 
 _NAME = 80  # characters of a limit's name
@@ -35,7 +35,7 @@ _SAME = 0.25  # seconds by which two readings of one and the same end may differ
 
 def header_of(
     run: BatchRun | None,
-    records: Records,
+    records: RecordStore,
     *,
     flow: str,
     limits: Limits,
@@ -59,31 +59,31 @@ def header_of(
     if not notice and run is not None and run.error is not None:
         notice = error_text(run.error, secrets_of_run(run), width=_NOTICE)
     if not notice and run is not None and run.journal is not None:
-        notice = cut(journal_text(run.journal), _NOTICE)
+        notice = truncate(journal_text(run.journal), _NOTICE)
     if not notice and run is not None and run.holds:
-        notice = cut(run.holds[0].text(name_of), _NOTICE)
+        notice = truncate(run.holds[0].text(name_of), _NOTICE)
     if not notice and run is not None:
-        notice = cut(crossing_notice(run), _NOTICE)
+        notice = truncate(crossing_notice(run), _NOTICE)
     if not notice and run is not None:
-        notice = cut(engine_notice(run.options.engine), _NOTICE)
+        notice = truncate(engine_notice(run.options.engine), _NOTICE)
     return {
         "flow": flow,
         "status": "idle" if run is None else str(run.status),
-        "counts": list(records.tally),
+        "counts": list(records.edge_counts),
         "restored": len(records.restored),
         "total": records.total,
         "limit": limits.concurrency,
         "per_minute": limits.per_minute,
-        "retunes": _retunes(run),
+        "retunes": _limit_history(run),
         "adaptive": None if aimd is None else [aimd.adaptive.minimum, aimd.adaptive.maximum],
         "refused": 0 if aimd is None else aimd.rate_limits,
         "cooling": round(run.cooling, 2) if run is not None and live else 0.0,
         "elapsed": 0.0 if run is None else run.elapsed,
         "ticking": live,
-        "nodes": [cut(name, 60) for name in records.node_names],
+        "nodes": [truncate(name, 60) for name in records.node_names],
         "can": _possible(run),
         "notice": notice,
-        "reason": "" if run is None else cut(run.reason, _NOTICE),
+        "reason": "" if run is None else truncate(run.reason, _NOTICE),
         "findings": list(findings) if run is None else [],
         "dropped": records.dropped,
         "limits": [_state(name, limit) for name, limit in shown_limits().items()],
@@ -92,12 +92,12 @@ def header_of(
     }
 
 
-def _retunes(run: BatchRun | None) -> list[list[float]]:
+def _limit_history(run: BatchRun | None) -> list[list[float]]:
     if run is None:
         return []
-    kept = run.retunes
-    if len(kept) > MOST_RETUNES:
-        kept[1 : 1 - MOST_RETUNES] = []
+    kept = run.limit_history
+    if len(kept) > MOST_LIMIT_CHANGES:
+        kept[1 : 1 - MOST_LIMIT_CHANGES] = []
     return [[round(each.seconds, 3), each.limit, int(each.by == "user")] for each in kept]
 
 
@@ -114,7 +114,7 @@ def _possible(run: BatchRun | None) -> list[str]:
 def shown_limits() -> dict[str, CallLimit]:
     """Return the named limits that a panel shows, by what it calls them."""
     limits = list(named_limits().items())[:MOST_LIMITS]
-    return {cut(name, _NAME): limit for name, limit in limits}
+    return {truncate(name, _NAME): limit for name, limit in limits}
 
 
 def _state(name: str, limit: CallLimit) -> LimitState:

@@ -8,13 +8,13 @@ from itertools import repeat
 from operator import sub
 from struct import Struct
 
-from ...records.store import Records
+from ...records.store import RecordStore
 from ...records.trace import FIELDS
 
 _ROW = Struct("<IBBHff")  # index, status, earlier attempts, node, started, ended
 
 
-def pack_rows(records: Records, indices: Iterable[int]) -> bytes:
+def pack_rows(records: RecordStore, indices: Iterable[int]) -> bytes:
     """Pack the state of some rows, 16 bytes each; times in seconds since the run began, or NaN.
 
     A row that has succeeded though it never started is one that was restored from an earlier run.
@@ -30,7 +30,7 @@ def pack_rows(records: Records, indices: Iterable[int]) -> bytes:
     )
 
 
-def pack_columns(records: Records, seq: int) -> bytes:
+def pack_columns(records: RecordStore, seq: int) -> bytes:
     """Pack the state of all rows, 12 bytes each: column after column, then the sequence number.
 
     Columns, because they are copied whole: 100,000 rows take a few milliseconds. The number is
@@ -66,7 +66,7 @@ _SEGMENTS = Struct("<IH")  # index, number of copies
 _COPY = Struct("<HBff")  # node, depth, started, ended
 
 
-def pack_segments(records: Records, rows: Iterable[int]) -> bytes:
+def pack_segments(records: RecordStore, rows: Iterable[int]) -> bytes:
     """Pack the node copies of rows: of each its node, in how many nested flows it ran, and when.
 
     Per row its index (4 bytes) and their number (2); per copy the node's number (2), the depth (1),
@@ -99,7 +99,7 @@ _ATTEMPT = Struct("<BHff")  # status, number, started, ended
 _LAST = 0xFFFF
 
 
-def pack_attempts(records: Records, rows: Iterable[int]) -> bytes:
+def pack_attempts(records: RecordStore, rows: Iterable[int]) -> bytes:
     """Pack the earlier attempts of rows: of each how it ended, which it was, and when it ran.
 
     Per row its index (4 bytes), how many earlier attempts it has (1), as `pack_rows` tells them, and

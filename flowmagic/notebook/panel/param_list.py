@@ -8,7 +8,7 @@ from typing import Any, cast
 from ...errors import FlowmagicError
 from ...records.batch import Batch, Params, as_batch
 from ...run.batchrun import BatchRun
-from .param_text import ParamText, Reading
+from .param_text import ParamText, ParsedText
 from .protocol import Editor
 
 _OWN = ("own",)
@@ -43,7 +43,7 @@ class ParamList:
             "reason": shown.reason or (_LEFT_OPEN if self._key == _OWN else ""),
         }
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ParsedText:
         """Read an edited text."""
         return self._text().read(text)
 

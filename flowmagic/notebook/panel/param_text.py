@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from ...errors import found
+from ...errors import describe
 from ...records.batch import Params
-from ...text.formatting import brief, cut
+from ...text.formatting import short_repr, truncate
 from ...text.redact import MASK, is_secret, masked, secrets_of
 
 MOST_ROWS = 1_000
@@ -33,7 +33,7 @@ _Path = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
-class Reading:
+class ParsedText:
     """What a text says: its rows; or None, and what is wrong, on which line where that is known."""
 
     rows: list[dict[Any, Any]] | None = None
@@ -84,26 +84,28 @@ class ParamText:
             return "The list is too long to edit as text; Run takes the list as it stands."
         return ""
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ParsedText:
         """Read an edited text; masks that were left become what they hide."""
         try:
             value, lines = _parse(text)
         except _Refused as refused:
-            return Reading(message=refused.message, line=refused.line)
+            return ParsedText(message=refused.message, line=refused.line)
         if not isinstance(value, list):
             hint = "Put it into a list: [{...}]" if isinstance(value, dict) else _HINT
-            return Reading(message=f"This is {found(value)}, not a list of dicts. {hint}", line=1)
+            return ParsedText(
+                message=f"This is {describe(value)}, not a list of dicts. {hint}", line=1
+            )
         for index, row in enumerate(value):
             if not isinstance(row, dict):
-                message = f"Item {index} is {found(row)}, not a dict of params. {_HINT}"
-                return Reading(message=message, line=_line(lines, index))
+                message = f"Item {index} is {describe(row)}, not a dict of params. {_HINT}"
+                return ParsedText(message=message, line=_line(lines, index))
         rows = []
         for index, row in enumerate(value):
             try:
                 rows.append(_map_texts(row, partial(self._reveal, value, index)))
             except _Refused as refused:
-                return Reading(message=refused.message, line=_line(lines, index))
-        return Reading(rows=rows)
+                return ParsedText(message=refused.message, line=_line(lines, index))
+        return ParsedText(rows=rows)
 
     def _reveal(self, new: list[Any], index: int, path: _Path, leaf: str) -> Any:
         """Return what a masked text stands for."""
@@ -117,7 +119,7 @@ class ParamText:
         source = self._row_of(new, index) if hidden else None
         if source is not None and _at(self._masked[source], path) == leaf:
             return _at(self._rows[source], path)
-        name = brief(path[-1], 40) if path else "this value"
+        name = short_repr(path[-1], 40) if path else "this value"
         why = "its rows have different ones" if hidden else "there is none to keep"
         raise _Refused(
             f"Item {index}: the masked value of {name} cannot be told, because {why}. "
@@ -251,7 +253,9 @@ def _kind(value: object, depth: int = _DEEPEST) -> str | None:  # noqa: PLR0911 
 
 def _json(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return text if cut(text, len(text)) == text else json.dumps(value)  # lone surrogates: escaped
+    return (
+        text if truncate(text, len(text)) == text else json.dumps(value)
+    )  # lone surrogates: escaped
 
 
 def _mask(value: Any, secrets: set[str], key: object = None) -> Any:
@@ -307,6 +311,6 @@ def _preview(rows: Sequence[Params]) -> str:
 
 def _preview_lines(rows: Sequence[Mapping[Any, Any]]) -> Iterator[str]:
     for row in rows[:_SHOWN_ROWS]:
-        yield f"  {cut(masked(brief(dict(row), 2_000), secrets_of(row)), 200)},"
+        yield f"  {truncate(masked(short_repr(dict(row), 2_000), secrets_of(row)), 200)},"
     if len(rows) > _SHOWN_ROWS:
         yield f"  … {len(rows) - _SHOWN_ROWS:,} more"

@@ -193,7 +193,7 @@ class CopyDetail(TypedDict):
     """One node copy. Times in seconds since the run began; `depth`: in how many nested flows.
 
     `before`: the number of the copy that the marks of its params compare it with; None: of none.
-    `tries`: its own retries and fallbacks, in words; empty: there were none.
+    `retry_counter`: its own retries and fallbacks, in words; empty: there were none.
     """
 
     node: str

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from ...records.instances import Instance
-from ...records.store import Records
-from .columns import MOST_COLUMNS, Varying
+from ...records.store import RecordStore
+from .columns import MOST_COLUMNS, VaryingColumns
 from .detail import detail_of
 from .packing import pack_attempts, pack_segments
 from .param_list import ParamList
@@ -25,7 +25,7 @@ _MOST_TEXTS = 400  # of one answer
 _MOST_ROWS = 200  # of one answer that tells when something ran
 
 
-class Asked:
+class Queries:
     """Takes questions and gives answers, each when the panel has room for it.
 
     Args:
@@ -38,7 +38,7 @@ class Asked:
 
     def __init__(
         self,
-        records: Callable[[], Records],
+        records: Callable[[], RecordStore],
         params: ParamList,
         *,
         code: Callable[[int, set[str]], str],
@@ -129,7 +129,7 @@ class Asked:
         records, opened = self._records(), set(self._open.values())
         stale = self._stale.union(changed).intersection(opened)
         # A row that prints does not change otherwise; it may do so in any thread.
-        printed = {index: hash(Instance(records, index).output) for index in opened}
+        printed = {index: hash(Instance(records, index).printed) for index in opened}
         stale.update(at for at in opened if printed[at] != self._printed.get(at))
         self._printed = printed
         self._stale.clear()
@@ -209,8 +209,8 @@ class Asked:
         }
 
 
-def _looked(records: Records) -> Varying:
+def _looked(records: RecordStore) -> VaryingColumns:
     """Return what varies among the first rows: the first message is to tell it already."""
-    varying = Varying(records)
+    varying = VaryingColumns(records)
     varying.look()
     return varying

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from ...records.store import Records
+from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
-from ...text.formatting import cut
+from ...text.formatting import truncate
 from ...text.redact import is_secret
 from .param_text import as_literal
 
@@ -40,7 +40,7 @@ class Origin:
 
 
 def cell_of(
-    origin: Origin, run: BatchRun | None, records: Records, index: int, secrets: set[str]
+    origin: Origin, run: BatchRun | None, records: RecordStore, index: int, secrets: set[str]
 ) -> str:
     """Return a cell that runs one row once more; empty if its params are no longer kept.
 
@@ -104,7 +104,7 @@ def _why(key: object, value: object) -> str:
 
 
 def _kind(value: object) -> str:
-    name = cut(type(value).__name__, _NAME)
+    name = truncate(type(value).__name__, _NAME)
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 

@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...records.store import FAILED, SUCCEEDED, Records
-from ...text.formatting import brief, cut, error_text, key_text, params_text
+from ...records.store import FAILED, SUCCEEDED, RecordStore
+from ...text.formatting import error_text, key_text, params_text, short_repr, truncate
 from ...text.redact import MASK, is_secret, secrets_of
-from .columns import MOST_KEYS, Varying
+from .columns import MOST_KEYS, VaryingColumns
 from .protocol import RowTexts
 
 _LINE = 200  # characters of a row's params
 _OUTCOME = 160
 
 
-def row_texts(records: Records, rows: Iterable[int], varying: Varying) -> RowTexts:
+def row_texts(records: RecordStore, rows: Iterable[int], varying: VaryingColumns) -> RowTexts:
     """Return the texts of some rows."""
     told: RowTexts = {"rows": [], "texts": [], "cells": [], "outcomes": []}
     for index in rows:
@@ -31,14 +31,14 @@ def row_texts(records: Records, rows: Iterable[int], varying: Varying) -> RowTex
     return told
 
 
-def line(records: Records, index: int, width: int) -> str:
+def line(records: RecordStore, index: int, width: int) -> str:
     """Return the params of a row in one line."""
     if not records.keeps(index):
         return "(no longer kept)"
     return params_text(records.merged(index), width)
 
 
-def outcome(records: Records, index: int, width: int, secrets: set[str]) -> str:
+def outcome(records: RecordStore, index: int, width: int, secrets: set[str]) -> str:
     """Return what a row has come to: its last action or its error; empty before the end.
 
     Args:
@@ -50,9 +50,9 @@ def outcome(records: Records, index: int, width: int, secrets: set[str]) -> str:
     result = records.results[index]
     if isinstance(result, BaseException):
         return error_text(result, secrets, width)
-    text = "" if result is None else brief(result, width, secrets)
+    text = "" if result is None else short_repr(result, width, secrets)
     left = records.restored.get(index)
-    return text if left is None else cut(f"restored from run {left.run} {text}".strip(), width)
+    return text if left is None else truncate(f"restored from run {left.run} {text}".strip(), width)
 
 
 FEW = 64
@@ -62,7 +62,7 @@ _LINE_labels = 80  # characters of a label
 _VALUE = 40  # of one value in it
 
 
-def row_labels(records: Records, varying: Varying) -> list[str]:
+def row_labels(records: RecordStore, varying: VaryingColumns) -> list[str]:
     """Return a label for each row, secrets masked; none at all for more than `FEW` rows.
 
     A single row, and rows that are all the same, are labelled with the params they have.
@@ -81,7 +81,7 @@ def _label(row: Mapping[Any, Any], keys: list[Any]) -> str:
         if key not in row or length > _LINE_labels:
             continue
         value = row[key]
-        shown = MASK if is_secret(key, value) else brief(value, _VALUE, secrets)
+        shown = MASK if is_secret(key, value) else short_repr(value, _VALUE, secrets)
         parts.append(f"{key_text(key, _VALUE, secrets)}={shown}")
         length += len(parts[-1]) + 2
-    return cut(", ".join(parts), _LINE_labels)
+    return truncate(", ".join(parts), _LINE_labels)

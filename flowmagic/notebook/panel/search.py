@@ -14,8 +14,8 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from ...records.store import FAILED, Records
-from ...text.formatting import brief
+from ...records.store import FAILED, RecordStore
+from ...text.formatting import short_repr
 from ...text.redact import is_secret, secrets_of
 from .row_text import line, outcome
 
@@ -41,7 +41,7 @@ class Search:
     """
 
     def __init__(
-        self, records: Records, text: str, key: Any = None, *, sort: bool, descending: bool
+        self, records: RecordStore, text: str, key: Any = None, *, sort: bool, descending: bool
     ) -> None:
         self._records = records
         words = [_plain(word[:_MOST_LETTERS]) for word in text.split()[:_MOST_WORDS]]
@@ -111,7 +111,7 @@ class Search:
             return (0, value) if value == value else None  # noqa: PLR0124 - NaN has no order
         if kind is str:
             return (1, value[:200])
-        return (2, brief(value, 80))
+        return (2, short_repr(value, 80))
 
     def _arrange(self) -> None:
         if self._merging is None:

@@ -21,10 +21,10 @@ INTERVAL = 0.05
 _SHARE = 0.025  # ditto, times the number of live panels: all together stay under 50 a second
 _BREATH = 0.001  # seconds that other things have between two slices of what takes its time
 
-_live: weakref.WeakSet[Pulse] = weakref.WeakSet()
+_live: weakref.WeakSet[Ticker] = weakref.WeakSet()
 
 
-class Pulse:
+class Ticker:
     """Beats when it was asked to and the last beat is long enough ago.
 
     Attributes:

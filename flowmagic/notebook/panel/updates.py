@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...records.store import Records
+from ...records.store import RecordStore
 from .graph import GraphState
 from .header import News
 from .packing import pack_rows
 from .protocol import Delta, Header
-from .queries import Asked
-from .ticker import Pulse
+from .queries import Queries
+from .ticker import Ticker
 
 _PUSHES = (0.3, 1.0, 3.0)  # seconds after a run began; then every _PUSH_EVERY
 _PUSH_EVERY = 5.0
@@ -25,7 +25,7 @@ _MOST_ROWS = 4_096  # rows packed into one delta: packing them takes some millis
 _EMPTY = 2  # entries of a delta that tells nothing
 
 
-class Outflow:
+class Updates:
     """Sends the state of a panel, with each beat of its pulse.
 
     Args:
@@ -46,12 +46,12 @@ class Outflow:
 
     def __init__(
         self,
-        pulse: Pulse,
+        ticker: Ticker,
         *,
-        records: Callable[[], Records],
+        records: Callable[[], RecordStore],
         header: Callable[[], Header],
         goes_on: Callable[[], bool],
-        asked: Asked,
+        asked: Queries,
         graph: GraphState,
         push: Callable[[], None],
         send: Callable[[Delta, list[Any] | None], None],
@@ -59,7 +59,7 @@ class Outflow:
         self.seq = 0
         self.changed: set[int] = set()
         self.limits_due = False
-        self._pulse = pulse
+        self._ticker = ticker
         self._records = records
         self._header = header
         self._goes_on = goes_on
@@ -70,24 +70,24 @@ class Outflow:
         self._news = News()
         self._pushes: list[float] = []
         self._push_due = False
-        pulse.beat = self._flush
+        ticker.beat = self._flush
 
     def begin(self) -> None:
         """Send all there is, and keep sending while the run has not ended."""
-        if self._pulse.goes_on:
-            now = self._pulse.now()
+        if self._ticker.goes_on:
+            now = self._ticker.now()
             self._pushes = [now + after for after in _PUSHES]
-        self._pulse.live = True
+        self._ticker.live = True
         self.push_soon()
 
     def push_soon(self) -> None:
         """Send everything at the next beat."""
         self._push_due = True
-        self._pulse.ask()
+        self._ticker.ask()
 
     def _flush(self) -> None:
         """Send what there is to send, and ask for the next beat while there will be more."""
-        pulse, now = self._pulse, self._pulse.now()
+        ticker, now = self._ticker, self._ticker.now()
         if self._pushes and now >= self._pushes[0]:
             self._pushes = [at for at in self._pushes if at > now]
             self._push_due = True
@@ -98,16 +98,16 @@ class Outflow:
             self.push()
         else:
             self._send_delta()
-        if pulse.goes_on and self._goes_on():
+        if ticker.goes_on and self._goes_on():
             if not self._pushes:
                 self._pushes = [now + max(_PUSH_EVERY, n / _PUSH_ROWS)]
-            pulse.ask()
+            ticker.ask()
             return
         self._pushes = []
-        pulse.live = False
+        ticker.live = False
         waiting = self._asked.varying.behind or self._graph.waiting
-        if (self.changed or waiting) and pulse.goes_on:
-            pulse.ask()
+        if (self.changed or waiting) and ticker.goes_on:
+            ticker.ask()
 
     def push(self) -> None:
         """Send everything, now."""
@@ -117,16 +117,16 @@ class Outflow:
         self._graph.note(self.changed)
         self.changed.clear()
         self.limits_due = False
-        self._news.all_sent(self._header(), self._pulse.now())
+        self._news.all_sent(self._header(), self._ticker.now())
         self._graph.all_sent()
         self._push()
         if self._asked.waiting:
-            self._pulse.ask()
+            self._ticker.ask()
 
     def _send_delta(self) -> None:
         changed = self.changed
         rows = [changed.pop() for _ in range(min(len(changed), _MOST_ROWS))]
-        header, now = self._header(), self._pulse.now()
+        header, now = self._header(), self._ticker.now()
         news = self._news.take(header, now, soon=not self.limits_due)
         self.limits_due = False
         delta: Delta = {"type": "delta", "seq": self.seq + 1}

@@ -2,7 +2,7 @@
 
 Commands come as custom messages, in whatever thread the kernel delivers them; they are posted to
 the kernel's own loop and acted on there. State is made at the moment it is sent, so that a page that
-reloads or a second view gets the present; when and how much of it goes out is the `Outflow`'s.
+reloads or a second view gets the present; when and how much of it goes out is the `Updates`'s.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ...errors import FlowmagicError, LimitError
 from ...flow.checks import check
 from ...limits.limits import Limits
 from ...records.batch import Batch
-from ...records.store import Records
+from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
-from ...text.formatting import cut, error_text
+from ...text.formatting import error_text, truncate
 from ..shell import hear_during_cells
 from ..summary.notices import finding_lines
 from .esm import joined
@@ -31,11 +31,11 @@ from .header import header_of, shown_limits
 from .packing import pack_columns
 from .param_list import ParamList
 from .protocol import Command, FirstTexts, Header, with_none, with_null
-from .queries import MOST_PAGES, Asked
+from .queries import MOST_PAGES, Queries
 from .rerun_cell import Origin, cell_of
 from .row_text import row_labels, row_texts
-from .ticker import Pulse
-from .updates import Outflow
+from .ticker import Ticker
+from .updates import Updates
 
 _HERE = pathlib.Path(__file__).parent
 
@@ -81,7 +81,7 @@ class Panel(anywidget.AnyWidget):
         origin: Origin | None = None,
     ) -> None:
         self.run: BatchRun | None = None
-        self._flow_name = cut(flow_name, 80)
+        self._flow_name = truncate(flow_name, 80)
         self._start = start
         self._limits = limits
         self._list = ParamList(batch)
@@ -92,19 +92,19 @@ class Panel(anywidget.AnyWidget):
         self._notice = ""
         self._refused: str | None = None
         """Which command was refused for the reason that the notice says."""
-        self._pulse = Pulse()
+        self._ticker = Ticker()
         self._heard: dict[str, int] = {}
         self._origin = origin or Origin(self._flow_name)
-        self._asked = Asked(
+        self._asked = Queries(
             lambda: self._records,
             self._list,
             code=self._code,
-            soon=self._pulse.soon,
-            ready=self._pulse.ask,
+            soon=self._ticker.soon,
+            ready=self._ticker.ask,
         )
-        self._graph = GraphState(soon=self._pulse.soon, ready=self._pulse.ask)
-        self._outflow = Outflow(
-            self._pulse,
+        self._graph = GraphState(soon=self._ticker.soon, ready=self._ticker.ask)
+        self._updates = Updates(
+            self._ticker,
             records=lambda: self._records,
             header=self._header,
             goes_on=lambda: self.run is not None and not self.run.ended,
@@ -122,16 +122,16 @@ class Panel(anywidget.AnyWidget):
     def show(self, run: BatchRun) -> None:
         """Attach a run: from now on the panel draws it and acts on it."""
         if self.run is not None:
-            self.run.records.unwatch(self._outflow.changed)
+            self.run.records.unwatch(self._updates.changed)
         self.run = self._list.run = run
-        self._pulse.find_loop()
+        self._ticker.find_loop()
         self._limits = run.limits
         self._notice, self._refused = "", None
         self._asked.forget()
-        self._outflow.changed = run.records.watch()
+        self._updates.changed = run.records.watch()
         self._graph.watch(run.flow, run.records)
         run.observe(self._on_status)
-        self._outflow.begin()
+        self._updates.begin()
 
     def load(self, batch: Batch) -> None:
         """Give an idle panel its param list."""
@@ -140,14 +140,14 @@ class Panel(anywidget.AnyWidget):
         self._check()
         self._asked.forget()
         self._notice, self._refused = "", None
-        self._outflow.push_soon()
+        self._updates.push_soon()
 
     def foresee(self, flow: Any) -> None:
         """Show the graph of the flow that Run will run, before there is a run."""
         self._graph.load(flow)
         self._flow = flow
         self._check()
-        self._outflow.push_soon()
+        self._updates.push_soon()
 
     def _check(self) -> None:
         """Note what is likely to go wrong with the next run, as far as it is known."""
@@ -158,8 +158,8 @@ class Panel(anywidget.AnyWidget):
 
     def say(self, text: str) -> None:
         """Show one line of notice; an empty one takes it away."""
-        self._notice, self._refused = cut(" ".join(text.split()), 500), None
-        self._pulse.ask()
+        self._notice, self._refused = truncate(" ".join(text.split()), 500), None
+        self._ticker.ask()
 
     # The state, as it is at this moment
 
@@ -171,7 +171,7 @@ class Panel(anywidget.AnyWidget):
         """
         state = cast("dict[str, Any]", super().get_state(key))
         if "snapshot" in state:
-            state["snapshot"] = pack_columns(self._records, self._outflow.seq)
+            state["snapshot"] = pack_columns(self._records, self._updates.seq)
         if "header" in state:
             state["header"] = self._header()
         if "texts" in state:
@@ -194,7 +194,7 @@ class Panel(anywidget.AnyWidget):
         }
 
     @property
-    def _records(self) -> Records:
+    def _records(self) -> RecordStore:
         return self._idle if self.run is None else self.run.records
 
     def _code(self, index: int, secrets: set[str]) -> str:
@@ -218,7 +218,7 @@ class Panel(anywidget.AnyWidget):
 
     def _on_msg(self, _: object, content: Any, __: object) -> None:
         # In any thread: nothing may happen here but this.
-        self._pulse.post(self._act, content)
+        self._ticker.post(self._act, content)
 
     def _act(self, command: Command) -> None:
         if not isinstance(command, dict):
@@ -238,13 +238,13 @@ class Panel(anywidget.AnyWidget):
             try:
                 act(command)
             except FlowmagicError as error:
-                self._notice, self._refused = cut(str(error), 500), kind
+                self._notice, self._refused = truncate(str(error), 500), kind
             except Exception as error:  # noqa: BLE001 - nobody else would show it
                 self._notice, self._refused = error_text(error, width=500), kind
             else:
                 if kind == self._refused:
                     self._notice, self._refused = "", None
-        self._pulse.ask()
+        self._ticker.ask()
 
     def _do_run(self, command: Command) -> None:
         if self.run is not None and not self.run.ended:
@@ -273,12 +273,12 @@ class Panel(anywidget.AnyWidget):
 
     def _do_tune(self, command: Command) -> None:
         name, field = str(command.get("name")), command.get("field")
-        self._outflow.limits_due = True
+        self._updates.limits_due = True
         if field not in _TUNABLE:
             return
         limit = shown_limits().get(name)
         if limit is None:
-            raise LimitError(f"There is no limit named {cut(name, 80)!r} any more.")
+            raise LimitError(f"There is no limit named {truncate(name, 80)!r} any more.")
         try:
             setattr(limit, field, command.get("value"))
         except LimitError as error:
@@ -291,7 +291,7 @@ class Panel(anywidget.AnyWidget):
             self.run.retry_failed()
 
     def _do_state(self, _: Command) -> None:
-        self._outflow.push_soon()
+        self._updates.push_soon()
 
     def _on_status(self, run: BatchRun) -> None:
         if run is not self.run:
@@ -299,11 +299,11 @@ class Panel(anywidget.AnyWidget):
         if run.ended:
             # At once: whoever awaits the run may be the last cell of a notebook.
             self._limits = run.limits
-            self._outflow.push()
-        elif not self._pulse.live:
-            self._outflow.begin()  # taken up again
+            self._updates.push()
+        elif not self._ticker.live:
+            self._updates.begin()  # taken up again
         else:
-            self._pulse.ask()
+            self._ticker.ask()
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         bundle = super()._repr_mimebundle_(**kwargs)
@@ -322,9 +322,9 @@ class Panel(anywidget.AnyWidget):
         return f"flowmagic panel of {self._flow_name}: {run.status}, {done}/{total} done"
 
 
-def _records_of(batch: Batch | None) -> Records:
+def _records_of(batch: Batch | None) -> RecordStore:
     """Return records in which the rows of a batch are pending, for a panel without a run."""
-    records = Records({}, 0.0, 0)
+    records = RecordStore({}, 0.0, 0)
     if batch is not None and batch.rows is not None:
         records.load(batch.rows)
     return records

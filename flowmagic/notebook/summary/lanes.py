@@ -6,7 +6,7 @@ import heapq
 import math
 from typing import NamedTuple
 
-from ...records.store import STATUSES, Records
+from ...records.store import STATUSES, RecordStore
 
 EARLIER = len(STATUSES)
 """In place of a status, the code of an attempt that another one has followed, however it ended."""
@@ -21,7 +21,7 @@ class Bar(NamedTuple):
     title: str = ""
 
 
-def bars_of(records: Records, now: float) -> list[Bar]:
+def bars_of(records: RecordStore, now: float) -> list[Bar]:
     """Return a bar for each attempt of an instance that has started, in the order of their starts.
 
     Args:

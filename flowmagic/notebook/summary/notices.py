@@ -9,7 +9,7 @@ from ...flow.finding import Finding
 from ...limits.calls.named import named_limits
 from ...run.batchrun import BatchRun
 from ...shared.crossings import Crossing
-from ...text.formatting import cut, params_text
+from ...text.formatting import params_text, truncate
 from ...text.redact import masked, secrets_of
 from ..shell import name_of
 
@@ -48,7 +48,7 @@ def _line(run: BatchRun, crossing: Crossing) -> str:
     line = crossing.line(params_text(reader, _PARAMS), params_text(writer, _PARAMS))
     # A secret may also be the key, of a store that is filled by the user's token.
     secrets = secrets_of(reader) | secrets_of(writer) | run.records.secrets
-    return cut(" ".join(masked(line, secrets).split()), _LINE)
+    return truncate(" ".join(masked(line, secrets).split()), _LINE)
 
 
 def _what_to_do(found: list[Crossing]) -> str:
@@ -56,7 +56,7 @@ def _what_to_do(found: list[Crossing]) -> str:
     silence = f"--allow-shared {key}" if key.isidentifier() else "allow_shared=[...]"
     return (
         "Run it with --isolate (isolate=True), and each instance has its own; "
-        f"or, if they are meant to meet there, with {cut(silence, 80)}."
+        f"or, if they are meant to meet there, with {truncate(silence, 80)}."
     )
 
 
@@ -68,7 +68,7 @@ def engine_lines(engine: Engine) -> list[str]:
     """Return what is to be said of where the instances of a run are; empty if nothing."""
     if not engine.isolates:
         return []
-    on = f'engine "{cut(engine.name, _NAME)}"'
+    on = f'engine "{truncate(engine.name, _NAME)}"'
     lines = [
         (
             f"Each instance has its own snapshot of the shared store, as with --isolate ({on}): "
@@ -76,7 +76,7 @@ def engine_lines(engine: Engine) -> list[str]:
         )
     ]
     if names := list(named_limits()):
-        listed = ", ".join(cut(name, _NAME) for name in names[:_MOST_NAMES])
+        listed = ", ".join(truncate(name, _NAME) for name in names[:_MOST_NAMES])
         more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
         lines.append(
             f"The named limits ({listed}{more}) do not count calls made in other processes ({on}): "
@@ -106,7 +106,7 @@ def findings_text(found: Sequence[Finding]) -> str:
 
 def finding_lines(found: Sequence[Finding]) -> list[str]:
     """Return findings for the panel: bounded, and no more than `MOST`."""
-    lines = [cut(each.text(name_of), _LONGEST) for each in found[:MOST]]
+    lines = [truncate(each.text(name_of), _LONGEST) for each in found[:MOST]]
     if (left := len(found) - MOST) > 0:
         lines.append(f"… and {left} more: %batchflow FLOW --check")
     return lines

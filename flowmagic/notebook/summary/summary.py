@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from html import escape
 from typing import Any
 
-from ...journal.recorder import Recording
+from ...journal.recorder import Recorder
 from ...records.instances import Instance
 from ...records.store import CANCELLED, FAILED
 from ...run.batchrun import BatchRun
-from ...text.formatting import brief, cut, error_text, params_text
+from ...text.formatting import error_text, params_text, short_repr, truncate
 from ...text.redact import masked, secrets_of
 from ...text.tracebacks import traceback_text
 from ..shell import name_of
@@ -70,7 +70,7 @@ def cooling_text(run: BatchRun) -> str:
 _OF_ITSELF = ("stopping", "stopped")
 
 
-def journal_text(journal: Recording) -> str:
+def journal_text(journal: Recorder) -> str:
     """Return what the user is to know of a run's journal; empty if all is well."""
     if journal.trouble:
         return f"The journal cannot be written at the moment: {journal.trouble}. The run goes on."
@@ -87,7 +87,7 @@ def remarks(run: BatchRun) -> list[str]:
     else:
         lines += [each.text(name_of) for each in run.audit()[:MOST_REMARKS]]
     secrets = secrets_of_run(run)
-    return [cut(masked(line, secrets), _REMARK) for line in lines]
+    return [truncate(masked(line, secrets), _REMARK) for line in lines]
 
 
 def failures(run: BatchRun) -> Iterator[Instance]:
@@ -102,21 +102,21 @@ def row(instance: Instance) -> tuple[str, ...]:
     status = str(instance.status)
     return (
         str(instance.index),
-        f"{_ICONS[status]} {status}{_tries(instance)}",
+        f"{_ICONS[status]} {status}{_retry_counter(instance)}",
         params_text(instance.params, 160),
-        cut(instance.node or "", 60),
+        truncate(instance.node or "", 60),
         "" if seconds is None else f"{seconds:.3f}",
         _result(instance, secrets),
     )
 
 
-def _tries(instance: Instance) -> str:
+def _retry_counter(instance: Instance) -> str:
     return f" ({instance.attempts} attempts)" if instance.attempts > 1 else ""
 
 
 def _result(instance: Instance, secrets: set[str]) -> str:
     if (error := instance.error) is None:
-        return brief(instance.result, 80, secrets) if instance.seconds is not None else ""
+        return short_repr(instance.result, 80, secrets) if instance.seconds is not None else ""
     if instance._records.status[instance.index] == CANCELLED:
         return ""
     return error_text(error, secrets)
@@ -148,7 +148,7 @@ def as_text(run: BatchRun) -> str:
             lines.append(f"  … and {left} more failures, all in run.failures")
             break
         index, _, params, node, _, result = row(instance)
-        lines.append(f"  ✗ {index}  {params}  {node}: {result}{_tries(instance)}")
+        lines.append(f"  ✗ {index}  {params}  {node}: {result}{_retry_counter(instance)}")
     lines += [f"  ⚠ {line}" for line in remarks(run)]
     lines += [f"  {line}" for line in (*engine_lines(run.options.engine), *timeline.as_lines(run))]
     table = [row(each) for each in run.instances[:FIRST_ROWS]]

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from html import escape
 from itertools import pairwise
 
-from ...limits.history import Retune
-from ...records.store import CANCELLED, FAILED, RUNNING, STATUSES, SUCCEEDED, Records
+from ...limits.history import LimitChange
+from ...records.store import CANCELLED, FAILED, RUNNING, STATUSES, SUCCEEDED, RecordStore
 from ...run.batchrun import BatchRun
 from .lanes import EARLIER, Bar, bars_of, lanes_of
 
@@ -180,7 +180,7 @@ class _Lanes:
 class _Profile:
     """A picture of how many ran at once, where bars would be too many."""
 
-    def __init__(self, records: Records, span: float) -> None:
+    def __init__(self, records: RecordStore, span: float) -> None:
         self.span = span
         began = records.began
         # Sorted by C, and looked up per column: an instance costs less than a microsecond.
@@ -246,9 +246,9 @@ def _range(bar: Bar, span: float, cells: int) -> range:
     return range(first, max(first + 1, min(cells, round(bar.end / span * cells))))
 
 
-def _changes(run: BatchRun) -> list[Retune]:
+def _changes(run: BatchRun) -> list[LimitChange]:
     """Return the limit of the start, and those after it that differ from the one before."""
-    kept = run.retunes
+    kept = run.limit_history
     return [kept[0], *(each for one, each in pairwise(kept) if one.limit != each.limit)]
 
 

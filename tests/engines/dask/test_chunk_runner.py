@@ -13,7 +13,7 @@ from pocketflow import AsyncNode
 
 from flowmagic import EngineError
 from flowmagic.engines.dask import chunk_runner
-from flowmagic.engines.dask.chunk_runner import Place, drop, run_chunk
+from flowmagic.engines.dask.chunk_runner import CpuSlot, drop, run_chunk
 from flowmagic.engines.dask.instance_result import load_outcome
 from flowmagic.engines.dask.messages import news_of
 from flowmagic.engines.dask.requirements import runtime
@@ -231,7 +231,7 @@ def runner(live=0, used=()):
 async def test_one_that_waits_gives_its_place_back_once_at_the_first_look(machine):
     """Others of its worker that compute are not its own doing."""
     machine.everywhere = 1.0
-    place = Place(runner(), waits=False)
+    place = CpuSlot(runner(), waits=False)
     place.begin()
     await asyncio.sleep(10)
     assert machine.given_back == pytest.approx([0.025])
@@ -240,7 +240,7 @@ async def test_one_that_waits_gives_its_place_back_once_at_the_first_look(machin
 @virtual
 async def test_one_that_is_known_to_wait_gives_it_back_at_once(machine):
     """Many such follow one another."""
-    Place(runner(), waits=True).begin()
+    CpuSlot(runner(), waits=True).begin()
     await asyncio.sleep(10)
     assert machine.given_back == [0.0]
 
@@ -252,7 +252,7 @@ def test_one_that_computes_keeps_it_in_its_loop_or_in_threads(machine, here, eve
     @virtual
     async def test():
         machine.here, machine.everywhere = here, everywhere
-        place = Place(runner(live), waits=False)
+        place = CpuSlot(runner(live), waits=False)
         place.begin()
         await asyncio.sleep(10)
         assert machine.given_back == []
@@ -268,7 +268,7 @@ def test_one_that_computes_keeps_it_in_its_loop_or_in_threads(machine, here, eve
 async def test_what_it_has_computed_is_that_of_its_loop_and_of_its_threads(machine):
     """By that, the next chunks get their size."""
     machine.here = 0.5
-    place = Place(runner(used=[0.25, 0.5]), waits=True)
+    place = CpuSlot(runner(used=[0.25, 0.5]), waits=True)
     place.begin()
     await asyncio.sleep(2)
     assert place.taken() == (2.0, 1.75)

@@ -311,7 +311,7 @@ async def test_when_the_scheduler_is_gone_the_run_ends_and_says_so(cluster):
     """Every row is in exactly one status, lost or never started; nothing is retried."""
     run = fm.batchflow(Waits(), ROWS, limit=5, retries=3, engine=DaskEngine(cluster))
     await until(lambda: len(live) == 5)
-    run._course._runner._connection.client.scheduler_comm.comm.abort()
+    run._lifecycle._runner._connection.client.scheduler_comm.comm.abort()
     with pytest.raises(EngineError, match=r"The Dask scheduler at inproc://.* is gone"):
         await run
     gate.set()

@@ -13,7 +13,7 @@ import flowmagic as fm
 from flowmagic import DaskEngine, RemoteError
 from flowmagic.engines.dask.instance_result import dump_error, load_error
 from flowmagic.engines.dask.serialization import Sources
-from flowmagic.limits.refusals import read_signal
+from flowmagic.limits.refusals import classify_refusal
 
 
 class Big(AsyncNode):
@@ -153,7 +153,7 @@ def test_a_provider_s_refusal_still_says_when_to_come_back():
     response = httpx.Response(429, headers={"retry-after": "7"}, request=request)
     twin = travelled(raised(httpx.HTTPStatusError("slow", request=request, response=response)))
     assert type(twin) is httpx.HTTPStatusError
-    assert read_signal(twin).retry_after == 7
+    assert classify_refusal(twin).retry_after == 7
 
 
 class Holds(Exception):

@@ -6,7 +6,7 @@ import asyncio
 from types import SimpleNamespace
 
 from flowmagic.engines.dask.cluster import Connection
-from flowmagic.engines.dask.liveness import Watch
+from flowmagic.engines.dask.liveness import ClusterMonitor
 
 from ...virtualtime import virtual
 
@@ -30,7 +30,7 @@ class Client:
 async def watched(*, lost=False, cluster=None):
     """A watch that has begun, its connection, and what it has told."""
     connection, told = Connection(Client(), "tcp://s:8786", cluster), []
-    watch = Watch(connection, lambda: told.append("looked"), told.append)
+    watch = ClusterMonitor(connection, lambda: told.append("looked"), told.append)
     held = SimpleNamespace(lost=lost)
     held.cancelled = lambda: held.lost
     await watch.begin(held)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from flowmagic.engines.dask import messages
-from flowmagic.engines.dask.messages import MESSAGE_EVERY, Telling, news_of
+from flowmagic.engines.dask.messages import MESSAGE_EVERY, MessageSender, news_of
 
 from ...virtualtime import virtual
 
@@ -35,7 +35,7 @@ PART = (7, (0, [1, -1, -2, 5.0, 6.0], {}, {}, {}), [("stdout", "hello")])
 
 
 def telling(worker, news):
-    made = Telling(worker, "topic", "run", 3, news)
+    made = MessageSender(worker, "topic", "run", 3, news)
     made.begin()
     return made
 

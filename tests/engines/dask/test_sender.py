@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from flowmagic import EngineError, InstanceLostError
 from flowmagic.engines.dask.chunk_runner import drop
 from flowmagic.engines.dask.cluster import Connection
-from flowmagic.engines.dask.sender import MOST, TARGET, Chunking, Sending
+from flowmagic.engines.dask.sender import MOST, TARGET, Chunking, ChunkSender
 
 from ...virtualtime import virtual
 
@@ -76,7 +76,7 @@ def sending(cluster):
     async def unfit(error):
         cluster.unfit.append(error)
 
-    return Sending(connection, cluster, Chunking(), unfit=unfit, **common), connection
+    return ChunkSender(connection, cluster, Chunking(), unfit=unfit, **common), connection
 
 
 def add(made, n):

@@ -89,6 +89,6 @@ async def test_where_outputs_are_kept_what_is_printed_there_is_in_them(processes
         run = await start(Flow(start=Speaks()), [{"i": 1}, {"i": 2}], shared=None, options=options)
     finally:
         streams.uninstall()
-    assert [sorted(each.output.splitlines()) for each in run.instances] == [
+    assert [sorted(each.printed.splitlines()) for each in run.instances] == [
         ["aside", f"exec {i}", f"post {i}"] for i in (1, 2)
     ]

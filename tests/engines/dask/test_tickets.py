@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from flowmagic import EngineError, InstanceLostError
-from flowmagic.engines.dask.tickets import Sent, Ticket
+from flowmagic.engines.dask.tickets import SentChunk, Ticket
 
 from ...virtualtime import virtual
 
@@ -22,7 +22,7 @@ place: contextvars.ContextVar[str] = contextvars.ContextVar("place", default="no
 async def test_what_comes_first_is_the_end_and_the_rest_is_ignored():
     """A worker may be given up, and its last message come nevertheless."""
     ended, lost = Ticket(0, {}, TRACE), Ticket(1, {}, TRACE)
-    chunk = Sent(7, [ended, lost])
+    chunk = SentChunk(7, [ended, lost])
     chunk.end(0, b"outcome")
     lost.lose("was lost with its worker", " Try again.")
     ended.lose("was lost with its worker", "")

@@ -8,8 +8,8 @@ import pickle
 from pocketflow import AsyncNode, Flow, Node
 
 from flowmagic.engines.dask.serialization import Sources, classes_of
-from flowmagic.engines.dask.trace_diff import Noting, Taking
-from flowmagic.records.store import Records
+from flowmagic.engines.dask.trace_diff import TraceDiffer, TracePatcher
+from flowmagic.records.store import RecordStore
 from flowmagic.records.trace import FIELDS
 
 
@@ -31,11 +31,11 @@ def both(now=100.0):
     first >> Second()
     flow = Flow(start=first)
     told = []
-    noting = Noting(classes_of(flow), 2, lambda: told.append("news"))
-    records = Records({}, 0.0, 10)
+    noting = TraceDiffer(classes_of(flow), 2, lambda: told.append("news"))
+    records = RecordStore({}, 0.0, 10)
     records.load([{"n": 1}, {"n": 2}])
     records.start(0, 0.0).open(Second, -1, 0.0, None)  # so that the numbers differ here
-    taking = Taking(flow, Sources(flow), lambda: now, {})
+    taking = TracePatcher(flow, Sources(flow), lambda: now, {})
     return noting, taking, records.start(1, 0.0), told
 
 
@@ -97,7 +97,7 @@ def test_what_fits_no_field_arrives_too_and_the_instances_own_error_only_once():
     first = there.open(First, -1, 1.0, {"n": 5})
     there.fail(first, other, 2.0)
     second = there.open(Second, -1, 2.0, None)
-    there.note_tries(second, 2, 1)
+    there.note_retries(second, 2, 1)
     there.fail(second, own, 3.0)
     carry(noting, taking, here, own)
     assert here.extras[first]["params"] == {"n": 5}

@@ -35,7 +35,7 @@ def test_what_cannot_be_kept_is_refused(name, wrong):
         setattr(limit, name, wrong)
     changes = {"concurrency": 4, "per_minute": 30, "burst": 2, name: wrong}
     with pytest.raises(LimitError):
-        limit.retune(**changes)
+        limit.change(**changes)
     assert limit.state() == before
 
 
@@ -54,12 +54,12 @@ def test_each_limit_can_be_read_set_and_taken_away():
 
 
 def test_what_is_not_given_is_kept():
-    """A retune of one limit leaves the others as they are."""
+    """A change of one limit leaves the others as they are."""
     limit = CallLimit(concurrency=3, per_minute=60, tokens_per_minute=1000, burst=5, window=30.0)
-    limit.retune(per_minute=90)
+    limit.change(per_minute=90)
     assert (limit.concurrency, limit.per_minute, limit.tokens_per_minute) == (3, 90, 1000)
     assert (limit._pace.burst, limit._pace.window) == (5, 30.0)
-    limit.retune(burst=9)
+    limit.change(burst=9)
     assert (limit._pace.burst, limit._token_pace.burst, limit.per_minute) == (9, 9, 90)
 
 
@@ -75,12 +75,12 @@ def test_with_an_adaptive_limit_the_concurrency_is_the_one_in_force():
     with pytest.raises(LimitError, match="concurrency=None, adaptive=None to have neither"):
         limit.concurrency = None
     with pytest.raises(LimitError):
-        CallLimit(concurrency=3).retune(concurrency=None, adaptive="1-2-3")
+        CallLimit(concurrency=3).change(concurrency=None, adaptive="1-2-3")
     limit.adaptive = None
     assert (limit.concurrency, limit.adaptive) == (20, None)
     limit.adaptive = "1-7-9"
     assert limit.concurrency == 7
-    limit.retune(concurrency=None, adaptive=None)
+    limit.change(concurrency=None, adaptive=None)
     assert (limit.concurrency, limit.adaptive) == (None, None)
     assert CallLimit(adaptive="2-10-50", concurrency=20).concurrency == 20
 
@@ -212,5 +212,5 @@ async def test_as_text_it_says_how_far_it_is_used():
         async with limit.call():
             raise RateLimitHit("slow", retry_after=7)
     assert str(limit).endswith("cooling down for 7 s")
-    limit.retune(tokens_per_minute=None, per_minute=30, window=1.0)
+    limit.change(tokens_per_minute=None, per_minute=30, window=1.0)
     assert "1 of 30 calls in 1 s" in str(limit)

@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmagic.notebook.panel import columns as module
-from flowmagic.notebook.panel.columns import MOST_COLUMNS, Varying, equal
-from flowmagic.records.store import Records
+from flowmagic.notebook.panel.columns import MOST_COLUMNS, VaryingColumns, equal
+from flowmagic.records.store import RecordStore
 from flowmagic.text.redact import MASK, secrets_of
 
 
 def varying(rows, base=None):
-    records = Records(base or {}, 0.0, 0)
+    records = RecordStore(base or {}, 0.0, 0)
     records.load(rows)
-    found = Varying(records)
+    found = VaryingColumns(records)
     while found.look() or found.behind:
         pass
     return found
@@ -67,9 +67,9 @@ def test_a_param_varies_exactly_if_two_rows_differ_in_it(rows):
 def test_it_looks_at_a_long_batch_in_slices(monkeypatch):
     """The loop is not held; a difference in the last row is found all the same."""
     monkeypatch.setattr(module, "_SLICE", 0.0)
-    records = Records({}, 0.0, 0)
+    records = RecordStore({}, 0.0, 0)
     records.load([{"i": 0}] * 40 + [{"i": 1}])
-    found = Varying(records)
+    found = VaryingColumns(records)
     assert [found.look() for _ in range(3)] == [False, False, True]
     assert (found.keys, found.behind) == (["i"], False)
 
@@ -77,10 +77,10 @@ def test_it_looks_at_a_long_batch_in_slices(monkeypatch):
 @pytest.mark.parametrize("other", ["1", True, [1]])
 def test_a_column_is_numeric_until_something_else_stands_in_it(other):
     """No number and None are no matter; that it is none any more is a change of the columns."""
-    records = Records({}, 0.0, 10)
+    records = RecordStore({}, 0.0, 10)
     for row in ({"n": 1}, {"n": 2.5}, {}, {"n": None}):
         records.add(row)
-    found = Varying(records)
+    found = VaryingColumns(records)
     assert found.look()
     assert found.columns()["numeric"] == [True]
     records.add({"n": other})
@@ -91,12 +91,12 @@ def test_a_column_is_numeric_until_something_else_stands_in_it(other):
 
 def test_rows_that_are_drawn_later_count_and_dropped_ones_do_not():
     """A generator's rows come one by one, and are not all kept."""
-    records = Records({}, 0.0, 1)
+    records = RecordStore({}, 0.0, 1)
     for n in range(3):
         records.add({"same": 1, "n": n // 2})
         records.start(n, 0.0)
         records.finish(n, None, 1.0)
-    found = Varying(records)
+    found = VaryingColumns(records)
     found.look()
     assert found.columns()["names"] == []
     records.add({"same": 2, "n": 0})

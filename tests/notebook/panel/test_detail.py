@@ -188,7 +188,7 @@ def test_everything_is_bounded():
 def test_what_a_node_copy_tried_by_itself_is_said_in_words():
     """Retries and fallbacks, in singular and plural; nothing where there was none."""
 
-    class Tries(Node):
+    class RetryCounter(Node):
         def prep(self, shared):
             self.left = list(self.params["fails"])
 
@@ -200,7 +200,7 @@ def test_what_a_node_copy_tried_by_itself_is_said_in_words():
             return None
 
     rows = [{"fails": fails} for fails in ([], [1], [1] * 2, [1] * 3)]
-    run = flowmagic.run_batch(Tries(max_retries=3), rows)
+    run = flowmagic.run_batch(RetryCounter(max_retries=3), rows)
     words = [detail_of(run.records, index)["copies"][0]["tries"] for index in range(4)]
     assert words == ["", "1 retry", "2 retries", "2 retries, fallback"]
 
@@ -388,7 +388,7 @@ def test_of_much_that_was_printed_the_end_is_shown():
     """From the beginning of a line, and it says where the rest is."""
     detail = printed(say="".join(f"line {number}\n" for number in range(5_000)))
     first, *lines = detail["output"].splitlines()
-    assert first == "[The end of it; all that is kept is in the instance's .output]"
+    assert first == "[The end of it; all that is kept is in the instance's .printed]"
     assert lines[-1] == "line 4999"
     assert 1_000 < len(lines) < 5_000
     assert lines == [f"line {number}" for number in range(5_000 - len(lines), 5_000)]

@@ -136,7 +136,7 @@ async def test_where_nothing_has_happened_nothing_is_news():
 def test_a_panel_tells_of_the_counts_a_few_times_a_second_and_in_the_end_of_all():
     """Deltas while it runs, the whole at its end and for whoever comes later."""
 
-    async def course():
+    async def lifecycle():
         panel, _ = panel_of([{"i": i} for i in range(40)], limits=Limits(4))
         panel.foresee(made())
         await asyncio.sleep(0.1)
@@ -158,7 +158,7 @@ def test_a_panel_tells_of_the_counts_a_few_times_a_second_and_in_the_end_of_all(
         await asyncio.sleep(3)
         assert len(panel.sent) == sent, "nothing more is sent"
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 async def test_many_rows_are_counted_in_slices_and_their_end_is_told():

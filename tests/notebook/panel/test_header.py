@@ -13,12 +13,12 @@ from flowmagic import CallLimit, named_limits, remove_limit, set_limit
 from flowmagic.limits.limits import Limits
 from flowmagic.notebook.panel.header import (
     LIMITS_EVERY,
-    MOST_RETUNES,
+    MOST_LIMIT_CHANGES,
     News,
     header_of,
     shown_limits,
 )
-from flowmagic.records.store import Records
+from flowmagic.records.store import RecordStore
 
 from ...virtualtime import virtual
 
@@ -33,7 +33,7 @@ def _no_named_limits():
 def header(run=None, **more):
     """Return the header of a run, or of a panel without one, as a page would read it."""
     options = {"flow": "flow", "limits": Limits(), "notice": "", "heard": {}, **more}
-    records = Records({}, 0.0, 0) if run is None else run.records
+    records = RecordStore({}, 0.0, 0) if run is None else run.records
     return json.loads(json.dumps(header_of(run, records, **options), allow_nan=False))
 
 
@@ -75,10 +75,10 @@ async def test_the_limits_that_were_in_force_are_told_with_who_set_them():
     await asyncio.sleep(0.5)
     run.limit = 2
     assert header(run)["retunes"] == [[0.0, 3, 0], [0.5, 2, 1]]
-    for limit in range(10, 10 + MOST_RETUNES):
+    for limit in range(10, 10 + MOST_LIMIT_CHANGES):
         run.limit = limit
     told = header(run)["retunes"]
-    assert len(told) == MOST_RETUNES
+    assert len(told) == MOST_LIMIT_CHANGES
     assert [told[0], told[1], told[-1]] == [[0.0, 3, 0], [0.5, 11, 1], [0.5, 209, 1]]
     await run
 

@@ -19,10 +19,10 @@ from flowmagic.notebook.panel.packing import (
     pack_segments,
 )
 from flowmagic.notebook.panel.param_list import ParamList
-from flowmagic.notebook.panel.queries import Asked
+from flowmagic.notebook.panel.queries import Queries
 from flowmagic.notebook.summary.lanes import EARLIER, Bar, bars_of
 from flowmagic.notebook.summary.timeline import as_html, as_lines
-from flowmagic.records.store import FAILED, RUNNING, SUCCEEDED, Records, Restored
+from flowmagic.records.store import FAILED, RUNNING, SUCCEEDED, RecordStore, Restored
 
 from ...virtualtime import virtual
 
@@ -31,9 +31,9 @@ class Node:
     pass
 
 
-def some_records() -> Records:
+def some_records() -> RecordStore:
     """Return three rows: one failed at its second attempt, one running, one pending."""
-    records = Records({}, 1_000_000.0, 10)
+    records = RecordStore({}, 1_000_000.0, 10)
     records.load([{}, {}, {}])
     for _ in range(2):
         records.start(0, 1_000_000.5).open(Node, -1, 1_000_000.5, None)
@@ -68,7 +68,7 @@ def test_a_snapshot_is_columns_and_its_number():
 
 def test_a_restored_row_has_succeeded_and_never_started():
     """By which the page knows it, since nothing else that has succeeded is like that."""
-    records = Records({}, 0.0, 10)
+    records = RecordStore({}, 0.0, 10)
     records.load([{}, {}])
     records.restore(0, Restored(1, 0, "done", None))
     records.start(1, 2.0)
@@ -81,7 +81,7 @@ def test_a_restored_row_has_succeeded_and_never_started():
 
 def test_a_snapshot_of_no_rows_is_its_number_alone():
     """An empty batch is no special case."""
-    assert pack_columns(Records({}, 0.0, 0), 5) == b"\5\0\0\0"
+    assert pack_columns(RecordStore({}, 0.0, 0), 5) == b"\5\0\0\0"
 
 
 class Wait(AsyncNode):
@@ -111,8 +111,8 @@ def read(packed: bytes) -> dict[int, list[tuple[int, int, float, float]]]:
     return rows
 
 
-def asked_of(run) -> Asked:
-    return Asked(
+def asked_of(run) -> Queries:
+    return Queries(
         lambda: run.records,
         ParamList(None),
         code=lambda *_: "",
@@ -206,9 +206,9 @@ def read_attempts(packed: bytes) -> dict[int, tuple[int, list[tuple[int, int, fl
     return rows
 
 
-def tried(times: int) -> Records:
+def tried(times: int) -> RecordStore:
     """Return two rows: one that has failed so often, a second each, and one that has not started."""
-    records = Records({}, 1_000.0, 10)
+    records = RecordStore({}, 1_000.0, 10)
     records.load([{}, {}])
     for number in range(times):
         records.start(0, 1_000.0 + 2 * number)
@@ -243,7 +243,7 @@ def test_a_message_is_bounded(monkeypatch):
 
 def test_a_page_is_answered_once():
     """As it is for node copies; of a row that there is not, nothing is told."""
-    asked = Asked(
+    asked = Queries(
         lambda: tried(2),
         ParamList(None),
         code=lambda *_: "",

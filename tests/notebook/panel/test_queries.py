@@ -8,9 +8,9 @@ from collections import deque
 import pytest
 
 from flowmagic.notebook.panel.param_list import ParamList
-from flowmagic.notebook.panel.queries import MOST_PAGES, Asked
+from flowmagic.notebook.panel.queries import MOST_PAGES, Queries
 from flowmagic.records.batch import as_batch
-from flowmagic.records.store import Records
+from flowmagic.records.store import RecordStore
 
 ROWS = [{"city": city, "n": n} for n, city in enumerate(["Oslo", "Rome", "Bonn", "Rome"])]
 
@@ -19,11 +19,11 @@ class Desk:
     """Asks, does in turn what was put off, and takes the answers as a panel does."""
 
     def __init__(self, rows=ROWS):
-        self.records = Records({}, 0.0, 0)
+        self.records = RecordStore({}, 0.0, 0)
         self.records.load(rows)
         self.later = deque()
         self.readied = 0
-        self.asked = Asked(
+        self.asked = Queries(
             lambda: self.records,
             ParamList(as_batch(rows)),
             code=lambda index, secrets: "",
@@ -122,7 +122,7 @@ def test_what_was_asked_of_other_rows_is_forgotten():
     desk = Desk()
     desk.ask("find", view="a", text="rome")
     desk.ask("open", index=0)
-    desk.records = Records({}, 0.0, 0)
+    desk.records = RecordStore({}, 0.0, 0)
     desk.records.load([{"size": 1}, {"size": 2}])
     desk.asked.forget()
     desk.work()

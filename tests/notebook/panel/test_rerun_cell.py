@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 import flowmagic
 from flowmagic.notebook import run_list
 from flowmagic.notebook.panel.rerun_cell import Origin, cell_of
-from flowmagic.records.store import Records
+from flowmagic.records.store import RecordStore
 from flowmagic.text.redact import secrets_of
 
 SEES = """
@@ -50,7 +50,7 @@ def code(origin, run, index):
 
 def of_rows(rows, origin=Origin("flow", "flow")):  # noqa: B008 - a frozen value
     """Return the code of the first of some rows that have not been run."""
-    records = Records({}, 0.0, 0)
+    records = RecordStore({}, 0.0, 0)
     records.load(rows)
     return cell_of(origin, None, records, 0, secrets_of(rows[0]))
 
@@ -169,7 +169,7 @@ def test_a_run_that_was_started_in_python_is_run_again_in_python():
 
 def test_a_row_that_is_no_longer_kept_has_no_code():
     """Its params are gone."""
-    records = Records({}, 0.0, 0)
+    records = RecordStore({}, 0.0, 0)
     records.add({"i": 1})
     records.start(0, 1.0)
     records.finish(0, None, 2.0)

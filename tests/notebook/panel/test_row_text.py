@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from pocketflow import AsyncNode
 
 import flowmagic
-from flowmagic.notebook.panel.columns import Varying
+from flowmagic.notebook.panel.columns import VaryingColumns
 from flowmagic.notebook.panel.row_text import FEW, row_labels, row_texts
-from flowmagic.records.store import Records
+from flowmagic.records.store import RecordStore
 
 
 class Judge(AsyncNode):
@@ -22,7 +22,7 @@ class Judge(AsyncNode):
 
 
 def texts(records, wanted):
-    varying = Varying(records)
+    varying = VaryingColumns(records)
     varying.look()
     return row_texts(records, wanted, varying)
 
@@ -40,7 +40,7 @@ def test_a_row_is_told_by_its_params_and_what_it_has_come_to():
 
 def test_rows_that_have_not_ended_have_come_to_nothing():
     """They are told in the order in which they are asked for."""
-    records = Records({}, 0.0, 0)
+    records = RecordStore({}, 0.0, 0)
     records.load([{"i": 0}, {"i": 1}])
     told = texts(records, [1, 0])
     assert (told["rows"], told["texts"]) == ([1, 0], ["i=1", "i=0"])
@@ -92,9 +92,9 @@ class Odd:
 
 
 def labels(rows, base=None):
-    records = Records(base or {}, 0.0, 0)
+    records = RecordStore(base or {}, 0.0, 0)
     records.load(rows)
-    varying = Varying(records)
+    varying = VaryingColumns(records)
     varying.look()
     return row_labels(records, varying)
 

@@ -13,7 +13,7 @@ from pocketflow import AsyncNode
 import flowmagic
 from flowmagic.notebook.panel import search as module
 from flowmagic.notebook.panel.search import Search
-from flowmagic.records.store import Records
+from flowmagic.records.store import RecordStore
 
 
 class Check(AsyncNode):
@@ -23,7 +23,7 @@ class Check(AsyncNode):
 
 
 def records_of(rows):
-    records = Records({}, 0.0, 0)
+    records = RecordStore({}, 0.0, 0)
     records.load(rows)
     return records
 

@@ -7,7 +7,7 @@ import threading
 import pytest
 
 from flowmagic.notebook.panel import ticker as module
-from flowmagic.notebook.panel.ticker import INTERVAL, Pulse
+from flowmagic.notebook.panel.ticker import INTERVAL, Ticker
 
 from ...virtualtime import virtual
 
@@ -23,21 +23,21 @@ def _no_other_panel_is_live():
 
 def beating():
     """Return a pulse and the times of its beats."""
-    pulse, times = Pulse(), []
-    pulse.beat = lambda: times.append(pulse.now())
-    return pulse, times
+    ticker, times = Ticker(), []
+    ticker.beat = lambda: times.append(ticker.now())
+    return ticker, times
 
 
 @virtual
 async def test_it_beats_at_once_and_then_as_soon_as_it_may():
     """However often it is asked meanwhile, and not unasked."""
-    pulse, times = beating()
-    began = pulse.now()
+    ticker, times = beating()
+    began = ticker.now()
     for _ in range(100):
-        pulse.ask()
+        ticker.ask()
     await asyncio.sleep(0.01)
     for _ in range(100):
-        pulse.ask()
+        ticker.ask()
     await asyncio.sleep(10)
     assert times == pytest.approx([began, began + INTERVAL])
 
@@ -46,15 +46,15 @@ async def test_it_beats_at_once_and_then_as_soon_as_it_may():
 async def test_live_ones_share_what_may_be_sent():
     """Ten of them beat 40 times a second in all; one that lives no more takes no share."""
     pulses = [beating() for _ in range(10)]
-    for pulse, _ in pulses:
-        pulse.live = True
+    for ticker, _ in pulses:
+        ticker.live = True
     for _ in range(1000):
-        for pulse, _ in pulses:
-            pulse.ask()
+        for ticker, _ in pulses:
+            ticker.ask()
         await asyncio.sleep(0.01)
     assert sum(len(times) for _, times in pulses) == pytest.approx(400, rel=0.1)
-    for pulse, times in pulses:
-        pulse.live = False
+    for ticker, times in pulses:
+        ticker.live = False
         times.clear()
     first, times = pulses[0]
     for _ in range(100):
@@ -67,10 +67,10 @@ async def test_live_ones_share_what_may_be_sent():
 async def test_asked_from_another_thread_it_beats_on_its_loop():
     """In the context in which it was made."""
     SAID.set("in the cell")
-    pulse, seen = Pulse(), []
-    pulse.beat = lambda: seen.append((threading.current_thread(), SAID.get()))
+    ticker, seen = Ticker(), []
+    ticker.beat = lambda: seen.append((threading.current_thread(), SAID.get()))
     SAID.set("later")
-    thread = threading.Thread(target=pulse.ask)
+    thread = threading.Thread(target=ticker.ask)
     thread.start()
     thread.join(10)
     await asyncio.sleep(1)
@@ -79,12 +79,12 @@ async def test_asked_from_another_thread_it_beats_on_its_loop():
 
 def test_without_a_loop_everything_happens_at_once():
     """In a plain script, where a panel may be made and looked at."""
-    pulse, seen = Pulse(), []
-    pulse.beat = lambda: seen.append("beat")
-    assert not pulse.goes_on
-    pulse.ask()
-    pulse.post(seen.append, "posted")
-    pulse.soon(lambda: seen.append("soon"))
+    ticker, seen = Ticker(), []
+    ticker.beat = lambda: seen.append("beat")
+    assert not ticker.goes_on
+    ticker.ask()
+    ticker.post(seen.append, "posted")
+    ticker.soon(lambda: seen.append("soon"))
     assert seen == ["beat", "posted", "soon"]
 
 
@@ -92,10 +92,10 @@ def test_on_a_closed_loop_nothing_is_posted_and_nothing_raises():
     """What a page asks of a kernel that is going down is nobody's any more."""
 
     async def make():
-        return Pulse()
+        return Ticker()
 
-    pulse, seen = asyncio.run(make()), []
-    pulse.beat = lambda: seen.append("beat")
-    pulse.post(seen.append, "posted")
-    pulse.ask()
+    ticker, seen = asyncio.run(make()), []
+    ticker.beat = lambda: seen.append("beat")
+    ticker.post(seen.append, "posted")
+    ticker.ask()
     assert seen == ["beat"]

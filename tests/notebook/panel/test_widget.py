@@ -34,7 +34,7 @@ class Spy(Panel):
 
     def _send(self, msg, buffers=None):
         json.dumps(msg, allow_nan=False).encode()  # what cannot be sent must fail here
-        now = self._pulse.now()
+        now = self._ticker.now()
         content = msg.get("content")
         if content is None:
             named = zip(msg["buffer_paths"], buffers, strict=True)
@@ -143,7 +143,7 @@ def _no_other_panel_is_live():
 def test_run_starts_what_it_was_given():
     """Untouched, the batch itself goes to `start`, with the limits."""
 
-    async def course():
+    async def lifecycle():
         rows = [{"i": i} for i in range(7)]
         panel, calls = made(rows, limits=Limits(3, 600))
         assert panel.now["status"] == "idle"
@@ -158,7 +158,7 @@ def test_run_starts_what_it_was_given():
         assert panel.now["status"] == "finished"
         assert "7/7" in str(panel)
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_null_and_none_are_each_other_in_jupyterlite_too(monkeypatch):
@@ -170,7 +170,7 @@ def test_null_and_none_are_each_other_in_jupyterlite_too(monkeypatch):
         anywidget.AnyWidget, "_send", lambda _, message, __=None: sent.append(message)
     )
 
-    async def course():
+    async def lifecycle():
         rows = [{"i": i} for i in range(7)]
         panel, calls = made(rows, limits=Limits(3))
         assert panel.now["per_minute"] is jsnull
@@ -186,13 +186,13 @@ def test_null_and_none_are_each_other_in_jupyterlite_too(monkeypatch):
         Panel._send(panel, {"method": "custom", "content": {"rows": [(1, None)]}})
         assert sent[-1] == {"method": "custom", "content": {"rows": [[1, jsnull]]}}
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_every_message_has_the_next_number_and_the_page_ends_right():
     """Deltas and snapshots alone give the page the true state of every row."""
 
-    async def course():
+    async def lifecycle():
         panel, _ = made([{"i": i, "fail": i % 5 == 0} for i in range(300)], limits=Limits(20))
         panel.ask("run", text=None)
         await asyncio.sleep(0)
@@ -206,14 +206,14 @@ def test_every_message_has_the_next_number_and_the_page_ends_right():
         assert page.header["counts"] == [0, 0, 240, 60, 0]
         assert page.header["can"] == ["run", "retry"]
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 @pytest.mark.parametrize("lost", ["all deltas", "all but the last"])
 def test_a_page_that_lost_messages_ends_right(lost):
     """The traits are pushed again and again, and at the end: nothing needs an answer."""
 
-    async def course():
+    async def lifecycle():
         panel, _ = made([{"i": i} for i in range(100)], limits=Limits(5))
         panel.ask("run", text=None)
         await asyncio.sleep(0)
@@ -229,14 +229,14 @@ def test_a_page_that_lost_messages_ends_right(lost):
         assert set(page.status.values()) == {SUCCEEDED}
         assert page.header["status"] == "finished"
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 @pytest.mark.parametrize(("panels", "most"), [(1, 22), (8, 50)])
 def test_the_message_budget_is_kept(panels, most):
     """20 deltas a second for one panel; 50 messages for all panels together."""
 
-    async def course():
+    async def lifecycle():
         class Busy(AsyncNode):
             async def exec_async(self, prepared):
                 await asyncio.sleep(0.01)
@@ -266,13 +266,13 @@ def test_the_message_budget_is_kept(panels, most):
             panel.run.cancel()
             await ended(panel)
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_nothing_is_sent_once_the_run_has_ended():
     """No timer, no task is left: the chain lives as long as the run."""
 
-    async def course():
+    async def lifecycle():
         panel, _ = made([{}] * 3)
         panel.ask("run", text=None)
         await asyncio.sleep(0)
@@ -282,15 +282,15 @@ def test_nothing_is_sent_once_the_run_has_ended():
         await asyncio.sleep(60)
         assert len(panel.sent) == before
         assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert not panel._pulse.live
+        assert not panel._ticker.live
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_the_end_is_sent_before_whoever_awaits_the_run_goes_on():
     """A `--wait` cell may be the last: what comes after it is lost."""
 
-    async def course():
+    async def lifecycle():
         panel, _ = made([{}] * 3)
         panel.ask("run", text=None)
         await asyncio.sleep(0)
@@ -298,7 +298,7 @@ def test_the_end_is_sent_before_whoever_awaits_the_run_goes_on():
         await panel.run
         assert panel.sent[-1][1]["header"]["status"] == "finished"
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 async def test_commands_from_another_thread_act_on_the_loop():
@@ -323,7 +323,7 @@ async def test_commands_from_another_thread_act_on_the_loop():
 def test_the_limit_acts_on_the_run_and_is_kept_for_the_next():
     """The slider steers what runs; idle, it says what the next run begins with."""
 
-    async def course():
+    async def lifecycle():
         panel, calls = made([{"i": i} for i in range(40)])
         panel.ask("limit", value=2)
         panel.ask("run", text=None)
@@ -346,13 +346,13 @@ def test_the_limit_acts_on_the_run_and_is_kept_for_the_next():
         panel.run.cancel()
         await ended(panel)
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_the_buttons_reach_the_run():
     """Pause, Resume, Stop, Cancel and Retry failed do what they say."""
 
-    async def course():
+    async def lifecycle():
         panel, _ = made([{"fail": i == 0} for i in range(20)])
         for kind in ("pause", "resume", "stop", "cancel", "retry", "state", "nonsense", "act"):
             panel.ask(kind)  # nothing to act on, nothing breaks
@@ -378,13 +378,13 @@ def test_the_buttons_reach_the_run():
         assert panel.sent[-1][1]["header"]["status"] == panel.run.status
         assert panel.now["ticking"] is False
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_the_state_is_made_when_it_is_asked_for():
     """A page that reloads gets the present, not what was true when the panel was made."""
 
-    async def course():
+    async def lifecycle():
         panel, _ = made([{"name": "<b>&", "token": "abcdefgh"}] * 4, limits=Limits(2))
         panel.ask("run", text=None)
         await asyncio.sleep(0.3)
@@ -396,13 +396,13 @@ def test_the_state_is_made_when_it_is_asked_for():
         await ended(panel)
         assert panel.get_state()["header"]["counts"] == [0, 0, 4, 0, 0]
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_an_edited_text_is_what_run_runs():
     """Parsed, never evaluated; masks stand for the values they hide."""
 
-    async def course():
+    async def lifecycle():
         panel, calls = made([{"i": 1, "token": "abcdefgh"}])
         panel.ask("run", text="[{'i': 2, 'token': '•••'}, {'i': 3}]")
         await asyncio.sleep(0)
@@ -422,13 +422,13 @@ def test_an_edited_text_is_what_run_runs():
         assert (check["client"], check["count"], check["line"]) == ("page", None, 1)
         assert "Item 1 is an int" in check["message"]
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_an_error_of_start_is_shown_in_place():
     """Whatever it raises: in a callback nobody else would show it."""
 
-    async def course():
+    async def lifecycle():
         def start(batch, limits):
             raise errors.pop()
 
@@ -440,13 +440,13 @@ def test_an_error_of_start_is_shown_in_place():
             assert panel.sent[-1][1]["header"]["notice"] == shown
         assert panel.run is None
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_a_generator_can_be_run_again_over_the_rows_it_gave():
     """It is used up; its rows are still known."""
 
-    async def course():
+    async def lifecycle():
         panel, calls = made({"i": i} for i in range(4))
         assert not panel.text["editable"]
         panel.ask("run", text=None)
@@ -459,13 +459,13 @@ def test_a_generator_can_be_run_again_over_the_rows_it_gave():
         assert calls[-1][0] == [{"i": i} for i in range(4)]
         await ended(panel)
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_a_panel_without_a_list_leaves_it_to_the_flow():
     """`start` gets None; a list that comes later is shown."""
 
-    async def course():
+    async def lifecycle():
         panel, calls = made()
         assert "own prep" in panel.text["reason"]
         panel.ask("run", text=None)
@@ -481,13 +481,13 @@ def test_a_panel_without_a_list_leaves_it_to_the_flow():
         assert state["header"]["counts"] == [2, 0, 0, 0, 0]
         assert state["header"]["notice"] == ""
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_an_opened_row_is_sent_again_while_it_changes():
     """Its node copies appear as they begin, without being asked for."""
 
-    async def course():
+    async def lifecycle():
         panel, _ = made([{"i": 0}, {"i": 1}], limits=Limits(1))
         panel.ask("run", text=None)
         await asyncio.sleep(0)
@@ -505,7 +505,7 @@ def test_an_opened_row_is_sent_again_while_it_changes():
         await asyncio.sleep(0.1)
         assert panel._asked._open == {}
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_an_opened_row_is_sent_again_when_it_prints():
@@ -522,7 +522,7 @@ def test_an_opened_row_is_sent_again_when_it_prints():
         options = Options(limits=limits, capture=True)
         return start_run(AsyncFlow(start=Says()), batch, shared=None, options=options)
 
-    async def course():
+    async def lifecycle():
         panel = Spy("flow", start, batch=as_batch([{"i": 0}]))
         panel.ask("run", text=None)
         await asyncio.sleep(0.5)
@@ -537,13 +537,13 @@ def test_an_opened_row_is_sent_again_when_it_prints():
             ("running", ""), ("running", "one\n"), ("running", "one\ntwo\n"), ("succeeded", "one\ntwo\n"),
         ]  # fmt: skip
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_rows_are_answered_in_bounds():
     """A page gets the texts of the window it asks for, at most some hundred at a time."""
 
-    async def course():
+    async def lifecycle():
         panel, _ = made([{"i": i} for i in range(5_000)])
         panel.ask("rows", rows=list(range(4_000, 5_000)))
         await asyncio.sleep(0.1)
@@ -551,13 +551,13 @@ def test_rows_are_answered_in_bounds():
         assert texts["rows"] == list(range(4_000, 4_400))
         assert (len(texts["texts"]), texts["texts"][0]) == (400, "i=4000")
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_many_changes_at_once_travel_as_a_snapshot():
     """Cancelling 50,000 rows must not hold up the loop while each is packed."""
 
-    async def course():
+    async def lifecycle():
         panel, _ = made([{"i": i} for i in range(50_000)])
         panel.ask("run", text=None)
         await asyncio.sleep(0.1)
@@ -566,13 +566,13 @@ def test_many_changes_at_once_travel_as_a_snapshot():
         assert all(len(buffer) <= 16 * 4_096 for _, _, buffers in panel.sent for buffer in buffers)
         assert set(panel.sent[-1][1]["snapshot"][-4 - 100_000 : -4 - 50_000]) == {4}
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_a_cool_down_is_sent_once_and_the_page_counts():
     """Twenty-three seconds in which nothing happens cost no message but the usual snapshots."""
 
-    async def course():
+    async def lifecycle():
         panel = refused(adaptive="2-10-50")
         panel.ask("run", text=None)
         await asyncio.sleep(1)
@@ -587,13 +587,13 @@ def test_a_cool_down_is_sent_once_and_the_page_counts():
         assert panel.run.ok
         assert headers(panel, "cooling") == [pytest.approx(23, abs=0.06)]
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_an_adaptive_limit_is_followed_and_can_be_dragged():
     """It goes on from where it was dragged to, and the bounds move out to that."""
 
-    async def course():
+    async def lifecycle():
         panel = refused(adaptive="2-10-50")
         panel.ask("run", text=None)
         await asyncio.sleep(0.15)
@@ -604,13 +604,13 @@ def test_an_adaptive_limit_is_followed_and_can_be_dragged():
         await ended(panel)
         assert panel.now["limit"] == panel.run.limit == panel.run.adaptive.limit
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_a_named_limit_is_tuned_in_place():
     """At once, for those who wait; None is no such limit."""
 
-    async def course():
+    async def lifecycle():
         loop = asyncio.get_running_loop()
         openai = set_limit("openai", concurrency=1)
         panel, _ = made([{}])
@@ -640,13 +640,13 @@ def test_a_named_limit_is_tuned_in_place():
         await asyncio.gather(*calls)
         assert loop.time() > 1000
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_what_a_named_limit_refuses_is_said_and_what_is_in_force_stands():
     """The notice names the limit, and goes when the next value is accepted."""
 
-    async def course():
+    async def lifecycle():
         openai = set_limit("openai", concurrency=3)
         panel, _ = made([{}])
         for value in (0, -1, 2.5, "3", True, [1]):
@@ -676,13 +676,13 @@ def test_what_a_named_limit_refuses_is_said_and_what_is_in_force_stands():
         await asyncio.sleep(0)
         assert panel.now["notice"] == "something else"
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_busy_named_limits_stay_within_the_message_budget():
     """Their counters change all the time; that alone is told five times a second."""
 
-    async def course():
+    async def lifecycle():
         loop = asyncio.get_running_loop()
         clock, CallLimit._clock = CallLimit._clock, staticmethod(loop.time)
         try:
@@ -704,13 +704,13 @@ def test_busy_named_limits_stay_within_the_message_budget():
         finally:
             CallLimit._clock = clock
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_one_instance_is_cancelled_and_the_others_go_on():
     """A running one and a pending one; without an index it is the run."""
 
-    async def course():
+    async def lifecycle():
         panel, _ = made([{"i": i} for i in range(12)], limits=Limits(2))
         panel.ask("cancel", index=0)  # nothing to act on
         panel.ask("run", text=None)
@@ -729,13 +729,13 @@ def test_one_instance_is_cancelled_and_the_others_go_on():
         await ended(panel)
         assert panel.now["status"] == "cancelled"
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_a_run_that_stops_by_itself_says_why():
     """In the last message, wherever the page was."""
 
-    async def course():
+    async def lifecycle():
         def start(batch, limits):
             return flowmagic.batchflow(Work(), batch, limit=2, max_errors=3)
 
@@ -748,13 +748,13 @@ def test_a_run_that_stops_by_itself_says_why():
         assert last["status"] == "stopped"
         assert last["reason"] == "4 instances failed, more than max_errors=3"
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_an_opened_row_tells_of_each_attempt_as_it_ends():
     """Pending again, with its earlier attempt; then running, then done."""
 
-    async def course():
+    async def lifecycle():
         panel = refused(retries=1, limit=5)
         panel.ask("run", text=None)
         await asyncio.sleep(0)
@@ -771,7 +771,7 @@ def test_an_opened_row_tells_of_each_attempt_as_it_ends():
         assert ("pending", [error]) in seen
         assert seen[-1] == ("succeeded", [error])
 
-    run_virtual(course())
+    run_virtual(lifecycle())
 
 
 def test_without_a_kernel_it_is_one_line_of_text():

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmagic.notebook.summary.lanes import EARLIER, Bar, bars_of, lanes_of
-from flowmagic.records.store import FAILED, RUNNING, SUCCEEDED, Records
+from flowmagic.records.store import FAILED, RUNNING, SUCCEEDED, RecordStore
 
 times = st.integers(0, 30).map(float)
 
@@ -30,7 +30,7 @@ def test_bars_of_a_lane_do_not_overlap_and_there_is_no_lane_too_many(spans):
 
 def test_what_has_not_started_has_no_bar_and_what_runs_ends_now():
     """In the order of their starts, in seconds since the run began."""
-    records = Records({}, 100.0, 10)
+    records = RecordStore({}, 100.0, 10)
     records.load([{}] * 4)
     records.start(2, 101.0)
     records.start(0, 103.0)
@@ -46,7 +46,7 @@ def test_what_has_not_started_has_no_bar_and_what_runs_ends_now():
 
 def test_an_attempt_that_another_one_followed_has_a_bar_of_its_own():
     """Also while the other one waits for its turn; of the same start, the first row is first."""
-    records = Records({}, 100.0, 10)
+    records = RecordStore({}, 100.0, 10)
     records.load([{}] * 2)
     for index in (0, 1):
         records.start(index, 101.0)

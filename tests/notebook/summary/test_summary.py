@@ -8,7 +8,7 @@ import pytest
 from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow
 
 import flowmagic
-from flowmagic.notebook.panel.columns import Varying
+from flowmagic.notebook.panel.columns import VaryingColumns
 from flowmagic.notebook.panel.detail import detail_of
 from flowmagic.notebook.panel.row_text import row_texts
 from flowmagic.notebook.summary import summary
@@ -126,7 +126,7 @@ async def test_secrets_of_the_store_and_of_nodes_are_masked_too():
     for text in (
         *(summary.as_text(run), summary.as_html(run), str(caught.value)),
         *(str(detail_of(run.records, index)["error"]) for index in range(2)),
-        *row_texts(run.records, range(2), Varying(run.records))["outcomes"],
+        *row_texts(run.records, range(2), VaryingColumns(run.records))["outcomes"],
     ):
         assert key not in text
         assert token not in text

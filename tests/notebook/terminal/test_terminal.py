@@ -222,6 +222,6 @@ def test_at_a_real_terminal_nothing_is_garbled_and_ctrl_c_leaves_a_clean_screen(
     for n in range(6):
         assert f"said {n}" in lines, shown
         assert f"WARNING:root:logged {n}" in lines, shown
-    ending = "say: 5 of 6 succeeded, 1 cancelled"
-    assert any(line.startswith(ending) for line in lines), shown
+    run_end = "say: 5 of 6 succeeded, 1 cancelled"
+    assert any(line.startswith(run_end) for line in lines), shown
     assert not any("inst/s" in line for line in lines), shown
