@@ -1,12 +1,9 @@
-"""What survives a kernel: each instance of a run, in a file.
+"""What survives a dead kernel: each instance of a run, in an SQLite file.
 
-`recording` writes a run down if its `options` say so, through `outbox`, `writer` and `file`: `rows` its
-batch, `given` what else it was given, and `past` finds what can be taken over. `fingerprint` knows flows
-and params again, by `sources` without the secrets (`secrecy`). `encoding` says which form values have.
+A run writes a journal and takes over what earlier runs left in one; `open_journal` opens one to read,
+compare and export its runs.
 
-`reading` opens a journal to look at its runs (`written`: their instances), `comparing` says what
-changed between two, `listing` lists them, `tables` makes a table of one, and `script` a Python script
-(of `definitions` and `literals`).
+It may import `engines`, `flow`, `shared`, `limits`, `records`, `text` and `errors`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""What can be told of a flow and its batch before anything is spent on them.
+"""Checks of a flow and its batch, made before anything is spent on a run.
 
-Source is read and never run; where it cannot be read, nothing is said of what depends on it.
-`source` finds what is written, `selfuse`, `returned` and `blocking` read it, `places` walks the
-graph; `graphrules`, `paramrules` and `fanout` say what is wrong.
+`check` returns findings. The source of the nodes is read and never run; what cannot be read is not
+reported on.
+
+It may import what `flow` may import.
 """
 
 from __future__ import annotations
