@@ -1,0 +1,185 @@
+"""What is put before the user's eyes, in a shell that keeps what is displayed. (Kernels: tests/kernel.)"""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
+
+import flowmagic
+from flowmagic.errors import JournalError
+from flowmagic.limits.limits import Limits
+from flowmagic.notebook.display import NotebookDisplay, make_display
+from flowmagic.notebook.terminal.terminal import TerminalDisplay
+from flowmagic.records.batch import as_batch
+
+from ..virtualtime import run_virtual
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
+
+@pytest.fixture
+def shown(shell, monkeypatch):
+    """All that was displayed, in order: what a kernel would send."""
+    publisher = CapturingDisplayPublisher()
+    monkeypatch.setattr(shell.ip, "display_pub", publisher)
+    return publisher.outputs
+
+
+def display_of(shell, batch=None, **options):
+    """Return a display of the shell's flow, and the list of the runs that it started."""
+    runs = []
+
+    def start(batch, limits):
+        runs.append(flowmagic.batchflow(shell["flow"], batch, limit=limits.concurrency, **options))
+        return runs[-1]
+
+    return NotebookDisplay("flow", start, Limits(2), batch), runs
+
+
+def press(panel, kind, **more):
+    """Press a button of a panel, as its page does."""
+    panel._on_msg(panel, {"type": kind, "client": "page", "n": 1, **more}, [])
+
+
+def summary_id(shown):
+    """Return the display_id of the summary, whose empty place is the output below the panel."""
+    panel, below = shown[:2]
+    assert WIDGET in panel["data"]
+    assert below["data"] == {"text/plain": "", "text/html": ""}
+    return below["transient"]["display_id"]
+
+
+def updates(shown):
+    """Return the texts that the summary was filled with."""
+    identity = summary_id(shown)
+    assert all(each["update"] for each in shown[2:])
+    assert {each["transient"]["display_id"] for each in shown[2:]} <= {identity}
+    return [each["data"]["text/plain"] for each in shown[2:]]
+
+
+def test_a_run_has_a_panel_and_a_summary_that_is_filled_at_its_end(shell, shown):
+    """In its own place below the panel, as text and as HTML."""
+
+    async def lifecycle():
+        display, [] = display_of(shell)
+        run = display.start(as_batch([{"n": 1}, {"n": 13}]), Limits(2))
+        assert updates(shown) == []
+        await run
+        [text] = updates(shown)
+        assert "1 of 2 succeeded, 1 failed" in text
+        assert shown[-1]["data"]["text/html"].startswith("<details")
+
+    run_virtual(lifecycle())
+
+
+def test_of_a_run_that_is_refused_nothing_is_shown(shell, shown):
+    """A panel would offer what was just refused."""
+
+    async def lifecycle():
+        display, [] = display_of(shell, journal="/nowhere/runs")
+        with pytest.raises(JournalError, match="There is no folder"):
+            display.start(as_batch([{"n": 1}]), Limits(2))
+        assert shown == []
+
+    run_virtual(lifecycle())
+
+
+def test_an_opened_panel_starts_nothing_until_run_is_pressed(shell, shown):
+    """Each run that is started from it fills the same summary."""
+
+    async def lifecycle():
+        display, runs = display_of(shell, as_batch([{"n": 7}, {"n": 8}]))
+        panel = display.open()
+        await asyncio.sleep(1)
+        assert (runs, updates(shown)) == ([], [])
+        for text in (None, '[{"n": 1}, {"n": 2}, {"n": 3}]'):
+            press(panel, "run", text=text)
+            await asyncio.sleep(1)
+        assert [[each.params["n"] for each in run.instances] for run in runs] == [
+            [7, 8],
+            [1, 2, 3],
+        ]
+        first, second = updates(shown)
+        assert "2 of 2 succeeded" in first
+        assert "3 of 3 succeeded" in second
+        assert [run.limit for run in runs] == [2, 2]
+
+    run_virtual(lifecycle())
+
+
+def test_a_run_that_is_taken_up_again_fills_the_summary_anew(shell, shown):
+    """With the end it has come to at last."""
+
+    async def lifecycle():
+        display, [] = display_of(shell)
+        run = display.start(as_batch([{"n": 13}, {"n": 1}]), Limits(2))
+        await run
+        shell["Add"].post_async = lambda *_: asyncio.sleep(0, "mended")
+        run.retry_failed()
+        await run
+        first, second = updates(shown)
+        assert "1 of 2 succeeded, 1 failed" in first
+        assert "2 of 2 succeeded" in second
+
+    run_virtual(lifecycle())
+
+
+def test_a_run_that_somebody_has_started_is_shown_too(shell, shown):
+    """Of one that goes on the summary is still to come; of one that has ended it is there at once."""
+
+    async def lifecycle():
+        run = flowmagic.batchflow(shell["flow"], [{"n": 1}])
+        display, [] = display_of(shell)
+        display.attach(run)
+        assert updates(shown) == []
+        await run
+        assert len(updates(shown)) == 1
+        before = len(shown)
+        late, [] = display_of(shell)
+        late.attach(run)
+        assert updates(shown[before:]) == updates(shown[:before])
+        assert summary_id(shown[before:]) != summary_id(shown)
+
+    run_virtual(lifecycle())
+
+
+def test_in_a_notebook_there_is_nothing_to_draw_by_hand(shell, shown):
+    """The panel draws itself, and stays when the cell has ended."""
+
+    async def lifecycle():
+        display, [] = display_of(shell)
+        run = display.start(as_batch([{"n": 1}]), Limits(2))
+        before = list(shown)
+        display.tick()
+        display.close()
+        assert shown == before
+        await run
+
+    run_virtual(lifecycle())
+
+
+def test_without_a_kernel_a_run_is_shown_as_text(shell, shown, capsys):
+    """Nothing is displayed at a terminal; the summary is printed at the end."""
+
+    async def lifecycle():
+        def start(batch, limits):
+            return flowmagic.batchflow(shell["flow"], batch, limit=limits.concurrency)
+
+        display = make_display(shell.ip, "flow", start, Limits(2), None)
+        assert isinstance(display, TerminalDisplay)
+        await display.start(as_batch([{"n": 1}]), Limits(2))
+        assert shown == []
+        assert "1 of 1 succeeded" in capsys.readouterr().out
+
+    run_virtual(lifecycle())
+
+
+def test_with_a_kernel_a_run_is_shown_in_a_panel(shell, shown, monkeypatch):
+    """Whatever the kernel is."""
+    monkeypatch.setattr(shell.ip, "kernel", object(), raising=False)
+    display = make_display(shell.ip, "flow", None, Limits(2), as_batch([{"n": 1}]))
+    assert isinstance(display, NotebookDisplay)
+    display.open()
+    assert updates(shown) == []
