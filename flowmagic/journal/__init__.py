@@ -1,19 +1,18 @@
-"""What survives a kernel: each instance of a run, in a file.
+"""What survives a dead kernel: each instance of a run, in an SQLite file.
 
-`recording` writes a run down if its `options` say so, through `outbox`, `writer` and `file`: `rows` its
-batch, `given` what else it was given, and `past` finds what can be taken over. `fingerprint` knows flows
-and params again, by `sources` without the secrets (`secrecy`). `encoding` says which form values have.
-
-`reading` opens a journal to look at its runs (`written`: their instances), `comparing` says what
-changed between two, `listing` lists them, `tables` makes a table of one, and `script` a Python script
-(of `definitions` and `literals`).
+It may import `engines`, `flow`, `shared`, `limits`, `records`, `text` and `errors`. A run imports it
+when it is given a journal; its names here are imported when they are first used.
 """
 
 from __future__ import annotations
 
-from .codec import Unwritable, decoded, encoded, register
-from .instance import JournalInstance
-from .reader import Journal, JournalRun, open_journal
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .codec import Unwritable, decoded, encoded, register
+    from .instance import JournalInstance
+    from .reader import Journal, JournalRun, open_journal
 
 __all__ = [
     "Journal",
@@ -25,3 +24,20 @@ __all__ = [
     "open_journal",
     "register",
 ]
+
+_MODULES = {
+    "Journal": ".reader",
+    "JournalInstance": ".instance",
+    "JournalRun": ".reader",
+    "Unwritable": ".codec",
+    "decoded": ".codec",
+    "encoded": ".codec",
+    "open_journal": ".reader",
+    "register": ".codec",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_MODULES[name], __name__), name)

@@ -10,7 +10,8 @@ from flowmagic.journal.shared_snapshot import Written
 from flowmagic.limits.adaptive import Adaptive
 from flowmagic.limits.limits import Limits
 from flowmagic.run.failures import ErrorBudget, Retries
-from flowmagic.run.options import KEEP, Options, options_kept, options_written
+from flowmagic.run.journaled_options import options_kept, options_written
+from flowmagic.run.options import KEEP, Options
 
 
 def test_what_is_not_asked_for_is_not_limited():

@@ -5,6 +5,7 @@ All of it is bounded in length and has its secrets masked; it becomes text, neve
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
@@ -23,8 +24,9 @@ from .protocol import AttemptDetail, CopyDetail, Detail, ParamDetail
 _VALUE = 400  # characters of one value in an opened row
 _KEY = 60  # of its name
 _OUTPUT = 20_000  # characters of what it printed
-_CONTROLS = re.compile(
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\n\t\x20-\x7e\x80-\U0010ffff]"
+_replace_controls = functools.partial(  # compiled when it is first used
+    re.sub,
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\n\t\x20-\x7e\x80-\U0010ffff]",
 )
 """Escape sequences of a terminal, and control characters that a page cannot show."""
 _MOST_COPIES = 100
@@ -115,7 +117,7 @@ def _history(
 def _output(text: str, secrets: set[str], most: int = _OUTPUT) -> str:
     """Return the end of what an attempt printed: the colours of a terminal and other controls go."""
     # A secret may have controls in it, and others may stand between its letters.
-    plain = masked(_CONTROLS.sub("", masked(text, secrets).replace("\r\n", "\n")), secrets)
+    plain = masked(_replace_controls("", masked(text, secrets).replace("\r\n", "\n")), secrets)
     if len(plain) > most:
         start = plain.find("\n", len(plain) - most, len(plain) - most // 2) + 1
         plain = plain[start or len(plain) - most :]
