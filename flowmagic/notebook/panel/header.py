@@ -69,7 +69,7 @@ def header_of(
     return {
         "flow": flow,
         "status": "idle" if run is None else str(run.status),
-        "counts": list(records.edge_counts),
+        "counts": list(records.status_counts),
         "restored": len(records.restored),
         "total": records.total,
         "limit": limits.concurrency,
