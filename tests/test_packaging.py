@@ -124,6 +124,7 @@ def test_the_sdist_holds_what_is_needed_to_test_and_to_document_it(built):
     with tarfile.open(path) as sdist:
         names = {name.partition("/")[2] for name in sdist.getnames()}
     assert {
+        "CONTRIBUTING.md",
         "LICENSE",
         "README.md",
         "docs/panel.png",

@@ -267,7 +267,7 @@ app = marimo.App()
 @app.cell
 async def _():
     from doubling import flow, rows
-    from flowmagic.notebook.panel.standalone import start_in_panel
+    from flowmagic.notebook import start_in_panel
 
     panel = start_in_panel(flow, rows, limit=2)
     await panel.run
