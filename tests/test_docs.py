@@ -86,7 +86,10 @@ def messages() -> Iterator[tuple[str, str]]:
             name = ast.unparse(node.exc.func)
             if name in NOT_FOR_USERS or not node.exc.args:
                 continue
-            if template := _template(node.exc.args[0]):
+            template = _template(node.exc.args[0])
+            if template and not template.startswith(
+                "module … has no attribute"
+            ):  # Python's own words
                 yield path.relative_to(PACKAGE).as_posix(), template
 
 
