@@ -12,14 +12,14 @@ import pytest
 from flowmagic.records import STATUSES
 
 ROOT = Path(__file__).parent.parent
-FRONT = ROOT / "flowmagic" / "notebook" / "front"
+JS = ROOT / "flowmagic" / "notebook" / "panel" / "js"
 NODE, TSC = shutil.which("node"), shutil.which("tsc")
 
 
 @pytest.mark.skipif(NODE is None, reason="no node found: apt-get install nodejs")
 def test_the_modules_pass_their_own_tests():
     """What lays out, keeps and words things in the page is tested by node's own runner."""
-    files = sorted(map(str, (ROOT / "tests" / "front").glob("*.test.mjs")))
+    files = sorted(map(str, (ROOT / "tests").rglob("*.test.mjs")))
     assert files
     run = subprocess.run(
         [NODE, "--test", *files], cwd=ROOT, capture_output=True, text=True, check=False
@@ -35,7 +35,7 @@ def test_the_types_in_the_comments_hold():
         [
             TSC, "--noEmit", "--allowJs", "--checkJs", "--target", "es2022", "--module", "es2022",
             "--moduleResolution", "bundler", "--lib", "es2023,dom,dom.iterable",
-            *sorted(map(str, FRONT.glob("*.js"))),
+            *sorted(map(str, JS.rglob("*.js"))),
         ],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -44,7 +44,7 @@ def test_the_types_in_the_comments_hold():
 
 def test_the_page_numbers_the_statuses_as_the_kernel_does():
     """A status travels as its number."""
-    text = (FRONT / "wire.js").read_text()
+    text = (JS / "store" / "protocol.js").read_text()
     assert [str(each) for each in STATUSES] == re.findall(
         r'"(\w+)"', text.partition("STATUSES = ")[2].partition(";")[0]
     )
@@ -54,6 +54,6 @@ def test_the_page_numbers_the_statuses_as_the_kernel_does():
 
 def test_the_style_sheet_and_the_script_agree_on_a_rows_height():
     """The table places its rows by a number that the style sheet has too."""
-    height = re.search(r"const ROW = (\d+);", (FRONT / "table.js").read_text())[1]
-    css = (FRONT.parent / "panel.css").read_text()
+    height = re.search(r"const ROW = (\d+);", (JS / "table" / "table.js").read_text())[1]
+    css = (JS.parent / "panel.css").read_text()
     assert f"height: {height}px; align-items: center;" in css

@@ -12,7 +12,7 @@ import pytest
 from flowmagic.notebook.panel import Panel
 from flowmagic.notebook.script import ScriptError, joined
 
-FRONT = Path(__file__).parent.parent / "flowmagic" / "notebook" / "front"
+JS = Path(__file__).parent.parent / "flowmagic" / "notebook" / "panel" / "js"
 NODE = shutil.which("node")
 node = pytest.mark.skipif(NODE is None, reason="no node found: apt-get install nodejs")
 
@@ -47,13 +47,13 @@ def test_the_panels_script_needs_no_other_file():
 
 def test_every_module_is_part_of_the_script():
     """No module lies there unused, and none has grown beyond a noun."""
-    script = joined(FRONT, "panel")
-    keys = [module.relative_to(FRONT).with_suffix("").as_posix() for module in FRONT.rglob("*.js")]
+    script = joined(JS, "panel")
+    keys = [module.relative_to(JS).with_suffix("").as_posix() for module in JS.rglob("*.js")]
     assert "panel" in keys
     for key in keys:
         variable = "module$" + key.replace("/", "$")
         assert script.count(f"const {variable} = (() => {{") == 1
-        assert len((FRONT / f"{key}.js").read_text().splitlines()) <= 300, key
+        assert len((JS / f"{key}.js").read_text().splitlines()) <= 300, key
 
 
 @node

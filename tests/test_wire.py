@@ -10,14 +10,15 @@ import pytest
 
 from flowmagic.notebook import wire
 
-FRONT = Path(wire.__file__).parent / "front"
-SCRIPT = "".join(module.read_text() for module in sorted(FRONT.glob("*.js")))
+JS = Path(wire.__file__).parent / "panel" / "js"
+SCRIPT = "".join(module.read_text() for module in sorted(JS.rglob("*.js")))
 
 
 def typedefs():
     """Return the fields of each JSDoc typedef of the front end, by name."""
     found = re.findall(
-        r"@typedef \{\{(.*?)\}\} (\w+)", (FRONT / "wire.js").read_text().replace("\n *", "")
+        r"@typedef \{\{(.*?)\}\} (\w+)",
+        (JS / "store" / "protocol.js").read_text().replace("\n *", ""),
     )
     return {name: re.findall(r"(\w+)\??: ", fields) for fields, name in found}
 

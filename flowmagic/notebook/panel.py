@@ -62,8 +62,8 @@ class Panel(anywidget.AnyWidget):
         origin: what a cell says that starts one more run of the flow; None: it is Python.
     """
 
-    _esm = joined(_HERE / "front", "panel")
-    _css = _HERE / "panel.css"
+    _esm = joined(_HERE / "panel" / "js", "panel")
+    _css = _HERE / "panel" / "panel.css"
 
     panel_id = traitlets.Unicode().tag(sync=True)
     # Their values are made when they are sent (`get_state`).

@@ -2,8 +2,8 @@
 
 Kernel to page, everything is absolute, never a difference that would be wrong if one before it
 were lost: traits hold the whole state, and a `Delta` holds the rows and header entries that
-changed. Each carries a sequence number, so the page notices a gap. `front/wire.js` mirrors
-these types. What goes in buffers is packed by `rowstates`, `segments` and `attempts`.
+changed. Each carries a sequence number, so the page notices a gap. `panel/js/store/protocol.js`
+mirrors these types. What goes in buffers is packed by `rowstates`, `segments` and `attempts`.
 """
 
 from __future__ import annotations

@@ -1,0 +1,179 @@
+// The opened instance.
+
+/** @import { AttemptDetail } from "../store/protocol.js" */
+
+import { Copier } from "./copy_button.js";
+import { element, icon, keepKeys, setStatus, write } from "../ui/elements.js";
+import { receivedParts } from "./params.js";
+import { duration, number, plural } from "../ui/format.js";
+
+const FEW = 3; // earlier attempts, which are listed without being asked
+
+/** What each node copy of one instance received and did, and how its earlier attempts went. */
+export class Opened {
+  constructor(view) {
+    this.view = view;
+    this.drawn = null;
+    /** @type {Map<string, boolean>} what was folded or unfolded by hand */
+    this.folds = new Map();
+    this.copier = new Copier();
+    this.root = element("section", "fm-detail", { "aria-label": "Opened instance", tabindex: "-1" });
+    this.root.hidden = true;
+    this.root.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") view.close();
+    });
+  }
+
+  remove() {
+    this.copier.remove();
+  }
+
+  draw() {
+    const { opened, detail, header } = this.view.store;
+    const { root } = this;
+    root.hidden = opened === null;
+    if (opened === null) {
+      this.drawn = null;
+      root.replaceChildren();
+      return;
+    }
+    if (this.drawn !== (detail ?? opened)) {
+      if (this.index !== opened) {
+        this.folds.clear();
+        this.copier.reset();
+      }
+      this.index = opened;
+      this.drawn = detail ?? opened;
+      this.redraw(() => this.parts(opened, detail));
+    }
+    if (this.cancel) this.cancel.hidden = this.view.gone || !header.can.includes("cancel");
+  }
+
+  /** Make all of it anew, but keep what the user has hold of: the place, and the keyboard's. */
+  redraw(parts) {
+    const { root } = this;
+    const { scrollTop } = root;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    const held = focused && root.contains(focused) ? focused.dataset.key ?? "" : null;
+    root.replaceChildren(...parts());
+    keepKeys(root);
+    root.scrollTop = scrollTop;
+    if (held !== null) {
+      const again = [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held);
+      (again ?? root).focus({ preventScroll: true });
+    }
+  }
+
+  parts(index, detail) {
+    const close = element("button", "fm-close", { type: "button", "aria-label": "Close", title: "Close (Escape)", "data-key": "close" }, "×");
+    close.addEventListener("click", () => this.view.close());
+    const svg = icon();
+    const word = element("span");
+    const chip = element("span", "fm-chip", {}, svg, word);
+    const facts = element("span", "fm-quiet fm-num");
+    const head = element("div", "fm-detail-head", {},
+      element("strong", "fm-num", {}, `Instance ${number.format(index)}`), chip, facts, close);
+    this.cancel = null;
+    if (!detail) {
+      write(facts, "asking the kernel…");
+      chip.hidden = true;
+      return [head];
+    }
+    const retried = detail.history.length > 0;
+    const pending = detail.status === "pending";
+    setStatus(chip, svg, word, detail.status, detail.restored === null ? undefined : "restored");
+    if (pending && retried) write(word, "waiting to be retried");
+    write(facts, [
+      detail.seconds === null ? "" : duration(detail.seconds),
+      detail.started === null ? "" : `started at ${duration(detail.started)}`,
+      pending && retried ? `${plural(detail.attempts, "attempt")} so far` : detail.attempts > 1 ? `attempt ${detail.attempts}` : "",
+    ].filter(Boolean).join(" · "));
+    this.copier.take(detail.code);
+    head.append(...this.copier.roots);
+    if (pending || detail.status === "running") head.append(this.cancelButton(index));
+    const parts = [head, this.copier.shown];
+    if (retried) parts.push(this.history(detail.history));
+    // The node copy that raised shows its error; what ended the instance elsewhere stands here.
+    if (detail.error && !detail.copies.some((copy) => copy.error === detail.error)) parts.push(element("div", "fm-error", {}, detail.error));
+    parts.push(...detail.copies.map((_, i) => this.copy(detail.copies, i, "")));
+    if (!detail.copies.length && !detail.note && detail.restored === null && !(pending && retried)) {
+      parts.push(element("div", "fm-quiet", {}, pending ? "Not started yet: no node has received anything." : "No node copy was made."));
+    }
+    if (detail.restored !== null) {
+      parts.push(element("div", "fm-quiet", {}, `Restored from run ${detail.restored}: did not run in this one.`));
+    }
+    if (detail.note) parts.push(element("div", "fm-quiet", {}, detail.note));
+    if (detail.status === "succeeded") {
+      parts.push(element("div", "fm-result", {}, element("span", "fm-quiet", {}, "last action "), element("code", "", {}, detail.result)));
+    }
+    if (detail.traceback) parts.push(this.text("Traceback", "trace", detail.traceback));
+    if (detail.output) {
+      parts.push(element("div", "fm-quiet fm-printed", {}, "printed"), this.text("What it printed", "output", detail.output));
+    }
+    return parts;
+  }
+
+  /** A text of several lines, which scrolls by itself. */
+  text(name, key, text) {
+    const made = element("pre", "fm-trace", { tabindex: "0", "aria-label": name, "data-key": key });
+    made.textContent = text;
+    return made;
+  }
+
+  cancelButton(index) {
+    const button = element("button", "fm-button fm-small", {
+      type: "button", title: "Cancel this instance; the others go on", "data-key": "cancel",
+    }, "Cancel this one");
+    button.addEventListener("click", () => {
+      if (button.hasAttribute("aria-disabled")) return;
+      // Not `disabled`, which would take the keyboard's place away.
+      button.setAttribute("aria-disabled", "true");
+      write(button, "Cancelling…");
+      this.view.store.send({ type: "cancel", index });
+    });
+    this.cancel = button;
+    return button;
+  }
+
+  /** @param {AttemptDetail[]} attempts */
+  history(attempts) {
+    const list = attempts.map((attempt) => {
+      const line = element("summary", "", { "data-key": `attempt-${attempt.number}` },
+        element("span", "fm-attempt-status", { "data-status": attempt.status }, icon(attempt.status), `Attempt ${attempt.number}`), " ",
+        element("span", "fm-quiet fm-num", {}, `${attempt.status} after ${duration(attempt.seconds)}`), " ",
+        element("span", "fm-attempt-error", {}, attempt.error));
+      const copies = attempt.copies.map((_, i) => this.copy(attempt.copies, i, `-of-${attempt.number}`));
+      if (attempt.output) copies.push(this.text(`What attempt ${attempt.number} printed`, `output-${attempt.number}`, attempt.output));
+      if (attempt.note) copies.push(element("div", "fm-quiet", {}, attempt.note));
+      if (!copies.length) copies.push(element("div", "fm-quiet", {}, "No node copy was made."));
+      return this.fold(`attempt-${attempt.number}`, false, "fm-attempt", line, ...copies);
+    });
+    const title = element("summary", "fm-quiet", { "data-key": "history" }, plural(attempts.length, "earlier attempt"));
+    return this.fold("history", attempts.length <= FEW, "fm-history", title, ...list);
+  }
+
+  /** A part to fold; as the user has left it, however often it is made anew. */
+  fold(key, open, className, ...children) {
+    const made = element("details", className, {}, ...children);
+    made.open = this.folds.get(key) ?? open;
+    made.addEventListener("toggle", () => this.folds.set(key, made.open));
+    return made;
+  }
+
+  copy(copies, position, attempt) {
+    const copy = copies[position];
+    const times = `from ${duration(copy.started)}${copy.seconds === null ? "" : ` · for ${duration(copy.seconds)}`}`;
+    const ended = copy.error ? "raised" : copy.seconds === null ? "running" : copy.action === null ? "→ None" : `→ ${copy.action}`;
+    const head = element("div", "fm-copy-head", {},
+      element("span", "fm-quiet fm-num", {}, `${position + 1}`),
+      element("span", "fm-node", {}, copy.node),
+      element("span", "fm-quiet fm-num", {}, times),
+      element("span", copy.error ? "fm-action fm-bad" : "fm-action", {}, ended),
+      ...(copy.tries ? [element("span", "fm-quiet", {}, copy.tries)] : []));
+    const params = receivedParts(copies, position, (...parts) => this.fold(...parts), `same-${position}${attempt}`);
+    const part = element("section", "fm-copy", { "aria-label": `Node copy ${position + 1}: ${copy.node}` }, head, ...params);
+    if (copy.depth) part.style.marginInlineStart = `${Math.min(copy.depth, 6) * 14}px`;
+    if (copy.error) part.append(element("div", "fm-error", {}, copy.error));
+    return part;
+  }
+}
