@@ -1,16 +1,16 @@
-// The panel in the page: one store per model, any number of views of it.
+// The entry point of the panel's script: one store per model, any number of views of it.
 //
-// Everything that comes from the kernel is somebody's text: it enters the page as textContent only.
-// Nothing here needs an answer from the kernel, which may be busy with a cell: what it knows it sends
-// by itself, and a view draws what the store has.
+// All text from the kernel is untrusted: it enters the page as textContent only. Nothing here waits
+// for an answer from the kernel, which may be busy with a cell: the kernel sends what it knows on its
+// own, and a view draws what the store holds.
 //
-// Each module is one noun. `script.py` joins them into the one file that the page is given.
+// `esm.py` joins the modules into the one file that the page loads.
 
 import { Store } from "./store/store.js";
 import { View } from "./view.js";
 
 /**
- * One store per model. Each hook gets a proxy of its own of the model, so the panel's id is the key.
+ * One store per model. The panel's id is the key, since each hook gets its own proxy of the model.
  * @type {Map<string, Store>}
  */
 const stores = new Map();
@@ -21,15 +21,15 @@ function storeOf(model) {
   if (!store) {
     store = new Store(model);
     stores.set(id, store);
-    const known = store;
-    model.on("change", () => known.read());
-    model.on("msg:custom", (message, buffers) => known.take(message, buffers));
+    const created = store;
+    model.on("change", () => created.readState());
+    model.on("msg:custom", (message, buffers) => created.applyDelta(message, buffers));
   }
   return store;
 }
 
 function initialize({ model }) {
-  stores.delete(model.get("panel_id")); // of a model that this one replaces
+  stores.delete(model.get("panel_id")); // a store of a model that this one replaces
   const store = storeOf(model);
   return () => {
     store.dispose();

@@ -1,24 +1,24 @@
-// One small chart: a name, a value in words, and a line over the time of the run.
+// A sparkline: a name, a value as text, and a small chart over the time of the run.
 
 import { element, write } from "../ui/elements.js";
 
-const HEIGHT = 28; // CSS pixels, as in the style sheet
-const HEADROOM = 0.08; // share of the height that stays free above the highest value
-const WIDEST = 8; // CSS pixels of a bar, which is to look like one however few there are
+const HEIGHT = 28; // CSS pixels, as in panel.css
+const HEADROOM = 0.08; // share of the height above the greatest value
+const WIDEST = 8; // CSS pixels; greatest width of a bar
 
 /** @import { Series, Stretch } from "../store/series.js" */
 
 /**
- * What a chart is drawn from.
+ * The data of a chart.
  * @typedef {{series: Series, levels: {seconds: number, limit: number, byUser: boolean}[],
- *   colours: Object<string, string>}} Shown
+ *   colours: Object<string, string>}} ChartData
  */
 
-export class Spark {
+export class Sparkline {
   /**
    * @param {string} name
-   * @param {string} meaning what is measured, in a sentence
-   * @param {(plot: Plot, shown: Shown) => void} paint
+   * @param {string} meaning a sentence about what is measured
+   * @param {(plot: Plot, data: ChartData) => void} paint
    */
   constructor(name, meaning, paint) {
     this.name = name;
@@ -34,17 +34,17 @@ export class Spark {
     this.pen = this.canvas.getContext("2d");
   }
 
-  /** @param {string} when of what time the value is; it stands in the name's place, for want of room */
-  say(value, when) {
+  /** @param {string} when the time of the value, which replaces the name for lack of room */
+  write(value, when) {
     write(this.value, value);
     write(this.label, when || this.name);
   }
 
   /**
-   * @param {Shown} shown
-   * @param {number} cursor seconds at which a line is drawn across it; NaN: none
+   * @param {ChartData} data
+   * @param {number} cursor the second at which a vertical line is drawn; NaN for none
    */
-  draw(shown, cursor, scale) {
+  draw(data, cursor, scale) {
     const { canvas, pen } = this;
     const [width, height] = [Math.floor(this.width * scale), Math.round(HEIGHT * scale)];
     if (!width) return;
@@ -54,17 +54,17 @@ export class Spark {
       canvas.style.width = `${width / scale}px`;
     }
     pen.clearRect(0, 0, width, height);
-    const plot = new Plot(pen, shown.series, width, height, scale);
-    pen.fillStyle = shown.colours.pending;
+    const plot = new Plot(pen, data.series, width, height, scale);
+    pen.fillStyle = data.colours.pending;
     pen.fillRect(0, height - plot.hair, width, plot.hair);
-    this.paint(plot, shown);
+    this.paint(plot, data);
     if (Number.isNaN(cursor)) return;
-    pen.fillStyle = shown.colours.ink;
+    pen.fillStyle = data.colours.ink;
     pen.fillRect(Math.min(width - plot.hair, Math.round(plot.x(cursor))), 0, plot.hair, height);
   }
 }
 
-/** A canvas, with the time of a run from left to right. */
+/** Draws on a canvas, with the time of a run from left to right. */
 export class Plot {
   constructor(pen, series, width, height, scale) {
     this.pen = pen;
@@ -85,12 +85,12 @@ export class Plot {
     return this.height - this.hair - (value / this.most) * room * (1 - HEADROOM);
   }
 
-  /** Let the highest of some values reach nearly to the top. */
+  /** Scale the plot so that the greatest of some values nearly reaches the top. */
   fit(values) {
     this.most = values.reduce((most, value) => (value > most ? value : most), 0) || 1;
   }
 
-  /** @returns {{x: number, y: number}[][]} points in the middle of each bin, apart where there is no value */
+  /** @returns {{x: number, y: number}[][]} the points of each bin, split where there is no value */
   pieces(valueOf) {
     const { series } = this;
     const pieces = [[]];
@@ -102,7 +102,7 @@ export class Plot {
         return;
       }
       const y = this.y(value);
-      // The first and the last one reach to the edges.
+      // The first and the last bin extend to the edges.
       if (i === 0) piece.push({ x: 0, y });
       piece.push({ x: (this.x(series.begin(i)) + this.x(series.begin(i + 1))) / 2, y });
       if (i === series.count - 1) piece.push({ x: this.width, y });
@@ -110,7 +110,7 @@ export class Plot {
     return pieces.filter((piece) => piece.length);
   }
 
-  /** @param {(bin: Stretch) => number} valueOf NaN where there is none */
+  /** @param {(bin: Stretch) => number} valueOf NaN if a bin has no value */
   line(valueOf, colour, dash = []) {
     const { pen, scale } = this;
     pen.strokeStyle = pen.fillStyle = colour;
@@ -131,7 +131,7 @@ export class Plot {
   }
 
   /**
-   * Fill from a line down to the ground, or to another line.
+   * Fill the area between a line and the bottom, or another line.
    * @param {(bin: Stretch) => number} valueOf
    * @param {(bin: Stretch) => number} floorOf
    */
@@ -148,7 +148,7 @@ export class Plot {
     pen.globalAlpha = 1;
   }
 
-  /** A bar for each bin with a value above zero; the least one can be seen. */
+  /** Draw a bar for each bin with a value above zero; even the smallest one is visible. */
   bars(valueOf, colour) {
     const { pen, series, hair } = this;
     pen.fillStyle = colour;
@@ -163,25 +163,25 @@ export class Plot {
     });
   }
 
-  /** A stepped line, with a dot where the user has set a level. */
+  /** Draw a stepped line, with a dot where the user set the level. */
   steps(levels, colour) {
     const { pen, scale } = this;
     pen.strokeStyle = pen.fillStyle = colour;
     pen.lineWidth = this.hair;
     pen.setLineDash([3 * scale, 2 * scale]);
     pen.beginPath();
-    const place = (limit) => Math.round(this.y(limit)) + this.hair / 2;
+    const yOf = (limit) => Math.round(this.y(limit)) + this.hair / 2;
     levels.forEach(({ seconds, limit }, i) => {
-      if (i) pen.lineTo(this.x(seconds), place(levels[i - 1].limit));
-      pen.lineTo(this.x(seconds), place(limit));
+      if (i) pen.lineTo(this.x(seconds), yOf(levels[i - 1].limit));
+      pen.lineTo(this.x(seconds), yOf(limit));
     });
-    pen.lineTo(this.width, place(levels[levels.length - 1].limit));
+    pen.lineTo(this.width, yOf(levels[levels.length - 1].limit));
     pen.stroke();
     pen.setLineDash([]);
     for (const { seconds, limit, byUser } of levels) {
       if (!byUser) continue;
       pen.beginPath();
-      pen.arc(this.x(seconds), place(limit), 2 * scale, 0, 2 * Math.PI);
+      pen.arc(this.x(seconds), yOf(limit), 2 * scale, 0, 2 * Math.PI);
       pen.fill();
     }
   }

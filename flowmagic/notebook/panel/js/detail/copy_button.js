@@ -1,11 +1,11 @@
-// The button that puts an instance on the clipboard, as code.
+// The button that copies an instance to the clipboard, as code.
 
 import { element, keepKeys, write } from "../ui/elements.js";
 
-const SAID_FOR = 2000; // milliseconds
+const FEEDBACK_MS = 2000; // how long the button shows the outcome
 
-/** Where the page may not write to the clipboard, the text is shown, to be copied by hand. */
-export class Copier {
+/** If the page may not write to the clipboard, the text is shown so that the user can copy it. */
+export class CopyButton {
   constructor() {
     this.text = "";
     this.timer = 0;
@@ -27,15 +27,15 @@ export class Copier {
     clearTimeout(this.timer);
   }
 
-  /** For another instance: nothing of it has been copied. */
+  /** Prepare for another instance. */
   reset() {
     clearTimeout(this.timer);
     this.shown.hidden = true;
     this.say("Copy as code", "");
   }
 
-  /** @param {string} text the empty one: there is nothing to copy */
-  take(text) {
+  /** @param {string} text what to copy; empty if there is nothing */
+  setText(text) {
     if (text !== this.text && !this.shown.hidden) this.shown.value = text;
     this.text = text;
     this.button.hidden = text === "";
@@ -56,7 +56,7 @@ export class Copier {
       this.say("Not copied", "Not copied. The cell is shown, to be copied by hand");
       this.select(this.text);
     }
-    this.timer = setTimeout(() => this.say("Copy as code", ""), SAID_FOR);
+    this.timer = setTimeout(() => this.say("Copy as code", ""), FEEDBACK_MS);
   }
 
   select(text) {
@@ -67,7 +67,7 @@ export class Copier {
 
   async write(text) {
     try {
-      // There is none in a page that came over plain HTTP.
+      // Undefined in a page that was loaded over plain HTTP.
       await navigator.clipboard.writeText(text);
       return true;
     } catch {
@@ -76,7 +76,7 @@ export class Copier {
   }
 
   writeSelected(text) {
-    // Shown for no time; within the panel, so that no key goes to the notebook meanwhile.
+    // The text area is visible only for a moment. It is inside the panel, so that no key reaches the notebook.
     this.shown.hidden = false;
     this.select(text);
     try {

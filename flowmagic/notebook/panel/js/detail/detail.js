@@ -1,22 +1,22 @@
-// The opened instance.
+// The details of the open instance.
 
 /** @import { AttemptDetail } from "../store/protocol.js" */
 
-import { Copier } from "./copy_button.js";
 import { element, icon, keepKeys, setStatus, write } from "../ui/elements.js";
-import { receivedParts } from "./params.js";
 import { duration, number, plural } from "../ui/format.js";
+import { CopyButton } from "./copy_button.js";
+import { paramElements } from "./params.js";
 
-const FEW = 3; // earlier attempts, which are listed without being asked
+const FEW = 3; // earlier attempts that are listed unfolded
 
-/** What each node copy of one instance received and did, and how its earlier attempts went. */
-export class Opened {
+/** Shows what each node copy of an instance received and did, and its earlier attempts. */
+export class InstanceDetail {
   constructor(view) {
     this.view = view;
     this.drawn = null;
-    /** @type {Map<string, boolean>} what was folded or unfolded by hand */
+    /** @type {Map<string, boolean>} what the user folded (false) or unfolded (true) */
     this.folds = new Map();
-    this.copier = new Copier();
+    this.copyButton = new CopyButton();
     this.root = element("section", "fm-detail", { "aria-label": "Opened instance", tabindex: "-1" });
     this.root.hidden = true;
     this.root.addEventListener("keydown", (event) => {
@@ -25,31 +25,31 @@ export class Opened {
   }
 
   remove() {
-    this.copier.remove();
+    this.copyButton.remove();
   }
 
   draw() {
-    const { opened, detail, header } = this.view.store;
+    const { openIndex, detail, header } = this.view.store;
     const { root } = this;
-    root.hidden = opened === null;
-    if (opened === null) {
+    root.hidden = openIndex === null;
+    if (openIndex === null) {
       this.drawn = null;
       root.replaceChildren();
       return;
     }
-    if (this.drawn !== (detail ?? opened)) {
-      if (this.index !== opened) {
+    if (this.drawn !== (detail ?? openIndex)) {
+      if (this.index !== openIndex) {
         this.folds.clear();
-        this.copier.reset();
+        this.copyButton.reset();
       }
-      this.index = opened;
-      this.drawn = detail ?? opened;
-      this.redraw(() => this.parts(opened, detail));
+      this.index = openIndex;
+      this.drawn = detail ?? openIndex;
+      this.redraw(() => this.parts(openIndex, detail));
     }
     if (this.cancel) this.cancel.hidden = this.view.gone || !header.can.includes("cancel");
   }
 
-  /** Make all of it anew, but keep what the user has hold of: the place, and the keyboard's. */
+  /** Rebuild everything, but keep the scroll position and the focus. */
   redraw(parts) {
     const { root } = this;
     const { scrollTop } = root;
@@ -88,16 +88,16 @@ export class Opened {
       detail.started === null ? "" : `started at ${duration(detail.started)}`,
       pending && retried ? `${plural(detail.attempts, "attempt")} so far` : detail.attempts > 1 ? `attempt ${detail.attempts}` : "",
     ].filter(Boolean).join(" · "));
-    this.copier.take(detail.code);
-    head.append(...this.copier.roots);
+    this.copyButton.setText(detail.code);
+    head.append(...this.copyButton.roots);
     if (pending || detail.status === "running") head.append(this.cancelButton(index));
-    const parts = [head, this.copier.shown];
+    const parts = [head, this.copyButton.shown];
     if (retried) parts.push(this.history(detail.history));
-    // The node copy that raised shows its error; what ended the instance elsewhere stands here.
+    // A node copy shows its own error; an error from elsewhere is shown here.
     if (detail.error && !detail.copies.some((copy) => copy.error === detail.error)) parts.push(element("div", "fm-error", {}, detail.error));
     parts.push(...detail.copies.map((_, i) => this.copy(detail.copies, i, "")));
     if (!detail.copies.length && !detail.note && detail.restored === null && !(pending && retried)) {
-      parts.push(element("div", "fm-quiet", {}, pending ? "Not started yet: no node has received anything." : "No node copy was made."));
+      parts.push(element("div", "fm-quiet", {}, pending ? "Not started yet: no node has received any params." : "No node copy was made."));
     }
     if (detail.restored !== null) {
       parts.push(element("div", "fm-quiet", {}, `Restored from run ${detail.restored}: did not run in this one.`));
@@ -113,7 +113,7 @@ export class Opened {
     return parts;
   }
 
-  /** A text of several lines, which scrolls by itself. */
+  /** A multi-line text with its own scroll bars. */
   text(name, key, text) {
     const made = element("pre", "fm-trace", { tabindex: "0", "aria-label": name, "data-key": key });
     made.textContent = text;
@@ -126,7 +126,7 @@ export class Opened {
     }, "Cancel this one");
     button.addEventListener("click", () => {
       if (button.hasAttribute("aria-disabled")) return;
-      // Not `disabled`, which would take the keyboard's place away.
+      // Not `disabled`, which would lose the focus.
       button.setAttribute("aria-disabled", "true");
       write(button, "Cancelling…");
       this.view.store.send({ type: "cancel", index });
@@ -152,7 +152,7 @@ export class Opened {
     return this.fold("history", attempts.length <= FEW, "fm-history", title, ...list);
   }
 
-  /** A part to fold; as the user has left it, however often it is made anew. */
+  /** A part that can be folded; it stays as the user left it when everything is rebuilt. */
   fold(key, open, className, ...children) {
     const made = element("details", className, {}, ...children);
     made.open = this.folds.get(key) ?? open;
@@ -170,7 +170,7 @@ export class Opened {
       element("span", "fm-quiet fm-num", {}, times),
       element("span", copy.error ? "fm-action fm-bad" : "fm-action", {}, ended),
       ...(copy.tries ? [element("span", "fm-quiet", {}, copy.tries)] : []));
-    const params = receivedParts(copies, position, (...parts) => this.fold(...parts), `same-${position}${attempt}`);
+    const params = paramElements(copies, position, (...parts) => this.fold(...parts), `same-${position}${attempt}`);
     const part = element("section", "fm-copy", { "aria-label": `Node copy ${position + 1}: ${copy.node}` }, head, ...params);
     if (copy.depth) part.style.marginInlineStart = `${Math.min(copy.depth, 6) * 14}px`;
     if (copy.error) part.append(element("div", "fm-error", {}, copy.error));

@@ -1,12 +1,12 @@
-// What a node copy received: each param, where it came from, and whether anybody has read it.
+// The params of a node copy: where each came from, and whether a node has read it.
 
 /** @import { CopyDetail, ParamDetail } from "../store/protocol.js" */
 
 import { element, icon } from "../ui/elements.js";
 import { plural } from "../ui/format.js";
 
-const FEW = 2; // params that are not worth folding, being as they were
-const UNREAD = "M1.2 6Q6 0.2 10.8 6Q6 11.8 1.2 6zM2 10.5l8-9"; // an eye, struck out
+const FEW = 2; // with fewer unchanged params, they are not folded
+const UNREAD = "M1.2 6Q6 0.2 10.8 6Q6 11.8 1.2 6zM2 10.5l8-9"; // a crossed-out eye
 const SOURCES = {
   flow: "one of the flow's own params",
   batch: "from the batch",
@@ -25,7 +25,7 @@ function list(params) {
   const made = element("dl", "fm-params");
   for (const { key, value, mark, source, unread } of params) {
     const name = element("dt", mark ? "fm-marked" : "", {}, key);
-    // Apart from the words behind it, whichever way it is read.
+    // Isolates the value's text direction from the words after it.
     const what = element("dd", mark ? "fm-marked" : "", {}, element("bdi", "", {}, value));
     if (mark) what.append(element("span", "fm-mark", {}, mark));
     if (source) what.append(" ", sourcePart(source));
@@ -38,18 +38,18 @@ function list(params) {
 function unreadPart() {
   const svg = icon();
   svg.children[0].setAttribute("d", UNREAD);
-  return element("span", "fm-unread", { title: "No node of this instance has asked for it" }, svg, "never read");
+  return element("span", "fm-unread", { title: "No node of this instance has read it" }, svg, "never read");
 }
 
 /**
- * What is as it was in the copy before is folded, if it is much.
+ * List the params; those that are unchanged since an earlier copy are folded, unless they are few.
  * @param {CopyDetail[]} copies
  * @param {number} position
  * @param {(key: string, open: boolean, className: string, ...children: any[]) => HTMLElement} fold
- * @param {string} key that names the fold
+ * @param {string} key the key of the fold
  * @returns {HTMLElement[]}
  */
-export function receivedParts(copies, position, fold, key) {
+export function paramElements(copies, position, fold, key) {
   const { params, before } = copies[position];
   if (!params.length) return [element("div", "fm-quiet fm-params", {}, "no params")];
   const same = before === null ? [] : params.filter(({ mark }) => !mark);

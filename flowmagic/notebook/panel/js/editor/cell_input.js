@@ -1,19 +1,19 @@
-// What a cell of the sheet, or a column's name, is typed into.
+// The input for a cell of the sheet or the name of a column.
 
-/** @import { Place } from "./sheet_cells.js" */
+/** @import { CellPosition } from "./sheet_cells.js" */
 
 import { element, keepKeys } from "../ui/elements.js";
-import { HEAD } from "./sheet_cells.js";
 import { renamed, withCell } from "./edits.js";
+import { HEAD } from "./sheet_cells.js";
 import { readCell, shownCell } from "./sheet_text.js";
 
 export class CellInput {
-  /** @param {any} grid the sheet that it edits */
+  /** @param {any} grid the sheet that is edited */
   constructor(grid) {
     this.grid = grid;
-    /** @type {Place | null} which cell; null: none */
-    this.place = null;
-    /** What is wrong with what was typed. */
+    /** @type {CellPosition | null} the edited cell */
+    this.position = null;
+    /** What is wrong with the typed text; empty if nothing is. */
     this.problem = "";
     this.element = element("input", "fm-sheet-input", { spellcheck: "false", autocomplete: "off" });
     this.element.addEventListener("input", () => this.check());
@@ -22,15 +22,15 @@ export class CellInput {
 
   get shown() {
     const { columns, rows } = this.grid.sheet;
-    const { row, column } = /** @type {Place} */ (this.place);
+    const { row, column } = /** @type {CellPosition} */ (this.position);
     return row === HEAD ? columns[column] : shownCell(rows[row][column]);
   }
 
-  /** Edit a cell. @param {any} cell @param {Place} place @param {string} [first] what was typed to begin with */
-  begin(cell, place, first) {
+  /** Edit a cell. @param {any} cell @param {CellPosition} position @param {string} [first] the typed letter that replaces the content */
+  begin(cell, position, first) {
     const { columns } = this.grid.sheet;
-    this.place = { ...place };
-    this.element.setAttribute("aria-label", place.row === HEAD ? "Name of the param" : `${columns[place.column]} of row ${place.row}`);
+    this.position = { ...position };
+    this.element.setAttribute("aria-label", position.row === HEAD ? "Name of the param" : `${columns[position.column]} of row ${position.row}`);
     this.element.removeAttribute("aria-invalid");
     this.element.value = first ?? this.shown;
     cell.replaceChildren(this.element);
@@ -41,7 +41,7 @@ export class CellInput {
 
   /** @returns {{cell: string | null, problem: string}} */
   read() {
-    const { row, column } = /** @type {Place} */ (this.place);
+    const { row, column } = /** @type {CellPosition} */ (this.position);
     if (row !== HEAD) return readCell(this.element.value);
     const name = this.element.value.trim();
     const taken = this.grid.sheet.columns.some((other, at) => at !== column && other === name);
@@ -52,13 +52,13 @@ export class CellInput {
   check() {
     this.problem = this.read().problem;
     this.element.setAttribute("aria-invalid", String(this.problem !== ""));
-    this.grid.view.later();
+    this.grid.view.scheduleDraw();
   }
 
-  /** Take over what was typed. @returns {boolean} whether nothing is left that is wrong */
+  /** Apply what was typed. @returns {boolean} false if it is invalid */
   commit() {
-    if (!this.place) return true;
-    const { row, column } = this.place;
+    if (!this.position) return true;
+    const { row, column } = this.position;
     const { cell, problem } = this.read();
     if (problem) {
       this.check();
@@ -71,9 +71,9 @@ export class CellInput {
     return true;
   }
 
-  /** Forget what was typed. */
+  /** Discard what was typed. */
   drop() {
-    this.place = null;
+    this.position = null;
     this.problem = "";
     this.grid.cells?.renew();
   }
@@ -82,7 +82,7 @@ export class CellInput {
     const held = document.activeElement === this.element;
     this.drop();
     if (held) this.grid.grid.focus({ preventScroll: true });
-    this.grid.view.later();
+    this.grid.view.scheduleDraw();
   }
 
   key(event) {
@@ -91,7 +91,7 @@ export class CellInput {
       if (this.commit()) {
         const { row, column } = this.grid.at;
         const step = event.shiftKey ? -1 : 1;
-        this.grid.place(event.key === "Enter" ? row + step : row, event.key === "Tab" ? column + step : column, false);
+        this.grid.moveTo(event.key === "Enter" ? row + step : row, event.key === "Tab" ? column + step : column, false);
         this.grid.reveal();
       }
     } else return;

@@ -1,43 +1,43 @@
-// What comes to the sheet and leaves it by the clipboard, and files that are dropped on it.
+// Copies from a sheet, pastes into it, and accepts dropped files.
 
+import { plural } from "../ui/format.js";
 import { pasted } from "./edits.js";
 import { appended, joinCopied, readSheet, splitPasted } from "./sheet_text.js";
-import { plural } from "../ui/format.js";
 
-const LONGEST = 4_000_000; // characters; `paramtext.py` reads as many
+const LONGEST = 4_000_000; // characters, as in `param_text.py`
 
-export class SheetClip {
+export class SheetClipboard {
   /** @param {any} grid the sheet */
   constructor(grid) {
     this.grid = grid;
     const { root } = grid;
-    root.addEventListener("paste", (event) => this.take(event, () => {
+    root.addEventListener("paste", (event) => this.handle(event, () => {
       if (!grid.fixed) this.paste(event.clipboardData?.getData("text/plain") ?? "");
     }));
     for (const type of ["copy", "cut"]) {
-      root.addEventListener(type, (event) => this.take(event, () => {
+      root.addEventListener(type, (event) => this.handle(event, () => {
         if (grid.sheet.rows.length) event.clipboardData?.setData("text/plain", joinCopied(grid.block()));
         if (type === "cut" && !grid.fixed) grid.clear();
       }));
     }
     root.addEventListener("dragover", (event) => {
-      if (!grid.fixed && event.dataTransfer?.types.includes("Files")) this.take(event, () => {});
+      if (!grid.fixed && event.dataTransfer?.types.includes("Files")) this.handle(event, () => {});
     });
     root.addEventListener("drop", (event) => {
       const file = event.dataTransfer?.files[0];
-      if (!grid.fixed && file) this.take(event, () => this.drop(file));
+      if (!grid.fixed && file) this.handle(event, () => this.drop(file));
     });
   }
 
-  /** Have an event to oneself; while a cell is typed into, its clipboard is the browser's. */
-  take(event, act) {
-    if (this.grid.input.place && event.type !== "drop") return;
+  /** Handle an event; while a cell is edited, the browser handles its clipboard. */
+  handle(event, act) {
+    if (this.grid.input.position && event.type !== "drop") return;
     event.preventDefault();
     event.stopPropagation();
     act();
   }
 
-  /** Put a block where one is; a list of dicts is appended. @param {string} text */
+  /** Paste a block at the cursor; a list of dicts is appended. @param {string} text */
   paste(text) {
     const { grid } = this;
     if (text === "" || this.tooLong(text.length)) return;
@@ -55,7 +55,7 @@ export class SheetClip {
   async drop(file) {
     if (!this.grid.commit() || this.tooLong(file.size)) return;
     let text = await file.text();
-    // JSON Lines are a list whose commas are line breaks.
+    // JSON Lines: a list with line breaks in place of commas.
     if (/^\s*\{/.test(text)) text = `[${text.trim().replace(/\r?\n+/g, ",")}]`;
     const list = readSheet(text);
     const empty = { columns: [], rows: [] };
@@ -72,7 +72,7 @@ export class SheetClip {
 
   tooLong(length) {
     if (length <= LONGEST) return false;
-    this.grid.tell("That is too long for a param list. Give it by its path: %%batchflow FLOW --file NAME.csv");
+    this.grid.show("That is too long for a param list. Give it by its path: %%batchflow FLOW --file NAME.csv");
     return true;
   }
 }

@@ -1,20 +1,20 @@
-// The param list to edit: as a table or as text, two ways to look at one draft.
+// The editor of the param list: one draft, shown as a table or as text.
 
 import { element, write } from "../ui/elements.js";
-import { GridHelper } from "./grid_helper.js";
-import { checkJson } from "./text_checks.js";
-import { SheetGrid } from "./sheet.js";
-import { appended, writeSheet } from "./sheet_text.js";
 import { plural } from "../ui/format.js";
+import { GridHelper } from "./grid_helper.js";
+import { SheetGrid } from "./sheet.js";
+import { appended } from "./sheet_text.js";
+import { checkJson } from "./text_checks.js";
 
-const PAUSE = 300; // milliseconds without a key, after which the kernel is asked about a text
+const PAUSE_MS = 300; // without a key, after which the kernel checks the text
 
 export class ParamEditor {
   constructor(view) {
     this.view = view;
     this.timer = 0;
     this.asTable = true;
-    /** Whether it has unfolded by itself, to ask for rows. */
+    /** Whether it has unfolded by itself because there are no rows yet. */
     this.inviting = false;
     this.count = element("span", "fm-quiet fm-num");
     this.textarea = element("textarea", "fm-text", {
@@ -23,15 +23,15 @@ export class ParamEditor {
     });
     this.sheet = new SheetGrid(view, (text) => this.edit(text));
     this.helper = new GridHelper((sheet, how) => {
-      const told = `${plural(sheet.rows.length, "row")} ${how === "replace" ? "made" : "appended"}; Undo takes them back.`;
-      if (this.sheet.commit()) this.sheet.set(how === "replace" ? sheet : appended(this.sheet.sheet, sheet), told);
+      const message = `${plural(sheet.rows.length, "row")} ${how === "replace" ? "made" : "appended"}; Undo takes them back.`;
+      if (this.sheet.commit()) this.sheet.set(how === "replace" ? sheet : appended(this.sheet.sheet, sheet), message);
     });
     this.ways = [["Table", true], ["Text", false]].map(([label, asTable]) => {
       const way = element("button", "fm-pick", { type: "button", "aria-pressed": "false" }, label);
       way.addEventListener("click", () => {
         if (!this.sheet.commit()) return;
         this.asTable = Boolean(asTable);
-        this.view.later();
+        this.view.scheduleDraw();
       });
       return { way, asTable };
     });
@@ -49,7 +49,7 @@ export class ParamEditor {
     this.run.addEventListener("click", () => {
       if (this.sheet.commit()) view.controls.press("run");
     });
-    this.root.addEventListener("toggle", () => view.later());
+    this.root.addEventListener("toggle", () => view.scheduleDraw());
   }
 
   remove() {
@@ -57,12 +57,12 @@ export class ParamEditor {
   }
 
   fold() {
-    // What is folded away loses the keyboard; without it, the next key may be the notebook's.
+    // A folded element loses the focus, and the next key would go to the notebook.
     if (this.root.contains(document.activeElement)) this.summary.focus();
     this.root.open = false;
   }
 
-  /** Unfold where there is nothing else to do than to give rows; until a run begins otherwise. */
+  /** Unfold while the list is empty and nothing has run, and fold again when a run starts. */
   invite() {
     const { editor, header, draft } = this.view.store;
     const empty = editor.editable && editor.text === "[]" && header.status === "idle";
@@ -79,9 +79,9 @@ export class ParamEditor {
     if (checkJson(store.draft).unsure) {
       this.timer = setTimeout(() => {
         store.checkSent = store.send({ type: "check", text: store.draft });
-      }, PAUSE);
+      }, PAUSE_MS);
     }
-    store.tell();
+    store.notify();
   }
 
   undo() {
@@ -89,7 +89,7 @@ export class ParamEditor {
     this.sheet.input.leave();
     store.draft = null;
     store.check = null;
-    store.tell();
+    store.notify();
     (this.shownAsTable ? this.sheet.grid : this.textarea).focus();
   }
 
@@ -97,7 +97,7 @@ export class ParamEditor {
     return this.asTable && this.sheet.reason === "";
   }
 
-  /** What is wrong with the edited list; empty when nothing is, or nobody knows yet. */
+  /** What is wrong with the edited list; empty if nothing is, or if it is not known yet. */
   get problem() {
     const { draft, editor, check } = this.view.store;
     if (this.sheet.input.problem) return this.sheet.input.problem;
@@ -109,11 +109,11 @@ export class ParamEditor {
     return `${check.line === null ? "" : `Line ${check.line}: `}${check.message}`;
   }
 
-  /** The row of the table that the kernel has found wrong; null: none, or it is shown as text. */
+  /** The row of the table that the kernel rejected; null if there is none, or if the list is shown as text. */
   get wrongRow() {
     const { draft, check } = this.view.store;
     if (!this.shownAsTable || draft === null || !check?.line) return null;
-    // Written by the table or the kernel, each row has a line, and the bracket has the first.
+    // In a text written by the table or the kernel, the first line is the bracket, and each row has a line.
     const row = check.line - 2;
     const lines = draft.split("\n");
     return lines.length === this.sheet.sheet.rows.length + 2 && lines[row + 1]?.startsWith("  {") ? row : null;
@@ -147,12 +147,12 @@ export class ParamEditor {
     this.revert.hidden = !edited && !sheet.input.problem;
     const count = check?.count ?? (edited ? checkJson(draft).count : undefined);
     const counted = count === undefined ? "" : plural(count, "instance");
-    const told = (this.shownAsTable && sheet.told) || (edited ? counted || "Checking…" : editor.reason);
-    write(this.line, problem || told);
+    const message = (this.shownAsTable && sheet.message) || (edited ? counted || "Checking…" : editor.reason);
+    write(this.line, problem || message);
     this.line.classList.toggle("fm-bad", problem !== "");
     textarea.setAttribute("aria-invalid", String(problem !== ""));
     this.run.disabled = gone || !header.can.includes("run") || problem !== "";
-    const state = problem ? "edited, not valid yet" : `edited, ${counted || "…"}`;
-    write(this.count, edited ? state : header.total === null ? "" : plural(header.total, "instance"));
+    const summary = problem ? "edited, not valid yet" : `edited, ${counted || "…"}`;
+    write(this.count, edited ? summary : header.total === null ? "" : plural(header.total, "instance"));
   }
 }

@@ -1,9 +1,9 @@
-// Edits of a sheet, each of which gives another one.
+// Edits of a sheet. Each returns a new sheet.
 
 /** @import { Cells, Sheet } from "./sheet_text.js" */
 
-import { MOST_COLUMNS, MOST_ROWS, readCell } from "./sheet_text.js";
 import { plural } from "../ui/format.js";
+import { MOST_COLUMNS, MOST_ROWS, readCell } from "./sheet_text.js";
 
 /** @typedef {{top: number, bottom: number, left: number, right: number}} Block edges included */
 
@@ -25,7 +25,7 @@ export function cleared({ columns, rows }, { top, bottom, left, right }) {
   return { columns, rows: rows.map((cells, row) => cells.map((cell, column) => (inside(row, column) ? null : cell))) };
 }
 
-/** An empty row before one; a sheet without columns gets its first. @param {Sheet} sheet @param {number} row @returns {Sheet} */
+/** Insert an empty row before a row; a sheet without columns also gets one. @param {Sheet} sheet @param {number} row @returns {Sheet} */
 export function withRow({ columns, rows }, row) {
   const names = columns.length ? columns : ["param"];
   return { columns: names, rows: [...rows.slice(0, row), empty(names), ...rows.slice(row)] };
@@ -53,10 +53,10 @@ export function withoutColumn({ columns, rows }, column) {
 }
 
 /**
- * A block put at a place; it makes room for itself. An empty sheet takes a first line that looks
- * like one of names for its columns.
+ * Paste a block at a position; the sheet grows as needed. In an empty sheet, a first line that looks
+ * like names becomes the columns.
  * @param {Sheet} sheet @param {string[][]} lines @param {number} row @param {number} column
- * @returns {{sheet: Sheet, block: Block, headed: boolean}} and where it stands now, and whether it gave names
+ * @returns {{sheet: Sheet, block: Block, headed: boolean}} and the block's position, and whether it had names
  */
 export function pasted(sheet, lines, row, column) {
   const fresh = !sheet.rows.length;
@@ -78,7 +78,7 @@ export function pasted(sheet, lines, row, column) {
   return { sheet: { columns, rows }, block: { top, left, bottom: top + body.length - 1, right: wide - 1 }, headed };
 }
 
-/** @param {Sheet} sheet @param {Sheet} before what it was @returns {string} why it has grown too large; empty if it has not */
+/** @param {Sheet} sheet @param {Sheet} before the sheet before the edit @returns {string} why it is too large now; empty if it is not */
 export function tooLarge({ columns, rows }, before) {
   if (rows.length > MOST_ROWS && rows.length > before.rows.length) {
     return `The table holds up to ${plural(MOST_ROWS, "row")}; this would make ${plural(rows.length, "row")}.`;

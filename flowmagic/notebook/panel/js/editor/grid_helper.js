@@ -1,15 +1,15 @@
-// Every combination of some values: the rows one would write by nested loops.
+// A form that makes rows from all combinations of some values.
 
 /** @import { Sheet } from "./sheet_text.js" */
 
 import { element, keepKeys, write } from "../ui/elements.js";
-import { MOST_ROWS, combine, readCell, splitValues } from "./sheet_text.js";
 import { plural } from "../ui/format.js";
+import { MOST_ROWS, combine, readCell, splitValues } from "./sheet_text.js";
 
 export class GridHelper {
-  /** @param {(sheet: Sheet, how: "replace" | "append") => void} take */
-  constructor(take) {
-    this.take = take;
+  /** @param {(sheet: Sheet, how: "replace" | "append") => void} apply */
+  constructor(apply) {
+    this.apply = apply;
     this.list = element("div", "fm-combine-list");
     this.count = element("span", "fm-quiet fm-num", { role: "status" });
     const button = (label, tip, act) => {
@@ -17,8 +17,8 @@ export class GridHelper {
       made.addEventListener("click", act);
       return made;
     };
-    this.replace = button("Replace the list", "Have these rows, and no others", () => this.give("replace"));
-    this.append = button("Append", "Add these rows to the list", () => this.give("append"));
+    this.replace = button("Replace the list", "Replace all rows with these", () => this.submit("replace"));
+    this.append = button("Append", "Add these rows to the list", () => this.submit("append"));
     this.root = element("details", "fm-combine", {},
       element("summary", "fm-quiet", {}, "Combine values…"),
       this.list,
@@ -30,16 +30,16 @@ export class GridHelper {
     this.draw();
   }
 
-  /** @returns {HTMLInputElement} where the new param's name goes */
+  /** Add a line for a param. @returns {HTMLInputElement} the input for its name */
   add() {
     const name = element("input", "fm-find", { "aria-label": "Name of a param", placeholder: "model", spellcheck: "false" });
     const values = element("textarea", "fm-find fm-combine-values", {
       "aria-label": "Its values, with commas between", placeholder: "gpt-4o, gpt-4o-mini", spellcheck: "false", rows: "1",
       title: "With commas between, or one per line", autocapitalize: "off",
     });
-    const less = element("button", "fm-button fm-small", { type: "button", "aria-label": "Leave out this param", title: "Leave out this param" }, "×");
-    const line = element("div", "fm-combine-line", {}, name, element("span", "", { "aria-hidden": "true" }, "="), values, less);
-    less.addEventListener("click", () => {
+    const remove = element("button", "fm-button fm-small", { type: "button", "aria-label": "Leave out this param", title: "Leave out this param" }, "×");
+    const line = element("div", "fm-combine-line", {}, name, element("span", "", { "aria-hidden": "true" }, "="), values, remove);
+    remove.addEventListener("click", () => {
       const next = line.nextElementSibling ?? line.previousElementSibling;
       line.remove();
       (next?.querySelector("input") ?? this.add()).focus();
@@ -65,7 +65,7 @@ export class GridHelper {
     if (!params.length) return "Name a param and its values.";
     const names = params.map(({ name }) => name);
     const twice = names.find((name, at) => names.indexOf(name) !== at);
-    if (twice !== undefined) return `${twice || "A param without a name"} stands there twice.`;
+    if (twice !== undefined) return `${twice || "A param without a name"} appears twice.`;
     const bad = params.find(({ name, values, problem }) => !name || !values.length || problem);
     if (bad) return bad.problem || (bad.name ? `${bad.name} has no values.` : "A param needs a name.");
     return this.rows > MOST_ROWS ? `${plural(this.rows, "row")} are too many to edit: at most ${plural(MOST_ROWS, "row")}. Write flowmagic.grid(...) in the cell.` : "";
@@ -75,9 +75,9 @@ export class GridHelper {
     return this.read().reduce((product, { values }) => product * values.length, 1);
   }
 
-  give(how) {
+  submit(how) {
     if (this.problem) return;
-    this.take(combine(this.read()), how);
+    this.apply(combine(this.read()), how);
   }
 
   draw() {

@@ -1,21 +1,21 @@
-// The param list as a table to edit: a row per dict, a column per param.
+// The param list as an editable table: a row per dict, a column per param.
 
 /** @import { Sheet } from "./sheet_text.js" */
 
-import { CellInput } from "./cell_input.js";
 import { element, writeAttribute } from "../ui/elements.js";
-import { HEAD, ROW, SheetCells } from "./sheet_cells.js";
-import { SheetClip } from "./clipboard.js";
+import { CellInput } from "./cell_input.js";
+import { SheetClipboard } from "./clipboard.js";
 import { cleared, doubled, tooLarge, withColumn, withRow, withoutColumn, withoutRows } from "./edits.js";
+import { HEAD, ROW, SheetCells } from "./sheet_cells.js";
 import { readSheet, writeSheet } from "./sheet_text.js";
-import { Steps } from "./undo.js";
+import { UndoHistory } from "./undo.js";
 
 const PAGE = 9;
 
 export class SheetGrid {
   /**
-   * @param {{id: string, later(): void}} view
-   * @param {(text: string) => void} changed called with the list as text, when it has been edited
+   * @param {{id: string, scheduleDraw(): void}} view
+   * @param {(text: string) => void} changed called with the list as text after an edit
    */
   constructor(view, changed) {
     this.view = view;
@@ -24,12 +24,12 @@ export class SheetGrid {
     this.sheet = { columns: [], rows: [] };
     this.text = null;
     this.reason = "";
-    /** What became of the last edit, where one does not see it. */
-    this.told = "";
-    /** @type {number | null} the row of which the kernel says that something in it is wrong */
+    /** The result of the last edit, if it is not obvious. */
+    this.message = "";
+    /** @type {number | null} the row that the kernel rejected */
     this.wrong = null;
     this.fixed = false;
-    this.steps = new Steps();
+    this.history = new UndoHistory();
     this.at = { row: 0, column: 0 };
     this.from = { row: 0, column: 0 };
     this.input = new CellInput(this);
@@ -40,7 +40,7 @@ export class SheetGrid {
     this.empty = element("div", "fm-quiet fm-sheet-empty", {}, "Paste rows from a spreadsheet, or add one. A .csv or .json file can be dropped here.");
     this.tools = this.toolbar();
     this.root = element("div", "fm-sheet-root", {}, this.tools, this.grid, this.empty);
-    this.clip = new SheetClip(this);
+    this.clipboard = new SheetClipboard(this);
     this.listen();
   }
 
@@ -53,13 +53,13 @@ export class SheetGrid {
       return made;
     };
     this.buttons = {
-      row: button("Add row", "Add a row below", () => this.addRow()),
-      twin: button("Duplicate", "Duplicate the selected rows", () => this.set(doubled(this.sheet, this.selected))),
-      less: button("Remove rows", "Remove the selected rows", () => this.removeRows()),
-      column: button("Add column", "Add a param to all rows", () => this.addColumn()),
-      fewer: button("Remove column", "Remove this param from all rows", () => this.removeColumn()),
+      addRow: button("Add row", "Add a row below", () => this.addRow()),
+      duplicate: button("Duplicate", "Duplicate the selected rows", () => this.set(doubled(this.sheet, this.selected))),
+      removeRows: button("Remove rows", "Remove the selected rows", () => this.removeRows()),
+      addColumn: button("Add column", "Add a param to all rows", () => this.addColumn()),
+      removeColumn: button("Remove column", "Remove this param from all rows", () => this.removeColumn()),
       undo: button("Undo", "Undo the last edit (Ctrl+Z)", () => this.step("undo")),
-      redo: button("Redo", "Do it again (Ctrl+Shift+Z)", () => this.step("redo")),
+      redo: button("Redo", "Redo the last undone edit (Ctrl+Shift+Z)", () => this.step("redo")),
     };
     return element("div", "fm-tools", { role: "toolbar", "aria-label": "Edit the table" }, ...Object.values(this.buttons));
   }
@@ -67,8 +67,8 @@ export class SheetGrid {
   listen() {
     const { grid, view } = this;
     grid.addEventListener("keydown", (event) => this.key(event));
-    grid.addEventListener("scroll", () => view.later(), { passive: true });
-    for (const type of ["focus", "blur"]) grid.addEventListener(type, () => view.later());
+    grid.addEventListener("scroll", () => view.scheduleDraw(), { passive: true });
+    for (const type of ["focus", "blur"]) grid.addEventListener(type, () => view.scheduleDraw());
     for (const part of this.cells.roots) {
       part.addEventListener("pointerdown", (event) => this.point(event));
       part.addEventListener("dblclick", () => this.edit());
@@ -77,58 +77,58 @@ export class SheetGrid {
 
   // The sheet and its text
 
-  /** Take a text, if it is another one; it says itself what it cannot show. @param {string} text @param {boolean} fixed */
+  /** Load a text if it differs; sets `reason` if it cannot be shown as a table. @param {string} text @param {boolean} fixed */
   load(text, fixed) {
     this.fixed = fixed;
     if (text === this.text) return;
     const read = readSheet(text);
-    if (this.text === null || !this.steps.knows(text)) this.steps.begin(text);
+    if (this.text === null || !this.history.isAt(text)) this.history.reset(text);
     this.text = text;
     this.input.drop();
     this.reason = "reason" in read ? read.reason : "";
-    this.told = "";
+    this.message = "";
     this.sheet = "reason" in read ? { columns: [], rows: [] } : read;
-    this.place(this.at.row, this.at.column, false);
+    this.moveTo(this.at.row, this.at.column, false);
   }
 
-  /** Take over an edited sheet. @param {Sheet} sheet @param {string} [told] @returns {boolean} whether it is not too large */
-  set(sheet, told = "") {
+  /** Replace the sheet by an edited one. @param {Sheet} sheet @param {string} [message] @returns {boolean} false if it is too large */
+  set(sheet, message = "") {
     const large = tooLarge(sheet, this.sheet);
-    this.tell(large || told);
+    this.show(large || message);
     if (large) return false;
     this.sheet = sheet;
     this.cells.renew();
     this.text = writeSheet(sheet);
-    this.steps.add(this.text);
+    this.history.add(this.text);
     this.changed(this.text);
     return true;
   }
 
-  tell(text) {
-    this.told = text;
-    this.view.later();
+  show(message) {
+    this.message = message;
+    this.view.scheduleDraw();
   }
 
   step(way) {
-    const text = this.steps[way]();
+    const text = this.history[way]();
     if (text === null) return;
     this.load(text, this.fixed);
     this.changed(text);
   }
 
-  // Where one is
+  // The cursor and the selection
 
-  place(row, column, extend) {
+  moveTo(row, column, extend) {
     const { rows, columns } = this.sheet;
     this.at = {
       row: Math.max(columns.length ? HEAD : 0, Math.min(rows.length - 1, row)),
       column: Math.max(0, Math.min(columns.length - 1, column)),
     };
     if (!extend) this.from = { ...this.at };
-    this.view.later();
+    this.view.scheduleDraw();
   }
 
-  /** @returns {{top: number, bottom: number, left: number, right: number}} what is selected, edges included */
+  /** @returns {{top: number, bottom: number, left: number, right: number}} the selection, edges included */
   get selected() {
     const [rows, columns] = [[this.from.row, this.at.row], [this.from.column, this.at.column]];
     return { top: Math.max(0, Math.min(...rows)), bottom: Math.max(...rows), left: Math.min(...columns), right: Math.max(...columns) };
@@ -137,7 +137,7 @@ export class SheetGrid {
   /** @param {{top: number, bottom: number, left: number, right: number}} block */
   select({ top, bottom, left, right }) {
     this.from = { row: top, column: left };
-    this.place(bottom, right, true);
+    this.moveTo(bottom, right, true);
     this.reveal();
   }
 
@@ -152,11 +152,11 @@ export class SheetGrid {
     if (!this.commit()) return;
     const row = Number(cell.dataset.row);
     if (cell.dataset.column === undefined) {
-      // Its number selects a whole row.
+      // The row's number selects the whole row.
       this.from = { row: event.shiftKey ? this.from.row : row, column: this.sheet.columns.length - 1 };
-      this.place(row, 0, true);
+      this.moveTo(row, 0, true);
     } else {
-      this.place(row, Number(cell.dataset.column), event.shiftKey);
+      this.moveTo(row, Number(cell.dataset.column), event.shiftKey);
     }
     this.grid.focus({ preventScroll: true });
     event.preventDefault();
@@ -167,14 +167,14 @@ export class SheetGrid {
     const room = this.grid.clientHeight - ROW - 1;
     if (top < this.grid.scrollTop) this.grid.scrollTop = top;
     else if (top + ROW > this.grid.scrollTop + room) this.grid.scrollTop = top + ROW - room;
-    const { left, right } = this.cells.span(this.at.column);
-    // The rows' numbers stand over the left edge.
-    const most = left - this.cells.span(0).left;
+    const { left, right } = this.cells.edgesOf(this.at.column);
+    // The row numbers cover the left edge.
+    const most = left - this.cells.edgesOf(0).left;
     this.grid.scrollLeft = Math.min(most, Math.max(right - this.grid.clientWidth, this.grid.scrollLeft));
   }
 
   key(event) {
-    if (this.input.place) {
+    if (this.input.position) {
       this.input.key(event);
       return;
     }
@@ -188,22 +188,22 @@ export class SheetGrid {
       Home: [command ? 0 : row, 0], End: [command ? rows.length : row, columns.length],
     }[event.key];
     if (move) {
-      this.place(move[0], move[1], event.shiftKey);
+      this.moveTo(move[0], move[1], event.shiftKey);
       this.reveal();
     } else if (command && letter === "a") {
       this.from = { row: 0, column: 0 };
-      this.place(rows.length, columns.length, true);
+      this.moveTo(rows.length, columns.length, true);
     } else if (this.fixed) {
       return;
     } else if (command && letter === "z") this.step(event.shiftKey ? "redo" : "undo");
     else if (command && letter === "y") this.step("redo");
-    else if (command) return; // copying and pasting are the browser's
+    else if (command) return; // the browser handles copying and pasting
     else if (event.key === "Enter" || event.key === "F2") this.edit();
     else if (event.key === "Delete" || event.key === "Backspace") this.clear();
     else if (event.key.length === 1 && !event.altKey) this.edit(event.key);
     else return;
     event.preventDefault();
-    this.view.later();
+    this.view.scheduleDraw();
   }
 
   // Editing
@@ -217,7 +217,7 @@ export class SheetGrid {
     this.input.begin(this.root.querySelector(`[data-row="${row}"][data-column="${column}"]`), this.at, first);
   }
 
-  /** Take over what was typed. @returns {boolean} whether nothing is left that is wrong */
+  /** Apply what was typed. @returns {boolean} false if it is invalid */
   commit() {
     return this.input.commit();
   }
@@ -229,28 +229,28 @@ export class SheetGrid {
   addRow() {
     const below = Math.min(this.sheet.rows.length, this.selected.bottom + 1);
     if (!this.set(withRow(this.sheet, below))) return;
-    this.place(below, 0, false);
+    this.moveTo(below, 0, false);
     this.edit();
   }
 
   removeRows() {
     const { top } = this.selected;
     this.set(withoutRows(this.sheet, this.selected));
-    this.place(top, this.at.column, false);
+    this.moveTo(top, this.at.column, false);
   }
 
   addColumn() {
     if (!this.set(withColumn(this.sheet))) return;
-    this.place(HEAD, this.sheet.columns.length - 1, false);
+    this.moveTo(HEAD, this.sheet.columns.length - 1, false);
     this.edit();
   }
 
   removeColumn() {
     this.set(withoutColumn(this.sheet, this.at.column));
-    this.place(this.at.row, this.at.column, false);
+    this.moveTo(this.at.row, this.at.column, false);
   }
 
-  // What one sees
+  // Drawing
 
   draw() {
     const { sheet, grid, fixed } = this;
@@ -260,12 +260,12 @@ export class SheetGrid {
     grid.setAttribute("aria-colcount", String(columns.length + 1));
     writeAttribute(grid, "aria-readonly", fixed ? "true" : "");
     this.tools.hidden = fixed;
-    this.buttons.twin.disabled = this.buttons.less.disabled = !rows.length;
-    this.buttons.fewer.disabled = !columns.length;
-    this.buttons.undo.disabled = !this.steps.undoable;
-    this.buttons.redo.disabled = !this.steps.redoable;
+    this.buttons.duplicate.disabled = this.buttons.removeRows.disabled = !rows.length;
+    this.buttons.removeColumn.disabled = !columns.length;
+    this.buttons.undo.disabled = !this.history.undoable;
+    this.buttons.redo.disabled = !this.history.redoable;
     this.cells.draw(sheet, grid, {
-      at: this.at, selected: this.selected, focused: grid.contains(document.activeElement), editing: this.input.place, wrong: this.wrong,
+      at: this.at, selected: this.selected, focused: grid.contains(document.activeElement), editing: this.input.position, wrong: this.wrong,
     });
     writeAttribute(grid, "aria-activedescendant", columns.length ? this.cells.idOf(this.at.row, this.at.column) : "");
   }

@@ -1,23 +1,24 @@
-// The cells of a sheet on the screen: a few rows of elements, moved to where one looks.
+// The visible cells of a sheet: a pool of row elements that is moved to the visible rows.
 
 /** @import { Block } from "./edits.js" */
 /** @import { Sheet } from "./sheet_text.js" */
 
 import { element, write, writeAttribute } from "../ui/elements.js";
-import { MASK } from "./text_checks.js";
-import { kindOf, shownCell } from "./sheet_text.js";
 import { number } from "../ui/format.js";
+import { kindOf, shownCell } from "./sheet_text.js";
+import { MASK } from "./text_checks.js";
 
-export const ROW = 26; // pixels; panel.css agrees
-export const HEAD = -1; // the row of the columns' names
+// Lengths are CSS pixels.
+export const ROW = 26; // height of a row, as in panel.css
+export const HEAD = -1; // the index of the row with the column names
 const POOL = 18; // row elements, however many rows there are
-const NUMBERS = 44; // pixels, of the column with the rows' numbers
-const LETTER = 7.3; // ditto, of a letter, more or less
-const [NARROWEST, WIDEST] = [72, 300]; // ditto, of a column
-const MEASURED = 100; // rows by which a column's width is found
+const NUMBERS = 44; // width of the column with the row numbers
+const LETTER = 7.3; // approximate width of a letter
+const [NARROWEST, WIDEST] = [72, 300]; // widths of a column
+const MEASURED = 100; // rows that determine a column's width
 
-/** @typedef {{row: number, column: number}} Place */
-/** @typedef {{at: Place, selected: Block, focused: boolean, editing: Place | null, wrong: number | null}} Cursor */
+/** @typedef {{row: number, column: number}} CellPosition */
+/** @typedef {{at: CellPosition, selected: Block, focused: boolean, editing: CellPosition | null, wrong: number | null}} Cursor */
 
 export class SheetCells {
   constructor(id) {
@@ -30,7 +31,7 @@ export class SheetCells {
     ];
     this.pool = [];
     this.shape = "";
-    /** @type {number[]} where each column begins, and where the last one ends */
+    /** @type {number[]} the left edge of each column, and the right edge of the last one */
     this.edges = [NUMBERS];
   }
 
@@ -38,8 +39,8 @@ export class SheetCells {
     return `${this.id}-sheet-${row}-${column}`;
   }
 
-  /** Where a column begins and ends, in pixels. @param {number} column */
-  span(column) {
+  /** The left and right edge of a column. @param {number} column */
+  edgesOf(column) {
     return { left: this.edges[column] ?? NUMBERS, right: this.edges[column + 1] ?? NUMBERS };
   }
 
@@ -53,12 +54,12 @@ export class SheetCells {
     }
   }
 
-  /** Draw all of it anew next time: a cell has held something else. */
+  /** Rebuild everything in the next draw. */
   renew() {
     this.shape = "";
   }
 
-  /** @param {Sheet} sheet @param {any} grid what scrolls @param {Cursor} cursor */
+  /** @param {Sheet} sheet @param {any} grid the scrolling element @param {Cursor} cursor */
   draw(sheet, grid, cursor) {
     const { rows } = sheet;
     this.drawHead(sheet, grid, cursor);
@@ -75,7 +76,7 @@ export class SheetCells {
     if (shape !== this.shape && !editing) {
       this.shape = shape;
       this.measure(sheet);
-      const wide = columns.map((_, at) => ` ${this.span(at).right - this.span(at).left}px`);
+      const wide = columns.map((_, at) => ` ${this.edgesOf(at).right - this.edgesOf(at).left}px`);
       grid.style.setProperty("--fm-sheet-columns", `${NUMBERS}px${wide.join("")}`);
       const names = columns.map((name, column) => element("span", "fm-sheet-cell", {
         role: "columnheader", "data-row": String(HEAD), "data-column": String(column), id: this.idOf(HEAD, column),
@@ -117,7 +118,7 @@ export class SheetCells {
       if (cell.firstElementChild || cell.textContent !== text) cell.replaceChildren(text);
       writeAttribute(cell, "aria-label", value === null ? "no value" : "");
       writeAttribute(cell, "title", text.length > 30 ? text.slice(0, 1000) : "");
-      // What only the kernel can find wrong with a row is a mask that it cannot tell the value of.
+      // If only the kernel rejects a row, the reason is a mask whose value it cannot restore.
       writeAttribute(cell, "aria-invalid", row === wrong && value?.includes(MASK) ? "true" : "");
     });
   }

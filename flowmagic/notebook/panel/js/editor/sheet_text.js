@@ -1,11 +1,11 @@
-// A param list as rows and columns: from JSON text, to JSON text, and from what is pasted.
+// Converts a param list between text and a sheet of rows and columns, and parses pasted text.
 //
-// A cell is the JSON of its value as it was written (1.0 stays 1.0), or null: the row has no such param.
+// A cell is the JSON of its value as it was written (1.0 stays 1.0), or null if the row has no such param.
 
 /** @typedef {(string | null)[]} Cells */
 /** @typedef {{columns: string[], rows: Cells[]}} Sheet */
 
-export const MOST_ROWS = 1000; // as many as can be edited; `paramtext.py` agrees
+export const MOST_ROWS = 1000; // the most that can be edited, as in `param_text.py`
 export const MOST_COLUMNS = 100;
 
 /** @param {string} text @returns {Sheet | {reason: string}} */
@@ -14,17 +14,17 @@ export function readSheet(text) {
   try {
     rows = JSON.parse(text);
   } catch {
-    return { reason: "This is no JSON (Python's literals, perhaps), so it is edited as text." };
+    return { reason: "This is not JSON (perhaps Python literals), so it is edited as text." };
   }
   const isDict = (each) => typeof each === "object" && each !== null && !Array.isArray(each);
-  if (!Array.isArray(rows) || !rows.every(isDict)) return { reason: "This is no list of dicts, so it is edited as text." };
+  if (!Array.isArray(rows) || !rows.every(isDict)) return { reason: "This is not a list of dicts, so it is edited as text." };
   const dicts = itemsOf(text.trim()).map(pairsOf);
   const columns = [...new Set(dicts.flatMap((pairs) => [...pairs.keys()]))];
   if (columns.length > MOST_COLUMNS) return { reason: `More than ${MOST_COLUMNS} params, so it is edited as text.` };
   return { columns, rows: dicts.map((pairs) => columns.map((name) => pairs.get(name) ?? null)) };
 }
 
-/** The parts of a JSON list or dict that is known to be right, as they are written. */
+/** The items of a valid JSON list or dict, as they were written. */
 function itemsOf(text) {
   const items = [];
   let [depth, from, inText] = [0, 1, false];
@@ -63,7 +63,7 @@ export function writeSheet({ columns, rows }) {
   return lines.length ? `[\n${lines.join(",\n")}\n]` : "[]";
 }
 
-/** @param {string | null} cell @returns {string} what one sees and edits: a text without quotes, if that is clear */
+/** @param {string | null} cell @returns {string} the text to show and edit: a string without quotes, unless that would be ambiguous */
 export function shownCell(cell) {
   if (cell === null) return "";
   if (cell[0] !== '"') return cell;
@@ -73,8 +73,8 @@ export function shownCell(cell) {
 }
 
 /**
- * @param {string} shown what was typed
- * @returns {{cell: string | null, problem: string}} nothing typed: the row has no such param
+ * @param {string} shown what was typed; if it is empty, the row has no such param
+ * @returns {{cell: string | null, problem: string}}
  */
 export function readCell(shown) {
   const text = shown.trim();
@@ -90,7 +90,7 @@ export function readCell(shown) {
   }
 }
 
-/** @param {string | null} cell @returns {string} "number", "text", "none" (there is none), or "json" */
+/** @param {string | null} cell @returns {string} "number", "text", "none" or "json" */
 export function kindOf(cell) {
   if (cell === null) return "none";
   if (cell[0] === '"') return "text";
@@ -98,8 +98,8 @@ export function kindOf(cell) {
 }
 
 /**
- * Split what was copied from a spreadsheet (tabs) or from CSV. Commas in a sentence part nothing:
- * only lines of which each has as many are CSV.
+ * Split text from a spreadsheet (tabs) or CSV. It counts as CSV only if each line has the same number
+ * of fields, so that commas in sentences do not split it.
  * @param {string} text @returns {string[][]}
  */
 export function splitPasted(text) {
@@ -114,7 +114,7 @@ export function splitPasted(text) {
 }
 
 function splitBy(mark, body) {
-  // A quote that is not closed at the end of its field is one of the text's own.
+  // A quote that is not closed at the end of its field belongs to the text.
   const field = new RegExp(`"([^"]*(?:""[^"]*)*)"(?=${mark}|\n|$)|[^${mark}\n]*`, "y");
   /** @type {string[][]} */
   const lines = [[]];
@@ -128,8 +128,7 @@ function splitBy(mark, body) {
 }
 
 /**
- * Split a list of values as one writes it: one per line, or with commas between; those in brackets
- * and quotes part nothing.
+ * Split a list of values: one per line, or separated by commas outside of brackets and quotes.
  * @param {string} text @returns {string[]}
  */
 export function splitValues(text) {
@@ -137,16 +136,16 @@ export function splitValues(text) {
   return parts.map((part) => part.trim()).filter((part) => part !== "");
 }
 
-/** @param {(string | null)[][]} block @returns {string} as a spreadsheet takes it */
+/** @param {(string | null)[][]} block @returns {string} the text for a spreadsheet */
 export function joinCopied(block) {
-  // A single column has no tab by which pasting would know that its commas are the texts' own.
+  // Without tabs, a single column with commas would be pasted as CSV.
   const special = block[0]?.length === 1 ? /[\t\n",;]/ : /[\t\n"]/;
   const quoted = (text) => (special.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   return block.map((cells) => cells.map((cell) => quoted(shownCell(cell))).join("\t")).join("\n");
 }
 
 /**
- * Every combination of values, as `flowmagic.grid` orders them: the last one changes fastest.
+ * Combine all values, in the order of `flowmagic.grid`: the last param changes fastest.
  * @param {{name: string, values: (string | null)[]}[]} params @returns {Sheet}
  */
 export function combine(params) {

@@ -1,25 +1,28 @@
-// What can be told of an edited param list without asking the kernel; see `paramtext.py`.
+// Checks an edited param list as far as that is possible without the kernel; see `param_text.py`.
 
 export const MASK = "•••";
 
-/** @typedef {{count?: number, message?: string, unsure?: boolean}} Told */
+/**
+ * `unsure`: the kernel has to check the text, too.
+ * @typedef {{count?: number, message?: string, unsure?: boolean}} JsonCheck
+ */
 
-/** @type {{text: string | null, told: Told}} what was asked last: it is asked in each frame */
-const last = { text: null, told: {} };
+/** @type {{text: string | null, check: JsonCheck}} the last check, since there is one in each frame */
+const last = { text: null, check: {} };
 
-/** @param {string} text @returns {Told} */
+/** @param {string} text @returns {JsonCheck} */
 export function checkJson(text) {
-  if (text !== last.text) Object.assign(last, { text, told: checked(text) });
-  return last.told;
+  if (text !== last.text) Object.assign(last, { text, check: checked(text) });
+  return last.check;
 }
 
-/** @returns {Told} */
+/** @returns {JsonCheck} */
 function checked(text) {
   let value;
   try {
     value = JSON.parse(text);
   } catch {
-    return { unsure: true }; // a Python literal, perhaps: the kernel knows
+    return { unsure: true }; // it may be a Python literal, which only the kernel can parse
   }
   const isDict = (each) => typeof each === "object" && each !== null && !Array.isArray(each);
   if (!Array.isArray(value)) return { message: "This is not a list of dicts. Write [{…}, {…}]." };

@@ -1,8 +1,8 @@
-// What was edited, to be undone and done again.
+// The undo history of the param list.
 
-const MOST = 200;
+const MOST = 200; // texts kept
 
-export class Steps {
+export class UndoHistory {
   constructor() {
     /** @type {string[]} */
     this.texts = [];
@@ -10,19 +10,19 @@ export class Steps {
   }
 
   /** @param {string} text */
-  begin(text) {
+  reset(text) {
     this.texts = [text];
     this.at = 0;
   }
 
-  /** @param {string} text */
-  knows(text) {
+  /** Whether a text is the current one. @param {string} text */
+  isAt(text) {
     return this.texts[this.at] === text;
   }
 
   /** @param {string} text */
   add(text) {
-    if (this.knows(text)) return;
+    if (this.isAt(text)) return;
     this.texts = [...this.texts.slice(0, this.at + 1), text].slice(-MOST);
     this.at = this.texts.length - 1;
   }
@@ -35,14 +35,14 @@ export class Steps {
     return this.at < this.texts.length - 1;
   }
 
-  /** @returns {string | null} the text before; null: there is none */
+  /** @returns {string | null} the previous text */
   undo() {
     if (!this.undoable) return null;
     this.at -= 1;
     return this.texts[this.at];
   }
 
-  /** @returns {string | null} */
+  /** @returns {string | null} the next text */
   redo() {
     if (!this.redoable) return null;
     this.at += 1;

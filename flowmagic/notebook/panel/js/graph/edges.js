@@ -1,24 +1,25 @@
-// How the edges of a graph run: ahead from layer to layer, and back around all of them.
+// Routes the edges of the graph: forward from layer to layer, and backward around all layers.
 
 /**
- * Edges between the same two nodes are one line. A link is what becomes of it; a cell is a node in its
- * layer, or where a line passes one. `m` is the direction of the flow, `c` the one across.
+ * A link is all edges between the same two nodes; it is drawn as one line. A cell is a node in its
+ * layer, or the place where a line passes a layer. `m` is the position along the flow, `c` across.
  * @typedef {{start: number, end: number, edges: number[], back: boolean, points: number[][], label: number[]}} Line
  */
 
-export const LINE = 16; // height of a line of a label
-export const MOST_LABELS = 3; // lines of one
-const PORT = 16; // between edges at a box, at most
-export const TURN = 13; // how far from a box an edge turns that leads back
-export const BESIDE = 24; // within how much more than that all of them turn
-export const LABEL_WIDTH = 104; // panel.css agrees
+// Lengths are CSS pixels.
+export const LINE = 16; // height of one line of a label
+export const MOST_LABELS = 3; // actions in a label
+const PORT = 16; // greatest distance between edges at a box
+export const TURN = 13; // distance from a box at which a backward edge turns
+export const BESIDE = 24; // additional distance within which all backward edges turn
+export const LABEL_WIDTH = 104; // as in panel.css
 
-/** How many lines the label of some edges has. */
+/** The number of lines in the label of some edges. */
 export function labels(edges) {
   return Math.min(edges.length, MOST_LABELS + 1);
 }
 
-/** Where each link leaves its start and reaches its end, across: those that lead back last. */
+/** The positions across the flow where each link leaves its start and reaches its end; backward links come last. */
 export function portsOf(links, backs, cells, chains) {
   const ports = new Map(links.map((link) => [link, { out: 0, in: 0 }]));
   const spread = (cell, side, ends) => {
@@ -38,11 +39,11 @@ export function portsOf(links, backs, cells, chains) {
   return ports;
 }
 
-/** @returns {Line} a line in the direction of the flow */
+/** @returns {Line} a line along the flow */
 export function ahead(link, chained, cells, ports, links) {
   const [start, end] = [cells.get(link.start), cells.get(link.end)];
   const through = chained.slice(1, -1);
-  // Straight on to the end of the layer: beside a small box there may be a larger one.
+  // Go straight to the end of the layer, past larger boxes in it.
   const points = [
     [start.m + start.main, ports.get(link).out], ...(start.till > start.m + start.main ? [[start.till, ports.get(link).out]] : []),
     ...through.flatMap((cell) => [[cell.m, cell.c], [cell.m + cell.main, cell.c]]),
@@ -53,7 +54,7 @@ export function ahead(link, chained, cells, ports, links) {
     const cell = through[Math.floor(through.length / 2)];
     label = [cell.m + cell.main / 2, cell.c];
   } else {
-    // Where lines part or meet, nearer to the end that is this one's own.
+    // Where lines fork or join, put the label near the end that belongs to this line alone.
     const out = links.filter((each) => each.start === link.start).length;
     const into = links.filter((each) => each.end === link.end).length;
     const t = out > into ? 0.56 : out < into ? 0.44 : 0.5;
@@ -64,7 +65,7 @@ export function ahead(link, chained, cells, ports, links) {
   return { start: link.start, end: link.end, edges: link.edges, back: false, points, label };
 }
 
-/** @returns {Line[]} lines that lead back, each in a lane beside all cells; the short ones within the long */
+/** @returns {Line[]} the backward lines, each in a lane beside all cells; short ones lie inside long ones */
 export function around(backs, cells, ports, edge, vertical) {
   const spans = backs.map((link) => {
     const [start, end] = [cells.get(link.start), cells.get(link.end)];
@@ -89,7 +90,7 @@ export function around(backs, cells, ports, edge, vertical) {
   });
 }
 
-/** @param {Line} line @param {boolean} vertical @returns {string} its path, in SVG's words */
+/** @param {Line} line @param {boolean} vertical @returns {string} its path as SVG path data */
 export function pathOf({ points, back }, vertical) {
   /** @param {number[]} point */
   const say = ([x, y]) => `${round(x)} ${round(y)}`;

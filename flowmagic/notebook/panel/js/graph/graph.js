@@ -1,25 +1,25 @@
-// The flow's own nodes and actions, with how many instances are where.
+// The graph of the flow: its nodes and actions, with the number of instances at each.
 
-import { element, icon, keepKeys, write, writeAttribute } from "../ui/elements.js";
-import { graphLayout } from "./layout.js";
-import { MOST_LABELS, pathOf } from "./edges.js";
 import { FAILED, RUNNING } from "../store/protocol.js";
+import { element, icon, keepKeys, write, writeAttribute } from "../ui/elements.js";
 import { number, plural } from "../ui/format.js";
+import { MOST_LABELS, pathOf } from "./edges.js";
+import { graphLayout } from "./layout.js";
 
-const NARROW = 560; // pixels; below, the flow goes from top to bottom
-const SIZE = { width: 190, height: 74 }; // room for three lines of counts; the next, for four
-const SMALL = { width: 136, height: 90 };
-const PAUSE = 200; // milliseconds between two countings of all rows
-const THIN = 1.25; // of a line; and what the busiest one is thicker
-const THICKER = 3.5;
-const BEHIND = 1_000; // rows; with fewer left, the counts are as good as right
+const NARROW = 560; // CSS pixels; a narrower graph goes from top to bottom
+const SIZE = { width: 190, height: 74 }; // of a box with three lines of counts
+const SMALL = { width: 136, height: 90 }; // of a box with four lines, in a narrow graph
+const COUNT_MS = 200; // least time between two counts of all rows
+const THIN = 1.25; // width of a line
+const THICKER = 3.5; // what is added for the busiest line
+const BEHIND = 1_000; // rows; with fewer uncounted ones, the counts are good enough
 const SPACE = "http://www.w3.org/2000/svg";
 
 export class Graph {
   constructor(view) {
     this.view = view;
     this.width = 0;
-    /** What is drawn: the nodes as they came, all of the structure as text, and whether from top to bottom. */
+    /** What is drawn: the nodes, the structure as text, and the direction. */
     this.of = null;
     this.structure = "";
     this.vertical = false;
@@ -33,7 +33,7 @@ export class Graph {
     this.root = element("div", "fm-graph", {}, this.scroller, this.note);
     this.resized = new ResizeObserver(([{ contentRect }]) => {
       this.width = contentRect.width;
-      view.later();
+      view.scheduleDraw();
     });
     this.resized.observe(this.root);
   }
@@ -51,15 +51,15 @@ export class Graph {
     if (this.isOther(graph, vertical)) {
       this.build(graph, vertical);
     } else if (now < this.next) {
-      // What has changed last is to be seen too.
-      this.timer ||= setTimeout(() => { this.timer = 0; this.view.later(); }, this.next - now);
+      // Make sure that the last change is drawn, too.
+      this.timer ||= setTimeout(() => { this.timer = 0; this.view.scheduleDraw(); }, this.next - now);
       return;
     }
-    this.next = now + PAUSE;
+    this.next = now + COUNT_MS;
     this.count(graph);
   }
 
-  // What is drawn once
+  // The structure, which is drawn once
 
   isOther(graph, vertical) {
     if (graph.nodes === this.of && vertical === this.vertical) return false;
@@ -71,7 +71,7 @@ export class Graph {
 
   build({ nodes, edges }, vertical) {
     const made = graphLayout(nodes, edges, vertical ? SMALL : SIZE, vertical);
-    /** How many nodes of a name there are: rows know no more than the name. */
+    /** The number of nodes with the same name: a row knows only the name of its node. */
     this.alike = new Map();
     for (const { name } of nodes) this.alike.set(name, (this.alike.get(name) ?? 0) + 1);
     const svg = document.createElementNS(SPACE, "svg");
@@ -80,13 +80,13 @@ export class Graph {
     this.lines = made.lines.map((line) => this.line(line, svg, nodes, edges, vertical));
     this.nodes = nodes.map((node, i) => this.box(node, made.boxes[i]));
     this.field.style.cssText = `width:${Math.ceil(made.width)}px;height:${Math.ceil(made.height)}px`;
-    // Frames under the lines, which run through them; boxes above.
+    // Frames lie below the lines that cross them, boxes above.
     const frames = this.nodes.filter(({ frame }) => frame);
     const boxes = this.nodes.filter(({ frame }) => !frame);
     this.field.replaceChildren(...frames.map(({ root }) => root), svg, ...this.lines.map(({ label }) => label), ...boxes.map(({ root }) => root));
     keepKeys(this.root);
     this.field.classList.toggle("fm-tall", vertical);
-    // Where not all of it is seen, the start is.
+    // If the graph is larger than the view, show its start.
     const first = made.boxes[0];
     if (first) this.scroller.scrollLeft = vertical ? first.x + first.width / 2 - this.width / 2 : 0;
     this.scroller.scrollTop = 0;
@@ -137,16 +137,16 @@ export class Graph {
     return { ...line, path, label, shown };
   }
 
-  /** Show the instances that are at a node, in the table. */
+  /** Show the instances at a node in the table. */
   show(name, status) {
     const { view } = this;
     view.filter({ node: name, status, text: "" });
     view.draw();
-    // What had the keyboard is hidden now.
+    // The element that had the focus is hidden now.
     view.tabs.tabs[view.tabs.chosen].tab.focus({ preventScroll: true });
   }
 
-  // What changes
+  // The counts
 
   count(graph) {
     const { header } = this.view.store;
@@ -162,14 +162,14 @@ export class Graph {
     for (const line of this.lines) this.countLine(line, sum(line.edges, taken), most, begun, times, graph);
     const notes = [
       graph.left ? `${plural(graph.left, "more node")} not drawn.` : "",
-      counts.behind > BEHIND ? `Counting: ${number.format(counts.behind)} instances are still to be looked at.` : "",
-      counts.unplaced ? `${plural(counts.unplaced, "node copy").replace("copys", "copies")} ran that stand nowhere in this graph.` : "",
+      counts.behind > BEHIND ? `Counting: ${number.format(counts.behind)} instances left.` : "",
+      counts.unplaced ? `Not in this graph, but ran: ${plural(counts.unplaced, "node copy").replace("copys", "copies")}.` : "",
       nodes.length ? "" : "The graph appears here when it runs.",
     ];
     write(this.note, notes.filter(Boolean).join(" "));
   }
 
-  /** How many instances are at the nodes of each name, or failed there. */
+  /** The number of instances that run, or failed, at the nodes of each name. */
   rowsAt() {
     const { rows, header } = this.view.store;
     const running = new Uint32Array(header.nodes.length);
@@ -195,8 +195,8 @@ export class Graph {
     const failed = alike > 1 ? raised : at.failed;
     const running = box.frame ? at.running + this.within(i, graph, here) : at.running;
     const among = alike > 1 && running ? ` at ${alike} nodes` : "";
-    tell(box.running, running && begun ? `${number.format(running)} running${among}` : "", name);
-    tell(box.failed, failed && begun ? `${number.format(failed)} failed` : "", name);
+    writeCount(box.running, running && begun ? `${number.format(running)} running${among}` : "", name);
+    writeCount(box.failed, failed && begun ? `${number.format(failed)} failed` : "", name);
     write(box.done.lastChild, `${number.format(returned)} done`);
     box.done.hidden = !begun;
     write(box.ended, ended ? `${number.format(ended)} ended here` : "");
@@ -204,21 +204,21 @@ export class Graph {
     box.what.hidden = begun;
     box.root.classList.toggle("fm-busy", running > 0 && begun && !among);
     const ways = graph.edges.map(([start, , action], edge) => ({ start, action, edge })).filter(({ start }) => start === i);
-    const said = [
+    const label = [
       begun ? `${number.format(running)} running${among}, ${number.format(returned)} done, ${number.format(failed)} failed` : kind,
       ended ? `${number.format(ended)} ended here` : "",
       ...ways.map(({ action, edge }) => `${action} ${begun ? times(edge) : ""}`.trim()),
     ];
-    writeAttribute(box.button, "aria-label", `${name}: ${said.filter(Boolean).join("; ")}`);
+    writeAttribute(box.button, "aria-label", `${name}: ${label.filter(Boolean).join("; ")}`);
     writeAttribute(box.root, "title", [
       `${name}, ${kind}`, where,
       begun && ended ? `Ended here, though it has successors: ${ends}` : "",
       begun && raised && raised !== failed ? `It raised ${plural(raised, "time")} in all attempts.` : "",
-      begun && alike > 1 ? `${alike} nodes are called ${name}. At which of them an instance is, only the kernel knows; what is done and failed here is counted there, over all attempts.` : "",
+      begun && alike > 1 ? `${alike} nodes are called ${name}. Running instances are counted for all of them together; done and failed ones for this node, over all attempts.` : "",
     ].filter(Boolean).join("\n"));
   }
 
-  /** How many run at nodes of which all of that name are within a frame. */
+  /** The number of instances that run within a frame, counting only names that do not occur outside it. */
   within(frame, graph, here) {
     const { nodes } = graph;
     const inside = (i) => i >= 0 && (nodes[i].level === frame || inside(nodes[i].level));
@@ -242,8 +242,8 @@ export class Graph {
   }
 }
 
-/** Write a count that leads to its instances; an empty text takes it away. */
-function tell({ root, word }, text, name) {
+/** Write a count that links to its instances; an empty text hides it. */
+function writeCount({ root, word }, text, name) {
   root.hidden = !text;
   write(word, text);
   writeAttribute(root, "aria-label", text ? `${text} at ${name}: show` : "");

@@ -1,22 +1,22 @@
-// Where the nodes of a graph lie: layer after layer, in the direction of the flow.
+// A layered layout of the graph: layer after layer, in the direction of the flow.
 
 /** @import { Line } from "./edges.js" */
 
 import { BESIDE, LABEL_WIDTH, LINE, TURN, ahead, around, labels, portsOf } from "./edges.js";
 
 /**
- * Lengths in CSS pixels. `lines`: edges between the same two nodes are drawn as one.
+ * Lengths are CSS pixels. Edges between the same two nodes are drawn as one line.
  * @typedef {{x: number, y: number, width: number, height: number, frame: boolean}} Box
  * @typedef {{width: number, height: number, vertical: boolean, boxes: Box[], lines: Line[]}} GraphLayout
  */
 
-const APART = 20; // between boxes of a layer
-const SIDE = 124; // between layers side by side: a label stands there
+const APART = 20; // between the boxes of a layer
+const SIDE = 124; // between layers side by side, with room for a label
 const BELOW = 46; // between layers one below the other
 const FRAME = { side: 14, head: 30, foot: 12, least: 216 };
 
 /**
- * @param {{level: number}[]} nodes level: the number of the node around it, or -1
+ * @param {{level: number}[]} nodes level: the index of the enclosing node, or -1
  * @param {any[][]} edges each `[from, to, action]`
  * @param {{width: number, height: number}} size of a box
  * @param {boolean} vertical whether the flow goes from top to bottom
@@ -31,7 +31,7 @@ export function graphLayout(nodes, edges, size, vertical) {
   /** @type {Line[]} */
   const lines = [];
 
-  /** Lay out a level from (0, 0) on; returns how large it is, and what moves it to its place. */
+  /** Lay out a level at (0, 0); returns its size, and a function that moves it to its position. */
   const arrange = (level) => {
     const inner = new Map();
     const items = inside.get(level).map((i) => {
@@ -61,7 +61,7 @@ export function graphLayout(nodes, edges, size, vertical) {
   return { width, height, vertical, boxes, lines };
 }
 
-/** By level, its edges, those between the same two nodes together. */
+/** The edges of each level; those between the same two nodes form one link. */
 function linksOf(nodes, edges) {
   const links = new Map();
   const known = new Map();
@@ -78,7 +78,7 @@ function linksOf(nodes, edges) {
 }
 
 /**
- * One level. Within, `m` is the direction of the flow and `c` the one across; the two are x and y, or y and x.
+ * Lay out one level. `m` is the position along the flow and `c` the one across: x and y, or y and x.
  * @returns {{width: number, height: number, at: Map<number, number[]>, lines: Line[]}}
  */
 function layered(items, links, vertical) {
@@ -93,7 +93,7 @@ function layered(items, links, vertical) {
   across(layers);
   const most = Math.max(1, ...forward.map(({ edges }) => labels(edges)));
   const gap = vertical ? Math.max(BELOW, LINE * most + 22) : SIDE;
-  const room = TURN + BESIDE + 6; // beside the first and the last layer
+  const room = TURN + BESIDE + 6; // before the first and after the last layer
   const first = [...backs].some(({ end }) => layers[0].includes(cells.get(end)));
   const last = [...backs].some(({ start }) => layers[layers.length - 1].includes(cells.get(start)));
   let m = first ? room : 0;
@@ -110,7 +110,7 @@ function layered(items, links, vertical) {
   const ports = portsOf(links, backs, cells, chains);
   const lines = forward.map((link) => ahead(link, chains.get(link), cells, ports, links));
   const lanes = around([...backs], cells, ports, Math.max(...[...cells.values()].map((cell) => cell.c + cell.cross / 2)), vertical);
-  // Labels may stand out on both sides.
+  // Labels may extend beyond the boxes on both sides.
   const half = (line) => (vertical ? LABEL_WIDTH : LINE * labels(line.edges)) / 2 + 2;
   const drawn = [...lines, ...lanes];
   const all = layers.flat();
@@ -125,7 +125,7 @@ function layered(items, links, vertical) {
   };
 }
 
-/** The links that close a loop, as one comes to them from the start. */
+/** The links that close a loop, found by a depth-first search from the start. */
 function backLinks(numbers, links) {
   const leading = new Map(numbers.map((i) => [i, links.filter(({ start }) => start === i)]));
   const backs = new Set();
@@ -142,7 +142,7 @@ function backLinks(numbers, links) {
   return backs;
 }
 
-/** Each cell one layer behind the last of those that lead to it. */
+/** Put each cell one layer behind the last of its predecessors. */
 function layersOf(all, forward, cells) {
   const rank = new Map();
   const rankOf = (i) => {
@@ -157,7 +157,7 @@ function layersOf(all, forward, cells) {
   return layers;
 }
 
-/** The cells that a link goes through: its ends, and one without a node in each layer in between. */
+/** The cells of a link: its ends, and a new cell without a node in each layer in between. */
 function chain(link, cells, layers, vertical) {
   const [start, end] = [cells.get(link.start), cells.get(link.end)];
   const chained = [start];
@@ -175,7 +175,7 @@ function chain(link, cells, layers, vertical) {
   return chained;
 }
 
-/** Bring the cells of each layer into the order of those that they hang together with. */
+/** Order the cells of each layer by the mean position of their neighbours, which reduces crossings. */
 function order(layers) {
   const note = (layer) => layer.forEach((cell, k) => { cell.at = layer.length > 1 ? k / (layer.length - 1) : 0.5; });
   const sort = (layer, side) => {
@@ -190,7 +190,7 @@ function order(layers) {
   }
 }
 
-/** Give each cell its place across: near its neighbours, in the order of its layer. */
+/** Set the position of each cell across the flow: near its neighbours, in the order of its layer. */
 function across(layers) {
   for (const layer of layers) settle(layer, layer.map(() => 0));
   for (let turn = 0; turn < 6; turn += 1) {
@@ -202,7 +202,7 @@ function across(layers) {
   }
 }
 
-/** Place a layer's cells as near to where they want to be as their order and sizes let them. */
+/** Place a layer's cells as close to the wanted positions as their order and sizes allow. */
 function settle(layer, wanted) {
   let offset = 0;
   const offsets = layer.map((cell, k) => {

@@ -1,4 +1,4 @@
-// What steers the run as a whole: its limit, and the buttons.
+// The controls of the run as a whole: its limit and the buttons.
 
 import { element, write, writeAttribute } from "../ui/elements.js";
 import { adaptingText, number } from "../ui/format.js";
@@ -6,7 +6,7 @@ import { adaptingText, number } from "../ui/format.js";
 const BUTTONS = [
   ["run", "Run", "Run the param list with this limit"],
   ["pause", "Pause", "Start no more instances until Resume; the running ones go on"],
-  ["resume", "Resume", "Go on starting instances"],
+  ["resume", "Resume", "Continue starting instances"],
   ["stop", "Stop", "Start no more instances; let the running ones finish"],
   ["cancel", "Cancel", "Start no more instances, and cancel the running ones too"],
   ["retry", "Retry failed", "Run the failed instances again, each with the params it had"],
@@ -22,7 +22,7 @@ export class Controls {
     this.dragging = false;
     this.slider = element("input", "fm-slider", {
       type: "range", min: "1", max: "50", step: "1", "aria-label": "Concurrency limit",
-      title: "How many instances run at once; acts while the run goes on",
+      title: "How many instances run at once; can be changed during the run",
     });
     this.box = element("input", "fm-box", {
       type: "number", min: "1", step: "1", "aria-label": "Concurrency limit as a number",
@@ -51,16 +51,16 @@ export class Controls {
     slider.addEventListener("input", () => this.move(Number(slider.value)));
     slider.addEventListener("pointerdown", () => {
       this.dragging = true;
-      this.wanted = Number(slider.value); // not what an earlier drag has left
+      this.wanted = Number(slider.value); // forgets the value of an earlier drag
     });
     for (const type of ["pointerup", "pointercancel", "change", "blur"]) {
-      slider.addEventListener(type, () => { this.dragging = false; view.later(); });
+      slider.addEventListener(type, () => { this.dragging = false; view.scheduleDraw(); });
     }
     box.addEventListener("input", () => this.type());
     box.addEventListener("blur", () => {
       write(this.error, "");
       box.removeAttribute("aria-invalid");
-      view.later();
+      view.scheduleDraw();
     });
   }
 
@@ -77,10 +77,10 @@ export class Controls {
     } else {
       store.send({ type: name });
     }
-    this.view.later();
+    this.view.scheduleDraw();
   }
 
-  /** Send the limit, at most 20 times a second, the last one for certain. */
+  /** Send the limit, at most 20 times a second; the last value is always sent. */
   move(value) {
     this.wanted = value;
     this.box.value = String(value);
@@ -121,8 +121,8 @@ export class Controls {
     const { store, gone } = this.view;
     const { header } = store;
     const { slider, box } = this;
-    // What the user has set counts until the kernel has heard of it; then what the kernel says.
-    const settled = !this.limitN || store.heard >= this.limitN;
+    // Show what the user set until the kernel has received it; then show the kernel's value.
+    const settled = !this.limitN || store.acknowledged >= this.limitN;
     const shown = settled && !this.timer && !this.dragging ? header.limit : this.wanted ?? header.limit;
     const top = Math.max(shown, header.adaptive?.[1] ?? 0);
     if (top > Number(slider.max)) slider.max = String(top === shown ? 2 * top : top);
@@ -147,7 +147,7 @@ export class Controls {
       const off = gone || !store.header.can.includes(name) || (name === "run" && editor.problem !== "");
       if (button.disabled !== off) button.disabled = off;
     }
-    // The button just pressed may be off now: keep the keyboard's place among its neighbours.
+    // If the button with the focus is disabled now, move the focus to another button.
     if (could && could.button.disabled) this.buttons.find(({ button }) => !button.disabled)?.button.focus();
   }
 }

@@ -1,12 +1,12 @@
-// The head of the panel: what runs, how far it is, and a bar segmented by status.
+// The header of the panel: the flow, its progress, and a bar with a segment per status.
 
-import { coolChip, element, icon, setCooling, setStatus, write, writeAttribute } from "../ui/elements.js";
 import { CANCELLED, FAILED, PENDING, RUNNING, STATUSES, SUCCEEDED } from "../store/protocol.js";
+import { coolChip, element, icon, setCooling, setStatus, write, writeAttribute } from "../ui/elements.js";
 import { clock, number, plural, rateText } from "../ui/format.js";
 
 const ORDER = [SUCCEEDED, FAILED, CANCELLED, RUNNING, PENDING];
 
-export class Head {
+export class PanelHeader {
   constructor(view) {
     this.view = view;
     this.flow = element("span", "fm-flow");
@@ -66,8 +66,8 @@ export class Head {
     write(this.failures, counts[FAILED] ? `${number.format(counts[FAILED])} failed` : "");
   }
 
-  /** @returns {string} how many instances are in a status */
-  counted(code) {
+  /** @returns {string} a status and how many instances have it */
+  countText(code) {
     const { counts, restored } = this.view.store.header;
     const kept = code === SUCCEEDED && restored ? ` (${number.format(restored)} restored)` : "";
     return `${number.format(counts[code])} ${STATUSES[code]}${kept}`;
@@ -78,14 +78,14 @@ export class Head {
     const known = total ?? counts.reduce((sum, n) => sum + n, 0);
     for (const { code, segment } of this.segments) {
       const share = known ? (100 * counts[code]) / known : code === PENDING ? 100 : 0;
-      const grow = counts[code] && share < 0.6 ? 0.6 : share; // a single failure must be seen
+      const grow = counts[code] && share < 0.6 ? 0.6 : share; // even a single failure must be visible
       if (segment.style.flexGrow !== String(grow)) segment.style.flexGrow = String(grow);
     }
     for (const { code, item, text } of this.legendItems) {
       item.hidden = !counts[code];
-      write(text, this.counted(code));
+      write(text, this.countText(code));
     }
-    const words = STATUSES.map((_, code) => code).filter((code) => counts[code]).map((code) => this.counted(code)).join(", ");
+    const words = STATUSES.map((_, code) => code).filter((code) => counts[code]).map((code) => this.countText(code)).join(", ");
     writeAttribute(this.bar, "aria-label", words ? `Instances: ${words}` : "No instances");
   }
 }

@@ -5,24 +5,24 @@
 import { coolChip, element, keepKeys, setCooling, write, writeAttribute } from "../ui/elements.js";
 import { adaptingText, number } from "../ui/format.js";
 
-/** Of a named limit, what can be tuned: the field, its words, how far it is used, the input's step. */
+/** The adjustable fields of a named limit, each with its texts, current usage and input step. */
 const TUNABLE = [
   { field: "concurrency", unit: () => "at once", label: () => "calls at once", used: (limit) => limit.running, step: "1" },
   {
-    field: "per_minute", unit: (limit) => `calls/${spanText(limit, "min")}`,
-    label: (limit) => `calls per ${spanText(limit, "minute")}`, used: (limit) => limit.calls, step: "1",
+    field: "per_minute", unit: (limit) => `calls/${windowText(limit, "min")}`,
+    label: (limit) => `calls per ${windowText(limit, "minute")}`, used: (limit) => limit.calls, step: "1",
   },
   {
-    field: "tokens_per_minute", unit: (limit) => `tokens/${spanText(limit, "min")}`,
-    label: (limit) => `tokens per ${spanText(limit, "minute")}`, used: (limit) => limit.tokens, step: "1000",
+    field: "tokens_per_minute", unit: (limit) => `tokens/${windowText(limit, "min")}`,
+    label: (limit) => `tokens per ${windowText(limit, "minute")}`, used: (limit) => limit.tokens, step: "1000",
   },
 ];
-const PAUSE = 400; // milliseconds without a key, after which a number counts as typed
+const TYPING_MS = 400; // without a key, after which a number counts as complete
 
-/** The window that "per minute" speaks of. */
-const spanText = ({ window }, minute) => (window === 60 ? minute : `${number.format(window)} s`);
+/** The limit's time window, in words; `minute` if it is a minute. */
+const windowText = ({ window }, minute) => (window === 60 ? minute : `${number.format(window)} s`);
 
-/** One number of one named limit: what is in force, or what the user is about to put there. */
+/** An input for one number of a named limit: the value in force, or what the user is typing. */
 class LimitField {
   constructor(view, name, { field, unit, label, used, step }) {
     this.view = view;
@@ -33,7 +33,7 @@ class LimitField {
     this.used = used;
     this.typing = false;
     this.sentN = 0;
-    this.shownN = -1; // of which answer, or giving up, the input shows the outcome
+    this.shownN = -1; // the number of the command whose outcome the input shows
     this.timer = 0;
     this.input = element("input", "fm-box fm-tune", {
       type: "number", min: step, step, placeholder: "∞", inputmode: "numeric", "data-field": field,
@@ -52,11 +52,11 @@ class LimitField {
     this.input.addEventListener("blur", () => this.commit());
     this.input.addEventListener("keydown", (event) => {
       if (event.key === "Enter") this.commit();
-      if (event.key === "Escape") this.giveUp();
+      if (event.key === "Escape") this.revert();
     });
   }
 
-  /** What stands in the input: null for no limit, undefined for what is no number. */
+  /** The value of the input: null for no limit, undefined if it is not a number. */
   get value() {
     const { validity, value } = this.input;
     if (validity.badInput) return undefined;
@@ -67,12 +67,12 @@ class LimitField {
     this.typing = true;
     clearTimeout(this.timer);
     this.timer = 0;
-    // An input emptied on the way to another number would let everything through: leaving it, or
-    // Enter, says that it is meant. And a step by an arrow is no typing.
-    if (typeof this.value === "number") this.later(event.inputType ? PAUSE : 50);
+    // An empty input, meaning no limit, takes effect only on Enter or blur: it may just be on its
+    // way to another number. A step with an arrow is no typing, so it takes effect sooner.
+    if (typeof this.value === "number") this.tuneLater(event.inputType ? TYPING_MS : 50);
   }
 
-  later(wait) {
+  tuneLater(wait) {
     this.timer = setTimeout(() => { this.timer = 0; this.tune(); }, wait);
   }
 
@@ -82,20 +82,20 @@ class LimitField {
     this.timer = 0;
     this.typing = false;
     this.tune();
-    this.view.later();
+    this.view.scheduleDraw();
   }
 
-  giveUp() {
+  revert() {
     clearTimeout(this.timer);
     this.timer = 0;
     this.typing = false;
     this.shownN = -1;
-    this.view.later();
+    this.view.scheduleDraw();
   }
 
-  /** Whether the kernel has answered what was asked for last. */
+  /** Whether the kernel has processed the last command. */
   get settled() {
-    return this.view.store.heard >= this.sentN;
+    return this.view.store.acknowledged >= this.sentN;
   }
 
   tune() {
@@ -109,14 +109,14 @@ class LimitField {
   draw(limit) {
     const { input, view } = this;
     this.inForce = limit[this.field];
-    // Of itself, what is in force does not change under the hands of somebody who is about to type.
+    // Do not change the value under the hands of somebody who is about to type.
     const held = document.activeElement === input && this.shownN === this.sentN;
     if (!this.typing && !this.timer && this.settled && !held) {
       this.shownN = this.sentN;
       const text = this.inForce === null ? "" : String(this.inForce);
       if (input.value !== text || this.value === undefined) input.value = text;
     }
-    const live = view.store.header.ticking && !view.gone; // else it would be stale before long
+    const live = view.store.header.ticking && !view.gone; // otherwise the usage would soon be stale
     const used = live ? this.used(limit) : null;
     const capped = used !== null && this.inForce !== null;
     write(this.usedText, capped ? `${number.format(used)} /` : used ? number.format(used) : "");
@@ -134,8 +134,8 @@ class LimitField {
   }
 }
 
-/** The named limits of the process, a line for each. */
-export class LimitStrip {
+/** The named limits of the process, one line each. */
+export class NamedLimits {
   constructor(view) {
     this.view = view;
     this.lines = new Map();

@@ -1,9 +1,9 @@
-// The cells of a few instances: large enough for words.
+// Paints the cells of a few instances as cards, which have room for text.
 
-import { ICONS } from "../ui/elements.js";
-import { cornerOf } from "./layout.js";
 import { PENDING, STATUSES, SUCCEEDED } from "../store/protocol.js";
+import { ICONS } from "../ui/elements.js";
 import { number } from "../ui/format.js";
+import { cornerOf } from "./layout.js";
 
 /** @import { Layout } from "./layout.js" */
 
@@ -11,15 +11,15 @@ export class Cards {
   /**
    * @param {Layout} layout
    * @param {Object<string, string>} colours
-   * @param {{words: string, code: string}} fonts
-   * @param {(index: number) => {label: string, node: string}} words what a card says
+   * @param {{text: string, code: string}} fonts
+   * @param {(index: number) => {label: string, node: string}} caption the texts on a card
    */
-  constructor(layout, colours, fonts, words) {
+  constructor(layout, colours, fonts, caption) {
     this.layout = layout;
     this.colours = colours;
-    this.words = words;
+    this.caption = caption;
     const font = (weight, size, family) => `${weight} ${size * layout.scale}px ${family}`;
-    this.fonts = { index: font(600, 12, fonts.words), node: font(400, 12, fonts.words), label: font(400, 11, fonts.code) };
+    this.fonts = { index: font(600, 12, fonts.text), node: font(400, 12, fonts.text), label: font(400, 11, fonts.code) };
     this.icons = [...STATUSES, "restored"].map((name) => new Path2D(ICONS[name]));
     /** @type {Map<string, string>} */
     this.fitted = new Map();
@@ -55,11 +55,11 @@ export class Cards {
     pen.fillStyle = tone;
     pen.fillRect(x, y, width, height);
     pen.globalAlpha = 1;
-    // What did not run has its edge alone, and that broken.
+    // A restored instance did not run: its edge is dashed.
     if (kept) for (let at = 0; at < height; at += 6 * scale) pen.fillRect(x, y + at, 3 * scale, 3 * scale);
     else pen.fillRect(x, y, 3 * scale, height);
     this.icon(pen, rows.kind(i), tone, x + 8 * scale, y + 5 * scale);
-    const { label, node } = this.words(i);
+    const { label, node } = this.caption(i);
     const [left, right] = [x + 8 * scale, x + width - 6 * scale];
     pen.textBaseline = "alphabetic";
     pen.fillStyle = colours.ink;
@@ -90,12 +90,12 @@ export class Cards {
     pen.restore();
   }
 
-  /** As much of a text as there is room for. */
+  /** Truncate a text to the available width. */
   fit(pen, text, room) {
     const key = `${pen.font}|${Math.round(room)}|${text}`;
     let fitted = this.fitted.get(key);
     if (fitted === undefined) {
-      fitted = cutTo(text, (part) => pen.measureText(part).width <= room);
+      fitted = truncate(text, (part) => pen.measureText(part).width <= room);
       if (this.fitted.size > 1000) this.fitted.clear();
       this.fitted.set(key, fitted);
     }
@@ -104,7 +104,7 @@ export class Cards {
 }
 
 /** @param {string} text @param {(part: string) => boolean} fits @returns {string} */
-export function cutTo(text, fits) {
+export function truncate(text, fits) {
   if (fits(text)) return text;
   const letters = [...text];
   let [kept, lost] = [0, letters.length];

@@ -1,21 +1,22 @@
-// Where the cells of the overview lie: line after line, in whole pixels of the screen.
+// The layout of the overview: lines of cells, in whole device pixels.
 
-const CARDS = 60; // instances that may be drawn as cards with words, if there is room
-const CARD = { widths: [190, 160, 130, 96], widest: 300, height: 38, most: 232 }; // in CSS pixels, as all of these
-const HEIGHT = 180; // of the overview, at most; what is beyond it scrolls
-const LARGEST = 22; // side of a square, with the gap
+// Lengths are CSS pixels.
+const CARDS = 60; // most instances that are drawn as cards
+const CARD = { widths: [190, 160, 130, 96], widest: 300, height: 38, most: 232 };
+const HEIGHT = 180; // greatest height of the overview, beyond which it scrolls
+const LARGEST = 22; // greatest side of a square, including the gap
 
 /**
- * Lengths in pixels of the screen. One instance is one cell, whatever their number: of a cell that
- * stood for several one could not say what it shows, nor open it.
+ * Lengths are device pixels. There is one cell per instance, however many there are: a cell for
+ * several instances could neither show a status nor be opened.
  * @typedef {{kind: "none" | "cards" | "squares" | "pixels", n: number, columns: number, lines: number,
  *   dx: number, dy: number, gap: number, width: number, height: number, shown: number, scale: number}} Layout
  */
 
 /**
- * @param {number} n instances
+ * @param {number} n the number of instances
  * @param {number} width in CSS pixels
- * @param {number} scale pixels of the screen per CSS pixel
+ * @param {number} scale device pixels per CSS pixel
  * @returns {Layout}
  */
 export function layout(n, width, scale) {
@@ -33,7 +34,7 @@ function cards(n, room, scale) {
   const width = CARD.widths.find((each) => linesAt(each) * dy <= CARD.most * scale);
   if (width === undefined) return null;
   const lines = linesAt(width);
-  const columns = Math.ceil(n / lines); // lines of the same length, rather than a rest
+  const columns = Math.ceil(n / lines); // lines of equal length rather than a short last one
   const dx = Math.floor(Math.min(room / columns, CARD.widest * scale));
   return placed("cards", n, columns, dx, dy, Math.round(4 * scale), scale);
 }
@@ -48,7 +49,7 @@ function squares(n, room, scale) {
   return placed(gap ? "squares" : "pixels", n, columnsOf(room, side), side, side, Math.round(gap * scale), scale);
 }
 
-/** Lines that begin at round numbers, where there are many cells in a line. */
+/** Round the number of columns down if it is large, so that lines start at round indices. */
 function columnsOf(room, side) {
   const most = Math.max(1, Math.floor(room / side));
   return most > 200 ? most - (most % 50) : most > 25 ? most - (most % 10) : most;
@@ -65,13 +66,13 @@ function placed(kind, n, columns, dx, dy, gap, scale) {
   };
 }
 
-/** @param {Layout} one @param {Layout} other @returns {boolean} whether cells lie where they lay */
+/** @param {Layout} one @param {Layout} other @returns {boolean} whether the cells have the same positions in both */
 export function sameLayout(one, other) {
   return one.kind === other.kind && one.columns === other.columns && one.dx === other.dx && one.dy === other.dy
     && one.width === other.width && one.shown === other.shown && one.scale === other.scale;
 }
 
-/** @param {Layout} layout @returns {number} the instance whose cell is at a point, or -1 */
+/** @param {Layout} layout @returns {number} the instance whose cell contains a point, or -1 */
 export function cellAt({ n, columns, dx, dy }, x, y) {
   const column = Math.floor(x / dx);
   if (x < 0 || y < 0 || column >= columns) return -1;
@@ -86,7 +87,7 @@ export function cornerOf({ columns, dx, dy }, index) {
 
 /**
  * @param {Layout} layout
- * @returns {number | null} where a key leads from an instance; null: it is no key of a grid's
+ * @returns {number | null} the instance that a key leads to; null if the key does not move the cursor
  */
 export function keyTo({ n, columns, dy, shown }, key, from) {
   const page = columns * Math.max(1, Math.floor(shown / dy / 2));
@@ -96,7 +97,7 @@ export function keyTo({ n, columns, dy, shown }, key, from) {
   };
   if (!(key in steps)) return null;
   const to = from + steps[key];
-  // A line up from the first, or down from the last: stay, rather than jump to its end.
+  // Up from the first line or down from the last: stay rather than jump to the end.
   if (Math.abs(steps[key]) === columns && columns > 1 && (to < 0 || to >= n)) return from;
   return Math.max(0, Math.min(n - 1, to));
 }

@@ -1,15 +1,15 @@
-// Every instance as a cell, all of them at a glance.
+// The overview: every instance as a cell.
 
-import { Cards } from "./cards.js";
 import { element, keepKeys } from "../ui/elements.js";
-import { cellAt, cornerOf, keyTo, layout, sameLayout } from "./layout.js";
 import { Palette } from "../ui/palette.js";
+import { StatusLine } from "../ui/status_line.js";
+import { Cards } from "./cards.js";
+import { cellAt, cornerOf, keyTo, layout, sameLayout } from "./layout.js";
 import { Squares } from "./squares.js";
-import { Told } from "../ui/status_line.js";
 
-const RING = 7; // side of the frame around a cell, at least; CSS pixels, as the next one
-const SCROLLBAR = 16;
-const MANY = 0.25; // share of the cells from which all are painted rather than each
+const RING = 7; // smallest side of the frame around a cell, in CSS pixels
+const SCROLLBAR = 16; // CSS pixels
+const MANY = 0.25; // share of changed cells from which everything is repainted
 
 export class Overview {
   constructor(view) {
@@ -20,25 +20,25 @@ export class Overview {
     this.brush = null;
     /** @type {number[]} */
     this.dirty = [];
-    this.stale = true; // whether all cells are to be painted
+    this.stale = true; // whether all cells have to be painted
     this.top = 0;
     this.active = 0;
     this.hover = -1;
-    /** @type {{x: number, y: number} | null} where the pointer is, in CSS pixels of the canvas */
+    /** @type {{x: number, y: number} | null} the pointer's position on the canvas, in CSS pixels */
     this.pointer = null;
     this.labels = null;
     this.canvas = element("canvas", "fm-canvas", { "aria-hidden": "true" });
     this.pen = this.canvas.getContext("2d");
-    this.ring = element("div", "fm-ring", { "aria-hidden": "true" });
-    this.held = element("div", "fm-ring fm-held", { "aria-hidden": "true" });
-    this.spacer = element("div", "fm-map-spacer", {}, this.canvas, this.held, this.ring);
+    this.cursorRing = element("div", "fm-ring", { "aria-hidden": "true" });
+    this.openRing = element("div", "fm-ring fm-held", { "aria-hidden": "true" });
+    this.spacer = element("div", "fm-map-spacer", {}, this.canvas, this.openRing, this.cursorRing);
     this.scroller = element("div", "fm-map-scroller", { role: "presentation" }, this.spacer);
     this.map = element("div", "fm-map", { role: "listbox", "aria-label": "Overview", tabindex: "0" }, this.scroller);
-    this.told = new Told(view, this.map);
+    this.statusLine = new StatusLine(view, this.map);
     this.palette = new Palette(() => this.repaint());
-    // As wide as there is room; its height does not follow from what is drawn.
+    // Measures the available width, independently of what is drawn.
     this.ruler = element("div", "fm-ruler");
-    this.root = element("div", "fm-overview", {}, this.ruler, this.map, this.told.root, this.palette.root);
+    this.root = element("div", "fm-overview", {}, this.ruler, this.map, this.statusLine.root, this.palette.root);
     keepKeys(this.map);
     this.listen();
   }
@@ -50,33 +50,33 @@ export class Overview {
     }
     canvas.addEventListener("pointerleave", () => this.point(null));
     canvas.addEventListener("click", (event) => {
-      // A click's place is rounded: what is opened is what the pointer was said to be on.
+      // A click has rounded coordinates: open the instance that the last pointer event hit.
       const index = this.at(this.pointer ?? { x: event.offsetX, y: event.offsetY });
       if (index < 0) return;
       map.focus({ preventScroll: true });
       view.toggle(index, map);
     });
     map.addEventListener("keydown", (event) => this.key(event));
-    for (const type of ["focus", "blur"]) map.addEventListener(type, () => view.later());
-    scroller.addEventListener("scroll", () => { this.stale = true; view.later(); }, { passive: true });
+    for (const type of ["focus", "blur"]) map.addEventListener(type, () => view.scheduleDraw());
+    scroller.addEventListener("scroll", () => { this.stale = true; view.scheduleDraw(); }, { passive: true });
     this.resized = new ResizeObserver(([{ contentRect }]) => {
       this.width = contentRect.width;
-      // Not in the next frame: this one would be painted without it.
+      // Draw in this frame, which would otherwise be painted with the old size.
       this.draw();
     });
     this.resized.observe(this.ruler);
-    // Zoomed, or moved to another screen: the pixels are others though the width may be the same.
-    this.zoomed = () => view.later();
-    window.addEventListener("resize", this.zoomed);
+    // Zooming or moving to another screen changes the pixel ratio, perhaps not the width.
+    this.onResize = () => view.scheduleDraw();
+    window.addEventListener("resize", this.onResize);
   }
 
   remove() {
-    this.told.remove();
+    this.statusLine.remove();
     this.resized.disconnect();
-    window.removeEventListener("resize", this.zoomed);
+    window.removeEventListener("resize", this.onResize);
   }
 
-  /** @param {number[] | "all"} rows whose state is another one now */
+  /** Mark changed rows for repainting. @param {number[] | "all"} rows */
   mark(rows) {
     if (rows === "all" || this.dirty.length > MANY * this.layout.n) {
       this.stale = true;
@@ -86,17 +86,17 @@ export class Overview {
     }
   }
 
-  /** Paint all of it anew, in the colours of now. */
+  /** Repaint everything in the current colours. */
   repaint() {
     this.brush = null;
-    this.view.later();
+    this.view.scheduleDraw();
   }
 
-  // What one does
+  // Input
 
   point(pointer) {
     this.pointer = pointer;
-    this.view.later();
+    this.view.scheduleDraw();
   }
 
   /** @returns {number} the instance at a point of the canvas, or -1 */
@@ -105,7 +105,7 @@ export class Overview {
     const index = cellAt(this.layout, x * scale, y * scale + this.top);
     const marks = this.brush instanceof Squares ? this.brush.marks : null;
     if (index < 0 || !marks?.size || marks.has(index)) return index;
-    // What is drawn larger than its cell is also there for the pointer.
+    // A failure that is drawn larger than its cell can be hit there, too.
     const around = [-1, 1, -columns, columns, -columns - 1, -columns + 1, columns - 1, columns + 1];
     const near = around.find((step) => marks.has(index + step));
     return near === undefined ? index : index + near;
@@ -116,7 +116,7 @@ export class Overview {
     const to = keyTo(this.layout, event.key, this.active);
     if (to !== null) {
       this.active = to;
-      this.pointer = null; // the keyboard has the word
+      this.pointer = null; // the keyboard's cursor takes over
       this.reveal(to);
     } else if (event.key === "Enter" || event.key === " ") {
       if (this.layout.n) view.toggle(this.active, this.map);
@@ -126,10 +126,10 @@ export class Overview {
       return;
     }
     event.preventDefault();
-    view.later();
+    view.scheduleDraw();
   }
 
-  /** Go to an instance, which was opened here or elsewhere. */
+  /** Move the cursor to an instance that was opened here or elsewhere. */
   show(index) {
     this.active = index;
     this.reveal(index);
@@ -145,13 +145,13 @@ export class Overview {
     else if (bottom > scroller.scrollTop) scroller.scrollTop = bottom;
   }
 
-  // What one sees
+  // Drawing
 
   draw() {
     const { rows } = this.view.store;
     this.root.hidden = rows.count === 0;
     if (!this.width || !rows.count) return;
-    this.place(rows.count);
+    this.updateLayout(rows.count);
     if (this.view.store.labels !== this.labels) {
       this.labels = this.view.store.labels;
       this.stale ||= this.layout.kind === "cards";
@@ -161,16 +161,16 @@ export class Overview {
     this.active = Math.min(this.active, rows.count - 1);
     const focused = document.activeElement === this.map;
     const cursor = this.hover >= 0 ? this.hover : focused ? this.active : -1;
-    const { opened } = this.view.store;
-    this.frame(this.ring, cursor);
-    this.frame(this.held, opened !== null && opened < rows.count ? opened : -1);
-    this.told.draw(cursor);
-    if (focused) this.told.drawOption(this.active);
+    const { openIndex } = this.view.store;
+    this.frame(this.cursorRing, cursor);
+    this.frame(this.openRing, openIndex !== null && openIndex < rows.count ? openIndex : -1);
+    this.statusLine.draw(cursor);
+    if (focused) this.statusLine.drawOption(this.active);
     this.canvas.classList.toggle("fm-over", this.hover >= 0);
   }
 
-  /** Give each cell its place, and begin anew where that is another one. */
-  place(n) {
+  /** Compute the layout of `n` cells, and discard what was painted if cells have moved. */
+  updateLayout(n) {
     const scale = window.devicePixelRatio || 1;
     let next = layout(n, this.width, scale);
     if (next.height > next.shown) next = layout(n, this.width - SCROLLBAR, scale);
@@ -206,12 +206,12 @@ export class Overview {
   }
 
   paint() {
-    const { pen, layout: place, palette } = this;
+    const { pen, palette } = this;
     const { rows } = this.view.store;
     if (!this.brush) {
       const colours = palette.colours();
-      this.brush = place.kind === "cards"
-        ? new Cards(place, colours, palette.fonts(), (i) => this.told.words(i)) : new Squares(place, colours);
+      this.brush = this.layout.kind === "cards"
+        ? new Cards(this.layout, colours, palette.fonts(), (i) => this.statusLine.caption(i)) : new Squares(this.layout, colours);
       this.stale = true;
     }
     const all = this.stale || !this.brush.touch(pen, rows, this.top, this.dirty);
@@ -220,7 +220,7 @@ export class Overview {
     this.dirty = [];
   }
 
-  /** Put a frame around a cell; -1: around none. */
+  /** Put a frame around a cell; -1 hides it. */
   frame(ring, index) {
     ring.hidden = index < 0;
     if (index < 0) return;

@@ -1,13 +1,13 @@
-// The cells of many instances, too small for words: each status has a colour and a shape.
+// Paints the cells of many instances, too small for text: each status has a colour and a shape.
 
-import { cornerOf } from "./layout.js";
-import { RESTORED } from "../store/rows.js";
 import { CANCELLED, FAILED, PENDING, RUNNING, STATUSES, SUCCEEDED } from "../store/protocol.js";
+import { RESTORED } from "../store/rows.js";
+import { cornerOf } from "./layout.js";
 
 const KINDS = [...STATUSES.keys(), RESTORED];
 
-const MARK = 3; // CSS pixels: a failure's side where cells are smaller
-const RARE = 500; // one failure in so many is marked so: more would cover what has succeeded
+const MARK = 3; // CSS pixels; failures are drawn at this size where cells are smaller
+const RARE = 500; // most cells per marked failure; more marks would cover successes
 
 /** @import { Layout } from "./layout.js" */
 
@@ -26,11 +26,11 @@ export class Squares {
     const pen = this.sheet.getContext("2d", { willReadFrequently: true });
     KINDS.forEach((kind) => this.shape(pen, kind, kind * side));
     this.sprites = KINDS.map((code) => new Uint32Array(pen.getImageData(code * side, 0, side, side).data.buffer));
-    /** @type {Set<number>} failures drawn larger than their cell */
+    /** @type {Set<number>} failures that are drawn larger than their cell */
     this.marks = new Set();
   }
 
-  /** Draw the shape of a kind of row in the square that begins at `x`. */
+  /** Draw the shape for a kind of row in the square whose left edge is `x`. */
   shape(pen, code, x) {
     const { dx, gap } = this.layout;
     const { paper } = this.colours;
@@ -46,17 +46,14 @@ export class Squares {
     }
     const third = Math.max(1, Math.round(side / 3));
     if (code === PENDING) {
-      // Small: not yet there.
       const inset = Math.floor(side / 4);
       pen.fillRect(x + inset, inset, side - 2 * inset, side - 2 * inset);
     } else if (code === RUNNING) {
-      // A frame, hollow.
       pen.fillRect(x, 0, side, side);
       pen.fillStyle = paper;
       const wall = Math.max(1, Math.round(side / 5));
       pen.fillRect(x + wall, wall, side - 2 * wall, side - 2 * wall);
     } else if (code === RESTORED) {
-      // A frame around what is small: done, but not here.
       pen.fillRect(x, 0, side, side);
       pen.fillStyle = paper;
       const wall = Math.max(1, Math.round(side / 8));
@@ -65,14 +62,13 @@ export class Squares {
       pen.fillStyle = pen.strokeStyle;
       if (side > 2 * inset) pen.fillRect(x + inset, inset, side - 2 * inset, side - 2 * inset);
     } else if (code === CANCELLED) {
-      // Half of a square.
       pen.beginPath();
       pen.moveTo(x, 0);
       pen.lineTo(x + side, side);
       pen.lineTo(x, side);
       pen.fill();
     } else if (code === FAILED) {
-      // Over the gap too, and crossed where there is room for it.
+      // Covers the gap, too, so that failures stand out.
       pen.fillRect(x, 0, dx, dx);
       if (side >= 2.5 * third && side >= 6) this.cross(pen, x, dx);
     } else if (code === SUCCEEDED) {
@@ -92,7 +88,7 @@ export class Squares {
     pen.stroke();
   }
 
-  /** Draw all cells from the line at `top` down to the end of the canvas. */
+  /** Draw all cells from the line at `top` to the end of the canvas. */
   paint(pen, rows, top) {
     const { columns, dx, n } = this.layout;
     const { width, height } = pen.canvas;
@@ -113,7 +109,7 @@ export class Squares {
     this.drawMarks(pen, top);
   }
 
-  /** The failures to be marked: a few, and where a cell alone would hardly be seen. */
+  /** The failures to mark: only if cells are too small to notice, and only if there are few. */
   failures(rows, first, last) {
     const marks = new Set();
     const { dx, scale } = this.layout;
@@ -138,7 +134,7 @@ export class Squares {
     }
   }
 
-  /** Draw the cells of some instances; returns whether that was enough. */
+  /** Draw the cells of some instances; returns false if everything has to be painted. */
   touch(pen, rows, top, changed) {
     const { dx, scale } = this.layout;
     const marking = dx < MARK * scale;
@@ -147,7 +143,7 @@ export class Squares {
       if (y < top || y >= top + pen.canvas.height) continue;
       const status = rows.status[i];
       if (marking && (status === FAILED) !== this.marks.has(i)) {
-        if (status !== FAILED) return false; // what the mark covered is to be seen again
+        if (status !== FAILED) return false; // the cells below the mark have to be painted
         if (this.marks.size <= rows.count / RARE) this.marks.add(i);
       }
       pen.drawImage(this.sheet, rows.kind(i) * dx, 0, dx, dx, x, y - top, dx, dx);

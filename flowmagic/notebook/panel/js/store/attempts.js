@@ -1,10 +1,10 @@
-// The earlier attempts of instances that were run again, as far as the kernel has told.
+// The earlier attempts of retried instances, as far as the kernel has sent them.
 
 import { bytesOf } from "./protocol.js";
 
-const MOST_ROWS = 1_000; // that are asked for
-const HEAD = 6; // bytes of a row, before its attempts
-const EACH = 11; // ditto, of one
+const MOST_ROWS = 1_000; // rows whose attempts are requested
+const HEAD = 6; // bytes of a row before its attempts
+const EACH = 11; // bytes of an attempt
 
 /** @import { Rows } from "./rows.js" */
 
@@ -12,20 +12,20 @@ const EACH = 11; // ditto, of one
 
 export class Attempts {
   constructor() {
-    this.version = 0; // counts what was told, and what was forgotten
+    this.version = 0; // changes with `known`
     this.clear();
   }
 
   clear() {
-    /** @type {Set<number>} rows that have had earlier attempts: the first so many */
+    /** @type {Set<number>} rows with earlier attempts, at most `MOST_ROWS` of them */
     this.retried = new Set();
-    this.more = false; // whether there are others
+    this.more = false; // whether more rows have earlier attempts
     /** @type {Map<number, {earlier: number, attempts: Attempt[]}>} */
     this.known = new Map();
     this.version += 1;
   }
 
-  /** Take note of rows that have changed. @param {Rows} rows @param {Iterable<number> | "all"} changed */
+  /** Look for earlier attempts among the changed rows. @param {Rows} rows @param {Iterable<number> | "all"} changed */
   note(rows, changed) {
     if (changed === "all") for (let i = 0; i < rows.count; i += 1) this.look(rows, i);
     else for (const i of changed) this.look(rows, i);
@@ -36,18 +36,18 @@ export class Attempts {
       if (this.retried.size < MOST_ROWS) this.retried.add(i);
       else if (!this.retried.has(i)) this.more = true;
     } else if (this.retried.delete(i)) {
-      // Cancelled before it ran once more: its last attempt is no earlier one.
+      // It was cancelled before it ran again, so its last attempt is its latest.
       if (this.known.delete(i)) this.version += 1;
     }
   }
 
-  /** @param {Rows} rows @returns {number[]} rows that are to be asked for */
+  /** @param {Rows} rows @returns {number[]} the rows whose attempts have to be requested */
   missing(rows) {
     return [...this.retried].filter((i) => this.known.get(i)?.earlier !== rows.earlier[i]);
   }
 
-  /** Take what `pack_attempts` packed. @param {any} buffer */
-  take(buffer) {
+  /** Apply the output of `pack_attempts`. @param {any} buffer */
+  apply(buffer) {
     const bytes = bytesOf(buffer);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = 0;

@@ -1,7 +1,7 @@
-// What travels between the kernel and the page, as `wire.py` defines it.
+// The messages between the kernel and the page.
 
 /**
- * What `wire.py` defines.
+ * The types mirror those in `protocol.py` of the kernel.
  * @typedef {{name: string, kind: string, level: number, where: string}} GraphNode
  * @typedef {{nodes: any[][], edges: number[][], unplaced: number, behind: number}} GraphCounts
  * @typedef {{nodes: GraphNode[], edges: any[][], left: number, counts: GraphCounts}} Graph

@@ -1,9 +1,9 @@
 import { PENDING, STATUSES, SUCCEEDED, bytesOf } from "./protocol.js";
 
-/** How a row is drawn: by the number of its status, or by this one if it has succeeded without running. */
+/** The kind of a restored row; other rows have the number of their status as their kind. */
 export const RESTORED = STATUSES.length;
 
-/** The state of every row, as columns. */
+/** The state of every row, in columns. */
 export class Rows {
   constructor() {
     this.count = 0;
@@ -18,19 +18,19 @@ export class Rows {
     this.earlier = new Uint8Array(size);
   }
 
-  /** Whether a row was taken over from an earlier run: it has succeeded though it never started. */
+  /** Whether a row was restored from an earlier run: it has succeeded but never started. */
   restored(i) {
     return this.status[i] === SUCCEEDED && Number.isNaN(this.started[i]);
   }
 
-  /** @returns {number} how a row is drawn */
+  /** @returns {number} the kind of a row, by which it is drawn */
   kind(i) {
     const status = this.status[i];
     if (this.restored(i)) return RESTORED;
     return status < RESTORED ? status : PENDING;
   }
 
-  /** Take all columns, as `pack_columns` packs them; returns the sequence number behind them. */
+  /** Load all columns from the output of `pack_columns`; returns the sequence number at its end. */
   load(buffer) {
     const bytes = bytesOf(buffer);
     if (bytes.length < 4) return -1;
@@ -50,7 +50,7 @@ export class Rows {
     return new DataView(bytes.buffer, bytes.byteOffset + at, 4).getUint32(0, true);
   }
 
-  /** Take the rows that `pack_rows` packed; returns which they are. */
+  /** Apply the output of `pack_rows`; returns the indices of its rows. */
   apply(buffer) {
     const bytes = bytesOf(buffer);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);

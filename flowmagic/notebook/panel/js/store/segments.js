@@ -1,14 +1,14 @@
-// Which nodes the visible instances went through, and when, as far as the kernel has told.
+// Which nodes the visible instances ran, and when, as far as the kernel has sent it.
 
 import { bytesOf } from "./protocol.js";
 
-const MOST = 2_000; // rows that are kept; what is forgotten is asked for again
+const MOST = 2_000; // rows kept; others are requested again
 
 /** @import { Rows } from "./rows.js" */
 
 /**
- * The node copies of a row in the order they began; one that runs has ended at NaN. `stale`: the row
- * has changed since.
+ * The node copies of a row in the order in which they started; a running one has `ended` NaN.
+ * `stale`: the row has changed since.
  * @typedef {{stale: boolean, status: number, node: number, nodes: number[], depths: number[],
  *   started: number[], ended: number[]}} Segment
  */
@@ -28,7 +28,7 @@ export class Segments {
     return this.known.get(row);
   }
 
-  /** Note that rows have changed: what is known of them is shown until there is better. */
+  /** Mark rows as changed. Their segments are shown until newer ones arrive. */
   touch(changed) {
     if (!this.known.size) return;
     for (const i of changed) {
@@ -38,11 +38,11 @@ export class Segments {
   }
 
   /**
-   * Take what `pack_segments` packed.
+   * Apply the output of `pack_segments`.
    * @param {any} buffer
-   * @param {Rows} rows as they are at the same moment
+   * @param {Rows} rows their state at the same moment
    */
-  take(buffer, rows) {
+  apply(buffer, rows) {
     const bytes = bytesOf(buffer);
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
     let at = 0;
@@ -60,7 +60,7 @@ export class Segments {
         segment.started.push(view.getFloat32(at + 3, true));
         segment.ended.push(view.getFloat32(at + 7, true));
       }
-      this.known.delete(row); // the latest is last
+      this.known.delete(row); // keeps the latest one last
       this.known.set(row, segment);
     }
     for (const row of this.known.keys()) {
@@ -69,7 +69,7 @@ export class Segments {
     }
   }
 
-  /** @returns {number[]} those of the rows that are to be asked for */
+  /** @returns {number[]} the rows among `wanted` that have to be requested */
   missing(wanted, rows) {
     return wanted.filter((i) => {
       const segment = this.known.get(i);

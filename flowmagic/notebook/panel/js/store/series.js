@@ -1,7 +1,7 @@
-// How a run went over its time: its rows, counted and measured in bins of equal length.
+// A run as a time series: its rows, counted and measured in bins of equal length.
 //
-// All of it follows from the columns, so that a page that comes later draws what another one draws.
-// Of a row that was taken up again only the last attempt is in the columns, and so in here.
+// Everything is derived from the columns, so that two pages draw the same, whenever they were opened.
+// The columns hold only the last attempt of a retried row, and so does the series.
 
 /** @import { Rows } from "./rows.js" */
 
@@ -9,11 +9,11 @@ import { CANCELLED, FAILED, PENDING, RUNNING } from "./protocol.js";
 
 const MOST_BINS = 100;
 const FEWEST_BINS = 10;
-const PER_BIN = 5; // instances that end in a bin on average, at least: of fewer, all is noise
-const SAMPLE = 128; // durations of a bin that its percentiles are taken from, at most
+const PER_BIN = 5; // least average of instances per bin; with fewer, a bin is mostly noise
+const SAMPLE = 128; // most durations of a bin from which its percentiles are computed
 const SAMPLE_OF_ALL = 2048;
 
-/** A bounded sample of numbers, each of those that were offered as likely in it as any other. */
+/** A bounded, uniform sample of numbers (reservoir sampling), one per group. */
 class Sample {
   constructor(groups, size) {
     this.size = size;
@@ -21,14 +21,14 @@ class Sample {
     this.offered = new Uint32Array(groups);
   }
 
-  /** @param {number} chance an integer that is as good as random, but the same each time */
+  /** @param {number} chance a pseudo-random integer that is the same for every page */
   offer(group, value, chance) {
     const offered = (this.offered[group] += 1);
     const at = offered <= this.size ? offered - 1 : chance % offered;
     if (at < this.size) this.kept[group * this.size + at] = value;
   }
 
-  /** @returns {Float32Array} what is kept of some groups, from `first` up to `last`, in order */
+  /** @returns {Float32Array} the samples of the groups `first` to `last`, sorted */
   sorted(first, last = first) {
     const parts = [];
     for (let group = first; group <= last; group += 1) {
@@ -39,17 +39,17 @@ class Sample {
   }
 }
 
-/** The value below which a share of sorted ones lies; NaN of none. */
+/** The value below which a share of the sorted values lies; NaN if there are none. */
 const percentile = (sorted, share) => (sorted.length ? sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] : NaN);
 
-/** Mix the bits of a row's index: rows beside each other are often alike. */
-function mixed(i) {
+/** Hash a row's index, since neighbouring rows are often alike. */
+function hash(i) {
   let bits = Math.imul(i ^ (i >>> 16), 0x45d9f3b);
   bits = Math.imul(bits ^ (bits >>> 16), 0x45d9f3b);
   return (bits ^ (bits >>> 16)) >>> 0;
 }
 
-/** @returns {number} seconds of a bin: 1, 2 or 5 of some power of ten, so that bins seldom change */
+/** @returns {number} the length of a bin in seconds: 1, 2 or 5 times a power of ten, so that it seldom changes */
 export function stepOf(span, ended) {
   const most = Math.min(MOST_BINS, Math.max(FEWEST_BINS, ended / PER_BIN));
   const least = span / most;
@@ -59,50 +59,50 @@ export function stepOf(span, ended) {
 }
 
 /**
- * What a stretch of a run was like: a bin, some of the last ones, all of it.
+ * Statistics of a stretch of a run: one bin, the last bins, or the whole run.
  * @typedef {{seconds: number, ended: number, rate: number, running: number, failed: number,
- *   p50: number, p95: number}} Stretch `running` on average; percentiles in seconds, NaN if none ended
+ *   p50: number, p95: number}} Stretch `running` is an average; the percentiles are seconds, NaN if nothing ended
  */
 
 export class Series {
   /**
    * @param {Rows} rows
-   * @param {number} span seconds from the begin of the run until now, or its end
+   * @param {number} span seconds from the start of the run until now or until its end
    */
   constructor(rows, span) {
     this.span = Math.max(span, 1e-3);
     let ended = 0;
     for (let i = 0; i < rows.count; i += 1) if (rows.ended[i] >= 0) ended += 1;
     this.step = stepOf(this.span, ended);
-    // The last bin goes on to the end: a much shorter one of its own would be noise.
+    // The last bin extends to the end: a much shorter bin of its own would be noise.
     this.count = Math.max(1, Math.round(this.span / this.step));
     this.ended = new Uint32Array(this.count);
     this.failed = new Uint32Array(this.count);
     this.sample = new Sample(this.count, SAMPLE);
     this.sampleOfAll = new Sample(1, SAMPLE_OF_ALL);
-    /** Seconds that instances ran in each bin, all together. */
+    /** The total running time of all instances in each bin, in seconds. */
     this.busy = new Float64Array(this.count);
-    this.take(rows);
+    this.collect(rows);
     this.bins = Array.from(this.ended, (_, bin) => this.stretch(bin, bin));
     this.all = this.stretch(0, this.count - 1, this.sampleOfAll.sorted(0));
-    /** What the run is like just now. */
+    /** The last bins, which stand for the present. */
     this.now = this.stretch(Math.max(0, this.count - 2), this.count - 1);
   }
 
-  /** The bin of a time. */
+  /** The bin that contains a time. */
   at(seconds) {
     return Math.min(this.count - 1, Math.max(0, Math.floor(seconds / this.step)));
   }
 
-  /** Seconds at which a bin begins; of the number behind the last one, the span. */
+  /** The second at which a bin starts; for the number after the last one, the span. */
   begin(bin) {
     return bin >= this.count ? this.span : bin * this.step;
   }
 
-  take(rows) {
+  collect(rows) {
     const { span, step, count, busy } = this;
     const { started, ended, status } = rows;
-    const whole = new Int32Array(count + 1); // where bins in which a row ran all the time begin and end
+    const whole = new Int32Array(count + 1); // +1 and -1 where the bins that a row fills completely start and end
     for (let i = 0; i < rows.count; i += 1) {
       const code = status[i];
       if (code === PENDING || !(started[i] <= span)) continue;
@@ -118,10 +118,10 @@ export class Series {
         whole[first + 1] += 1;
         whole[last] -= 1;
       }
-      if (code === RUNNING || code === CANCELLED) continue; // how long it took is nobody's doing
+      if (code === RUNNING || code === CANCELLED) continue; // its duration says nothing about the flow
       this.ended[last] += 1;
       if (code === FAILED) this.failed[last] += 1;
-      const chance = mixed(i);
+      const chance = hash(i);
       this.sample.offer(last, until - from, chance);
       this.sampleOfAll.offer(0, until - from, chance);
     }
@@ -131,7 +131,7 @@ export class Series {
     }
   }
 
-  /** @returns {Stretch} of the bins from `first` up to and with `last` */
+  /** @returns {Stretch} the bins from `first` to `last`, inclusive */
   stretch(first, last, durations = this.sample.sorted(first, last)) {
     let [ended, failed, busy] = [0, 0, 0];
     for (let bin = first; bin <= last; bin += 1) {
@@ -148,9 +148,9 @@ export class Series {
 }
 
 /**
- * The limit in force over a run, as the level that begins at each of some times.
+ * The limits in force during a run, each with the time from which it applied.
  * @param {{retunes: number[][], limit: number}} header
- * @returns {{seconds: number, limit: number, byUser: boolean}[]} in order of time, the first at 0
+ * @returns {{seconds: number, limit: number, byUser: boolean}[]} in chronological order, the first one at 0
  */
 export function limitsOf({ retunes, limit }, span) {
   const levels = retunes.filter(([seconds]) => seconds <= span)
@@ -158,7 +158,7 @@ export function limitsOf({ retunes, limit }, span) {
   return levels.length ? levels : [{ seconds: 0, limit, byUser: false }];
 }
 
-/** The limit that was in force at a time. */
+/** @returns {number} the limit in force at a time */
 export function limitAt(levels, seconds) {
   return (levels.findLast((each) => each.seconds <= seconds) ?? levels[0]).limit;
 }

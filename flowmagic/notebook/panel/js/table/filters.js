@@ -1,19 +1,19 @@
-// Which rows the table shows: by status, node and text.
+// The filters of the table: by status, node and text.
 
-import { element, icon, write } from "../ui/elements.js";
 import { STATUSES } from "../store/protocol.js";
+import { element, icon, write } from "../ui/elements.js";
 import { number } from "../ui/format.js";
 
-const PAUSE = 250; // milliseconds without a key, after which the kernel is asked
+const PAUSE_MS = 250; // without a key, after which the text is searched
 const ANY = "any node";
 
-/** What is asked of the rows; each view asks for itself. */
+/** Each view has filters of its own. */
 export class Filters {
-  /** @param {() => void} changed called when other rows are wanted */
+  /** @param {() => void} changed called when the filters change */
   constructor(view, changed) {
     this.view = view;
     this.changed = () => {
-      this.news = true;
+      this.changedSinceAnnouncement = true;
       changed();
     };
     /** @type {Set<number>} */
@@ -37,12 +37,12 @@ export class Filters {
     this.select = element("select", "fm-select", { "aria-label": "Node" });
     this.names = "";
     this.shown = element("span", "fm-quiet fm-num");
-    /** For those who do not see it: what a wish has led to, but not each row that comes or goes. */
-    this.told = element("span", "fm-hidden", { role: "status" });
-    this.news = false;
+    /** Announces the result of a change of the filters to screen readers, not each later change of a row. */
+    this.announcement = element("span", "fm-hidden", { role: "status" });
+    this.changedSinceAnnouncement = false;
     this.clear = element("button", "fm-button fm-small", { type: "button" }, "Show all");
     this.root = element("div", "fm-filters", { role: "group", "aria-label": "Filters" },
-      this.input, element("span", "fm-picks", {}, ...this.chips.map(({ chip }) => chip)), this.select, this.shown, this.told, this.clear);
+      this.input, element("span", "fm-picks", {}, ...this.chips.map(({ chip }) => chip)), this.select, this.shown, this.announcement, this.clear);
     this.listen();
   }
 
@@ -50,7 +50,7 @@ export class Filters {
     const { input, select, clear } = this;
     input.addEventListener("input", () => {
       clearTimeout(this.timer);
-      this.timer = setTimeout(() => this.set({ text: input.value.trim() }), PAUSE);
+      this.timer = setTimeout(() => this.set({ text: input.value.trim() }), PAUSE_MS);
     });
     input.addEventListener("keydown", (event) => {
       if (event.key !== "Escape" || !input.value) return;
@@ -73,7 +73,7 @@ export class Filters {
     return this.status.size > 0 || this.node !== null || this.text !== "";
   }
 
-  /** @param {{status?: number[], node?: string | null, text?: string}} wish what is left out stays */
+  /** @param {{status?: number[], node?: string | null, text?: string}} criteria omitted ones stay */
   set({ status, node, text }) {
     if (status) this.status = new Set(status);
     if (node !== undefined) this.node = node;
@@ -85,8 +85,8 @@ export class Filters {
     this.changed();
   }
 
-  /** @param {number} shown how many rows @param {boolean} asking whether the kernel is still looking */
-  draw(shown, asking) {
+  /** @param {number} shown the number of rows shown @param {boolean} searching whether the kernel is still searching */
+  draw(shown, searching) {
     const { header, rows } = this.view.store;
     for (const { code, chip, count } of this.chips) {
       const pressed = this.status.has(code);
@@ -106,11 +106,11 @@ export class Filters {
       }));
     }
     if (this.select.value !== (this.node ?? "")) this.select.value = this.node ?? "";
-    const said = asking ? "asking the kernel…" : this.active ? `${number.format(shown)} of ${number.format(rows.count)} shown` : "";
-    write(this.shown, said);
-    if (this.news && !asking) {
-      this.news = false;
-      write(this.told, said || "All instances shown");
+    const summary = searching ? "asking the kernel…" : this.active ? `${number.format(shown)} of ${number.format(rows.count)} shown` : "";
+    write(this.shown, summary);
+    if (this.changedSinceAnnouncement && !searching) {
+      this.changedSinceAnnouncement = false;
+      write(this.announcement, summary || "All instances shown");
     }
     this.clear.hidden = !this.active;
   }

@@ -1,64 +1,63 @@
-// The rows that the table shows, in their order, while both rows and wishes change.
+// Which rows the table shows and in which order, while both the rows and the criteria change.
 
+/** @import { Rows } from "../store/rows.js" */
 /** @import { Filters } from "./filters.js" */
 
-import { orderOf } from "./order.js";
-import { FAILED } from "../store/protocol.js";
+import { FAILED, PENDING } from "../store/protocol.js";
 
-const EVERY = 1000; // milliseconds between two arrangements of rows that change by themselves
-const AGAIN = 4000; // ditto, between two questions about the same text, at least
-const REST = 4; // ditto, times what the answer took: the kernel has other things to do
+const UPDATE_MS = 1000; // between two updates because rows have changed
+const SEARCH_MS = 4000; // least time between two searches for the same text
+const SEARCH_FACTOR = 4; // least time between them as a multiple of the last one's duration
 
-export class Arranged {
+export class RowOrder {
   /** @param {Filters} filters */
   constructor(view, filters) {
     this.view = view;
     this.filters = filters;
-    /** @type {Uint32Array | null} the rows, in their order; null: all, as they are */
+    /** @type {Uint32Array | null} the rows in their order; null for all rows in the order of the batch */
     this.order = null;
     /** @type {{sort: string, param: number, name: string, descending: boolean} | null} */
     this.sort = null;
-    this.wished = true; // whether others are wished for
-    this.moved = false; // whether rows have changed since
-    this.arrangedAt = -Infinity;
-    /** Of the question to the kernel that counts: its number, when it was asked, what was known then. */
-    this.askedN = 0;
-    this.askedAt = 0;
-    this.known = 0;
-    this.batch = view.store.batch;
-    this.took = 0;
-    /** @type {Uint32Array | null} the answer */
+    this.criteriaChanged = true;
+    this.rowsChanged = false;
+    this.updatedAt = -Infinity;
+    /** The latest search in the kernel: the number of its command, its time, and the revision it saw. */
+    this.searchN = 0;
+    this.searchedAt = 0;
+    this.searchedRevision = 0;
+    this.searchTook = 0;
+    this.generation = view.store.generation;
+    /** @type {Uint32Array | null} the result of the latest search */
     this.found = null;
   }
 
-  /** Rows have changed. */
-  mark() {
-    this.moved = true;
+  markRowsChanged() {
+    this.rowsChanged = true;
   }
 
-  /** Whether only the kernel knows: the page has no params. */
-  get beyondPage() {
+  /** Whether the kernel has to search, because the page does not have all params. */
+  get needsSearch() {
     return this.filters.text !== "" || this.sort?.sort === "param";
   }
 
-  get asking() {
-    return this.beyondPage && this.askedN > 0 && !this.view.gone;
+  get searching() {
+    return this.needsSearch && this.searchN > 0 && !this.view.gone;
   }
 
-  /** Other rows are wanted, or another order of them. */
-  wish() {
-    this.wished = true;
-    if (this.beyondPage) this.ask();
+  /** Apply changed filters or a changed sort. */
+  changeCriteria() {
+    this.criteriaChanged = true;
+    if (this.needsSearch) this.search();
     else this.found = null;
-    this.view.later();
+    this.view.scheduleDraw();
   }
 
-  /** Sort by a column; once more: the other way round; and once more: not at all. */
+  /** Sort by a column: ascending first, then descending, then not at all. */
   sortBy(sort, param, name = "") {
     const same = this.sort !== null && this.sort.sort === sort && this.sort.param === param;
-    const turned = same && this.sort?.descending;
-    this.sort = turned ? null : { sort, param, name, descending: same };
-    this.wish();
+    const wasDescending = same && this.sort?.descending;
+    this.sort = wasDescending ? null : { sort, param, name, descending: same };
+    this.changeCriteria();
   }
 
   /** @returns {string} the value of aria-sort */
@@ -67,63 +66,65 @@ export class Arranged {
     return this.sort.descending ? "descending" : "ascending";
   }
 
-  ask() {
+  search() {
     const { store, id } = this.view;
     const byParam = this.sort?.sort === "param" ? this.sort : null;
     const [sort, descending] = [byParam?.param ?? null, byParam?.descending ?? false];
-    this.askedN = store.send({ type: "find", view: id, text: this.filters.text, sort, descending });
-    this.askedAt = performance.now();
-    this.known = this.knowable;
+    this.searchN = store.send({ type: "find", view: id, text: this.filters.text, sort, descending });
+    this.searchedAt = performance.now();
+    this.searchedRevision = this.revision;
   }
 
-  /** What makes an answer old when it is another: rows drawn, and errors. */
-  get knowable() {
+  /** Changes when a search may find other rows: with the number of rows and, for a text, of errors. */
+  get revision() {
     const { header, rows } = this.view.store;
     return (this.filters.text ? header.counts[FAILED] : 0) + rows.count;
   }
 
-  /** Other rows than before, or other columns: what was asked of the old ones is asked again. */
-  begin() {
+  /** Search again, since the result refers to other rows or columns. */
+  restart() {
     const { store, gone } = this.view;
-    this.batch = store.batch;
+    this.generation = store.generation;
     if (this.sort?.sort === "param") {
       const param = store.columns.names.indexOf(this.sort.name);
       this.sort = param < 0 ? null : { ...this.sort, param };
     }
-    this.wished = true;
-    this.askedN = 0;
-    if (this.beyondPage && !gone) this.ask();
+    this.criteriaChanged = true;
+    this.searchN = 0;
+    if (this.needsSearch && !gone) this.search();
     else this.found = null;
   }
 
-  hear() {
+  /** Read the result of a search, and search again if it is out of date. */
+  updateSearch() {
     const { store, gone } = this.view;
-    if (store.batch !== this.batch) this.begin();
-    const found = store.found.get(this.askedN);
+    if (store.generation !== this.generation) this.restart();
+    const found = store.found.get(this.searchN);
     if (found) {
-      store.found.delete(this.askedN);
+      store.found.delete(this.searchN);
       this.found = found;
-      this.took = performance.now() - this.askedAt;
-      this.askedN = 0;
-      this.wished = true;
+      this.searchTook = performance.now() - this.searchedAt;
+      this.searchN = 0;
+      this.criteriaChanged = true;
     }
-    const old = this.askedN === 0 && this.knowable !== this.known && performance.now() - this.askedAt > Math.max(AGAIN, REST * this.took);
-    if (this.beyondPage && old && !gone) this.ask();
+    const pause = Math.max(SEARCH_MS, SEARCH_FACTOR * this.searchTook);
+    const stale = this.searchN === 0 && this.revision !== this.searchedRevision && performance.now() - this.searchedAt > pause;
+    if (this.needsSearch && stale && !gone) this.search();
   }
 
-  /** Arrange them anew if need be; returns whether that was done. */
+  /** Update the order if necessary; returns whether that was done. */
   refresh() {
-    this.hear();
+    this.updateSearch();
     const { store } = this.view;
     const now = performance.now();
     const plain = !this.filters.active && !this.sort;
-    if (!this.wished && (plain || !this.moved || now - this.arrangedAt < EVERY)) return false;
-    this.wished = this.moved = false;
-    this.arrangedAt = now;
+    if (!this.criteriaChanged && (plain || !this.rowsChanged || now - this.updatedAt < UPDATE_MS)) return false;
+    this.criteriaChanged = this.rowsChanged = false;
+    this.updatedAt = now;
     const { status, node } = this.filters;
     const byPage = this.sort?.sort === "param" ? null : this.sort;
-    const wish = { status, node, sort: byPage?.sort ?? null, descending: byPage?.descending ?? false };
-    this.order = plain ? null : orderOf(store.rows, wish, store.header.nodes, this.beyondPage ? this.found : null, store.elapsed);
+    const criteria = { status, node, sort: byPage?.sort ?? null, descending: byPage?.descending ?? false };
+    this.order = plain ? null : orderOf(store.rows, criteria, store.header.nodes, this.needsSearch ? this.found : null, store.elapsed);
     return true;
   }
 
@@ -131,13 +132,97 @@ export class Arranged {
     return this.order ? this.order.length : this.view.store.rows.count;
   }
 
-  /** @returns {number} the row at a place */
-  at(place) {
-    return this.order ? this.order[place] : place;
+  /** @returns {number} the row at a position */
+  at(position) {
+    return this.order ? this.order[position] : position;
   }
 
-  /** @returns {number} the place of a row; -1: it is not shown */
-  placeOf(index) {
+  /** @returns {number} the position of a row; -1 if it is not shown */
+  positionOf(index) {
     return this.order ? this.order.indexOf(index) : index;
   }
+}
+
+/** @typedef {{status: Set<number>, node: string | null, sort: string | null, descending: boolean}} Criteria
+ *   `sort`: "index", "status", "node" or "seconds"; null keeps the order */
+
+/**
+ * @param {Rows} rows
+ * @param {Criteria} criteria
+ * @param {string[]} nodes the names of the nodes, by the numbers in the rows
+ * @param {Uint32Array | null} found the rows that the kernel found, in its order; null for all
+ * @param {number} now seconds since the run started
+ * @returns {Uint32Array | null} the rows to show; null for all in the order of the batch
+ */
+export function orderOf(rows, criteria, nodes, found, now) {
+  const filtered = filter(rows, criteria, nodes, found);
+  if (criteria.sort === null || (criteria.sort === "index" && !criteria.descending && !found)) return filtered;
+  const order = filtered ?? upTo(rows.count);
+  return sorted(order, keysOf(rows, criteria.sort, nodes, now), criteria.descending);
+}
+
+function filter(rows, { status, node }, nodes, found) {
+  const candidates = found ? found.filter((i) => i < rows.count) : null;
+  if (!status.size && node === null) return candidates;
+  const wanted = nodes.map((name) => node === null || name === node);
+  const kept = new Uint32Array(candidates ? candidates.length : rows.count);
+  let n = 0;
+  for (let at = 0; at < kept.length; at += 1) {
+    const i = candidates ? candidates[at] : at;
+    if (status.size && !status.has(rows.status[i])) continue;
+    // A pending row is at no node; after a failed attempt, its number is that attempt's node.
+    if (node !== null && (rows.status[i] === PENDING || !wanted[rows.node[i]])) continue;
+    kept[n] = i;
+    n += 1;
+  }
+  return kept.subarray(0, n);
+}
+
+const LAST = 0xffffffff;
+
+/** Returns a function from rows to integers to sort by; `LAST` if there is nothing to compare. */
+function keysOf(rows, sort, nodes, now) {
+  const { status, node, started, ended } = rows;
+  if (sort === "status") return (i) => status[i];
+  if (sort === "node") {
+    const ranks = nodes.map((name) => nodes.filter((other) => other < name).length);
+    return (i) => (status[i] === PENDING ? LAST : ranks[node[i]] ?? LAST);
+  }
+  if (sort === "seconds") {
+    return (i) => {
+      const seconds = (Number.isNaN(ended[i]) ? now : ended[i]) - started[i];
+      return Number.isNaN(seconds) || status[i] === PENDING ? LAST : Math.min(LAST - 1, Math.max(0, Math.round(1e4 * seconds)));
+    };
+  }
+  return (i) => i;
+}
+
+/** A radix sort with two passes over 16 bits: stable, and equally fast for every order. */
+function sorted(order, keyOf, descending) {
+  const n = order.length;
+  const keys = new Uint32Array(n);
+  for (let at = 0; at < n; at += 1) {
+    const key = keyOf(order[at]);
+    keys[at] = descending && key !== LAST ? LAST - 1 - key : key;
+  }
+  let places = upTo(n);
+  for (const shift of [0, 16]) {
+    const starts = new Uint32Array(65537);
+    for (let at = 0; at < n; at += 1) starts[((keys[at] >>> shift) & 0xffff) + 1] += 1;
+    for (let digit = 0; digit < 65536; digit += 1) starts[digit + 1] += starts[digit];
+    const next = new Uint32Array(n);
+    for (const at of places) {
+      const digit = (keys[at] >>> shift) & 0xffff;
+      next[starts[digit]] = at;
+      starts[digit] += 1;
+    }
+    places = next;
+  }
+  return places.map((at) => order[at]);
+}
+
+function upTo(n) {
+  const numbers = new Uint32Array(n);
+  for (let i = 0; i < n; i += 1) numbers[i] = i;
+  return numbers;
 }

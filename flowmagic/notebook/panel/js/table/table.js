@@ -1,20 +1,21 @@
-// The instances as rows: a few elements, moved to where one looks.
+// The table of instances: a pool of row elements that is moved to the visible rows.
 
-import { Arranged } from "./row_order.js";
-import { element, icon, keepKeys, setStatus, write, writeAttribute } from "../ui/elements.js";
-import { Filters } from "./filters.js";
 import { PENDING, STATUSES } from "../store/protocol.js";
+import { element, icon, keepKeys, setStatus, write, writeAttribute } from "../ui/elements.js";
 import { duration, number } from "../ui/format.js";
+import { Filters } from "./filters.js";
+import { RowOrder } from "./row_order.js";
 
-const ROW = 28; // pixels; panel.css agrees
-const HEAD = 29; // pixels of the head, ditto
+// Lengths are CSS pixels.
+const ROW = 28; // height of a row, as in panel.css
+const HEAD = 29; // height of the head, as in panel.css
 const POOL = 30; // row elements, however many instances there are
-const AHEAD = 15; // rows before and after those seen whose words are asked for
-const TINY = 330; // pixels of width, as the next ones
+const AHEAD = 15; // rows before and after the visible ones whose texts are requested
+const TINY = 330; // widths of the table that decide which columns it has
 const NARROW = 520;
 const WIDE = 760;
-const PARAM = 96; // of a param's column with its gap, at least
-const FIXED = { narrow: 190, medium: 402, wide: 492 }; // of the columns that are no params, and their gaps
+const PARAM = 96; // least width of a param's column, including the gap
+const FIXED = { narrow: 190, medium: 402, wide: 492 }; // width of all other columns and their gaps
 
 /** @typedef {{kind: string, name: string, width: string, sort: string | null, param: number, numeric: boolean}} Column */
 
@@ -22,7 +23,7 @@ export class Table {
   constructor(view) {
     this.view = view;
     this.active = 0;
-    this.activePlace = -1; // where it was drawn
+    this.activePosition = -1; // where the active row was drawn
     this.height = 10 * ROW;
     this.width = WIDE;
     /** @type {Column[]} */
@@ -30,12 +31,12 @@ export class Table {
     this.shape = "";
     /** @type {any[]} */
     this.pool = [];
-    this.filters = new Filters(view, () => this.arranged.wish());
-    this.arranged = new Arranged(view, this.filters);
+    this.filters = new Filters(view, () => this.rowOrder.changeCriteria());
+    this.rowOrder = new RowOrder(view, this.filters);
     this.same = element("div", "fm-same fm-quiet");
     this.head = element("div", "fm-row fm-row-head", { role: "row", "aria-rowindex": "1" });
     this.spacer = element("div", "fm-spacer", { role: "presentation" });
-    // It scrolls itself, so that whoever has the keyboard on it can scroll it.
+    // The focused element scrolls itself, so that the keyboard can scroll it.
     this.grid = element("div", "fm-grid fm-scroller", { role: "grid", "aria-label": "Instances", tabindex: "0" },
       element("div", "fm-grid-head", { role: "rowgroup" }, this.head), element("div", "", { role: "rowgroup" }, this.spacer));
     this.empty = element("div", "fm-empty");
@@ -45,21 +46,21 @@ export class Table {
 
   listen() {
     const { view, grid, spacer } = this;
-    grid.addEventListener("scroll", () => view.later(), { passive: true });
+    grid.addEventListener("scroll", () => view.scheduleDraw(), { passive: true });
     grid.addEventListener("keydown", (event) => this.key(event));
-    grid.addEventListener("focus", () => view.later());
+    grid.addEventListener("focus", () => view.scheduleDraw());
     spacer.addEventListener("click", (event) => {
       const slot = this.pool.find(({ row }) => row.contains(event.target));
       if (!slot || slot.index < 0) return;
       view.toggle(slot.index, grid);
     });
-    // Asked in every frame, sizes would have the page laid out in the midst of drawing.
+    // Reading sizes while drawing would force a layout in every frame.
     this.resized = new ResizeObserver((entries) => {
       for (const { target, contentRect } of entries) {
         if (target === grid) this.height = contentRect.height - HEAD;
         else if (contentRect.width) this.width = contentRect.width;
       }
-      view.later();
+      view.scheduleDraw();
     });
     this.resized.observe(grid);
     this.resized.observe(this.root);
@@ -70,57 +71,57 @@ export class Table {
     this.filters.remove();
   }
 
-  // What one does
+  // Input
 
   key(event) {
-    if (event.target !== this.grid) return; // a header's own key
+    if (event.target !== this.grid) return; // a column header handles its own keys
     const { view } = this;
-    const last = this.arranged.count - 1;
+    const last = this.rowOrder.count - 1;
     const page = Math.max(1, Math.floor(this.height / ROW) - 1);
     const steps = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -Infinity, End: Infinity };
     if (event.key in steps) {
-      const from = this.arranged.placeOf(this.active);
-      // From a row that is not shown, any way leads to the first one.
+      const from = this.rowOrder.positionOf(this.active);
+      // If the active row is filtered out, every key leads to the first row.
       const to = from < 0 ? 0 : Math.max(0, Math.min(last, from + steps[event.key]));
-      if (last >= 0) this.active = this.arranged.at(to);
+      if (last >= 0) this.active = this.rowOrder.at(to);
       this.reveal(to);
     } else if (event.key === "Enter" || event.key === " ") {
-      if (this.arranged.placeOf(this.active) >= 0 && last >= 0) view.toggle(this.active, this.grid);
+      if (this.rowOrder.positionOf(this.active) >= 0 && last >= 0) view.toggle(this.active, this.grid);
     } else if (event.key === "Escape") {
       view.close();
     } else {
       return;
     }
     event.preventDefault();
-    view.later();
+    view.scheduleDraw();
   }
 
-  /** Go to an instance, which was opened here or elsewhere. */
+  /** Move the cursor to an instance that was opened here or elsewhere. */
   show(index) {
     this.active = index;
-    const place = this.arranged.placeOf(index);
-    if (place >= 0) this.reveal(place);
+    const position = this.rowOrder.positionOf(index);
+    if (position >= 0) this.reveal(position);
   }
 
-  reveal(place) {
+  reveal(position) {
     const { grid } = this;
-    const top = place * ROW;
+    const top = position * ROW;
     if (top < grid.scrollTop) grid.scrollTop = top;
     const bottom = top + ROW - this.height;
     if (bottom > grid.scrollTop) grid.scrollTop = bottom;
   }
 
-  // What one sees
+  // Drawing
 
   draw() {
-    const { view, grid, arranged } = this;
+    const { view, grid, rowOrder } = this;
     const { store } = view;
     const { header } = store;
     const focused = document.activeElement === grid;
-    const anew = arranged.refresh();
-    if (anew) for (const slot of this.pool) slot.index = -1;
+    const reordered = rowOrder.refresh();
+    if (reordered) for (const slot of this.pool) slot.index = -1;
     this.shapeColumns();
-    const n = arranged.count;
+    const n = rowOrder.count;
     const all = store.rows.count;
     grid.setAttribute("aria-rowcount", String(header.total === null ? -1 : n + 1));
     const height = `${n * ROW}px`;
@@ -128,55 +129,55 @@ export class Table {
     grid.hidden = all === 0;
     this.filters.root.hidden = all === 0;
     this.empty.hidden = n !== 0;
-    this.filters.draw(n, arranged.asking);
-    const nothing = arranged.asking ? "Asking the kernel, which is busy…" : "No instance is like that.";
+    this.filters.draw(n, rowOrder.searching);
+    const nothing = rowOrder.searching ? "Asking the kernel, which is busy…" : "No instance is like that.";
     const none = header.total === 0 ? "The param list is empty: there was nothing to run." : "No instances yet.";
     write(this.empty, all ? nothing : header.status === "idle" ? "The instances appear here when it runs." : none);
     if (this.active >= all) this.active = Math.max(0, all - 1);
-    if (anew && focused) this.follow();
+    if (reordered && focused) this.follow();
 
     const shown = Math.ceil(this.height / ROW) + 1;
     const spare = Math.max(0, Math.floor((POOL - shown) / 2));
     const first = Math.max(0, Math.min(n - POOL, Math.floor(grid.scrollTop / ROW) - spare));
     const last = Math.min(n, first + POOL);
-    this.activePlace = -1;
-    for (let place = first; place < last; place += 1) this.drawRow(this.pool[place % POOL], place, focused);
+    this.activePosition = -1;
+    for (let position = first; position < last; position += 1) this.drawRow(this.pool[position % POOL], position, focused);
     for (const slot of this.pool) {
-      const off = slot.place < first || slot.place >= last;
+      const off = slot.position < first || slot.position >= last;
       if (off && !slot.row.hidden) {
         slot.row.hidden = true;
-        slot.place = slot.index = -1;
+        slot.position = slot.index = -1;
       }
     }
-    writeAttribute(grid, "aria-activedescendant", this.activePlace < 0 ? "" : `${view.id}-row-${this.active}`);
+    writeAttribute(grid, "aria-activedescendant", this.activePosition < 0 ? "" : `${view.id}-row-${this.active}`);
     if (n && !view.gone) {
       const from = Math.max(0, first - AHEAD);
-      store.want(Array.from({ length: Math.min(n, last + AHEAD) - from }, (_, at) => arranged.at(from + at)));
+      store.requestRows(Array.from({ length: Math.min(n, last + AHEAD) - from }, (_, at) => rowOrder.at(from + at)));
     }
   }
 
-  drawRow(slot, place, focused) {
+  drawRow(slot, position, focused) {
     const { id, store } = this.view;
-    const { rows, header, words } = store;
+    const { rows, header, tableTexts } = store;
     const { row, cells } = slot;
-    const i = this.arranged.at(place);
-    if (slot.index !== i || slot.place !== place) {
+    const i = this.rowOrder.at(position);
+    if (slot.index !== i || slot.position !== position) {
       slot.index = i;
-      slot.place = place;
-      row.style.transform = `translateY(${place * ROW}px)`;
-      row.setAttribute("aria-rowindex", String(place + 2));
+      slot.position = position;
+      row.style.transform = `translateY(${position * ROW}px)`;
+      row.setAttribute("aria-rowindex", String(position + 2));
       row.id = `${id}-row-${i}`;
       row.hidden = false;
     }
     setStatus(row, slot.svg, slot.word, STATUSES[rows.status[i]] ?? "pending", rows.restored(i) ? "restored" : undefined);
-    const known = words.get(i);
-    const tries = rows.earlier[i] > 0 ? `×${rows.earlier[i] + 1} ` : "";
+    const known = tableTexts.get(i);
+    const attempts = rows.earlier[i] > 0 ? `×${rows.earlier[i] + 1} ` : "";
     const texts = {
       index: number.format(i),
       node: rows.status[i] === PENDING ? "" : header.nodes[rows.node[i]] ?? "",
       params: store.texts.get(i) ?? "…",
       result: known?.outcome ?? "",
-      seconds: tries + duration(store.seconds(i)),
+      seconds: attempts + duration(store.seconds(i)),
     };
     this.columns.forEach(({ kind, param }, at) => {
       if (kind === "status") return;
@@ -186,21 +187,21 @@ export class Table {
       cell.textContent = text;
       if (kind !== "index" && kind !== "seconds") cell.title = text;
     });
-    const opened = store.opened === i;
-    if (row.getAttribute("aria-selected") !== String(opened)) row.setAttribute("aria-selected", String(opened));
+    const open = store.openIndex === i;
+    if (row.getAttribute("aria-selected") !== String(open)) row.setAttribute("aria-selected", String(open));
     row.classList.toggle("fm-active", focused && i === this.active);
-    if (i === this.active) this.activePlace = place;
+    if (i === this.active) this.activePosition = position;
   }
 
-  /** Rows have other places: keep the one under the keyboard where it was on the screen. */
+  /** Scroll so that the active row stays where it was on the screen after a reordering. */
   follow() {
-    const place = this.arranged.placeOf(this.active);
-    if (this.activePlace >= 0 && place >= 0) this.grid.scrollTop += (place - this.activePlace) * ROW;
+    const position = this.rowOrder.positionOf(this.active);
+    if (this.activePosition >= 0 && position >= 0) this.grid.scrollTop += (position - this.activePosition) * ROW;
   }
 
   // Columns
 
-  /** @returns {Column[]} those that there is room for */
+  /** @returns {Column[]} the columns that fit */
   fitting() {
     const { names, numeric, more } = this.view.store.columns;
     const { width } = this;
@@ -212,7 +213,7 @@ export class Table {
     if (!narrow) columns.push(column("node", "node", "minmax(0, 0.7fr)"));
     const room = Math.floor((width - FIXED[size]) / PARAM);
     const all = names.length <= room && !more;
-    // Where not all have room, a line that says all is worth more than the first one or two.
+    // If not all params fit, a column with all of them is worth more than one or two of their own.
     const shown = all ? names : names.slice(0, Math.max(0, room - 2));
     shown.forEach((name, param) => columns.push(column("param", name, numeric[param] ? "minmax(8ch, 0.5fr)" : "minmax(0, 1fr)", "param", param)));
     if (!all || !names.length) columns.push(column("params", shown.length ? "all params" : "params", "minmax(0, 2fr)", null));
@@ -221,7 +222,7 @@ export class Table {
     return columns;
   }
 
-  /** Have the columns that fit, and heads to sort by. */
+  /** Rebuild the columns if others fit now, and update the sort indicators. */
   shapeColumns() {
     const { same } = this.view.store.columns;
     this.same.hidden = !same;
@@ -240,7 +241,7 @@ export class Table {
       this.pool = Array.from({ length: POOL }, () => this.poolRow());
     }
     columns.forEach(({ sort, param }, at) => {
-      writeAttribute(this.head.children[at], "aria-sort", this.arranged.direction(sort, param));
+      writeAttribute(this.head.children[at], "aria-sort", this.rowOrder.direction(sort, param));
     });
   }
 
@@ -253,7 +254,7 @@ export class Table {
     const button = element("button", "fm-sort", { type: "button" }, element("span", "fm-sort-name", {}, name));
     button.addEventListener("click", () => {
       this.grid.scrollTop = 0;
-      this.arranged.sortBy(sort, param, name);
+      this.rowOrder.sortBy(sort, param, name);
     });
     cell.append(button);
     return cell;
@@ -267,7 +268,7 @@ export class Table {
     const row = element("div", "fm-row", { role: "row" }, ...cells);
     row.hidden = true;
     this.spacer.append(row);
-    return { row, cells, svg, word, index: -1, place: -1 };
+    return { row, cells, svg, word, index: -1, position: -1 };
   }
 }
 

@@ -1,21 +1,22 @@
-// Above the bars: the time, and which limit was in force.
+// Draws the axis above the bars, with the times and the limit in force, and the limit behind the bars.
 
-import { ticks } from "./time_range.js";
 import { number } from "../ui/format.js";
+import { ticks } from "./time_range.js";
 
-const TICKS = 18; // CSS pixels, as all of these: height of the line of times
-const LINE = 26; // of the limit's
-const APART = 84; // between two times, at least
+// Lengths are CSS pixels.
+const TICKS = 18; // height of the line with the times
+const LINE = 26; // height of the line with the limit
+const APART = 84; // least distance between two times
 
-export const SCALE_HEIGHT = TICKS + LINE;
+export const AXIS_HEIGHT = TICKS + LINE;
 
-/** @import { Place } from "./bars.js" */
-/** @import { Step } from "./time_range.js" */
+/** @import { Viewport } from "./bars.js" */
+/** @import { LimitStep } from "./time_range.js" */
 
 /**
- * @param {Step[]} steps
+ * @param {LimitStep[]} steps
  * @param {{from: number, to: number}} shown
- * @returns {{text: string, share: number}[]} the words of the changes, and where they are on the screen
+ * @returns {{text: string, share: number}[]} the visible changes of the limit: a description, and the position from 0 to 1
  */
 export function changesOf(steps, { from, to }) {
   return steps.flatMap((step, i) => (step.first || step.from < from || step.from > to ? [] : [{
@@ -27,12 +28,12 @@ export function changesOf(steps, { from, to }) {
 /**
  * @param {CanvasRenderingContext2D} pen
  * @param {{width: number, pixel: number, colours: Object<string, string>, font: string, live: boolean,
- *   shown: {from: number, to: number}, now: number, steps: Step[]}} what
+ *   shown: {from: number, to: number}, now: number, steps: LimitStep[]}} options
  */
-export function drawScale(pen, what) {
-  const { width, pixel, colours, font, shown: { from, to }, now, steps, live } = what;
+export function drawAxis(pen, options) {
+  const { width, pixel, colours, font, shown: { from, to }, now, steps, live } = options;
   const x = (at) => Math.round(((at - from) / (to - from)) * width);
-  pen.clearRect(0, 0, width, SCALE_HEIGHT * pixel);
+  pen.clearRect(0, 0, width, AXIS_HEIGHT * pixel);
   pen.font = font;
   pen.textBaseline = "middle";
   pen.textAlign = "center";
@@ -45,10 +46,10 @@ export function drawScale(pen, what) {
   }
   pen.textAlign = "left";
   const highest = Math.max(1, ...steps.map(({ limit }) => limit));
-  const base = SCALE_HEIGHT * pixel - pixel;
+  const base = AXIS_HEIGHT * pixel - pixel;
   const room = (LINE - 12) * pixel;
   const y = (limit) => base - Math.max(2 * pixel, Math.round((limit / highest) * room));
-  let before = -Infinity; // where the number before this one ends
+  let before = -Infinity; // right edge of the previous label
   steps.forEach((step, i) => {
     const [left, right] = [Math.max(0, x(step.from)), Math.min(width, x(step.to))];
     if (right < 0 || left > width) return;
@@ -68,7 +69,7 @@ export function drawScale(pen, what) {
     const was = steps[i - 1].limit;
     pen.fillStyle = pen.strokeStyle = step.byUser ? colours.running : colours.quiet;
     pen.fillRect(left, Math.min(y(was), y(step.limit)), pixel, Math.abs(y(was) - y(step.limit)) + pixel);
-    // Full where it was done by hand, hollow where it adapted.
+    // Filled if the user changed the limit, hollow if it adapted.
     pen.lineWidth = pixel;
     pen.beginPath();
     pen.arc(left, y(step.limit), 2.5 * pixel, 0, 2 * Math.PI);
@@ -84,14 +85,14 @@ export function drawScale(pen, what) {
 }
 
 /**
- * Behind the bars: what lies beyond the limit of that time, when it changed, and now.
+ * Draw behind the bars: the lanes beyond the limit, the times at which it changed, and the present.
  * @param {CanvasRenderingContext2D} pen
- * @param {Place} place
+ * @param {Viewport} viewport
  * @param {Object<string, string>} colours
- * @param {Step[]} steps
+ * @param {LimitStep[]} steps
  */
-export function drawBeyond(pen, place, colours, steps, now, live) {
-  const { offset, scale, width, top, high, pixel } = place;
+export function drawLimitBackground(pen, viewport, colours, steps, now, live) {
+  const { offset, scale, width, top, high, pixel } = viewport;
   const { height } = pen.canvas;
   pen.globalCompositeOperation = "destination-over";
   for (const step of steps) {

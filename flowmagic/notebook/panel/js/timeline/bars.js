@@ -1,23 +1,25 @@
-// The bars of the timeline where they are few enough to be drawn each, with the nodes inside.
+// Draws the bars of the timeline one by one, with the nodes inside.
 
 import { CANCELLED, FAILED, RUNNING, STATUSES } from "../store/protocol.js";
 
-const PARTED = 24; // CSS pixels from which a bar shows its nodes, as the next ones
-const WORDED = 12; // height from which there is room for words
-const OUTLINED = 5; // size from which an earlier attempt has an outline
-const PALE = 0.3;
-const MARKED = 8; // size from which a failure is crossed
-// Over the colour of the status: lighter or darker, in turns.
+// Lengths are CSS pixels.
+const PARTED = 24; // least width of a bar that shows its nodes
+const WORDED = 12; // least height of a bar that shows names
+const OUTLINED = 5; // least size of an earlier attempt with an outline
+const PALE = 0.3; // opacity of an earlier attempt
+const MARKED = 8; // least size of a failure that is crossed
+// Drawn over the colour of the status: alternately lighter and darker.
 const SHADES = [["paper", 0], ["paper", 0.34], ["ink", 0.2], ["paper", 0.58]];
 
 /** @import { Lanes } from "./lanes.js" */
-/** @import { Past } from "./earlier_attempts.js" */
+/** @import { EarlierAttempts } from "./earlier_attempts.js" */
 
 /**
- * Where one draws, in pixels of the screen. `offset`: from the run's beginning to the left edge;
- * `scale`: pixels per second; `first`, `last`: the lanes; `high`: of one lane; `pixel`: per CSS pixel.
+ * The visible part of the timeline, in device pixels. `offset`: from the run's start to the left edge;
+ * `scale`: pixels per second; `first`, `last`: the visible lanes; `high`: the height of a lane; `gap`:
+ * between lanes; `pixel`: device pixels per CSS pixel.
  * @typedef {{offset: number, scale: number, width: number, first: number, last: number, top: number,
- *   high: number, gap: number, pixel: number}} Place
+ *   high: number, gap: number, pixel: number}} Viewport
  */
 
 export class Bars {
@@ -31,24 +33,24 @@ export class Bars {
     this.widths = new Map();
   }
 
-  /** Have other colours. */
-  dress(colours, fonts, pixel) {
+  /** Set the colours and fonts. */
+  applyTheme(colours, fonts, pixel) {
     this.colours = colours;
-    this.font = `${10.5 * pixel}px ${fonts.words}`;
+    this.font = `${10.5 * pixel}px ${fonts.text}`;
     this.widths.clear();
   }
 
-  /** @returns {string} the colour of a node in the legend, on that of the status */
+  /** @returns {string} the colour of a node in the legend */
   shadeOf(node) {
     const [tone, share] = SHADES[(node + SHADES.length - 1) % SHADES.length];
     return `color-mix(in srgb, var(--fm-cell-${tone}) ${100 * Number(share)}%, var(--fm-cell-succeeded))`;
   }
 
-  /** Draw all bars; @param {Place} place @returns {number[]} those that are wide enough for their nodes */
-  draw(pen, place, now) {
+  /** Draw all visible bars. @param {Viewport} viewport @returns {number[]} the rows whose bars have room for their nodes */
+  draw(pen, viewport, now) {
     const { lanes, view } = this;
     const { rows } = view.store;
-    const { offset, scale, width, first, last, pixel } = place;
+    const { offset, scale, width, first, last, pixel } = viewport;
     const wide = [];
     pen.font = this.font;
     pen.textBaseline = "middle";
@@ -57,11 +59,11 @@ export class Bars {
       const to = lanes.after(lane, (offset + width) / scale);
       for (let at = lanes.at(lane, (offset - 1) / scale); at < to; at += 1) {
         const row = each[at];
-        const box = this.box(row, place, now);
+        const box = this.box(row, viewport, now);
         this.fill(pen, box, rows.status[row]);
         if (box.width >= PARTED * pixel && box.height >= 3 * pixel) {
           wide.push(row);
-          this.nodes(pen, box, row, place, now);
+          this.nodes(pen, box, row, viewport, now);
         }
         if (rows.status[row] === FAILED) this.cross(pen, box, pixel);
       }
@@ -69,22 +71,22 @@ export class Bars {
     return wide;
   }
 
-  /** Draw the earlier attempts: as they were, but pale. @param {Past} past @param {Place} place */
-  drawPast(pen, past, place) {
-    const { offset, scale, width, first, last, pixel } = place;
-    for (let lane = first; lane < Math.min(last, past.each.length); lane += 1) {
-      const each = past.each[lane];
+  /** Draw the earlier attempts, translucently. @param {EarlierAttempts} earlierAttempts @param {Viewport} viewport */
+  drawEarlierAttempts(pen, earlierAttempts, viewport) {
+    const { offset, scale, width, first, last, pixel } = viewport;
+    for (let lane = first; lane < Math.min(last, earlierAttempts.lanes.length); lane += 1) {
+      const each = earlierAttempts.lanes[lane];
       let drawn = -Infinity;
-      for (let at = past.at(lane, (offset - 1) / scale); at < each.length && each[at].started * scale <= offset + width; at += 1) {
-        const box = this.boxOf(each[at].started, each[at].ended, lane, place);
-        if (box.x + box.width <= drawn) continue; // many in one pixel
+      for (let at = earlierAttempts.at(lane, (offset - 1) / scale); at < each.length && each[at].started * scale <= offset + width; at += 1) {
+        const box = this.boxOf(each[at].started, each[at].ended, lane, viewport);
+        if (box.x + box.width <= drawn) continue; // hidden: many share a pixel
         drawn = box.x + box.width;
-        this.fillPast(pen, box, each[at].status, pixel);
+        this.fillEarlierAttempt(pen, box, each[at].status, pixel);
       }
     }
   }
 
-  fillPast(pen, box, status, pixel) {
+  fillEarlierAttempt(pen, box, status, pixel) {
     pen.globalAlpha = PALE;
     this.fill(pen, box, status);
     pen.globalAlpha = 1;
@@ -94,39 +96,39 @@ export class Bars {
     pen.strokeRect(box.x + pixel / 2, box.y + pixel / 2, box.width - pixel, box.height - pixel);
   }
 
-  /** Draw the bars that are not complete, which no tile has. */
-  drawRunning(pen, place, now) {
+  /** Draw the bars of running instances, which are not part of any tile. */
+  drawRunning(pen, viewport, now) {
     const { lanes } = this;
-    for (let lane = place.first; lane < place.last; lane += 1) {
+    for (let lane = viewport.first; lane < viewport.last; lane += 1) {
       const row = lanes.lanes[lane].at(-1);
       if (row === undefined || lanes.ended[row] < Infinity) continue;
-      this.fill(pen, this.box(row, place, now), RUNNING);
+      this.fill(pen, this.box(row, viewport, now), RUNNING);
     }
   }
 
-  /** @returns {{x: number, y: number, width: number, height: number}} where a bar is, as far as it is on the screen */
-  box(row, place, now) {
+  /** @returns {{x: number, y: number, width: number, height: number}} a bar's position, clipped to the screen */
+  box(row, viewport, now) {
     const { started, ended, lane } = this.lanes;
     const runs = ended[row] === Infinity;
-    return this.boxOf(started[row], runs ? Math.max(now, started[row]) : ended[row], lane[row], place, runs);
+    return this.boxOf(started[row], runs ? Math.max(now, started[row]) : ended[row], lane[row], viewport, runs);
   }
 
   boxOf(start, end, lane, { offset, scale, width, top, high, gap }, runs = false) {
     const from = Math.max(-4, Math.round(start * scale) - offset);
     let to = Math.min(width + 4, Math.max(Math.round(end * scale) - offset, from + 1));
-    // So that one sees where one ends and the next begins.
+    // Leave a gap, so that adjacent bars can be told apart.
     if (gap && to - from > 4 && !runs) to -= 1;
     return { x: from, y: lane * high - top, width: to - from, height: high - gap };
   }
 
   fill(pen, { x, y, width, height }, status) {
     pen.fillStyle = this.colours[STATUSES[status]];
-    // Half of a bar, as it is half of a cell in the overview.
+    // A cancelled bar has half the height, as it is half a cell in the overview.
     const above = status === CANCELLED ? Math.floor(height / 2) : 0;
     pen.fillRect(x, y + above, width, height - above);
   }
 
-  /** A failure is to be known without its colour too, where there is room. */
+  /** Cross a failure, if there is room, so that it is recognizable without its colour. */
   cross(pen, { x, y, width, height }, pixel) {
     if (Math.min(width, height) < MARKED * pixel) return;
     const arm = Math.min(height / 2 - 2 * pixel, 3.5 * pixel);
@@ -141,7 +143,7 @@ export class Bars {
     pen.stroke();
   }
 
-  /** Draw what is known of a row's nodes over its bar. */
+  /** Draw the known nodes of a row over its bar. */
   nodes(pen, box, row, { offset, scale, pixel }, now) {
     const { store } = this.view;
     const status = store.rows.status[row];
@@ -155,7 +157,7 @@ export class Bars {
       const to = Math.min(box.x + box.width, Math.round(until * scale) - offset);
       if (to <= from) return;
       const [tone, share] = SHADES[(node + SHADES.length - 1) % SHADES.length];
-      // A nested flow is covered by its nodes, each in a shade of its own.
+      // The nodes of a nested flow cover its own shade.
       if (segment.depths[i] > 0) this.fill(pen, { ...box, x: from, width: to - from }, status);
       pen.globalAlpha = Number(share);
       pen.fillStyle = this.colours[tone];

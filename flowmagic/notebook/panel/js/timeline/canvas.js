@@ -1,130 +1,130 @@
-// What of the timeline is drawn: the bars, the limit behind them, the scale above, two frames.
+// The drawn part of the timeline: the axis, the bars with the limit behind them, and two frames.
 
-import { Bars } from "./bars.js";
 import { element } from "../ui/elements.js";
 import { Palette } from "../ui/palette.js";
-import { SCALE_HEIGHT, drawBeyond, drawScale } from "./axis.js";
-import { limitSteps } from "./time_range.js";
+import { AXIS_HEIGHT, drawAxis, drawLimitBackground } from "./axis.js";
+import { Bars } from "./bars.js";
 import { Tiles } from "./tiles.js";
+import { limitSteps } from "./time_range.js";
 
-const HEIGHT = 240; // CSS pixels of all lanes, at most; what is beyond it scrolls
-const LANE = 18; // ditto, of one, at most
-const FEW = 4; // lanes that there is room for at once, so that it does not grow by each
-const EACH = 1_500; // bars on the screen that are drawn each
-const RING = 8; // CSS pixels of the frame around a bar, at least
+const HEIGHT = 240; // CSS pixels; greatest height of all lanes, beyond which they scroll
+const LANE = 18; // CSS pixels; greatest height of a lane
+const FEW = 4; // lanes with room from the start, so that the height does not grow with each
+const EACH = 1_500; // most visible bars that are drawn one by one rather than in tiles
+const RING = 8; // CSS pixels; smallest side of the frame around a bar
 
-/** @import { Place } from "./bars.js" */
+/** @import { Viewport } from "./bars.js" */
 /** @import { Lanes } from "./lanes.js" */
-/** @import { Past, Placed } from "./earlier_attempts.js" */
-/** @import { Step } from "./time_range.js" */
+/** @import { EarlierAttempts, PlacedAttempt } from "./earlier_attempts.js" */
+/** @import { LimitStep } from "./time_range.js" */
 
-export class Stage {
-  /** @param {Lanes} lanes @param {Past} past */
-  constructor(view, lanes, past) {
+export class TimelineCanvas {
+  /** @param {Lanes} lanes @param {EarlierAttempts} earlierAttempts */
+  constructor(view, lanes, earlierAttempts) {
     this.view = view;
     this.lanes = lanes;
-    this.past = past;
+    this.earlierAttempts = earlierAttempts;
     this.width = 0; // CSS pixels
-    this.pixel = 0; // pixels of the screen in one of CSS; 0: the colours are to be taken anew
+    this.pixel = 0; // device pixels per CSS pixel; 0 if the colours have to be read again
     this.colours = {};
-    /** @type {Place} */
-    this.place = { offset: 0, scale: 1, width: 0, first: 0, last: 0, top: 0, high: 1, gap: 0, pixel: 1 };
-    /** @type {Step[]} */
+    /** @type {Viewport} */
+    this.viewport = { offset: 0, scale: 1, width: 0, first: 0, last: 0, top: 0, high: 1, gap: 0, pixel: 1 };
+    /** @type {LimitStep[]} */
     this.steps = [];
     this.bars = new Bars(view, lanes);
     this.tiles = new Tiles(lanes);
     this.palette = new Palette(() => this.repaint());
-    this.scale = element("canvas", "fm-scale", { "aria-hidden": "true" });
-    this.canvas = element("canvas", "fm-lanes-canvas", { "aria-hidden": "true" });
-    this.pen = this.canvas.getContext("2d");
-    this.ring = element("div", "fm-ring", { "aria-hidden": "true" });
-    this.held = element("div", "fm-ring fm-held", { "aria-hidden": "true" });
-    this.spacer = element("div", "fm-lanes-spacer", {}, this.canvas, this.held, this.ring);
+    this.axisCanvas = element("canvas", "fm-scale", { "aria-hidden": "true" });
+    this.barCanvas = element("canvas", "fm-lanes-canvas", { "aria-hidden": "true" });
+    this.pen = this.barCanvas.getContext("2d");
+    this.cursorRing = element("div", "fm-ring", { "aria-hidden": "true" });
+    this.openRing = element("div", "fm-ring fm-held", { "aria-hidden": "true" });
+    this.spacer = element("div", "fm-lanes-spacer", {}, this.barCanvas, this.openRing, this.cursorRing);
     this.scroller = element("div", "fm-lanes", { role: "presentation" }, this.spacer);
-    this.scroller.addEventListener("scroll", () => view.later(), { passive: true });
+    this.scroller.addEventListener("scroll", () => view.scheduleDraw(), { passive: true });
   }
 
-  /** Paint all of it anew, in the colours of now. */
+  /** Repaint everything in the current colours. */
   repaint() {
     this.pixel = 0;
-    this.view.later();
+    this.view.scheduleDraw();
   }
 
   /**
-   * Draw a part of time.
+   * Draw a part of the time.
    * @param {{from: number, to: number}} shown
    * @param {number} now
-   * @param {boolean} live whether time goes on
-   * @returns {number[]} rows whose bars have room for their nodes
+   * @param {boolean} live whether the run is still going on
+   * @returns {number[]} the rows whose bars have room for their nodes
    */
   draw(shown, now, live) {
     const { pen, lanes, bars, view } = this;
-    this.dress();
+    this.applyTheme();
     this.fit(shown);
-    const { place, colours } = this;
+    const { viewport, colours } = this;
     this.steps = limitSteps(view.store.header.retunes, view.store.header.limit, now);
     pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
     let many = 0;
-    for (let lane = place.first; lane < place.last && many <= EACH; lane += 1) {
-      many += lanes.after(lane, (place.offset + place.width) / place.scale) - lanes.at(lane, (place.offset - 1) / place.scale);
+    for (let lane = viewport.first; lane < viewport.last && many <= EACH; lane += 1) {
+      many += lanes.after(lane, (viewport.offset + viewport.width) / viewport.scale) - lanes.at(lane, (viewport.offset - 1) / viewport.scale);
     }
-    bars.drawPast(pen, this.past, place);
+    bars.drawEarlierAttempts(pen, this.earlierAttempts, viewport);
     let wide = [];
     if (many <= EACH) {
-      wide = bars.draw(pen, place, now);
+      wide = bars.draw(pen, viewport, now);
     } else {
-      this.tiles.draw(pen, view.store.rows, place);
-      bars.drawRunning(pen, place, now);
-      for (let lane = place.first; place.gap && lane < place.last; lane += 1) {
-        pen.clearRect(0, (lane + 1) * place.high - place.top - place.gap, place.width, place.gap);
+      this.tiles.draw(pen, view.store.rows, viewport);
+      bars.drawRunning(pen, viewport, now);
+      for (let lane = viewport.first; viewport.gap && lane < viewport.last; lane += 1) {
+        pen.clearRect(0, (lane + 1) * viewport.high - viewport.top - viewport.gap, viewport.width, viewport.gap);
       }
     }
-    drawBeyond(pen, place, colours, this.steps, now, live);
-    drawScale(this.scale.getContext("2d"), {
-      width: place.width, pixel: place.pixel, colours, font: bars.font, shown, now, steps: this.steps, live,
+    drawLimitBackground(pen, viewport, colours, this.steps, now, live);
+    drawAxis(this.axisCanvas.getContext("2d"), {
+      width: viewport.width, pixel: viewport.pixel, colours, font: bars.font, shown, now, steps: this.steps, live,
     });
     return wide;
   }
 
-  /** Take the colours and the size of pixels, if they are others now. */
-  dress() {
+  /** Read the colours and the pixel ratio if they may have changed. */
+  applyTheme() {
     const pixel = window.devicePixelRatio || 1;
     if (this.pixel === pixel) return;
     this.pixel = pixel;
     this.colours = this.palette.colours();
-    this.bars.dress(this.colours, this.palette.fonts(), pixel);
-    this.tiles.dress(this.colours);
+    this.bars.applyTheme(this.colours, this.palette.fonts(), pixel);
+    this.tiles.applyTheme(this.colours);
   }
 
-  /** Say which lanes are on the screen, and how large all of it is. */
+  /** Compute the visible lanes, and set the sizes of the elements. */
   fit({ from, to }) {
-    const { pixel, scroller, canvas, spacer, scale } = this;
+    const { pixel, scroller, barCanvas, spacer, axisCanvas } = this;
     const lanes = Math.max(this.lanes.lanes.length, Math.min(FEW, this.view.store.header.limit));
     const high = Math.max(Math.round(pixel), Math.min(Math.floor((HEIGHT * pixel) / lanes), Math.round(LANE * pixel)));
     const full = lanes * high;
     const seen = Math.min(full, Math.floor(HEIGHT * pixel));
     scroller.classList.toggle("fm-scrolls", full > seen);
     const width = Math.floor(this.width * pixel);
-    resize(canvas, width, seen, pixel);
-    resize(scale, width, Math.round(SCALE_HEIGHT * pixel), pixel);
+    resize(barCanvas, width, seen, pixel);
+    resize(axisCanvas, width, Math.round(AXIS_HEIGHT * pixel), pixel);
     style(spacer, "height", `${full / pixel}px`);
     style(scroller, "height", `${seen / pixel}px`);
     const top = full > seen ? Math.round(scroller.scrollTop * pixel) : 0;
-    style(canvas, "transform", top ? `translateY(${top / pixel}px)` : "");
+    style(barCanvas, "transform", top ? `translateY(${top / pixel}px)` : "");
     const perSecond = width / (to - from);
-    this.place = {
+    this.viewport = {
       offset: Math.round(from * perSecond), scale: perSecond, width, top, high, pixel,
       gap: high >= 3 * pixel ? Math.round(pixel) : 0,
       first: Math.floor(top / high), last: Math.min(this.lanes.lanes.length, Math.ceil((top + seen) / high)),
     };
   }
 
-  /** Put a frame around a bar, or around an earlier attempt; -1: around none. @param {Placed | null} [past] */
-  frame(ring, index, now, past = null) {
-    const off = index < 0 || !(past || this.lanes.lane[index] >= 0);
-    const { pixel, top, width: most } = this.place;
+  /** Put a frame around a bar or an earlier attempt; index -1 hides it. @param {PlacedAttempt | null} [attempt] */
+  frame(ring, index, now, attempt = null) {
+    const off = index < 0 || !(attempt || this.lanes.lane[index] >= 0);
+    const { pixel, top, width: most } = this.viewport;
     const { x, y, width, height } = off ? { x: 0, y: 0, width: 0, height: 0 }
-      : past ? this.bars.boxOf(past.started, past.ended, past.lane, this.place) : this.bars.box(index, this.place, now);
+      : attempt ? this.bars.boxOf(attempt.started, attempt.ended, attempt.lane, this.viewport) : this.bars.box(index, this.viewport, now);
     ring.hidden = off || x + width < 0 || x > most;
     if (ring.hidden) return;
     const [wide, high] = [Math.max(RING, width / pixel + 4), Math.max(RING, height / pixel + 4)];
@@ -136,10 +136,10 @@ export class Stage {
     }
   }
 
-  /** Have a lane on the screen. */
+  /** Scroll a lane into view. */
   reveal(lane) {
     const { scroller } = this;
-    const { high, pixel } = this.place;
+    const { high, pixel } = this.viewport;
     const [top, bottom] = [(lane * high) / pixel, ((lane + 1) * high) / pixel];
     if (top < scroller.scrollTop) scroller.scrollTop = top;
     else if (bottom > scroller.scrollTop + HEIGHT) scroller.scrollTop = bottom - HEIGHT;

@@ -1,105 +1,105 @@
-// In which lanes the earlier attempts ran: between the bars that are there now.
+// Assigns the earlier attempts of retried rows to lanes, between the bars of the latest attempts.
 
-const MOST = 2_000; // attempts that are drawn
+const MOST = 2_000; // attempts drawn
 
 const byStart = (one, other) => one.started - other.started || one.row - other.row;
 
 /** @import { Attempt, Attempts } from "../store/attempts.js" */
 /** @import { Lanes } from "./lanes.js" */
 
-/** @typedef {Attempt & {lane: number}} Placed */
+/** @typedef {Attempt & {lane: number}} PlacedAttempt */
 
-export class Past {
-  /** @param {Lanes} lanes of the latest attempts */
+export class EarlierAttempts {
+  /** @param {Lanes} lanes those of the latest attempts */
   constructor(lanes) {
-    this.lanes = lanes;
+    this.latest = lanes;
     this.clear();
   }
 
   clear() {
-    /** @type {Placed[][]} per lane, in the order of time: they do not overlap */
-    this.each = [];
-    /** @type {Map<number, {told: any, placed: Placed[]}>} per row, and what the kernel told */
+    /** @type {PlacedAttempt[][]} the attempts of each lane in chronological order; they do not overlap */
+    this.lanes = [];
+    /** @type {Map<number, {source: any, placed: PlacedAttempt[]}>} the attempts of each row, and what they were made from */
     this.rows = new Map();
     this.count = 0;
     this.version = -1;
-    this.epoch = this.lanes.epoch;
+    this.epoch = this.latest.epoch;
   }
 
   /**
-   * Give a lane to those that have none.
+   * Give lanes to new attempts.
    * @param {Attempts} attempts
-   * @returns {boolean} whether the latest attempts have other lanes now
+   * @returns {boolean} whether the lanes of the latest attempts have changed
    */
   update(attempts) {
-    if (this.epoch !== this.lanes.epoch) this.clear();
+    if (this.epoch !== this.latest.epoch) this.clear();
     if (this.version === attempts.version) return false;
     this.version = attempts.version;
-    for (const [row, { told }] of this.rows) if (attempts.known.get(row) !== told) this.drop(row);
-    const came = [...attempts.known].filter(([row]) => !this.rows.has(row));
+    for (const [row, { source }] of this.rows) if (attempts.known.get(row) !== source) this.drop(row);
+    const added = [...attempts.known].filter(([row]) => !this.rows.has(row));
     const placed = [];
-    for (const [row, told] of came) {
-      const entry = { told, placed: told.attempts.map((attempt) => ({ ...attempt, lane: -1 })) };
+    for (const [row, source] of added) {
+      const entry = { source, placed: source.attempts.map((attempt) => ({ ...attempt, lane: -1 })) };
       this.rows.set(row, entry);
       placed.push(...entry.placed);
     }
-    // In the order in which they started, and each in the lowest lane: so they were placed when they ran.
-    let missed = false;
+    // In the order of their starts, each in the lowest free lane: as they were placed when they ran.
+    let conflict = false;
     for (const attempt of placed.sort(byStart)) {
-      if (this.count < MOST) missed = this.place(attempt) || missed;
+      if (this.count < MOST) conflict = this.place(attempt) || conflict;
     }
-    return missed && this.placeAll();
+    return conflict && this.placeAll();
   }
 
-  /** Some bars, placed without them, have lanes that were taken then: place all together. */
+  /** Place all bars together, since some have lanes that an earlier attempt occupied at the time. */
   placeAll() {
     const all = [...this.rows.values()].flatMap(({ placed }) => placed).filter(({ lane }) => lane >= 0).sort(byStart);
-    if (!this.lanes.placeWith(all)) return false;
-    this.each = this.lanes.lanes.map(() => []);
-    for (const attempt of all) this.each[attempt.lane].push(attempt);
+    if (!this.latest.placeWith(all)) return false;
+    this.lanes = this.latest.lanes.map(() => []);
+    for (const attempt of all) this.lanes[attempt.lane].push(attempt);
     return true;
   }
 
-  /** @returns {boolean} whether another bar has the lane it ran in, since that was placed without it */
+  /** @returns {boolean} whether a later bar occupies the lane that the attempt would have had */
   place(attempt) {
-    const { lanes } = this.lanes;
-    let [lane, missed] = [0, false];
+    const { lanes } = this.latest;
+    let [lane, conflict] = [0, false];
     for (let other = this.beside(lane, attempt); other !== null; other = this.beside(lane, attempt)) {
-      missed ||= byStart(other, attempt) > 0;
+      conflict ||= byStart(other, attempt) > 0;
       lane += 1;
     }
     while (lanes.length <= lane) lanes.push([]);
-    while (this.each.length <= lane) this.each.push([]);
+    while (this.lanes.length <= lane) this.lanes.push([]);
     attempt.lane = lane;
-    this.each[lane].splice(this.at(lane, attempt.started), 0, attempt);
+    this.lanes[lane].splice(this.at(lane, attempt.started), 0, attempt);
     this.count += 1;
-    return missed;
+    return conflict;
   }
 
-  /** @returns {{row: number, started: number} | null} what else ran in a lane at that time */
+  /** @returns {{row: number, started: number} | null} another bar in the lane at that time */
   beside(lane, { started, ended }) {
-    const { lanes } = this;
-    if (lane < lanes.lanes.length) {
-      const row = lanes.lanes[lane][lanes.at(lane, started)];
-      if (row !== undefined && lanes.started[row] < ended) return { row, started: lanes.started[row] };
+    const { latest } = this;
+    if (lane < latest.lanes.length) {
+      const row = latest.lanes[lane][latest.at(lane, started)];
+      if (row !== undefined && latest.started[row] < ended) return { row, started: latest.started[row] };
     }
-    const other = this.each[lane]?.[this.at(lane, started)];
+    const other = this.lanes[lane]?.[this.at(lane, started)];
     return other !== undefined && other.started < ended ? other : null;
   }
 
   drop(row) {
     for (const attempt of this.rows.get(row)?.placed ?? []) {
       if (attempt.lane < 0) continue;
-      const each = this.each[attempt.lane];
+      const each = this.lanes[attempt.lane];
       each.splice(each.indexOf(attempt), 1);
       this.count -= 1;
     }
     this.rows.delete(row);
   }
 
-  /** @returns {number} place, in a lane, of the first one that has not ended by a time */
+  /** @returns {number} the position in a lane of the first attempt that has not ended at a time */
   at(lane, time) {
-    const each = this.each[lane] ?? [];
+    const each = this.lanes[lane] ?? [];
     let [low, high] = [0, each.length];
     while (low < high) {
       const middle = (low + high) >> 1;
@@ -109,11 +109,11 @@ export class Past {
     return low;
   }
 
-  /** @returns {Placed | null} the one that is nearest to a time in a lane, within so many seconds */
+  /** @returns {PlacedAttempt | null} the attempt of a lane that is nearest to a time, at most `within` seconds away */
   near(lane, time, within) {
     const at = this.at(lane, time);
-    let [best, least] = [/** @type {Placed | null} */ (null), within];
-    for (const attempt of [this.each[lane]?.[at], this.each[lane]?.[at - 1]]) {
+    let [best, least] = [/** @type {PlacedAttempt | null} */ (null), within];
+    for (const attempt of [this.lanes[lane]?.[at], this.lanes[lane]?.[at - 1]]) {
       if (!attempt) continue;
       const away = Math.max(attempt.started - time, time - attempt.ended, 0);
       if (away < least || (away === least && !best)) [best, least] = [attempt, away];

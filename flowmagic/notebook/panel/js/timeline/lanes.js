@@ -1,41 +1,41 @@
-// Which lane each instance ran in: the lowest that was free when it started.
+// Assigns each instance to a lane: the lowest one that was free when it started.
 
 import { PENDING } from "../store/protocol.js";
 
-const FIRST = 16; // lanes that there is room for at first
-const MOST = 20_000; // rows that are given a lane at once: a few milliseconds
-const TOGETHER = 5_000; // rows that are placed anew with others among them, which takes longer
+const FIRST = 16; // initial capacity, in lanes
+const MOST = 20_000; // rows placed at once, which takes a few milliseconds
+const TOGETHER = 5_000; // most rows that are placed again together with earlier attempts, which is slower
 
 /** @import { Rows } from "../store/rows.js" */
 
 export class Lanes {
   constructor() {
-    this.epoch = 0; // counts how often all began anew
+    this.epoch = 0; // the number of times that the lanes were cleared
     this.clear();
   }
 
   clear() {
     this.epoch += 1;
-    /** @type {number[][]} per lane its rows, in the order of time: they do not overlap */
+    /** @type {number[][]} the rows of each lane in chronological order; they do not overlap */
     this.lanes = [];
-    this.lane = new Int32Array(0); // of each row, -1 of one that has not started
+    this.lane = new Int32Array(0); // the lane of each row, -1 if it has not started
     this.started = new Float32Array(0);
-    this.ended = new Float32Array(0); // Infinity while it runs
-    this.count = 0; // of rows that have a lane
-    /** @type {number[]} rows that are still to be given one, the last first */
+    this.ended = new Float32Array(0); // Infinity while a row runs
+    this.count = 0; // rows that have a lane
+    /** @type {number[]} rows that still need a lane, in reverse order */
     this.waiting = [];
     this.room = FIRST;
-    // A tree over the lanes: each knot holds the earliest time at which a lane below it is free.
+    // A segment tree over the lanes: each vertex holds the earliest time at which a lane below it is free.
     this.free = new Float64Array(2 * FIRST).fill(-Infinity);
   }
 
   /**
-   * Take the state of rows as it is now. Of very many that are new, some wait for `place`; until
-   * none does, this is not to be called again.
+   * Apply the current state of rows. If there are very many new ones, some are left in `waiting`
+   * for `place`; do not call this again before `waiting` is empty.
    * @param {Rows} rows
    * @param {Iterable<number> | "all"} changed
    * @returns {{ended: number[], moved: boolean}} the rows whose bar is complete now, and whether
-   *   bars that were complete have gone, so that all is to be drawn anew
+   *   complete bars have disappeared, so that everything has to be redrawn
    */
   update(rows, changed) {
     if (changed === "all") {
@@ -67,19 +67,19 @@ export class Lanes {
       if (end < Infinity) ended.push(i);
       if (this.lanes[this.lane[i]].at(-1) === i) this.setFree(this.lane[i], end);
     }
-    // The ends first: who starts now may have its lane from one that ends in the same message.
+    // Ends come first: a row may start in the lane of one that ended in the same message.
     this.waiting = byStart(begun, this.started).reverse();
     for (const i of this.place()) ended.push(i);
     return { ended, moved };
   }
 
-  /** Whether the rows are those of another run: one that has run has not, or at another time. */
+  /** Whether the rows belong to another run: a row with a lane is missing or started at another time. */
   isAnother(rows) {
     return this.lane.some((lane, i) => lane >= 0
       && (i >= rows.count || (rows.started[i] !== this.started[i] && !(rows.earlier[i] > 0))));
   }
 
-  /** @returns {number[]} the rows that are not as they were taken last */
+  /** @returns {number[]} the rows that differ from their last known state */
   different(rows) {
     const { lane, started, ended } = this;
     const found = [];
@@ -94,7 +94,7 @@ export class Lanes {
     return found;
   }
 
-  /** Have room for the rows. */
+  /** Ensure capacity for the rows. */
   grow(count) {
     const { lane, started, ended } = this;
     if (count <= lane.length) return;
@@ -107,7 +107,7 @@ export class Lanes {
     this.ended.set(ended);
   }
 
-  /** Give rows that wait their lanes; returns those that have ended already. */
+  /** Give lanes to waiting rows; returns those that have already ended. */
   place() {
     const ended = [];
     for (const i of this.waiting.splice(-MOST).reverse()) {
@@ -134,10 +134,10 @@ export class Lanes {
   }
 
   /**
-   * Place all anew, with others among them, as if all were told when it started: the page may know of
-   * the others only now. Of too many it is left undone.
+   * Place everything again together with other bars, in the order of their starts: the page may
+   * have learned of the others only now. Does nothing if there are too many.
    * @param {{row: number, started: number, ended: number, lane: number}[]} others in the order of their starts
-   * @returns {boolean} whether it was done
+   * @returns {boolean} whether everything was placed again
    */
   placeWith(others) {
     if (this.count + others.length > TOGETHER || this.waiting.length) return false;
@@ -173,15 +173,15 @@ export class Lanes {
   /** @returns {number} the lowest lane that is free at a time */
   lowest(time) {
     if (this.free[1] > time) this.double();
-    let knot = 1;
-    while (knot < this.room) knot = this.free[2 * knot] <= time ? 2 * knot : 2 * knot + 1;
-    return knot - this.room;
+    let vertex = 1;
+    while (vertex < this.room) vertex = this.free[2 * vertex] <= time ? 2 * vertex : 2 * vertex + 1;
+    return vertex - this.room;
   }
 
   setFree(lane, time) {
-    let knot = lane + this.room;
-    this.free[knot] = time;
-    for (knot >>= 1; knot > 0 && this.join(knot); knot >>= 1);
+    let vertex = lane + this.room;
+    this.free[vertex] = time;
+    for (vertex >>= 1; vertex > 0 && this.join(vertex); vertex >>= 1);
   }
 
   double() {
@@ -189,27 +189,27 @@ export class Lanes {
     this.room *= 2;
     this.free = new Float64Array(2 * this.room).fill(-Infinity);
     this.free.set(leaves, this.room);
-    for (let knot = this.room - 1; knot > 0; knot -= 1) this.join(knot);
+    for (let vertex = this.room - 1; vertex > 0; vertex -= 1) this.join(vertex);
   }
 
-  /** @returns {boolean} whether that made a difference */
-  join(knot) {
+  /** @returns {boolean} whether the vertex's value has changed */
+  join(vertex) {
     const { free } = this;
-    const least = free[2 * knot] < free[2 * knot + 1] ? free[2 * knot] : free[2 * knot + 1];
-    if (free[knot] === least) return false;
-    free[knot] = least;
+    const least = free[2 * vertex] < free[2 * vertex + 1] ? free[2 * vertex] : free[2 * vertex + 1];
+    if (free[vertex] === least) return false;
+    free[vertex] = least;
     return true;
   }
 
-  // Where to look
+  // Lookup
 
-  /** @returns {number} place, in a lane, of the first row that has not ended by a time */
+  /** @returns {number} the position in a lane of the first row that has not ended at a time */
   at(lane, time) {
     const { started, ended } = this;
     return firstOf(this.lanes[lane], (row) => ended[row] > time || started[row] >= time);
   }
 
-  /** @returns {number} place, in a lane, of the first row that starts after a time */
+  /** @returns {number} the position in a lane of the first row that starts after a time */
   after(lane, time) {
     const { started } = this;
     return firstOf(this.lanes[lane], (row) => started[row] > time);
@@ -220,7 +220,7 @@ export class Lanes {
     return (this.lanes[lane] ?? []).slice(this.at(lane, from), this.after(lane, to));
   }
 
-  /** @returns {number} the row that is nearest to a time in a lane, within so many seconds; or -1 */
+  /** @returns {number} the row of a lane that is nearest to a time, at most `within` seconds away; or -1 */
   near(lane, time, within) {
     const rows = this.lanes[lane];
     if (!rows?.length) return -1;
@@ -234,7 +234,7 @@ export class Lanes {
     return best;
   }
 
-  /** @returns {number | null} the row that a key leads to from one; null: it is no key for that */
+  /** @returns {number | null} the row that a key leads to; null if the key does not move the cursor */
   step(row, key) {
     const lane = this.lane[row];
     if (!(lane >= 0)) return null;
@@ -254,12 +254,12 @@ export class Lanes {
   }
 }
 
-/** When a row started, NaN if it has not; one that is to run again is pending. */
+/** When a row started; NaN if it has not, or is about to run again. */
 function startOf(rows, i) {
   return rows.status[i] === PENDING ? NaN : rows.started[i];
 }
 
-/** @returns {number} place of the first row for which something holds that holds for all after it */
+/** Binary search. @returns {number} the position of the first row for which `holds`, as it does for all after it */
 function firstOf(rows, holds) {
   let [low, high] = [0, rows.length];
   while (low < high) {
@@ -270,11 +270,11 @@ function firstOf(rows, holds) {
   return low;
 }
 
-/** @returns {number[]} rows in the order of their starts, and of their indices */
+/** @returns {number[]} the rows sorted by start, then by index */
 function byStart(rows, started) {
   if (rows.every((i, k) => k === 0 || started[i] >= started[rows[k - 1]])) return rows;
-  // As one number each, since numbers sort without a call for each pair: the bits of a float that is
-  // not negative are in the order of the floats.
+  // Sorting integers needs no comparison function, and the bits of non-negative floats sort like the
+  // floats themselves.
   const keys = new BigUint64Array(rows.length);
   const halves = new Uint32Array(keys.buffer);
   const bits = new Uint32Array(started.buffer, started.byteOffset, started.length);

@@ -1,16 +1,16 @@
-// Very many bars as pictures of stretches of time, which are drawn once and then only moved.
+// Draws very many bars as tiles: cached images of stretches of time.
 
 import { CANCELLED, FAILED, SUCCEEDED } from "../store/protocol.js";
 
-const WIDE = 256; // pixels of the screen, of one tile
-const MOST = 24; // tiles that are kept
-// Where several bars share a pixel, the one that matters most is seen.
+const WIDE = 256; // width of a tile, in device pixels
+const MOST = 24; // tiles kept
+// If several bars share a pixel, the one with the highest rank is visible.
 const RANKS = [];
 RANKS[SUCCEEDED] = 1;
 RANKS[CANCELLED] = 2;
 RANKS[FAILED] = 3;
 
-/** @import { Place } from "./bars.js" */
+/** @import { Viewport } from "./bars.js" */
 /** @import { Lanes } from "./lanes.js" */
 /** @import { Rows } from "../store/rows.js" */
 
@@ -32,8 +32,8 @@ export class Tiles {
     this.tiles.clear();
   }
 
-  /** Have other colours. */
-  dress(colours) {
+  /** Set the colours. */
+  applyTheme(colours) {
     this.colours = colours;
     const dot = new OffscreenCanvas(3, 1).getContext("2d", { willReadFrequently: true });
     ["succeeded", "cancelled", "failed"].forEach((tone, i) => {
@@ -44,7 +44,7 @@ export class Tiles {
     for (const tile of this.tiles.values()) tile.dirty = true;
   }
 
-  /** Put bars that are complete now into the tiles that there are. */
+  /** Add bars that are complete now to the existing tiles. */
   add(rows, ended) {
     if (!this.tiles.size) return;
     const { lanes, scale } = this;
@@ -72,7 +72,7 @@ export class Tiles {
   }
 
   /** @returns {Tile} */
-  made(k, rows) {
+  build(k, rows) {
     const { lanes, scale, room } = this;
     const canvas = document.createElement("canvas");
     canvas.width = WIDE;
@@ -102,10 +102,10 @@ export class Tiles {
    * Draw the bars of all rows that have ended.
    * @param {CanvasRenderingContext2D} pen
    * @param {Rows} rows
-   * @param {Place} place
+   * @param {Viewport} viewport
    */
-  draw(pen, rows, place) {
-    const { offset, scale, width, first, last, top, high } = place;
+  draw(pen, rows, viewport) {
+    const { offset, scale, width, first, last, top, high } = viewport;
     if (scale !== this.scale || this.lanes.room !== this.room) {
       this.scale = scale;
       this.room = this.lanes.room;
@@ -113,9 +113,9 @@ export class Tiles {
     }
     pen.imageSmoothingEnabled = false;
     for (let k = Math.floor(offset / WIDE); k * WIDE < offset + width; k += 1) {
-      const tile = this.tiles.get(k) ?? this.made(k, rows);
+      const tile = this.tiles.get(k) ?? this.build(k, rows);
       this.tiles.delete(k);
-      this.tiles.set(k, tile); // the latest is last
+      this.tiles.set(k, tile); // keeps the latest one last
       if (tile.dirty) this.paint(tile);
       pen.drawImage(tile.canvas, 0, first, WIDE, last - first, k * WIDE - offset, first * high - top, WIDE, (last - first) * high);
     }

@@ -1,28 +1,28 @@
-// Which part of a run's time is on the screen, and what is named there: round times, the limits.
+// The visible part of a run's time, with the round times and the limits in it.
 
 import { clock } from "../ui/format.js";
 
-const SHORTEST = 1e-3; // seconds on the screen, at least
-const STEP = 1.25; // the whole of a run that goes on is shown with some room, and so at few scales
+const SHORTEST = 1e-3; // seconds; the shortest range
+const STEP = 1.25; // a live run is shown in a range that grows by this factor, so that the scale seldom changes
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 14_400, 21_600, 43_200];
 const DAY = 86_400;
 
-export class Span {
+export class TimeRange {
   constructor() {
     this.fit();
   }
 
-  /** Show the whole run, however long it gets. */
+  /** Show the whole run, even as it gets longer. */
   fit() {
-    /** @type {number | null} on the screen; null: the whole run */
+    /** @type {number | null} the length of the range; null for the whole run */
     this.seconds = null;
     this.start = 0;
-    this.follows = true; // whether the end is now, whenever that is
+    this.follows = true; // whether the range ends at the present
   }
 
   /**
-   * @param {number} now seconds since the run began
-   * @param {boolean} live whether time goes on
+   * @param {number} now seconds since the run started
+   * @param {boolean} live whether the run is still going on
    * @returns {{from: number, to: number}}
    */
   at(now, live) {
@@ -32,9 +32,9 @@ export class Span {
   }
 
   /**
-   * Show more or less.
-   * @param {number} factor above 1: more
-   * @param {number} share where on the screen time stays in its place, 0 to 1
+   * Zoom in or out.
+   * @param {number} factor above 1 to zoom out
+   * @param {number} share the position that stays in place, from 0 to 1
    */
   zoom(factor, share, now, live) {
     const { from, to } = this.at(now, live);
@@ -44,22 +44,22 @@ export class Span {
       return;
     }
     this.seconds = seconds;
-    // While it follows, now stays where it is.
+    // While following, the end stays at the present.
     if (!(this.follows && live)) this.go(from + share * (to - from - seconds), now, live);
   }
 
-  /** Show what is earlier (below 0) or later. */
+  /** Move by some seconds, negative for earlier. */
   pan(seconds, now, live) {
     if (this.seconds !== null) this.go(this.at(now, live).from + seconds, now, live);
   }
 
-  /** Show what lies between two times. */
+  /** Show the range between two times. */
   select(one, other, now, live) {
     this.seconds = Math.max(SHORTEST, Math.abs(other - one));
     this.go(Math.min(one, other), now, live);
   }
 
-  /** Have at least some of what lies between two times on the screen. */
+  /** Move so that at least a part of the range between two times is visible. */
   reveal(start, end, now, live) {
     const { from, to } = this.at(now, live);
     if (this.seconds !== null && (end < from || start > to)) this.go(start - this.seconds / 4, now, live);
@@ -70,7 +70,7 @@ export class Span {
     this.start = Math.max(0, Math.min(from, wholeOf(now, live) - (this.seconds ?? 0)));
   }
 
-  /** Go with the present, or stay. */
+  /** Start or stop following the present. */
   follow(on, now, live) {
     const { from, to } = this.at(now, live);
     this.follows = on;
@@ -86,8 +86,8 @@ function wholeOf(now, live) {
 }
 
 /**
- * @param {number} most how many, at most
- * @returns {{at: number, text: string}[]} round times from one to another
+ * @param {number} most the greatest number of ticks
+ * @returns {{at: number, text: string}[]} round times between two times
  */
 export function ticks(from, to, most) {
   const least = (to - from) / Math.max(1, most);
@@ -106,12 +106,12 @@ function decimal(least) {
   return power * ([1, 2, 5].find((each) => each * power >= least * (1 - 1e-9)) ?? 10);
 }
 
-/** @typedef {{from: number, to: number, limit: number, byUser: boolean, first: boolean}} Step */
+/** @typedef {{from: number, to: number, limit: number, byUser: boolean, first: boolean}} LimitStep */
 
 /**
- * @param {number[][]} retunes as the header has them: seconds, limit, whether by the user
- * @param {number} limit of now
- * @returns {Step[]} how long each limit was in force
+ * @param {number[][]} retunes as in the header: seconds, limit, whether the user set it
+ * @param {number} limit the current limit
+ * @returns {LimitStep[]} when each limit was in force
  */
 export function limitSteps(retunes, limit, now) {
   const known = retunes?.length ? retunes : [[0, limit, 0]];

@@ -1,77 +1,77 @@
-// When each instance ran: a lane per running slot, a bar per instance.
+// The timeline: when each instance ran, as a bar in a lane.
 
-import { element, keepKeys, write } from "../ui/elements.js";
-import { Lanes } from "./lanes.js";
-import { Past } from "./earlier_attempts.js";
-import { changesOf } from "./axis.js";
-import { Span } from "./time_range.js";
-import { Stage } from "./canvas.js";
-import { ToldBar } from "./hover_line.js";
 import { FAILED } from "../store/protocol.js";
+import { element, keepKeys, write } from "../ui/elements.js";
 import { number } from "../ui/format.js";
+import { changesOf } from "./axis.js";
+import { TimelineCanvas } from "./canvas.js";
+import { EarlierAttempts } from "./earlier_attempts.js";
+import { HoverLine } from "./hover_line.js";
+import { Lanes } from "./lanes.js";
+import { TimeRange } from "./time_range.js";
 import { Zoom } from "./zoom.js";
 
-const MARKS = 5_000; // rows noted one by one
-const NEAR = 4; // CSS pixels beside a bar that are still the bar's
-const NAMES = 8; // nodes named in the legend
-const ASK = 340; // milliseconds between two questions for nodes
-const LOST = 3_000; // ditto, after which an answer is no longer waited for
-const MOST_ASKED = 200; // rows of one question
-const NONE = { index: -1, past: null };
+const MARKS = 5_000; // most changed rows that are tracked individually
+const NEAR = 4; // CSS pixels around a bar that still belong to it
+const NAMES = 8; // most nodes in the legend
+const REQUEST_MS = 340; // least time between two requests
+const LOST_MS = 3_000; // after which an unanswered request counts as lost
+const MOST_REQUESTED = 200; // rows per request
+const NONE = { index: -1, attempt: null };
 
-/** @import { Placed } from "./earlier_attempts.js" */
+/** @import { PlacedAttempt } from "./earlier_attempts.js" */
 
 export class Timeline {
   constructor(view) {
     this.view = view;
     this.active = 0;
     this.hover = -1;
-    /** @type {{x: number, y: number} | null} where the pointer is on the canvas, in CSS pixels */
+    /** @type {{x: number, y: number} | null} the pointer's position on the canvas, in CSS pixels */
     this.pointer = null;
-    /** @type {Set<number> | "all"} rows whose state is another one than the lanes have */
+    /** @type {Set<number> | "all"} rows whose changes the lanes do not have yet */
     this.dirty = "all";
-    this.askedAt = -Infinity;
-    this.asked = 0;
+    this.requestedAt = -Infinity;
+    this.requestN = 0;
     this.timer = 0;
     this.names = "";
     this.lanes = new Lanes();
-    this.span = new Span();
-    this.past = new Past(this.lanes);
-    this.stage = new Stage(view, this.lanes, this.past);
+    this.timeRange = new TimeRange();
+    this.earlierAttempts = new EarlierAttempts(this.lanes);
+    this.canvas = new TimelineCanvas(view, this.lanes, this.earlierAttempts);
     this.map = element("div", "fm-map fm-timeline-map", { role: "listbox", "aria-label": "Timeline", tabindex: "0" },
-      this.stage.scale, this.stage.scroller);
+      this.canvas.axisCanvas, this.canvas.scroller);
     this.zoom = new Zoom(this);
-    this.told = new ToldBar(view, this.map, this.lanes);
+    this.hoverLine = new HoverLine(view, this.map, this.lanes);
     this.legend = element("span", "fm-legend fm-nodes");
     this.empty = element("div", "fm-empty");
     this.ruler = element("div", "fm-ruler");
     this.chart = element("div", "fm-chart", {}, this.ruler,
-      element("div", "fm-timeline-head", {}, this.legend, this.zoom.root), this.map, this.told.root, this.stage.palette.root);
+      element("div", "fm-timeline-head", {}, this.legend, this.zoom.root), this.map, this.hoverLine.root, this.canvas.palette.root);
     this.root = element("div", "fm-timeline", {}, this.chart, this.empty);
     keepKeys(this.root);
     this.listen();
   }
 
   listen() {
-    const { view, map, stage } = this;
-    for (const type of ["focus", "blur"]) map.addEventListener(type, () => view.later());
+    const { view, map, canvas } = this;
+    for (const type of ["focus", "blur"]) map.addEventListener(type, () => view.scheduleDraw());
     map.addEventListener("keydown", (event) => this.key(event));
     this.resized = new ResizeObserver(([{ contentRect }]) => {
-      // Hidden, it hears nothing of a new theme.
-      if (!stage.width) stage.repaint();
-      stage.width = contentRect.width;
-      if (stage.width) this.draw();
+      // While hidden, it does not notice a change of the theme.
+      if (!canvas.width) canvas.repaint();
+      canvas.width = contentRect.width;
+      if (canvas.width) this.draw();
     });
     this.resized.observe(this.ruler);
   }
 
   remove() {
     clearTimeout(this.timer);
-    this.told.remove();
+    this.hoverLine.remove();
     this.resized.disconnect();
   }
 
-  /** @param {number[] | "all"} rows whose state is another one now */
+  /** Mark changed rows. @param {number[] | "all"} rows */
   mark(rows) {
     if (this.dirty === "all") return;
     if (rows === "all" || this.dirty.size + rows.length > MARKS) this.dirty = "all";
@@ -86,12 +86,12 @@ export class Timeline {
     return this.view.store.elapsed;
   }
 
-  /** The part of time that is on the screen. */
+  /** The visible part of the time. */
   get shown() {
-    return this.span.at(this.now, this.live);
+    return this.timeRange.at(this.now, this.live);
   }
 
-  /** Where on the screen the chosen bar is, 0 to 1; the middle if it is not there. */
+  /** The active bar's position in the visible time, from 0 to 1; the middle if it is not visible. */
   get focus() {
     const { started, ended } = this.lanes;
     const { from, to } = this.shown;
@@ -100,29 +100,29 @@ export class Timeline {
     return start <= end ? ((start + end) / 2 - from) / (to - from) : 0.5;
   }
 
-  // What one does
+  // Input
 
   point(pointer) {
     this.pointer = pointer;
-    this.view.later();
+    this.view.scheduleDraw();
   }
 
-  /** @returns {{index: number, past: Placed | null}} the bar at a point of the canvas in CSS pixels */
+  /** @returns {{index: number, attempt: PlacedAttempt | null}} the bar at a point of the canvas, in CSS pixels */
   at({ x, y }) {
-    const { offset, scale, top, high, pixel, last } = this.stage.place;
+    const { offset, scale, top, high, pixel, last } = this.canvas.viewport;
     const lane = Math.floor((y * pixel + top) / high);
     const time = (x * pixel + offset) / scale;
     const near = (NEAR * pixel) / scale;
-    if (lane < 0 || lane >= last || time > this.now + near) return NONE; // one that runs is there up to now
-    // Of several in one pixel a failure is what is seen there.
+    if (lane < 0 || lane >= last || time > this.now + near) return NONE; // a running bar ends now
+    // If several bars share a pixel, the failure is the visible one.
     const { status } = this.view.store.rows;
     const left = Math.floor(x * pixel + offset);
     const failed = this.lanes.between(lane, left / scale, (left + 1) / scale).find((i) => status[i] === FAILED);
-    if (failed !== undefined) return { index: failed, past: null };
-    const [index, past] = [this.lanes.near(lane, time, near), this.past.near(lane, time, near)];
-    const closer = past && past.started <= time && time < past.ended;
-    if (past && (closer || index < 0)) return { index: past.row, past };
-    return { index, past: null };
+    if (failed !== undefined) return { index: failed, attempt: null };
+    const [index, attempt] = [this.lanes.near(lane, time, near), this.earlierAttempts.near(lane, time, near)];
+    const closer = attempt && attempt.started <= time && time < attempt.ended;
+    if (attempt && (closer || index < 0)) return { index: attempt.row, attempt };
+    return { index, attempt: null };
   }
 
   click(pointer) {
@@ -137,7 +137,7 @@ export class Timeline {
     const { view, map } = this;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (this.zoom.key(event)) {
-      this.pointer = null; // the keyboard has the word, as below
+      this.pointer = null; // the keyboard's cursor takes over
     } else if (event.key === "Enter" || event.key === " ") {
       if (this.lanes.lane[this.active] >= 0) view.toggle(this.active, map);
     } else if (event.key === "Escape") {
@@ -149,94 +149,94 @@ export class Timeline {
       this.show(to);
     }
     event.preventDefault();
-    view.later();
+    view.scheduleDraw();
   }
 
-  /** Go to an instance, which was opened here or elsewhere. */
+  /** Move the cursor to an instance that was opened here or elsewhere. */
   show(index) {
     this.active = index;
     const { lane, started, ended } = this.lanes;
     if (!(lane[index] >= 0)) return;
-    this.span.reveal(started[index], ended[index], this.now, this.live);
-    this.stage.reveal(lane[index]);
+    this.timeRange.reveal(started[index], ended[index], this.now, this.live);
+    this.canvas.reveal(lane[index]);
   }
 
-  /** @returns {string} what there is to say of the limit at a place of the scale; else empty */
+  /** @returns {string} a description of the limit change at a position of the axis; empty if there is none */
   changeAt(x) {
-    const { steps, width } = this.stage;
+    const { steps, width } = this.canvas;
     const near = changesOf(steps, this.shown).find(({ share }) => Math.abs(share * width - x) < NEAR + 2);
     return near?.text ?? "";
   }
 
-  // What one sees
+  // Drawing
 
   draw() {
     const { store } = this.view;
-    const { stage, lanes, live, now } = this;
-    this.sort();
+    const { canvas, lanes, live, now } = this;
+    this.updateLanes();
     const none = lanes.count === 0;
     this.chart.hidden = none;
     this.empty.hidden = !none;
-    if (none) write(this.empty, this.nothing);
-    if (none || !stage.width) return;
+    if (none) write(this.empty, this.emptyText);
+    if (none || !canvas.width) return;
     if (!(lanes.lane[this.active] >= 0)) this.active = lanes.lanes.find((each) => each.length)?.[0] ?? 0;
-    this.ask(stage.draw(this.shown, now, live));
-    const { index, past } = this.pointer ? this.at(this.pointer) : NONE;
+    this.request(canvas.draw(this.shown, now, live));
+    const { index, attempt } = this.pointer ? this.at(this.pointer) : NONE;
     this.hover = index;
     const focused = document.activeElement === this.map;
     const cursor = this.hover >= 0 ? this.hover : focused ? this.active : -1;
-    stage.frame(stage.ring, cursor, now, past);
-    stage.frame(stage.held, store.opened ?? -1, now);
-    this.told.draw(cursor, this.zoom.told, past);
-    if (focused) this.told.drawOption(this.active);
-    stage.canvas.classList.toggle("fm-over", this.hover >= 0);
+    canvas.frame(canvas.cursorRing, cursor, now, attempt);
+    canvas.frame(canvas.openRing, store.openIndex ?? -1, now);
+    this.hoverLine.draw(cursor, this.zoom.changeText, attempt);
+    if (focused) this.hoverLine.drawOption(this.active);
+    canvas.barCanvas.classList.toggle("fm-over", this.hover >= 0);
     this.zoom.draw();
     this.drawLegend();
   }
 
-  /** Give each row that has changed its place among the lanes. */
-  sort() {
-    const { dirty, lanes, stage } = this;
+  /** Update the lanes of the changed rows. */
+  updateLanes() {
+    const { dirty, lanes, canvas } = this;
     const { rows } = this.view.store;
     if (lanes.waiting.length) {
-      stage.tiles.add(rows, lanes.place());
+      canvas.tiles.add(rows, lanes.place());
     } else if (dirty === "all" || dirty.size) {
       this.dirty = new Set();
       const { ended, moved } = lanes.update(rows, dirty);
-      if (moved) stage.tiles.clear();
-      else stage.tiles.add(rows, ended);
+      if (moved) canvas.tiles.clear();
+      else canvas.tiles.add(rows, ended);
     }
-    if (lanes.waiting.length) this.view.later();
-    else if (this.past.update(this.view.store.attempts)) stage.tiles.clear();
+    if (lanes.waiting.length) this.view.scheduleDraw();
+    else if (this.earlierAttempts.update(this.view.store.attempts)) canvas.tiles.clear();
   }
 
-  /** What there is to say as long as nothing has a bar. */
-  get nothing() {
+  /** The text shown while there are no bars. */
+  get emptyText() {
     const { status, restored, counts } = this.view.store.header;
-    if (status === "idle") return "When it runs, one sees here what ran when.";
-    if (restored && restored === counts.reduce((sum, n) => sum + n, 0)) return "Nothing ran: all of it was restored from an earlier run.";
+    if (status === "idle") return "Once it runs, this shows when each instance ran.";
+    if (restored && restored === counts.reduce((sum, n) => sum + n, 0)) return "Nothing ran: every row was restored from an earlier run.";
     return "Nothing has started yet.";
   }
 
-  /** Ask for the nodes of rows and for earlier attempts, if there is something new. @param {number[]} wide */
-  ask(wide) {
+  /** Request missing segments and earlier attempts. @param {number[]} wide rows whose bars have room for their nodes */
+  request(wide) {
     const { store, gone } = this.view;
     if (gone || this.timer) return;
-    const missing = store.segments.missing(wide, store.rows).slice(0, MOST_ASKED);
-    const retried = store.attempts.missing(store.rows).slice(0, MOST_ASKED);
+    const missing = store.segments.missing(wide, store.rows).slice(0, MOST_REQUESTED);
+    const retried = store.attempts.missing(store.rows).slice(0, MOST_REQUESTED);
     if (!missing.length && !retried.length) return;
-    const past = performance.now() - this.askedAt;
-    if (this.asked > store.heard && past < LOST) return; // the kernel is busy; it will be heard of
-    if (past < ASK) {
+    const waited = performance.now() - this.requestedAt;
+    if (this.requestN > store.acknowledged && waited < LOST_MS) return; // the kernel is busy: the answer will come
+    if (waited < REQUEST_MS) {
       this.timer = setTimeout(() => {
         this.timer = 0;
-        this.view.later();
-      }, ASK - past);
+        this.view.scheduleDraw();
+      }, REQUEST_MS - waited);
       return;
     }
-    this.askedAt = performance.now();
-    if (missing.length) this.asked = store.send({ type: "segments", rows: missing });
-    if (retried.length) this.asked = store.send({ type: "attempts", rows: retried });
+    this.requestedAt = performance.now();
+    if (missing.length) this.requestN = store.send({ type: "segments", rows: missing });
+    if (retried.length) this.requestN = store.send({ type: "attempts", rows: retried });
   }
 
   drawLegend() {
@@ -244,7 +244,7 @@ export class Timeline {
     const names = header.nodes.slice(1);
     const { restored } = header;
     const others = [
-      this.past.count ? `earlier attempt${attempts.more ? "s, not of all" : ""}` : "",
+      this.earlierAttempts.count ? (attempts.more ? "some earlier attempts" : "earlier attempt") : "",
       restored ? `${number.format(restored)} restored, which did not run` : "",
     ];
     const all = [...names, ...others].join("\n");
@@ -252,7 +252,7 @@ export class Timeline {
     this.names = all;
     const items = names.slice(0, NAMES).map((name, i) => {
       const swatch = element("i", "fm-shade");
-      swatch.style.background = this.stage.bars.shadeOf(i + 1);
+      swatch.style.background = this.canvas.bars.shadeOf(i + 1);
       return element("span", "fm-legend-item", {}, swatch, name);
     });
     if (names.length > items.length) items.push(element("span", "", {}, `and ${names.length - items.length} more`));

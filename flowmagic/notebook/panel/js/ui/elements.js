@@ -1,8 +1,8 @@
-// The elements that the panel is made of. Whatever is somebody's text becomes textContent.
+// Creates and updates DOM elements. Untrusted text becomes textContent, never HTML.
 
 import { waitText } from "./format.js";
 
-/** One path per status on a 12 x 12 field, so that an icon is one element whatever it shows. */
+/** One path per icon, in a 12 x 12 view box. */
 export const ICONS = {
   idle: "M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9z",
   pending: "M6 2.5a3.5 3.5 0 1 0 0 7a3.5 3.5 0 1 0 0-7z",
@@ -43,12 +43,12 @@ function setIcon(svg, name) {
   svg.firstChild.setAttribute("d", ICONS[name] ?? ICONS.idle);
 }
 
-/** Write only what is different: the DOM is slow to be told the same again. */
+/** Set an element's text if it differs: an unnecessary DOM write is slow. */
 export function write(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** @param {string} [look] name of the icon, if that is not the status's own */
+/** @param {string} [look] the name of the icon, if it is not the status */
 export function setStatus(node, svg, word, name, look = name) {
   if (node.dataset.status === name && node.dataset.look === look) return;
   node.dataset.status = name;
@@ -57,14 +57,14 @@ export function setStatus(node, svg, word, name, look = name) {
   write(word, name);
 }
 
-/** As `write`, for an attribute; an empty value takes it away. */
+/** Set an attribute if it differs; an empty value removes it. */
 export function writeAttribute(node, name, value) {
   if ((node.getAttribute(name) ?? "") === value) return;
   if (value === "") node.removeAttribute(name);
   else node.setAttribute(name, value);
 }
 
-/** @returns {any} a chip that counts a cool-down */
+/** @returns {any} a chip that counts down a cool-down */
 export function coolChip() {
   const svg = icon("cooling");
   const word = element("span");
@@ -78,7 +78,7 @@ export function setCooling({ chip, word }, seconds) {
   if (seconds > 0) write(word, waitText(seconds));
 }
 
-/** Keep the notebook's shortcuts away; they look at the focused element first, then at its parents. */
+/** Suppress JupyterLab's shortcuts, which check the focused element and its ancestors for this attribute. */
 export function keepKeys(root) {
   for (const each of [root, ...root.querySelectorAll("button, input, select, textarea, summary, [tabindex]")]) {
     each.setAttribute("data-lm-suppress-shortcuts", "true");

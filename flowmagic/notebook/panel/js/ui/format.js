@@ -1,4 +1,4 @@
-// Numbers and durations in words.
+// Formats numbers, durations and rates.
 
 export const number = new Intl.NumberFormat("en-US");
 export const plural = (n, word) => `${number.format(n)} ${word}${n === 1 ? "" : "s"}`;
@@ -17,7 +17,7 @@ export function duration(seconds) {
   return `${seconds.toFixed(seconds >= 10 ? 1 : 2)} s`;
 }
 
-/** Of a cool-down, in whole seconds. */
+/** Describe a cool-down, in whole seconds. */
 export function waitText(seconds) {
   const whole = Math.ceil(seconds);
   return `waiting ${whole < 100 ? `${whole} s` : clock(whole)}, as the provider asked`;

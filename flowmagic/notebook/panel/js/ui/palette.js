@@ -1,13 +1,13 @@
-// The colours of the overview, as the theme has them at this moment.
+// The colours and fonts of the current theme, for drawing on a canvas.
 
-import { element } from "./elements.js";
 import { STATUSES } from "../store/protocol.js";
+import { element } from "./elements.js";
 
 const TONES = [...STATUSES, "done", "paper", "ink", "quiet"];
 
-/** A canvas has no style sheet: elements that nobody sees hold its colours, and tell of new ones. */
+/** Hidden elements carry the colours, since a canvas has no style sheet, and notice when they change. */
 export class Palette {
-  /** @param {() => void} changed called when the theme has changed */
+  /** @param {() => void} changed called when the theme changes */
   constructor(changed) {
     this.swatches = TONES.map((tone) => {
       const swatch = element("i", "fm-swatch");
@@ -16,25 +16,24 @@ export class Palette {
     });
     this.mono = element("i", "fm-mono");
     this.root = element("div", "fm-hidden", { "aria-hidden": "true" }, ...this.swatches.map(({ swatch }) => swatch), this.mono);
-    // Themes change in many ways: by a style sheet, an attribute, the system. The colours' own
-    // transition, which takes next to no time, tells of each of them.
-    // Where the page is hidden meanwhile, it is cancelled.
+    // A theme can change through a style sheet, an attribute or the system. Each of these triggers
+    // the colours' own very short transition, which is cancelled if the page is hidden meanwhile.
     for (const type of ["transitionend", "transitioncancel"]) this.root.addEventListener(type, () => changed());
   }
 
-  /** @returns {Object<string, string>} a colour for each status, and those of `TONES` beside them */
+  /** @returns {Object<string, string>} a colour for each of `TONES` */
   colours() {
     const paper = getComputedStyle(this.swatches.find(({ tone }) => tone === "paper").swatch).color;
     return Object.fromEntries(this.swatches.map(({ tone, swatch }) => [tone, onPaper(paper, getComputedStyle(swatch).color)]));
   }
 
-  /** @returns {{words: string, code: string}} families of type */
+  /** @returns {{text: string, code: string}} font families */
   fonts() {
-    return { words: getComputedStyle(this.root).fontFamily, code: getComputedStyle(this.mono).fontFamily };
+    return { text: getComputedStyle(this.root).fontFamily, code: getComputedStyle(this.mono).fontFamily };
   }
 }
 
-/** A theme's ink may be half transparent: what is drawn twice would come out darker. */
+/** Blend a colour with the paper: a translucent one would get darker where it is drawn twice. */
 function onPaper(paper, colour) {
   const dot = document.createElement("canvas");
   dot.width = dot.height = 1;

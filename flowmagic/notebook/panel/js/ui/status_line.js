@@ -1,17 +1,17 @@
-// What the overview says of one cell, in a line below it and to a screen reader.
+// A line below a map of instances that describes one of them, also for a screen reader.
 
-import { element, icon, setStatus, write, writeAttribute } from "./elements.js";
 import { FAILED, PENDING, STATUSES } from "../store/protocol.js";
+import { element, icon, setStatus, write, writeAttribute } from "./elements.js";
 import { duration, number } from "./format.js";
 
 const HINT = "Point at a cell, or go there with the arrow keys; Enter opens it.";
-const REST = 120; // milliseconds on a cell, after which its params are asked for
+const REST_MS = 120; // how long the pointer stays on a cell before its params are requested
 
-export class Told {
+export class StatusLine {
   /**
-   * @param {HTMLElement} map what has the keyboard
-   * @param {string} hint what to say of no cell
-   * @param {string} name what to call its cells among the elements of the page
+   * @param {HTMLElement} map the element that has the focus
+   * @param {string} hint the text shown without a cell
+   * @param {string} name what a cell is called in the ids of the page's elements
    */
   constructor(view, map, hint = HINT, name = "cell") {
     this.view = view;
@@ -19,12 +19,12 @@ export class Told {
     this.hint = hint;
     this.name = name;
     this.timer = 0;
-    this.asked = -1;
+    this.requestedIndex = -1;
     this.svg = icon();
     this.word = element("span", "fm-word");
     this.index = element("span", "fm-label fm-num");
     this.rest = element("span", "fm-told-rest");
-    // Not for a screen reader, which is told by the option: a pointer that passes by is no news.
+    // Hidden from screen readers: they get the option below, which follows the keyboard, not the pointer.
     this.root = element("div", "fm-told", { "aria-hidden": "true" }, this.index, this.svg, this.word, this.rest);
     this.option = element("div", "fm-hidden", { "aria-hidden": "true" });
     map.append(this.option);
@@ -34,8 +34,8 @@ export class Told {
     clearTimeout(this.timer);
   }
 
-  /** @returns {{label: string, node: string}} what a card says of an instance */
-  words(i) {
+  /** @returns {{label: string, node: string}} the texts on an instance's card */
+  caption(i) {
     const { rows, header, labels, texts } = this.view.store;
     return {
       label: labels[i] ?? texts.get(i) ?? "",
@@ -43,13 +43,13 @@ export class Told {
     };
   }
 
-  /** @returns {string[]} what is known of an instance beside its index and status, in one line */
+  /** @returns {string[]} what the line says besides the index and the status */
   facts(i) {
     const { store } = this.view;
     const { rows } = store;
-    const { node } = this.words(i);
-    const tries = rows.earlier[i] > 0 ? `attempt ${rows.earlier[i] + 1}` : rows.restored(i) ? "did not run" : "";
-    return [node, tries, duration(store.seconds(i)), store.texts.get(i) ?? "…"].filter(Boolean);
+    const { node } = this.caption(i);
+    const attempt = rows.earlier[i] > 0 ? `attempt ${rows.earlier[i] + 1}` : rows.restored(i) ? "did not run" : "";
+    return [node, attempt, duration(store.seconds(i)), store.texts.get(i) ?? "…"].filter(Boolean);
   }
 
   /** @returns {number} */
@@ -57,7 +57,7 @@ export class Told {
     return this.view.store.rows.status[index];
   }
 
-  /** @param {number} index of the cell to speak of; -1: none */
+  /** @param {number} index the instance to describe; -1 for none */
   draw(index) {
     const { root, svg, word } = this;
     const none = index < 0;
@@ -75,35 +75,35 @@ export class Told {
     setStatus(root, svg, word, STATUSES[status] ?? "pending", rows.restored(index) ? "restored" : undefined);
     root.classList.toggle("fm-told-bad", status === FAILED);
     write(this.rest, this.facts(index).join(" · "));
-    this.ask(index);
+    this.requestText(index);
   }
 
-  /** Ask for the params of an instance, if they are not known and one stays with it. */
-  ask(index) {
+  /** Request the params of an instance if they are missing and the pointer rests on it. */
+  requestText(index) {
     const { store, gone } = this.view;
-    if (this.asked === index || gone) return;
+    if (this.requestedIndex === index || gone) return;
     clearTimeout(this.timer);
-    this.asked = index;
+    this.requestedIndex = index;
     if (store.texts.has(index)) return;
     this.timer = setTimeout(() => {
-      this.asked = -1;
-      store.want([index]);
-    }, REST);
+      this.requestedIndex = -1;
+      store.requestRows([index]);
+    }, REST_MS);
   }
 
-  /** The cell that has the keyboard, for those who do not see it. */
+  /** Describe the cell that has the keyboard's cursor to a screen reader. */
   drawOption(index) {
     const { store, id } = this.view;
     const name = `${id}-${this.name}-${index}`;
     if (this.option.id !== name) {
-      // A new element: of one that only changes its words, not every screen reader takes notice.
+      // A new element, since not every screen reader notices when only the text changes.
       const option = element("div", "fm-hidden", { role: "option", id: name, "aria-posinset": String(index + 1) });
       this.option.replaceWith(option);
       this.option = option;
       this.map.setAttribute("aria-activedescendant", name);
     }
     writeAttribute(this.option, "aria-setsize", String(store.header.total ?? -1));
-    writeAttribute(this.option, "aria-selected", String(store.opened === index));
+    writeAttribute(this.option, "aria-selected", String(store.openIndex === index));
     write(this.option, [`#${number.format(index)}`, STATUSES[store.rows.status[index]], ...this.facts(index)].join(", "));
   }
 }

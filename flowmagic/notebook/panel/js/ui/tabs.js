@@ -1,11 +1,11 @@
-// The ways to look at the instances, of which one is on the screen.
+// The tabs: table, timeline and graph, of which one is shown.
 
 import { element, write } from "./elements.js";
 
 /** @typedef {{root: HTMLElement, draw(): void, remove?(): void, show?(index: number): void}} Page */
 
 export class Tabs {
-  /** @param {{key: string, label: string, page: Page}[]} pages the first is shown at first */
+  /** @param {{key: string, label: string, page: Page}[]} pages the first one is shown initially */
   constructor(view, pages) {
     this.view = view;
     this.tabs = pages.map(({ key, label, page }, i) => {
@@ -26,14 +26,14 @@ export class Tabs {
     return Math.max(0, this.tabs.findIndex(({ key }) => key === this.view.store.tab));
   }
 
-  /** What is on the screen. */
+  /** The page that is shown. */
   get page() {
     return this.tabs[this.chosen].page;
   }
 
   choose(i) {
     this.view.store.tab = this.tabs[i].key;
-    this.view.later();
+    this.view.scheduleDraw();
   }
 
   key(event) {

@@ -13,20 +13,20 @@ test("a list of dicts becomes rows and columns, each value as it was written", (
   assert.equal(writeSheet(sheet), text);
 });
 
-test("an empty list, an empty dict and a trailing line are read too", () => {
+test("an empty list, an empty dict and a trailing line are read, too", () => {
   assert.deepEqual(readSheet("[]"), { columns: [], rows: [] });
   assert.deepEqual(readSheet(' [ {} , {"a":null} ]\n'), { columns: ["a"], rows: [[null], ["null"]] });
   assert.equal(writeSheet({ columns: [], rows: [] }), "[]");
   assert.equal(writeSheet({ columns: ["a"], rows: [[null]] }), "[\n  {}\n]");
 });
 
-test("what is no JSON, or no list of dicts, is edited as text", () => {
-  assert.match(readSheet("[{'a': None}]").reason, /no JSON/);
-  assert.match(readSheet("[1]").reason, /no list of dicts/);
-  assert.match(readSheet('{"a": 1}').reason, /no list of dicts/);
+test("anything but a JSON list of dicts is edited as text", () => {
+  assert.match(readSheet("[{'a': None}]").reason, /not JSON/);
+  assert.match(readSheet("[1]").reason, /not a list of dicts/);
+  assert.match(readSheet('{"a": 1}').reason, /not a list of dicts/);
 });
 
-test("a text needs no quotes where it is clear that it is one", () => {
+test("a string needs no quotes unless it would be ambiguous", () => {
   for (const [typed, cell] of [["gpt-4", '"gpt-4"'], ["3", "3"], ["true", "true"], ['"3"', '"3"'], ["[1,2]", "[1,2]"], ["", null], [" ", '" "'], ["None", '"None"'], ["07", '"07"']]) {
     assert.deepEqual(readCell(typed), { cell, problem: "" }, typed);
     if (cell !== null) assert.equal(readCell(shownCell(cell)).cell, cell, typed);
@@ -34,12 +34,12 @@ test("a text needs no quotes where it is clear that it is one", () => {
   assert.equal(shownCell('"gpt-4"'), "gpt-4");
   assert.equal(shownCell('"3"'), '"3"');
   assert.equal(shownCell('""'), '""');
-  // What no line of text can hold is shown as JSON, or typing over it would lose it.
+  // An input has a single line: a string with line breaks is shown as JSON, or editing would lose them.
   for (const cell of ['"two\\nlines"', '"a\\rb"', '"a\\u0000b"']) assert.equal(shownCell(cell), cell);
   assert.match(readCell("[1,").problem, /begins like JSON and is none/);
 });
 
-test("cells are told apart by what they hold", () => {
+test("cells have a kind that depends on their value", () => {
   assert.deepEqual([null, "1", "-2.5", '"x"', "null", "[1]"].map(kindOf), ["none", "number", "number", "text", "json", "json"]);
 });
 
@@ -52,25 +52,25 @@ test("tables from a spreadsheet and CSV are split, quotes included", () => {
   assert.deepEqual(splitPasted("one"), [["one"]]);
 });
 
-test("a sentence stays whole, with its commas and quotes", () => {
+test("a sentence with commas and quotes is not split", () => {
   assert.deepEqual(splitPasted("Hello, world"), [["Hello, world"]]);
   assert.deepEqual(splitPasted("Yes, but no\nMaybe"), [["Yes, but no"], ["Maybe"]]);
   assert.deepEqual(splitPasted('"Hi" said he\tb'), [['"Hi" said he', "b"]]);
   assert.deepEqual(splitPasted('"open\tb\nc\td'), [['"open', "b"], ["c", "d"]]);
 });
 
-test("values are split at commas or lines, and not within brackets or quotes", () => {
+test("values are split at commas or line breaks, but not within brackets or quotes", () => {
   assert.deepEqual(splitValues(' a, [1, 2] ,"x, y",{"k": [0, 1]},'), ["a", "[1, 2]", '"x, y"', '{"k": [0, 1]}']);
   assert.deepEqual(splitValues("Hello, you\n\n  Goodbye, you \n"), ["Hello, you", "Goodbye, you"]);
   assert.deepEqual(splitValues("  "), []);
 });
 
-test("too many params are edited as text", () => {
+test("a list with too many params is edited as text", () => {
   const dict = Object.fromEntries(Array.from({ length: 101 }, (_, i) => [`p${i}`, i]));
   assert.match(readSheet(JSON.stringify([dict])).reason, /More than 100 params/);
 });
 
-test("what is copied can be pasted again", () => {
+test("copied cells can be pasted again", () => {
   const block = [['"x"', "1"], [null, '"a\\tb"']];
   assert.deepEqual(splitPasted(joinCopied(block)).map((line) => line.map((text) => readCell(text).cell)), [['"x"', "1"], [null, '"a\\tb"']]);
 });
@@ -84,7 +84,7 @@ test("values are combined as flowmagic.grid does", () => {
   });
 });
 
-test("whatever the values are, they come back from the table and from the clipboard", () => {
+test("any values survive the table and the clipboard", () => {
   let state = 1;
   const pick = (list) => list[(state = (state * 48271) % 0x7fffffff) % list.length];
   const piece = () => pick(['"', "\\", ",", ";", "\t", "\n", "\r", "[", "{", "}", "]", ":", " ", "a", "7", "•••", "\u2028", "😀", "\ud800", "null", "1e5"]);

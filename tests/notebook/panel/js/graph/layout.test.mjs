@@ -1,4 +1,4 @@
-// Where the nodes of a graph lie, and how its edges run.
+// The positions of the nodes and the paths of the edges.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ const flat = (n) => Array.from({ length: n }, () => ({ level: -1 }));
 const both = (nodes, edges) => [false, true].map((vertical) => graphLayout(nodes, edges, SIZE, vertical));
 const edge = (from, to, action = "default") => [from, to, action];
 
-/** Whether two boxes have a point in common. */
+/** Whether two boxes overlap. */
 const meet = (a, b) => a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 
 function sound(nodes, edges) {
@@ -43,7 +43,7 @@ function sound(nodes, edges) {
   return both(nodes, edges)[0];
 }
 
-test("a line of nodes goes from left to right, or from top to bottom", () => {
+test("a chain of nodes goes from left to right, or from top to bottom", () => {
   const [side, below] = both(flat(3), [edge(0, 1), edge(1, 2)]);
   assert.deepEqual(side.boxes.map(({ y }) => y), [0, 0, 0].map(() => side.boxes[0].y));
   assert.ok(side.boxes[0].x + SIZE.width < side.boxes[1].x && side.boxes[1].x + SIZE.width < side.boxes[2].x);
@@ -52,7 +52,7 @@ test("a line of nodes goes from left to right, or from top to bottom", () => {
   sound(flat(3), [edge(0, 1), edge(1, 2)]);
 });
 
-test("a loop leads back below all boxes, and a node to itself", () => {
+test("a loop, even of a node to itself, is drawn below all boxes", () => {
   const edges = [edge(0, 1, "search"), edge(1, 0, "back"), edge(0, 2, "answer"), edge(2, 2, "again")];
   const { boxes, lines } = sound(flat(3), edges);
   const backs = lines.filter(({ back }) => back);
@@ -67,7 +67,7 @@ test("edges between the same two nodes are one line", () => {
   assert.deepEqual(lines.map(({ edges }) => edges), [[0, 2], [1]]);
 });
 
-test("a line past a layer goes between its boxes", () => {
+test("a line that passes a layer goes between its boxes", () => {
   const { boxes, lines } = sound(flat(3), [edge(0, 1), edge(1, 2), edge(0, 2, "skip")]);
   const skip = lines.find(({ start, end }) => start === 0 && end === 2);
   const [x, y] = skip.label;
@@ -75,8 +75,8 @@ test("a line past a layer goes between its boxes", () => {
   assert.equal(skip.points.length, 4);
 });
 
-test("branches keep the order in which they cross least", () => {
-  // 0 leads to 1 and 2; 1 to 4, 2 to 3: 3 and 4 have to change places.
+test("branches are ordered so that they cross least", () => {
+  // 0 leads to 1 and 2, 1 to 4, 2 to 3: nodes 3 and 4 have to swap.
   const { boxes } = sound(flat(5), [edge(0, 1, "a"), edge(0, 2, "b"), edge(1, 4), edge(2, 3)]);
   assert.equal(boxes[1].y < boxes[2].y, boxes[4].y < boxes[3].y);
 });
@@ -87,12 +87,12 @@ test("a nested flow is a frame around its nodes, at any depth", () => {
   assert.deepEqual(boxes.map(({ frame }) => frame), [false, true, false, true, false, false]);
 });
 
-test("nothing is drawn of no graph, and one box of a single node", () => {
+test("an empty graph is empty, and a single node is one box", () => {
   for (const made of both([], [])) assert.deepEqual([made.width, made.height, made.boxes], [0, 0, []]);
   for (const made of both(flat(1), [])) assert.deepEqual([made.width, made.height], [SIZE.width, SIZE.height]);
 });
 
-test("whatever the graph, boxes are apart, lines end at them, and twice is the same", () => {
+test("in any graph, boxes do not overlap, lines end at boxes, and the layout is deterministic", () => {
   let seed = 7;
   const random = (n) => {
     seed = (seed * 1_103_515_245 + 12_345) % 2 ** 31;

@@ -1,4 +1,4 @@
-// Where the cells of the overview lie.
+// The positions of the cells in the overview.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ function* all() {
   for (const n of SIZES) for (const width of WIDTHS) for (const scale of SCALES) yield layout(n, width, scale);
 }
 
-test("every instance has a cell of its own, within the width", () => {
+test("every instance has its own cell, within the width", () => {
   for (const width of WIDTHS) {
     for (const scale of SCALES) {
       for (const n of SIZES) {
@@ -28,7 +28,7 @@ test("every instance has a cell of its own, within the width", () => {
   }
 });
 
-test("the cell at a cell's corner, and at its last pixel, is that cell", () => {
+test("a cell is found at its first and at its last pixel", () => {
   for (const made of all()) {
     for (const index of [0, 1, made.columns - 1, made.columns, made.n >> 1, made.n - 1]) {
       if (index >= made.n) continue;
@@ -44,14 +44,14 @@ test("the cell at a cell's corner, and at its last pixel, is that cell", () => {
   }
 });
 
-test("it is never higher than about 180 pixels, and a few cards hardly more", () => {
+test("the height is limited to about 180 pixels, a little more for cards", () => {
   for (const made of all()) assert.ok(made.shown / made.scale <= (made.kind === "cards" ? 233 : 181));
 });
 
-test("a few are cards with words, a thousand squares, and a hundred thousand fit as pixels", () => {
+test("a few instances are cards, a thousand are squares, a hundred thousand are pixels", () => {
   assert.equal(layout(10, 1_080, 1).kind, "cards");
   assert.equal(layout(60, 1_080, 1).kind, "cards");
-  assert.equal(layout(60, 250, 1).kind, "squares", "where there is no room for words");
+  assert.equal(layout(60, 250, 1).kind, "squares", "there is no room for text");
   const thousand = layout(1_000, 1_080, 1);
   assert.equal(thousand.kind, "squares");
   assert.ok(thousand.dx - thousand.gap >= 9);
@@ -64,20 +64,20 @@ test("a few are cards with words, a thousand squares, and a hundred thousand fit
   assert.ok(most.height > most.shown, "what does not fit scrolls");
 });
 
-test("no instance or no width is no cell", () => {
+test("without instances or width there are no cells", () => {
   for (const made of [layout(0, 1_000, 1), layout(5, 0, 1), layout(5, 0.4, 1)]) {
     assert.deepEqual([made.kind, made.n, made.height, cellAt(made, 0, 0)], ["none", 0, 0, -1]);
   }
 });
 
-test("keys lead to the neighbours, and never out of the batch", () => {
+test("keys lead to the neighbours, but never out of the batch", () => {
   const made = layout(1_000, 1_080, 1);
   const { columns, n } = made;
   assert.equal(keyTo(made, "ArrowRight", 5), 6);
   assert.equal(keyTo(made, "ArrowLeft", 5), 4);
   assert.equal(keyTo(made, "ArrowDown", 5), 5 + columns);
   assert.equal(keyTo(made, "ArrowUp", 5 + columns), 5);
-  assert.equal(keyTo(made, "ArrowUp", 5), 5, "from the first line it leads nowhere");
+  assert.equal(keyTo(made, "ArrowUp", 5), 5, "up from the first line leads nowhere");
   assert.equal(keyTo(made, "ArrowDown", n - 1), n - 1);
   assert.equal(keyTo(made, "ArrowLeft", 0), 0);
   assert.equal(keyTo(made, "ArrowRight", n - 1), n - 1);

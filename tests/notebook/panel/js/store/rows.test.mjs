@@ -1,4 +1,4 @@
-// The rows as the page keeps them, from snapshots and deltas.
+// The state of the rows, from snapshots and deltas.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -33,7 +33,7 @@ function snapshot(statuses, seq) {
   return view;
 }
 
-test("a snapshot is taken whole, wherever it lies in its buffer", () => {
+test("a snapshot is loaded from any offset in its buffer", () => {
   const { buffer } = snapshot([PENDING, FAILED, RUNNING], 99);
   const shifted = new Uint8Array(buffer.byteLength + 3);
   shifted.set(new Uint8Array(buffer), 3);
@@ -46,7 +46,7 @@ test("a snapshot is taken whole, wherever it lies in its buffer", () => {
   }
 });
 
-test("a delta changes its rows, says which, and leaves the others", () => {
+test("a delta changes its rows, returns them, and leaves the others alone", () => {
   const rows = new Rows();
   rows.load(snapshot([PENDING, PENDING, RUNNING], 1));
   assert.deepEqual(rows.apply(packed([[2, SUCCEEDED, 1, 4, 0.5, 1.5], [0, RUNNING, 0, 1, 0.25, NaN]])), [2, 0]);
@@ -54,7 +54,7 @@ test("a delta changes its rows, says which, and leaves the others", () => {
   assert.deepEqual([rows.started[2], rows.ended[2], rows.node[2], rows.earlier[2]], [0.5, 1.5, 4, 1]);
 });
 
-test("rows drawn later are appended, and those between are pending", () => {
+test("later rows are appended, and those in between are pending", () => {
   const rows = new Rows();
   for (let i = 0; i < 100; i += 1) rows.apply(packed([[3 * i + 2, SUCCEEDED, 0, 1, i, i + 1]]));
   assert.equal(rows.count, 300);
@@ -64,7 +64,7 @@ test("rows drawn later are appended, and those between are pending", () => {
   assert.ok(Number.isNaN(rows.started[298]));
 });
 
-test("a row that has succeeded without having started was restored", () => {
+test("a row that has succeeded without having started is a restored one", () => {
   const rows = new Rows();
   rows.apply(packed([[0, SUCCEEDED, 0, 0, NaN, NaN], [1, SUCCEEDED, 0, 1, 0, 1], [2, PENDING, 0, 0, NaN, NaN], [3, FAILED, 0, 1, 1, 2], [4, 77, 0, 1, 1, 2]]));
   const each = [0, 1, 2, 3, 4];
@@ -72,7 +72,7 @@ test("a row that has succeeded without having started was restored", () => {
   assert.deepEqual(each.map((i) => rows.kind(i)), [RESTORED, SUCCEEDED, PENDING, FAILED, PENDING]);
 });
 
-test("what is too short to be a snapshot is none", () => {
+test("a buffer that is too short for a snapshot is ignored", () => {
   const rows = new Rows();
   assert.equal(rows.load(null), -1);
   assert.equal(rows.load(new ArrayBuffer(2)), -1);

@@ -1,4 +1,4 @@
-// The nodes that instances went through, as they come in.
+// The node copies of instances, as they arrive.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { Rows } from "../../../../../flowmagic/notebook/panel/js/store/rows.js";
 import { Segments } from "../../../../../flowmagic/notebook/panel/js/store/segments.js";
 import { RUNNING, SUCCEEDED } from "../../../../../flowmagic/notebook/panel/js/store/protocol.js";
 
-/** @param {[number, number[][]][]} rows index, and of each copy node, depth, start and end */
+/** @param {[number, number[][]][]} rows the index of each row, and node, depth, start and end of each of its copies */
 function packed(rows) {
   const view = new DataView(new ArrayBuffer(rows.reduce((sum, [, copies]) => sum + 6 + 11 * copies.length, 0)));
   let at = 0;
@@ -35,39 +35,39 @@ function rowsOf(n) {
 
 test("a message is read row by row", () => {
   const segments = new Segments();
-  segments.take(packed([[7, [[1, 0, 0.5, 1], [2, 1, 1, NaN]]], [3, []]]), rowsOf(10));
+  segments.apply(packed([[7, [[1, 0, 0.5, 1], [2, 1, 1, NaN]]], [3, []]]), rowsOf(10));
   const { nodes, depths, started, ended } = segments.of(7);
   assert.deepEqual([nodes, depths, started, ended], [[1, 2], [0, 1], [0.5, 1], [1, NaN]]);
   assert.deepEqual(segments.of(3).nodes, []);
   assert.equal(segments.of(1), undefined);
 });
 
-test("one that is cut off is read as far as it goes", () => {
+test("a truncated message is read as far as possible", () => {
   const segments = new Segments();
   const whole = packed([[0, [[1, 0, 0, 1]]], [1, [[1, 0, 0, 1]]]]);
-  segments.take(new DataView(whole.buffer, 0, whole.byteLength - 1), rowsOf(2));
+  segments.apply(new DataView(whole.buffer, 0, whole.byteLength - 1), rowsOf(2));
   assert.deepEqual([...segments.known.keys()], [0]);
-  segments.take(undefined, rowsOf(2));
+  segments.apply(undefined, rowsOf(2));
 });
 
-test("rows are asked for once, and again when their state is another one", () => {
+test("rows are requested once, and again after their state has changed", () => {
   const segments = new Segments();
   const rows = rowsOf(4);
   assert.deepEqual(segments.missing([0, 1, 2], rows), [0, 1, 2]);
-  segments.take(packed([[0, []], [1, []], [2, []]]), rows);
+  segments.apply(packed([[0, []], [1, []], [2, []]]), rows);
   assert.deepEqual(segments.missing([0, 1, 2], rows), []);
   segments.touch([1, 3]);
   rows.status[2] = SUCCEEDED;
   assert.deepEqual(segments.missing([0, 1, 2], rows), [1, 2]);
-  segments.take(packed([[1, []], [2, []]]), rows);
+  segments.apply(packed([[1, []], [2, []]]), rows);
   rows.node[0] = 5;
   assert.deepEqual(segments.missing([0, 1, 2], rows), [0]);
 });
 
-test("of very many rows the latest are kept", () => {
+test("the latest of very many rows are kept", () => {
   const segments = new Segments();
   const rows = rowsOf(5_000);
-  for (let i = 0; i < 5_000; i += 1) segments.take(packed([[i, []]]), rows);
+  for (let i = 0; i < 5_000; i += 1) segments.apply(packed([[i, []]]), rows);
   assert.equal(segments.known.size, 2_000);
   assert.ok(segments.of(4_999) && segments.of(3_000) && !segments.of(2_999));
 });

@@ -1,4 +1,4 @@
-// How a run went, from the columns of its rows.
+// The time series of a run, from the columns of its rows.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ function rowsOf(list) {
   return rows;
 }
 
-/** A generator of numbers in [0, 1) that gives the same ones each time. */
+/** A deterministic generator of numbers in [0, 1). */
 function chances(seed) {
   let state = seed;
   return () => {
@@ -42,7 +42,7 @@ function randomRows(n, span, seed) {
 
 const near = (one, other, message) => assert.ok(Math.abs(one - other) < 1e-3 * Math.max(1, Math.abs(other)), `${message}: ${one}, not ${other}`);
 
-test("a bin is 1, 2 or 5 of a power of ten, and there are neither many nor few", () => {
+test("a bin's length is 1, 2 or 5 times a power of ten, and the number of bins is bounded", () => {
   for (let span = 0.001; span < 1e6; span *= 1.37) {
     for (const ended of [0, 1, 49, 51, 300, 1e5]) {
       const step = stepOf(span, ended);
@@ -55,7 +55,7 @@ test("a bin is 1, 2 or 5 of a power of ten, and there are neither many nor few",
   }
 });
 
-test("every instance that ended is in one bin, and bins cover the run without a gap", () => {
+test("every ended instance is in one bin, and the bins cover the run without gaps", () => {
   for (const [n, span, seed] of [[0, 3, 1], [1, 0.4, 2], [40, 7.3, 3], [2_000, 61, 4], [5_000, 4_000.7, 5]]) {
     const list = randomRows(n, span, seed);
     const series = new Series(rowsOf(list), span);
@@ -70,7 +70,7 @@ test("every instance that ended is in one bin, and bins cover the run without a 
   }
 });
 
-test("how many ran at once is the mean over the bin, of whatever length they were", () => {
+test("the number of running instances is the mean over a bin, whatever their duration", () => {
   for (const [n, span, seed] of [[1, 2, 7], [60, 10, 8], [3_000, 100, 9]]) {
     const list = randomRows(n, span, seed);
     const series = new Series(rowsOf(list), span);
@@ -88,7 +88,7 @@ test("how many ran at once is the mean over the bin, of whatever length they wer
   assert.ok(full.bins.every(({ running }) => running === 5));
 });
 
-test("what a run of instances of one duration tells is that duration", () => {
+test("if all instances take equally long, all percentiles are that duration", () => {
   const list = Array.from({ length: 1_000 }, (_, i) => [SUCCEEDED, i / 100, i / 100 + 0.25]);
   const series = new Series(rowsOf(list), 10.25);
   near(series.all.p50, 0.25, "p50");
@@ -97,9 +97,9 @@ test("what a run of instances of one duration tells is that duration", () => {
   assert.equal(series.all.failed, 0);
 });
 
-test("percentiles come from a sample where there are many, and are about right", () => {
+test("percentiles of many instances come from a sample, and are about right", () => {
   const chance = chances(11);
-  // First fast ones, then slow ones: a sample of the first or the last would be wrong by far.
+  // Fast instances first, then slow ones: a sample of only the first or the last would be far off.
   const list = Array.from({ length: 60_000 }, (_, i) => {
     const duration = (i < 30_000 ? 0.1 : 0.9) * (0.5 + chance());
     return [SUCCEEDED, 1, 1 + duration];
@@ -112,31 +112,31 @@ test("percentiles come from a sample where there are many, and are about right",
   }
 });
 
-test("no instance ended is no latency, and cancelled ones have none either", () => {
+test("there is no latency without ended instances, and none of cancelled ones", () => {
   const series = new Series(rowsOf([[RUNNING, 0], [PENDING], [CANCELLED, 0, 0.5], [CANCELLED]]), 1);
   assert.ok(Number.isNaN(series.all.p50) && Number.isNaN(series.all.p95));
   assert.equal(series.all.ended, 0);
   near(series.all.running, 1.5, "but the one that was cancelled did run");
 });
 
-test("the same rows give the same numbers, so that two pages show the same", () => {
+test("the same rows give the same numbers in two pages", () => {
   const list = randomRows(20_000, 30, 12);
   const [one, other] = [rowsOf(list), rowsOf(list)].map((rows) => new Series(rows, 30));
   assert.deepEqual(one.bins, other.bins);
   assert.deepEqual(one.all, other.all);
 });
 
-test("what the page's clock does not know yet is at its end", () => {
+test("an instance that ended after the page's clock is at the end of the series", () => {
   const series = new Series(rowsOf([[SUCCEEDED, 0, 1.2], [SUCCEEDED, 1.1, 1.2]]), 1);
   assert.equal(series.bins[series.count - 1].ended, 1);
   assert.equal(series.all.ended, 1);
 });
 
-test("the limit is told for every time of the run", () => {
+test("the limit is known for every time of the run", () => {
   const retunes = [[0, 5, 0], [2, 50, 1], [4, 25, 0]];
   const levels = limitsOf({ retunes, limit: 25 }, 10);
   assert.deepEqual([0, 1.9, 2, 3, 4, 99].map((seconds) => limitAt(levels, seconds)), [5, 5, 50, 50, 25, 25]);
   assert.deepEqual(levels.map(({ byUser }) => byUser), [false, true, false]);
-  assert.equal(limitsOf({ retunes, limit: 25 }, 3).length, 2, "none of the time to come");
-  assert.equal(limitAt(limitsOf({ retunes: [], limit: 7 }, 3), 1), 7, "told of none, it is the present one");
+  assert.equal(limitsOf({ retunes, limit: 25 }, 3).length, 2, "no limit from the future");
+  assert.equal(limitAt(limitsOf({ retunes: [], limit: 7 }, 3), 1), 7, "without changes, it is the current limit");
 });

@@ -1,4 +1,4 @@
-// Which lane each instance ran in.
+// The assignment of instances to lanes.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { Lanes } from "../../../../../flowmagic/notebook/panel/js/timeline/lanes
 import { Rows } from "../../../../../flowmagic/notebook/panel/js/store/rows.js";
 import { FAILED, PENDING, RUNNING, SUCCEEDED } from "../../../../../flowmagic/notebook/panel/js/store/protocol.js";
 
-/** @param {(number[] | null)[]} bars start and end (none: it runs) of each row; null: pending */
+/** @param {(number[] | null)[]} bars start and end of each row; without an end it runs, null is pending */
 function rowsOf(bars) {
   const rows = new Rows();
   rows.grow(bars.length);
@@ -30,13 +30,13 @@ function laned(bars) {
   return { rows, lanes };
 }
 
-/** A generator of numbers between 0 and 1, the same each time. */
+/** A deterministic generator of numbers between 0 and 1. */
 function chance(seed) {
   let state = seed;
   return () => (state = (state * 16807) % 2147483647) / 2147483647;
 }
 
-/** Rows as a run of so many slots makes them, in steps of a message each. */
+/** The rows of a run with a limit of `slots`, one step per message. */
 function* run(n, slots, seed) {
   const next = chance(seed);
   const free = new Array(slots).fill(0);
@@ -49,13 +49,13 @@ function* run(n, slots, seed) {
   }
   const most = Math.max(...free);
   const rows = rowsOf(bars.map(() => null));
-  let told = new Array(n).fill("");
+  let states = new Array(n).fill("");
   for (let now = 0; ; now += most / 40) {
     const changed = [];
     bars.forEach(([start, end], i) => {
       const state = end <= now ? "ended" : start <= now ? "runs" : "";
-      if (state === told[i]) return;
-      told[i] = state;
+      if (state === states[i]) return;
+      states[i] = state;
       set(rows, i, state === "ended" ? [start, end] : [start]);
       changed.push(i);
     });
@@ -73,14 +73,14 @@ function checkNoOverlap(lanes, rows) {
   }
 }
 
-test("each takes the lowest lane that is free when it starts", () => {
+test("each row takes the lowest lane that is free when it starts", () => {
   const { lanes } = laned([[0, 4], [0, 1], [0, 2], [1, 3], [2, 3], [3, 5], null, [3.5]]);
   assert.deepEqual([...lanes.lane.slice(0, 8)], [0, 1, 2, 1, 2, 1, -1, 2]);
   assert.deepEqual(lanes.lanes, [[0], [1, 3, 5], [2, 4, 7]]);
   assert.equal(lanes.count, 7);
 });
 
-test("as many lanes as ran at once, and no two bars of a lane at one time, told at once or bit by bit", () => {
+test("there are as many lanes as rows ran at once, without overlaps, whether rows arrive together or one by one", () => {
   for (const [n, slots, seed] of [[200, 1, 3], [400, 5, 4], [600, 40, 5]]) {
     const bits = new Lanes();
     let last;
@@ -96,12 +96,12 @@ test("as many lanes as ran at once, and no two bars of a lane at one time, told 
     whole.update(last, "all");
     checkNoOverlap(whole, last);
     assert.ok(whole.lanes.length <= slots);
-    // Greedy by start, it is the least number: at some moment all of them run.
+    // Placing greedily by start needs the least number: at some moment, all lanes are in use.
     assert.ok(bits.lanes.length <= slots, `${bits.lanes.length} lanes for ${slots}`);
   }
 });
 
-test("the whole state, loaded again, moves nothing, and says what has ended since", () => {
+test("loading the whole state again moves nothing, and returns what has ended since", () => {
   const { rows, lanes } = laned([[0, 1], [0], [1]]);
   const before = [...lanes.lane];
   assert.deepEqual(lanes.update(rows, "all"), { ended: [], moved: false });
@@ -113,7 +113,7 @@ test("the whole state, loaded again, moves nothing, and says what has ended sinc
   assert.equal(lanes.lane[3], 1, "the lane is free again");
 });
 
-test("rows of another run begin anew", () => {
+test("the rows of another run start from scratch", () => {
   const { rows, lanes } = laned([[0, 1], [0, 1], [1, 2]]);
   set(rows, 0, [0.5]);
   set(rows, 1, null);
@@ -126,7 +126,7 @@ test("rows of another run begin anew", () => {
   assert.equal(more.count, 1);
 });
 
-test("one that is taken up again leaves its bar, and gets another", () => {
+test("a row that runs again loses its bar, and gets another one", () => {
   const { rows, lanes } = laned([[0, 1], [1, 2], [0, 3]]);
   set(rows, 0, null);
   rows.earlier[0] = 1;
@@ -137,7 +137,7 @@ test("one that is taken up again leaves its bar, and gets another", () => {
   assert.deepEqual(lanes.lanes, [[1, 0], [2]]);
 });
 
-test("what is at a time of a lane is found, and what is near it", () => {
+test("rows are found at a time of a lane, and near it", () => {
   const { lanes } = laned([[0, 1], [2, 3], [4]]);
   assert.deepEqual([0.5, 2, 3.5, 9].map((time) => lanes.near(0, time, 0.2)), [0, 1, -1, 2]);
   assert.equal(lanes.near(0, 1.1, 0.2), 0);
@@ -148,7 +148,7 @@ test("what is at a time of a lane is found, and what is near it", () => {
   assert.deepEqual([-1, 0, 1.9, 2, 5].map((time) => lanes.after(0, time)), [0, 1, 1, 2, 3]);
 });
 
-test("keys lead along the lane, and to what is next in the lane beside", () => {
+test("keys lead along the lane, and to the nearest row of the next lane", () => {
   const { lanes } = laned([[0, 4], [0, 1], [2, 3], [4, 5], [4, 6]]);
   assert.deepEqual(lanes.lanes, [[0, 3], [1, 2, 4]]);
   const lead = (row, key) => lanes.step(row, key);
@@ -166,17 +166,17 @@ test("keys lead along the lane, and to what is next in the lane beside", () => {
   assert.equal(lead(99, "Home"), null);
 });
 
-test("bars without length stand one after another", () => {
+test("bars without length follow one another", () => {
   const { lanes } = laned([[1, 1], [1, 1], [1, 2], [0, 1]]);
   assert.deepEqual(lanes.lanes, [[3, 0, 1, 2]]);
   assert.deepEqual([3, 0, 1].map((row) => lanes.step(row, "ArrowRight")), [0, 1, 2]);
 });
 
-test("very many rows are given their lanes in several goes, in the order of their starts", () => {
+test("very many rows are placed in several steps, in the order of their starts", () => {
   const n = 50_000;
   const rows = new Rows();
   rows.grow(n);
-  // In pairs that swap their slots, told backwards.
+  // Pairs that swap their slots, in reverse order.
   for (let i = 0; i < n; i += 1) {
     const start = n - i;
     rows.started[i] = start;
