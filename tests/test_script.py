@@ -26,7 +26,7 @@ def modules(folder: Path, texts: dict[str, str] | None = None, **more: str) -> N
 
 
 def evaluated(folder: Path, script: str) -> str:
-    """Return what a script, alone in a folder, gives as its default export's `value`."""
+    """Return the `value` of the default export of a script that is alone in a folder."""
     (folder / "alone").mkdir()
     (folder / "alone" / "script.mjs").write_text(script)
     show = 'import("./script.mjs").then((made) => console.log(made.default.value))'
@@ -37,7 +37,7 @@ def evaluated(folder: Path, script: str) -> str:
 
 
 def test_the_panels_script_needs_no_other_file():
-    """No import is left in what the page is given, and one export, the default one."""
+    """The script has no imports, and its only export is the default one."""
     script = Panel._esm if isinstance(Panel._esm, str) else str(Panel._esm)
     assert re.findall(r"^[ \t]*(?:import|export)\b.*", script, re.MULTILINE) == [
         "export default module$panel.$default;"
@@ -46,7 +46,7 @@ def test_the_panels_script_needs_no_other_file():
 
 
 def test_every_module_is_part_of_the_script():
-    """No module lies there unused, and none has grown beyond a noun."""
+    """No module is unused, and none has more than 300 lines."""
     script = joined(JS, "panel")
     keys = [module.relative_to(JS).with_suffix("").as_posix() for module in JS.rglob("*.js")]
     assert "panel" in keys
@@ -58,7 +58,7 @@ def test_every_module_is_part_of_the_script():
 
 @node
 def test_modules_may_use_one_name_for_different_things(tmp_path):
-    """Each has its own scope, is run once, and after what it imports."""
+    """Each module has its own scope, and runs once, after those that it imports."""
     modules(
         tmp_path,
         panel='import { one } from "./first.js";\nimport { other, Other } from "./second.js";\n'
@@ -74,7 +74,7 @@ def test_modules_may_use_one_name_for_different_things(tmp_path):
 
 @node
 def test_modules_import_each_other_by_relative_paths(tmp_path):
-    """Down, beside and up; one module that is reached by different paths runs once."""
+    """Paths lead down, beside and up; a module that is imported by several paths runs once."""
     modules(
         tmp_path,
         {
@@ -93,7 +93,7 @@ def test_modules_import_each_other_by_relative_paths(tmp_path):
 
 @node
 def test_modules_of_one_name_in_two_folders_are_two_modules(tmp_path):
-    """The variables differ even where the letters of two paths are the same."""
+    """Modules get different variables even if their paths are similar."""
     modules(
         tmp_path,
         {
@@ -132,7 +132,7 @@ def test_an_import_from_outside_the_folder_is_refused(tmp_path, importer, path):
 
 
 def test_modules_that_import_each_other_are_named_in_their_circle(tmp_path):
-    """The message shows the way round, and what to do."""
+    """The message shows the circle, and what to do."""
     modules(
         tmp_path,
         {
@@ -145,8 +145,8 @@ def test_modules_that_import_each_other_are_named_in_their_circle(tmp_path):
         joined(tmp_path, "panel")
 
 
-def test_a_missing_module_is_named_with_the_one_that_wants_it(tmp_path):
-    """A module renamed on one side only is found when the class is made, not in the page."""
+def test_a_missing_module_is_named_with_its_importer(tmp_path):
+    """A wrong import is found when the class is created, not in the page."""
     modules(tmp_path, panel='import { a } from "./gone.js";\nexport default { a };\n')
     with pytest.raises(ScriptError, match=r"no module gone\.js in .*, which panel\.js imports"):
         joined(tmp_path, "panel")
@@ -164,8 +164,8 @@ def test_a_missing_module_is_named_with_the_one_that_wants_it(tmp_path):
         joined(tmp_path, "other")
 
 
-def test_a_missing_export_is_named_with_those_that_there_are(tmp_path):
-    """In the page it would be undefined, and fail when it is first called."""
+def test_a_missing_export_is_named_with_the_existing_ones(tmp_path):
+    """In the page, it would be undefined and fail when it is first called."""
     modules(
         tmp_path,
         {
@@ -201,8 +201,8 @@ def test_a_missing_export_is_named_with_those_that_there_are(tmp_path):
         'const one = await import("./one.js");',
     ],
 )
-def test_what_cannot_be_joined_is_refused(tmp_path, line):
-    """A form that is not understood would reach the page and fail there."""
+def test_unsupported_forms_are_refused(tmp_path, line):
+    """An unsupported form would reach the page and fail there."""
     modules(
         tmp_path,
         {
@@ -215,8 +215,8 @@ def test_what_cannot_be_joined_is_refused(tmp_path, line):
         joined(tmp_path, "panel")
 
 
-def test_words_about_imports_are_no_imports(tmp_path):
-    """A comment may speak of them."""
+def test_imports_in_comments_are_ignored(tmp_path):
+    """A comment may mention an import."""
     modules(
         tmp_path, panel='/** @import { A } from "./one.js" */\n// import("x")\nexport default {};\n'
     )
