@@ -1,4 +1,4 @@
-"""Make the first page of the README, and the page of changes of the CHANGELOG: one text, not two.
+"""Make pages of the README, the CHANGELOG and CONTRIBUTING.md, which are kept at the top level.
 
 What they link to stands elsewhere here than in the repository; mkdocs calls this for each page.
 """
@@ -9,10 +9,15 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parent.parent
-SOURCES = {"index.md": "README.md", "changes.md": "CHANGELOG.md"}
+SOURCES = {
+    "index.md": "README.md",
+    "changes.md": "CHANGELOG.md",
+    "contributing.md": "CONTRIBUTING.md",
+}
 MOVED = {
     "](docs/": "](",
     "](CHANGELOG.md)": "](changes.md)",
+    "](CONTRIBUTING.md)": "](contributing.md)",
     "[MIT License](LICENSE)": "MIT License",
     "<details>": '<details markdown="1">',
 }

@@ -7,9 +7,9 @@ all of its packages, but `notebook` only when the extension is loaded or unloade
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from .engines.dask.engine import DaskEngine
 from .errors import (
     BatchError,
     BlockedLoopError,
@@ -26,9 +26,7 @@ from .errors import (
     RemoteError,
     SharedError,
 )
-from .flow.checks import check
 from .flow.finding import Finding
-from .journal import open_journal
 from .limits.adaptive import Adaptive
 from .limits.calls import CallLimit
 from .limits.calls.named import limit, named_limits, remove_limit, set_limit
@@ -42,11 +40,16 @@ from .run.event_loop_monitor import Hold
 from .run.failures import Retries
 from .run.status import RunStatus
 from .shared.crossings import Crossing
-from .throttled.adaptive_node import AdaptiveThrottledNode
-from .throttled.flow import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
-from .throttled.limiter_registry import LimiterRegistry, RateLimiter
-from .throttled.node import ThrottledParallelBatchNode
-from .throttled.presets import FlowPresets, Presets
+
+if TYPE_CHECKING:
+    from .engines.dask.engine import DaskEngine
+    from .flow.checks import check
+    from .journal.reader import open_journal
+    from .throttled.adaptive_node import AdaptiveThrottledNode
+    from .throttled.flow import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
+    from .throttled.limiter_registry import LimiterRegistry, RateLimiter
+    from .throttled.node import ThrottledParallelBatchNode
+    from .throttled.presets import FlowPresets, Presets
 
 __version__ = "0.1.0"
 
@@ -101,6 +104,34 @@ __all__ = [
     "set_limit",
     "unload_ipython_extension",
 ]
+
+
+_ON_FIRST_USE = {
+    "AdaptiveThrottledBatchFlow": ".throttled.flow",
+    "AdaptiveThrottledNode": ".throttled.adaptive_node",
+    "DaskEngine": ".engines.dask.engine",
+    "FlowPresets": ".throttled.presets",
+    "LimiterRegistry": ".throttled.limiter_registry",
+    "Presets": ".throttled.presets",
+    "RateLimiter": ".throttled.limiter_registry",
+    "ThrottledAsyncParallelBatchFlow": ".throttled.flow",
+    "ThrottledParallelBatchNode": ".throttled.node",
+    "check": ".flow.checks",
+    "open_journal": ".journal.reader",
+}
+"""Names that most runs never need: importing their modules takes longer than importing all others."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ON_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(_ON_FIRST_USE[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ON_FIRST_USE})
 
 
 def load_ipython_extension(shell: Any) -> None:

@@ -1,9 +1,10 @@
-"""The public face: its names, and the wall between the core and the notebook wing."""
+"""The public face: its names, and what importing it does not bring along."""
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
+
+import pytest
 
 import flowmagic
 
@@ -19,10 +20,18 @@ def test_public_names_are_sorted_and_exact():
     modules = {path.stem for path in PACKAGE.iterdir()}
     held = {
         name
-        for name in vars(flowmagic)
-        if not name.startswith("_") and name not in modules | {"annotations", "Any"}
+        for name in dir(flowmagic)
+        if not name.startswith("_")
+        and name not in modules | {"annotations", "importlib", "Any", "TYPE_CHECKING"}
     }
     assert held == set(names)
+    assert all(getattr(flowmagic, name).__name__ for name in names)
+
+
+def test_a_name_that_there_is_not_is_an_attribute_error():
+    """As for any module, though some names are imported when they are first used."""
+    with pytest.raises(AttributeError, match="module 'flowmagic' has no attribute 'batchflw'"):
+        flowmagic.batchflw
 
 
 def test_importing_brings_no_notebook_library_along():
@@ -34,17 +43,21 @@ def test_importing_brings_no_notebook_library_along():
     assert imported_by("import flowmagic", *names) == "[]"
 
 
-def test_core_modules_never_import_the_notebook_wing():
-    """Only loading and unloading the extension, inside their functions, reach across."""
-    for path in [*PACKAGE.glob("*.py"), *PACKAGE.glob("engines/*.py")]:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, ast.ImportFrom):
-                named = [node.module or "", *(alias.name for alias in node.names)]
-            elif isinstance(node, ast.Import):
-                named = [alias.name for alias in node.names]
-            else:
-                continue
-            if any("notebook" in name.split(".") for name in named):
-                assert path.name == "__init__.py", path
-                assert node.col_offset > 0, path
+def test_importing_brings_nothing_along_that_most_runs_never_need():
+    """The Dask engine, journals, checks and the drop-in classes are imported when first used."""
+    names = (
+        "flowmagic.engines.dask", "flowmagic.flow.checks", "flowmagic.journal.codec",
+        "flowmagic.journal.reader", "flowmagic.journal.recorder", "flowmagic.throttled", "sqlite3",
+    )  # fmt: skip
+    assert imported_by("import flowmagic", *names) == "[]"
+    assert imported_by("import flowmagic; flowmagic.check", "flowmagic.flow.checks") != "[]"
+
+
+def test_loading_the_extension_brings_no_journal_and_no_check_along():
+    """They are imported by the first cell that wants them."""
+    load = (
+        "from IPython.core.interactiveshell import InteractiveShell\n"
+        "InteractiveShell.instance().run_line_magic('load_ext', 'flowmagic')"
+    )
+    names = ("flowmagic.engines.dask", "flowmagic.flow.checks", "flowmagic.journal.reader")
+    assert imported_by(load, *names) == "[]"

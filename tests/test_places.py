@@ -16,8 +16,8 @@ from flowmagic.notebook.panel.widget import Panel
 from flowmagic.notebook.shell import runs_in_background
 
 ROOT = Path(__file__).parent.parent
-FRONT = ROOT / "flowmagic" / "notebook" / "front"
-CSS = ROOT / "flowmagic" / "notebook" / "panel.css"
+JS = ROOT / "flowmagic" / "notebook" / "panel" / "js"
+CSS = JS.parent / "panel.css"
 
 FLOW = """
 import asyncio
@@ -230,7 +230,7 @@ app = marimo.App()
 @app.cell
 async def _():
     from doubling import flow, rows
-    from flowmagic.notebook.panel.standalone import start_in_panel
+    from flowmagic.notebook import start_in_panel
 
     panel = start_in_panel(flow, rows, limit=2)
     await panel.run
@@ -285,7 +285,7 @@ def test_in_jupyterlite_somebody_watches():
 
 def test_the_panel_asks_the_network_for_nothing():
     """VS Code, Colab and a machine behind a firewall load no script, style or font for it."""
-    for path in [*FRONT.glob("*.js"), CSS]:
+    for path in [*JS.rglob("*.js"), CSS]:
         text = path.read_text(encoding="utf-8")
         text = text.replace("http://www.w3.org/2000/svg", "a name, which nobody fetches")
         found = re.search(r"https?:|\bfetch\(|XMLHttpRequest|WebSocket|EventSource|url\(", text)

@@ -7,10 +7,16 @@ from typing import Any
 
 from ..errors import EngineError, describe
 from .base import Engine
-from .dask.engine import DaskEngine
 from .local import LocalEngine
 
-NAMES: dict[str, Callable[[], Engine]] = {"local": LocalEngine, "dask": DaskEngine}
+
+def _dask_engine() -> Engine:
+    from .dask.engine import DaskEngine  # noqa: PLC0415 - imported when it is first used
+
+    return DaskEngine()
+
+
+NAMES: dict[str, Callable[[], Engine]] = {"local": LocalEngine, "dask": _dask_engine}
 """What makes an engine, by the word for it."""
 
 

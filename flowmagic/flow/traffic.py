@@ -174,21 +174,21 @@ class Traffic:
     def _told(self, sums: Counter[Step]) -> EdgeCounts:
         topology = self._topology
         n = len(topology.nodes)
-        edge_counts = EdgeCounts([0] * n, [0] * n, [0] * len(topology.edges))
+        counts = EdgeCounts([0] * n, [0] * n, [0] * len(topology.edges))
         for (node, name), count in sums.items():
             if node == _UNPLACED:
-                edge_counts.unplaced += count
+                counts.unplaced += count
             elif name == OPEN:
-                edge_counts.raised[node] += count
+                counts.raised[node] += count
             else:
-                edge_counts.passed[node] += count
+                counts.passed[node] += count
                 edge = topology.edge(node, name)
                 if edge is None:
-                    ends = edge_counts.ended.setdefault(node, {})
+                    ends = counts.ended.setdefault(node, {})
                     ends[name] = ends.get(name, 0) + count
                 else:
-                    edge_counts.taken[edge] += count
-        return edge_counts
+                    counts.taken[edge] += count
+        return counts
 
 
 def _are_odd(extras: Extras) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import JournalError, describe
 
-VERSION = 1
+VERSION = 2
 """Of the tables; a file with a greater one is refused."""
 
 _APPLICATION = (
@@ -210,6 +210,11 @@ def _check(connection: sqlite3.Connection, place: pathlib.Path) -> None:
         raise JournalError(
             f"{str(place)!r} was written by a later flowmagic (version {version} of its tables; "
             f"this one knows {VERSION}). Upgrade: pip install -U jupyter-flowmagic"
+        )
+    if version < VERSION:
+        raise JournalError(
+            f"{str(place)!r} was written by an earlier flowmagic (version {version} of its tables; "
+            f"this one reads version {VERSION}). Write to a new file."
         )
 
 

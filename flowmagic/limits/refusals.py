@@ -13,11 +13,12 @@ doubt it is the first: to wait in vain costs less than to stop for nothing.
 from __future__ import annotations
 
 import builtins
+import functools
 import inspect
 import json
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import islice
@@ -141,37 +142,46 @@ _OK, _BAD, _UNKNOWN_KEY, _UNPAID, _TOO_MANY = 299, 400, 401, 402, 429
 _REFUSALS = frozenset({_BAD, _UNKNOWN_KEY, _UNPAID, 403, _TOO_MANY, 503, 529})
 """400 too: Anthropic's used-up credit, AWS's throttling and Google's wrong key come with it."""
 
+# Compiled when they are first used: %load_ext need not wait for them.
 # Codes are matched whole, in lower case and without punctuation.
-_SLOW_CODE = re.compile(
+_SLOW_CODE = functools.partial(
+    re.fullmatch,
     r"(?:request|ec2)?throttl\w*|(?:user)?ratelimit(?:exceeded|error)|toomanyrequests(?:exception)?"
     r"|(?:request|bandwidth)limitexceeded|provisionedthroughputexceeded(?:exception)?"
-    r"|slowdown|overloadederror|resourceexhausted"
+    r"|slowdown|overloadederror|resourceexhausted",
 )
-_QUOTA_CODE = re.compile(
+_QUOTA_CODE = functools.partial(
+    re.fullmatch,
     r"billing\w+|insufficient(?:quota|balance|credits|funds)|creditbalanceexhausted"
-    r"|\w*(?:spend|usage|daily)limitexceeded|servicequotaexceeded(?:exception)?"
+    r"|\w*(?:spend|usage|daily)limitexceeded|servicequotaexceeded(?:exception)?",
 )
-_KEY_CODE = re.compile(
-    r"authenticationerror|invalidapikey|apikeyinvalid|(?:unrecognizedclient|expiredtoken)(?:exception)?"
+_KEY_CODE = functools.partial(
+    re.fullmatch,
+    r"authenticationerror|invalidapikey|apikeyinvalid|(?:unrecognizedclient|expiredtoken)(?:exception)?",
 )
 
 # Letters only are looked at beside a word: "requests_per_day" has no other boundary.
-_LONG = re.compile(
+_LONG = functools.partial(
+    re.search,
     r"(?:(?<![a-z])per|/)[\s_-]*(?:day|week|month)(?![a-z])"
     r"|(?<![a-z])(?:daily|weekly|monthly)(?![a-z])|\b(?-i:[RT]PD)\b",
-    re.IGNORECASE,
+    flags=re.IGNORECASE,
 )
-_SHORT = re.compile(
+_SHORT = functools.partial(
+    re.search,
     r"(?:(?<![a-z])per|/)[\s_-]*(?:min|sec)|\b(?-i:[RT]P[MS])\b",
-    re.IGNORECASE,
+    flags=re.IGNORECASE,
 )
-_LONG_ID = re.compile(r"Per(?:Day|Week|Month)(?![a-z])")  # Gemini's quota ids
-_SPENT = re.compile(
+_LONG_ID = functools.partial(re.search, r"Per(?:Day|Week|Month)(?![a-z])")  # Gemini's quota ids
+_SPENT = functools.partial(
+    re.search,
     r"credit balance|(?:out of|not enough|insufficient)[\s_-](?:credit|balance|funds|quota)"
     r"|\bbilling_[a-z]|reached your (?:\w+ ){0,3}usage limit",
-    re.IGNORECASE,
+    flags=re.IGNORECASE,
 )
-_MONEY = re.compile(r"\b(?:credits?|balance|billing|quota|funds|budget)\b", re.IGNORECASE)
+_MONEY = functools.partial(
+    re.search, r"\b(?:credits?|balance|billing|quota|funds|budget)\b", flags=re.IGNORECASE
+)
 
 
 def _status(error: BaseException) -> int | None:
@@ -192,8 +202,8 @@ def _plain_code(error: BaseException) -> Any:
 
 
 def _kind(error: BaseException, status: int | None, said: _Said) -> RefusalKind | None:
-    def coded(pattern: re.Pattern[str]) -> bool:
-        return any(pattern.fullmatch(code) for code in plain)
+    def coded(match: Callable[[str], Any]) -> bool:
+        return any(match(code) for code in plain)
 
     plain = [re.sub(r"[\W_]", "", code.partition(":")[0]).lower() for code in said.codes]
     if status == _UNKNOWN_KEY or coded(_KEY_CODE):
@@ -202,7 +212,7 @@ def _kind(error: BaseException, status: int | None, said: _Said) -> RefusalKind 
         return RefusalKind.RATE_LIMIT
     if (
         coded(_QUOTA_CODE)
-        or any(_LONG_ID.search(code) for code in said.codes)
+        or any(_LONG_ID(code) for code in said.codes)
         or any(_speaks_of_quota(text, status) for text in said.prose)
         # 402 alone may be the price of one page; from a provider's own library, it is the account.
         or (status == _UNPAID and get(error, "body") is not None)
@@ -214,15 +224,15 @@ def _kind(error: BaseException, status: int | None, said: _Said) -> RefusalKind 
 def _speaks_of_quota(text: str, status: int | None) -> bool:
     if status not in {_BAD, _UNPAID, 403, _TOO_MANY}:
         return False
-    if _SPENT.search(text):
+    if _SPENT(text):
         return True
     if status == _BAD:  # says what is wrong with a request, in whatever words
         return False
-    if status == _UNPAID and _MONEY.search(text):
+    if status == _UNPAID and _MONEY(text):
         return True
     # Where a minute is spoken of as well, the day is likely the other limit, told for information.
-    long = _LONG.search(text) is not None and _SHORT.search(text) is None
-    return long or _LONG_ID.search(text) is not None
+    long = _LONG(text) is not None and _SHORT(text) is None
+    return long or _LONG_ID(text) is not None
 
 
 # ----------------------------------------------------------------------------------- words of a body
@@ -304,12 +314,13 @@ def _parsed(body: Any) -> Any:
     return body if len(body) <= _NOTE and "<" not in body else None
 
 
-_WORDS = re.compile(
+_WORDS = functools.partial(
+    re.search,
     r"(?<![^\W_])(?:rate[\s_-]?limit(?:s|ed|ing)?|too[\s_-]?many[\s_-]?requests"
     r"|quota[\s_-]?exceeded|exceeded (?:your )?(?:current )?quota)(?![^\W_])",
-    re.IGNORECASE,
+    flags=re.IGNORECASE,
 )
-_NUMBER = re.compile(r"(?<![\w.])(?<!\d,)429(?!\w)(?![.,]\d)")
+_NUMBER = functools.partial(re.search, r"(?<![\w.])(?<!\d,)429(?!\w)(?![.,]\d)")
 
 
 def _hearsay(error: BaseException) -> bool:
@@ -319,7 +330,7 @@ def _hearsay(error: BaseException) -> bool:
             or_none(said.tell, one)
             text = " ".join(said.prose)
             # An error that has another status means something else by the number.
-            number = _NUMBER.search(text) and or_none(_status, one) is None
-            if number or _WORDS.search(text):
+            number = _NUMBER(text) and or_none(_status, one) is None
+            if number or _WORDS(text):
                 return True
     return False

@@ -3,3 +3,7 @@
 It may import everything but `throttled` and `testing`; it alone may import IPython and the widget
 libraries.
 """
+
+from .panel.standalone import start_in_panel
+
+__all__ = ["start_in_panel"]

@@ -19,7 +19,6 @@ from traitlets import Bool, Enum, Float, Int, TraitError, Unicode, validate
 from ..engines.base import Engine
 from ..engines.registry import NAMES, engine_of
 from ..errors import EngineError, FlowmagicError, LimitError, describe
-from ..flow.checks import check
 from ..flow.graph import check_flow
 from ..limits.limits import Limits, check_per_minute
 from ..records.batch import Batch, as_batch
@@ -337,6 +336,8 @@ class BatchFlowMagics(Magics):
 
     def _check(self, asked: MagicArguments, flow: Any, batch: Batch | None) -> None:
         rows = None if batch is None else batch.rows
+        from ..flow.checks import check  # noqa: PLC0415 - imported when it is first used
+
         found = check(flow, rows, limit=asked.run.limits.concurrency, threads=asked.run.threads)
         lines = [
             findings_text(found),

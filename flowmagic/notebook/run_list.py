@@ -9,7 +9,6 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from ..errors import JournalError
-from ..journal import open_journal
 from ..limits.calls.named import named_limits
 from ..run.batchrun import BatchRun
 from .summary.summary import headline
@@ -50,6 +49,8 @@ def _lines(shell: Any) -> list[str]:
 
 def _resume_index(path: str | os.PathLike[str]) -> str:
     try:
+        from ..journal import open_journal  # noqa: PLC0415 - imported when it is first used
+
         with open_journal(path) as journal:
             return repr(journal)
     except JournalError as error:

@@ -332,17 +332,17 @@ class RecordStore(TraceBoard):
         self.mark(index)
 
     @property
-    def edge_counts(self) -> list[int]:
+    def status_counts(self) -> list[int]:
         """How many rows are in each status, in the order of `STATUSES`."""
-        edge_counts = self._ends.copy()
-        edge_counts[RUNNING] = len(self.live)
-        edge_counts[PENDING] = len(self.status) - sum(edge_counts)
-        return edge_counts
+        status_counts = self._ends.copy()
+        status_counts[RUNNING] = len(self.live)
+        status_counts[PENDING] = len(self.status) - sum(status_counts)
+        return status_counts
 
     @property
     def counts(self) -> RunCounts:
         """How many rows are in each status."""
-        return RunCounts(*self.edge_counts)
+        return RunCounts(*self.status_counts)
 
     def row(self, index: int) -> Params:
         """Return the params of a row, without the flow's own; empty if it was dropped."""

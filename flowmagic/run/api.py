@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING, Any, TypedDict
 
 from ..errors import NoRunningLoopError
 from ..flow.graph import check_flow
-from ..journal import open_journal
-from ..journal.reader import rows_to_resume
 from ..limits.limits import Limits
 from ..records.batch import BatchLike, as_batch
 from ..shared.shared_store import Merge
@@ -138,8 +136,10 @@ def resume(
             the params as they were.
     """
     if params is None:
-        params = rows_to_resume(path, flow, anyway=anyway)
+        params = _rows_to_resume(path, flow, anyway=anyway)
     else:
+        from ..journal.reader import open_journal  # noqa: PLC0415 - imported when it is first used
+
         open_journal(path).close()
     return batchflow(flow, params, journal=path, resume="anyway" if anyway else True, **options)
 
@@ -167,6 +167,12 @@ def _rows_of_journal(flow: Any, options: Options) -> BatchLike | None:
     if options.journal is None or not options.journal.resume:
         return None
     path, anyway = options.journal.path, options.journal.resume == "anyway"
+    return _rows_to_resume(path, flow, anyway=anyway)
+
+
+def _rows_to_resume(path: Any, flow: Any, *, anyway: bool) -> BatchLike | None:
+    from ..journal.reader import rows_to_resume  # noqa: PLC0415 - imported when it is first used
+
     return rows_to_resume(path, flow, anyway=anyway)
 
 

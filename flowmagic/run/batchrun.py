@@ -12,11 +12,10 @@ import threading
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InstancesFailedError
 from ..flow.finding import Finding
-from ..journal.recorder import Recorder
 from ..limits.adaptive import Aimd
 from ..limits.history import LimitChange
 from ..limits.limits import Limits
@@ -26,12 +25,14 @@ from ..records.store import FAILED, RecordStore, RunCounts
 from ..shared.crossings import Crossing
 from ..text.formatting import error_text
 from ..text.redact import secrets_of
-from .audit import audit
 from .end_waiters import Waiters, running_loop
 from .event_loop_monitor import Hold
 from .lifecycle import Lifecycle, Post
 from .options import Options
 from .status import RunStatus
+
+if TYPE_CHECKING:
+    from ..journal.recorder import Recorder
 
 
 async def join(run: BatchRun) -> BatchRun:
@@ -119,6 +120,8 @@ class BatchRun:
 
     def audit(self) -> list[Finding]:
         """Return what may have been lost in silence; see `flowmagic.run.audit`."""
+        from .audit import audit  # noqa: PLC0415 - it reads sources, which a run need not
+
         return audit(self.flow, self.records)
 
     @property

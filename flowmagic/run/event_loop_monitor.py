@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import os
 import sys
-import sysconfig
 import threading
 import time
 import weakref
@@ -146,15 +146,19 @@ def sighting(frame: FrameType | None) -> Sighting:
 
 _OURS = __name__.partition(".")[0]
 _SHOWING = f"{_OURS}.notebook."
-_PATHS = sysconfig.get_paths()
-_LIBRARIES = tuple(
-    {_PATHS[name] + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")}
-)
+
+
+@functools.cache
+def _libraries() -> tuple[str, ...]:
+    import sysconfig  # noqa: PLC0415 - wanted only once something has held the loop
+
+    paths = sysconfig.get_paths()
+    return tuple({paths[name] + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def _is_library(file: str) -> bool:
     """Whether a file is none that the user has written."""
-    return file.startswith((*_LIBRARIES, "<frozen"))
+    return file.startswith((*_libraries(), "<frozen"))
 
 
 LATE = 0.1

@@ -10,11 +10,10 @@ import contextlib
 import contextvars
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..engines.base import Work
 from ..flow.graph import secrets_around
-from ..journal.recorder import Recorder
 from ..limits.history import By
 from ..limits.limits import Limits
 from ..records.batch import Batch
@@ -23,11 +22,15 @@ from ..records.store import FAILED, PENDING, RUNNING, RecordStore
 from ..shared.shared_store import Store
 from .event_loop_monitor import HoldRecorder
 from .limit_controller import LimitController
-from .options import Options, options_kept, options_written
+from .options import Options
 from .prep_post import own_batch, own_post
 from .scheduler import Scheduler
 from .status import RunEnd, RunStatus
 from .workers import WorkerPool
+
+if TYPE_CHECKING:
+    from ..journal.recorder import Recorder
+
 
 Post = Callable[[list[Any]], Awaitable[Any]]
 """Takes the results when all instances have ended, and gives the flow's action."""
@@ -140,6 +143,10 @@ class Lifecycle:
     ) -> Recorder | None:
         if options.journal is None:
             return None
+        # Here, since most runs have no journal: these take a third of flowmagic's import time.
+        from ..journal.recorder import Recorder  # noqa: PLC0415
+        from .journaled_options import options_kept, options_written  # noqa: PLC0415
+
         written, used = options_written(options)
         return Recorder(
             flow,

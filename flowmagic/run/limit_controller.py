@@ -67,14 +67,14 @@ class LimitController:
 
     def failed(self, index: int, error: BaseException) -> FailureAction:
         """Note a failure, and say what it means; a provider's wish to wait is followed already."""
-        now, edge_counts = self._clock(), self._records.edge_counts
+        now, status_counts = self._clock(), self._records.status_counts
         failure_action = self._failure_handler.judge(
             index,
             error,
             began=self._records.started[index],
             now=now,
-            failed=edge_counts[FAILED],
-            ended=edge_counts[FAILED] + edge_counts[SUCCEEDED],
+            failed=status_counts[FAILED],
+            ended=status_counts[FAILED] + status_counts[SUCCEEDED],
         )
         if failure_action.cool_down:
             self.limiter.cool_down(failure_action.cool_down, now)

@@ -6,16 +6,18 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from contextvars import Context
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..engines.base import Runner
 from ..errors import from_users_frame
-from ..journal.recorder import Recorder
 from ..records.batch import Batch
 from ..records.param_reads import make
 from ..records.printed import enter, key
 from ..records.store import CANCELLED, FAILED, PENDING, RecordStore
 from .workers import SLICE, Taken, drive
+
+if TYPE_CHECKING:
+    from ..journal.recorder import Recorder
 
 
 class Scheduler:

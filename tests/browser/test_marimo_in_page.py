@@ -29,7 +29,7 @@ app = marimo.App()
 def _():
     import asyncio, pathlib
     from pocketflow import AsyncFlow, AsyncNode
-    from flowmagic.notebook.panel.standalone import start_in_panel
+    from flowmagic.notebook import start_in_panel
 
     folder = pathlib.Path("{folder}")
 

@@ -53,6 +53,18 @@ def test_a_journal_of_a_later_version_is_refused_and_left_as_it_is(tmp_path):
 
 
 @pytest.mark.parametrize("write", [True, False])
+def test_a_journal_of_an_earlier_version_is_refused_and_left_as_it_is(tmp_path, write):
+    """Its columns have other names: it is not damaged, and nothing is written to it."""
+    connection = open_file(tmp_path / "a", write=True)
+    connection.execute(f"PRAGMA user_version={VERSION - 1}")
+    connection.close()
+    before = (tmp_path / "a").read_bytes()
+    with pytest.raises(JournalError, match="earlier flowmagic.*Write to a new file"):
+        open_file(tmp_path / "a", write=write)
+    assert (tmp_path / "a").read_bytes() == before
+
+
+@pytest.mark.parametrize("write", [True, False])
 def test_what_is_no_journal_is_refused_and_left_as_it_is(tmp_path, write):
     """A text, and another program's database."""
     text = tmp_path / "notes.txt"

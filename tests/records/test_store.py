@@ -77,8 +77,8 @@ def test_counts_equal_what_the_rows_say_after_any_course(operations, drawn):
             else:
                 code = {"succeed": SUCCEEDED, "fail": FAILED, "cancel": CANCELLED}[name]
                 records.finish(index, number, 2.0, code)
-        edge_counts = [records.status.count(code) for code in range(len(STATUSES))]
-        assert records.edge_counts == edge_counts
+        status_counts = [records.status.count(code) for code in range(len(STATUSES))]
+        assert records.status_counts == status_counts
         assert records.counts.total == len(records)
     for index, code in enumerate(records.status):
         if index < len(before) and before[index] != code:
@@ -175,7 +175,7 @@ def test_a_retry_that_never_began_leaves_the_row_as_it_was():
     records.cancel_pending()
     assert list(records.status) == [FAILED, FAILED, CANCELLED]
     assert (records.results[0], copies_of(records, 0), Instance(records, 0).attempts) == before
-    assert (records.history, records.edge_counts) == ({}, [0, 0, 0, 2, 1])
+    assert (records.history, records.status_counts) == ({}, [0, 0, 0, 2, 1])
 
 
 def test_what_never_started_is_cancelled_in_one_sweep():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import threading
 from typing import Any, Literal
 
@@ -132,6 +131,8 @@ class _NamedCallContext(CallContext):
     def limit(self) -> CallLimit:
         found = _limits.get(self._name)
         if found is None:
+            import difflib  # noqa: PLC0415 - wanted only for the message
+
             near = difflib.get_close_matches(str(self._name), _limits, 1)
             meant = f" Did you mean {near[0]!r}?" if near else ""
             raise LimitError(

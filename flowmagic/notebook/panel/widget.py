@@ -7,6 +7,7 @@ reloads or a second view gets the present; when and how much of it goes out is t
 
 from __future__ import annotations
 
+import functools
 import pathlib
 import uuid
 from collections.abc import Callable
@@ -17,7 +18,6 @@ import anywidget
 import traitlets
 
 from ...errors import FlowmagicError, LimitError
-from ...flow.checks import check
 from ...limits.limits import Limits
 from ...records.batch import Batch
 from ...records.store import RecordStore
@@ -25,7 +25,6 @@ from ...run.batchrun import BatchRun
 from ...text.formatting import error_text, truncate
 from ..shell import hear_during_cells
 from ..summary.notices import finding_lines
-from .esm import joined
 from .graph import GraphState
 from .header import header_of, shown_limits
 from .packing import pack_columns
@@ -48,6 +47,13 @@ Start = Callable[["Batch | None", Limits], BatchRun]
 """Starts a run of a flow that is known already."""
 
 
+@functools.cache
+def _script() -> str:
+    from .esm import joined  # noqa: PLC0415 - wanted once, by the first panel
+
+    return joined(_HERE / "js", "panel")
+
+
 class Panel(anywidget.AnyWidget):
     """Shows one flow's run, steers it, and starts the next one.
 
@@ -60,8 +66,8 @@ class Panel(anywidget.AnyWidget):
         origin: what a cell says that starts one more run of the flow; None: it is Python.
     """
 
-    _esm = joined(_HERE.parent / "front", "panel")
-    _css = _HERE.parent / "panel.css"
+    _esm = property(lambda _: _script())  # read when the first panel is made, not by %load_ext
+    _css = _HERE / "panel.css"
 
     panel_id = traitlets.Unicode().tag(sync=True)
     # Their values are made when they are sent (`get_state`).
@@ -154,6 +160,8 @@ class Panel(anywidget.AnyWidget):
         if self._flow is not None:
             batch = self._list.batch
             rows = None if batch is None or batch.rows is None else batch.rows[:_CHECKED]
+            from ...flow.checks import check  # noqa: PLC0415 - imported when it is first used
+
             self._findings = finding_lines(check(self._flow, rows, limit=self._limits.concurrency))
 
     def say(self, text: str) -> None:

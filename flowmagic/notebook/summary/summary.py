@@ -8,9 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from html import escape
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ...journal.recorder import Recorder
 from ...records.instances import Instance
 from ...records.store import CANCELLED, FAILED
 from ...run.batchrun import BatchRun
@@ -20,6 +19,9 @@ from ...text.tracebacks import traceback_text
 from ..shell import name_of
 from . import timeline
 from .notices import crossing_lines, crossing_notice, engine_lines
+
+if TYPE_CHECKING:
+    from ...journal.recorder import Recorder
 
 FIRST_ROWS = 10
 MOST_HOLDS, MOST_REMARKS = 3, 10

@@ -300,7 +300,7 @@ def test_an_opened_row_is_sent_again_when_it_prints():
         panel.ask("open", index=0)
         await ended(panel)
         seen = [
-            (detail["status"], detail["output"])
+            (detail["status"], detail["printed"])
             for _, content, _ in panel.sent
             for detail in content.get("details", ())
         ]
