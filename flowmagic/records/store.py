@@ -131,7 +131,7 @@ class RecordStore(TraceBoard):
         self.ended = array("d")
         self.earlier = bytearray()
         """How many attempts of a row have another one after them (255 stands for more)."""
-        self.readings = ReadSets()
+        self.read_sets = ReadSets()
         self.read = array("H")
         """Of each row that has ended, the number of the keys that were read of it; see `read_of`."""
         self.results: list[Any] = []
@@ -189,7 +189,7 @@ class RecordStore(TraceBoard):
         self._drawn = True
         return index
 
-    def start(self, index: int, now: float, received: ReadTrackingDict | None = None) -> Trace:
+    def start(self, index: int, now: float, params: ReadTrackingDict | None = None) -> Trace:
         """Mark a pending row as running and return the trace that its instance writes to."""
         self.status[index] = RUNNING
         self.started[index] = now
@@ -200,7 +200,7 @@ class RecordStore(TraceBoard):
         trace.board = self
         trace.row = index
         trace.extras = None
-        trace.received = received
+        trace.params = params
         return trace
 
     def finish(self, index: int, result: Any, now: float, code: int = SUCCEEDED) -> None:
@@ -213,8 +213,8 @@ class RecordStore(TraceBoard):
         self._copies[index] = pack(*trace)
         if trace.extras:
             self._extras[index] = trace.extras
-        if trace.received is not None and (reading := trace.received.reading).number:
-            self.read[index] = reading.number
+        if trace.params is not None and trace.params.read:
+            self.read[index] = self.read_sets.number(trace.params.read)
         self.ended[index] = now
         self.results[index] = result
         self._ends[code] += 1
@@ -380,11 +380,11 @@ class RecordStore(TraceBoard):
         trace = self.live.get(index)
         if trace is None:
             return self.read_by(index, self.read[index])
-        return self.read_by(index, 0 if trace.received is None else trace.received.reading.number)
+        return frozenset() if trace.params is None else frozenset(trace.params.read)
 
     def read_by(self, index: int, number: int) -> frozenset[Any]:
         """Return the keys of a row's params that stand under a number; see `read_of`."""
-        read = self.readings.read(number)
+        read = self.read_sets.keys(number)
         return frozenset(self.merged(index)) if read is None else read
 
     def trace_of(self, index: int) -> tuple[Sequence[Any], dict[int, dict[str, Any]]]:

@@ -98,14 +98,14 @@ class Trace(list[Any]):
     `fail` end it. Made by `RecordStore.start`.
     """
 
-    __slots__ = ("board", "extras", "received", "row")
+    __slots__ = ("board", "extras", "params", "row")
 
     board: TraceBoard
     row: int
     extras: dict[int, dict[str, Any]] | None
     """Of some copies, by place, what fits no field: "params", "after", "action", "error", "tries"."""
-    received: ReadTrackingDict | None
-    """What the instance was given, and knows which of it was read; None: nothing that would."""
+    params: ReadTrackingDict | None
+    """The params of the instance, which note what is read of them; None if that is not noted."""
 
     def open(
         self, kind: type, parent: int, now: float, params: Params | None, after: int = -1

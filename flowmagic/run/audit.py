@@ -236,7 +236,7 @@ def _unread(records: RecordStore, succeeded: list[int]) -> Iterator[Finding]:
     """Find keys of the rows that no instance has read."""
     read: set[Any] = set()
     for number in {records.read[index] for index in succeeded}:
-        keys = records.readings.read(number)
+        keys = records.read_sets.keys(number)
         if keys is None:
             return  # in so many ways that they are not told apart
         read |= keys

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ..engines.base import Runner
 from ..errors import from_users_frame
 from ..records.batch import Batch
-from ..records.param_reads import make
+from ..records.param_reads import track_reads
 from ..records.printed import enter, key
 from ..records.store import CANCELLED, FAILED, PENDING, RecordStore
 from .workers import SLICE, Taken, drive
@@ -50,7 +50,6 @@ class Scheduler:
         journal: Recorder | None = None,
     ) -> None:
         self._records = records
-        self._nothing_read = records.readings.nothing
         self._runner = runner
         self._loop = loop
         self._context = context
@@ -202,8 +201,7 @@ class Scheduler:
         if self._journal is not None:
             self._journal.starts(index)
         row, base = records.rows[index], records.base
-        params = make({**base, **row} if base else row)
-        params.reading, params.writes = self._nothing_read, 0
+        params = track_reads({**base, **row} if base else row)
         walk = self._runner.run(params, records.start(index, now, params))
         context = self._instances_context.copy()
         if self._captures:
