@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..records.store import CANCELLED, RUNNING, RecordStore
+from ..records.status import CANCELLED, RUNNING
+from ..records.store import RecordStore
 from ..records.trace import FIELDS, NO_ACTION, OPEN, actions_of, unpacked
 from .topology import DEFAULT, TOP, Topology
 

@@ -17,7 +17,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextvars import Context, ContextVar
 
-from .store import RUNNING, SUCCEEDED
+from .status import RUNNING, SUCCEEDED
 
 HEAD, TAIL = 16 * 1024, 48 * 1024
 """Bytes (of UTF-8) that are kept of what one attempt printed: the first, and the last."""

@@ -10,7 +10,8 @@ from pocketflow import BaseNode, Flow
 from ..flow.checks.graph_rules import ENDINGS
 from ..flow.finding import SHOWN, Finding, indices_text
 from ..flow.graph import successors_of
-from ..records.store import FAILED, SUCCEEDED, RecordStore
+from ..records.status import FAILED, SUCCEEDED
+from ..records.store import RecordStore
 from ..records.trace import ACTION, ENDED, FIELDS
 
 _PARENT = 1  # where that stands among the fields of a copy

@@ -13,7 +13,8 @@ from ..errors import from_users_frame
 from ..records.batch import Batch
 from ..records.param_reads import track_reads
 from ..records.printed import enter, key
-from ..records.store import CANCELLED, FAILED, PENDING, RecordStore
+from ..records.status import CANCELLED, FAILED, PENDING
+from ..records.store import RecordStore
 from .workers import SLICE, Taken, drive
 
 if TYPE_CHECKING:

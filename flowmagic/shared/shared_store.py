@@ -17,7 +17,8 @@ from typing import Any
 
 from ..errors import SharedError, describe
 from ..records.instances import Instance
-from ..records.store import SUCCEEDED, RecordStore
+from ..records.status import SUCCEEDED
+from ..records.store import RecordStore
 from ..records.trace import Trace
 from .crossings import Crossing, CrossingDetector
 from .isolated import Isolated, isolated

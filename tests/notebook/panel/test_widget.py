@@ -17,7 +17,7 @@ from flowmagic.notebook.panel import protocol, ticker
 from flowmagic.notebook.panel.widget import Panel
 from flowmagic.records.batch import as_batch
 from flowmagic.records.printed import keep
-from flowmagic.records.store import FAILED, SUCCEEDED
+from flowmagic.records.status import FAILED, SUCCEEDED
 from flowmagic.run.api import start as start_run
 from flowmagic.run.options import Options
 
