@@ -88,7 +88,7 @@ class Traffic:
             for each in earlier:
                 if each.number >= before:
                     self._count(each.packed, each.extras or {}, each.code, packs)
-            self._count(*records.left_by(index), code, packs)
+            self._count(*records.packed_trace_of(index), code, packs)
         self._by_class.update(actions_of(b"".join(packs)))
 
     def _count(self, packed: bytes, extras: Extras, code: int, packs: list[bytes]) -> None:

@@ -150,8 +150,8 @@ class Instance:
     @property
     def restored(self) -> int | None:
         """The number, in the journal, of the earlier run whose result was taken over; None if it ran."""
-        left = self._records.restored.get(self.index)
-        return None if left is None else left.run
+        restored = self._records.restored.get(self.index)
+        return None if restored is None else restored.run
 
     @property
     def history(self) -> list[Attempt]:
@@ -165,7 +165,7 @@ class Instance:
                 result=each.result,
                 copies=copies_in(records, index, unpacked(each.packed), each.extras or {}),
                 printed=records.printed_of(index, each.number),
-                read=records.read_by(index, each.read),
+                read=records.keys_read(index, each.read),
             )
             for each in records.history.get(index, ())
         ]

@@ -45,7 +45,7 @@ class ObservedDict(dict[Any, Any], metaclass=ReturnsPlainDicts):
         return value
 
     def _on_lookup(self, key: Any) -> None:
-        """Do what is due when somebody asks whether a key is there (`key in d`)."""
+        """Do what is due when a key is looked up without its value (`key in d`)."""
 
     def _on_read_keys(self) -> None:
         """Do what is due when all keys are read, without their values."""

@@ -1,8 +1,8 @@
 """The params that the nodes of an instance receive: a dict that notes which of its keys are read.
 
-What an instance has read tells which params had no effect, and which outputs may be reused when a
-param changes. An instance that is running has a set of keys of its own. When it ends, `ReadSets`
-replaces the set by a number of two bytes, since most instances of a run read the same keys.
+So `run.audit()` can name the params that no instance has read. A running instance has a set of the
+keys that it has read. When it ends, its row keeps only the number of that set, in two bytes: most
+instances of a run read the same keys, and `ReadSets` stores each set once.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ class ReadSets:
         if read in self._numbers:
             self._latest = read, self._numbers[read]
             return self._numbers[read]
-        self._free_keys -= len(read)
         if (
             len(self._sets) >= _MAX_SETS
-            or self._free_keys < 0
+            or len(read) > self._free_keys
             or any(isinstance(key, str) and len(key) > _MAX_LENGTH for key in read)
         ):
             return self.UNKNOWN
+        self._free_keys -= len(read)
         number = self._numbers[read] = len(self._sets)
         self._sets.append(read)
         return number
@@ -142,7 +142,7 @@ DICTS = (dict, ReadTrackingDict)
 
 
 def copied(params: Any) -> Any:
-    """Return a plain copy of a node's params, without noting a read; what is no dict, as it is."""
+    """Return a plain copy of a node's params, without noting a read; if not a dict, return it as it is."""
     if type(params) is ReadTrackingDict:
         return plain(params)
     return params.copy() if type(params) is dict else params

@@ -301,10 +301,10 @@ class RecordStore(TraceBoard):
         """
         trace = self.live.get(index)
         if trace is None:
-            return self.read_by(index, self.read[index])
+            return self.keys_read(index, self.read[index])
         return frozenset() if trace.params is None else frozenset(trace.params.read)
 
-    def read_by(self, index: int, number: int) -> frozenset[Any]:
+    def keys_read(self, index: int, number: int) -> frozenset[Any]:
         """Return the set of keys with a number, for a row; see `read_of`."""
         read = self.read_sets.keys(number)
         return frozenset(self.merged(index)) if read is None else read
@@ -314,10 +314,10 @@ class RecordStore(TraceBoard):
         trace = self.live.get(index)
         if trace is not None:
             return tuple(trace), trace.extras or {}
-        packed, extras = self.left_by(index)
+        packed, extras = self.packed_trace_of(index)
         return unpacked(packed), extras
 
-    def left_by(self, index: int) -> tuple[bytes, dict[int, dict[str, Any]]]:
+    def packed_trace_of(self, index: int) -> tuple[bytes, dict[int, dict[str, Any]]]:
         """Return the packed trace of an ended row, and its extras by offset."""
         try:
             packed = self._copies[index]

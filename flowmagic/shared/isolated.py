@@ -6,8 +6,8 @@ what other instances write, and the user's dict stays as it is. When all instanc
 
 Lists, dicts, sets, deques and bytearrays in the store are copied, at any depth, when an instance
 reads them for the first time. So an instance may also append to a list without another one seeing it.
-Other objects, such as a client or an array, are the same for all instances: what a copy of them would
-be, nobody can say.
+Other objects, such as a client or an array, are the same for all instances, since flowmagic cannot
+know how to copy them.
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class Isolated(ObservedDict):
             or key in self._allowed
         ):
             return value
-        twin = _twin(value, {})
+        copied = _deep_copy(value, {})
         self._originals[key] = value
-        dict.__setitem__(self, key, twin)
-        return twin
+        dict.__setitem__(self, key, copied)
+        return copied
 
     def _on_read_all(self) -> None:
         for key, value in list(dict.items(self)):
@@ -86,7 +86,7 @@ class Isolated(ObservedDict):
         self._originals.clear()
 
 
-def _twin(value: Any, known: dict[int, Any]) -> Any:
+def _deep_copy(value: Any, known: dict[int, Any]) -> Any:
     """Return a deep copy of a list, dict, set or deque; an object in it twice is copied once.
 
     Args:
@@ -98,16 +98,16 @@ def _twin(value: Any, known: dict[int, Any]) -> Any:
         return value
     if id(value) in known:
         return known[id(value)]
-    twin = known[id(value)] = copy.copy(value)
+    copied = known[id(value)] = copy.copy(value)
     if kind in _MAPPINGS:
         for key, each in value.items():
             if type(each) in _COPIED:
-                twin[key] = _twin(each, known)
+                copied[key] = _deep_copy(each, known)
     elif kind in _SEQUENCES:
         for at, each in enumerate(value):
             if type(each) in _COPIED:
-                twin[at] = _twin(each, known)
-    return twin
+                copied[at] = _deep_copy(each, known)
+    return copied
 
 
 def _same(one: Any, other: Any) -> bool:
