@@ -32,8 +32,9 @@ from .limits.calls import CallLimit
 from .limits.calls.named import limit, named_limits, remove_limit, set_limit
 from .limits.history import LimitChange
 from .records.batch import grid
-from .records.instances import Attempt, Instance, NodeCopy
-from .records.store import RunCounts, Status
+from .records.instances import Attempt, Instance
+from .records.node_copies import NodeCopy
+from .records.status import RunCounts, Status
 from .run.api import batchflow, resume, run_batch
 from .run.batchrun import BatchRun
 from .run.event_loop_monitor import Hold

@@ -1,23 +1,24 @@
-"""Every error flowmagic raises.
+"""Every error that flowmagic raises.
 
     FlowmagicError
-    ├── BatchError (TypeError)          the param list is no list of dicts
-    ├── FlowError (TypeError)           what was given is no PocketFlow flow or node
-    ├── LimitError (ValueError)         a limit that cannot be kept
-    ├── NoRunningLoopError (RuntimeError)  batchflow() was called where no event loop runs
-    ├── BlockedLoopError (RuntimeError)    a wait would block the event loop of this thread
-    ├── JournalError (RuntimeError)     a journal cannot be written, read, or resumed from
-    ├── SharedError (TypeError)         the shared store cannot be shared as asked
-    ├── EngineError (RuntimeError)      an engine cannot be reached, or cannot take what it is given
-    ├── InstanceLostError (RuntimeError)   the worker that ran an instance is gone
-    ├── MissingExtraError (ImportError)    an optional package is needed
-    └── InstancesFailedError            raised by BatchRun.raise_for_failures()
+    ├── BatchError (TypeError)             the batch is not a list of param dicts
+    ├── FlowError (TypeError)              the flow is not a PocketFlow flow or node
+    ├── LimitError (ValueError)            a limit has a value that is not possible
+    ├── NoRunningLoopError (RuntimeError)  batchflow() needs a running event loop
+    ├── BlockedLoopError (RuntimeError)    a blocking wait would stop the event loop of its thread
+    ├── JournalError (RuntimeError)        a journal cannot be written, read or resumed from
+    ├── SharedError (TypeError)            the shared store cannot be shared in this way
+    ├── EngineError (RuntimeError)         an engine cannot be reached, or cannot run this flow
+    ├── InstanceLostError (RuntimeError)   the worker that ran an instance has died
+    ├── MissingExtraError (ImportError)    an optional package is not installed
+    └── InstancesFailedError               raised by BatchRun.raise_for_failures()
 
-    RateLimitHit (Exception)            for your nodes to raise: the provider refused, slow down
+    RateLimitHit (Exception)               to be raised by your nodes: a provider asks to slow down
 
-    RemoteError (RuntimeError)          stands for an error that could not travel from a worker
+    RemoteError (RuntimeError)             replaces an error that could not be sent from a worker
 
-Errors of the user's own nodes are never wrapped, but for those that cannot travel: they are results.
+flowmagic does not wrap the errors of the user's nodes: they are the results of their instances.
+`RemoteError` is the exception to this rule.
 """
 
 from __future__ import annotations
@@ -26,31 +27,31 @@ from collections.abc import Callable, Sequence
 
 
 class FlowmagicError(Exception):
-    """Base of all errors that flowmagic itself raises."""
+    """Base class of the errors that flowmagic raises."""
 
     def _render_traceback_(self) -> list[str]:
-        """Show one line in IPython: the message says what to do, our frames would not."""
+        """Return one line for IPython to show: the message says what to do, so no frames are needed."""
         return [f"{type(self).__name__}: {self}"]
 
 
 class BatchError(FlowmagicError, TypeError):
-    """The batch is not a list (or another iterable) of param dicts."""
+    """The batch is not a list, or another iterable, of param dicts."""
 
 
 class FlowError(FlowmagicError, TypeError):
-    """What should be a PocketFlow flow or node is something else."""
+    """An object that should be a PocketFlow flow or node is something else."""
 
 
 class LimitError(FlowmagicError, ValueError):
-    """A limit has a value that no run could keep to."""
+    """A limit, or another number, has a value that is not possible."""
 
 
 class NoRunningLoopError(FlowmagicError, RuntimeError):
-    """A call that needs a running event loop was made where there is none."""
+    """A function that needs a running event loop was called where none is running."""
 
 
 class BlockedLoopError(FlowmagicError, RuntimeError):
-    """A blocking wait was asked for on a thread whose event loop would stand still meanwhile."""
+    """A blocking wait was requested in a thread whose event loop is running, and would block it."""
 
 
 class JournalError(FlowmagicError, RuntimeError):
@@ -58,30 +59,30 @@ class JournalError(FlowmagicError, RuntimeError):
 
 
 class SharedError(FlowmagicError, TypeError):
-    """The shared store, or how it is to be shared, is not of a form that a run can take."""
+    """The shared store is not a plain dict where one is needed, or an option about it is not valid."""
 
 
 class EngineError(FlowmagicError, RuntimeError):
-    """An engine cannot be reached, is gone, or cannot take what it is given."""
+    """An engine cannot be reached, has stopped, or cannot run this flow with these params."""
 
 
 class InstanceLostError(FlowmagicError, RuntimeError):
-    """The worker that ran an instance is gone, and what the instance did there is not known."""
+    """The worker that ran an instance has died, and what the instance did there is not known."""
 
 
 class MissingExtraError(FlowmagicError, ImportError):
-    """A feature needs a package that is not installed."""
+    """A feature needs an optional package that is not installed."""
 
 
 class InstancesFailedError(FlowmagicError):
-    """Some instances failed; `failures` holds (index, exception) of every one.
+    """Some instances of a run failed.
 
-    The message names the count and shows the first three; the first exception is the `__cause__`.
+    The message gives their number and the first three errors. The `__cause__` is the first error.
 
     Args:
-        failures: index and exception of each.
-        total: how many instances there are.
-        say: gives what an instance's exception is called in the message, on one line.
+        failures: the index and the exception of each failed instance.
+        total: the number of instances of the run.
+        error_line: returns one line of text for the exception of an instance, given its index.
     """
 
     SHOWN = 3
@@ -90,7 +91,7 @@ class InstancesFailedError(FlowmagicError):
         self,
         failures: Sequence[tuple[int, BaseException]],
         total: int,
-        say: Callable[[int, BaseException], str] = lambda _, error: (
+        error_line: Callable[[int, BaseException], str] = lambda _, error: (
             f"{type(error).__name__}: {error}"
         ),
     ) -> None:
@@ -98,7 +99,7 @@ class InstancesFailedError(FlowmagicError):
         self.total = total
         lines = [f"{len(self.failures)} of {total} instances failed:"]
         lines += [
-            f"  instance {index}: {say(index, error)}"
+            f"  instance {index}: {error_line(index, error)}"
             for index, error in self.failures[: self.SHOWN]
         ]
         more = len(self.failures) - self.SHOWN
@@ -108,12 +109,12 @@ class InstancesFailedError(FlowmagicError):
 
 
 class RateLimitHit(Exception):  # noqa: N818 - the name that pocketflow-throttled gave it
-    """Raise it in a node to say that a provider refused because of a rate limit.
+    """Raise this in a node when a provider refuses a call because of a rate limit.
 
     Args:
-        message: what it said.
-        retry_after: after how many seconds it may be asked again, if it said so.
-        source: who refused.
+        message: the message of the provider.
+        retry_after: seconds after which the provider accepts calls again; None if it did not say.
+        source: name of the provider.
     """
 
     def __init__(
@@ -134,14 +135,18 @@ class RateLimitHit(Exception):  # noqa: N818 - the name that pocketflow-throttle
 
 
 class RemoteError(RuntimeError):
-    """Stands for the error of a node on a worker that could not travel: it says what that said."""
+    """Replaces the error of a node that could not be sent from its worker, and has its message."""
 
 
-_WIDTH = 40  # of a value in a message
+_WIDTH = 40  # characters of a value in a message
 
 
 def describe(value: object) -> str:
-    """Name what was found, for the first half of an error message: its type, and a short value."""
+    """Return the type of a value, for an error message, and the value if it is short text or a number.
+
+    >>> describe(5), describe("abc"), describe([1, 2])
+    ('an int (5)', "a str ('abc')", 'a list')
+    """
     if value is None:
         return "None"
     if isinstance(value, type):
@@ -151,7 +156,7 @@ def describe(value: object) -> str:
     if isinstance(value, (str, int, float)):
         try:
             text = repr(value)
-        except ValueError:  # an int of more digits than Python writes
+        except ValueError:  # an int with more digits than Python converts to text
             return f"{article} {name}"
         return f"{article} {name} ({text if len(text) <= _WIDTH else text[: _WIDTH - 1] + '…'})"
     return f"{article} {name}"
@@ -161,7 +166,7 @@ _PACKAGE = __name__.partition(".")[0]
 
 
 def from_users_frame(error: BaseException) -> BaseException:
-    """Take our frames off the top of an error's traceback, so that it begins in the user's code."""
+    """Remove the leading frames of flowmagic from the traceback of an error, and return the error."""
     entry = error.__traceback__
     while entry is not None:
         module = entry.tb_frame.f_globals.get("__name__", "")

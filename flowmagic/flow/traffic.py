@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..records.store import CANCELLED, RUNNING, RecordStore
+from ..records.status import CANCELLED, RUNNING
+from ..records.store import RecordStore
 from ..records.trace import FIELDS, NO_ACTION, OPEN, actions_of, unpacked
 from .topology import DEFAULT, TOP, Topology
 
@@ -87,7 +88,7 @@ class Traffic:
             for each in earlier:
                 if each.number >= before:
                     self._count(each.packed, each.extras or {}, each.code, packs)
-            self._count(*records.left_by(index), code, packs)
+            self._count(*records.packed_trace_of(index), code, packs)
         self._by_class.update(actions_of(b"".join(packs)))
 
     def _count(self, packed: bytes, extras: Extras, code: int, packs: list[bytes]) -> None:

@@ -33,7 +33,7 @@ from pocketflow import (
     Node,
 )
 
-from ..records.param_reads import DICTS, ReadTrackingDict, copied, give_back, inherited
+from ..records.param_reads import DICTS, ReadTrackingDict, copied, inherited
 from ..records.trace import ACTION, ENDED, NO_ACTION, Trace
 from .node_listener import Attribute, NodeListener, RetryCounter, falls_back
 
@@ -242,10 +242,7 @@ class Walker:
         at: int,
     ) -> Any:
         p = params or inherited(flow.params)
-        try:
-            return await self._walk(flow, may_await, shared, p, trace, at)
-        finally:
-            give_back(p, flow.params)
+        return await self._walk(flow, may_await, shared, p, trace, at)
 
     def _copy(self, node: Any) -> Any:
         """`copy.copy(node)`, at a fraction of its cost where that makes no difference."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from ..flow.graph import nodes_of
 from ..flow.source_code import functions_of, is_stock, source_of
-from ..text.redact import MASK, is_secret, secrets_of, veiled
+from ..text.redact import MASK, is_secret, masked_source, secrets_of
 from .codec import as_sorted_json, encoded, plain_of
 
 _MOST_NODES = 1_000
@@ -40,7 +40,7 @@ def secrets_of_flow(flow: Any) -> set[str]:
     for kind in kinds_of(flow):
         for each in kind.__mro__:
             if not is_stock(each):
-                veiled(source_of(each), secrets)
+                masked_source(source_of(each), secrets)
     return secrets
 
 
@@ -102,7 +102,9 @@ def _source(kind: type, secrets: set[str] | None) -> str:
         if is_stock(each):
             continue
         source = source_of(each)
-        texts.append((source if secrets is None else veiled(source, secrets)) or _compiled(each))
+        texts.append(
+            (source if secrets is None else masked_source(source, secrets)) or _compiled(each)
+        )
     return "\n".join(texts)
 
 

@@ -16,9 +16,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..limits.history import LimitChange
+from ..records.attempts import Restored
 from ..records.batch import Batch
 from ..records.instances import Instance
-from ..records.store import FAILED, RecordStore, Restored
+from ..records.status import FAILED
+from ..records.store import RecordStore
 from ..text.redact import masked, secrets_of
 from ..text.tracebacks import traceback_text
 from .codec import Unwritable, as_json, encoded, plain_of, text_of

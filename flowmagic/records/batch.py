@@ -1,9 +1,9 @@
-"""Turn what a user calls a param list into a batch: rows of params, checked before anything runs.
+"""Turn the user's param list into a `Batch`: rows of params, checked before anything runs.
 
-A *batch* is anything that gives one mapping per instance: a list or another iterable, a generator or
-an async generator, a pandas or polars DataFrame, or a `.csv` or `.jsonl` file named by a
-`pathlib.Path`. What has a length is checked whole; a generator is checked row by row as it is drawn,
-its first row at once.
+A param list is a list or another iterable of mappings, one per instance; a generator or an async
+generator; a pandas or polars DataFrame; or the `pathlib.Path` of a `.csv` or `.jsonl` file. If it has
+a length, all rows are checked at once. The rows of a generator are checked as they are drawn, the
+first one at once.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _EXAMPLE = 'Write a list of dicts, one per instance: [{"user_id": 1}, {"user_id"
 
 
 class Batch:
-    """A checked batch: rows known in advance, or a source that is drawn row by row.
+    """A checked batch: rows that are known in advance, or a generator that they are drawn from.
 
     Attributes:
-        rows: the rows, when they are known in advance; else None.
-        given: what `post` receives: the object the user gave, or the rows of a frame or a file.
+        rows: the rows, if they are known in advance; None for a generator.
+        value: what the flow's `post` receives: the user's object, or the rows of a frame or a file.
     """
 
     def __init__(
         self,
-        given: object,
+        value: object,
         rows: list[Params] | None = None,
         source: Iterator[Any] | None = None,
         async_source: AsyncIterator[Any] | None = None,
     ) -> None:
-        self.given = given
+        self.value = value
         self.rows = rows
         self._source = source
         self._async_source = async_source
@@ -46,26 +46,31 @@ class Batch:
 
     @property
     def total(self) -> int | None:
-        """Number of rows; None while a source is not exhausted."""
+        """The number of rows; None for a generator."""
         return None if self.rows is None else len(self.rows)
 
     @property
     def is_async(self) -> bool:
-        """Whether rows must be awaited (`draw_async`) rather than drawn (`draw`)."""
+        """Whether the rows come from an async generator: `draw_async`, not `draw`."""
         return self._async_source is not None
 
     def draw(self) -> Params:
         """Return the next row of a generator.
 
         Raises:
-            StopIteration: the source is exhausted.
-            BatchError: the row is no mapping.
+            StopIteration: the generator is exhausted.
+            BatchError: the row is not a mapping.
         """
         assert self._source is not None
         return self._checked(next(self._source))
 
     async def draw_async(self) -> Params:
-        """Return the next row of an async generator; StopAsyncIteration at its end."""
+        """Return the next row of an async generator.
+
+        Raises:
+            StopAsyncIteration: the generator is exhausted.
+            BatchError: the row is not a mapping.
+        """
         assert self._async_source is not None
         return self._checked(await self._async_source.__anext__())
 
@@ -75,7 +80,7 @@ class Batch:
         return _check_row(row, index)
 
     async def close(self) -> None:
-        """Close the generator, so that its `finally` blocks run now and not at some collection."""
+        """Close the generator, so that its `finally` blocks run now, not when it is garbage-collected."""
         source: Any = self._async_source if self._async_source is not None else self._source
         self._source = iter(())
         if hasattr(source, "aclose"):
@@ -91,7 +96,7 @@ def as_batch(value: Any) -> Batch:  # noqa: PLR0911 - one return per kind of bat
     """Check a param list and return it as a Batch.
 
     Raises:
-        BatchError: it is not an iterable of mappings; the message names the index and type found.
+        BatchError: it is not an iterable of mappings. The message names the index and the type found.
     """
     if isinstance(value, Batch):
         return value
@@ -100,7 +105,7 @@ def as_batch(value: Any) -> Batch:  # noqa: PLR0911 - one return per kind of bat
         return Batch(rows, rows=rows)
     if (frame := _frame_rows(value)) is not None:
         return Batch(frame, rows=frame)
-    _refuse_what_only_looks_iterable(value)
+    _refuse_misleading_types(value)
     if hasattr(value, "__anext__"):
         return Batch(value, async_source=value)
     if hasattr(value, "__aiter__"):
@@ -112,11 +117,11 @@ def as_batch(value: Any) -> Batch:  # noqa: PLR0911 - one return per kind of bat
             for index, row in enumerate(rows):
                 _check_row(row, index)
         return Batch(value, rows=rows)
-    return _drawn_batch(value, iterator)
+    return _generator_batch(value, iterator)
 
 
-def _drawn_batch(value: Any, iterator: Iterator[Any]) -> Batch:
-    # The first row is drawn now, so that a generator of the wrong things is refused like a list of them.
+def _generator_batch(value: Any, iterator: Iterator[Any]) -> Batch:
+    # The first row is drawn now, so that a generator of something else is refused before a run starts.
     try:
         first = next(iterator)
     except StopIteration:
@@ -127,11 +132,11 @@ def _drawn_batch(value: Any, iterator: Iterator[Any]) -> Batch:
         if hasattr(iterator, "close"):
             iterator.close()
         raise
-    return Batch(value, source=_Resumed(first, iterator))
+    return Batch(value, source=_PutBack(first, iterator))
 
 
-class _Resumed:
-    """An iterator put back to before its first item, still closable."""
+class _PutBack:
+    """An iterator whose first item was put back. Unlike `itertools.chain`, it can be closed."""
 
     def __init__(self, first: object, rest: Iterator[Any]) -> None:
         self._items = itertools.chain([first], rest)
@@ -157,7 +162,8 @@ def _iterator(value: Any) -> Iterator[Any]:
         ) from None
 
 
-def _refuse_what_only_looks_iterable(value: object) -> None:
+def _refuse_misleading_types(value: object) -> None:
+    """Refuse iterables that are not a list of rows, with a hint that fits the type."""
     if value is None:
         raise BatchError(f"The batch is None, not a list of dicts. {_EXAMPLE}.")
     if isinstance(value, Mapping):
@@ -173,7 +179,7 @@ def _refuse_what_only_looks_iterable(value: object) -> None:
         raise BatchError(f"The batch is {describe(value)}, not a list of dicts. {hint}.")
     if type(value).__name__ == "LazyFrame":
         raise BatchError(
-            "The batch is a LazyFrame, whose rows are not there yet. Write frame.collect()."
+            "The batch is a LazyFrame, whose rows are not computed yet. Write frame.collect()."
         )
 
 
@@ -187,7 +193,7 @@ def _check_row(row: object, index: int) -> Params:
 
 
 def _try_row(row: Params, index: int) -> None:
-    """Refuse a mapping of somebody's that raises when it is merged: so it would amid the run."""
+    """Refuse a mapping whose items cannot be read, since it would fail in the middle of the run."""
     if type(row) is dict:
         return
     try:
@@ -195,12 +201,12 @@ def _try_row(row: Params, index: int) -> None:
     except Exception as error:
         raise BatchError(
             f"Item {index} of the batch is {describe(row)}, whose items cannot be read "
-            f"({type(error).__name__}: {error}). Write dict(...) of what it stands for."
+            f"({type(error).__name__}: {error}). Make a plain dict of it first."
         ) from error
 
 
 def _frame_rows(value: object) -> list[Params] | None:
-    """Return the rows of a pandas or polars DataFrame, without importing either; else None."""
+    """Return the rows of a pandas or polars DataFrame, without importing either; None for others."""
     for base in type(value).__mro__:
         if base.__name__ == "DataFrame":
             package = base.__module__.partition(".")[0]
@@ -212,20 +218,20 @@ def _frame_rows(value: object) -> list[Params] | None:
 
 
 def read_file(path: os.PathLike[str] | str) -> list[Params]:
-    """Read a batch from a `.csv` file (a header, then a row per instance) or a `.jsonl` file.
+    """Read a batch from a `.csv` file (a header, then one row per instance) or a `.jsonl` file.
 
-    Values from CSV are text, exactly as they stand ("007" stays "007"); JSON Lines keep their types.
+    Values from CSV are text, unchanged ("007" stays "007"). Values from JSON Lines keep their types.
 
     Raises:
-        BatchError: the ending is another, or a line is malformed; the message names the line.
+        BatchError: the file has another extension, or a line is malformed. The message names the line.
         OSError: the file cannot be read.
     """
     name = os.fsdecode(path)
-    run_end = os.path.splitext(name)[1].lower()
+    extension = os.path.splitext(name)[1].lower()
     try:
-        if run_end == ".csv":
+        if extension == ".csv":
             return _read_csv(name)
-        if run_end in (".jsonl", ".ndjson"):
+        if extension in (".jsonl", ".ndjson"):
             return _read_jsonl(name)
     except UnicodeDecodeError as error:
         raise BatchError(f"{name}: not text in UTF-8 ({error}).") from None
@@ -233,14 +239,14 @@ def read_file(path: os.PathLike[str] | str) -> list[Params]:
 
 
 def _read_csv(name: str) -> list[Params]:
-    # utf-8-sig: spreadsheets write a byte-order mark, which would become part of the first key.
+    # utf-8-sig: spreadsheets write a byte-order mark, which would otherwise be part of the first key.
     with open(name, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
         rows: list[Params] = []
         try:
             header = reader.fieldnames or ()
             if len(set(header)) < len(header):
-                # One of the columns would be lost without a word.
+                # One of the columns would be lost silently.
                 twice = next(key for key in header if header.count(key) > 1)
                 raise BatchError(f"{name}, line 1: the header names {twice!r} twice.")
             for row in reader:
@@ -275,7 +281,7 @@ def _read_jsonl(name: str) -> list[Params]:
 
 
 def grid(**values: Iterable[Any]) -> list[dict[str, Any]]:
-    """Return every combination of the given values, as a list of param dicts; the last name varies fastest.
+    """Return every combination of values, as a list of param dicts. The last name varies fastest.
 
     A string or a number is one value: `grid(model="a", temperature=[0, 1])` gives two rows.
 

@@ -1,12 +1,11 @@
-"""What each instance of a run prints, kept apart from what the others print, and bounded.
+"""The text that each instance of a run prints, stored by instance, and limited in size.
 
-A ContextVar says which attempt of which instance the code at hand belongs to. It is set in each
-instance's own Context, so that it reaches the tasks an instance spawns, `asyncio.to_thread` and the
-threads of sync nodes. It does not reach `loop.run_in_executor` and plain threads, nor what writes past
-`sys.stdout`: subprocesses, C code, whoever holds the bare stream.
+A ContextVar tells which attempt of which instance the running code belongs to. It is set in the
+Context of each instance, so it is also seen by tasks that the instance creates, by
+`asyncio.to_thread`, and by the threads of sync nodes. It is not seen by `loop.run_in_executor` and
+plain threads. Nor is text recorded that bypasses `sys.stdout`: that of subprocesses and C code.
 
-This module keeps; what catches stands in for the standard streams, where somebody can look at what
-was kept (`notebook.output`).
+This module stores text. `notebook.streams` replaces the standard streams and passes the text on.
 """
 
 from __future__ import annotations
@@ -17,82 +16,82 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextvars import Context, ContextVar
 
-from .store import RUNNING, SUCCEEDED
+from .status import RUNNING, SUCCEEDED
 
 HEAD, TAIL = 16 * 1024, 48 * 1024
-"""Bytes (of UTF-8) that are kept of what one attempt printed: the first, and the last."""
+"""How many bytes of UTF-8 are kept of what one attempt printed: the first and the last ones."""
 
 MOST = 64 * 1024 * 1024
-"""Bytes that are kept of what all instances of a run printed."""
+"""How many bytes are kept of what all instances of a run printed."""
 
-_WEIGHT = 300  # bytes that an output takes besides its text
-_LINE = 1024  # bytes; where text was cut, up to so many more go, so that whole lines remain
+_OVERHEAD = 300  # bytes that the text of one attempt takes in addition
+_LINE = 1024  # bytes; up to so many more are dropped where text is cut, so that whole lines remain
 
 _DROPPED = "[What this instance printed is no longer kept.]\n"
 
-# Two variables and plain integers: the second is set for every instance, and a tuple more is felt.
-# Weak: a connection that an instance opened may hold its Context long after the run is gone.
+# Two variables, since only the second is set for every instance; one would need a tuple for each.
+# A weak reference, since a connection that an instance opened may keep its Context after the run.
 _run: ContextVar[weakref.ref[PrintedTexts] | None] = ContextVar("flowmagic_run", default=None)
 _attempt: ContextVar[int] = ContextVar("flowmagic_attempt", default=-1)
 
 enter: Callable[[int], object] = _attempt.set
-"""Called in the Context of an instance, with the `key` of its attempt: it may print from now on."""
+"""To be called in the Context of an instance, with the `key` of its attempt, before it runs."""
 
-_NUMBER = 40  # bits; above them is the number of the attempt
+_NUMBER = 40  # the bit from which on a key holds the number of the attempt
 
 
 def key(index: int, number: int) -> int:
-    """Return an attempt of a row as one integer; for the first one, it is the row's index."""
+    """Return one integer that identifies an attempt; for the first attempt of a row, the row's index."""
     return index | number << _NUMBER
 
 
 def keep(text: str) -> bool:
-    """Add a text to the output of the instance that the code at hand belongs to; False: to none."""
+    """Store a text for the instance that the running code belongs to. Return False if there is none."""
     reference = _run.get()
     if reference is None:
         return False
-    outputs = reference()
-    return outputs is not None and outputs.write(_attempt.get(), text)
+    texts = reference()
+    return texts is not None and texts.write(_attempt.get(), text)
 
 
 def is_kept() -> bool:
-    """Whether `keep` would keep a text here."""
+    """Return whether `keep` would store a text that is printed here."""
     return keep("")
 
 
 class PrintedTexts:
-    """What the instances of one run printed. It may be written to and read in any thread.
+    """The text that the instances of one run printed. Its methods may be called in any thread.
 
-    Over the bound of the run, what the oldest successful instances printed is dropped, then that of
-    the oldest others; of running ones, never.
+    If all text takes more than `most` bytes, that of the oldest succeeded instances is dropped, then
+    that of the oldest failed and cancelled ones. Text of running instances is not dropped.
 
     Args:
-        status: the run's column of that name.
-        most: bytes to be kept of all of them.
+        status: the status column of the run's records.
+        most: the maximum number of bytes.
     """
 
     def __init__(self, status: bytearray, most: int = MOST) -> None:
         self._status = status
         self._texts: dict[int, bytearray] = {}
-        # By `key`, in no objects of a class: the garbage collector passes over them.
+        # By `key`. There are no objects per attempt, which would slow down the garbage collector.
         self._cut: dict[int, int] = {}
-        """Bytes that are missing after the head."""
+        """How many bytes are missing after the head."""
         self._dropped = bytearray()
-        """By index, up to which attempt anything was dropped: its number and one more, at most 255."""
+        """For each row, how many of its attempts, from the first, may have lost their text; at most 255."""
         self._most = self._full_at = most
         self._size = 0
-        # Reentrant: a finaliser that prints may run, and a signal arrive, anywhere in here.
+        # Reentrant, since a finaliser or a signal handler may print anywhere in these methods.
         self._lock = threading.RLock()
         self._process = os.getpid()
 
     def context(self, base: Context) -> Context:
-        """Return what the Context of each instance of this run is to be a copy of."""
+        """Return the Context that those of all instances of this run are to be copied from."""
         context = base.copy()
         context.run(_run.set, weakref.ref(self))
         return context
 
     def write(self, attempt: int, text: str) -> bool:
-        """Add to what an attempt printed; False in a forked process, where nobody would read it."""
+        """Add to what an attempt printed. Return False in a forked process, where nobody would read it."""
         if os.getpid() != self._process:
             return False
         if not text:
@@ -102,7 +101,7 @@ class PrintedTexts:
             kept = self._texts.get(attempt)
             if kept is None:
                 kept = self._texts[attempt] = bytearray()
-                self._size += _WEIGHT
+                self._size += _OVERHEAD
             kept += printed
             excess = max(0, len(kept) - (HEAD + TAIL))
             if excess:
@@ -114,7 +113,7 @@ class PrintedTexts:
         return True
 
     def text(self, index: int, number: int) -> str:
-        """Return what an attempt printed; what is missing of it is said there."""
+        """Return what an attempt printed. A line in it tells what is missing."""
         attempt = key(index, number)
         with self._lock:
             kept, cut = bytes(self._texts.get(attempt, b"")), self._cut.get(attempt, 0)
@@ -133,15 +132,15 @@ class PrintedTexts:
         if kept is None:
             return
         self._cut.pop(attempt, None)
-        self._size -= len(kept) + _WEIGHT
+        self._size -= len(kept) + _OVERHEAD
         index, number = _row(attempt), attempt >> _NUMBER
         if index >= len(self._dropped):
             self._dropped.extend(bytes(index + 1 - len(self._dropped)))
         self._dropped[index] = max(self._dropped[index], min(255, number + 1))
 
     def _make_room(self) -> None:
-        # Some at once, since looking for the oldest at every print would cost too much; and not so
-        # many that the loop would feel it.
+        # Several at once, since it takes long to find the oldest, but not so many that the event loop
+        # is blocked for long.
         step = self._most // 64
         for attempt in self._droppable():
             self._drop(attempt)
@@ -167,7 +166,7 @@ def _around_cut(kept: bytes, cut: int) -> str:
     if (start := tail.find(b"\n", 0, _LINE)) >= 0:
         tail = tail[start + 1 :]
     cut += len(kept) - len(head) - len(tail)
-    # A character that was cut through is left out.
+    # errors="ignore" leaves out a character that was cut in two.
     first, last = head.decode(errors="ignore"), tail.decode(errors="ignore")
     gap = "" if first.endswith("\n") else "\n"
     return f"{first}{gap}[{cut:,} bytes of what it printed are not kept.]\n{last}"

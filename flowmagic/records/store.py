@@ -1,11 +1,11 @@
-"""What is known of each instance, in columns; `instances` gives views of it.
+"""What is known of each instance of a run, in columns. `instances` gives views of it.
 
-A run of 100,000 instances must neither fill the memory nor feed the garbage collector, so nothing
-is kept as an object per instance. `RecordStore` holds columns, one slot per row, and what the node
-copies of an ended instance did is packed into one `bytes`.
+A run of 100,000 instances must not fill the memory, nor slow down the garbage collector. So there is
+no object per instance: `RecordStore` has columns with one slot per row, and the trace of an ended
+instance is packed into one `bytes`.
 
-Columns hold times of the run's own clock, the monotonic one of its event loop; views give seconds
-since the run began.
+Times in the columns are those of the run's own clock, the monotonic clock of its event loop. Views
+give seconds since the run began.
 """
 
 from __future__ import annotations
@@ -14,106 +14,26 @@ import asyncio
 from array import array
 from collections import deque
 from collections.abc import Sequence
-from contextvars import Context
-from dataclasses import dataclass
-from enum import Enum
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
+from .attempts import MOST_ATTEMPTS, PackedAttempt, Restored
 from .param_reads import ReadSets, ReadTrackingDict
+from .printed import PrintedTexts
+from .status import CANCELLED, PENDING, RUNNING, STATUSES, SUCCEEDED, RunCounts
 from .trace import NAN, Params, Trace, TraceBoard, packer, packers, unpacked
-
-
-class Status(str, Enum):
-    """Where an instance is. A string: `instance.status == "failed"` holds."""
-
-    PENDING = "pending"
-    RUNNING = "running"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-    __str__ = str.__str__
-
-
-STATUSES = tuple(Status)
-"""Every status, at the index that is its code in the status column."""
-
-PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED = range(len(STATUSES))
-
-
-class PackedAttempt(NamedTuple):
-    """How an attempt went that another one has followed, or may follow. Times as in the columns."""
-
-    code: int
-    started: float
-    ended: float
-    result: Any
-    packed: bytes
-    extras: dict[int, dict[str, Any]] | None
-    number: int
-    """How many attempts of the row came before it."""
-    read: int
-
-
-class Printed(Protocol):
-    """Keeps what the instances of a run print, by row and number of the attempt."""
-
-    def context(self, base: Context) -> Context:
-        """Return what the Context of each instance is to be a copy of."""
-
-    def text(self, index: int, number: int) -> str:
-        """Return what an attempt printed."""
-
-    def forget(self, index: int, number: int) -> None:
-        """Drop what an attempt printed."""
-
-
-class Restored(NamedTuple):
-    """What an earlier run, by its number in the journal, has left of a row there."""
-
-    run: int
-    position: int
-    result: Any
-    writes: Any
-
-
-MOST_ATTEMPTS = 20
-"""Of one row, how many earlier attempts are kept: the latest."""
-
-
-@dataclass(frozen=True)
-class RunCounts:
-    """How many rows are in each status. They always add up to `total`."""
-
-    pending: int = 0
-    running: int = 0
-    succeeded: int = 0
-    failed: int = 0
-    cancelled: int = 0
-
-    @property
-    def total(self) -> int:
-        """All rows known so far."""
-        return self.pending + self.running + self.ended
-
-    @property
-    def ended(self) -> int:
-        """Rows that will not change any more."""
-        return self.succeeded + self.failed + self.cancelled
-
 
 _NO_TIME = array("d", [NAN])
 
 
 class RecordStore(TraceBoard):
-    """Columns of everything known about the rows of one run.
+    """Everything that is known about the rows of one run, in columns.
 
     Args:
-        base: params of the flow, to which each row is merged.
-        began: when the run began, by the clock that gives all times; views count from there.
-        keep: of rows that come by `add`, how many that succeeded are kept in full (params and node
-            copies). Beyond it, the oldest are dropped to status, times and result.
-        secrets: what is masked wherever something of the run is shown, besides those of its rows.
+        base: the flow's own params, over which each row is merged.
+        began: when the run began, by the clock of all times.
+        keep: how many succeeded rows of a generator keep their params and node copies. Of older ones,
+            only status, times and result are kept.
+        secrets: secret texts besides those in the rows, to be masked wherever the run is shown.
     """
 
     def __init__(
@@ -124,43 +44,45 @@ class RecordStore(TraceBoard):
         self.secrets = secrets
         self.began = began
         self.total: int | None = None
-        """Number of rows; None until it is known."""
+        """The number of rows; None until a generator is exhausted."""
         self.rows: list[Params] | dict[int, Params] = {}
         self.status = bytearray()
         self.started = array("d")
         self.ended = array("d")
         self.earlier = bytearray()
-        """How many attempts of a row have another one after them (255 stands for more)."""
-        self.readings = ReadSets()
+        """How many earlier attempts a row has had; 255 stands for 255 or more."""
+        self.read_sets = ReadSets()
         self.read = array("H")
-        """Of each row that has ended, the number of the keys that were read of it; see `read_of`."""
+        """The number of the set of keys that an ended row has read; see `read_of`."""
         self.results: list[Any] = []
         self._ends = [0] * len(STATUSES)
-        """How many rows have ended with each code; the others follow from it."""
+        """How many rows have ended with each code. The counts of pending and running rows follow."""
         self.dropped = 0
-        """Rows of which params and node copies were dropped (see `keep`)."""
+        """How many rows have lost their params and node copies, because of `keep`."""
         self.live: dict[int, Trace] = {}
+        """The traces of running rows, by index."""
         self.history: dict[int, list[PackedAttempt]] = {}
-        """Of rows that were taken up again: their earlier attempts, oldest first."""
+        """The earlier attempts of rows that were run again, by index, oldest first."""
         self.restored: dict[int, Restored] = {}
-        """Rows that did not run: what an earlier run left of them was taken over."""
+        """The rows that did not run, because the outcome of an earlier run was taken over."""
         self.writes: dict[int, Any] = {}
-        """Of isolated instances: what the last attempt has written to its view of the store."""
-        self.printed: Printed | None = None
-        """What the instances print; None where that is not kept apart."""
+        """What the last attempt of an isolated instance wrote to its copy of the shared store."""
+        self.printed: PrintedTexts | None = None
+        """What the instances print; None if that is not recorded."""
         self._copies: list[bytes] | dict[int, bytes] = {}
-        """Packed traces of ended rows: like `rows`, a list if they were known in advance."""
+        """The packed traces of ended rows: like `rows`, a list if the rows were known in advance."""
         self._extras: dict[int, dict[int, dict[str, Any]]] = {}
         self._keep = keep
         self._drawn = False
-        """Whether rows come by `add`, so that not all of them are kept in full."""
+        """Whether the rows come from a generator, by `add`, so that `keep` applies to them."""
         self._full: deque[int] = deque()
+        """The succeeded rows of a generator that still have everything, oldest first."""
 
     def __len__(self) -> int:
         return len(self.status)
 
     def load(self, rows: Sequence[Params]) -> None:
-        """Take the rows of a batch that is known in advance."""
+        """Add all rows of a batch that is known in advance."""
         n = len(rows)
         self.rows = list(rows)
         self.total = n
@@ -176,7 +98,7 @@ class RecordStore(TraceBoard):
             changed.update(range(n))
 
     def add(self, row: Params) -> int:
-        """Add a row drawn from a generator; return its index."""
+        """Add a row drawn from a generator, and return its index."""
         index = len(self.status)
         self.status.append(PENDING)
         self.nodes.append(0)
@@ -189,18 +111,18 @@ class RecordStore(TraceBoard):
         self._drawn = True
         return index
 
-    def start(self, index: int, now: float, received: ReadTrackingDict | None = None) -> Trace:
+    def start(self, index: int, now: float, params: ReadTrackingDict | None = None) -> Trace:
         """Mark a pending row as running and return the trace that its instance writes to."""
         self.status[index] = RUNNING
         self.started[index] = now
-        if self.watchers:  # a loop over none is felt
+        if self.watchers:
             self.mark(index)
         trace = self.live[index] = Trace()
-        # Here and not in an __init__, which would double the cost.
+        # Set here, since an __init__ would double the cost.
         trace.board = self
         trace.row = index
         trace.extras = None
-        trace.received = received
+        trace.params = params
         return trace
 
     def finish(self, index: int, result: Any, now: float, code: int = SUCCEEDED) -> None:
@@ -213,8 +135,8 @@ class RecordStore(TraceBoard):
         self._copies[index] = pack(*trace)
         if trace.extras:
             self._extras[index] = trace.extras
-        if trace.received is not None and (reading := trace.received.reading).number:
-            self.read[index] = reading.number
+        if trace.params is not None and trace.params.read:
+            self.read[index] = self.read_sets.number(trace.params.read)
         self.ended[index] = now
         self.results[index] = result
         self._ends[code] += 1
@@ -241,7 +163,7 @@ class RecordStore(TraceBoard):
         self.dropped += 1
 
     def requeue(self, index: int) -> None:
-        """Mark an ended row as pending again; how it went so far becomes history."""
+        """Mark an ended row as pending again, and add its attempt to the history."""
         attempts = self.history.setdefault(index, [])
         attempts.append(
             PackedAttempt(
@@ -267,18 +189,18 @@ class RecordStore(TraceBoard):
         self._move(index, PENDING)
 
     def attempt(self, index: int) -> int:
-        """Return how many attempts of a row have another one after them, however many that are."""
+        """Return how many earlier attempts a row has had. Unlike `earlier`, it has no upper limit."""
         attempts = self.history.get(index)
         return attempts[-1].number + 1 if attempts else 0
 
     def printed_of(self, index: int, number: int) -> str:
-        """Return what an attempt of a row has printed so far, as far as that is kept."""
+        """Return what an attempt of a row has printed so far, as far as it is kept."""
         return "" if self.printed is None else self.printed.text(index, number)
 
     def cancel(self, index: int) -> None:
-        """Mark a pending row as one that will not start.
+        """Mark a pending row as cancelled.
 
-        A row that was to be taken up again is what it was before: its result is not lost.
+        A row that was waiting for another attempt returns to its last one, whose result is not lost.
         """
         attempts = self.history.get(index)
         if not attempts:
@@ -298,10 +220,10 @@ class RecordStore(TraceBoard):
         self._move(index, last.code)
 
     def cancel_pending(self) -> None:
-        """Mark every pending row as one that will not start; see `cancel`."""
+        """Mark every pending row as cancelled; see `cancel`."""
         n = len(self.status)
-        # Most of them are the tail, which may be very long: it goes in one sweep, but for the rows
-        # in it that were to be taken up again.
+        # Most pending rows are at the end, and may be very many. These are cancelled all at once,
+        # except those that were waiting for another attempt.
         for at in [at for at in self.history if self.status[at] == PENDING]:
             self.cancel(at)
         tail = len(self.status.rstrip(bytes([PENDING])))
@@ -314,15 +236,15 @@ class RecordStore(TraceBoard):
             changed.update(range(tail, n))
 
     def with_status(self, code: int, end: int | None = None) -> list[int]:
-        """Return the indices, below `end`, of the rows in a status."""
-        found = []
+        """Return the indices of the rows in a status; only those below `end`, if it is given."""
+        indices = []
         at = -1
         while (at := self.status.find(code, at + 1, end)) >= 0:
-            found.append(at)
-        return found
+            indices.append(at)
+        return indices
 
     def _move(self, index: int, code: int) -> None:
-        """Take a row from pending to an end, or back."""
+        """Change the status of a row between pending and a final one."""
         before = self.status[index]
         if before != PENDING:
             self._ends[before] -= 1
@@ -334,10 +256,10 @@ class RecordStore(TraceBoard):
     @property
     def status_counts(self) -> list[int]:
         """How many rows are in each status, in the order of `STATUSES`."""
-        status_counts = self._ends.copy()
-        status_counts[RUNNING] = len(self.live)
-        status_counts[PENDING] = len(self.status) - sum(status_counts)
-        return status_counts
+        counts = self._ends.copy()
+        counts[RUNNING] = len(self.live)
+        counts[PENDING] = len(self.status) - sum(counts)
+        return counts
 
     @property
     def counts(self) -> RunCounts:
@@ -345,64 +267,60 @@ class RecordStore(TraceBoard):
         return RunCounts(*self.status_counts)
 
     def row(self, index: int) -> Params:
-        """Return the params of a row, without the flow's own; empty if it was dropped."""
+        """Return the params of a row, without the flow's own; empty if they were dropped."""
         try:
             return self.rows[index]
         except KeyError:
             return {}
 
     def merged(self, index: int) -> dict[Any, Any]:
-        """Return the flow's own params overlaid with the row; empty if the row was dropped."""
+        """Return the flow's own params overlaid with those of a row; empty if these were dropped."""
         try:
             row = self.rows[index]
         except KeyError:
             return {}
         return {**self.base, **row}
 
-    def restore(self, index: int, left: Restored) -> None:
-        """Mark a pending row as succeeded, by what an earlier run has left of it."""
-        self.restored[index] = left
-        if left.writes is not None:
-            self.writes[index] = left.writes
-        self.results[index] = left.result
+    def restore(self, index: int, restored: Restored) -> None:
+        """Mark a pending row as succeeded, with its outcome in an earlier run."""
+        self.restored[index] = restored
+        if restored.writes is not None:
+            self.writes[index] = restored.writes
+        self.results[index] = restored.result
         self._copies[index] = b""
         self._move(index, SUCCEEDED)
 
     def keeps(self, index: int) -> bool:
-        """Whether the params of a row are still kept."""
+        """Return whether the params of a row are still kept."""
         return isinstance(self.rows, list) or index in self.rows
 
     def read_of(self, index: int) -> frozenset[Any]:
-        """Return the keys of a row's params that its last attempt has asked for, there or not.
+        """Return the keys that a row's last attempt has read of its params, there or not.
 
-        Of one that reads in so many ways that they are not told apart, all that it has.
+        All keys of its params, if what it has read is not known (see `ReadSets`).
         """
         trace = self.live.get(index)
         if trace is None:
-            return self.read_by(index, self.read[index])
-        return self.read_by(index, 0 if trace.received is None else trace.received.reading.number)
+            return self.keys_read(index, self.read[index])
+        return frozenset() if trace.params is None else frozenset(trace.params.read)
 
-    def read_by(self, index: int, number: int) -> frozenset[Any]:
-        """Return the keys of a row's params that stand under a number; see `read_of`."""
-        read = self.readings.read(number)
+    def keys_read(self, index: int, number: int) -> frozenset[Any]:
+        """Return the set of keys with a number, for a row; see `read_of`."""
+        read = self.read_sets.keys(number)
         return frozenset(self.merged(index)) if read is None else read
 
     def trace_of(self, index: int) -> tuple[Sequence[Any], dict[int, dict[str, Any]]]:
-        """Return what the node copies of an instance left: the fields, and the extras by place.
-
-        The fields come `FIELDS` by `FIELDS`, as `Trace` wrote them, from the trace of a running
-        instance or from what is kept of an ended one.
-        """
+        """Return the trace of a row: its fields, `FIELDS` per node copy, and its extras by offset."""
         trace = self.live.get(index)
         if trace is not None:
             return tuple(trace), trace.extras or {}
-        packed, extras = self.left_by(index)
+        packed, extras = self.packed_trace_of(index)
         return unpacked(packed), extras
 
-    def left_by(self, index: int) -> tuple[bytes, dict[int, dict[str, Any]]]:
-        """Return what is kept of an ended instance: its trace as it is packed, and the extras."""
+    def packed_trace_of(self, index: int) -> tuple[bytes, dict[int, dict[str, Any]]]:
+        """Return the packed trace of an ended row, and its extras by offset."""
         try:
             packed = self._copies[index]
-        except KeyError:  # of a generator's row that has not ended, or is no longer kept
+        except KeyError:  # a generator's row that has not ended, or whose trace was dropped
             packed = b""
         return packed, self._extras.get(index, {})

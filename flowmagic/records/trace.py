@@ -1,6 +1,6 @@
-"""The node copies of one instance, as they are written while it runs and packed when it has ended.
+"""Traces: what the node copies of one instance did, recorded while it runs.
 
-Times are of the run's own clock.
+Times are those of the run's own clock.
 """
 
 from __future__ import annotations
@@ -16,60 +16,69 @@ Params = Mapping[Any, Any]
 
 NAN = float("nan")
 FIELDS = 5
-"""Fields of one node copy in a trace: node number, place of its parent, action number, started, ended.
+"""How many fields of a trace belong to one node copy.
 
-A copy's place is where its first field stands.
+They are: the number of the node, the offset of the parent, the number of the action, started, ended.
+The offset of a node copy is the index of its first field.
 """
 
 ACTION, ENDED = 2, 4
-"""Where these stand among the fields of a copy."""
+"""The index of these fields among those of a node copy."""
 
 _FORMAT = "iiidd"
 _SIZE = Struct(f"<{_FORMAT}").size
-_ACTIONS = Struct("<i4xi16x")  # of such a copy, its node and its action alone
-_LONG_WALK = 100  # node copies; the formats of longer traces are not worth keeping
-# In place of an action's number: the copy has not returned; it returned None, or no known action.
+_ACTIONS = Struct("<i4xi16x")  # only the node and the action of a copy
+_LONG_WALK = 100  # node copies; longer traces are rare, and their packers are not kept
 OPEN, NO_ACTION = -2, -1
-# Beyond it, an action is kept with its row: some flows return a text as their action.
-_MAX_NAMES = 4096
+"""Stand for the number of an action: the copy has not returned; it returned nothing with a number."""
+
+_MAX_NAMES = (
+    4096  # further actions are stored with their rows: some flows return any text as an action
+)
+
+
+def time_or_none(time: float) -> float | None:
+    """Return a time of the columns or of a trace; None for NaN, which stands for no time."""
+    return None if time != time else time  # noqa: PLR0124 - a test for NaN without a call
 
 
 class TraceBoard:
-    """What the traces of a run write to beside themselves.
+    """What all traces of a run share.
 
-    Numbers for the names of nodes and actions, the node that each row is at, and who watches.
+    It gives numbers to nodes and actions, knows at which node each row is, and tells watchers which
+    rows have changed.
     """
 
     def __init__(self) -> None:
         self.nodes = array("H")
-        """Of each row, the number of the node that began last; 0 before the first."""
+        """The number of the node of each row that began last; 0 before the first one."""
         self.watchers: tuple[set[int], ...] = ()
         self.node_names: list[str] = [""]
         self.node_ids: dict[type, int] = {}
-        """Number of each node class seen so far, whose name is `node_names[number]`."""
+        """The number of each node class seen so far. Its name is `node_names[number]`."""
         self._actions: list[str] = []
         self._action_ids: dict[str, int] = {}
 
     def watch(self) -> set[int]:
-        """Return a set that from now on collects the index of each row that changes.
+        """Return a set to which the index of each row that changes is added from now on.
 
-        Whoever watches empties it. However often a row changes in between, it is in there once.
+        The watcher empties the set when it has dealt with the changes.
         """
         changed: set[int] = set()
         self.watchers = (*self.watchers, changed)
         return changed
 
     def unwatch(self, changed: set[int]) -> None:
-        """Stop filling a set that `watch` gave."""
+        """Stop adding to a set that `watch` returned."""
         self.watchers = tuple(each for each in self.watchers if each is not changed)
 
     def mark(self, row: int) -> None:
-        """Tell whoever watches that a row has changed."""
+        """Tell the watchers that a row has changed."""
         for changed in self.watchers:
             changed.add(row)
 
     def name_node(self, kind: type) -> int:
-        """Give a node class that was not seen before a number; 0 when there are too many."""
+        """Give a number to a new node class, and return it; 0 if there are too many classes."""
         if len(self.node_names) >= _MAX_NAMES:
             return 0
         self.node_names.append(kind.__name__)
@@ -77,7 +86,7 @@ class TraceBoard:
         return number
 
     def action_id(self, action: Any) -> int:
-        """Return the number of an action, or -1 when it is no string or there are too many."""
+        """Return the number of an action; -1 if it is not a string, or if there are too many actions."""
         if type(action) is not str:
             return -1
         known = self._action_ids.get(action, -1)
@@ -87,35 +96,38 @@ class TraceBoard:
         return known
 
     def action_name(self, action: int) -> str | None:
-        """Return the action with a number; None for numbers that stand for none."""
+        """Return the action with a number; None for `OPEN` and `NO_ACTION`."""
         return self._actions[action] if action >= 0 else None
 
 
 class Trace(list[Any]):
-    """The node copies of one running instance, as they are being written.
+    """The node copies of one running instance.
 
-    One flat list of their fields, no objects: `open` appends a copy and gives its place; `close` and
-    `fail` end it. Made by `RecordStore.start`.
+    A flat list with `FIELDS` fields per node copy. `open` appends a copy and returns its offset;
+    `close` and `fail` end it. `RecordStore.start` makes a trace and sets its attributes.
     """
 
-    __slots__ = ("board", "extras", "received", "row")
+    __slots__ = ("board", "extras", "params", "row")
 
     board: TraceBoard
     row: int
     extras: dict[int, dict[str, Any]] | None
-    """Of some copies, by place, what fits no field: "params", "after", "action", "error", "tries"."""
-    received: ReadTrackingDict | None
-    """What the instance was given, and knows which of it was read; None: nothing that would."""
+    """What fits no field, by offset of the copy: "params", "after", "action", "error", "tries"."""
+    params: ReadTrackingDict | None
+    """The params of the instance, which note what is read of them; None if that is not noted."""
 
     def open(
         self, kind: type, parent: int, now: float, params: Params | None, after: int = -1
     ) -> int:
-        """Begin a node copy of class `kind`; `params` where they differ from the instance's.
+        """Begin a node copy, and return its offset.
 
         Args:
-            parent: what `open` gave for the nested flow that the copy runs in; -1 at the top.
-            after: what it gave for the copy that ran before this one in the same walk, which may
-                be one of several in that flow; -1: the walk begins. Known itself at the top.
+            kind: the class of the node.
+            parent: the offset of the nested flow that the copy runs in; -1 at the top.
+            now: the time.
+            params: the params of the copy; None if they are those of the instance.
+            after: the offset of the copy that ran before this one in the same walk through the nested
+                flow; -1 if it is the first one. Ignored at the top, where there is one walk.
         """
         at = len(self)
         board = self.board
@@ -130,7 +142,7 @@ class Trace(list[Any]):
             if parent >= 0 <= after:
                 extra["after"] = after
         board.nodes[self.row] = node
-        if board.watchers:  # a loop over none is felt
+        if board.watchers:
             board.mark(self.row)
         return at
 
@@ -151,19 +163,20 @@ class Trace(list[Any]):
         self._extra(at)["error"] = error
 
     def note_retries(self, at: int, retries: int, fallbacks: int) -> None:
-        """Note of a node copy how often it tried again, and how often its fallback stepped in."""
+        """Note how often the exec of a node copy was retried, and how often its fallback was used."""
         self._extra(at)["tries"] = retries, fallbacks
 
     def take(self, at: int, fields: Sequence[Any], extras: dict[int, dict[str, Any]]) -> None:
-        """Take over the copies from place `at` on as they were recorded elsewhere.
+        """Replace the node copies from an offset on by those that were recorded on a worker.
 
         Args:
-            fields: of these copies, with the numbers of this trace's own board.
-            extras: of these copies, by place.
+            at: the offset of the first one.
+            fields: their fields, with the numbers of this trace's own board.
+            extras: their extras, by offset.
         """
         self[at:] = fields
-        for place, extra in extras.items():
-            self._extra(place).update(extra)
+        for offset, extra in extras.items():
+            self._extra(offset).update(extra)
         if fields:
             self.board.nodes[self.row] = fields[-FIELDS]
         self.board.mark(self.row)
@@ -175,11 +188,11 @@ class Trace(list[Any]):
 
 
 packers: dict[int, Callable[..., bytes]] = {}
-"""What packs a trace that has ended, by the number of its fields, as far as it is known already."""
+"""Functions that pack an ended trace, by its number of fields. `packer` makes those that are missing."""
 
 
 def packer(fields: int) -> Callable[..., bytes]:
-    """Return what packs a trace of so many fields, and note it where that is worth it."""
+    """Return a function that packs a trace with so many fields."""
     pack = _struct(fields).pack
     if fields < _LONG_WALK * FIELDS:
         packers[fields] = pack
@@ -191,10 +204,10 @@ def _struct(fields: int) -> Struct:
 
 
 def unpacked(packed: bytes) -> tuple[Any, ...]:
-    """Return the fields of an ended trace, as `Trace` wrote them."""
+    """Return the fields of a packed trace."""
     return _struct(len(packed) // _SIZE * FIELDS).unpack(packed)
 
 
 def actions_of(packed: bytes) -> Iterator[tuple[Any, ...]]:
-    """Give node number and action number of each copy in a packed trace, or in several joined."""
+    """Yield the numbers of node and action of each copy in one packed trace, or in several joined."""
     return _ACTIONS.iter_unpack(packed)

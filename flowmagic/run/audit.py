@@ -10,7 +10,8 @@ from pocketflow import BaseNode, Flow
 from ..flow.checks.graph_rules import ENDINGS
 from ..flow.finding import SHOWN, Finding, indices_text
 from ..flow.graph import successors_of
-from ..records.store import FAILED, SUCCEEDED, RecordStore
+from ..records.status import FAILED, SUCCEEDED
+from ..records.store import RecordStore
 from ..records.trace import ACTION, ENDED, FIELDS
 
 _PARENT = 1  # where that stands among the fields of a copy
@@ -236,7 +237,7 @@ def _unread(records: RecordStore, succeeded: list[int]) -> Iterator[Finding]:
     """Find keys of the rows that no instance has read."""
     read: set[Any] = set()
     for number in {records.read[index] for index in succeeded}:
-        keys = records.readings.read(number)
+        keys = records.read_sets.keys(number)
         if keys is None:
             return  # in so many ways that they are not told apart
         read |= keys

@@ -20,8 +20,10 @@ from ..limits.adaptive import Aimd
 from ..limits.history import LimitChange
 from ..limits.limits import Limits
 from ..records.batch import Batch
-from ..records.instances import Instance, Instances, frame_of
-from ..records.store import FAILED, RecordStore, RunCounts
+from ..records.frames import frame_of
+from ..records.instances import Instance, Instances
+from ..records.status import FAILED, RunCounts
+from ..records.store import RecordStore
 from ..shared.crossings import Crossing
 from ..text.formatting import error_text
 from ..text.redact import secrets_of

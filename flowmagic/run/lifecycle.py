@@ -18,7 +18,8 @@ from ..limits.history import By
 from ..limits.limits import Limits
 from ..records.batch import Batch
 from ..records.printed import PrintedTexts
-from ..records.store import FAILED, PENDING, RUNNING, RecordStore
+from ..records.status import FAILED, PENDING, RUNNING
+from ..records.store import RecordStore
 from ..shared.shared_store import Store
 from .event_loop_monitor import HoldRecorder
 from .limit_controller import LimitController

@@ -9,7 +9,8 @@ from typing import Any
 from ..limits.adaptive import Aimd
 from ..limits.history import By, LimitHistory
 from ..limits.limits import Limiter, Limits
-from ..records.store import FAILED, SUCCEEDED, RecordStore
+from ..records.status import FAILED, SUCCEEDED
+from ..records.store import RecordStore
 from .failures import FailureAction, FailureHandler
 from .options import Options
 

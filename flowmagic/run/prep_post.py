@@ -62,5 +62,5 @@ async def own_post(flow: Any, shared: Any, batch: Batch, results: list[Any]) -> 
     if not isinstance(flow, BatchFlow):
         return None
     if isinstance(flow, AsyncNode):
-        return await flow.post_async(shared, batch.given, results)
-    return flow.post(shared, batch.given, results)
+        return await flow.post_async(shared, batch.value, results)
+    return flow.post(shared, batch.value, results)

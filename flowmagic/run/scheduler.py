@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 from ..engines.base import Runner
 from ..errors import from_users_frame
 from ..records.batch import Batch
-from ..records.param_reads import make
+from ..records.param_reads import track_reads
 from ..records.printed import enter, key
-from ..records.store import CANCELLED, FAILED, PENDING, RecordStore
+from ..records.status import CANCELLED, FAILED, PENDING
+from ..records.store import RecordStore
 from .workers import SLICE, Taken, drive
 
 if TYPE_CHECKING:
@@ -50,7 +51,6 @@ class Scheduler:
         journal: Recorder | None = None,
     ) -> None:
         self._records = records
-        self._nothing_read = records.readings.nothing
         self._runner = runner
         self._loop = loop
         self._context = context
@@ -202,8 +202,7 @@ class Scheduler:
         if self._journal is not None:
             self._journal.starts(index)
         row, base = records.rows[index], records.base
-        params = make({**base, **row} if base else row)
-        params.reading, params.writes = self._nothing_read, 0
+        params = track_reads({**base, **row} if base else row)
         walk = self._runner.run(params, records.start(index, now, params))
         context = self._instances_context.copy()
         if self._captures:

@@ -1,14 +1,21 @@
-"""Crossings: what one instance of a run read or replaced that another one had written to `shared`.
+"""Crossings: an instance read or replaced a value in `shared` that another instance had written.
 
-Nothing is kept per row: of each key who wrote it last, and of each instance that runs, in its view,
-the keys that it has touched. What an instance does with a key tells what the key is for:
+The instances of a run usually share one dict. Where two of them use the same key for data of their
+own, one may read the other's: a prompt then holds another user's text, and nothing fails.
+`CrossingDetector` finds this while the run goes on. What an instance does with a key tells what the
+key is for:
 
-- It writes without having looked: the key is its own. What another one then leaves there is not
-  meant for it, and reading that is a crossing.
-- It looks, then writes, in the same node copy (`shared["n"] = shared.get("n", 0) + 1`): the key is
-  for all of them, unless another one has written in between, whose update is lost then.
-- It reads a value of another instance and never writes the key: a crossing too, but only when its
-  node copy has ended is that known. Lists, dicts and the like are there to be added to, and pass.
+- It writes the key without having read it. The key is for its own data, so if it later reads another
+  instance's value there, that is a crossing.
+- It reads the key, then writes it, in the same node copy (`shared["n"] = shared.get("n", 0) + 1`).
+  The key is for a value that all instances update. It is a crossing only if another one has written
+  in between, since that update is lost.
+- It reads another instance's value, and never writes the key. That is a crossing too, but it is
+  certain only when the node copy has ended. Lists, dicts and other collections are exempt, since
+  instances are expected to add to them.
+
+Nothing is stored per row. The detector knows who wrote each key last, and the view of each running
+instance knows which keys that instance has accessed.
 """
 
 from __future__ import annotations
@@ -20,33 +27,32 @@ from dataclasses import dataclass
 from queue import Queue
 from typing import Any, Literal, NamedTuple
 
+from ..records.observed_dict import MISSING
 from ..records.store import RecordStore
 from ..records.trace import ENDED, FIELDS, Trace
 from ..text.formatting import short_repr
 
 MOST = 100
-"""Of how many kinds crossings are told apart; those of further kinds are only counted."""
+"""How many kinds of crossings are reported. A kind is a key, a level, and the two nodes."""
 
-_COLLECTING = (list, dict, set, deque, Queue)
+_COLLECTIONS = (list, dict, set, deque, Queue)
 _PLAIN = (str, int, float, bool, bytes, type(None))
 _SWEEP = 256
-_MOST_DOUBTS = 10_000  # those beyond it, of instances that read all of a large store, are let go
-GONE: Any = object()
-"""The value of a key that is not there."""
+_MOST_UNSETTLED = 10_000  # instances that read all of a large store make many; more are ignored
 
 
 @dataclass(frozen=True, repr=False)
 class Crossing:
-    """Instances that met at a key of `shared`: how often, and which were the first.
+    """Instances that met at a key of `shared`: how often, and which two were the first.
 
     Attributes:
-        key: where in `shared`.
-        level: "crossed": one read what another wrote, or undid it; "overwritten": one replaced what
-            another wrote, before anyone read it.
+        key: the key of `shared`.
+        level: "crossed": one instance read or undid what another one wrote; "overwritten": one
+            replaced what another one wrote, before anyone read it.
         reader: index of the instance that read or replaced the value, and class name of its node.
-        writer: the same of the instance that had written it.
+        writer: index of the instance that had written the value, and class name of its node.
         count: how often it happened between these two nodes.
-        lost: whether the reader wrote what it had computed from an older value.
+        lost: whether the reader wrote a value that it had computed from an older one.
         left: whether the writer had ended before the reader began.
     """
 
@@ -59,11 +65,11 @@ class Crossing:
     left: bool = False
 
     def line(self, reader_params: str = "", writer_params: str = "") -> str:
-        """Return it in one line.
+        """Return the crossing in one line of text.
 
         Args:
-            reader_params: as text, shown beside the instance if it is given.
-            writer_params: ditto.
+            reader_params: text of the reader's params, shown beside its index.
+            writer_params: text of the writer's params, shown beside its index.
         """
         reader = _instance(self.reader, reader_params)
         writer = _instance(self.writer, writer_params)
@@ -82,16 +88,23 @@ class Crossing:
         return self.line()
 
     def __repr__(self) -> str:
-        return f"<Crossing: {self}>"  # a list of them is what a cell shows
+        return f"<Crossing: {self}>"
 
 
-def _instance(which: tuple[int, str], params: str) -> str:
-    index, node = which
+def _instance(index_and_node: tuple[int, str], params: str) -> str:
+    index, node = index_and_node
     return f"instance {index} ({', '.join(filter(None, (node, params)))})"
 
 
-class _Key:
-    """Who wrote a key of `shared` last; `version` counts the writes."""
+class _LastWrite:
+    """Who wrote a key of `shared` last.
+
+    Attributes:
+        writer: index of the instance; -1: none.
+        node: number of its node.
+        version: how often the key was written.
+        read: whether anyone has read the value.
+    """
 
     __slots__ = ("node", "read", "version", "writer")
 
@@ -102,23 +115,26 @@ class _Key:
         self.read = False
 
 
-class Touched:
-    """What an instance has touched so far: kept by its view, and gone with it."""
+class Accesses:
+    """What one instance has done with the keys of `shared` so far. Its view keeps it.
 
-    __slots__ = ("left", "own", "seen", "whole")
+    Attributes:
+        own: the keys that it wrote without having read them.
+        agreed: by key, the version of another instance over which it wrote an equal value.
+        seen: by key, the offset of the node copy that read it last, and the version that it saw.
+        all_read_by: the offset of the node copy that read the whole store last; None: none did.
+    """
+
+    __slots__ = ("agreed", "all_read_by", "own", "seen")
 
     def __init__(self) -> None:
         self.own: set[Any] = set()
-        """Keys that it wrote without having looked."""
-        self.left: dict[Any, int] = {}
-        """By key: which version of another one it would have written itself, and so left there."""
+        self.agreed: dict[Any, int] = {}
         self.seen: dict[Any, tuple[int, int]] = {}
-        """By key: the place of the node copy that looked last, and which version it saw."""
-        self.whole: int | None = None
-        """The place of the node copy that went over all of the store last."""
+        self.all_read_by: int | None = None
 
 
-class _Doubt(NamedTuple):
+class _UnsettledRead(NamedTuple):
     """A read that is a crossing unless the same node copy writes the key before it ends."""
 
     trace: Trace
@@ -128,7 +144,7 @@ class _Doubt(NamedTuple):
 
 
 class _Kind:
-    """A crossing as it is counted."""
+    """How often a kind of crossing occurred, and which two instances were the first."""
 
     __slots__ = ("count", "left", "reader", "writer")
 
@@ -138,94 +154,93 @@ class _Kind:
 
 
 class CrossingDetector:
-    """Finds the crossings of one run. Told of every access, on the loop or in a thread.
+    """Finds the crossings of one run. Every access is reported to it, on the loop or in a thread.
 
     Args:
-        records: of the run; they know when each instance began and ended.
-        allowed: keys that are meant to be shared.
+        records: the records of the run, which know when each instance began and ended.
+        allowed: the keys that are meant to be shared, where nothing is a crossing.
     """
 
     def __init__(self, records: RecordStore, allowed: AbstractSet[Any] = frozenset()) -> None:
-        self.more = 0
-        """Crossings of kinds beyond the first `MOST`."""
         self._records = records
         self._allowed = allowed
-        self._keys: dict[Any, _Key] = {}
-        self._doubts: dict[tuple[int, Any], _Doubt] = {}
+        self._last_writes: dict[Any, _LastWrite] = {}
+        self._unsettled: dict[tuple[int, Any], _UnsettledRead] = {}
         self._sweep_in = _SWEEP
         self._kinds: dict[tuple[Any, str, bool, str, str], _Kind] = {}
 
-    def looked(self, trace: Trace, touched: Touched, key: Any) -> None:
-        """Note that an instance asked whether a key is there, or missed it."""
-        at = _place(trace)
+    def note_lookup(self, trace: Trace, accesses: Accesses, key: Any) -> None:
+        """Note that an instance tested whether a key is in `shared`."""
+        at = _open_copy(trace)
         if at >= 0:
-            known = self._keys.get(key)
-            touched.seen[key] = at, 0 if known is None else known.version
+            last = self._last_writes.get(key)
+            accesses.seen[key] = at, 0 if last is None else last.version
 
-    def whole(self, trace: Trace, touched: Touched, store: Mapping[Any, Any]) -> None:
-        """Note that an instance went over all of the store."""
-        at = _place(trace)
+    def note_read_all(self, trace: Trace, accesses: Accesses, store: Mapping[Any, Any]) -> None:
+        """Note that an instance read the whole store."""
+        at = _open_copy(trace)
         if at >= 0:
-            touched.whole = at
-            # Of the others `whole` says enough: nobody had written them.
-            for key in list(self._keys):
-                self.read(trace, touched, key, store.get(key, GONE))
+            accesses.all_read_by = at
+            # This says enough of the other keys, which no instance has written.
+            for key in list(self._last_writes):
+                self.note_read(trace, accesses, key, store.get(key, MISSING))
 
-    def read(self, trace: Trace, touched: Touched, key: Any, value: Any) -> None:
-        """Note that an instance read a key; `GONE` if it is not there."""
+    def note_read(self, trace: Trace, accesses: Accesses, key: Any, value: Any) -> None:
+        """Note that an instance read a key. `value` is MISSING if the key is not there."""
         at = len(trace) - FIELDS
-        if at < 0 or trace[-1] == trace[-1]:  # else it is the latest; a call more is felt
-            at = _place(trace)
-            if at < 0:  # something that outlives its instance
+        if at < 0 or trace[-1] == trace[-1]:  # an open copy is mostly the latest: spares the call
+            at = _open_copy(trace)
+            if at < 0:  # a callback or thread that outlives its instance
                 return
-        known = self._keys.get(key)
-        if known is None:
-            touched.seen[key] = at, 0
+        last = self._last_writes.get(key)
+        if last is None:
+            accesses.seen[key] = at, 0
             return
-        touched.seen[key] = at, known.version
-        known.read = True
-        row, writer = trace.row, known.writer
+        accesses.seen[key] = at, last.version
+        last.read = True
+        row, writer = trace.row, last.writer
         if writer in (row, -1) or key in self._allowed:
             return
-        if touched.left.get(key) == known.version:
+        if accesses.agreed.get(key) == last.version:
             return
-        if key in touched.own:
-            self._find(key, "crossed", (row, trace[at]), (writer, known.node))
-        elif value is not GONE and not isinstance(value, _COLLECTING):
-            self._doubt(row, key, _Doubt(trace, at, writer, known.node))
+        if key in accesses.own:
+            self._count(key, "crossed", (row, trace[at]), (writer, last.node))
+        elif value is not MISSING and not isinstance(value, _COLLECTIONS):
+            self._defer(row, key, _UnsettledRead(trace, at, writer, last.node))
 
-    def wrote(self, trace: Trace, touched: Touched, key: Any, old: Any, new: Any) -> None:
-        """Note that an instance wrote `new` in place of `old`; `GONE`: it took or found nothing."""
+    def note_write(self, trace: Trace, accesses: Accesses, key: Any, old: Any, new: Any) -> None:
+        """Note that an instance wrote `new` in place of `old`; MISSING if there is no value."""
         at = len(trace) - FIELDS
-        if at < 0 or trace[-1] == trace[-1]:  # as in `read`
-            at = _place(trace)
+        if at < 0 or trace[-1] == trace[-1]:  # as in `note_read`
+            at = _open_copy(trace)
             if at < 0:
                 return
         row, node = trace.row, trace[at]
-        known = self._keys.get(key)
-        if known is None:
-            known = self._keys[key] = _Key()
-        seen = _version_seen(trace, touched, key)
+        last = self._last_writes.get(key)
+        if last is None:
+            last = self._last_writes[key] = _LastWrite()
+        seen = _version_seen(trace, accesses, key)
         if seen is None:
-            touched.own.add(key)
-        # What all of them write (the name of a model) belongs to none of them.
-        same = known.writer not in (row, -1) and _same(old, new)
-        if known.writer not in (row, -1) and key not in self._allowed:
-            writer = known.writer, known.node
-            if seen not in (None, known.version):
-                self._find(key, "crossed", (row, node), writer, lost=True)
-            elif seen is None and not known.read and not same:
-                self._find(key, "overwritten", (row, node), writer)
-        if self._doubts:
+            accesses.own.add(key)
+        by_another = last.writer not in (row, -1)
+        # A value that all instances write, such as the name of a model, belongs to none of them.
+        equal = by_another and _equal(old, new)
+        if by_another and key not in self._allowed:
+            writer = last.writer, last.node
+            if seen not in (None, last.version):
+                self._count(key, "crossed", (row, node), writer, lost=True)
+            elif seen is None and not last.read and not equal:
+                self._count(key, "overwritten", (row, node), writer)
+        if self._unsettled:
             self._settle(row, key)
-        if same:
-            touched.left[key] = known.version
+        if equal:
+            accesses.agreed[key] = last.version
         else:
-            known.writer, known.node, known.read = row, node, False
-            known.version += 1
+            last.writer, last.node, last.read = row, node, False
+            last.version += 1
 
     def crossings(self) -> list[Crossing]:
-        """Return what was found so far, the worse first."""
+        """Return what was found so far: first where instances crossed, then what was overwritten."""
         self._sweep()
         found = [
             Crossing(
@@ -239,34 +254,36 @@ class CrossingDetector:
             )
             for (key, level, lost, reader, writer), kind in list(self._kinds.items())
         ]
-        # That values were replaced is the lesser half of what is said of a key where they crossed.
-        worse = {each.key for each in found if each.level == "crossed"}
-        found = [each for each in found if each.level == "crossed" or each.key not in worse]
+        crossed = {each.key for each in found if each.level == "crossed"}
+        # Where instances crossed, it adds nothing that values were also overwritten.
+        found = [each for each in found if each.level == "crossed" or each.key not in crossed]
         return sorted(found, key=lambda each: each.level)
 
-    def _doubt(self, row: int, key: Any, doubt: _Doubt) -> None:
+    def _defer(self, row: int, key: Any, read: _UnsettledRead) -> None:
+        """Store a read until it is known whether it is a crossing."""
         self._settle(row, key)
         self._sweep_in -= 1
         if not self._sweep_in:
             self._sweep()
-            # As many again: then a sweep costs each of them no more than a look.
-            self._sweep_in = max(_SWEEP, len(self._doubts))
-        if len(self._doubts) < _MOST_DOUBTS:
-            self._doubts[row, key] = doubt
+            # After as many reads again as are stored, so that a sweep looks at few per read.
+            self._sweep_in = max(_SWEEP, len(self._unsettled))
+        if len(self._unsettled) < _MOST_UNSETTLED:
+            self._unsettled[row, key] = read
 
     def _sweep(self) -> None:
-        for (row, key), doubt in list(self._doubts.items()):
-            if _ended(doubt.trace, doubt.at):
+        """Settle the reads whose node copies have ended."""
+        for (row, key), read in list(self._unsettled.items()):
+            if _ended(read.trace, read.at):
                 self._settle(row, key)
 
     def _settle(self, row: int, key: Any) -> None:
-        """Let go of a doubt: a crossing if its node copy has ended, else none."""
-        doubt = self._doubts.pop((row, key), None)
-        if doubt is not None and _ended(doubt.trace, doubt.at):
-            reader = row, doubt.trace[doubt.at]
-            self._find(key, "crossed", reader, (doubt.writer, doubt.node))
+        """Drop a stored read. If its node copy has ended, it is a crossing."""
+        read = self._unsettled.pop((row, key), None)
+        if read is not None and _ended(read.trace, read.at):
+            reader = row, read.trace[read.at]
+            self._count(key, "crossed", reader, (read.writer, read.node))
 
-    def _find(
+    def _count(
         self,
         key: Any,
         level: str,
@@ -280,7 +297,6 @@ class CrossingDetector:
         kind = self._kinds.get(which)
         if kind is None:
             if len(self._kinds) >= MOST:
-                self.more += 1
                 return
             records = self._records
             left = records.ended[writer[0]] <= records.started[reader[0]]
@@ -290,30 +306,30 @@ class CrossingDetector:
 
 def _ended(trace: Trace, at: int) -> bool:
     ended = trace[at + ENDED]
-    return bool(ended == ended)  # noqa: PLR0124 - the one test for NaN without a call
+    return bool(ended == ended)  # noqa: PLR0124 - a test for NaN without a call
 
 
-def _same(old: Any, new: Any) -> bool:
-    # By equality only where that runs no code of the user's.
+def _equal(old: Any, new: Any) -> bool:
+    # `==` only where it runs no code of the user's.
     return old is new or (type(old) is type(new) and type(old) in _PLAIN and bool(old == new))
 
 
-def _version_seen(trace: Trace, touched: Touched, key: Any) -> int | None:
-    """Return which version of a key the node copy at work has seen; None if it has not looked."""
-    seen = touched.seen.get(key)
+def _version_seen(trace: Trace, accesses: Accesses, key: Any) -> int | None:
+    """Return which version of a key the open node copy has read; None if it has not read the key."""
+    seen = accesses.seen.get(key)
     if seen is not None and not _ended(trace, seen[0]):
         return seen[1]
-    if touched.whole is not None and not _ended(trace, touched.whole):
+    if accesses.all_read_by is not None and not _ended(trace, accesses.all_read_by):
         return 0
     return None
 
 
-def _place(trace: Trace) -> int:
-    """Return the place of the node copy that works now: of those that have not ended, the latest.
+def _open_copy(trace: Trace) -> int:
+    """Return the offset of the latest node copy that has not ended; negative if all have ended.
 
-    Of parallel children of a nested flow it may be a sibling. Negative: all have ended.
+    Among the parallel children of a nested flow, it may be a sibling of the one that is at work.
     """
     at = len(trace) - FIELDS
-    while at >= 0 and trace[at + ENDED] == trace[at + ENDED]:  # ended; written out, as in `_ended`
+    while at >= 0 and trace[at + ENDED] == trace[at + ENDED]:  # ended; `_ended` without the call
         at -= FIELDS
     return at

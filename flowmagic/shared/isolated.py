@@ -1,173 +1,120 @@
-"""The shared store as an isolated instance has it: it reads what was there, and writes for itself.
+"""Isolation: each instance of a run has a copy of the shared store to itself.
 
-Its own are the keys, and the lists, dicts, sets and deques below them, as deep as these are nested:
-what it appends to one of them is seen by no other. They are copied when they are first read. Other
-objects (a client, an array) are the same for all, since nobody can say what a copy of them would be.
+An instance reads what was in the user's dict when it began, and its own writes. It sees nothing of
+what other instances write, and the user's dict stays as it is. When all instances have ended,
+`Store.merge` brings their writes back to it.
+
+Lists, dicts, sets, deques and bytearrays in the store are copied, at any depth, when an instance
+reads them for the first time. So an instance may also append to a list without another one seeing it.
+Other objects, such as a client or an array, are the same for all instances, since flowmagic cannot
+know how to copy them.
 """
 
 from __future__ import annotations
 
 import copy
 from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from collections.abc import Set as AbstractSet
-from typing import Any, SupportsIndex
+from typing import Any
 
-from ..records.param_reads import GivesDicts
+from ..records.observed_dict import MISSING, ObservedDict
 
-_get, _set, _update = dict.__getitem__, dict.__setitem__, dict.update
 _MAPPINGS = (dict, OrderedDict, defaultdict, Counter)
 _SEQUENCES = (list, deque)
 _COPIED = frozenset({*_MAPPINGS, *_SEQUENCES, set, bytearray})
-"""Exactly these: a subclass of the user's may be more than what it holds."""
+"""The types that are copied. A user's subclass of one may hold more than its items, and is not."""
 
 
-class Isolated(dict[Any, Any], metaclass=GivesDicts):
-    """A copy of the shared store that notes which keys were written to it.
+class Isolated(ObservedDict):
+    """One instance's copy of the shared store, which notes what the instance writes.
 
-    A real copy: whatever looks into a dict finds in it what it would find in any. Copies and pickles
-    of it, and `type(shared)(...)`, are plain dicts.
+    Its storage holds the items, so that extensions written in C can read it like any dict.
     """
 
-    __slots__ = ("_allowed", "_copied", "_written")
+    __slots__ = ("_allowed", "_originals", "_written")
     _allowed: AbstractSet[Any]
-    _copied: dict[Any, Any]
-    """By key: what was there, where the instance has got a copy of it."""
+    """Keys whose values all instances share; they are not copied."""
+    _originals: dict[Any, Any]
+    """By key: the value in the user's dict, where the instance has a copy of it."""
     _written: dict[Any, Any]
+    """The keys that the instance has written, and their values."""
 
-    def _own(self, key: Any, value: Any) -> Any:
-        """Return what the instance is to have of a value that it reads."""
+    def _on_read(self, key: Any, value: Any) -> Any:
         if (
             type(value) not in _COPIED
-            or key in self._copied
+            or key in self._originals
             or key in self._written
             or key in self._allowed
         ):
             return value
-        twin = _twin(value, {})
-        self._copied[key] = value
-        _set(self, key, twin)
-        return twin
+        copied = _deep_copy(value, {})
+        self._originals[key] = value
+        dict.__setitem__(self, key, copied)
+        return copied
 
-    def _whole(self) -> None:
+    def _on_read_all(self) -> None:
         for key, value in list(dict.items(self)):
-            self._own(key, value)
+            self._on_read(key, value)
 
-    def settle(self) -> None:
-        """Note as written what the instance has changed in place, and let go of the other copies."""
-        for key, before in list(self._copied.items()):  # a thread may still be at it
-            if key in self and key not in self._written:
-                now = _get(self, key)
-                if not _same(now, before):
-                    self._written[key] = now
-                else:
-                    _set(self, key, before)
-        self._copied.clear()
+    def _on_write(self, key: Any, old: Any, new: Any) -> None:  # noqa: ARG002 - the hook's signature
+        if new is MISSING:
+            self._written.pop(key, None)
+        else:
+            self._written[key] = new
 
-    def __getitem__(self, key: Any) -> Any:
-        return self._own(key, _get(self, key))
-
-    def get(self, key: Any, default: Any = None, /) -> Any:
-        """As of any dict."""
-        try:
-            return self[key]
-        except KeyError:
-            return default
-
-    def __iter__(self) -> Iterator[Any]:
-        # Overridden at all, so that `**` and `dict(...)` ask for each key.
-        return super().__iter__()
-
-    def values(self) -> Any:
-        """As of any dict."""
-        self._whole()
-        return super().values()
-
-    def items(self) -> Any:
-        """As of any dict."""
-        self._whole()
-        return super().items()
-
-    def copy(self) -> dict[Any, Any]:
-        """As of any dict."""
-        return dict(self.items())
-
-    def __or__(self, other: Any) -> Any:
-        self._whole()
-        return super().__or__(other)
-
-    def __ror__(self, other: Any) -> Any:
-        self._whole()
-        return super().__ror__(other)
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        _set(self, key, value)
-        self._written[key] = value
-
-    def __delitem__(self, key: Any) -> None:
-        super().__delitem__(key)
-        self._written.pop(key, None)
-
-    def pop(self, key: Any, *default: Any) -> Any:
-        """As of any dict."""
-        if key in self:
-            self._own(key, _get(self, key))
-        value = super().pop(key, *default)
-        self._written.pop(key, None)
-        return value
+    def pop(self, key: Any, default: Any = MISSING, /) -> Any:
+        """As `dict.pop`."""
+        self.get(key)  # copies the value while it is still here
+        return super().pop(key, default)
 
     def popitem(self) -> tuple[Any, Any]:
-        """As of any dict."""
+        """As `dict.popitem`."""
         for key in reversed(self):
             return key, self.pop(key)
         return super().popitem()  # raises
 
-    def setdefault(self, key: Any, default: Any = None, /) -> Any:
-        """As of any dict."""
-        if key not in self:
-            self[key] = default
-        return self[key]
-
-    def update(self, *args: Any, **kwargs: Any) -> None:
-        """As of any dict."""
-        new = dict(*args, **kwargs)
-        _update(self, new)
-        self._written.update(new)
-
-    def __ior__(self, other: Any) -> Any:
-        self.update(other)
-        return self
-
-    def clear(self) -> None:
-        """As of any dict."""
-        super().clear()
-        self._written.clear()
-
-    def __reduce_ex__(self, _: SupportsIndex) -> tuple[Any, ...]:
-        return dict, (), None, None, iter(self.items())
+    def settle(self) -> None:
+        """Note as written what the instance changed in place, and drop the copies it did not change."""
+        for key, before in list(self._originals.items()):  # a thread may still be reading
+            if key in self and key not in self._written:
+                now = dict.__getitem__(self, key)
+                if not _same(now, before):
+                    self._written[key] = now
+                else:
+                    dict.__setitem__(self, key, before)
+        self._originals.clear()
 
 
-def _twin(value: Any, known: dict[int, Any]) -> Any:
-    """Copy a list, dict, set or deque, and those in it; one that stands there twice stays one."""
+def _deep_copy(value: Any, known: dict[int, Any]) -> Any:
+    """Return a deep copy of a list, dict, set or deque; an object in it twice is copied once.
+
+    Args:
+        value: what to copy; of other types, it is returned as it is.
+        known: the copies made so far, by `id` of the original.
+    """
     kind = type(value)
     if kind not in _COPIED:
         return value
     if id(value) in known:
         return known[id(value)]
-    twin = known[id(value)] = copy.copy(value)
+    copied = known[id(value)] = copy.copy(value)
     if kind in _MAPPINGS:
         for key, each in value.items():
             if type(each) in _COPIED:
-                twin[key] = _twin(each, known)
+                copied[key] = _deep_copy(each, known)
     elif kind in _SEQUENCES:
         for at, each in enumerate(value):
             if type(each) in _COPIED:
-                twin[at] = _twin(each, known)
-    return twin
+                copied[at] = _deep_copy(each, known)
+    return copied
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Whether a twin is as it was: by identity, since values need not have a truth value to compare by."""
+    """Return whether a copy still equals its original.
+
+    Values are compared by identity, since those such as arrays have no truth value to compare by.
+    """
     pairs, seen = [(one, other)], set[int]()
     while pairs:
         one, other = pairs.pop()
@@ -178,14 +125,14 @@ def _same(one: Any, other: Any) -> bool:
             return False
         seen.add(id(one))
         if kind in _MAPPINGS:
-            # In order, too: an instance that sorts a dict has changed it.
+            # Including the order: an instance that sorts a dict has changed it.
             for (key, value), (its_key, its_value) in zip(one.items(), other.items(), strict=True):
                 if key is not its_key:
                     return False
                 pairs.append((value, its_value))
         elif kind in _SEQUENCES:
             pairs.extend(zip(one, other, strict=True))
-        elif one != other:  # of a set by hash and equality, as its members ask for themselves
+        elif one != other:  # a set or bytearray
             return False
     return True
 
@@ -196,11 +143,13 @@ _make: Callable[..., Isolated] = type.__call__.__get__(Isolated)
 def isolated(
     store: dict[Any, Any], written: dict[Any, Any], allowed: AbstractSet[Any] = frozenset()
 ) -> Isolated:
-    """Return a view of a store whose writes go to `written`, and not to the store.
+    """Return an isolated copy of a store.
 
     Args:
-        allowed: keys whose lists and dicts the instances go on sharing.
+        store: the user's dict.
+        written: a dict that is filled with what the instance writes.
+        allowed: keys whose lists and dicts all instances share.
     """
     view = _make(store)
-    view._written, view._copied, view._allowed = written, {}, allowed
+    view._written, view._originals, view._allowed = written, {}, allowed
     return view

@@ -1,4 +1,10 @@
-"""The shared store of a run as its instances see it: tracked, isolated, or as it stands."""
+"""The shared store of a run, and how its instances see it.
+
+By default the store is *tracked*: all instances share the user's dict, and their reads and writes of
+it are noted in order to find crossings (`tracked`, `crossings`). With `isolate=True` it is *isolated*:
+each instance has a copy of its own (`isolated`). With `track_shared=False`, or if `shared` is not a
+plain dict, the instances receive the user's object itself.
+"""
 
 from __future__ import annotations
 
@@ -11,16 +17,17 @@ from typing import Any
 
 from ..errors import SharedError, describe
 from ..records.instances import Instance
-from ..records.store import SUCCEEDED, RecordStore
+from ..records.status import SUCCEEDED
+from ..records.store import RecordStore
 from ..records.trace import Trace
 from .crossings import Crossing, CrossingDetector
 from .isolated import Isolated, isolated
 from .tracked import views
 
 Merge = Callable[[Any, Instance], Any]
-"""Bring what an isolated instance wrote back to the shared store."""
+"""Writes to the shared store what an isolated instance wrote: called with the store and the instance."""
 
-_SLICE = 0.01  # seconds of merging before the loop turns
+_SLICE = 0.01  # seconds of merging before other callbacks of the loop run
 
 
 @dataclass(frozen=True)
@@ -28,12 +35,13 @@ class Sharing:
     """How the instances of a run share the store.
 
     Attributes:
-        isolate: whether each instance works on a view of its own.
-        merge: how what they wrote comes back to the store; None: under the instance's index.
-        allowed: keys that are meant to be shared: meeting there is no crossing, and isolated
-            instances have no copies of the lists and dicts there.
-        track: whether crossings are looked for.
-        isolated_by: which option isolates them, as a user writes it.
+        isolate: whether each instance has a copy of the store to itself.
+        merge: brings the writes of an isolated instance back to the store; None stores them under the
+            instance's index.
+        allowed: keys that are meant to be shared. Nothing that happens there is a crossing, and
+            isolated instances share the lists and dicts there.
+        track: whether to find crossings.
+        isolated_by: the option that isolates the instances, as a user writes it.
     """
 
     isolate: bool = False
@@ -51,21 +59,22 @@ class Sharing:
         allow_shared: Iterable[Any] = (),
         track_shared: bool = True,
     ) -> Sharing:
-        """Check what `batchflow` takes.
+        """Check the options of `batchflow` that concern the shared store.
 
         Raises:
-            SharedError (a TypeError): one of them has another form, or makes no sense.
+            SharedError (a TypeError): an option is of the wrong type, or `merge` is given without
+                `isolate`.
         """
         if merge is not None:
             if not callable(merge) or inspect.iscoroutinefunction(merge):
                 what = "an async function" if callable(merge) else describe(merge)
                 raise SharedError(
-                    f"merge is {what}, not a function of the shared store and an instance. Write "
+                    f"merge is {what}, not a function that takes the shared store and an instance. Write "
                     "merge=lambda shared, instance: shared.update(instance.writes)."
                 )
             if not isolate:
                 raise SharedError(
-                    "merge says how the writes of isolated instances come back, and these are not "
+                    "merge brings back the writes of isolated instances, and these instances are not "
                     "isolated. Write isolate=True too, or leave merge out."
                 )
         if isinstance(allow_shared, (str, bytes)) or not isinstance(allow_shared, Iterable):
@@ -77,37 +86,37 @@ class Sharing:
             allowed = frozenset(allow_shared)
         except TypeError as error:
             raise SharedError(
-                f"allow_shared holds what can be no key of a dict ({error}). "
+                f"allow_shared contains something that cannot be a key of a dict ({error}). "
                 'Write for example allow_shared=["results"].'
             ) from None
         return cls(bool(isolate), merge, allowed, bool(track_shared))
 
 
 class Store:
-    """The shared store of one run, and what its instances do with it.
+    """The shared store of one run: gives each instance its view, and finds crossings.
 
     Args:
-        shared: the user's own.
+        shared: the user's object.
         sharing: how the instances share it.
-        records: of the run; they keep what isolated instances write.
+        records: the records of the run, to which the writes of isolated instances are added.
 
     Raises:
-        SharedError: the instances are to be isolated, and the store is no plain dict.
+        SharedError: the instances are to be isolated, and the store is not a plain dict.
     """
 
     def __init__(self, shared: Any, sharing: Sharing, records: RecordStore) -> None:
-        self.watch: CrossingDetector | None = None
-        """What finds crossings; None where nothing does."""
+        self.detector: CrossingDetector | None = None
+        """Finds crossings; None if the store is not tracked."""
         self.view: Callable[[Trace], Any] | None = None
-        """Gives an attempt of an instance its view; None: all have the store as it stands."""
+        """Makes the view of one attempt; None if all instances receive the user's object itself."""
         self.settle: Callable[[Any], None] | None = None
-        """Told of each view whose attempt has ended; None: nobody needs to be."""
+        """To be called with the view of each attempt that has ended; None if that is not needed."""
         self._shared = shared
         self._records = records
         self._merge = sharing.merge or _by_index
         self._merged: set[int] = set()
         self._isolate, self._allowed = sharing.isolate, sharing.allowed
-        # Of a class that somebody derived from dict, the methods may do more than a view can.
+        # The methods of a subclass of dict may do more than a view can.
         plain = type(shared) is dict
         if sharing.isolate:
             if not plain:
@@ -117,8 +126,8 @@ class Store:
                 )
             self.view, self.settle = self._isolated, Isolated.settle
         elif plain and sharing.track:
-            watch = self.watch = CrossingDetector(records, sharing.allowed)
-            self.view = views(shared, watch)
+            self.detector = CrossingDetector(records, sharing.allowed)
+            self.view = views(shared, self.detector)
 
     def _isolated(self, trace: Trace) -> Any:
         written: dict[Any, Any] = {}
@@ -126,25 +135,28 @@ class Store:
         return isolated(self._shared, written, self._allowed)
 
     def crossings(self) -> list[Crossing]:
-        """Return what was found so far, the worse first."""
-        return [] if self.watch is None else self.watch.crossings()
+        """Return the crossings found so far, the worse first."""
+        return [] if self.detector is None else self.detector.crossings()
 
     async def merge(self) -> None:
-        """Bring back what the instances wrote that have succeeded, in the order of the params.
+        """Bring the writes of succeeded isolated instances back to the store, in the order of the params.
 
-        Once each, also when the run is taken up again. Anything that the user's function raises.
+        Each instance is merged once, also if failed rows are retried afterwards.
+
+        Raises:
+            Exception: whatever the user's `merge` raises.
         """
         records = self._records
-        if not self._isolate:  # what an earlier run has left may be there all the same
+        if not self._isolate:  # even then, rows restored from a journal may have writes
             return
-        turns = time.monotonic() + _SLICE
+        slice_end = time.monotonic() + _SLICE
         for index in sorted(records.writes.keys() - self._merged):
             if records.status[index] == SUCCEEDED:
                 self._merge(self._shared, Instance(records, index))
                 self._merged.add(index)
-                if time.monotonic() > turns:
+                if time.monotonic() > slice_end:
                     await asyncio.sleep(0)
-                    turns = time.monotonic() + _SLICE
+                    slice_end = time.monotonic() + _SLICE
 
 
 def _by_index(shared: Any, instance: Instance) -> None:

@@ -1,4 +1,4 @@
-"""Text for people: formatting untrusted values and errors, and masking secrets in them.
+"""Text for people: values and errors of the user, formatted for a screen, with secrets masked.
 
 It may import `errors`.
 """

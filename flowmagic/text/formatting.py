@@ -1,11 +1,7 @@
-"""Values as text for a screen: bounded in length, safe to make, with secrets masked.
+"""Text of values for a screen: of bounded length, with secrets masked (see `redact`).
 
-Everything that flowmagic shows of params, results and errors goes through here; what becomes markup
-is escaped besides, where it becomes markup.
-
-A secret is known by the name of its key: `api_key`, `token`, `password`, `Authorization` and the
-like, at any depth. Its value is replaced by a mask, and where that same value stands in another text
-of its instance (an error message, say), it is masked there too. The node gets the real one.
+Everything that flowmagic shows of params, results and errors is made here. Callers that produce HTML
+escape the text as well.
 """
 
 from __future__ import annotations
@@ -21,12 +17,12 @@ from .user_objects import within_budget
 
 
 def _plain_repr(value: object, kind: type) -> bool:
-    """Whether a value of a subclass is shown as its base class shows it."""
+    """Return whether a value of a subclass has the repr of its base class."""
     return getattr(type(value), "__repr__") is getattr(kind, "__repr__")  # noqa: B009 - mypy takes them for bound
 
 
 class _Repr(reprlib.Repr):
-    """reprlib's bounded repr, in the given order, with secrets masked at any depth."""
+    """The bounded repr of reprlib, but with dicts in their own order and secrets masked."""
 
     def __init__(self, width: int, secrets: AbstractSet[str]) -> None:
         super().__init__()
@@ -45,7 +41,7 @@ class _Repr(reprlib.Repr):
         if isinstance(x, str) and _plain_repr(x, str):
             return truncate(repr(_start(x, self.maxstring, self._secrets)), self.maxstring)
         if isinstance(x, bytes) and _plain_repr(x, bytes):
-            # Before repr: it may be many megabytes long.
+            # Cut before repr, since it may have many megabytes.
             return truncate(
                 _start(repr(x[: _FAR * self.maxstring]), self.maxstring, self._secrets),
                 self.maxstring,
@@ -55,7 +51,7 @@ class _Repr(reprlib.Repr):
     def repr_instance(self, x: Any, level: int) -> str:  # noqa: ARG002 - reprlib's own signature
         try:
             text = within_budget(repr, x)
-        except Exception:  # noqa: BLE001 - somebody's __repr__
+        except Exception:  # noqa: BLE001 - the user's own __repr__
             return f"<{type(x).__name__} instance at {id(x):#x}>"
         if text is None:
             return f"<{type(x).__name__}, whose repr takes too long>"
@@ -85,13 +81,13 @@ class _Repr(reprlib.Repr):
 
 
 _NONE: frozenset[str] = frozenset()
-_FAR = 8  # widths to read of a text that is to be masked and then cut
+_FAR = 8  # how many times its final width a text has when it is masked
 
 
 def _start(text: str, width: int, secrets: AbstractSet[str]) -> str:
-    """Return the start of a text, masked, and a little more than `width` long.
+    """Return the start of a text with secrets masked, a little longer than `width`.
 
-    Masked before it is cut: of a secret that is cut in two, the first part would stay.
+    It is masked before it is cut, since the first half of a secret would not be recognised.
     """
     if not secrets:
         return text[: width + 1]
@@ -105,20 +101,20 @@ def short_repr(value: object, width: int = 80, secrets: AbstractSet[str] = _NONE
     """Return a repr of at most `width` characters, on one line, with `secrets` masked; never raises."""
     try:
         text = _Repr(width, secrets).repr(value)
-    except Exception as error:  # noqa: BLE001 - somebody's __repr__, __len__ or __getitem__
+    except Exception as error:  # noqa: BLE001 - the user's own __repr__, __len__ or __getitem__
         text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
     return truncate(masked(" ".join(text.split("\n")), secrets), width)
 
 
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What no screen shows, though it may do something there: control characters but for tab and newline,
-those that turn the direction of the text around them, and halves of a character."""
+"""Characters that are invisible but may change what is shown: control characters except tab and
+newline, characters that change the direction of text, and surrogates."""
 
 
 def truncate(text: str, width: int) -> str:
-    r"""Cut a text to `width` characters, with escapes in place of what no screen shows.
+    r"""Cut a text to `width` characters, and replace invisible ones by escapes.
 
-    >>> cut("user\u202enimda", 80)
+    >>> truncate("user\u202enimda", 80)
     'user\\u202enimda'
     """
     if len(text) > width:
@@ -128,13 +124,13 @@ def truncate(text: str, width: int) -> str:
     return text
 
 
-def _escaped(found: re.Match[str]) -> str:
-    return found[0].encode("unicode_escape").decode("ascii")
+def _escaped(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode("ascii")
 
 
 def params_text(params: Mapping[Any, Any], width: int = 200) -> str:
     """Return params as `user_id=1, type='premium'`, in at most `width` characters."""
-    secrets = secrets_of(params)  # they may also stand in the values of other keys
+    secrets = secrets_of(params)  # the values of other keys may contain them
     parts = []
     length = 0
     for key, value in params.items():
@@ -147,7 +143,7 @@ def params_text(params: Mapping[Any, Any], width: int = 200) -> str:
 
 
 def key_text(key: object, width: int, secrets: AbstractSet[str] = _NONE) -> str:
-    """Return the name of a param in at most `width` characters: a string without quotes."""
+    """Return the key of a param in at most `width` characters; a string without its quotes."""
     return (
         truncate(_start(key, width, secrets), width)
         if isinstance(key, str)
@@ -156,10 +152,10 @@ def key_text(key: object, width: int, secrets: AbstractSet[str] = _NONE) -> str:
 
 
 def error_text(error: BaseException, secrets: AbstractSet[str] = _NONE, width: int = 200) -> str:
-    """Return `ValueError: message` on one line, in at most `width` characters; never raises."""
+    """Return an error as `ValueError: message` on one line, at most `width` characters; never raises."""
     try:
         message = within_budget(str, error)
-    except Exception:  # noqa: BLE001 - somebody's __str__
+    except Exception:  # noqa: BLE001 - the user's own __str__
         message = "(its message cannot be shown)"
     if message is None:
         message = "(its message takes too long)"

@@ -1,10 +1,10 @@
-"""Secrets: how they are recognised, and how they are masked in texts.
+"""Secrets: how they are recognised, and how they are masked in text.
 
-A secret is recognised by the name of its key, at any depth (`api_key`, `token`, `password`,
-`Authorization` and the like). Wherever the same value occurs in another text of its instance, such
-as an error message, it is masked there, too. Nodes always receive the real value.
+A secret is recognised by the name of its key, such as `api_key`, `token`, `password` or
+`Authorization`, at any depth. Where the same value occurs in another text of its instance, such as an
+error message, it is masked there too. Nodes always receive the real value.
 
-In the source of a node, the strings assigned to such names are secrets as well.
+In the source of a node, the strings that are assigned to such names are secrets as well.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ _SECRET_PAIRS = frozenset(
     (word, key) for word in ("api", "access", "private", "auth") for key in ("key", "keys")
 )
 _SECRET_ENDS = ("password", "passwd", "apikey")  # PGPASSWORD, dbpassword
-_LONGEST = 2_000  # characters of a secret that is no string
-_SHORTEST = 4  # masking a shorter value wherever it stands would garble the text around it
+_LONGEST = 2_000  # characters of the repr of a secret that is not a string
+_SHORTEST = 4  # characters; masking shorter values wherever they occur would garble other text
 
 
 def is_secret(key: object, value: object = "") -> bool:
-    """Whether what stands under this key is to be masked: by the words of its name.
+    """Return whether the value of a key is a secret, judged by the words in the key's name.
 
     >>> is_secret("OPENAI_API_KEY"), is_secret("accessToken"), is_secret("max_tokens")
     (True, True, False)
@@ -69,7 +69,7 @@ def is_secret(key: object, value: object = "") -> bool:
 
 @functools.lru_cache(maxsize=1_024)  # the rows of a batch have the same keys
 def _named_secret(key: str) -> tuple[bool, bool]:
-    """Whether a name is a secret's; and whether it is one also for a number."""
+    """Return whether a name is that of a secret, and whether it is so even if the value is a number."""
     words = [word.lower() for word in _WORDS.findall(key)]
     named = _SECRET_WORDS.intersection(words)
     named |= {end for end in _SECRET_ENDS if any(word.endswith(end) for word in words)}
@@ -78,7 +78,7 @@ def _named_secret(key: str) -> tuple[bool, bool]:
 
 
 def fields_of(value: object) -> list[tuple[str, Any]] | None:
-    """Return the fields of a dataclass, a NamedTuple, or an object of pydantic or attrs; else None."""
+    """Return names and values of a dataclass, NamedTuple, pydantic or attrs object; None for others."""
     if isinstance(value, type):
         return None
     if is_dataclass(value):
@@ -96,20 +96,20 @@ def fields_of(value: object) -> list[tuple[str, Any]] | None:
 
 
 def secrets_of(value: object, depth: int = 4) -> set[str]:
-    """Return the secret values found in params, at any depth down to `depth`, longest texts first."""
+    """Return the texts of all secrets in a value, at most `depth` levels deep."""
     return set(_secrets(value, depth))
 
 
 _MOST_KEYS = 2_000
 _PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
-"""Of what holds no secret under a key; most values are of it."""
+"""Types that contain no keys. Most values are of these, and need no search."""
 
 
 def _secrets(value: object, depth: int) -> Iterator[str]:
     if depth < 0:
         return
     if isinstance(value, Mapping):
-        # Of an index with a million entries, not all: somebody waits for the run to begin.
+        # Not all: a value may be an index with a million entries, and the run waits for this.
         items: Any = list(itertools.islice(value.items(), _MOST_KEYS))
     elif (named := fields_of(value)) is not None:
         items = named
@@ -125,24 +125,24 @@ def _secrets(value: object, depth: int) -> Iterator[str]:
 
 
 def _texts(value: object, depth: int) -> Iterator[str]:
-    """Give the texts that stand for a secret, where others quote it."""
+    """Yield the texts by which other texts may quote a secret."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     text = text if isinstance(text, str) else _short(text)
     if len(text) >= _SHORTEST:
         yield text
     if isinstance(value, (str, bytes)):
-        # "Bearer sk-…" may be quoted without its first word.
+        # Of "Bearer sk-…", the second word may be quoted alone.
         yield from (word for word in text.split() if len(word) > 2 * _SHORTEST)
     elif depth > 0:
-        # Of several, each may be quoted alone; a short one may as well be a user's name.
-        for each in _held(value):
+        # Each item may be quoted alone. A short one may not be a secret, but a user's name.
+        for each in _items(value):
             if isinstance(each, (str, bytes)):
                 yield from (word for word in _texts(each, 0) if len(word) > 2 * _SHORTEST)
             elif type(each) not in _PLAIN:
                 yield from _texts(each, depth - 1)
 
 
-def _held(value: object) -> list[Any]:
+def _items(value: object) -> list[Any]:
     if isinstance(value, Mapping):
         return list(value.values())
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -151,7 +151,7 @@ def _held(value: object) -> list[Any]:
 
 
 def masked(text: str, secrets: AbstractSet[str]) -> str:
-    """Return a text with every occurrence of the given secret values masked."""
+    """Return a text in which every occurrence of a secret is replaced by the mask."""
     for secret in sorted(secrets, key=len, reverse=True):
         text = text.replace(secret, MASK)
         quoted = repr(secret)[1:-1]
@@ -161,29 +161,32 @@ def masked(text: str, secrets: AbstractSet[str]) -> str:
 
 
 def _short(value: object) -> str:
-    """Return the text by which others may quote a secret that is no string."""
+    """Return the repr of a secret that is not a string; empty if it cannot be made, or is too long."""
     text = or_none(within_budget, repr, value)
     return text if isinstance(text, str) and len(text) <= _LONGEST else ""
 
 
-_Place = tuple[int, int, int, int]
-"""Line and column of the beginning, and of the end."""
+_Span = tuple[int, int, int, int]
+"""First line and column, last line and column."""
 
-_LONG = 8  # of an argument, which may as well be the name of a variable
+_LONG = 8  # characters; a shorter argument of a call may be the name of a variable
 
 
-def veiled(source: str, secrets: set[str]) -> str:
-    """Return a source with the texts masked that stand under the name of a secret.
+def masked_source(source: str, secrets: set[str]) -> str:
+    """Return Python source with the strings masked that are assigned to names of secrets.
+
+    Returns an empty text if the source cannot be parsed, since then it cannot be searched.
 
     Args:
-        secrets: to which the texts found are added; they are masked wherever else they stand.
+        source: the source.
+        secrets: texts to mask wherever they occur. The secrets found in the source are added to it.
     """
-    places = _secret_places(source)
-    if places is None:
-        return ""  # what cannot be understood cannot be searched
+    found = _secrets_in_source(source)
+    if found is None:
+        return ""
     lines = source.splitlines(keepends=True)
-    # From the end on, so that the places of the others stay what they are.
-    for (first, start, last, end), each in reversed(places):
+    # From the end to the beginning, so that the spans that are left remain valid.
+    for (first, start, last, end), each in reversed(found):
         mask = repr(MASK)
         if isinstance(each, ast.Constant):
             value: Any = each.value
@@ -194,34 +197,33 @@ def veiled(source: str, secrets: set[str]) -> str:
         before = lines[first - 1].encode()[:start].decode()
         after = lines[last - 1].encode()[end:].decode()
         lines[first - 1 : last] = [before + mask + after]
-        # A text over several lines is one line now; those before it have not moved.
     return masked("".join(lines), secrets)
 
 
-@functools.lru_cache(maxsize=256)  # each source is asked for several times when a run begins
-def _secret_places(source: str) -> list[tuple[_Place, ast.expr]] | None:
-    """Return where texts stand under the name of a secret, in order; None: it is no Python."""
+@functools.lru_cache(maxsize=256)  # a run masks each source several times when it begins
+def _secrets_in_source(source: str) -> list[tuple[_Span, ast.expr]] | None:
+    """Return the spans and nodes of the secrets in a source, in order; None if it is not Python."""
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError):
         return None
-    return sorted({_place(each): each for each in _source_under_secrets(tree)}.items())
+    return sorted({_span(each): each for each in _secret_nodes(tree)}.items())
 
 
-def _place(each: ast.expr) -> _Place:
+def _span(each: ast.expr) -> _Span:
     last, end = each.end_lineno or each.lineno, each.end_col_offset or each.col_offset
     return each.lineno, each.col_offset, last, end
 
 
-def _source_under_secrets(tree: ast.AST) -> Iterator[ast.expr]:
+def _secret_nodes(tree: ast.AST) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
         for name, value in _named(node):
             if is_secret(name, "text"):
-                yield from _source_texts(value)
+                yield from _string_nodes(value)
 
 
 def _named(node: ast.AST) -> Iterator[tuple[object, ast.expr | None]]:
-    """Give what stands under a name in one place of a source."""
+    """Yield the names that a node of the syntax tree assigns to, each with the value assigned."""
     if isinstance(node, ast.Assign):
         yield from ((_name(target), node.value) for target in node.targets)
     elif isinstance(node, (ast.AnnAssign, ast.NamedExpr)):
@@ -231,12 +233,12 @@ def _named(node: ast.AST) -> Iterator[tuple[object, ast.expr | None]]:
     elif isinstance(node, ast.Dict):
         yield from ((_name(key), value) for key, value in zip(node.keys, node.values, strict=True))
     elif isinstance(node, ast.arguments):
-        places = [*node.posonlyargs, *node.args]
-        given: Iterable[tuple[ast.arg, ast.expr | None]] = [
-            *zip(places[len(places) - len(node.defaults) :], node.defaults, strict=True),
+        positional = [*node.posonlyargs, *node.args]
+        defaults: Iterable[tuple[ast.arg, ast.expr | None]] = [
+            *zip(positional[len(positional) - len(node.defaults) :], node.defaults, strict=True),
             *zip(node.kwonlyargs, node.kw_defaults, strict=True),
         ]
-        yield from ((each.arg, value) for each, value in given)
+        yield from ((each.arg, value) for each, value in defaults)
 
 
 def _name(node: Any) -> object:
@@ -247,8 +249,8 @@ def _name(node: Any) -> object:
     return getattr(node, "id", getattr(node, "attr", None))
 
 
-def _source_texts(value: ast.AST | None, *, argument: bool = False) -> Iterator[ast.expr]:
-    """Give the texts that a value is made of; not the names by which it is looked up elsewhere."""
+def _string_nodes(value: ast.AST | None, *, argument: bool = False) -> Iterator[ast.expr]:
+    """Yield the string literals that a value is made of, but not the keys by which it is looked up."""
     if isinstance(value, ast.Constant):
         if _may_be_secret(value.value, argument=argument):
             yield value
@@ -259,15 +261,15 @@ def _source_texts(value: ast.AST | None, *, argument: bool = False) -> Iterator[
             yield value
     elif isinstance(value, ast.Call):
         for each in value.args:
-            yield from _source_texts(each, argument=True)
+            yield from _string_nodes(each, argument=True)
     elif isinstance(value, (ast.BinOp, ast.BoolOp, ast.IfExp, ast.List, ast.Tuple)):
         for part in ast.iter_child_nodes(value):
-            yield from _source_texts(part, argument=argument)
+            yield from _string_nodes(part, argument=argument)
 
 
 def _may_be_secret(value: object, *, argument: bool) -> bool:
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
     if not isinstance(text, str) or len(text) < _SHORTEST:
         return False
-    # An argument may as well be a variable's name, or a question to somebody.
+    # An argument may also be the name of a variable, or the prompt of `getpass`.
     return not argument or (len(text) >= _LONG and not text.isidentifier() and " " not in text)

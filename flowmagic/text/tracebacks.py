@@ -1,4 +1,4 @@
-"""Tracebacks as their reader wants them: from the user's frames, bounded, with secrets masked."""
+"""Text of tracebacks: only the user's frames, of bounded length, with secrets masked."""
 
 from __future__ import annotations
 
@@ -21,11 +21,15 @@ def traceback_text(
     secrets: AbstractSet[str] = frozenset(),
     name_of: Callable[[str], str] = str,
 ) -> str:
-    """Return an error's traceback from the user's frames: ours and PocketFlow's are left out.
+    """Return the traceback of an error, without frames of flowmagic and PocketFlow.
 
-    An error of ours is its message, which says all: no frame of it is the user's.
-    At most 30 frames and 20,000 characters; `secrets` are masked; `name_of` turns the names of
-    files into those to be shown.
+    It has at most 30 frames and 20,000 characters. Of an error of flowmagic itself, only the message
+    is returned, since none of its frames is the user's.
+
+    Args:
+        error: the error.
+        secrets: texts to mask.
+        name_of: returns the name to show for the name of a source file.
     """
     if isinstance(error, FlowmagicError):
         return truncate(masked(f"{type(error).__name__}: {error}\n", secrets), _LONGEST)
@@ -33,7 +37,7 @@ def traceback_text(
         report = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
         _hide_frames(report, name_of, set())
         text = "".join(report.format())
-    except Exception as failure:  # noqa: BLE001 - an exception's own __str__ or __cause__ misbehaves
+    except Exception as failure:  # noqa: BLE001 - the user's own __str__ or __cause__
         text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
     return truncate(masked(text, secrets).replace("\r\n", "\n"), _LONGEST)
 

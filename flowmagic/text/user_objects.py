@@ -1,4 +1,8 @@
-"""Objects that somebody else made: what is read of them may do anything when touched."""
+"""Safe access to objects of the user and of other libraries.
+
+Reading an attribute or taking the repr of such an object runs its code, which may raise anything or
+take long.
+"""
 
 from __future__ import annotations
 
@@ -10,35 +14,41 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def or_none(read: Callable[..., T], *args: object) -> T | None:
-    """Return None instead of raising: what is read may do anything when touched."""
+def or_none(function: Callable[..., T], *args: object) -> T | None:
+    """Return `function(*args)`, or None if it raises anything but a KeyboardInterrupt."""
     try:
-        return read(*args)
+        return function(*args)
     except KeyboardInterrupt:
-        raise  # the user's own, and not of the error
-    except BaseException:  # noqa: BLE001 - ditto: pytest's outcomes, for one, are no Exceptions
+        raise  # it comes from the user, not from the function
+    except BaseException:  # noqa: BLE001 - not all are Exceptions, for example pytest's outcomes
         return None
 
 
 def get(holder: object, name: str) -> Any:
-    """Return an attribute; None where there is none, or it cannot be read."""
+    """Return an attribute of an object, or None if there is none or it cannot be read."""
     return or_none(getattr, holder, name)
 
 
 MOST = 0.5
-"""Seconds that all values of a type may take, of those that take longer than a moment."""
+"""How many seconds the values of one type may take in all. Quick calls do not count."""
 
-_MOMENT = 0.05  # seconds; a thread that is busy may cost a quick repr some of them
+_MOMENT = 0.05  # seconds; even a quick repr may take that long while other threads are busy
 
 _taken: dict[int, tuple[weakref.ref[type], float]] = {}
-"""Seconds that types have taken, by their `id`: to hash a type may call somebody's metaclass."""
+"""The seconds that types have taken, by `id`: hashing a type may run code of its metaclass."""
 
 
-def within_budget(say: Callable[[object], str], value: object) -> str | None:
-    """Return what `say`, a repr or str, says of a value; None where its type has taken too long.
+def within_budget(to_text: Callable[[object], str], value: object) -> str | None:
+    """Return `to_text(value)`, or None if values of this type have taken too long before.
+
+    Each type has half a second in all. A call that has begun is not interrupted.
+
+    Args:
+        to_text: `repr` or `str`.
+        value: the value.
 
     Raises:
-        Exception: what `say` raises.
+        Exception: what `to_text` raises.
     """
     kind = type(value)
     taken = _taken_by(kind)
@@ -46,7 +56,7 @@ def within_budget(say: Callable[[object], str], value: object) -> str | None:
         return None
     began = time.perf_counter()
     try:
-        return say(value)
+        return to_text(value)
     finally:
         seconds = time.perf_counter() - began
         if seconds > _MOMENT:
@@ -54,12 +64,6 @@ def within_budget(say: Callable[[object], str], value: object) -> str | None:
 
 
 def _taken_by(kind: type) -> float:
-    whose, taken = _taken.get(id(kind), _NOBODY)
-    return taken if whose() is kind else 0.0
-
-
-class _Nobody:
-    """Whose time is never asked for."""
-
-
-_NOBODY: tuple[weakref.ref[type], float] = weakref.ref(_Nobody), 0.0
+    owner, taken = _taken.get(id(kind), (None, 0.0))
+    # Another type may have had this id before.
+    return taken if owner is not None and owner() is kind else 0.0

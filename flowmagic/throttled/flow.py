@@ -142,7 +142,7 @@ class ThrottledAsyncParallelBatchFlow(AsyncParallelBatchFlow):  # type: ignore[m
             if not is_overridden(self, "post_async", AsyncFlow.post_async):
                 # It would give the results as the action, by which a flow around this one goes on.
                 return None
-            return await self.post_async(shared, batch.given, results)
+            return await self.post_async(shared, batch.value, results)
 
         run = BatchRun(self, batch, shared=shared, options=options, post=post)
         self._throttle.begin(run)

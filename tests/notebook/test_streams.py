@@ -14,7 +14,7 @@ import pytest
 from flowmagic.notebook import streams as module
 from flowmagic.notebook.streams import Stream
 from flowmagic.records.printed import PrintedTexts, enter
-from flowmagic.records.store import RUNNING
+from flowmagic.records.status import RUNNING
 
 SAY = """
 import asyncio, logging, sys, warnings

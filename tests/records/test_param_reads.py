@@ -29,23 +29,15 @@ from flowmagic.records import param_reads
 from flowmagic.records.param_reads import (
     ReadSets,
     ReadTrackingDict,
-    give_back,
     inherited,
-    make,
     plain,
+    track_reads,
 )
 
 from ..virtualtime import virtual
 
 KEYS = st.sampled_from(["a", "b", 1, 1.5, None, ("t", 0)])
 DICTS = st.dictionaries(KEYS, st.integers(0, 3))
-
-
-def given_to_a_node(params):
-    """Return a dict that notes what is read of it."""
-    made = make(params)
-    made.reading, made.writes = ReadSets().nothing, 0
-    return made
 
 
 def of(function, params):
@@ -102,7 +94,7 @@ ANY = {
 def test_it_does_what_a_dict_does(params, key, other, name):
     """Whatever is asked of it: the same answers and errors, of the same types, the same dict left."""
     act = ANY[name]
-    mine, theirs = given_to_a_node(params), dict(params)
+    mine, theirs = track_reads(params), dict(params)
     got = of(lambda p: act(p, key, other), mine)
     wanted = of(lambda p: act(p, key, other), theirs)
     if name in {"attribute", "hash", "<"}:  # the message names the class
@@ -117,9 +109,7 @@ def test_json_writes_it_as_a_dict(params, other):
     """By the encoder written in C, and by the one that indents."""
     params = {str(key): value for key, value in params.items()}
     for indent in (None, 1):
-        assert json.dumps(given_to_a_node(params), indent=indent) == json.dumps(
-            params, indent=indent
-        )
+        assert json.dumps(track_reads(params), indent=indent) == json.dumps(params, indent=indent)
 
 
 def named(**params):
@@ -172,93 +162,93 @@ READS = {
 def test_what_asks_for_a_key_is_noted_and_nothing_else(name):
     """One key where one was asked for, there or not; every key where all of it was gone over."""
     read, keys = READS[name]
-    params = given_to_a_node({"a": 1, "b": 2})
+    params = track_reads({"a": 1, "b": 2})
     read(params)
-    assert params.reading.read == set(keys)
+    assert params.read == set(keys)
 
 
 WRITES = ("pop", "popitem", "setdefault", "[] =", "del", "clear", "|=", "update")
 
 
+@pytest.mark.parametrize("key", ["a", "c"])
 @pytest.mark.parametrize("name", ANY)
-def test_whatever_may_change_it_is_counted(name):
-    """What reads it is not: a node copy's params are on record once, until somebody writes."""
-    params = given_to_a_node({"a": 1, "b": 2})
-    of(lambda p: ANY[name](p, "a", {"a": 3}), params)
-    assert bool(params.writes) == name.startswith(WRITES)
+def test_whatever_changes_it_is_counted(name, key):
+    """Reads are not: a node copy's params are on record once, until somebody writes."""
+    before = {"a": 1, "b": 2}
+    params = track_reads(before)
+    of(lambda p: ANY[name](p, key, {"a": 3}), params)
+    if list(dict.items(params)) != list(before.items()):
+        assert params.writes
+    if not name.startswith(WRITES):
+        assert not params.writes
 
 
-def test_the_same_keys_are_one_reading_in_whatever_order():
-    """So that a run of many rows has a few of them, and each a small number."""
-    readings = ReadSets()
-    one = readings.nothing["a"]["b"]["a"]
-    assert one is readings.nothing["b"]["a"] is readings.nothing.also(["a", "b"])
-    assert readings.read(one.number) == {"a", "b"}
-    assert readings.nothing.number == 0
-    assert one.also({"a"}) is one
+def test_equal_sets_have_one_number():
+    """In whatever order the keys were read; the empty set has the number 0, as rows that never ran."""
+    sets = ReadSets()
+    number = sets.number({"a", "b"})
+    assert number == sets.number({"b", "a"}) != sets.number({"a"})
+    assert sets.keys(number) == {"a", "b"}
+    assert sets.number(set()) == sets.NOTHING == 0
+    assert sets.keys(0) == set()
 
 
-def test_of_too_many_ways_to_read_it_is_only_known_that_there_are(monkeypatch):
-    """Memory stays bounded; a key as long as a text is not kept; and nothing is said to be unread."""
-    monkeypatch.setattr(param_reads, "_MOST", 4)
-    readings = ReadSets()
-    two = readings.nothing["a"], readings.nothing["b"]
-    assert [each.number for each in two] == [2, 3]
-    assert readings.nothing["c"] is readings.unclear is readings.unclear["a"]
-    assert "c" not in dict.keys(readings.nothing)
-    assert readings.unclear.read is None is readings.read(readings.unclear.number)
-    assert two[0].also(None) is readings.unclear is readings.unclear.also(["a"])
-    assert ReadSets().nothing["x" * 201].read is None
-    monkeypatch.setattr(param_reads, "_MOST_KEYS", 3)
+def test_sets_beyond_the_limits_are_unknown(monkeypatch):
+    """Memory stays bounded, a key as long as a text is not kept, and nothing is said to be unread."""
+    monkeypatch.setattr(param_reads, "_MAX_SETS", 4)
+    sets = ReadSets()
+    assert [sets.number({"a"}), sets.number({"b"})] == [2, 3]
+    assert sets.number({"c"}) == sets.number({"a", "b"}) == sets.UNKNOWN
+    assert sets.number({"a"}) == 2, "it is known already"
+    assert len(sets._sets) == len(sets._numbers) + 1 == 4
+    assert sets.keys(sets.UNKNOWN) is None
+    assert ReadSets().number({"x" * 201}) == ReadSets.UNKNOWN
+    monkeypatch.setattr(param_reads, "_MAX_KEYS", 3)
     few = ReadSets()
-    assert few.nothing["a"]["b"].read == {"a", "b"}
-    assert few.nothing.also("xyz") is few.unclear
+    assert few.keys(few.number({"a", "b"})) == {"a", "b"}
+    assert few.number({"x", "y"}) == few.UNKNOWN
 
 
-def test_threads_that_read_at_once_agree_on_the_readings():
-    """Sync nodes read in worker threads: no set of keys may get two numbers."""
-    readings, before = ReadSets(), sys.getswitchinterval()
-    found, barrier = [], threading.Barrier(4)
+def test_threads_that_read_at_once_lose_no_read():
+    """Sync nodes read in worker threads, while the panel asks what was read so far."""
+    params, before = track_reads({}), sys.getswitchinterval()
+    barrier = threading.Barrier(4)
 
-    def read():
+    def read(thread):
         barrier.wait()
-        reading = readings.nothing
-        for key in range(60):
-            reading = reading[key]
-        found.append(reading)
+        for key in range(500):
+            params.get((thread, key))
 
     sys.setswitchinterval(1e-6)
     try:
-        threads = [threading.Thread(target=read) for _ in range(4)]
+        threads = [threading.Thread(target=read, args=(thread,)) for thread in range(4)]
         for each in threads:
             each.start()
+        while any(each.is_alive() for each in threads):
+            frozenset(params.read)
         for each in threads:
             each.join()
     finally:
         sys.setswitchinterval(before)
-    assert len(set(map(id, found))) == 1
-    assert readings.read(found[0].number) == set(range(60))
+    assert params.read == set(itertools.product(range(4), range(500)))
 
 
 @given(DICTS, DICTS)
 def test_what_a_nested_flow_inherits_is_merged_as_pocketflow_does_and_read_of_nobody(params, row):
-    """The same dict in the same order; it notes its own reads, and gives them back."""
-    mine = given_to_a_node(params)
-    heir = inherited(mine, row)
-    assert list(dict.items(heir)) == list({**params, **row}.items())
-    assert mine.reading.read == set()
-    heir.get("a")
-    heir["b"] = 3
-    assert (mine.reading.read, mine.writes, plain(mine)) == (set(), 0, params)
-    give_back(heir, mine)
-    assert mine.reading.read == {"a"}
+    """The same dict in the same order; what is read of it counts as read of the params, writes do not."""
+    mine = track_reads(params)
+    merged = inherited(mine, row)
+    assert list(dict.items(merged)) == list({**params, **row}.items())
+    assert mine.read == set()
+    merged.get("a")
+    merged["b"] = 3
+    assert (mine.read, mine.writes, plain(mine)) == ({"a"}, 0, params)
     assert type(inherited(params, row)) is dict
-    give_back(inherited(params), params)
 
 
 def test_rows_that_are_no_mappings_are_refused_as_pocketflow_does():
     """With its message, whatever the params are."""
-    for params in ({}, given_to_a_node({})):
+    for params in ({}, track_reads({})):
         with pytest.raises(TypeError, match="'list' object is not a mapping"):
             inherited(params, [("a", 1)])
 
@@ -416,7 +406,7 @@ async def test_a_row_that_was_to_run_again_and_did_not_keeps_what_was_read_of_it
 @virtual
 async def test_where_reads_are_not_told_apart_an_instance_has_read_all_it_has(monkeypatch):
     """Never the other way round: what may have been read is not said to be unread."""
-    monkeypatch.setattr(param_reads, "_MOST", 3)
+    monkeypatch.setattr(param_reads, "_MAX_SETS", 2)
     flow = AsyncFlow(start=Reads("a", "b"))
     run = await flowmagic.batchflow(flow, [{"a": 1, "b": 2, "c": 3}])
     assert run[0].read == {"a", "b", "c"}

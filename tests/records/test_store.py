@@ -5,18 +5,17 @@ import asyncio
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowmagic.records.instances import Instance, copies_of
-from flowmagic.records.store import (
+from flowmagic.records.instances import Instance
+from flowmagic.records.node_copies import copies_of
+from flowmagic.records.status import (
     CANCELLED,
     FAILED,
     PENDING,
     RUNNING,
     STATUSES,
     SUCCEEDED,
-    RecordStore,
-    RunCounts,
-    Status,
 )
+from flowmagic.records.store import RecordStore
 
 
 class Load:
@@ -27,21 +26,6 @@ def loaded(n, **params):
     records = RecordStore(params, 100.0, 10)
     records.load([{"n": i} for i in range(n)])
     return records
-
-
-def test_a_status_is_a_string():
-    """`instance.status == "failed"` is what one writes."""
-    assert Status.FAILED == "failed"
-    assert f"{Status.FAILED}" == str(Status.FAILED) == "failed"
-    assert [STATUSES[code] for code in (PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED)] == [
-        "pending", "running", "succeeded", "failed", "cancelled",
-    ]  # fmt: skip
-
-
-def test_counts_add_up_by_themselves():
-    """`total` and `ended` are sums, not further counters."""
-    counts = RunCounts(1, 2, 3, 4, 5)
-    assert (counts.total, counts.ended) == (15, 12)
 
 
 OPERATIONS = st.lists(

@@ -1,6 +1,6 @@
 """The node copies of an instance, as they are written, packed and read again."""
 
-from flowmagic.records.instances import copies_of
+from flowmagic.records.node_copies import copies_of
 from flowmagic.records.store import RecordStore
 from flowmagic.records.trace import FIELDS
 

@@ -166,5 +166,5 @@ def test_rows_that_are_no_longer_kept_are_no_reason_to_break():
 def test_reads_that_are_not_told_apart_are_not_guessed():
     """Then each param may have been read."""
     run = routed({"way": "left", "tone": 1})
-    run.records.read[0] = run.records.readings.unclear.number
+    run.records.read[0] = run.records.read_sets.UNKNOWN
     assert said(run) == ""

@@ -2,7 +2,8 @@
 
 from flowmagic.errors import RateLimitHit
 from flowmagic.limits.limits import Limits
-from flowmagic.records.store import FAILED, RecordStore
+from flowmagic.records.status import FAILED
+from flowmagic.records.store import RecordStore
 from flowmagic.run.limit_controller import LimitController
 from flowmagic.run.options import Options
 

@@ -7,7 +7,8 @@ import pytest
 
 from flowmagic.errors import BatchError
 from flowmagic.records.batch import Batch, as_batch
-from flowmagic.records.store import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, RecordStore
+from flowmagic.records.status import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
+from flowmagic.records.store import RecordStore
 from flowmagic.run.scheduler import Scheduler
 
 from ..virtualtime import virtual

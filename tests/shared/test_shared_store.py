@@ -274,7 +274,7 @@ async def test_writes_without_a_form_in_a_journal_run_again(tmp_path):
     [
         (
             {"merge": 5, "isolate": True},
-            r"merge is an int \(5\), not a function of .*Write\s+merge=",
+            r"merge is an int \(5\), not a function that takes .*Write\s+merge=",
         ),
         ({"merge": lambda s, i: None}, r"not\s+isolated\. Write isolate=True too"),
         (
@@ -282,7 +282,7 @@ async def test_writes_without_a_form_in_a_journal_run_again(tmp_path):
             r'not a list of keys\. Write for example allow_shared=\["res',
         ),
         ({"allow_shared": None}, r"allow_shared is None"),
-        ({"allow_shared": [["a"]]}, r"no key of a dict .*unhashable"),
+        ({"allow_shared": [["a"]]}, r"cannot be a key of a dict .*unhashable"),
     ],
 )
 def test_what_makes_no_sense_is_refused(wrong, hint):

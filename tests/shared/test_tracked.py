@@ -158,7 +158,7 @@ class IsolatedMachine(Machine):
         written = self.view._written
         assert all(self.plain[key] == written[key] for key in written)
         for key, value in self.view.items():
-            assert key in written or value == self.base[key] or key in self.view._copied
+            assert key in written or value == self.base[key] or key in self.view._originals
 
     def teardown(self):
         """With what was changed in place, the writes make what was there what there is now."""
@@ -263,17 +263,17 @@ def test_what_looks_past_the_methods_is_told_what_to_do():
 def test_a_view_kept_beyond_its_instance_goes_on_working():
     """And what is done with it then is nobody's."""
     records, [trace, other] = traced()
-    watch, store = CrossingDetector(records), {}
-    view = views(store, watch)(trace)
+    detector, store = CrossingDetector(records), {}
+    view = views(store, detector)(trace)
     trace.close(0, None, 1.0)
     records.finish(0, None, 1.0)
-    views(store, watch)(other)["x"] = 1
+    views(store, detector)(other)["x"] = 1
     other.close(0, None, 1.0)
     assert view["x"] == view.get("x") == 1
-    assert watch.crossings() == []
+    assert detector.crossings() == []
     view["a"] = 1
     view.clear()
     view["b"] = 2
     assert store == {"b": 2} == dict(view)
     assert "b" in view
-    assert list(watch._keys) == ["x"]
+    assert list(detector._last_writes) == ["x"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from flowmagic.text.redact import MASK, is_secret, masked, secrets_of, veiled
+from flowmagic.text.redact import MASK, is_secret, masked, masked_source, secrets_of
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from flowmagic.text.redact import MASK, is_secret, masked, secrets_of, veiled
 def test_a_secret_of_a_source_is_masked(source):
     """Wherever its name stands, in comments too; what is left is Python."""
     found: set[str] = set()
-    text = veiled(source, found)
+    text = masked_source(source, found)
     assert "12345678" not in text
     assert MASK in text
     compile(text, "source", "exec")
@@ -56,21 +56,21 @@ def test_a_secret_of_a_source_is_masked(source):
 def test_the_rest_of_a_source_stays_as_it_is(source):
     """How a secret is looked up is none."""
     found: set[str] = set()
-    assert veiled(source, found) == source
+    assert masked_source(source, found) == source
     assert not found
 
 
 def test_what_was_found_is_masked_elsewhere():
     """In the source of another node, and in whatever is written later."""
     found: set[str] = set()
-    veiled('api_key = "sk-12345678"', found)
+    masked_source('api_key = "sk-12345678"', found)
     assert found == {"sk-12345678"}
-    assert veiled('url = "http://x?k=sk-12345678"', found) == f'url = "http://x?k={MASK}"'
+    assert masked_source('url = "http://x?k=sk-12345678"', found) == f'url = "http://x?k={MASK}"'
 
 
 def test_what_is_no_python_is_left_out():
     """Nobody knows what stands in it."""
-    assert veiled('api_key = "sk-12345678" it is', set()) == ""
+    assert masked_source('api_key = "sk-12345678" it is', set()) == ""
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=8, max_size=20))
@@ -78,7 +78,7 @@ def test_any_secret_is_masked(secret):
     """Whatever characters it is made of, and whatever follows it."""
     assume(secret not in "key = 1; password = ''; after = 'é'")  # else masked there, too
     found: set[str] = set()
-    text = veiled(f"key = 1; password = {secret!r}; after = 'é'", found)
+    text = masked_source(f"key = 1; password = {secret!r}; after = 'é'", found)
     assert text == f"key = 1; password = {MASK!r}; after = 'é'"
     assert found == {secret}
 

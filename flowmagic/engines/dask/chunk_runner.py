@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import EngineError
-from ...records.param_reads import ReadSets, make
+from ...records.param_reads import track_reads
 from ...records.trace import Trace
 from ...shared.isolated import Isolated, isolated
 from ..base import Work
@@ -105,7 +105,6 @@ class _Chunk:
         self._key = run, number
         self._rows = rows
         self._shared = shared
-        self._readings = ReadSets()
         self._messages = MessageSender(worker, topic, run, number, self._news)
         self._differ = TraceDiffer(classes, len(rows), self._messages.soon)
         self._instances = [
@@ -156,9 +155,8 @@ class _Chunk:
         printing.set(instance.prints)
         result, error = None, None
         try:
-            params = make(pickle.loads(row))  # noqa: S301 - of the user's own run
-            params.reading, params.writes = self._readings.nothing, 0
-            trace.received = params
+            params = track_reads(pickle.loads(row))  # noqa: S301 - of the user's own run
+            trace.params = params
             result = await self._runner.run(params, trace)
         except BaseException as raised:  # noqa: BLE001 - it is the instance's end, not the chunk's
             error = raised

@@ -40,7 +40,7 @@ def dump_outcome(
                 error = refusal
     if error is not None:
         content = dump_error(error)
-    read = frozenset() if trace.received is None else trace.received.reading.read
+    read = frozenset() if trace.params is None else frozenset(trace.params.read)
     return dumped((error is None, content, writes, read)), error
 
 
@@ -56,9 +56,8 @@ def load_outcome(outcome: bytes, trace: Trace, view: Any, sources: Sources) -> A
     ok, content, writes, read = pickle.loads(outcome)  # noqa: S301 - of our own worker
     if view is not None:
         view.update({key: pickle.loads(value) for key, value in writes})  # noqa: S301 - ditto
-    received = trace.received
-    if received is not None:
-        received.reading = received.reading.also(read)
+    if trace.params is not None:
+        trace.params.read.update(read)
     if ok:
         return pickle.loads(content)  # noqa: S301 - ditto
     error = load_error(content, sources)

@@ -66,7 +66,7 @@ class TraceDiffer:
     def _trace(self, row: int) -> _Noted:
         trace = _Noted()
         trace.board, trace.row, trace.extras = self._board, row, None
-        trace.received, trace.changed, trace.told = None, self.changed, 0
+        trace.params, trace.changed, trace.told = None, self.changed, 0
         return trace
 
     def trace(self, row: int) -> Trace:

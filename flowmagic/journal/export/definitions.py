@@ -27,7 +27,7 @@ from ...flow.source_code import (
     source_in_cells,
     source_of,
 )
-from ...text.redact import secrets_of, veiled
+from ...text.redact import masked_source, secrets_of
 from ..codec import LARGE, decoded, encoded
 
 _LONGEST = 500  # characters of a constant that is taken along
@@ -131,7 +131,7 @@ class _Found:
         return self._veiled(source)
 
     def _veiled(self, source: str) -> str:
-        text = veiled(source, self._secrets)
+        text = masked_source(source, self._secrets)
         return text if self._masks else source
 
     def _constant(self, name: str, value: Any) -> str:

@@ -12,8 +12,10 @@ from itertools import islice
 from typing import Any
 
 from ...records.batch import Params
-from ...records.instances import Attempt, Instance, NodeCopy
-from ...records.store import RecordStore, Status
+from ...records.instances import Attempt, Instance
+from ...records.node_copies import NodeCopy
+from ...records.status import Status
+from ...records.store import RecordStore
 from ...text.formatting import error_text, key_text, short_repr, truncate
 from ...text.redact import MASK, is_secret, masked, secrets_of
 from ...text.tracebacks import traceback_text

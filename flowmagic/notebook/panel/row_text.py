@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...records.store import FAILED, SUCCEEDED, RecordStore
+from ...records.status import FAILED, SUCCEEDED
+from ...records.store import RecordStore
 from ...text.formatting import error_text, key_text, params_text, short_repr, truncate
 from ...text.redact import MASK, is_secret, secrets_of
 from .columns import MOST_KEYS, VaryingColumns

@@ -14,7 +14,8 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
-from ...records.store import FAILED, RecordStore
+from ...records.status import FAILED
+from ...records.store import RecordStore
 from ...text.formatting import short_repr
 from ...text.redact import is_secret, secrets_of
 from .row_text import line, outcome

@@ -6,7 +6,8 @@ import heapq
 import math
 from typing import NamedTuple
 
-from ...records.store import STATUSES, RecordStore
+from ...records.status import STATUSES
+from ...records.store import RecordStore
 
 EARLIER = len(STATUSES)
 """In place of a status, the code of an attempt that another one has followed, however it ended."""

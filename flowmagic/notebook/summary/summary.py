@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ...records.instances import Instance
-from ...records.store import CANCELLED, FAILED
+from ...records.status import CANCELLED, FAILED
 from ...run.batchrun import BatchRun
 from ...text.formatting import error_text, params_text, short_repr, truncate
 from ...text.redact import masked, secrets_of

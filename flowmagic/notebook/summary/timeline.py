@@ -13,7 +13,8 @@ from html import escape
 from itertools import pairwise
 
 from ...limits.history import LimitChange
-from ...records.store import CANCELLED, FAILED, RUNNING, STATUSES, SUCCEEDED, RecordStore
+from ...records.status import CANCELLED, FAILED, RUNNING, STATUSES, SUCCEEDED
+from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
 from .lanes import EARLIER, Bar, bars_of, lanes_of
 

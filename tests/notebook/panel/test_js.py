@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from flowmagic.records.store import STATUSES
+from flowmagic.records.status import STATUSES
 
 ROOT = Path(__file__).parents[3]
 JS = ROOT / "flowmagic" / "notebook" / "panel" / "js"

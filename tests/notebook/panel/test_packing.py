@@ -17,7 +17,9 @@ from flowmagic.notebook.panel.param_list import ParamList
 from flowmagic.notebook.panel.queries import Queries
 from flowmagic.notebook.summary.lanes import EARLIER, Bar, bars_of
 from flowmagic.notebook.summary.timeline import as_html, as_lines
-from flowmagic.records.store import FAILED, RUNNING, SUCCEEDED, RecordStore, Restored
+from flowmagic.records.attempts import Restored
+from flowmagic.records.status import FAILED, RUNNING, SUCCEEDED
+from flowmagic.records.store import RecordStore
 
 from ...virtualtime import virtual
 

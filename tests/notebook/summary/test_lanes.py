@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmagic.notebook.summary.lanes import EARLIER, Bar, bars_of, lanes_of
-from flowmagic.records.store import FAILED, RUNNING, SUCCEEDED, RecordStore
+from flowmagic.records.status import FAILED, RUNNING, SUCCEEDED
+from flowmagic.records.store import RecordStore
 
 times = st.integers(0, 30).map(float)
 

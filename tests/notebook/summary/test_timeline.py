@@ -12,7 +12,7 @@ import flowmagic
 from flowmagic.notebook.summary.lanes import Bar
 from flowmagic.notebook.summary.summary import timeline as module
 from flowmagic.notebook.summary.timeline import as_html, as_lines, limit_words
-from flowmagic.records.store import FAILED, SUCCEEDED
+from flowmagic.records.status import FAILED, SUCCEEDED
 
 from ...virtualtime import virtual
 

@@ -1,0 +1,104 @@
+"""Views of the node copies of an instance, made from its trace.
+
+Times are seconds since the run began.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from ..text.formatting import error_text, short_repr
+from ..text.redact import secrets_of
+from .store import RecordStore
+from .trace import FIELDS, Params, time_or_none
+
+_WIDTH = 120  # characters of a value in a repr
+_HIDDEN_IF_EMPTY = ("retries", "fallbacks", "printed")
+
+
+class NodeCopy(NamedTuple):
+    """What one copy of a node received and did.
+
+    Attributes:
+        node: class name of the node.
+        params: the params that the copy received, as they were when it received them.
+        started, ended: seconds since the run began; `ended` is None while it runs.
+        action: what it returned to choose the next node; None also while it runs.
+        error: the exception that it raised, or None.
+        parent: index, in `Instance.copies`, of the nested flow this copy ran in; None at the top.
+        after: index of the copy that ran before this one in the same walk through the graph; None if
+            it was the first. A nested batch flow takes several walks.
+        retries: how often the node itself retried its exec (`max_retries`); of a batch node, over all
+            its items. Known when the copy has ended, as is `fallbacks`.
+        fallbacks: how often its own `exec_fallback` returned a result in place of a failed exec.
+    """
+
+    node: str
+    params: Params
+    started: float
+    ended: float | None
+    action: Any
+    error: BaseException | None
+    parent: int | None
+    after: int | None
+    retries: int = 0
+    fallbacks: int = 0
+
+    def __repr__(self) -> str:
+        return record_repr(self)
+
+
+def copies_of(records: RecordStore, index: int) -> list[NodeCopy]:
+    """Return the node copies of an instance (of its last attempt), in the order they began."""
+    fields, extras = records.trace_of(index)
+    return copies_in(records, index, fields, extras)
+
+
+def copies_in(
+    records: RecordStore, index: int, fields: Sequence[Any], extras: dict[int, dict[str, Any]]
+) -> list[NodeCopy]:
+    """Return the node copies in a trace of an instance, given its fields and its extras by offset."""
+    params = records.merged(index)
+    copies = []
+    latest_at_top = None
+    for at in range(0, len(fields), FIELDS):
+        node, parent, action, started, ended = fields[at : at + FIELDS]
+        extra = extras.get(at, {})
+        retries, fallbacks = extra.get("tries", (0, 0))
+        after = extra["after"] // FIELDS if "after" in extra else None
+        if parent < 0:  # the copies at the top are one walk
+            after, latest_at_top = latest_at_top, at // FIELDS
+        copies.append(
+            NodeCopy(
+                node=records.node_names[node],
+                params=extra.get("params", params),
+                started=started - records.began,
+                ended=time_or_none(ended - records.began),
+                action=extra["action"] if "action" in extra else records.action_name(action),
+                error=extra.get("error"),
+                parent=None if parent < 0 else parent // FIELDS,
+                after=after,
+                retries=retries,
+                fallbacks=fallbacks,
+            )
+        )
+    return copies
+
+
+def record_repr(record: Any) -> str:
+    """Return the repr of a named tuple, with secrets masked, times to the millisecond, no None."""
+    with_params = [record, *getattr(record, "copies", ())]
+    secrets = set().union(*(secrets_of(getattr(each, "params", None)) for each in with_params))
+    parts = []
+    for name, value in zip(record._fields, record, strict=True):
+        if value is None or (name in _HIDDEN_IF_EMPTY and not value):
+            continue
+        if isinstance(value, float):
+            text = f"{value:.3f}"
+        elif isinstance(value, BaseException):
+            text = error_text(value, secrets, _WIDTH)
+        else:
+            text = short_repr(value, _WIDTH, secrets)
+        parts.append(f"{name}={text}")
+    return f"{type(record).__name__}({', '.join(parts)})"
