@@ -72,6 +72,10 @@ def secrets_around(flow: Any, shared: Any) -> frozenset[str]:
     return frozenset(found)
 
 
-def is_overridden(flow: Any, name: str, stock: Any) -> bool:
-    """Whether a hook is another one than PocketFlow's own, by a subclass or on this object."""
-    return name in flow.__dict__ or getattr(type(flow), name) is not stock
+def is_overridden(node: Any, name: str, *stock: Any) -> bool:
+    """Whether a node or flow overrides a method, in its class or on the object itself.
+
+    Args:
+        stock: PocketFlow's own implementations of the method.
+    """
+    return name in node.__dict__ or getattr(type(node), name) not in stock
