@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
-import json
 import re
 
 import pytest
 from pocketflow import AsyncNode
 
 from flowmagic.flow.source_code import (
-    expression_of,
-    is_here,
-    is_stock,
-    is_users,
-    scope_of,
+    lambda_source,
+    place_of,
     source_in_cells,
     source_of,
 )
@@ -117,39 +114,65 @@ def test_what_was_never_written_has_no_source():
     assert source_of(len) == source_of(int) == ""
 
 
-def test_what_is_whose_is_told():
-    """PocketFlow's and ours; a library's; the user's own."""
-    assert is_stock(AsyncNode)
-    assert not is_users(pytest.Item)
-    assert not is_users(json.dumps)
-    assert is_users(Written)
-    assert not is_here(Written)
-
-
-def test_names_of_a_function_around_are_seen_too():
-    """As the class and its methods see them."""
-    word = "yes"
-
-    class Inner:
-        def say(self):
-            return word
-
-    def ask():
-        return word
-
-    assert scope_of(Inner)["word"] == scope_of(ask)["word"] == "yes"
-    assert scope_of(functools.cache(ask))["word"] == "yes"
-
-
 def test_a_lambda_is_told_from_the_others_of_its_line():
     """By what it does: its code, names and constants."""
     first, second = (lambda x: x + 1), (lambda x: x + 2)
-    assert expression_of(first) == "lambda x: x + 1"
-    assert expression_of(second) == "lambda x: x + 2"
+    assert lambda_source(first) == "lambda x: x + 1"
+    assert lambda_source(second) == "lambda x: x + 2"
     words = [lambda: "a", lambda: "b"]
-    assert [expression_of(each) for each in words] == ['lambda: "a"', 'lambda: "b"']
+    assert [lambda_source(each) for each in words] == ['lambda: "a"', 'lambda: "b"']
     inner = [lambda: first(3)]
-    assert expression_of(inner[0]) == "lambda: first(3)"
+    assert lambda_source(inner[0]) == "lambda: first(3)"
     made = [lambda s, i: s.update(i.writes)]
-    assert expression_of(made[0]) == "lambda s, i: s.update(i.writes)"
-    assert expression_of(eval("lambda: 5")) == ""
+    assert lambda_source(made[0]) == "lambda s, i: s.update(i.writes)"
+    assert lambda_source(eval("lambda: 5")) == ""
+
+
+def test_lambdas_of_one_line_that_cannot_be_told_apart_have_no_source():
+    """Two that use a variable of the function around them: a wrong one would be a lie."""
+    x = 1
+    sum_, difference = (lambda y: x + y), (lambda y: x - y)
+    assert lambda_source(sum_) == lambda_source(difference) == ""
+
+
+def test_a_lambda_is_found_whatever_its_defaults_and_lines():
+    """A default may be a lambda itself, and a lambda may go over several lines."""
+    outer = lambda y=(lambda: 1): y
+    assert lambda_source(outer) == "lambda y=(lambda: 1): y"
+    several = [
+        lambda y: [
+            y,
+        ]
+    ]
+    assert lambda_source(several[0]).split() == ["lambda", "y:", "[", "y,", "]"]
+
+
+def test_a_function_has_its_decorators_and_a_method_is_found_by_its_function():
+    """What `functools.wraps` and `functools.cache` surround is read as it was written."""
+
+    @functools.cache
+    def ask():
+        return 1
+
+    assert source_of(ask) == "@functools.cache\ndef ask():\n    return 1\n"
+    assert source_of(Written().exec_async).startswith("async def exec_async(self, prepared):\n")
+
+
+def test_a_module_that_is_edited_and_loaded_again_has_its_new_source(tmp_path, monkeypatch):
+    """As `%autoreload` does it; else a resumed run would take the new code for the old."""
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "edited_module.py"
+    file.write_text("class Ask:\n    def one(self):\n        return 1\n")
+    module = importlib.import_module("edited_module")
+    assert "return 1" in source_of(module.Ask)
+    file.write_text("class Ask:\n    def one(self):\n        return 22\n")
+    importlib.reload(module)
+    assert "return 22" in source_of(module.Ask)
+    assert "return 22" in source_of(module.Ask.one)
+
+
+def test_a_class_has_the_place_of_its_line_or_of_its_first_function():
+    """PocketFlow's and flowmagic's own have none, nor has a class without functions."""
+    first = Written.exec_async.__code__.co_firstlineno
+    assert place_of(Written) == (__file__, vars(Written).get("__firstlineno__", first))
+    assert place_of(AsyncNode) is place_of(type("Bare", (), {})) is None

@@ -7,8 +7,8 @@ import functools
 import pytest
 from pocketflow import Node
 
-from flowmagic.flow.checks.actions import returned
-from flowmagic.flow.checks.source import NodeSource
+from flowmagic.flow.checks.actions import possible_actions
+from flowmagic.flow.checks.node_source import NodeSource
 
 AGAIN = "again"
 NUMBER = 7
@@ -147,8 +147,8 @@ def inner(self, shared, prepared, executed):
 def test_constants_are_all_there_can_be(post, actions):
     """Whatever stands around the returns; an end that can be reached returns nothing."""
     found = read(post)
-    assert set(found.actions) == actions
-    assert found.all
+    assert set(found.places) == actions
+    assert found.complete
 
 
 def unknown(self, shared, prepared, executed):
@@ -180,18 +180,18 @@ def decorated(*args):
 @pytest.mark.parametrize("post", [unknown, local, number, part, given, decorated])
 def test_what_is_no_constant_may_be_anything(post):
     """So that nothing is said of ways that are never taken."""
-    assert not read(post).all
+    assert not read(post).complete
 
 
 def read(post):
     kind = type("Made", (Node,), {"post": post})
-    return returned(NodeSource(kind()).get("post"))
+    return possible_actions(NodeSource(kind()).get("post"))
 
 
 def test_the_place_is_that_of_the_return():
     """Or that of the method, if its end is reached."""
     line = several.__code__.co_firstlineno
-    places = read(several).actions
+    places = read(several).places
     assert places["a"] == (__file__, line + 2)
     assert places[None] == (__file__, line + 3)
-    assert read(nothing).actions[None] == (__file__, nothing.__code__.co_firstlineno)
+    assert read(nothing).places[None] == (__file__, nothing.__code__.co_firstlineno)

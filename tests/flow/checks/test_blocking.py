@@ -14,14 +14,14 @@ import requests
 from pocketflow import AsyncNode
 
 from flowmagic.flow.checks.blocking import blocking_call
-from flowmagic.flow.checks.source import NodeSource
+from flowmagic.flow.checks.node_source import NodeSource
 
 
 def found(method):
     """Return what is found in a method, and in which of its lines."""
     kind = type("Made", (AsyncNode,), {"exec_async": method})
     call = blocking_call(NodeSource(kind()), "exec_async")
-    return call and (call.call, call.place.line - method.__code__.co_firstlineno)
+    return call and (call.name, call.place.line - method.__code__.co_firstlineno)
 
 
 def forever(prompt):

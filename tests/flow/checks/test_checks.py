@@ -52,7 +52,7 @@ class Grows(AsyncNode):
 def test_a_list_that_copies_share_and_change_is_found():
     """One that is only read is not; nor one that prep makes anew."""
     text = said(AsyncFlow(start=Grows()))
-    assert "self.seen is a list that every copy of this node shares" in text
+    assert "self.seen is a list that all copies of this node share and change." in text
     assert "self.names" not in text
     assert f"Grows, {HERE}, line " in text
     assert "self.seen = []" in text
@@ -153,9 +153,9 @@ def test_actions_that_lead_nowhere_and_ways_that_are_never_taken_are_found():
     decide - "search" >> Plain()
     decide - "answer" >> Plain()
     text = said(AsyncFlow(start=decide))
-    assert 'It can return "serch", which leads nowhere' in text
+    assert 'It can return "serch", but has successors only for "search", "answer".' in text
     assert 'Did you mean "search"?' in text
-    assert 'The way "search" is never taken' in text
+    assert 'Its successor for "search" is never reached: it can only return' in text
     # A node that ends the flow may return what it likes.
     assert said(AsyncFlow(start=Decide())) == ""
 
@@ -193,7 +193,7 @@ def test_nested_parallel_batches_are_told_with_their_product():
     text = said(AsyncFlow(start=Fifty()), limit=3)
     assert "limit 3 × 50 = 150 calls of its exec" in text  # noqa: RUF001 - a product
     text = said(AsyncFlow(start=Inner(start=Plain())), limit=3)
-    assert "runs its whole batch at once within each instance" in text
+    assert "It runs its whole batch at once in each instance: " in text
     assert all(each.note for each in check(AsyncFlow(start=Fifty())))
 
 
@@ -238,7 +238,7 @@ def test_in_a_browser_no_advice_leads_to_threads(monkeypatch):
     monkeypatch.setattr(sys, "platform", "emscripten")
     text = said(AsyncFlow(start=Computes()))
     assert "exec is sync, and there are no threads here." in text
-    assert "Make it an AsyncNode with exec_async." in text
+    assert "Make the node an AsyncNode with exec_async." in text
     for node in (SleepsInPrep(), SleepsApart(), Helped()):
         assert "on the event loop" in said(node)
         assert "thread" not in said(node)

@@ -7,8 +7,8 @@ import types
 
 from pocketflow import AsyncNode, Node
 
-from flowmagic.flow.checks import source
-from flowmagic.flow.checks.source import NodeSource, has_own
+from flowmagic.flow import source_code
+from flowmagic.flow.checks.node_source import NodeSource, user_overrides
 
 
 def names(node):
@@ -47,7 +47,7 @@ def test_hooks_and_what_they_call_are_read_inherited_ones_too():
     assert names(Derived()) == ["prep", "helper", "post", "exec", "exec"]
     assert found.get("exec").tree.lineno == Derived.exec.__code__.co_firstlineno
     assert found.complete
-    assert (has_own(Derived(), "exec"), has_own(Node(), "exec")) == (True, False)
+    assert (user_overrides(Derived(), "exec"), user_overrides(Node(), "exec")) == (True, False)
 
 
 def test_a_method_of_the_object_itself_goes_before_its_classes():
@@ -55,7 +55,7 @@ def test_a_method_of_the_object_itself_goes_before_its_classes():
     node = Base()
     node.exec = types.MethodType(Derived.exec, node)
     assert not NodeSource(node).complete
-    assert has_own(node, "exec")
+    assert user_overrides(node, "exec")
     node.exec = Base.unused
     assert "unused" in [each.tree.name for each in NodeSource(node).methods]
     node.exec = lambda prepared: prepared
@@ -105,9 +105,9 @@ def test_cells_are_read_and_a_cell_that_is_run_again_anew(monkeypatch):
 def test_what_is_too_long_or_no_python_is_not_read(monkeypatch):
     """Nothing is said of it."""
     node = made(CELL, "<long>", monkeypatch)
-    monkeypatch.setattr(source, "_LONGEST", 2)
+    monkeypatch.setattr(source_code, "_MOST_LINES", 2)
     assert not NodeSource(node).complete
-    monkeypatch.setattr(source, "_LONGEST", 20_000)
+    monkeypatch.setattr(source_code, "_MOST_LINES", 20_000)
     broken = [*CELL.splitlines(True)[:2], "        return ("]
     monkeypatch.setitem(linecache.cache, "<long>", (1, None, broken, "<long>"))
     assert not NodeSource(node).complete
@@ -115,7 +115,7 @@ def test_what_is_too_long_or_no_python_is_not_read(monkeypatch):
 
 def test_not_all_files_are_kept_in_mind(monkeypatch):
     """A kernel may run for months, and each cell run is a file."""
-    monkeypatch.setattr(source, "_MOST_FILES", 2)
+    monkeypatch.setattr(source_code, "_MOST_FILES", 2)
     for n in range(5):
         assert NodeSource(made(CELL, f"<cell {n}>", monkeypatch)).complete
-    assert len(source._files) <= 2
+    assert len(source_code._files) <= 2
