@@ -110,7 +110,7 @@ class Traffic:
         """
         node_at: dict[int, int] = {}
         expected: dict[int, list[tuple[float, int]]] = {}
-        """By parent, the nodes that are next to begin, each with the time at which the copy before ended."""
+        """By parent, the nodes that are next to begin, each with the end of the copy before it."""
         for at in range(0, len(fields), FIELDS):
             kind, parent, action, began, ended = fields[at : at + FIELDS]
             level = TOP if parent < 0 else node_at[parent]

@@ -121,9 +121,11 @@ class Walker:
         unchanged = at_top = parent < 0
         snapshot = None if at_top and type(p) is ReadTrackingDict else copied(p)
         writes, at = 0, -1
+        alone = type(flow) is _SingleNode
         action = None
         node = copy(flow.start_node)
-        while node:
+        # A node that is false ends a walk in PocketFlow, but runs when it runs alone.
+        while node or (node is not None and alone):
             kind = type(node)
             at = trace.open(kind, parent, clock(), None if unchanged else snapshot, at)
             try:

@@ -64,6 +64,25 @@ async def test_the_users_own_node_is_never_the_one_that_runs():
     assert not hasattr(node, "marked")
 
 
+class Empty(AsyncNode):
+    """False, as a node with a `__len__` may be."""
+
+    def __len__(self):
+        return 0
+
+    async def post_async(self, shared, prep_res, exec_res):
+        return "ran"
+
+
+@virtual
+async def test_a_node_that_is_false_runs_alone_and_ends_a_walk_as_in_pocketflow():
+    """PocketFlow tests the truth value of the nodes of a flow, and of no other."""
+    assert (await only(Empty())).result == "ran"
+    assert await AsyncFlow(start=Empty())._orch_async({}) is None
+    instance = await only(AsyncFlow(start=Empty()))
+    assert (instance.result, len(instance.copies)) == (None, 0)
+
+
 # Snapshots of the params
 
 
