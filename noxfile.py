@@ -61,7 +61,7 @@ def oldest(session: nox.Session) -> None:
 def ipykernel(session: nox.Session, kernel: str) -> None:
     """Run what runs in a notebook with one version of the kernel."""
     _install(session, f"ipykernel=={kernel}.*")
-    _test(session, "tests/notebook", "tests/kernel/test_notebooks.py")
+    _test(session, "tests/notebook", "tests/kernel")
 
 
 @nox.session

@@ -1,7 +1,8 @@
 """Run a PocketFlow flow over a list of param dicts: throttled, watched, in the loop you are in.
 
 In a notebook: `%load_ext flowmagic`, then `%%batchflow`. Anywhere else: `batchflow`, `run_batch` or
-`ThrottledAsyncParallelBatchFlow`. Importing this package imports no notebook library.
+`ThrottledAsyncParallelBatchFlow`. Importing this package imports no notebook library: it may import
+all of its packages, but `notebook` only when the extension is loaded or unloaded.
 """
 
 from __future__ import annotations

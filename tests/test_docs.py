@@ -143,17 +143,12 @@ def tree() -> list[str]:
     return paths
 
 
-def _is_due(path: str) -> bool:
-    """Whether a path has to exist: the panel's JavaScript may not be in its folders yet."""
-    return (PACKAGE / JS).is_dir() or not path.startswith(JS)
-
-
 def test_the_tree_has_every_folder_of_the_package_and_no_other():
     """Every Python package, and every folder of the panel's JavaScript."""
     folders = {path.parent for path in PACKAGE.rglob("__init__.py")} - {PACKAGE}
     folders |= {path.parent for path in (PACKAGE / JS).rglob("*.js")}
     on_disk = {f"{folder.relative_to(PACKAGE).as_posix()}/" for folder in folders}
-    assert {path for path in tree() if path.endswith("/") and _is_due(path)} == on_disk
+    assert {path for path in tree() if path.endswith("/")} == on_disk
 
 
 def test_the_tree_names_no_file_that_is_missing():
@@ -167,7 +162,7 @@ def test_every_file_that_the_architecture_names_exists():
     """On the way of one params dict and on the rest of the page; paths start at the package."""
     named = re.compile(r"`((?:\w+/)*(?:\w+\.(?:py|js|toml)|\w+/))`")
     assert len(set(named.findall(section("The way of one params dict")))) >= 12
-    paths = filter(_is_due, named.findall(ARCHITECTURE))
+    paths = named.findall(ARCHITECTURE)
     assert [path for path in paths if not any((at / path).exists() for at in (PACKAGE, ROOT))] == []
 
 
@@ -187,8 +182,7 @@ def test_every_file_that_the_page_for_contributors_names_exists():
     page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     paths = re.findall(r"`((?:flowmagic|tests|docs|requirements)/[\w/.]*)`", page)
     assert len(paths) > 12
-    due = [path for path in paths if JS not in path]
-    assert [path for path in due if not (ROOT / path).exists()] == []
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 @pytest.mark.skipif(

@@ -16,7 +16,7 @@ import flowmagic
 from flowmagic.notebook.magic import BatchFlowMagics
 
 ROOT = Path(__file__).parent.parent
-FRONT = ROOT / "flowmagic" / "notebook" / "front"
+JS = ROOT / "flowmagic" / "notebook" / "panel" / "js"
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +51,10 @@ def test_the_wheel_holds_the_static_files_and_the_type_marker(wheel):
         ["git", "ls-files", "flowmagic"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.split()
     assert {each for each in tracked if (ROOT / each).exists()} <= names
-    front = {f"flowmagic/notebook/front/{each.name}" for each in FRONT.glob("*.js")}
-    assert "flowmagic/notebook/front/panel.js" in front <= names
+    modules = {each.relative_to(ROOT).as_posix() for each in JS.rglob("*.js")}
+    assert "flowmagic/notebook/panel/js/panel.js" in modules <= names
     assert {
-        "flowmagic/notebook/panel.css",
+        "flowmagic/notebook/panel/panel.css",
         "flowmagic/py.typed",
     } <= names
     assert {name.split("/")[0].partition("-")[0] for name in names} == {
@@ -128,7 +128,7 @@ def test_the_sdist_holds_what_is_needed_to_test_and_to_document_it(built):
         "LICENSE",
         "README.md",
         "docs/panel.png",
-        "flowmagic/notebook/front/panel.js",
+        "flowmagic/notebook/panel/js/panel.js",
         "mkdocs.yml",
         "noxfile.py",
         "requirements/oldest.txt",

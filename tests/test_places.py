@@ -1,4 +1,4 @@
-"""The places where it runs beside a notebook's page: executed notebooks, consoles, no threads at all."""
+"""The places where it runs beside a notebook's page: consoles, programs, pages, no threads at all."""
 
 import json
 import os
@@ -7,7 +7,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import nbformat
 import pytest
 from ipywidgets.embed import embed_data
 from pocketflow import AsyncFlow, AsyncNode
@@ -17,8 +16,8 @@ from flowmagic.notebook.panel.widget import Panel
 from flowmagic.notebook.shell import runs_in_background
 
 ROOT = Path(__file__).parent.parent
-FRONT = ROOT / "flowmagic" / "notebook" / "front"
-CSS = ROOT / "flowmagic" / "notebook" / "panel.css"
+JS = ROOT / "flowmagic" / "notebook" / "panel" / "js"
+CSS = JS.parent / "panel.css"
 
 FLOW = """
 import asyncio
@@ -223,42 +222,6 @@ print(shell.user_ns["run"].results)
     assert said.splitlines()[-1] == "[0, 2, 4, 6, 8]"
 
 
-def book(*cells):
-    """Return a notebook of cells of code."""
-    made = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
-    made.metadata.kernelspec = {"name": "python3", "display_name": "Python", "language": "python"}
-    return made
-
-
-CELLS = (
-    "%load_ext flowmagic\nfrom doubling import *",
-    "%%batchflow flow -o run\nrows",
-    "print(run.ended, run.results)",
-)
-
-
-@pytest.mark.kernel
-def test_nbconvert_executes_a_batch_and_its_page_shows_the_summary(folder):
-    """`jupyter nbconvert --execute`: the cell waits, and what stays in the page needs no kernel."""
-    nbformat.write(book(*CELLS), folder / "batch.ipynb")
-    printed(folder, "-m", "nbconvert", "--execute", "--to", "html", "batch.ipynb")
-    page = (folder / "batch.html").read_text(encoding="utf-8")
-    assert "True [0, 2, 4, 6, 8]" in page
-    assert "5 of 5 succeeded" in page
-
-
-@pytest.mark.kernel
-def test_papermill_gives_the_batch_its_parameters_and_waits_for_it(folder):
-    """The rows of a parameterised notebook; the results stand in the notebook that papermill writes."""
-    asked = book(CELLS[0], "rows = []", *CELLS[1:])
-    asked.cells[1].metadata.tags = ["parameters"]
-    nbformat.write(asked, folder / "batch.ipynb")
-    options = ["-y", "rows: [{n: 10}, {n: 20}]", "--no-progress-bar", "-k", "python3"]
-    printed(folder, "-m", "papermill", "batch.ipynb", "done.ipynb", *options)
-    done = nbformat.read(folder / "done.ipynb", as_version=4)
-    assert done.cells[-1].outputs[0].text == "True [20, 40]\n"
-
-
 MARIMO = """
 import marimo
 
@@ -322,7 +285,7 @@ def test_in_jupyterlite_somebody_watches():
 
 def test_the_panel_asks_the_network_for_nothing():
     """VS Code, Colab and a machine behind a firewall load no script, style or font for it."""
-    for path in [*FRONT.glob("*.js"), CSS]:
+    for path in [*JS.rglob("*.js"), CSS]:
         text = path.read_text(encoding="utf-8")
         text = text.replace("http://www.w3.org/2000/svg", "a name, which nobody fetches")
         found = re.search(r"https?:|\bfetch\(|XMLHttpRequest|WebSocket|EventSource|url\(", text)

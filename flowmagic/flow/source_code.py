@@ -6,20 +6,56 @@ Source is parsed and never run. Where it is not known, the functions here return
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
 import linecache
+import os
+import sys
+import sysconfig
 import textwrap
 from collections.abc import Iterator
-from types import CodeType, FunctionType
+from types import FunctionType
 from typing import Any, NamedTuple
 
 from .finding import Place
-from .introspection import functions_of, is_stock, undecorated
 
 FunctionTree = ast.FunctionDef | ast.AsyncFunctionDef
 
+_STOCK = {"pocketflow", "flowmagic", "builtins", "abc", "typing"}
+_LIBRARIES = tuple(
+    f"{os.path.realpath(path)}{os.sep}"
+    for name, path in sysconfig.get_paths().items()
+    if name in ("stdlib", "platstdlib", "purelib", "platlib")
+)
+_PACKAGES = {"site-packages", "dist-packages"}
 _MOST_LINES = 20_000  # of a file that a check reads: parsing a longer one takes too long
 _MOST_FILES = 64  # that are kept parsed
+
+# Whose code it is
+
+
+def is_stock(value: Any) -> bool:
+    """Whether a class or function is PocketFlow's, flowmagic's or Python's own."""
+    return str(getattr(value, "__module__", "")).partition(".")[0] in _STOCK
+
+
+def is_in_main(value: Any) -> bool:
+    """Whether a class or function was defined in `__main__`, so that no other process can import it."""
+    return getattr(value, "__module__", "") == "__main__"
+
+
+def is_user_code(value: Any) -> bool:
+    """Whether a class or function was defined in the notebook, or in a file outside of all libraries."""
+    if is_in_main(value):
+        return True
+    module = sys.modules.get(str(getattr(value, "__module__", "")))
+    file = getattr(module, "__file__", None)
+    return bool(file) and not _is_in_library(os.path.realpath(str(file)))
+
+
+def _is_in_library(file: str) -> bool:
+    return file.startswith(_LIBRARIES) or not _PACKAGES.isdisjoint(file.split(os.sep))
+
 
 # Source as text
 
@@ -27,41 +63,6 @@ _MOST_FILES = 64  # that are kept parsed
 def source_of(value: Any) -> str:
     """Return the source of a class or function, without its indentation; "" if it is not known."""
     return _dedented(_class_source(value) if isinstance(value, type) else _function_source(value))
-
-
-def source_in_cells(kind: type) -> str:
-    """Return the source of a class without functions from the cell that defined it.
-
-    Such a class (a dataclass, an Enum, a model) does not know its cell, so it is found by its name
-    and fields. Returns "" if no cell defines it, or if cells define it differently.
-    """
-    sources = set()
-    entries: list[tuple[str, Any]] = list(linecache.cache.items())
-    for file, entry in entries:
-        if len(entry) == _CELL_ENTRY and entry[1] is None:
-            lines = entry[2]
-            for tree in _parsed(file, lines).classes:
-                if tree.name == kind.__name__ and _has_fields(kind, tree):
-                    sources.add(_text(lines, tree))
-    return _dedented(sources.pop()) if len(sources) == 1 else ""
-
-
-_CELL_ENTRY = 4  # fields of an entry of linecache: size, time of the file or None, lines, name
-
-
-def lambda_source(function: FunctionType) -> str:
-    """Return the source of a lambda, from `lambda` to its end.
-
-    Returns "" if it is not known, or if other lambdas in its line might be this one.
-    """
-    code = function.__code__
-    lines = _lines(function)
-    sources = {
-        ast.get_source_segment("".join(lines), tree) or ""
-        for tree in _parsed(code.co_filename, lines).lambdas
-        if tree.lineno == code.co_firstlineno and _compiles_to(tree, code)
-    }
-    return sources.pop() if len(sources) == 1 else ""
 
 
 def place_of(kind: type) -> Place | None:
@@ -120,26 +121,6 @@ def _class_source(kind: type) -> str:
     return _source_from_attributes(kind)
 
 
-def _has_fields(kind: type, tree: ast.ClassDef) -> bool:
-    """Whether a definition has no functions, and has just the annotations and names of a class."""
-    annotated = set()
-    named = set()
-    for each in tree.body:
-        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
-            annotated.add(each.target.id)
-        elif isinstance(each, ast.Assign):
-            named |= {target.id for target in each.targets if isinstance(target, ast.Name)}
-        elif isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            return False
-    # Until Python 3.11, the members of an Enum are not among its attributes.
-    names = {*vars(kind), *vars(kind).get("_member_map_", ())}
-    try:
-        annotations = set(inspect.get_annotations(kind))
-    except Exception:  # noqa: BLE001 - since Python 3.14 this runs the user's annotations
-        annotations = set()
-    return annotated == annotations and named <= names
-
-
 _IN_EVERY_CLASS = frozenset(
     [
         "__annotate__",
@@ -179,25 +160,6 @@ def _source_from_attributes(kind: type) -> str:
     return f"class {kind.__name__}({bases}):\n{''.join(lines) or '    pass'}"
 
 
-def _compiles_to(tree: ast.Lambda, code: CodeType) -> bool:
-    """Whether a lambda compiles to a code, wherever it stands; the functions in it are not compared."""
-    compiled = compile(ast.Expression(tree), "", "eval")
-    # The last one: lambdas among the defaults come before it.
-    made = [each for each in compiled.co_consts if isinstance(each, CodeType)][-1]
-    # Variables of an enclosing function are globals in `made`, which changes its instructions.
-    same = bool(code.co_freevars) or made.co_code == code.co_code
-    return same and _names_and_constants(made) == _names_and_constants(code)
-
-
-def _names_and_constants(code: CodeType) -> tuple[Any, ...]:
-    constants = [
-        each
-        for each in code.co_consts
-        if not isinstance(each, CodeType) and "<lambda>" not in str(each)
-    ]
-    return constants, code.co_varnames, {*code.co_names, *code.co_freevars, *code.co_cellvars}
-
-
 # Source as syntax trees
 
 
@@ -224,7 +186,6 @@ class _Parsed(NamedTuple):
 
     functions: dict[tuple[str, int], FunctionTree]
     classes: list[ast.ClassDef]
-    lambdas: list[ast.Lambda]
 
 
 _files: dict[str, tuple[list[str], _Parsed]] = {}
@@ -239,8 +200,8 @@ def _lines(function: FunctionType) -> list[str]:
 
 def _tree(function: FunctionType) -> FunctionTree | None:
     code = function.__code__
-    parsed = _parsed(code.co_filename, _lines(function))
-    return parsed.functions.get((code.co_name, code.co_firstlineno))
+    functions = _parsed(code.co_filename, _lines(function)).functions
+    return functions.get((code.co_name, code.co_firstlineno))
 
 
 def _parsed(file: str, lines: list[str]) -> _Parsed:
@@ -264,5 +225,49 @@ def _parse(text: str) -> _Parsed:
     return _Parsed(
         {(each.name, _first_line(each)): each for each in functions},
         [each for each in nodes if isinstance(each, ast.ClassDef)],
-        [each for each in nodes if isinstance(each, ast.Lambda)],
     )
+
+
+# Functions and names
+
+
+def functions_of(kind: type) -> Iterator[FunctionType]:
+    """Yield the functions that were written in a class, without their decorators."""
+    for value in vars(kind).values():
+        for part in callables_in(value):
+            function, _ = undecorated(part)
+            if function is not None and function.__module__ == kind.__module__:
+                yield function
+
+
+def callables_in(attribute: Any) -> tuple[Any, ...]:
+    """Return what a class attribute calls: the functions of a property, or else the attribute itself."""
+    if isinstance(attribute, property):
+        return tuple(each for each in (attribute.fget, attribute.fset) if each is not None)
+    if isinstance(attribute, functools.cached_property):
+        return (attribute.func,)
+    return (attribute,)
+
+
+def undecorated(value: Any) -> tuple[FunctionType | None, bool]:
+    """Return the function inside of decorators, and whether there are decorators around it.
+
+    None if there is no Python function, as far as `functools.wraps` tells. No user code runs.
+    """
+    if isinstance(value, (staticmethod, classmethod)):
+        value = value.__func__
+    seen: set[int] = set()
+    wrapped = value
+    while wrapped is not None and id(wrapped) not in seen:
+        seen.add(id(wrapped))
+        value = wrapped
+        wrapped = inspect.getattr_static(value, "__wrapped__", None)
+    return (value if type(value) is FunctionType else None), len(seen) > 1
+
+
+def global_of(function: FunctionType, name: str) -> Any:
+    """Return the global that a name means in a function; None if there is none, or it is a local."""
+    code = function.__code__
+    if name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
+        return None
+    return function.__globals__.get(name)

@@ -1,5 +1,8 @@
 """What survives a dead kernel: each instance of a run, in an SQLite file.
 
+A run writes a journal and takes over what earlier runs left in one; `open_journal` opens one to read,
+compare and export its runs.
+
 It may import `engines`, `flow`, `shared`, `limits`, `records`, `text` and `errors`. A run imports it
 when it is given a journal; its names here are imported when they are first used.
 """

@@ -16,8 +16,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from ..flow.graph import nodes_of
-from ..flow.introspection import functions_of, is_stock
-from ..flow.source_code import source_of
+from ..flow.source_code import functions_of, is_stock, source_of
 from ..text.redact import MASK, is_secret, secrets_of, veiled
 from .codec import as_sorted_json, encoded, plain_of
 

@@ -1,4 +1,8 @@
-"""The notebook wing: turns cells into calls of the core, and records into pixels."""
+"""The notebook: the magic, the panel, the saved summary and the terminal.
+
+It may import everything but `throttled` and `testing`; it alone may import IPython and the widget
+libraries.
+"""
 
 from .panel.standalone import start_in_panel
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from ..engines.base import Engine
 from ..engines.registry import NAMES
-from ..flow.source_code import lambda_source, source_of
+from ..flow.script_source import lambda_source
+from ..flow.source_code import source_of
 from ..journal.shared_snapshot import Written, text_or_none
 from .options import Options
 

@@ -5,16 +5,23 @@ from __future__ import annotations
 import functools
 import importlib
 import inspect
-import re
+import json
+import sys
+import types
 
 import pytest
 from pocketflow import AsyncNode
 
 from flowmagic.flow.source_code import (
-    lambda_source,
+    callables_in,
+    functions_of,
+    global_of,
+    is_in_main,
+    is_stock,
+    is_user_code,
     place_of,
-    source_in_cells,
     source_of,
+    undecorated,
 )
 
 
@@ -88,63 +95,12 @@ def test_a_class_that_is_more_than_its_attributes_is_not_written_from_them(cells
     assert source_of(limit) in ("", f"{code}\n")
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "@dataclasses.dataclass\nclass Answer:\n    n: int = 1\n",
-        "class Choice(enum.Enum):\n    YES = 1\n",
-        "class Fields(typing.TypedDict):\n    n: int\n",
-    ],
-)
-def test_a_class_without_functions_is_found_in_its_cell(cells, code):
-    """By its fields; where it was written in two ways with the same ones, it is not guessed which."""
-    name = re.search(r"class (\w+)", code)[1]
-    cells.run(f"class {name}:\n    other: int\n")
-    first = vars(cells.run(f"import dataclasses, enum, typing\n{code}"))[name]
-    assert source_in_cells(first) == code
-    second = vars(cells.run(code.replace("n: int", "n: str").replace("= 1", "= 2")))[name]
-    assert source_in_cells(first) == source_in_cells(second) == ""
-
-
 def test_what_was_never_written_has_no_source():
     """No error, whatever it is."""
     namespace = {"__name__": "__main__"}
     exec("class Ask:\n    def one(self): return 1\ndef two(): ...\n", namespace)
     assert source_of(namespace["Ask"]) == source_of(namespace["two"]) == ""
     assert source_of(len) == source_of(int) == ""
-
-
-def test_a_lambda_is_told_from_the_others_of_its_line():
-    """By what it does: its code, names and constants."""
-    first, second = (lambda x: x + 1), (lambda x: x + 2)
-    assert lambda_source(first) == "lambda x: x + 1"
-    assert lambda_source(second) == "lambda x: x + 2"
-    words = [lambda: "a", lambda: "b"]
-    assert [lambda_source(each) for each in words] == ['lambda: "a"', 'lambda: "b"']
-    inner = [lambda: first(3)]
-    assert lambda_source(inner[0]) == "lambda: first(3)"
-    made = [lambda s, i: s.update(i.writes)]
-    assert lambda_source(made[0]) == "lambda s, i: s.update(i.writes)"
-    assert lambda_source(eval("lambda: 5")) == ""
-
-
-def test_lambdas_of_one_line_that_cannot_be_told_apart_have_no_source():
-    """Two that use a variable of the function around them: a wrong one would be a lie."""
-    x = 1
-    sum_, difference = (lambda y: x + y), (lambda y: x - y)
-    assert lambda_source(sum_) == lambda_source(difference) == ""
-
-
-def test_a_lambda_is_found_whatever_its_defaults_and_lines():
-    """A default may be a lambda itself, and a lambda may go over several lines."""
-    outer = lambda y=(lambda: 1): y
-    assert lambda_source(outer) == "lambda y=(lambda: 1): y"
-    several = [
-        lambda y: [
-            y,
-        ]
-    ]
-    assert lambda_source(several[0]).split() == ["lambda", "y:", "[", "y,", "]"]
 
 
 def test_a_function_has_its_decorators_and_a_method_is_found_by_its_function():
@@ -176,3 +132,80 @@ def test_a_class_has_the_place_of_its_line_or_of_its_first_function():
     first = Written.exec_async.__code__.co_firstlineno
     assert place_of(Written) == (__file__, vars(Written).get("__firstlineno__", first))
     assert place_of(AsyncNode) is place_of(type("Bare", (), {})) is None
+
+
+def test_code_is_pocketflows_a_librarys_or_the_users():
+    """PocketFlow's and ours; a library's; the user's own."""
+    assert is_stock(AsyncNode)
+    assert not is_user_code(pytest.Item)
+    assert not is_user_code(json.dumps)
+    assert is_user_code(Written)
+    assert not is_in_main(Written)
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_a_package_of_another_environment_is_a_library_too(folder, monkeypatch):
+    """Debian's dist-packages and the user's site-packages are not among Python's own paths."""
+    module = types.ModuleType("somewhere")
+    module.__file__ = f"/home/me/.local/{folder}/somewhere.py"
+    monkeypatch.setitem(sys.modules, "somewhere", module)
+    value = type("Theirs", (), {"__module__": "somewhere"})
+    assert not is_user_code(value)
+    module.__file__ = "/home/me/my-packages/somewhere.py"
+    assert is_user_code(value)
+
+
+class AnythingGoes:
+    def __getattr__(self, name):
+        return AnythingGoes()
+
+
+def test_decorators_are_looked_through_without_running_anything():
+    """An object that has any attribute is no decorator, and a circle of them has an end."""
+
+    def plain(): ...
+
+    @functools.wraps(plain)
+    def wrapper(): ...
+
+    assert undecorated(plain) == (plain, False)
+    assert undecorated(wrapper) == (plain, True)
+    assert undecorated(functools.cache(plain)) == (plain, True)
+    assert undecorated(staticmethod(plain)) == (plain, False)
+    assert undecorated(AnythingGoes()) == undecorated(7) == (None, False)
+    wrapper.__wrapped__ = wrapper
+    assert undecorated(wrapper)[0] is wrapper
+
+
+class Held:
+    client = AnythingGoes()
+    borrowed = json.dumps
+
+    @property
+    def one(self): ...
+
+    @functools.cached_property
+    def two(self): ...
+
+    @classmethod
+    def three(cls): ...
+
+
+def test_the_functions_of_a_class_are_those_written_in_it():
+    """Of properties and class methods, too; not what was written elsewhere."""
+    assert [each.__name__ for each in functions_of(Held)] == ["one", "two", "three"]
+    assert callables_in(7) == (7,)
+
+
+def test_a_global_is_told_from_a_local_of_its_name():
+    """A local means something else."""
+
+    def uses():
+        return json
+
+    def hides():
+        json = 1
+        return json
+
+    assert global_of(uses, "json") is json
+    assert global_of(hides, "json") is global_of(uses, "unknown") is None

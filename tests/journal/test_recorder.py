@@ -1,4 +1,4 @@
-"""What a run writes down, and what the next one takes over."""
+"""What a run writes down."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import sqlite3
 
 import pytest
-from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
+from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.errors import JournalError
@@ -33,10 +33,6 @@ class Ask(AsyncNode):
 
     async def post_async(self, shared, prepared, executed):
         return f"answer {self.params['i']}"
-
-
-class Other(AsyncNode):
-    """Not the same flow."""
 
 
 def ask(*rows, path, node=Ask, **options):
@@ -83,90 +79,12 @@ def test_each_instance_is_written_with_what_it_did(tmp_path):
     assert "test_recorder.py" in two.error["traceback"]
 
 
-def test_what_has_succeeded_is_not_run_again(tmp_path):
-    """In whatever order it comes, with new rows among it; what failed runs."""
-    ask({"i": 1}, {"i": 2, "fail": True}, {"i": 3}, path=tmp_path / "j")
-    ran.clear()
-    mended()
-    run = ask(
-        {"i": 3}, {"i": 4}, {"i": 2, "fail": True}, {"i": 1}, path=tmp_path / "j", resume=True
-    )
-    assert sorted(ran) == [2, 4]
-    assert run.results == ["answer 3", "answer 4", "answer 2", "answer 1"]
-    assert [each.restored for each in run.instances] == [1, None, None, 1]
-    assert run.counts.succeeded == 4
-    assert run[0].attempts == 0
-    ran.clear()
-    again = ask({"i": 1}, {"i": 2, "fail": True}, {"i": 4}, path=tmp_path / "j", resume=True)
-    assert ran == []
-    assert [each.restored for each in again.instances] == [1, 2, 2]
-
-
 def test_without_resume_all_rows_run(tmp_path):
     """The journal only writes."""
     ask({"i": 1}, path=tmp_path / "j")
     ask({"i": 1}, path=tmp_path / "j")
     assert ran == [1, 1]
     assert len(open_journal(tmp_path / "j")) == 2
-
-
-def test_a_row_that_stands_twice_needs_two_that_succeeded(tmp_path):
-    """Nobody knows that the second one would have come out the same."""
-    ask({"i": 1}, path=tmp_path / "j")
-    ran.clear()
-    ask({"i": 1}, {"i": 1}, path=tmp_path / "j", resume=True)
-    assert ran == [1]
-
-
-def test_another_flow_is_told_and_the_user_decides(tmp_path):
-    """What has changed is named; nothing has run."""
-
-    class Changed(Ask):
-        """Another source."""
-
-    Changed.__name__ = Changed.__qualname__ = "Ask"
-    ask({"i": 1}, path=tmp_path / "j")
-    ran.clear()
-    with pytest.raises(JournalError, match="the source of Ask has changed.*resume='anyway'"):
-        ask({"i": 1}, path=tmp_path / "j", node=Changed, resume=True)
-    assert ran == []
-    run = ask({"i": 1}, path=tmp_path / "j", node=Changed, resume="anyway")
-    assert (ran, run.results) == ([], ["answer 1"])
-
-
-def test_rows_of_a_generator_are_restored_as_they_are_drawn(tmp_path):
-    """Sync and async ones."""
-
-    async def later():
-        for i in range(4):
-            yield {"i": i}
-
-    flow = AsyncFlow(start=Ask())
-    flowmagic.run_batch(flow, [{"i": 1}, {"i": 2}], journal=tmp_path / "j")
-    ran.clear()
-    run = flowmagic.run_batch(
-        flow, ({"i": i} for i in range(4)), journal=tmp_path / "j", resume=True
-    )
-    assert sorted(ran) == [0, 3]
-    assert [each.restored for each in run.instances] == [None, 1, 1, None]
-    ran.clear()
-    flowmagic.run_batch(flow, later(), journal=tmp_path / "j", resume=True)
-    assert ran == []
-
-
-def test_post_gets_restored_results_too(tmp_path):
-    """A BatchFlow's post sees all of them, in the order of the params."""
-    seen = []
-
-    class Batch(AsyncBatchFlow):
-        async def post_async(self, shared, params, results):
-            seen.append(results)
-
-    for _ in range(2):
-        flow = Batch(start=Ask())
-        flowmagic.run_batch(flow, [{"i": 1}, {"i": 2}], journal=tmp_path / "j", resume=True)
-    assert seen == [["answer 1", "answer 2"]] * 2
-    assert ran == [1, 2]
 
 
 def test_secrets_are_masked_but_rows_are_known_by_the_real_ones(tmp_path):
@@ -412,29 +330,6 @@ def test_a_huge_number_in_a_row_is_written_and_known_again(tmp_path):
     assert open_journal(tmp_path / "j")[1].params == rows
     ran.clear()
     assert ask(*reversed(rows), path=tmp_path / "j", resume=True).ok
-    assert not ran
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        "UPDATE runs SET sources = '{', fingerprint = ''",
-        "UPDATE runs SET sources = CAST(x'9e' AS TEXT)",
-        "UPDATE instances SET key = CAST(x'9e9e' AS TEXT)",
-        "DROP TABLE instances",
-        "DROP TABLE runs",
-    ],
-)
-def test_a_damaged_journal_is_told_and_nothing_runs(tmp_path, damage):
-    """In words of ours, and not of SQLite alone."""
-    ask({"i": 1}, path=tmp_path / "j").journal.join(20)
-    connection = sqlite3.connect(tmp_path / "j")
-    with connection:
-        connection.execute(damage)
-    connection.close()
-    ran.clear()
-    with pytest.raises(JournalError, match="damaged"):
-        ask({"i": 1}, path=tmp_path / "j", resume=True)
     assert not ran
 
 

@@ -1,193 +1,185 @@
-"""What a cell puts before the user's eyes, in a real kernel."""
+"""What is put before the user's eyes, in a shell that keeps what is displayed. (Kernels: tests/kernel.)"""
+
+from __future__ import annotations
+
+import asyncio
 
 import pytest
+from IPython.core.displaypub import CapturingDisplayPublisher
 
-pytestmark = pytest.mark.kernel
+import flowmagic
+from flowmagic.errors import JournalError
+from flowmagic.limits.limits import Limits
+from flowmagic.notebook.display import NotebookDisplay, make_display
+from flowmagic.notebook.terminal.terminal import TerminalDisplay
+from flowmagic.records.batch import as_batch
+
+from ..virtualtime import run_virtual
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
-PREP = """
-class Own(AsyncFlow):
-    async def prep_async(self, shared):
-        return [{'n': 7}, {'n': 8}]
-own = Own(start=Add())
-"""
 
 
-def _summary_id(answer):
-    """The display_id of the static summary, which is the output below the panel."""
-    panel, below = answer.outputs
+@pytest.fixture
+def shown(shell, monkeypatch):
+    """All that was displayed, in order: what a kernel would send."""
+    publisher = CapturingDisplayPublisher()
+    monkeypatch.setattr(shell.ip, "display_pub", publisher)
+    return publisher.outputs
+
+
+def display_of(shell, batch=None, **options):
+    """Return a display of the shell's flow, and the list of the runs that it started."""
+    runs = []
+
+    def start(batch, limits):
+        runs.append(flowmagic.batchflow(shell["flow"], batch, limit=limits.concurrency, **options))
+        return runs[-1]
+
+    return NotebookDisplay("flow", start, Limits(2), batch), runs
+
+
+def press(panel, kind, **more):
+    """Press a button of a panel, as its page does."""
+    panel._on_msg(panel, {"type": kind, "client": "page", "n": 1, **more}, [])
+
+
+def summary_id(shown):
+    """Return the display_id of the summary, whose empty place is the output below the panel."""
+    panel, below = shown[:2]
     assert WIDGET in panel["data"]
-    assert set(below["data"]) == {"text/html", "text/plain"}
+    assert below["data"] == {"text/plain": "", "text/html": ""}
     return below["transient"]["display_id"]
 
 
-def _updates(kernel, identity):
-    kernel.run("")  # whatever was sent before this is heard now
-    return [each for each in kernel.updates if each["transient"]["display_id"] == identity]
+def updates(shown):
+    """Return the texts that the summary was filled with."""
+    identity = summary_id(shown)
+    assert all(each["update"] for each in shown[2:])
+    assert {each["transient"]["display_id"] for each in shown[2:]} <= {identity}
+    return [each["data"]["text/plain"] for each in shown[2:]]
 
 
-def test_a_cell_shows_a_panel_and_fills_the_summary_below_it_at_the_end(kernel):
-    """In the background too, through the summary's own display_id; the panel stays."""
-    answer = kernel.run("%%batchflow flow -o run\n[{'n': 1}, {'n': 13}]")
-    identity = _summary_id(answer)
-    kernel.run("await run")
-    [update] = _updates(kernel, identity)
-    assert "1 of 2 succeeded, 1 failed" in update["data"]["text/plain"]
-    assert "<details open" in update["data"]["text/html"]
+def test_a_run_has_a_panel_and_a_summary_that_is_filled_at_its_end(shell, shown):
+    """In its own place below the panel, as text and as HTML."""
+
+    async def lifecycle():
+        display, [] = display_of(shell)
+        run = display.start(as_batch([{"n": 1}, {"n": 13}]), Limits(2))
+        assert updates(shown) == []
+        await run
+        [text] = updates(shown)
+        assert "1 of 2 succeeded, 1 failed" in text
+        assert shown[-1]["data"]["text/html"].startswith("<details")
+
+    run_virtual(lifecycle())
 
 
-def test_what_cannot_be_started_leaves_no_panel(kernel, tmp_path):
-    """One line says why, in the words of the line; a panel below it would have nothing to show."""
-    line = f"%%batchflow flow --journal {tmp_path / 'runs.journal'} -o run"
-    kernel.run(f"{line}\n[{{'n': 1}}]")
-    kernel.run("await run\nflow.start_node.shade = 'other'")
-    answer = kernel.run(f"{line} --resume\n[{{'n': 1}}]")
-    assert answer.outputs == []
-    assert "Write --resume-anyway to take over its results" in answer.stdout
-    assert "or leave --resume out to run all rows." in answer.stdout
+def test_of_a_run_that_is_refused_nothing_is_shown(shell, shown):
+    """A panel would offer what was just refused."""
+
+    async def lifecycle():
+        display, [] = display_of(shell, journal="/nowhere/runs")
+        with pytest.raises(JournalError, match="There is no folder"):
+            display.start(as_batch([{"n": 1}]), Limits(2))
+        assert shown == []
+
+    run_virtual(lifecycle())
 
 
-def test_with_wait_the_summary_is_there_when_the_cell_ends(kernel):
-    """A program that runs the notebook hears nothing after the cell."""
-    answer = kernel.run("%%batchflow flow --wait\n[{'n': 1}]")
-    identity = _summary_id(answer)
-    assert _updates(kernel, identity) == answer.updates != []
+def test_an_opened_panel_starts_nothing_until_run_is_pressed(shell, shown):
+    """Each run that is started from it fills the same summary."""
+
+    async def lifecycle():
+        display, runs = display_of(shell, as_batch([{"n": 7}, {"n": 8}]))
+        panel = display.open()
+        await asyncio.sleep(1)
+        assert (runs, updates(shown)) == ([], [])
+        for text in (None, '[{"n": 1}, {"n": 2}, {"n": 3}]'):
+            press(panel, "run", text=text)
+            await asyncio.sleep(1)
+        assert [[each.params["n"] for each in run.instances] for run in runs] == [
+            [7, 8],
+            [1, 2, 3],
+        ]
+        first, second = updates(shown)
+        assert "2 of 2 succeeded" in first
+        assert "3 of 3 succeeded" in second
+        assert [run.limit for run in runs] == [2, 2]
+
+    run_virtual(lifecycle())
 
 
-def test_of_a_run_that_is_refused_nothing_is_shown_but_why(kernel):
-    """No panel that would offer what was just refused, nor one that a page begins to load in vain."""
-    answer = kernel.run("%%batchflow flow --journal /nowhere/runs\n[{'n': 1}]")
-    assert "There is no folder" in answer.stdout
-    assert answer.outputs == answer.widgets == []
+def test_a_run_that_is_taken_up_again_fills_the_summary_anew(shell, shown):
+    """With the end it has come to at last."""
+
+    async def lifecycle():
+        display, [] = display_of(shell)
+        run = display.start(as_batch([{"n": 13}, {"n": 1}]), Limits(2))
+        await run
+        shell["Add"].post_async = lambda *_: asyncio.sleep(0, "mended")
+        run.retry_failed()
+        await run
+        first, second = updates(shown)
+        assert "1 of 2 succeeded, 1 failed" in first
+        assert "2 of 2 succeeded" in second
+
+    run_virtual(lifecycle())
 
 
-def test_the_line_magic_opens_an_idle_panel_with_the_flows_own_list(kernel):
-    """%batchflow FLOW starts nothing; Run does, and binds the name given with -o."""
-    kernel.run(PREP)
-    answer = kernel.run("%batchflow own -o run --limit 2")
-    _summary_id(answer)
-    assert not kernel.value("'run' in globals()")
-    kernel.press(answer, type="run")
-    kernel.until("'run' in globals() and run.ended")
-    assert kernel.value("[i.params for i in run.instances], run.limit") == (
-        [{"n": 7}, {"n": 8}],
-        2,
-    )
+def test_a_run_that_somebody_has_started_is_shown_too(shell, shown):
+    """Of one that goes on the summary is still to come; of one that has ended it is there at once."""
+
+    async def lifecycle():
+        run = flowmagic.batchflow(shell["flow"], [{"n": 1}])
+        display, [] = display_of(shell)
+        display.attach(run)
+        assert updates(shown) == []
+        await run
+        assert len(updates(shown)) == 1
+        before = len(shown)
+        late, [] = display_of(shell)
+        late.attach(run)
+        assert updates(shown[before:]) == updates(shown[:before])
+        assert summary_id(shown[before:]) != summary_id(shown)
+
+    run_virtual(lifecycle())
 
 
-def test_the_line_magic_says_when_the_flows_prep_fails(kernel):
-    """The panel says so; the kernel goes on."""
-    kernel.run(PREP.replace("return", "raise KeyError('users');"))
-    kernel.run("import gc")
-    kernel.run("%batchflow own")
-    notices = "[w._notice for w in gc.get_objects() if type(w).__name__ == 'Panel']"
-    kernel.until(f"any('KeyError' in each and 'users' in each for each in {notices})")
+def test_in_a_notebook_there_is_nothing_to_draw_by_hand(shell, shown):
+    """The panel draws itself, and stays when the cell has ended."""
+
+    async def lifecycle():
+        display, [] = display_of(shell)
+        run = display.start(as_batch([{"n": 1}]), Limits(2))
+        before = list(shown)
+        display.tick()
+        display.close()
+        assert shown == before
+        await run
+
+    run_virtual(lifecycle())
 
 
-def test_a_cell_that_is_run_again_tells_of_the_run_that_goes_on(kernel):
-    """Its panel is gone from the page, and its name from the notebook; by its number it has both."""
-    kernel.run("class Hang(AsyncNode):\n    async def exec_async(self, _): await asyncio.sleep(99)")
-    kernel.run("flow = AsyncFlow(start=Hang())")
-    cell = "%%batchflow flow -o run\n[{'n': 1}, {'n': 2}]"
-    assert kernel.run(cell).stdout == ""
-    kernel.run("first = run")
-    told = kernel.run(cell).stdout
-    assert told.startswith("An earlier run goes on beside this one: flow: 0 of 2 succeeded, 2 run")
-    number = told.rpartition("%batchflow ")[2].strip()
-    answer = kernel.run(f"%batchflow {number}")
-    identity = _summary_id(answer)
-    kernel.press(answer, type="cancel")
-    kernel.until("first.ended")
-    assert "2 cancelled" in _updates(kernel, identity)[-1]["data"]["text/plain"]
-    assert not kernel.value("run.ended")
-    kernel.run("second = run")
-    kernel.press(answer, type="run")
-    kernel.until("run is not second and run.counts.running == 2")
-    kernel.run("second.cancel()\nawait second")
-    assert "There is no run 999 here." in kernel.run("%batchflow 999").stdout
-    kernel.run("run.cancel()\nawait run")
-    assert kernel.run(cell).stdout == ""
-    kernel.run("run.cancel()\nawait run")
+def test_without_a_kernel_a_run_is_shown_as_text(shell, shown, capsys):
+    """Nothing is displayed at a terminal; the summary is printed at the end."""
+
+    async def lifecycle():
+        def start(batch, limits):
+            return flowmagic.batchflow(shell["flow"], batch, limit=limits.concurrency)
+
+        display = make_display(shell.ip, "flow", start, Limits(2), None)
+        assert isinstance(display, TerminalDisplay)
+        await display.start(as_batch([{"n": 1}]), Limits(2))
+        assert shown == []
+        assert "1 of 1 succeeded" in capsys.readouterr().out
+
+    run_virtual(lifecycle())
 
 
-def test_run_pressed_again_makes_a_new_run_under_the_same_name(kernel):
-    """The summary below the panel is then that of the new run."""
-    answer = kernel.run("%%batchflow flow -o run\n[{'n': 1}]")
-    identity = _summary_id(answer)
-    kernel.run("await run\nfirst = run")
-    kernel.press(answer, type="run", text='[{"n": 1}, {"n": 2}, {"n": 3}]')
-    kernel.until("run is not first and run.ended")
-    assert kernel.value("[i.params for i in run.instances], first.counts.total") == (
-        [{"n": 1}, {"n": 2}, {"n": 3}],
-        1,
-    )
-    assert "3 of 3 succeeded" in _updates(kernel, identity)[-1]["data"]["text/plain"]
-
-
-def test_retry_failed_fills_the_summary_anew(kernel):
-    """After run.retry_failed() the summary shows the merged end."""
-    answer = kernel.run("%%batchflow flow -o run\n[{'n': 13}, {'n': 1}]")
-    kernel.run("await run")
-    kernel.run("Add.post_async = lambda *a: asyncio.sleep(0, 'mended')")
-    kernel.run("run.retry_failed()\nawait run")
-    assert kernel.value("run.ok, run[0].attempts, run[1].attempts") == (True, 2, 1)
-    last = _updates(kernel, _summary_id(answer))[-1]
-    assert "2 of 2 succeeded" in last["data"]["text/plain"]
-
-
-def test_prints_of_the_nodes_land_in_the_cell_if_so_asked(kernel):
-    """With --no-capture, a node's print goes where the cell's does."""
-    kernel.run(
-        "class Say(AsyncNode):\n"
-        "    async def exec_async(self, _):\n"
-        "        print('node', self.params['n'])\n"
-        "say = AsyncFlow(start=Say())"
-    )
-    answer = kernel.run("%%batchflow say --wait --no-capture\n[{'n': 1}, {'n': 2}]")
-    assert answer.stdout == "node 1\nnode 2\n"
-
-
-def test_unloading_and_reloading_leave_no_task_behind(kernel):
-    """Nothing of ours is on the kernel's loop when all runs have ended."""
-    count = "len([t for t in asyncio.all_tasks() if 'flowmagic' in repr(t)])"
-    kernel.run(PREP)
-    kernel.run("%batchflow own")
-    kernel.run("%%batchflow flow -o run\n[{'n': 1}]")
-    kernel.run("await run")
-    kernel.run("%reload_ext flowmagic\n%unload_ext flowmagic")
-    kernel.until(f"{count} == 0")
-    kernel.run("%load_ext flowmagic")
-
-
-def test_what_the_flows_prep_leaves_in_shared_is_there_when_run_is_pressed(kernel):
-    """The panel's list comes from prep, so what prep wrote beside it must not be lost."""
-    kernel.run(
-        "class Reads(AsyncNode):\n"
-        "    async def prep_async(self, shared):\n"
-        "        return shared['factor'] * self.params['n']\n"
-        "    async def post_async(self, shared, prepared, executed):\n"
-        "        shared.setdefault('products', []).append(prepared)\n"
-        "class Own(AsyncFlow):\n"
-        "    async def prep_async(self, shared):\n"
-        "        shared['factor'] = 10\n"
-        "        return [{'n': 7}, {'n': 8}]\n"
-        "own = Own(start=Reads())"
-    )
-    answer = kernel.run("%batchflow own -o run")
-    kernel.press(answer, type="run")
-    kernel.until("'run' in globals() and run.ended")
-    assert kernel.value("run.shared['products'], run.counts.failed") == ([70, 80], 0)
-
-
-def test_a_run_that_stopped_by_itself_leaves_its_reason_in_the_notebook(kernel):
-    """The panel is gone one day; the summary below it says why rows are missing."""
-    answer = kernel.run(
-        "%%batchflow flow --limit 1 --max-errors 1 -o run\n[{'n': 13} for _ in range(5)]"
-    )
-    kernel.run("await run")
-    [update] = _updates(kernel, _summary_id(answer))
-    for form in ("text/plain", "text/html"):
-        assert (
-            "run stopped, because 2 instances failed, more than max_errors=1"
-            in (update["data"][form])
-        )
+def test_with_a_kernel_a_run_is_shown_in_a_panel(shell, shown, monkeypatch):
+    """Whatever the kernel is."""
+    monkeypatch.setattr(shell.ip, "kernel", object(), raising=False)
+    display = make_display(shell.ip, "flow", None, Limits(2), as_batch([{"n": 1}]))
+    assert isinstance(display, NotebookDisplay)
+    display.open()
+    assert updates(shown) == []

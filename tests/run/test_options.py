@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-import flowmagic
 from flowmagic.errors import LimitError
-from flowmagic.journal.shared_snapshot import Written
 from flowmagic.limits.adaptive import Adaptive
 from flowmagic.limits.limits import Limits
 from flowmagic.run.failures import ErrorBudget, Retries
-from flowmagic.run.journaled_options import options_kept, options_written
 from flowmagic.run.options import KEEP, Options
 
 
@@ -55,51 +52,3 @@ def test_with_other_limits_an_adaptive_one_moves_on_from_there():
     assert options.with_limits(Limits(1)).adaptive == Adaptive(1, 1, 50)
     assert options.with_limits(Limits(90)).adaptive == Adaptive(2, 90, 90)
     assert Options().with_limits(Limits(9)).adaptive is None
-
-
-class Elsewhere:
-    name = "elsewhere"
-    isolates = False
-
-    def begin(self, work):
-        raise NotImplementedError
-
-
-class Client:
-    scheduler_address = "tcp://10.0.0.1:8786"
-
-
-@pytest.mark.parametrize(
-    ("engine", "kept", "written"),
-    [
-        (None, None, None),
-        ("dask", "dask", None),
-        (
-            flowmagic.DaskEngine("tcp://10.0.0.1:8786"),
-            "dask",
-            Written("flowmagic.DaskEngine('tcp://10.0.0.1:8786')", ""),
-        ),
-        (
-            flowmagic.DaskEngine(Client()),
-            "dask",
-            Written("", "it was an object of class Client, which has no source"),
-        ),
-        (
-            Elsewhere(),
-            "elsewhere",
-            Written("", "it was an object of class Elsewhere, which has no source"),
-        ),
-    ],
-)
-def test_an_engine_is_kept_by_its_name_and_written_as_far_as_that_can_be(engine, kept, written):
-    """A name stands for itself; an address is written out; of an object it is said what it was."""
-    options = Options.of(engine=engine)
-    assert options_kept(options)["engine"] == kept
-    assert options_written(options)[0].get("engine") == written
-
-
-def test_every_option_is_kept():
-    """What `batchflow` takes by name is in the journal, or is told there in another way."""
-    elsewhere = {"journal", "resume", "sync", "journal_secrets", "capture"}
-    taken = set(Options.of.__func__.__kwdefaults__) - elsewhere
-    assert set(options_kept(Options.of())) == taken

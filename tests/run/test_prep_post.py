@@ -1,14 +1,7 @@
 """The batch-level prep and post of the user's flow."""
 
 import pytest
-from pocketflow import (
-    AsyncBatchFlow,
-    AsyncFlow,
-    AsyncParallelBatchFlow,
-    BatchFlow,
-    Flow,
-    Node,
-)
+from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncParallelBatchFlow, BatchFlow, Flow, Node
 
 from flowmagic import BatchError
 from flowmagic.records.batch import as_batch

@@ -4,6 +4,8 @@ Nothing is run, and nothing is said about source that cannot be read. `reachable
 nodes of the graph with their source (`node_source`), which `self_usage`, `actions` and `blocking`
 read. The rules are in `graph_rules`, `fan_out` and `param_rules`: functions that yield findings. To
 add one, call it in `_findings`.
+
+It may import what `flow` may import.
 """
 
 from __future__ import annotations

@@ -6,8 +6,7 @@ import ast
 from typing import NamedTuple
 
 from ..finding import Place
-from ..introspection import global_of
-from ..source_code import executed_nodes
+from ..source_code import executed_nodes, global_of
 from .node_source import Method
 
 

@@ -8,8 +8,7 @@ from types import BuiltinFunctionType, FunctionType, ModuleType
 from typing import NamedTuple
 
 from ..finding import Place
-from ..introspection import global_of, is_user_code
-from ..source_code import FunctionTree, executed_nodes, tree_of
+from ..source_code import FunctionTree, executed_nodes, global_of, is_user_code, tree_of
 from .node_source import NodeSource
 
 _VERBS = {"delete", "get", "head", "options", "patch", "post", "put", "request", "stream"}

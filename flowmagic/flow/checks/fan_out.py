@@ -9,8 +9,7 @@ from collections.abc import Iterator
 from pocketflow import AsyncNode
 
 from ..finding import Finding
-from ..introspection import global_of
-from ..source_code import executed_nodes
+from ..source_code import executed_nodes, global_of
 from .node_source import Method, user_overrides
 from .reachable_nodes import ReachableNode, fans_out
 

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 from pocketflow import AsyncNode, Flow
 
 from ..finding import Place
-from ..introspection import callables_in, is_stock, undecorated
-from ..source_code import FunctionTree, tree_of
+from ..source_code import FunctionTree, callables_in, is_stock, tree_of, undecorated
 
 _INNER = ("_exec", "_run", "_run_async", "_orch", "_orch_async", "get_next_node", "set_params")
 _SYNC, _ASYNC = ("prep", "post"), ("prep_async", "post_async")

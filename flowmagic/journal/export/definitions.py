@@ -18,8 +18,8 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from ...flow.introspection import is_in_main, is_stock, is_user_code, scope_of
-from ...flow.source_code import lambda_source, source_in_cells, source_of
+from ...flow.script_source import lambda_source, scope_of, source_in_cells
+from ...flow.source_code import is_in_main, is_stock, is_user_code, source_of
 from ...text.redact import secrets_of, veiled
 from ..codec import LARGE, decoded, encoded
 

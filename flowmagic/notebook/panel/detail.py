@@ -23,7 +23,7 @@ from .protocol import AttemptDetail, CopyDetail, Detail, ParamDetail
 
 _VALUE = 400  # characters of one value in an opened row
 _KEY = 60  # of its name
-_OUTPUT = 20_000  # characters of what it printed
+_MOST_PRINTED = 20_000  # characters of what it printed
 _replace_controls = functools.partial(  # compiled when it is first used
     re.sub,
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\n\t\x20-\x7e\x80-\U0010ffff]",
@@ -74,7 +74,7 @@ def detail_of(records: RecordStore, index: int, code: Code = lambda *_: "") -> D
         else "",
         "copies": _copies(records, index, copies[:_MOST_COPIES], _read(instance), secrets),
         "note": note,
-        "output": _output(instance.printed, secrets),
+        "printed": _printed(instance.printed, secrets),
         "code": code(index, secrets),
         "restored": left.run if (left := records.restored.get(index)) is not None else None,
         "history": _history(records, index, history, secrets),
@@ -108,13 +108,13 @@ def _history(
                 "note": ""
                 if len(shown) == len(each.copies)
                 else f"The first {len(shown)} of {len(each.copies):,} node copies.",
-                "output": _output(each.printed, secrets, _VALUE),
+                "printed": _printed(each.printed, secrets, _VALUE),
             }
         )
     return details[::-1]
 
 
-def _output(text: str, secrets: set[str], most: int = _OUTPUT) -> str:
+def _printed(text: str, secrets: set[str], most: int = _MOST_PRINTED) -> str:
     """Return the end of what an attempt printed: the colours of a terminal and other controls go."""
     # A secret may have controls in it, and others may stand between its letters.
     plain = masked(_replace_controls("", masked(text, secrets).replace("\r\n", "\n")), secrets)
@@ -146,13 +146,13 @@ def _copies(
                 "seconds": None if each.ended is None else each.ended - each.started,
                 "action": None if each.action is None else short_repr(each.action, _VALUE, secrets),
                 "error": "" if each.error is None else error_text(each.error, secrets, 1_000),
-                "tries": _retry_counter(each),
+                "retries": _retries_text(each),
             }
         )
     return details
 
 
-def _retry_counter(copy: NodeCopy) -> str:
+def _retries_text(copy: NodeCopy) -> str:
     """Return in words what a node copy tried by itself; empty if nothing."""
     parts = []
     if copy.retries:

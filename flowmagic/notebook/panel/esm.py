@@ -1,18 +1,23 @@
-"""The panel's script: the modules of `front/`, joined into the one text that a page is given.
+"""Joins the JavaScript modules of the panel into the one script that a page loads.
 
-A page gets one file: a module that imported another would have to find it over the network. So each
-module becomes a function that is called once and returns what it exports; two modules may use the
-same name for different things. No build: the modules stand in the wheel as they were written.
+A page gets a single file: a module that imported another one would have to fetch it over the
+network. Each module becomes a function that is called once and returns its exports, so two modules
+may use the same name for different things. There is no build step: the wheel ships the modules as
+they were written.
 """
 
 from __future__ import annotations
 
 import pathlib
+import posixpath
 import re
 
 _NAME = r"[A-Za-z_$][\w$]*"
+# A path with a "." or ".." anywhere but at its start would have a second spelling: it is refused.
 _IMPORT = re.compile(
-    r"^import \{(?P<names>[^{}]*)\} from \"\./(?P<module>[a-z]+)\.js\";\n", re.MULTILINE
+    r"^import \{(?P<names>[^{}]*)\} "
+    r"from \"(?P<path>(?:\./|(?:\.\./)+)(?:[a-z0-9_]+/)*[a-z0-9_]+)\.js\";\n",
+    re.MULTILINE,
 )
 _DECLARED = re.compile(
     rf"^export (?=(?:const|class|function|async function) (?P<name>{_NAME}))", re.MULTILINE
@@ -24,52 +29,60 @@ _LEFT = re.compile(
 
 
 class ScriptError(Exception):
-    """The modules of the front end cannot be joined: one is missing, or two import each other."""
+    """The modules cannot be joined: one is missing, or two import each other."""
 
 
 def joined(folder: pathlib.Path, entry: str) -> str:
-    """Return one self-contained ES module: `entry`, a module's name, and all that it imports.
+    """Return one self-contained ES module: `entry` and everything that it imports.
+
+    A module is known by its key: its path relative to `folder`, without `.js`.
+
+    Args:
+        folder: the root of all modules.
+        entry: the key of the module whose default export the script exports.
 
     Raises:
-        ScriptError: a module or an export is missing, modules import each other in a circle, or an
-            import or export has a form that is not understood here.
+        ScriptError: a module or an export is missing, modules import each other in a circle, an
+            import leaves `folder`, or an import or export has an unsupported form.
     """
     exports: dict[str, set[str]] = {}
     parts: list[str] = []
 
-    def take(name: str, path: tuple[str, ...]) -> None:
-        if name in path:
-            circle = " -> ".join([*path[path.index(name) :], name])
+    def add(key: str, importers: tuple[str, ...]) -> None:
+        if key in importers:
+            circle = " -> ".join([*importers[importers.index(key) :], key])
             raise ScriptError(
                 f"Modules import each other: {circle}. Move what they share to a third one."
             )
-        if name in exports:
+        if key in exports:
             return
-        file = folder / f"{name}.js"
+        file = folder / f"{key}.js"
         if not file.is_file():
-            by = f"{path[-1]}.js imports" if path else "the panel is made of"
-            raise ScriptError(f"There is no module {name}.js in {folder}, which {by}.")
+            by = f"{importers[-1]}.js imports" if importers else "the script starts with"
+            raise ScriptError(f"There is no module {key}.js in {folder}, which {by}.")
         text = file.read_text(encoding="utf-8")
         for found in _IMPORT.finditer(text):
-            take(found["module"], (*path, name))
-            missing = set(_names(found["names"])) - exports[found["module"]]
+            imported = _resolved(key, found["path"])
+            add(imported, (*importers, key))
+            missing = set(_names(found["names"])) - exports[imported]
             if missing:
                 raise ScriptError(
-                    f"{name}.js imports {', '.join(sorted(missing))}, which {found['module']}.js "
-                    f"does not export. It exports: {', '.join(sorted(exports[found['module']]))}."
+                    f"{key}.js imports {', '.join(sorted(missing))}, which {imported}.js "
+                    f"does not export. It exports: {', '.join(sorted(exports[imported]))}."
                 )
-        exports[name] = {found["name"] for found in _DECLARED.finditer(text)}
-        parts.append(_part(name, text, exports[name]))
+        exports[key] = {found["name"] for found in _DECLARED.finditer(text)}
+        parts.append(_part(key, text, exports[key]))
 
-    take(entry, ())
+    add(entry, ())
     return "\n".join([*parts, f"export default {_variable(entry)}.$default;\n"])
 
 
-def _part(name: str, text: str, exported: set[str]) -> str:
-    """Return a module as a constant that holds what it exports."""
+def _part(key: str, text: str, exported: set[str]) -> str:
+    """Return a module as a constant that holds its exports."""
     body = _IMPORT.sub(
         lambda found: (
-            f"const {{ {', '.join(_names(found['names']))} }} = {_variable(found['module'])};\n"
+            f"const {{ {', '.join(_names(found['names']))} }} = "
+            f"{_variable(_resolved(key, found['path']))};\n"
         ),
         text,
     )
@@ -78,16 +91,28 @@ def _part(name: str, text: str, exported: set[str]) -> str:
     left = _LEFT.search(body)
     if left:
         raise ScriptError(
-            f"{name}.js has a line that cannot be joined: {left[0].strip()!r}. Write "
-            'import { one, other } from "./module.js"; and export const, class or function.'
+            f"{key}.js has a line that cannot be joined: {left[0].strip()!r}. Write "
+            'import { one, other } from "../folder/module.js"; with lower-case letters, digits '
+            "and _ in the path, and export const, class or function."
         )
-    gives = ", ".join([*sorted(exported), *["$default"] * defaults])
-    return f"const {_variable(name)} = (() => {{\n{body}\nreturn {{ {gives} }};\n}})();\n"
+    returned = ", ".join([*sorted(exported), *["$default"] * defaults])
+    return f"const {_variable(key)} = (() => {{\n{body}\nreturn {{ {returned} }};\n}})();\n"
+
+
+def _resolved(importer: str, path: str) -> str:
+    """Return the key of the module that `importer` imports by a relative path."""
+    key = posixpath.normpath(posixpath.join(posixpath.dirname(importer), path))
+    if key.startswith("../"):
+        raise ScriptError(
+            f"{importer}.js imports {path}.js, which lies outside the folder of the modules."
+        )
+    return key
 
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
 
 
-def _variable(module: str) -> str:
-    return f"${module}"
+def _variable(key: str) -> str:
+    # Injective: a key has no "$". The prefix keeps it apart from `$default`.
+    return f"module${key.replace('/', '$')}"

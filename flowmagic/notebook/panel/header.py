@@ -74,7 +74,7 @@ def header_of(
         "total": records.total,
         "limit": limits.concurrency,
         "per_minute": limits.per_minute,
-        "retunes": _limit_history(run),
+        "limit_history": _limit_history(run),
         "adaptive": None if aimd is None else [aimd.adaptive.minimum, aimd.adaptive.maximum],
         "refused": 0 if aimd is None else aimd.rate_limits,
         "cooling": round(run.cooling, 2) if run is not None and live else 0.0,

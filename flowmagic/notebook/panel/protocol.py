@@ -2,8 +2,8 @@
 
 Kernel to page, everything is absolute, never a difference that would be wrong if one before it
 were lost: traits hold the whole state, and a `Delta` holds the rows and header entries that
-changed. Each carries a sequence number, so the page notices a gap. `front/wire.js` mirrors
-these types. What goes in buffers is packed by `rowstates`, `segments` and `attempts`.
+changed. Each carries a sequence number, so the page notices a gap. `panel/js/store/protocol.js`
+mirrors these types. What goes in buffers is packed by `rowstates`, `segments` and `attempts`.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Header(TypedDict):
         counts: instances per status, in the order of `records.STATUSES`.
         restored: of those that have succeeded, how many did not run: an earlier run had done them.
         total: number of rows, None while it is unknown.
-        retunes: since when which limit was in force: `[seconds, limit, by_user]`, the seconds since
+        limit_history: since when which limit was in force: `[seconds, limit, by_user]`, the seconds since
             the run began, `by_user` 1 or 0. The start first, then the latest of the changes.
         adaptive: between what bounds the limit moves by itself; None: only by hand.
         refused: how often a rate limit refused, as an adaptive run counts them.
@@ -69,7 +69,7 @@ class Header(TypedDict):
     total: int | None
     limit: int
     per_minute: float | None
-    retunes: list[list[float]]
+    limit_history: list[list[float]]
     adaptive: list[int] | None
     refused: int
     cooling: float
@@ -193,7 +193,7 @@ class CopyDetail(TypedDict):
     """One node copy. Times in seconds since the run began; `depth`: in how many nested flows.
 
     `before`: the number of the copy that the marks of its params compare it with; None: of none.
-    `retry_counter`: its own retries and fallbacks, in words; empty: there were none.
+    `retries`: its own retries and fallbacks, in words; empty: there were none.
     """
 
     node: str
@@ -204,7 +204,7 @@ class CopyDetail(TypedDict):
     seconds: float | None
     action: str | None
     error: str
-    tries: str
+    retries: str
 
 
 class AttemptDetail(TypedDict):
@@ -217,13 +217,13 @@ class AttemptDetail(TypedDict):
     error: str
     copies: list[CopyDetail]
     note: str
-    output: str
+    printed: str
 
 
 class Detail(TypedDict):
     """An opened row: its node copies in the order they began, how it ended, and how it was before.
 
-    `output` is the end of what it printed; `code` a cell that runs it once more, empty where its
+    `printed` is the end of what it printed; `code` a cell that runs it once more, empty where its
     params are no longer kept; `restored` the earlier run, by its number in the journal, of which
     the result was taken over, or None.
     """
@@ -238,7 +238,7 @@ class Detail(TypedDict):
     traceback: str
     copies: list[CopyDetail]
     note: str
-    output: str
+    printed: str
     code: str
     restored: int | None
     history: list[AttemptDetail]

@@ -51,7 +51,7 @@ Start = Callable[["Batch | None", Limits], BatchRun]
 def _script() -> str:
     from .esm import joined  # noqa: PLC0415 - wanted once, by the first panel
 
-    return joined(_HERE.parent / "front", "panel")
+    return joined(_HERE / "js", "panel")
 
 
 class Panel(anywidget.AnyWidget):
@@ -67,7 +67,7 @@ class Panel(anywidget.AnyWidget):
     """
 
     _esm = property(lambda _: _script())  # read when the first panel is made, not by %load_ext
-    _css = _HERE.parent / "panel.css"
+    _css = _HERE / "panel.css"
 
     panel_id = traitlets.Unicode().tag(sync=True)
     # Their values are made when they are sent (`get_state`).

@@ -10,6 +10,8 @@ from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow, AsyncParall
 from flowmagic import ThrottledAsyncParallelBatchFlow
 from flowmagic.flow.checks import check
 
+from .checked import Plain, said
+
 NAMES = ["a", "b", "c"]
 
 
@@ -121,3 +123,25 @@ def test_the_run_itself_and_flows_that_keep_a_limit_are_not_spoken_of():
     assert check(Pages(start=AsyncNode())) == []
     kept = ThrottledAsyncParallelBatchFlow(start=AsyncNode())
     assert check(AsyncFlow(start=kept)) == []
+
+
+class Inner(AsyncParallelBatchFlow):
+    async def prep_async(self, shared):
+        return [{"page": page} for page in range(50)]
+
+
+class Fifty(AsyncParallelBatchNode):
+    async def prep_async(self, shared):
+        return range(50)
+
+    async def exec_async(self, item):
+        return item
+
+
+def test_nested_parallel_batches_are_told_with_their_product():
+    """As far as the inner one's size is known; it is a note, since it may be meant."""
+    text = said(AsyncFlow(start=Fifty()), limit=3)
+    assert "limit 3 × 50 = 150 calls of its exec" in text  # noqa: RUF001 - a product
+    text = said(AsyncFlow(start=Inner(start=Plain())), limit=3)
+    assert "It runs its whole batch at once in each instance: " in text
+    assert all(each.note for each in check(AsyncFlow(start=Fifty())))

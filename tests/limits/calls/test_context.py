@@ -214,23 +214,6 @@ def test_what_is_no_function_or_only_begins_one_is_not_decorated():
         limit.call()(5)
 
 
-@pytest.mark.parametrize(
-    "wrong", [-1, float("nan"), float("inf"), "7", True, False, None, 1j, 10**400], ids=range(9)
-)
-def test_what_is_no_number_of_tokens_is_refused(wrong):
-    """Wherever it is given: for a call, by a function of the arguments, as what was used."""
-    limit = CallLimit()
-    with pytest.raises(LimitError, match=r"tokens is .*limit.call\(tokens=1200\)"):
-        limit.call(tokens=wrong)
-    with pytest.raises(LimitError, match=r"tokens is .*limit.call\(tokens=1200\)"):
-        limit.call(tokens=lambda: wrong)(print)()
-    with limit.call(tokens=5) as call:
-        with pytest.raises(LimitError, match=r"used is .*call.used\(1200\)"):
-            call.used(wrong)
-        assert call.tokens == 5
-    check_nothing_left(limit)
-
-
 @virtual
 async def test_a_function_of_the_arguments_needs_arguments():
     """A block has none."""
@@ -249,13 +232,3 @@ async def test_a_function_of_the_arguments_needs_arguments():
 
     in_threads(blocking)
     assert len(errors) == 1
-
-
-def test_tokens_of_any_kind_of_number_are_counted_as_plain_ones():
-    """Whole ones as int, so that what is shown has no `.0`."""
-    limit = CallLimit()
-    for tokens in (5, 5.0, 0.5):
-        with limit.call(tokens=tokens) as call:
-            assert call.tokens == tokens
-    assert limit.tokens_in_last_minute == 10.5
-    assert type(limit.call(tokens=5.0)._tokens) is int

@@ -726,37 +726,3 @@ async def test_what_is_noted_while_somebody_else_holds_the_lock_is_not_lost():
     assert limit.cooling == 7.0
     assert limit.tokens_in_last_minute == 240
     check_nothing_left(limit)
-
-
-@virtual
-async def test_corrections_let_others_begin():
-    """In the block and after it; the last word counts; upwards they make others wait."""
-    limit, began = VirtualLimit(tokens_per_minute=1000, burst=1000), []
-
-    async def one():
-        async with limit.call(tokens=800) as call:
-            began.append(call.began - 1000.0)
-
-    async with limit.call(tokens=1000) as first:
-        waiting = asyncio.create_task(one())
-        await asyncio.sleep(5.0)
-        first.used(900)
-    first.used(100)
-    await waiting
-    assert began == [5.0]
-    first.used(700)
-    assert limit.tokens_in_last_minute == 1500
-    await one()
-    assert began == [5.0, 65.0]
-
-
-@virtual
-async def test_a_correction_under_a_pace_that_is_gone_is_only_counted():
-    """Another pace that was set meanwhile knows nothing of that call."""
-    limit = VirtualLimit(tokens_per_minute=1000)
-    async with limit.call(tokens=10) as call:
-        limit.tokens_per_minute = None
-        limit.tokens_per_minute = 2000
-    call.used(500)
-    assert limit.tokens_in_last_minute == 500
-    assert limit._token_pace.in_window(1000.0) == 0

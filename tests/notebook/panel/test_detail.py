@@ -201,7 +201,7 @@ def test_what_a_node_copy_tried_by_itself_is_said_in_words():
 
     rows = [{"fails": fails} for fails in ([], [1], [1] * 2, [1] * 3)]
     run = flowmagic.run_batch(RetryCounter(max_retries=3), rows)
-    words = [detail_of(run.records, index)["copies"][0]["tries"] for index in range(4)]
+    words = [detail_of(run.records, index)["copies"][0]["retries"] for index in range(4)]
     assert words == ["", "1 retry", "2 retries", "2 retries, fallback"]
 
 
@@ -381,25 +381,25 @@ def test_what_an_instance_printed_is_shown_without_controls_and_secrets():
     """Colours of a terminal go; a secret is masked also where they stood in the midst of it."""
     text = "\x1b[31mred\x1b[0m sk-123\x1b[1m45678 \x00\x07\r\n<b>bold</b>\ttab ü\x1b]0;title\x07\n"
     detail = printed(say=text, api_key="sk-12345678")
-    assert detail["output"] == f"red {MASK} \n<b>bold</b>\ttab ü\n"
+    assert detail["printed"] == f"red {MASK} \n<b>bold</b>\ttab ü\n"
 
 
 def test_of_much_that_was_printed_the_end_is_shown():
     """From the beginning of a line, and it says where the rest is."""
     detail = printed(say="".join(f"line {number}\n" for number in range(5_000)))
-    first, *lines = detail["output"].splitlines()
+    first, *lines = detail["printed"].splitlines()
     assert first == "[The end of it; all that is kept is in the instance's .printed]"
     assert lines[-1] == "line 4999"
     assert 1_000 < len(lines) < 5_000
     assert lines == [f"line {number}" for number in range(5_000 - len(lines), 5_000)]
-    assert len(printed(say="x" * 50_000)["output"]) < 21_000
+    assert len(printed(say="x" * 50_000)["printed"]) < 21_000
 
 
 def test_each_attempt_shows_what_it_printed():
     """The earlier one in its place of the history."""
     detail = printed(say="hello\n", again=True, seen=[])
-    assert detail["output"] == "hello\n"
-    assert [each["output"] for each in detail["history"]] == ["hello\n"]
+    assert detail["printed"] == "hello\n"
+    assert [each["printed"] for each in detail["history"]] == ["hello\n"]
 
 
 def test_a_restored_row_names_the_run_that_did_it(tmp_path):

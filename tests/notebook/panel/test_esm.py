@@ -1,4 +1,4 @@
-"""The joining of the front end's modules."""
+"""Joining the modules of the panel into one script."""
 
 from __future__ import annotations
 
@@ -12,19 +12,21 @@ import pytest
 from flowmagic.notebook.panel.esm import ScriptError, joined
 from flowmagic.notebook.panel.widget import Panel
 
-FRONT = Path(__file__).parents[3] / "flowmagic" / "notebook" / "front"
+JS = Path(__file__).parents[3] / "flowmagic" / "notebook" / "panel" / "js"
 NODE = shutil.which("node")
 node = pytest.mark.skipif(NODE is None, reason="no node found: apt-get install nodejs")
 
 
-def modules(folder: Path, **texts: str) -> Path:
-    for name, text in texts.items():
-        (folder / f"{name}.js").write_text(text)
-    return folder
+def modules(folder: Path, texts: dict[str, str] | None = None, **more: str) -> None:
+    """Write modules, given by their keys."""
+    for key, text in {**(texts or {}), **more}.items():
+        file = folder / f"{key}.js"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
 
 
 def evaluated(folder: Path, script: str) -> str:
-    """Return what a script, alone in a folder, gives as its default export's `value`."""
+    """Return the `value` of the default export of a script that is alone in a folder."""
     (folder / "alone").mkdir()
     (folder / "alone" / "script.mjs").write_text(script)
     show = 'import("./script.mjs").then((made) => console.log(made.default.value))'
@@ -35,25 +37,28 @@ def evaluated(folder: Path, script: str) -> str:
 
 
 def test_the_panels_script_needs_no_other_file():
-    """No import is left in what the page is given, and one export, the default one."""
+    """The script has no imports, and its only export is the default one."""
     script = Panel("Flow", lambda batch, limits: None)._esm
     assert re.findall(r"^[ \t]*(?:import|export)\b.*", script, re.MULTILINE) == [
-        "export default $panel.$default;"
+        "export default module$panel.$default;"
     ]
     assert not re.search(r"https?://(?!www\.w3\.org/2000/svg)", script)
 
 
 def test_every_module_is_part_of_the_script():
-    """No module lies there unused, and none has grown beyond a noun."""
-    script = joined(FRONT, "panel")
-    for module in FRONT.glob("*.js"):
-        assert f"const ${module.stem} = (() => {{" in script
-        assert len(module.read_text().splitlines()) <= 300, module.name
+    """No module is unused, and none has more than 300 lines."""
+    script = joined(JS, "panel")
+    keys = [module.relative_to(JS).with_suffix("").as_posix() for module in JS.rglob("*.js")]
+    assert "panel" in keys
+    for key in keys:
+        variable = "module$" + key.replace("/", "$")
+        assert script.count(f"const {variable} = (() => {{") == 1
+        assert len((JS / f"{key}.js").read_text().splitlines()) <= 300, key
 
 
 @node
 def test_modules_may_use_one_name_for_different_things(tmp_path):
-    """Each has its own scope, is run once, and after what it imports."""
+    """Each module has its own scope, and runs once, after those that it imports."""
     modules(
         tmp_path,
         panel='import { one } from "./first.js";\nimport { other, Other } from "./second.js";\n'
@@ -67,36 +72,109 @@ def test_modules_may_use_one_name_for_different_things(tmp_path):
     assert evaluated(tmp_path, joined(tmp_path, "panel")) == "[ 1, 4, 2, 3 ]"
 
 
-def test_modules_that_import_each_other_are_named_in_their_circle(tmp_path):
-    """The message shows the way round, and what to do."""
+@node
+def test_modules_import_each_other_by_relative_paths(tmp_path):
+    """Paths lead down, beside and up; a module that is imported by several paths runs once."""
     modules(
         tmp_path,
-        panel='import { a } from "./one.js";\nexport default { a };\n',
-        one='import { b } from "./two.js";\nexport const a = () => b;\n',
-        two='import { a } from "./one.js";\nexport const b = () => a;\n',
+        {
+            "panel": 'import { a } from "./store/a.js";\nimport { b } from "./ui/deep/b2.js";\n'
+            "export default { value: [a, b, globalThis.runs] };\n",
+            "store/a": 'import { own } from "./own_name.js";\nexport const a = `a${own}`;\n',
+            "store/own_name": "globalThis.runs = (globalThis.runs ?? 0) + 1;\n"
+            "export const own = globalThis.runs;\n",
+            "ui/deep/b2": 'import { own } from "../../store/own_name.js";\n'
+            'import { up } from "../up.js";\nexport const b = `b${own}${up}`;\n',
+            "ui/up": "export const up = 2;\n",
+        },
     )
-    with pytest.raises(ScriptError, match=r"one -> two -> one\. Move what they share"):
+    assert evaluated(tmp_path, joined(tmp_path, "panel")) == "[ 'a1', 'b12', 1 ]"
+
+
+@node
+def test_modules_of_one_name_in_two_folders_are_two_modules(tmp_path):
+    """Modules get different variables even if their paths are similar."""
+    modules(
+        tmp_path,
+        {
+            "panel": 'import { a } from "./one/two.js";\nimport { b } from "./two.js";\n'
+            'import { c } from "./one_two.js";\nimport { d } from "./default.js";\n'
+            "export default { value: [a, b, c, d] };\n",
+            "one/two": "export const a = 1;\n",
+            "two": "export const b = 2;\n",
+            "one_two": "export const c = 3;\n",
+            "default": "export const d = 4;\n",
+        },
+    )
+    assert evaluated(tmp_path, joined(tmp_path, "panel")) == "[ 1, 2, 3, 4 ]"
+
+
+@pytest.mark.parametrize(
+    ("importer", "path"),
+    [("panel", "../other.js"), ("panel", "../panel/other.js"), ("ui/deep/a", "../../../other.js")],
+)
+def test_an_import_from_outside_the_folder_is_refused(tmp_path, importer, path):
+    """Even if the file exists: the wheel would not contain it, or not where the module looks."""
+    folder = tmp_path / "panel"
+    modules(
+        folder,
+        {
+            "panel": 'import { a } from "./ui/deep/a.js";\nexport default { a };\n',
+            "ui/deep/a": "export const a = 1;\n",
+            "other": "export const b = 2;\n",
+            "../other": "export const b = 2;\n",
+        },
+    )
+    file = folder / f"{importer}.js"
+    file.write_text(f'import {{ b }} from "{path}";\n{file.read_text()}')
+    with pytest.raises(ScriptError, match=rf"{importer}\.js imports {path}, which lies outside"):
+        joined(folder, "panel")
+
+
+def test_modules_that_import_each_other_are_named_in_their_circle(tmp_path):
+    """The message shows the circle, and what to do."""
+    modules(
+        tmp_path,
+        {
+            "panel": 'import { a } from "./ui/one.js";\nexport default { a };\n',
+            "ui/one": 'import { b } from "../two.js";\nexport const a = () => b;\n',
+            "two": 'import { a } from "./ui/one.js";\nexport const b = () => a;\n',
+        },
+    )
+    with pytest.raises(ScriptError, match=r"ui/one -> two -> ui/one\. Move what they share"):
         joined(tmp_path, "panel")
 
 
-def test_a_missing_module_is_named_with_the_one_that_wants_it(tmp_path):
-    """A module renamed on one side only is found when the class is made, not in the page."""
+def test_a_missing_module_is_named_with_its_importer(tmp_path):
+    """A wrong import is found when the class is created, not in the page."""
     modules(tmp_path, panel='import { a } from "./gone.js";\nexport default { a };\n')
     with pytest.raises(ScriptError, match=r"no module gone\.js in .*, which panel\.js imports"):
+        joined(tmp_path, "panel")
+    modules(
+        tmp_path,
+        {
+            "panel": 'import { a } from "./ui/one.js";\nexport default { a };\n',
+            "ui/one": 'import { b } from "./gone.js";\nexport const a = () => b;\n',
+            "gone": "export const b = 1;\n",
+        },
+    )
+    with pytest.raises(ScriptError, match=r"no module ui/gone\.js in .*, which ui/one\.js imports"):
         joined(tmp_path, "panel")
     with pytest.raises(ScriptError, match=r"no module other\.js"):
         joined(tmp_path, "other")
 
 
-def test_a_missing_export_is_named_with_those_that_there_are(tmp_path):
-    """In the page it would be undefined, and fail when it is first called."""
+def test_a_missing_export_is_named_with_the_existing_ones(tmp_path):
+    """In the page, it would be undefined and fail when it is first called."""
     modules(
         tmp_path,
-        panel='import { a, c } from "./one.js";\nexport default { a };\n',
-        one="export const a = 1;\nexport const b = 2;\nconst c = 3;\n",
+        {
+            "panel": 'import { a, c } from "./ui/one.js";\nexport default { a };\n',
+            "ui/one": "export const a = 1;\nexport const b = 2;\nconst c = 3;\n",
+        },
     )
     with pytest.raises(
-        ScriptError, match=r"imports c, which one\.js does not export\. .*: a, b\.$"
+        ScriptError, match=r"imports c, which ui/one\.js does not export\. .*: a, b\.$"
     ):
         joined(tmp_path, "panel")
 
@@ -108,21 +186,37 @@ def test_a_missing_export_is_named_with_those_that_there_are(tmp_path):
         'import one from "./one.js";',
         'import "https://example.org/one.js";',
         'import { a as b } from "./one.js";',
+        'import { a } from "one.js";',
+        'import { a } from "/one.js";',
+        'import { a } from "./ui/../one.js";',
+        'import { a } from "./../one.js";',
+        'import { a } from "././one.js";',
+        'import { a } from ".//one.js";',
+        'import { a } from "./ui/One.js";',
+        'import { a } from "./one.mjs";',
+        'import { a } from "./one";',
         'export * from "./one.js";',
         "export let a = 1;",
         "export { a };",
         'const one = await import("./one.js");',
     ],
 )
-def test_what_cannot_be_joined_is_refused(tmp_path, line):
-    """A form that is not understood would reach the page and fail there."""
-    modules(tmp_path, panel=f"{line}\nexport default {{}};\n", one="export const a = 1;\n")
+def test_unsupported_forms_are_refused(tmp_path, line):
+    """An unsupported form would reach the page and fail there."""
+    modules(
+        tmp_path,
+        {
+            "panel": f"{line}\nexport default {{}};\n",
+            "one": "export const a = 1;\n",
+            "ui/One": "export const a = 1;\n",
+        },
+    )
     with pytest.raises(ScriptError):
         joined(tmp_path, "panel")
 
 
-def test_words_about_imports_are_no_imports(tmp_path):
-    """A comment may speak of them."""
+def test_imports_in_comments_are_ignored(tmp_path):
+    """A comment may mention an import."""
     modules(
         tmp_path, panel='/** @import { A } from "./one.js" */\n// import("x")\nexport default {};\n'
     )

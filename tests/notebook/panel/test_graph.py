@@ -12,7 +12,7 @@ from flowmagic.notebook.panel import graph
 from flowmagic.notebook.panel.graph import GraphState
 
 from ...virtualtime import run_virtual
-from .test_widget import made as panel_of
+from .spied import made as panel_of
 
 FLAGS = pytest.mark.filterwarnings("ignore:Flow ends")
 

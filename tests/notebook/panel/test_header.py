@@ -65,7 +65,7 @@ def test_a_panel_without_a_run_has_neither_bounds_nor_cool_down_nor_reason():
         "idle", None, 0.0, "",
     )  # fmt: skip
     assert (idle["limits"], idle["limits_left"], idle["refused"]) == ([], 0, 0)
-    assert idle["retunes"] == []
+    assert idle["limit_history"] == []
 
 
 @virtual
@@ -74,10 +74,10 @@ async def test_the_limits_that_were_in_force_are_told_with_who_set_them():
     run = flowmagic.batchflow(AsyncFlow(start=Ask()), rows(9), limit=3)
     await asyncio.sleep(0.5)
     run.limit = 2
-    assert header(run)["retunes"] == [[0.0, 3, 0], [0.5, 2, 1]]
+    assert header(run)["limit_history"] == [[0.0, 3, 0], [0.5, 2, 1]]
     for limit in range(10, 10 + MOST_LIMIT_CHANGES):
         run.limit = limit
-    told = header(run)["retunes"]
+    told = header(run)["limit_history"]
     assert len(told) == MOST_LIMIT_CHANGES
     assert [told[0], told[1], told[-1]] == [[0.0, 3, 0], [0.5, 11, 1], [0.5, 209, 1]]
     await run

@@ -1,4 +1,4 @@
-"""The front end's modules where no page is needed: their own tests, and their types."""
+"""The JavaScript modules of the panel, without a page: their own tests and their types."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ import pytest
 from flowmagic.records.store import STATUSES
 
 ROOT = Path(__file__).parents[3]
-FRONT = ROOT / "flowmagic" / "notebook" / "front"
+JS = ROOT / "flowmagic" / "notebook" / "panel" / "js"
+TESTS = ROOT / "tests" / "notebook" / "panel" / "js"
 NODE, TSC = shutil.which("node"), shutil.which("tsc")
 
 
 @pytest.mark.skipif(NODE is None, reason="no node found: apt-get install nodejs")
 def test_the_modules_pass_their_own_tests():
-    """What lays out, keeps and words things in the page is tested by node's own runner."""
-    files = sorted(map(str, (ROOT / "tests" / "front").glob("*.test.mjs")))
+    """Node's own test runner runs the tests of the modules that need no page."""
+    files = sorted(map(str, TESTS.rglob("*.test.mjs")))
     assert files
     run = subprocess.run(
         [NODE, "--test", *files], cwd=ROOT, capture_output=True, text=True, check=False
@@ -28,14 +29,21 @@ def test_the_modules_pass_their_own_tests():
     assert re.search(r"^\W fail 0$", run.stdout, re.MULTILINE)
 
 
+def test_the_tests_mirror_the_modules():
+    """A test lies in the folder of the module that it is named after."""
+    tests = [path.relative_to(TESTS) for path in TESTS.rglob("*.test.mjs")]
+    missing = [test for test in tests if not (JS / f"{str(test)[: -len('.test.mjs')]}.js").exists()]
+    assert not missing
+
+
 @pytest.mark.skipif(TSC is None, reason="no tsc found: npm install --global typescript@5.5")
 def test_the_types_in_the_comments_hold():
-    """What JSDoc says of the modules is true, as far as TypeScript can tell."""
+    """The JSDoc types are right, as far as TypeScript can tell."""
     run = subprocess.run(
         [
             TSC, "--noEmit", "--allowJs", "--checkJs", "--target", "es2022", "--module", "es2022",
             "--moduleResolution", "bundler", "--lib", "es2023,dom,dom.iterable",
-            *sorted(map(str, FRONT.glob("*.js"))),
+            *sorted(map(str, JS.rglob("*.js"))),
         ],
         capture_output=True, text=True, check=False,
     )  # fmt: skip
@@ -43,8 +51,8 @@ def test_the_types_in_the_comments_hold():
 
 
 def test_the_page_numbers_the_statuses_as_the_kernel_does():
-    """A status travels as its number."""
-    text = (FRONT / "wire.js").read_text()
+    """A status is sent as its number."""
+    text = (JS / "store" / "protocol.js").read_text()
     assert [str(each) for each in STATUSES] == re.findall(
         r'"(\w+)"', text.partition("STATUSES = ")[2].partition(";")[0]
     )
@@ -53,7 +61,7 @@ def test_the_page_numbers_the_statuses_as_the_kernel_does():
 
 
 def test_the_style_sheet_and_the_script_agree_on_a_rows_height():
-    """The table places its rows by a number that the style sheet has too."""
-    height = re.search(r"const ROW = (\d+);", (FRONT / "table.js").read_text())[1]
-    css = (FRONT.parent / "panel.css").read_text()
+    """The table positions its rows by a height that is also in the style sheet."""
+    height = re.search(r"const ROW = (\d+);", (JS / "table" / "table.js").read_text())[1]
+    css = (JS.parent / "panel.css").read_text()
     assert f"height: {height}px; align-items: center;" in css

@@ -12,12 +12,7 @@ from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.notebook.panel import packing as module
-from flowmagic.notebook.panel.packing import (
-    pack_attempts,
-    pack_columns,
-    pack_rows,
-    pack_segments,
-)
+from flowmagic.notebook.panel.packing import pack_attempts, pack_columns, pack_rows, pack_segments
 from flowmagic.notebook.panel.param_list import ParamList
 from flowmagic.notebook.panel.queries import Queries
 from flowmagic.notebook.summary.lanes import EARLIER, Bar, bars_of

@@ -121,5 +121,5 @@ def test_a_mask_that_cannot_be_told_is_refused(edited, hint):
 
 def test_the_page_agrees_on_how_many_rows_are_edited():
     """What its table refuses to hold is what would be read-only after a run."""
-    script = Path(param_text.__file__).parents[1] / "front" / "sheettext.js"
-    assert f"MOST_ROWS = {MOST_ROWS};" in script.read_text()
+    folder = Path(param_text.__file__).parent / "js" / "editor"
+    assert f"MOST_ROWS = {MOST_ROWS};" in (folder / "sheet_text.js").read_text()

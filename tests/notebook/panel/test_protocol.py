@@ -10,14 +10,15 @@ import pytest
 
 from flowmagic.notebook.panel import protocol
 
-FRONT = Path(protocol.__file__).parents[1] / "front"
-SCRIPT = "".join(module.read_text() for module in sorted(FRONT.glob("*.js")))
+JS = Path(protocol.__file__).parent / "js"
+SCRIPT = "".join(module.read_text() for module in sorted(JS.rglob("*.js")))
 
 
 def typedefs():
     """Return the fields of each JSDoc typedef of the front end, by name."""
     found = re.findall(
-        r"@typedef \{\{(.*?)\}\} (\w+)", (FRONT / "wire.js").read_text().replace("\n *", "")
+        r"@typedef \{\{(.*?)\}\} (\w+)",
+        (JS / "store" / "protocol.js").read_text().replace("\n *", ""),
     )
     return {name: re.findall(r"(\w+)\??: ", fields) for fields, name in found}
 

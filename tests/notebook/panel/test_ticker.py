@@ -1,4 +1,4 @@
-"""When a panel sends. (What it sends: test_panel.)"""
+"""When a panel sends. (What it sends: test_updates.)"""
 
 import asyncio
 import contextvars

@@ -1,9 +1,8 @@
-"""The panel without a page: what it sends, when, and what it does when asked."""
+"""The panel without a page: what it shows, and what it does when asked."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 
 import anywidget
@@ -11,133 +10,17 @@ import pytest
 from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
-from flowmagic import CallLimit, named_limits, remove_limit, set_limit
+from flowmagic import named_limits, remove_limit, set_limit
 from flowmagic.limits.limits import Limits
-from flowmagic.notebook.panel import protocol, ticker
+from flowmagic.notebook.panel import protocol
 from flowmagic.notebook.panel.widget import Panel
 from flowmagic.records.batch import as_batch
 from flowmagic.records.printed import keep
-from flowmagic.records.store import FAILED, SUCCEEDED
 from flowmagic.run.api import start as start_run
 from flowmagic.run.options import Options
 
 from ...virtualtime import run_virtual
-
-
-class Spy(Panel):
-    """A panel that keeps what it sends."""
-
-    def __init__(self, *args, **kwargs):
-        self.sent = []
-        super().__init__(*args, **kwargs)
-        self.sent.clear()  # anywidget's own traits
-
-    def _send(self, msg, buffers=None):
-        json.dumps(msg, allow_nan=False).encode()  # what cannot be sent must fail here
-        now = self._ticker.now()
-        content = msg.get("content")
-        if content is None:
-            named = zip(msg["buffer_paths"], buffers, strict=True)
-            content, buffers = {**msg["state"], **{path[0]: each for path, each in named}}, []
-        self.sent.append((now, content, buffers or []))
-
-    def ask(self, kind, **more):
-        self._on_msg(self, {"type": kind, "client": "page", "n": 1, **more}, [])
-
-    @property
-    def now(self):
-        return self.get_state("header")["header"]
-
-    @property
-    def text(self):
-        return self.get_state("editor")["editor"]
-
-
-class Work(AsyncNode):
-    """Takes 0.2 seconds; fails when asked to."""
-
-    async def exec_async(self, prepared):
-        await asyncio.sleep(0.2)
-        if self.params.get("fail"):
-            raise ValueError("asked to fail")
-
-
-class Page:
-    """What the page makes of the messages: rows and header, from deltas and traits."""
-
-    def __init__(self):
-        self.seq = -1
-        self.gaps = 0
-        self.status = {}
-        self.header = {}
-
-    def take(self, content, buffers):
-        if "snapshot" in content:
-            packed = content["snapshot"]
-            n = len(packed) // 12
-            self.seq = int.from_bytes(packed[-4:], "little")
-            self.status = dict(enumerate(packed[10 * n : 11 * n]))
-            self.header = dict(content["header"])
-            return
-        self.gaps += content["seq"] != self.seq + 1
-        self.seq = content["seq"]
-        self.header.update(content.get("header", {}))
-        for packed in buffers:
-            for at in range(0, len(packed), 16):
-                self.status[int.from_bytes(packed[at : at + 4], "little")] = packed[at + 4]
-
-
-def made(rows=None, **options):
-    """Return a panel over a flow of `Work`, and the list of what its start was called with."""
-    calls = []
-
-    def start(batch, limits):
-        calls.append((None if batch is None else batch.rows, limits))
-        return flowmagic.batchflow(AsyncFlow(start=Work()), batch, limit=limits.concurrency)
-
-    batch = None if rows is None else as_batch(rows)
-    return Spy("flow", start, batch=batch, **options), calls
-
-
-def refused(**options):
-    """Return a panel over a flow that a provider refuses once, for 23 seconds, and its rows."""
-
-    class Refused(AsyncNode):
-        async def exec_async(self, prepared):
-            await asyncio.sleep(0.2)
-            if self.params["i"] not in seen:
-                seen.add(self.params["i"])
-                raise flowmagic.RateLimitHit("slow down", retry_after=23)
-
-    seen = set(range(1, 100))
-
-    def start(batch, limits):
-        return flowmagic.batchflow(AsyncFlow(start=Refused()), batch, **options)
-
-    return Spy("flow", start, batch=as_batch([{"i": i} for i in range(40)]))
-
-
-def headers(panel, key):
-    """Return the values of a header entry that were sent in deltas."""
-    return [
-        content["header"][key]
-        for _, content, _ in panel.sent
-        if "seq" in content and key in content.get("header", {})
-    ]
-
-
-async def ended(panel):
-    """Wait for the end of the run, and for what the panel may send after it."""
-    await panel.run
-    await asyncio.sleep(1)
-
-
-@pytest.fixture(autouse=True)
-def _no_other_panel_is_live():
-    yield
-    ticker._live.clear()
-    for name in named_limits():
-        remove_limit(name)
+from .spied import Spy, Work, ended, headers, made, refused
 
 
 def test_run_starts_what_it_was_given():
@@ -185,118 +68,6 @@ def test_null_and_none_are_each_other_in_jupyterlite_too(monkeypatch):
         assert named_limits()["service"].per_minute is None
         Panel._send(panel, {"method": "custom", "content": {"rows": [(1, None)]}})
         assert sent[-1] == {"method": "custom", "content": {"rows": [[1, jsnull]]}}
-
-    run_virtual(lifecycle())
-
-
-def test_every_message_has_the_next_number_and_the_page_ends_right():
-    """Deltas and snapshots alone give the page the true state of every row."""
-
-    async def lifecycle():
-        panel, _ = made([{"i": i, "fail": i % 5 == 0} for i in range(300)], limits=Limits(20))
-        panel.ask("run", text=None)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        await ended(panel)
-        page = Page()
-        for _, content, buffers in panel.sent:
-            page.take(content, buffers)
-        assert page.gaps == 0
-        assert page.status == {i: SUCCEEDED if i % 5 else FAILED for i in range(300)}
-        assert page.header["counts"] == [0, 0, 240, 60, 0]
-        assert page.header["can"] == ["run", "retry"]
-
-    run_virtual(lifecycle())
-
-
-@pytest.mark.parametrize("lost", ["all deltas", "all but the last"])
-def test_a_page_that_lost_messages_ends_right(lost):
-    """The traits are pushed again and again, and at the end: nothing needs an answer."""
-
-    async def lifecycle():
-        panel, _ = made([{"i": i} for i in range(100)], limits=Limits(5))
-        panel.ask("run", text=None)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        await ended(panel)
-        kept = [each for each in panel.sent if "snapshot" in each[1]]
-        begun = panel.run.records.began
-        times = [round(at - begun, 1) for at, _, _ in kept]
-        assert [at for at in times if at < 3.5] == [0, 0.3, 1, 3]
-        page = Page()
-        for _, content, buffers in kept[-1:] if lost == "all but the last" else kept:
-            page.take(content, buffers)
-        assert set(page.status.values()) == {SUCCEEDED}
-        assert page.header["status"] == "finished"
-
-    run_virtual(lifecycle())
-
-
-@pytest.mark.parametrize(("panels", "most"), [(1, 22), (8, 50)])
-def test_the_message_budget_is_kept(panels, most):
-    """20 deltas a second for one panel; 50 messages for all panels together."""
-
-    async def lifecycle():
-        class Busy(AsyncNode):
-            async def exec_async(self, prepared):
-                await asyncio.sleep(0.01)
-
-        def start(batch, limits):
-            return flowmagic.batchflow(Busy(), batch, limit=limits.concurrency)
-
-        rows = [{"i": i} for i in range(2_000)]
-        spies = [Spy("flow", start, batch=as_batch(rows)) for _ in range(panels)]
-        for panel in spies:
-            panel.ask("run", text=None)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        for _ in range(50):
-            for panel in spies:
-                panel.ask("limit", value=5)
-                panel.ask("rows", rows=list(range(100)))
-                panel.ask("open", index=3)
-                panel.ask("check", text="[]")
-            await asyncio.sleep(0.05)
-        assert not any(panel.run.ended for panel in spies)
-        times = sorted(at for panel in spies for at, _, _ in panel.sent)
-        # The first second also holds the first push of each.
-        worst = max(sum(1 for at in times if t <= at < t + 1) for t in times if t > times[0] + 1)
-        assert worst <= most
-        for panel in spies:
-            panel.run.cancel()
-            await ended(panel)
-
-    run_virtual(lifecycle())
-
-
-def test_nothing_is_sent_once_the_run_has_ended():
-    """No timer, no task is left: the chain lives as long as the run."""
-
-    async def lifecycle():
-        panel, _ = made([{}] * 3)
-        panel.ask("run", text=None)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        await ended(panel)
-        before = len(panel.sent)
-        await asyncio.sleep(60)
-        assert len(panel.sent) == before
-        assert asyncio.all_tasks() == {asyncio.current_task()}
-        assert not panel._ticker.live
-
-    run_virtual(lifecycle())
-
-
-def test_the_end_is_sent_before_whoever_awaits_the_run_goes_on():
-    """A `--wait` cell may be the last: what comes after it is lost."""
-
-    async def lifecycle():
-        panel, _ = made([{}] * 3)
-        panel.ask("run", text=None)
-        await asyncio.sleep(0)
-        await asyncio.sleep(0)
-        await panel.run
-        assert panel.sent[-1][1]["header"]["status"] == "finished"
 
     run_virtual(lifecycle())
 
@@ -529,7 +300,7 @@ def test_an_opened_row_is_sent_again_when_it_prints():
         panel.ask("open", index=0)
         await ended(panel)
         seen = [
-            (detail["status"], detail["output"])
+            (detail["status"], detail["printed"])
             for _, content, _ in panel.sent
             for detail in content.get("details", ())
         ]
@@ -550,42 +321,6 @@ def test_rows_are_answered_in_bounds():
         (texts,) = panel.sent[-1][1]["rows"]
         assert texts["rows"] == list(range(4_000, 4_400))
         assert (len(texts["texts"]), texts["texts"][0]) == (400, "i=4000")
-
-    run_virtual(lifecycle())
-
-
-def test_many_changes_at_once_travel_as_a_snapshot():
-    """Cancelling 50,000 rows must not hold up the loop while each is packed."""
-
-    async def lifecycle():
-        panel, _ = made([{"i": i} for i in range(50_000)])
-        panel.ask("run", text=None)
-        await asyncio.sleep(0.1)
-        panel.run.cancel()
-        await ended(panel)
-        assert all(len(buffer) <= 16 * 4_096 for _, _, buffers in panel.sent for buffer in buffers)
-        assert set(panel.sent[-1][1]["snapshot"][-4 - 100_000 : -4 - 50_000]) == {4}
-
-    run_virtual(lifecycle())
-
-
-def test_a_cool_down_is_sent_once_and_the_page_counts():
-    """Twenty-three seconds in which nothing happens cost no message but the usual snapshots."""
-
-    async def lifecycle():
-        panel = refused(adaptive="2-10-50")
-        panel.ask("run", text=None)
-        await asyncio.sleep(1)
-        assert headers(panel, "cooling") == [pytest.approx(23, abs=0.06)]
-        assert panel.now["limit"] == 5
-        assert headers(panel, "limit")[-1:] == [5]
-        before = len(panel.sent)
-        await asyncio.sleep(20)
-        assert not [content for _, content, _ in panel.sent[before:] if "seq" in content]
-        assert panel.get_state("header")["header"]["cooling"] == pytest.approx(2.2, abs=0.1)
-        await ended(panel)
-        assert panel.run.ok
-        assert headers(panel, "cooling") == [pytest.approx(23, abs=0.06)]
 
     run_virtual(lifecycle())
 
@@ -675,34 +410,6 @@ def test_what_a_named_limit_refuses_is_said_and_what_is_in_force_stands():
         panel.ask("tune", name="openai", field=None)
         await asyncio.sleep(0)
         assert panel.now["notice"] == "something else"
-
-    run_virtual(lifecycle())
-
-
-def test_busy_named_limits_stay_within_the_message_budget():
-    """Their counters change all the time; that alone is told five times a second."""
-
-    async def lifecycle():
-        loop = asyncio.get_running_loop()
-        clock, CallLimit._clock = CallLimit._clock, staticmethod(loop.time)
-        try:
-            for number in range(20):
-                set_limit(f"limit {number}", concurrency=5)
-            limit = named_limits()["limit 0"]
-            panel, _ = made([{"i": i} for i in range(40)], limits=Limits(1))
-            panel.ask("run", text=None)
-            await asyncio.sleep(1.5)
-            since = len(panel.sent)
-            for _ in range(100):
-                async with limit.call(tokens=7):
-                    await asyncio.sleep(0.01)
-            told = [each for each in panel.sent[since:] if "limits" in each[1].get("header", {})]
-            assert 3 <= len(told) <= 6
-            assert len(panel.sent) - since <= 22
-            assert max(len(json.dumps(content)) for _, content, _ in told) < 6_000
-            await ended(panel)
-        finally:
-            CallLimit._clock = clock
 
     run_virtual(lifecycle())
 

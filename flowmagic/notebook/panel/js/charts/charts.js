@@ -1,0 +1,239 @@
+// The charts of a run: throughput, running instances and limit, latency, failures.
+
+import { FAILED, RUNNING, SUCCEEDED } from "../store/protocol.js";
+import { Series, limitAt, limitsOf } from "../store/series.js";
+import { element, writeAttribute } from "../ui/elements.js";
+import { duration, number } from "../ui/format.js";
+import { Palette } from "../ui/palette.js";
+import { Sparkline } from "./sparkline.js";
+
+/** @import { Stretch } from "../store/series.js" */
+/** @import { ChartData, Plot } from "./sparkline.js" */
+
+const UPDATE_MS = 1000; // between two updates of the series of a live run
+const SHORT = 1; // seconds; a shorter run with few instances has no charts
+const FEW = 20; // instances
+
+const counted = (n) => (n >= 100 ? number.format(Math.round(n)) : String(Number(n.toFixed(n >= 10 ? 1 : 2))));
+const took = (seconds) => (seconds < 0.1 ? `${Number((1000 * seconds).toFixed(seconds < 0.01 ? 1 : 0))} ms` : duration(seconds));
+const share = (part, whole) => `${Number(((100 * part) / whole).toFixed(part / whole < 0.1 ? 1 : 0))}%`;
+
+/**
+ * The context of a stretch. `rate`, `running`: current values that are more precise than the rows';
+ * `single`: the stretch is a single bin; `mean`: it is the whole run; `none`: no instance of the run
+ * has failed.
+ * @typedef {{rate?: number, running?: number, single?: boolean, mean?: boolean, none: boolean}} Context
+ */
+
+/**
+ * @type {{name: string, meaning: string,
+ *   describe: (stretch: Stretch, limit: number, context: Context) => string,
+ *   paint: (plot: Plot, data: ChartData) => void}[]}
+ */
+const CHARTS = [
+  {
+    name: "Throughput", meaning: "Instances that ended, per second",
+    describe: ({ rate }, _, context) => `${context.mean ? "avg " : ""}${counted(context.rate ?? rate)}/s`,
+    paint: (plot, { series, colours }) => {
+      plot.fit(series.bins.map(({ rate }) => rate));
+      plot.area(({ rate }) => rate, colours.done);
+      plot.line(({ rate }) => rate, colours.done);
+    },
+  },
+  {
+    name: "Running", meaning: "Instances that ran at once; dashed: the limit; a dot: set by hand",
+    describe: ({ running }, limit, context) =>
+      `${context.mean ? "avg " : ""}${Number((context.running ?? running).toFixed(1))} of ${number.format(limit)}`,
+    paint: (plot, { series, levels, colours }) => {
+      plot.fit([...series.bins.map(({ running }) => running), ...levels.map(({ limit }) => limit)]);
+      plot.area(({ running }) => running, colours.running);
+      plot.line(({ running }) => running, colours.running);
+      plot.steps(levels, colours.ink);
+    },
+  },
+  {
+    name: "Latency", meaning: "Half of the instances took at most p50, and 95 of 100 at most p95 (dotted)",
+    describe: ({ p50, p95 }) => (Number.isNaN(p50) ? "–" : `p50 ${took(p50)}  p95 ${took(p95)}`),
+    paint: (plot, { series, colours }) => {
+      plot.fit(series.bins.map(({ p95 }) => p95));
+      plot.area(({ p95 }) => p95, colours.ink, ({ p50 }) => p50);
+      plot.line(({ p95 }) => p95, colours.quiet, [1.5, 2]);
+      plot.line(({ p50 }) => p50, colours.ink);
+    },
+  },
+  {
+    name: "Failures", meaning: "Instances that failed, and their share of those that ended recently",
+    describe: ({ failed, ended }, _, context) => {
+      if (context.none) return "none";
+      if (context.single) return `${number.format(failed)} of ${number.format(ended)}`;
+      return ended ? share(failed, ended) : "–";
+    },
+    paint: (plot, { series, colours }) => {
+      const rateOf = ({ failed, seconds }) => failed / seconds;
+      plot.fit(series.bins.map(rateOf));
+      plot.bars(rateOf, colours.failed);
+    },
+  },
+];
+
+export class Charts {
+  constructor(view) {
+    this.view = view;
+    /** @type {Series | null} */
+    this.series = null;
+    this.levels = [];
+    this.updatedAt = -Infinity;
+    this.source = {};
+    this.drawn = {};
+    /** The times of the pointer and of the keyboard's cursor, in seconds; NaN for the present. */
+    this.pointerTime = NaN;
+    this.keyboardTime = NaN;
+    this.over = -1;
+    this.sparklines = CHARTS.map(({ name, meaning, paint }) => new Sparkline(name, meaning, paint));
+    this.colours = null;
+    this.palette = new Palette(() => this.repaint());
+    this.root = element("div", "fm-charts", { role: "slider", tabindex: "0", "aria-label": "Charts, at a time of the run" },
+      ...this.sparklines.map(({ root }) => root), this.palette.root);
+    this.listen();
+  }
+
+  listen() {
+    const { root, view, sparklines } = this;
+    sparklines.forEach(({ canvas }, i) => {
+      for (const type of ["pointermove", "pointerdown"]) {
+        canvas.addEventListener(type, (event) => this.point(i, event.offsetX));
+      }
+      canvas.addEventListener("pointerleave", () => this.point(-1, NaN));
+    });
+    root.addEventListener("keydown", (event) => this.key(event));
+    root.addEventListener("focus", () => { this.speak(); view.scheduleDraw(); });
+    root.addEventListener("blur", () => view.scheduleDraw());
+    this.resized = new ResizeObserver((entries) => {
+      for (const { target, contentRect } of entries) {
+        const sparkline = sparklines.find(({ plot }) => plot === target);
+        if (sparkline) sparkline.width = contentRect.width;
+      }
+      // Draw in this frame, which would otherwise be painted with stretched canvases.
+      this.drawn = {};
+      this.draw();
+    });
+    for (const { plot } of sparklines) this.resized.observe(plot);
+  }
+
+  /** Repaint everything in the current colours. */
+  repaint() {
+    this.colours = null;
+    this.view.scheduleDraw();
+  }
+
+  remove() {
+    this.resized.disconnect();
+  }
+
+  point(i, x) {
+    this.over = i;
+    this.pointerTime = i < 0 || !this.series ? NaN : (x / this.sparklines[i].width) * this.series.span;
+    this.view.scheduleDraw();
+  }
+
+  key(event) {
+    const { series } = this;
+    if (!series) return;
+    const last = series.count - 1;
+    const at = Number.isNaN(this.keyboardTime) ? last + 1 : series.at(this.keyboardTime);
+    const to = {
+      ArrowLeft: at - 1, ArrowDown: at - 1, ArrowRight: at + 1, ArrowUp: at + 1,
+      PageDown: at - 10, PageUp: at + 10, Home: 0, End: last + 1, Escape: last + 1,
+    }[event.key];
+    if (to === undefined) return;
+    event.preventDefault();
+    const bin = Math.max(0, to);
+    // After the last bin comes the present.
+    this.keyboardTime = bin > last ? NaN : (series.begin(bin) + series.begin(bin + 1)) / 2;
+    this.pointerTime = NaN;
+    this.over = -1;
+    this.speak();
+    this.view.scheduleDraw();
+  }
+
+  /** The time, in seconds, that the charts show; NaN for the present. */
+  get cursor() {
+    if (!Number.isNaN(this.pointerTime)) return this.pointerTime;
+    return document.activeElement === this.root ? this.keyboardTime : NaN;
+  }
+
+  // Drawing
+
+  draw() {
+    const { header, rows } = this.view.store;
+    const { counts, ticking, status } = header;
+    const few = counts[SUCCEEDED] + counts[FAILED] < FEW;
+    this.root.hidden = status === "idle" || !rows.count || (!ticking && few && header.elapsed < SHORT);
+    if (this.root.hidden) return;
+    this.update();
+    const { cursor } = this;
+    this.paint(cursor);
+    const values = this.values(cursor);
+    const first = this.over < 0 ? 0 : this.over;
+    const when = Number.isNaN(cursor) ? "" : `at ${duration(cursor)}`;
+    this.sparklines.forEach((sparkline, i) => sparkline.write(values[i], i === first ? when : ""));
+    // With the focus, only keys update the spoken values: the present keeps changing.
+    if (document.activeElement !== this.root) this.speak();
+  }
+
+  /** Redraw the sparklines if anything they depend on has changed. */
+  paint(cursor) {
+    const { series, levels, sparklines, drawn } = this;
+    if (!sparklines[0].width) return; // not in the page yet, so there are no colours
+    this.colours ??= this.palette.colours();
+    const { colours } = this;
+    const scale = window.devicePixelRatio || 1;
+    const next = { series, cursor, scale, colours };
+    if (Object.entries(next).every(([name, value]) => Object.is(drawn[name], value))) return;
+    this.drawn = next;
+    for (const sparkline of sparklines) sparkline.draw({ series, levels, colours }, cursor, scale);
+  }
+
+  /** Rebuild the series if the rows may have changed and the last update is not too recent. */
+  update() {
+    const { store, gone } = this.view;
+    const { header, rows, seq } = store;
+    const { source } = this;
+    const now = performance.now();
+    const same = source.status === rows.status && source.ticking === header.ticking;
+    const soon = gone || (header.ticking ? now - this.updatedAt < UPDATE_MS : source.seq === seq);
+    if (this.series && same && soon) return;
+    this.source = { status: rows.status, ticking: header.ticking, seq };
+    this.updatedAt = now;
+    this.series = new Series(rows, store.elapsed);
+    this.levels = limitsOf(header, this.series.span);
+  }
+
+  /** @returns {string[]} each chart's value at a time; NaN for the present or, after the end, the whole run */
+  values(cursor) {
+    const { series, levels } = this;
+    const { header, rate } = this.view.store;
+    const { counts, ticking, limit } = header;
+    const none = !counts[FAILED] && series.all.failed === 0;
+    if (!Number.isNaN(cursor)) {
+      const stretch = series.bins[series.at(cursor)];
+      return CHARTS.map(({ describe }) => describe(stretch, limitAt(levels, cursor), { single: true, none }));
+    }
+    if (!ticking) return CHARTS.map(({ describe }) => describe(series.all, limit, { mean: true, none }));
+    const stretch = series.now.ended ? series.now : series.all;
+    return CHARTS.map(({ describe }) => describe(stretch, limit, { rate, running: counts[RUNNING], none }));
+  }
+
+  /** Update the values for screen readers. This is no live region, which would never be quiet. */
+  speak() {
+    const { root, series, keyboardTime } = this;
+    if (!series) return;
+    const live = this.view.store.header.ticking;
+    const when = Number.isNaN(keyboardTime) ? (live ? "now" : "over all") : `at ${duration(keyboardTime)}`;
+    const values = this.values(keyboardTime);
+    writeAttribute(root, "aria-valuemin", "0");
+    writeAttribute(root, "aria-valuemax", String(series.count));
+    writeAttribute(root, "aria-valuenow", String(Number.isNaN(keyboardTime) ? series.count : series.at(keyboardTime)));
+    writeAttribute(root, "aria-valuetext", `${when}: ${CHARTS.map(({ name }, i) => `${name.toLowerCase()} ${values[i]}`).join(", ")}`);
+  }
+}

@@ -1,0 +1,179 @@
+// The details of the open instance.
+
+/** @import { AttemptDetail } from "../store/protocol.js" */
+
+import { element, icon, keepKeys, setStatus, write } from "../ui/elements.js";
+import { duration, number, plural } from "../ui/format.js";
+import { CopyButton } from "./copy_button.js";
+import { paramElements } from "./params.js";
+
+const FEW = 3; // earlier attempts that are listed unfolded
+
+/** Shows what each node copy of an instance received and did, and its earlier attempts. */
+export class InstanceDetail {
+  constructor(view) {
+    this.view = view;
+    this.drawn = null;
+    /** @type {Map<string, boolean>} what the user folded (false) or unfolded (true) */
+    this.folds = new Map();
+    this.copyButton = new CopyButton();
+    this.root = element("section", "fm-detail", { "aria-label": "Opened instance", tabindex: "-1" });
+    this.root.hidden = true;
+    this.root.addEventListener("keydown", (event) => {
+      if (event.key === "Escape") view.close();
+    });
+  }
+
+  remove() {
+    this.copyButton.remove();
+  }
+
+  draw() {
+    const { openIndex, detail, header } = this.view.store;
+    const { root } = this;
+    root.hidden = openIndex === null;
+    if (openIndex === null) {
+      this.drawn = null;
+      root.replaceChildren();
+      return;
+    }
+    if (this.drawn !== (detail ?? openIndex)) {
+      if (this.index !== openIndex) {
+        this.folds.clear();
+        this.copyButton.reset();
+      }
+      this.index = openIndex;
+      this.drawn = detail ?? openIndex;
+      this.redraw(() => this.parts(openIndex, detail));
+    }
+    if (this.cancel) this.cancel.hidden = this.view.gone || !header.can.includes("cancel");
+  }
+
+  /** Rebuild everything, but keep the scroll position and the focus. */
+  redraw(parts) {
+    const { root } = this;
+    const { scrollTop } = root;
+    const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+    const held = focused && root.contains(focused) ? focused.dataset.key ?? "" : null;
+    root.replaceChildren(...parts());
+    keepKeys(root);
+    root.scrollTop = scrollTop;
+    if (held !== null) {
+      const again = [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held);
+      (again ?? root).focus({ preventScroll: true });
+    }
+  }
+
+  parts(index, detail) {
+    const close = element("button", "fm-close", { type: "button", "aria-label": "Close", title: "Close (Escape)", "data-key": "close" }, "×");
+    close.addEventListener("click", () => this.view.close());
+    const svg = icon();
+    const word = element("span");
+    const chip = element("span", "fm-chip", {}, svg, word);
+    const facts = element("span", "fm-quiet fm-num");
+    const head = element("div", "fm-detail-head", {},
+      element("strong", "fm-num", {}, `Instance ${number.format(index)}`), chip, facts, close);
+    this.cancel = null;
+    if (!detail) {
+      write(facts, "asking the kernel…");
+      chip.hidden = true;
+      return [head];
+    }
+    const retried = detail.history.length > 0;
+    const pending = detail.status === "pending";
+    setStatus(chip, svg, word, detail.status, detail.restored === null ? undefined : "restored");
+    if (pending && retried) write(word, "waiting to be retried");
+    write(facts, [
+      detail.seconds === null ? "" : duration(detail.seconds),
+      detail.started === null ? "" : `started at ${duration(detail.started)}`,
+      pending && retried ? `${plural(detail.attempts, "attempt")} so far` : detail.attempts > 1 ? `attempt ${detail.attempts}` : "",
+    ].filter(Boolean).join(" · "));
+    this.copyButton.setText(detail.code);
+    head.append(...this.copyButton.roots);
+    if (pending || detail.status === "running") head.append(this.cancelButton(index));
+    const parts = [head, this.copyButton.shown];
+    if (retried) parts.push(this.history(detail.history));
+    // A node copy shows its own error; an error from elsewhere is shown here.
+    if (detail.error && !detail.copies.some((copy) => copy.error === detail.error)) parts.push(element("div", "fm-error", {}, detail.error));
+    parts.push(...detail.copies.map((_, i) => this.copy(detail.copies, i, "")));
+    if (!detail.copies.length && !detail.note && detail.restored === null && !(pending && retried)) {
+      parts.push(element("div", "fm-quiet", {}, pending ? "Not started yet: no node has received any params." : "No node copy was made."));
+    }
+    if (detail.restored !== null) {
+      parts.push(element("div", "fm-quiet", {}, `Restored from run ${detail.restored}: did not run in this one.`));
+    }
+    if (detail.note) parts.push(element("div", "fm-quiet", {}, detail.note));
+    if (detail.status === "succeeded") {
+      parts.push(element("div", "fm-result", {}, element("span", "fm-quiet", {}, "last action "), element("code", "", {}, detail.result)));
+    }
+    if (detail.traceback) parts.push(this.text("Traceback", "trace", detail.traceback));
+    if (detail.printed) {
+      parts.push(element("div", "fm-quiet fm-printed", {}, "printed"), this.text("What it printed", "output", detail.printed));
+    }
+    return parts;
+  }
+
+  /** A multi-line text with its own scroll bars. */
+  text(name, key, text) {
+    const made = element("pre", "fm-trace", { tabindex: "0", "aria-label": name, "data-key": key });
+    made.textContent = text;
+    return made;
+  }
+
+  cancelButton(index) {
+    const button = element("button", "fm-button fm-small", {
+      type: "button", title: "Cancel this instance; the others go on", "data-key": "cancel",
+    }, "Cancel this one");
+    button.addEventListener("click", () => {
+      if (button.hasAttribute("aria-disabled")) return;
+      // Not `disabled`, which would lose the focus.
+      button.setAttribute("aria-disabled", "true");
+      write(button, "Cancelling…");
+      this.view.store.send({ type: "cancel", index });
+    });
+    this.cancel = button;
+    return button;
+  }
+
+  /** @param {AttemptDetail[]} attempts */
+  history(attempts) {
+    const list = attempts.map((attempt) => {
+      const line = element("summary", "", { "data-key": `attempt-${attempt.number}` },
+        element("span", "fm-attempt-status", { "data-status": attempt.status }, icon(attempt.status), `Attempt ${attempt.number}`), " ",
+        element("span", "fm-quiet fm-num", {}, `${attempt.status} after ${duration(attempt.seconds)}`), " ",
+        element("span", "fm-attempt-error", {}, attempt.error));
+      const copies = attempt.copies.map((_, i) => this.copy(attempt.copies, i, `-of-${attempt.number}`));
+      if (attempt.printed) copies.push(this.text(`What attempt ${attempt.number} printed`, `output-${attempt.number}`, attempt.printed));
+      if (attempt.note) copies.push(element("div", "fm-quiet", {}, attempt.note));
+      if (!copies.length) copies.push(element("div", "fm-quiet", {}, "No node copy was made."));
+      return this.fold(`attempt-${attempt.number}`, false, "fm-attempt", line, ...copies);
+    });
+    const title = element("summary", "fm-quiet", { "data-key": "history" }, plural(attempts.length, "earlier attempt"));
+    return this.fold("history", attempts.length <= FEW, "fm-history", title, ...list);
+  }
+
+  /** A part that can be folded; it stays as the user left it when everything is rebuilt. */
+  fold(key, open, className, ...children) {
+    const made = element("details", className, {}, ...children);
+    made.open = this.folds.get(key) ?? open;
+    made.addEventListener("toggle", () => this.folds.set(key, made.open));
+    return made;
+  }
+
+  copy(copies, position, attempt) {
+    const copy = copies[position];
+    const times = `from ${duration(copy.started)}${copy.seconds === null ? "" : ` · for ${duration(copy.seconds)}`}`;
+    const ended = copy.error ? "raised" : copy.seconds === null ? "running" : copy.action === null ? "→ None" : `→ ${copy.action}`;
+    const head = element("div", "fm-copy-head", {},
+      element("span", "fm-quiet fm-num", {}, `${position + 1}`),
+      element("span", "fm-node", {}, copy.node),
+      element("span", "fm-quiet fm-num", {}, times),
+      element("span", copy.error ? "fm-action fm-bad" : "fm-action", {}, ended),
+      ...(copy.retries ? [element("span", "fm-quiet", {}, copy.retries)] : []));
+    const params = paramElements(copies, position, (...parts) => this.fold(...parts), `same-${position}${attempt}`);
+    const part = element("section", "fm-copy", { "aria-label": `Node copy ${position + 1}: ${copy.node}` }, head, ...params);
+    if (copy.depth) part.style.marginInlineStart = `${Math.min(copy.depth, 6) * 14}px`;
+    if (copy.error) part.append(element("div", "fm-error", {}, copy.error));
+    return part;
+  }
+}

@@ -1,0 +1,96 @@
+// Edits of a sheet. Each returns a new sheet.
+
+/** @import { Cells, Sheet } from "./sheet_text.js" */
+
+import { plural } from "../ui/format.js";
+import { MOST_COLUMNS, MOST_ROWS, readCell } from "./sheet_text.js";
+
+/** @typedef {{top: number, bottom: number, left: number, right: number}} Block edges included */
+
+const empty = (columns) => /** @type {Cells} */ (columns.map(() => null));
+
+/** @param {Sheet} sheet @param {number} row @param {number} column @param {string | null} cell @returns {Sheet} */
+export function withCell({ columns, rows }, row, column, cell) {
+  return { columns, rows: rows.map((cells, at) => (at === row ? cells.map((old, i) => (i === column ? cell : old)) : cells)) };
+}
+
+/** @param {Sheet} sheet @param {number} column @param {string} name @returns {Sheet} */
+export function renamed({ columns, rows }, column, name) {
+  return { columns: columns.map((old, at) => (at === column ? name : old)), rows };
+}
+
+/** @param {Sheet} sheet @param {Block} block @returns {Sheet} */
+export function cleared({ columns, rows }, { top, bottom, left, right }) {
+  const inside = (row, column) => row >= top && row <= bottom && column >= left && column <= right;
+  return { columns, rows: rows.map((cells, row) => cells.map((cell, column) => (inside(row, column) ? null : cell))) };
+}
+
+/** Insert an empty row before a row; a sheet without columns also gets one. @param {Sheet} sheet @param {number} row @returns {Sheet} */
+export function withRow({ columns, rows }, row) {
+  const names = columns.length ? columns : ["param"];
+  return { columns: names, rows: [...rows.slice(0, row), empty(names), ...rows.slice(row)] };
+}
+
+/** @param {Sheet} sheet @param {Block} block @returns {Sheet} */
+export function doubled({ columns, rows }, { top, bottom }) {
+  return { columns, rows: [...rows.slice(0, bottom + 1), ...rows.slice(top, bottom + 1), ...rows.slice(bottom + 1)] };
+}
+
+/** @param {Sheet} sheet @param {Block} block @returns {Sheet} */
+export function withoutRows({ columns, rows }, { top, bottom }) {
+  return { columns, rows: rows.filter((_, at) => at < top || at > bottom) };
+}
+
+/** @param {Sheet} sheet @returns {Sheet} */
+export function withColumn({ columns, rows }) {
+  return { columns: [...columns, unused(columns)], rows: (rows.length ? rows : [[]]).map((cells) => [...cells, null]) };
+}
+
+/** @param {Sheet} sheet @param {number} column @returns {Sheet} */
+export function withoutColumn({ columns, rows }, column) {
+  const left = (cells) => cells.filter((_, at) => at !== column);
+  return { columns: left(columns), rows: rows.map(left) };
+}
+
+/**
+ * Paste a block at a position; the sheet grows as needed. In an empty sheet, a first line that looks
+ * like names becomes the columns.
+ * @param {Sheet} sheet @param {string[][]} lines @param {number} row @param {number} column
+ * @returns {{sheet: Sheet, block: Block, headed: boolean}} and the block's position, and whether it had names
+ */
+export function pasted(sheet, lines, row, column) {
+  const fresh = !sheet.rows.length;
+  const headed = fresh && lines.length > 1 && lines[0].every((name) => name.trim() && readCell(name).cell?.[0] === '"');
+  const [top, left] = fresh ? [0, 0] : [row, column];
+  const columns = headed ? [] : [...sheet.columns];
+  for (const name of headed ? lines[0] : []) columns.push(columns.includes(name.trim()) ? unused(columns) : name.trim());
+  const body = headed ? lines.slice(1) : lines;
+  const wide = left + Math.max(...body.map((line) => line.length));
+  while (columns.length < wide) columns.push(unused(columns));
+  const rows = sheet.rows.map((cells) => columns.map((_, at) => cells[at] ?? null));
+  body.forEach((line, down) => {
+    while (rows.length <= top + down) rows.push(empty(columns));
+    line.forEach((shown, right) => {
+      const { cell, problem } = readCell(shown);
+      rows[top + down][left + right] = problem ? JSON.stringify(shown) : cell;
+    });
+  });
+  return { sheet: { columns, rows }, block: { top, left, bottom: top + body.length - 1, right: wide - 1 }, headed };
+}
+
+/** @param {Sheet} sheet @param {Sheet} before the sheet before the edit @returns {string} why it is too large now; empty if it is not */
+export function tooLarge({ columns, rows }, before) {
+  if (rows.length > MOST_ROWS && rows.length > before.rows.length) {
+    return `The table holds up to ${plural(MOST_ROWS, "row")}; this would make ${plural(rows.length, "row")}.`;
+  }
+  if (columns.length > MOST_COLUMNS) {
+    return `The table holds up to ${plural(MOST_COLUMNS, "param")}; this would make ${plural(columns.length, "param")}.`;
+  }
+  return "";
+}
+
+function unused(columns) {
+  let name = "param";
+  for (let n = 2; columns.includes(name); n += 1) name = `param${n}`;
+  return name;
+}

@@ -1,0 +1,161 @@
+// Converts a param list between text and a sheet of rows and columns, and parses pasted text.
+//
+// A cell is the JSON of its value as it was written (1.0 stays 1.0), or null if the row has no such param.
+
+/** @typedef {(string | null)[]} Cells */
+/** @typedef {{columns: string[], rows: Cells[]}} Sheet */
+
+export const MOST_ROWS = 1000; // the most that can be edited, as in `param_text.py`
+export const MOST_COLUMNS = 100;
+
+/** @param {string} text @returns {Sheet | {reason: string}} */
+export function readSheet(text) {
+  let rows;
+  try {
+    rows = JSON.parse(text);
+  } catch {
+    return { reason: "This is not JSON (perhaps Python literals), so it is edited as text." };
+  }
+  const isDict = (each) => typeof each === "object" && each !== null && !Array.isArray(each);
+  if (!Array.isArray(rows) || !rows.every(isDict)) return { reason: "This is not a list of dicts, so it is edited as text." };
+  const dicts = itemsOf(text.trim()).map(pairsOf);
+  const columns = [...new Set(dicts.flatMap((pairs) => [...pairs.keys()]))];
+  if (columns.length > MOST_COLUMNS) return { reason: `More than ${MOST_COLUMNS} params, so it is edited as text.` };
+  return { columns, rows: dicts.map((pairs) => columns.map((name) => pairs.get(name) ?? null)) };
+}
+
+/** The items of a valid JSON list or dict, as they were written. */
+function itemsOf(text) {
+  const items = [];
+  let [depth, from, inText] = [0, 1, false];
+  for (let at = 1; at < text.length - 1; at += 1) {
+    const letter = text[at];
+    if (inText) {
+      if (letter === "\\") at += 1;
+      else if (letter === '"') inText = false;
+    } else if (letter === '"') inText = true;
+    else if (letter === "[" || letter === "{") depth += 1;
+    else if (letter === "]" || letter === "}") depth -= 1;
+    else if (letter === "," && depth === 0) {
+      items.push(text.slice(from, at).trim());
+      from = at + 1;
+    }
+  }
+  const last = text.slice(from, -1).trim();
+  return last ? [...items, last] : items;
+}
+
+/** @returns {Map<string, string>} */
+function pairsOf(dict) {
+  return new Map(itemsOf(dict).map((pair) => {
+    let at = 1;
+    while (pair[at] !== '"') at += pair[at] === "\\" ? 2 : 1;
+    return [JSON.parse(pair.slice(0, at + 1)), pair.slice(pair.indexOf(":", at) + 1).trim()];
+  }));
+}
+
+/** @param {Sheet} sheet @returns {string} one dict per line, as the kernel writes it */
+export function writeSheet({ columns, rows }) {
+  const lines = rows.map((cells) => {
+    const pairs = columns.flatMap((name, at) => (cells[at] === null ? [] : [`${JSON.stringify(name)}: ${cells[at]}`]));
+    return `  {${pairs.join(", ")}}`;
+  });
+  return lines.length ? `[\n${lines.join(",\n")}\n]` : "[]";
+}
+
+/** @param {string | null} cell @returns {string} the text to show and edit: a string without quotes, unless that would be ambiguous */
+export function shownCell(cell) {
+  if (cell === null) return "";
+  if (cell[0] !== '"') return cell;
+  const text = JSON.parse(cell);
+  const read = readCell(text);
+  return read.cell === JSON.stringify(text) && !/[\0-\x1f]/.test(text) ? text : cell;
+}
+
+/**
+ * @param {string} shown what was typed; if it is empty, the row has no such param
+ * @returns {{cell: string | null, problem: string}}
+ */
+export function readCell(shown) {
+  const text = shown.trim();
+  if (text === "") return { cell: shown === "" ? null : JSON.stringify(shown), problem: "" };
+  try {
+    JSON.parse(text);
+    return { cell: text, problem: "" };
+  } catch {
+    if (/^[[{"]/.test(text)) {
+      return { cell: null, problem: `${text.slice(0, 40)} begins like JSON and is none. Write a text with [ or { in quotes: "[x]".` };
+    }
+    return { cell: JSON.stringify(shown), problem: "" };
+  }
+}
+
+/** @param {string | null} cell @returns {string} "number", "text", "none" or "json" */
+export function kindOf(cell) {
+  if (cell === null) return "none";
+  if (cell[0] === '"') return "text";
+  return /^-?\d/.test(cell) ? "number" : "json";
+}
+
+/**
+ * Split text from a spreadsheet (tabs) or CSV. It counts as CSV only if each line has the same number
+ * of fields, so that commas in sentences do not split it.
+ * @param {string} text @returns {string[][]}
+ */
+export function splitPasted(text) {
+  const body = text.replace(/^\ufeff/, "").replace(/\r\n?/g, "\n").replace(/\n$/, "");
+  if (!body.includes("\t")) {
+    for (const mark of [",", ";"]) {
+      const lines = splitBy(mark, body);
+      if (lines.length > 1 && lines[0].length > 1 && lines.every((line) => line.length === lines[0].length)) return lines;
+    }
+  }
+  return splitBy("\t", body);
+}
+
+function splitBy(mark, body) {
+  // A quote that is not closed at the end of its field belongs to the text.
+  const field = new RegExp(`"([^"]*(?:""[^"]*)*)"(?=${mark}|\n|$)|[^${mark}\n]*`, "y");
+  /** @type {string[][]} */
+  const lines = [[]];
+  for (let at = 0; at <= body.length; at = field.lastIndex + 1) {
+    field.lastIndex = at;
+    const [plain, quoted] = /** @type {RegExpExecArray} */ (field.exec(body));
+    lines[lines.length - 1].push(quoted === undefined ? plain : quoted.replaceAll('""', '"'));
+    if (body[field.lastIndex] === "\n") lines.push([]);
+  }
+  return lines;
+}
+
+/**
+ * Split a list of values: one per line, or separated by commas outside of brackets and quotes.
+ * @param {string} text @returns {string[]}
+ */
+export function splitValues(text) {
+  const parts = text.includes("\n") ? text.split("\n") : itemsOf(`[${text}]`);
+  return parts.map((part) => part.trim()).filter((part) => part !== "");
+}
+
+/** @param {(string | null)[][]} block @returns {string} the text for a spreadsheet */
+export function joinCopied(block) {
+  // Without tabs, a single column with commas would be pasted as CSV.
+  const special = block[0]?.length === 1 ? /[\t\n",;]/ : /[\t\n"]/;
+  const quoted = (text) => (special.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  return block.map((cells) => cells.map((cell) => quoted(shownCell(cell))).join("\t")).join("\n");
+}
+
+/**
+ * Combine all values, in the order of `flowmagic.grid`: the last param changes fastest.
+ * @param {{name: string, values: (string | null)[]}[]} params @returns {Sheet}
+ */
+export function combine(params) {
+  const rows = params.reduce((made, { values }) => made.flatMap((cells) => values.map((value) => [...cells, value])), [/** @type {Cells} */ ([])]);
+  return { columns: params.map(({ name }) => name), rows: params.length ? rows : [] };
+}
+
+/** @param {Sheet} sheet @param {Sheet} more @returns {Sheet} the rows of both, with the columns of both */
+export function appended(sheet, more) {
+  const columns = [...new Set([...sheet.columns, ...more.columns])];
+  const fitted = ({ columns: names, rows }) => rows.map((cells) => columns.map((name) => (names.includes(name) ? cells[names.indexOf(name)] : null)));
+  return { columns, rows: [...fitted(sheet), ...fitted(more)] };
+}

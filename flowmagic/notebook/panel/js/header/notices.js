@@ -1,0 +1,75 @@
+// Messages in full sentences: shown at once, and announced to screen readers now and then.
+
+import { CANCELLED, FAILED, SUCCEEDED } from "../store/protocol.js";
+import { element, write } from "../ui/elements.js";
+import { plural } from "../ui/format.js";
+
+const BUSY_AFTER_MS = 1000; // without an answer, after which the kernel counts as busy
+const QUIET_MS = 5000; // between two announcements to a screen reader
+
+const BUSY = "Waiting for the kernel: a cell keeps it busy. This acts when the cell lets go.";
+
+export class Notices {
+  constructor(view) {
+    this.view = view;
+    this.reason = element("div", "fm-notice", { role: "status" });
+    this.notice = element("div", "fm-notice", { role: "status" });
+    this.findings = element("ul", "fm-findings");
+    this.found = element("span");
+    this.list = element("details", "fm-notice fm-found", {}, element("summary", "", {}, this.found), this.findings);
+    this.shownFindings = "";
+    this.live = element("div", "fm-hidden", { "aria-live": "polite" });
+    this.roots = [this.reason, this.notice, this.list];
+    this.spokenAt = -Infinity;
+    this.spoken = "";
+    this.timer = 0;
+  }
+
+  remove() {
+    clearTimeout(this.timer);
+  }
+
+  draw() {
+    const { store, gone } = this.view;
+    const { header } = store;
+    const ending = header.status === "stopping" ? "It is stopping" : "It stopped";
+    write(this.reason, header.reason ? `${ending} by itself: ${header.reason}.` : "");
+    const waiting = store.acknowledged < store.sent && performance.now() - store.sentAt > BUSY_AFTER_MS;
+    write(this.notice, gone
+      ? "The kernel of this panel is gone: this is the last state it sent. Run the cell again for a new panel."
+      : waiting ? BUSY : header.notice);
+    this.notice.classList.toggle("fm-waiting", waiting && !gone);
+    this.drawFindings(header.findings);
+    this.speak();
+  }
+
+  /** List what is likely to go wrong, before a run starts. @param {string[]} findings */
+  drawFindings(findings) {
+    this.list.hidden = findings.length === 0;
+    const text = findings.join("\n");
+    if (text === this.shownFindings) return;
+    this.shownFindings = text;
+    write(this.found, `${plural(findings.length, "thing")} to look at before it runs`);
+    this.findings.replaceChildren(...findings.map((finding) => element("li", "", {}, finding)));
+  }
+
+  /** Announce the progress to a screen reader, once in a while. */
+  speak() {
+    const { store } = this.view;
+    const { counts, total, status } = store.header;
+    if (status === "idle") return;
+    const done = counts[SUCCEEDED] + counts[FAILED] + counts[CANCELLED];
+    const failed = counts[FAILED] ? `, ${counts[FAILED]} failed` : "";
+    const waits = store.cooling > 0 ? ", waiting as the provider asked" : "";
+    const text = `${status}: ${done}${total === null ? "" : ` of ${total}`} done${failed}${waits}`;
+    if (text === this.spoken || this.timer) return;
+    const wait = this.spokenAt + QUIET_MS - performance.now();
+    if (wait > 0) {
+      this.timer = setTimeout(() => { this.timer = 0; this.view.scheduleDraw(); }, wait);
+      return;
+    }
+    this.spokenAt = performance.now();
+    this.spoken = text;
+    write(this.live, text);
+  }
+}

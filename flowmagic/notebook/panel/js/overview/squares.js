@@ -1,0 +1,154 @@
+// Paints the cells of many instances, too small for text: each status has a colour and a shape.
+
+import { CANCELLED, FAILED, PENDING, RUNNING, STATUSES, SUCCEEDED } from "../store/protocol.js";
+import { RESTORED } from "../store/rows.js";
+import { cornerOf } from "./layout.js";
+
+const KINDS = [...STATUSES.keys(), RESTORED];
+
+const MARK = 3; // CSS pixels; failures are drawn at this size where cells are smaller
+const RARE = 500; // most cells per marked failure; more marks would cover successes
+
+/** @import { Layout } from "./layout.js" */
+
+export class Squares {
+  /**
+   * @param {Layout} layout
+   * @param {Object<string, string>} colours
+   */
+  constructor(layout, colours) {
+    this.layout = layout;
+    this.colours = colours;
+    const { dx: side } = layout;
+    this.sheet = document.createElement("canvas");
+    this.sheet.width = side * KINDS.length;
+    this.sheet.height = side;
+    const pen = this.sheet.getContext("2d", { willReadFrequently: true });
+    KINDS.forEach((kind) => this.shape(pen, kind, kind * side));
+    this.sprites = KINDS.map((code) => new Uint32Array(pen.getImageData(code * side, 0, side, side).data.buffer));
+    /** @type {Set<number>} failures that are drawn larger than their cell */
+    this.marks = new Set();
+  }
+
+  /** Draw the shape for a kind of row in the square whose left edge is `x`. */
+  shape(pen, code, x) {
+    const { dx, gap } = this.layout;
+    const { paper } = this.colours;
+    const side = dx - gap;
+    pen.fillStyle = paper;
+    pen.fillRect(x, 0, dx, dx);
+    pen.fillStyle = pen.strokeStyle = this.colours[STATUSES[code === RESTORED ? SUCCEEDED : code]];
+    if (!gap) {
+      if (code === RESTORED) pen.globalAlpha = 0.5;
+      pen.fillRect(x, 0, dx, dx);
+      pen.globalAlpha = 1;
+      return;
+    }
+    const third = Math.max(1, Math.round(side / 3));
+    if (code === PENDING) {
+      const inset = Math.floor(side / 4);
+      pen.fillRect(x + inset, inset, side - 2 * inset, side - 2 * inset);
+    } else if (code === RUNNING) {
+      pen.fillRect(x, 0, side, side);
+      pen.fillStyle = paper;
+      const wall = Math.max(1, Math.round(side / 5));
+      pen.fillRect(x + wall, wall, side - 2 * wall, side - 2 * wall);
+    } else if (code === RESTORED) {
+      pen.fillRect(x, 0, side, side);
+      pen.fillStyle = paper;
+      const wall = Math.max(1, Math.round(side / 8));
+      pen.fillRect(x + wall, wall, side - 2 * wall, side - 2 * wall);
+      const inset = wall + Math.max(1, Math.round(side / 6));
+      pen.fillStyle = pen.strokeStyle;
+      if (side > 2 * inset) pen.fillRect(x + inset, inset, side - 2 * inset, side - 2 * inset);
+    } else if (code === CANCELLED) {
+      pen.beginPath();
+      pen.moveTo(x, 0);
+      pen.lineTo(x + side, side);
+      pen.lineTo(x, side);
+      pen.fill();
+    } else if (code === FAILED) {
+      // Covers the gap, too, so that failures stand out.
+      pen.fillRect(x, 0, dx, dx);
+      if (side >= 2.5 * third && side >= 6) this.cross(pen, x, dx);
+    } else if (code === SUCCEEDED) {
+      pen.fillRect(x, 0, side, side);
+    }
+  }
+
+  cross(pen, x, side) {
+    const from = Math.round(side * 0.27);
+    pen.strokeStyle = this.colours.paper;
+    pen.lineWidth = Math.max(1.2, side / 8);
+    pen.beginPath();
+    pen.moveTo(x + from, from);
+    pen.lineTo(x + side - from, side - from);
+    pen.moveTo(x + side - from, from);
+    pen.lineTo(x + from, side - from);
+    pen.stroke();
+  }
+
+  /** Draw all cells from the line at `top` to the end of the canvas. */
+  paint(pen, rows, top) {
+    const { columns, dx, n } = this.layout;
+    const { width, height } = pen.canvas;
+    const image = pen.createImageData(width, height);
+    const pixels = new Uint32Array(image.data.buffer);
+    const first = Math.floor(top / dx) * columns;
+    const last = Math.min(n, first + Math.ceil(height / dx) * columns);
+    for (let i = first; i < last; i += 1) {
+      const sprite = this.sprites[rows.kind(i)];
+      let at = Math.floor((i - first) / columns) * dx * width + (i % columns) * dx;
+      for (let from = 0; from < sprite.length; from += dx) {
+        for (let x = 0; x < dx; x += 1) pixels[at + x] = sprite[from + x];
+        at += width;
+      }
+    }
+    pen.putImageData(image, 0, 0);
+    this.marks = this.failures(rows, first, last);
+    this.drawMarks(pen, top);
+  }
+
+  /** The failures to mark: only if cells are too small to notice, and only if there are few. */
+  failures(rows, first, last) {
+    const marks = new Set();
+    const { dx, scale } = this.layout;
+    if (dx >= MARK * scale) return marks;
+    const most = (last - first) / RARE + 1;
+    for (let i = first; i < last; i += 1) {
+      if (rows.status[i] !== FAILED) continue;
+      if (marks.size >= most) return new Set();
+      marks.add(i);
+    }
+    return marks;
+  }
+
+  drawMarks(pen, top) {
+    const { dx, scale } = this.layout;
+    const side = Math.round(MARK * scale);
+    pen.fillStyle = this.colours.failed;
+    for (const i of this.marks) {
+      const { x, y } = cornerOf(this.layout, i);
+      const off = Math.floor((side - dx) / 2);
+      pen.fillRect(x - off, y - top - off, side, side);
+    }
+  }
+
+  /** Draw the cells of some instances; returns false if everything has to be painted. */
+  touch(pen, rows, top, changed) {
+    const { dx, scale } = this.layout;
+    const marking = dx < MARK * scale;
+    for (const i of changed) {
+      const { x, y } = cornerOf(this.layout, i);
+      if (y < top || y >= top + pen.canvas.height) continue;
+      const status = rows.status[i];
+      if (marking && (status === FAILED) !== this.marks.has(i)) {
+        if (status !== FAILED) return false; // the cells below the mark have to be painted
+        if (this.marks.size <= rows.count / RARE) this.marks.add(i);
+      }
+      pen.drawImage(this.sheet, rows.kind(i) * dx, 0, dx, dx, x, y - top, dx, dx);
+    }
+    if (marking) this.drawMarks(pen, top);
+    return true;
+  }
+}

@@ -1,0 +1,299 @@
+/** @import { Check, Columns, Delta, Detail, Editor, Graph, Header } from "./protocol.js" */
+
+import { Attempts } from "./attempts.js";
+import { FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./protocol.js";
+import { Rows } from "./rows.js";
+import { Segments } from "./segments.js";
+
+const MOST_FOUND = 4; // search results kept until a view reads them
+const RETRY_MS = 2000; // after which unanswered rows are requested again
+const PAUSE_MS = 60; // between two requests for rows
+const REFRESH_MS = 1000; // between two requests if all the rows only need fresh text
+
+/** The state of one panel in this page. A view adds a function to `views`, which is called on changes. */
+export class Store {
+  constructor(model) {
+    this.model = model;
+    this.client = Math.random().toString(36).slice(2, 12);
+    this.sent = 0;
+    this.sentAt = 0;
+    this.seq = -1;
+    this.rows = new Rows();
+    /** @type {Header} */
+    this.header = {
+      flow: "", status: "idle", counts: [0, 0, 0, 0, 0], restored: 0, total: null, limit: 5, per_minute: null,
+      limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, ticking: false, nodes: [""], can: [],
+      notice: "", reason: "", findings: [], dropped: 0, limits: [], limits_left: 0, heard: {},
+    };
+    /** @type {Editor} */
+    this.editor = { version: -1, text: "", editable: false, reason: "" };
+    this.draft = null;
+    /** @type {Check | null} */
+    this.check = null;
+    this.checkSent = 0;
+    /** @type {Map<number, string>} the params of each row as one line */
+    this.texts = new Map();
+    /** @type {Map<number, {cells: string[], outcome: string}>} the texts of each row in the table */
+    this.tableTexts = new Map();
+    /** @type {Columns} */
+    this.columns = { names: [], numeric: [], same: "", more: 0 };
+    /** @type {Set<number>} rows that have ended since their texts arrived */
+    this.stale = new Set();
+    /** @type {Map<number, Uint32Array>} search results, by the number of the command that asked for them */
+    this.found = new Map();
+    /** Changes whenever a pending answer may refer to other rows, or may never arrive. */
+    this.generation = 0;
+    this.segments = new Segments();
+    this.attempts = new Attempts();
+    /** @type {string[]} what tells the rows of a small batch apart */
+    this.labels = [];
+    /** @type {Map<number, number>} when rows were requested whose texts have not arrived */
+    this.requested = new Map();
+    this.requestedAt = -Infinity;
+    this.requestTimer = 0;
+    /** @type {Detail | null} */
+    this.detail = null;
+    this.openIndex = null;
+    /** @type {Graph} */
+    this.graph = { nodes: [], edges: [], left: 0, counts: { nodes: [], edges: [], unplaced: 0, behind: 0 } };
+    /** The chosen tab, shared by all views in this page. */
+    this.tab = "table";
+    this.elapsedAt = performance.now();
+    /** @type {Map<string, number>} when the cool-down of each named limit ends; the run's own is "" */
+    this.coolDownEnds = new Map();
+    this.samples = [];
+    this.stateRequestedAt = -Infinity;
+    this.views = new Set();
+    this.gone = false;
+    this.readState();
+    this.watchKernel();
+  }
+
+  /** Set `gone` when the kernel restarts or dies: its end of the comm does not come back. */
+  watchKernel() {
+    // ipywidgets waits for the status "restarting", which newer JupyterLabs no longer emit. Other
+    // front ends have no such signal; there, `View.gone` looks at the view's element.
+    const signal = this.model.widget_manager?.kernel?.statusChanged;
+    const ends = ["starting", "restarting", "autorestarting", "terminating", "dead"];
+    const onStatus = (_, status) => {
+      if (!ends.includes(status)) return;
+      this.gone = true;
+      this.header = { ...this.header, elapsed: this.elapsed, ticking: false };
+      this.notify();
+    };
+    signal?.connect?.(onStatus);
+    this.dispose = () => signal?.disconnect?.(onStatus);
+  }
+
+  /** Notify the views. @param {number[] | "all"} rows the rows whose state has changed */
+  notify(rows = []) {
+    for (const changed of this.views) changed(rows);
+  }
+
+  send(command) {
+    this.sent += 1;
+    this.sentAt = performance.now();
+    try {
+      this.model.send({ ...command, client: this.client, n: this.sent });
+    } catch {
+      this.gone = true; // the kernel's end of the comm is closed, and nothing has said so yet
+      this.notify();
+    }
+    return this.sent;
+  }
+
+  /** The number of the last command of this page that reached the kernel. */
+  get acknowledged() {
+    return this.header.heard?.[this.client] ?? 0;
+  }
+
+  get elapsed() {
+    const sinceThen = this.header.ticking ? (performance.now() - this.elapsedAt) / 1000 : 0;
+    return this.header.elapsed + sinceThen;
+  }
+
+  /** Seconds for which the run starts nothing because a provider asked it to wait. */
+  get cooling() {
+    return this.header.ticking ? this.coolingOf("") : 0;
+  }
+
+  /** Remaining seconds of a cool-down; zero or less if there is none. */
+  coolingOf(name) {
+    return ((this.coolDownEnds.get(name) ?? 0) - performance.now()) / 1000;
+  }
+
+  setCoolDown(name, seconds) {
+    const end = performance.now() + 1000 * seconds;
+    // The same end arrives with some jitter: keep the countdown steady.
+    if (Math.abs(end - (this.coolDownEnds.get(name) ?? 0)) > 500) this.coolDownEnds.set(name, end);
+  }
+
+  /** Whether anything on the screen changes without a message. */
+  get animated() {
+    const { ticking, limits } = this.header;
+    return ticking || this.acknowledged < this.sent || limits.some(({ name }) => this.coolingOf(name) > -1);
+  }
+
+  /** Read the traits: the whole state. */
+  readState() {
+    const snapshot = bytesOf(this.model.get("snapshot"));
+    const seq = snapshot.length < 4 ? -1
+      : new DataView(snapshot.buffer, snapshot.byteOffset + snapshot.length - 4, 4).getUint32(0, true);
+    if (seq < this.seq) return;
+    const newRun = this.header.ticking === false && this.model.get("header")?.ticking === true;
+    this.rows.load(snapshot);
+    this.seq = seq;
+    if (newRun) this.generation += 1;
+    if (newRun) this.requested.clear();
+    if (newRun) this.segments.clear();
+    if (newRun) this.attempts.clear();
+    this.attempts.note(this.rows, "all");
+    this.applyHeader(this.model.get("header") ?? {});
+    const texts = this.model.get("texts");
+    if (texts?.texts) {
+      // If the first rows or the columns have changed, the other rows may have, too.
+      const otherColumns = JSON.stringify(texts.columns) !== JSON.stringify(this.columns);
+      if (otherColumns || texts.texts.some((text, i) => this.texts.has(texts.rows[i]) && this.texts.get(texts.rows[i]) !== text)) {
+        this.generation += 1;
+        this.texts.clear();
+        this.tableTexts.clear();
+        this.requested.clear();
+      }
+      this.columns = texts.columns ?? { names: [], numeric: [], same: "", more: 0 };
+      this.applyTexts(texts);
+      this.labels = texts.labels ?? [];
+    }
+    const graph = this.model.get("graph");
+    if (graph?.nodes) this.graph = graph;
+    const editor = this.model.get("editor");
+    if (editor && editor.version !== undefined && editor.version !== this.editor.version) {
+      this.editor = editor;
+      this.draft = null;
+      this.check = null;
+    }
+    if (this.openIndex !== null && newRun) this.open(this.openIndex < this.rows.count ? this.openIndex : null);
+    this.notify("all");
+  }
+
+  applyHeader(changes) {
+    if (changes.elapsed !== undefined) this.elapsedAt = performance.now();
+    if (changes.cooling !== undefined) this.setCoolDown("", changes.cooling);
+    for (const { name, cooling } of changes.limits ?? []) this.setCoolDown(name, cooling);
+    if (changes.ticking && !this.header.ticking) this.samples = [];
+    this.header = { ...this.header, ...changes };
+    const last = this.samples[this.samples.length - 1];
+    if (this.header.ticking && (!last || this.header.elapsed - last[0] > 0.25)) {
+      this.samples.push([this.header.elapsed, this.completed]);
+      while (this.samples.length > 2 && this.header.elapsed - this.samples[0][0] > 8) this.samples.shift();
+    }
+  }
+
+  applyTexts({ rows, texts, cells, outcomes }) {
+    rows.forEach((index, i) => {
+      this.texts.set(index, texts[i]);
+      this.tableTexts.set(index, { cells: cells[i], outcome: outcomes[i] });
+      this.requested.delete(index);
+      this.stale.delete(index);
+    });
+  }
+
+  /** Apply counts of the graph; entries that are absent have not changed. */
+  applyCounts(changes) {
+    const merged = (known, entries) => [...new Map([...known, ...entries].map((entry) => [entry[0], entry])).values()];
+    const { nodes, edges } = this.graph.counts;
+    const counts = { ...changes, nodes: merged(nodes, changes.nodes), edges: merged(edges, changes.edges) };
+    this.graph = { ...this.graph, counts };
+  }
+
+  /** @param {Delta} delta */
+  applyDelta(delta, buffers) {
+    if (delta?.type !== "delta" || delta.seq <= this.seq) return;
+    // Rows and entries are absolute, so this delta is right even if an earlier one is missing.
+    if (delta.seq > this.seq + 1) this.requestState();
+    this.seq = delta.seq;
+    /** @type {Map<string, any>} */
+    const packed = new Map((delta.packed ?? []).map((name, i) => [name, buffers[i]]));
+    for (const { client, n } of delta.found ?? []) {
+      if (client !== this.client) continue;
+      const bytes = bytesOf(packed.get(`found ${client} ${n}`));
+      this.found.set(n, new Uint32Array(bytes.slice().buffer));
+      // Nobody reads an answer that arrives too late.
+      if (this.found.size > MOST_FOUND) this.found.delete(Math.min(...this.found.keys()));
+    }
+    const rows = packed.has("changed") ? this.rows.apply(packed.get("changed")) : [];
+    this.segments.touch(rows);
+    this.attempts.note(this.rows, rows);
+    this.attempts.apply(packed.get(`attempts ${this.client}`));
+    this.segments.apply(packed.get(`segments ${this.client}`), this.rows);
+    for (const i of rows) if (this.rows.status[i] > RUNNING && this.tableTexts.has(i)) this.stale.add(i);
+    if (delta.header) this.applyHeader(delta.header);
+    if (delta.graph) this.applyCounts(delta.graph);
+    for (const texts of delta.rows ?? []) this.applyTexts(texts);
+    for (const detail of delta.details ?? []) {
+      if (detail.index === this.openIndex) this.detail = detail;
+    }
+    for (const check of delta.checks ?? []) {
+      if (check.client === this.client && check.n === this.checkSent) this.check = check;
+    }
+    this.notify(rows);
+  }
+
+  requestState() {
+    const now = performance.now();
+    if (now - this.stateRequestedAt < 1000) return;
+    this.stateRequestedAt = now;
+    this.generation += 1;
+    this.send({ type: "state" });
+  }
+
+  /** Request the texts of rows that are on the screen or near it. @param {Iterable<number>} rows */
+  requestRows(rows) {
+    const now = performance.now();
+    if (this.requestTimer) return;
+    const missing = [...rows].filter((i) => (!this.tableTexts.has(i) || this.stale.has(i)) && now - (this.requested.get(i) ?? -1e9) > RETRY_MS);
+    if (!missing.length) return;
+    // Stale texts can wait: while rows keep ending, some are always stale.
+    const pause = missing.every((i) => this.tableTexts.has(i)) ? REFRESH_MS : PAUSE_MS;
+    if (now - this.requestedAt < pause) {
+      this.requestTimer = setTimeout(() => {
+        this.requestTimer = 0;
+        this.notify();
+      }, PAUSE_MS);
+      return;
+    }
+    this.requestedAt = now;
+    for (const i of missing) this.requested.set(i, now);
+    this.send({ type: "rows", rows: missing });
+  }
+
+  open(index) {
+    this.openIndex = index;
+    if (this.detail?.index !== index) this.detail = null;
+    this.send({ type: "open", index });
+    this.notify();
+  }
+
+  /** The seconds that a row took, or has taken so far; null if it has not started. */
+  seconds(i) {
+    const status = this.rows.status[i];
+    if (status === PENDING || Number.isNaN(this.rows.started[i])) return null;
+    const end = this.rows.ended[i];
+    if (status === RUNNING) return Math.max(0, this.elapsed - this.rows.started[i]);
+    return Number.isNaN(end) ? null : end - this.rows.started[i];
+  }
+
+  /** How many instances this run has completed, without restored and cancelled ones. */
+  get completed() {
+    const { counts, restored } = this.header;
+    return counts[SUCCEEDED] + counts[FAILED] - restored;
+  }
+
+  /** Instances per second over the last few seconds; over the whole run once it has ended. */
+  get rate() {
+    const { elapsed, ticking } = this.header;
+    const done = this.completed;
+    const first = this.samples[0];
+    if (ticking && first && this.elapsed - first[0] > 1) return (done - first[1]) / (this.elapsed - first[0]);
+    return elapsed > 0 ? done / Math.max(elapsed, 1e-3) : 0;
+  }
+}

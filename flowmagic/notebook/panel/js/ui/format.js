@@ -1,0 +1,32 @@
+// Formats numbers, durations and rates.
+
+export const number = new Intl.NumberFormat("en-US");
+export const plural = (n, word) => `${number.format(n)} ${word}${n === 1 ? "" : "s"}`;
+
+export function clock(seconds) {
+  if (!Number.isFinite(seconds)) return "?";
+  const whole = Math.max(0, Math.round(seconds));
+  const two = (n) => String(n).padStart(2, "0");
+  const [h, m, s] = [Math.floor(whole / 3600), Math.floor(whole / 60) % 60, whole % 60];
+  return h ? `${h}:${two(m)}:${two(s)}` : `${two(m)}:${two(s)}`;
+}
+
+export function duration(seconds) {
+  if (seconds === null || seconds === undefined) return "";
+  if (seconds >= 100) return clock(seconds);
+  return `${seconds.toFixed(seconds >= 10 ? 1 : 2)} s`;
+}
+
+/** Describe a cool-down, in whole seconds. */
+export function waitText(seconds) {
+  const whole = Math.ceil(seconds);
+  return `waiting ${whole < 100 ? `${whole} s` : clock(whole)}, as the provider asked`;
+}
+
+/** @param {number[] | null} bounds */
+export const adaptingText = (bounds) => (bounds ? `adapting ${bounds.map((n) => number.format(n)).join("–")}` : "");
+
+export function rateText(rate) {
+  if (!(rate > 0)) return "– inst/s";
+  return `${rate >= 100 ? number.format(Math.round(rate)) : rate >= 10 ? rate.toFixed(1) : rate.toFixed(2)} inst/s`;
+}

@@ -1,0 +1,109 @@
+// A line below a map of instances that describes one of them, also for a screen reader.
+
+import { FAILED, PENDING, STATUSES } from "../store/protocol.js";
+import { element, icon, setStatus, write, writeAttribute } from "./elements.js";
+import { duration, number } from "./format.js";
+
+const HINT = "Point at a cell, or go there with the arrow keys; Enter opens it.";
+const REST_MS = 120; // how long the pointer stays on a cell before its params are requested
+
+export class StatusLine {
+  /**
+   * @param {HTMLElement} map the element that has the focus
+   * @param {string} hint the text shown without a cell
+   * @param {string} name what a cell is called in the ids of the page's elements
+   */
+  constructor(view, map, hint = HINT, name = "cell") {
+    this.view = view;
+    this.map = map;
+    this.hint = hint;
+    this.name = name;
+    this.timer = 0;
+    this.requestedIndex = -1;
+    this.svg = icon();
+    this.word = element("span", "fm-word");
+    this.index = element("span", "fm-label fm-num");
+    this.rest = element("span", "fm-told-rest");
+    // Hidden from screen readers: they get the option below, which follows the keyboard, not the pointer.
+    this.root = element("div", "fm-told", { "aria-hidden": "true" }, this.index, this.svg, this.word, this.rest);
+    this.option = element("div", "fm-hidden", { "aria-hidden": "true" });
+    map.append(this.option);
+  }
+
+  remove() {
+    clearTimeout(this.timer);
+  }
+
+  /** @returns {{label: string, node: string}} the texts on an instance's card */
+  caption(i) {
+    const { rows, header, labels, texts } = this.view.store;
+    return {
+      label: labels[i] ?? texts.get(i) ?? "",
+      node: rows.status[i] === PENDING ? "" : rows.restored(i) ? "restored" : header.nodes[rows.node[i]] ?? "",
+    };
+  }
+
+  /** @returns {string[]} what the line says besides the index and the status */
+  facts(i) {
+    const { store } = this.view;
+    const { rows } = store;
+    const { node } = this.caption(i);
+    const attempt = rows.earlier[i] > 0 ? `attempt ${rows.earlier[i] + 1}` : rows.restored(i) ? "did not run" : "";
+    return [node, attempt, duration(store.seconds(i)), store.texts.get(i) ?? "…"].filter(Boolean);
+  }
+
+  /** @returns {number} */
+  statusOf(index) {
+    return this.view.store.rows.status[index];
+  }
+
+  /** @param {number} index the instance to describe; -1 for none */
+  draw(index) {
+    const { root, svg, word } = this;
+    const none = index < 0;
+    root.classList.toggle("fm-quiet", none);
+    svg.style.display = none ? "none" : "";
+    write(this.index, none ? "" : `#${number.format(index)}`);
+    if (none) {
+      delete root.dataset.status;
+      write(word, "");
+      write(this.rest, this.hint);
+      return;
+    }
+    const { rows } = this.view.store;
+    const status = this.statusOf(index);
+    setStatus(root, svg, word, STATUSES[status] ?? "pending", rows.restored(index) ? "restored" : undefined);
+    root.classList.toggle("fm-told-bad", status === FAILED);
+    write(this.rest, this.facts(index).join(" · "));
+    this.requestText(index);
+  }
+
+  /** Request the params of an instance if they are missing and the pointer rests on it. */
+  requestText(index) {
+    const { store, gone } = this.view;
+    if (this.requestedIndex === index || gone) return;
+    clearTimeout(this.timer);
+    this.requestedIndex = index;
+    if (store.texts.has(index)) return;
+    this.timer = setTimeout(() => {
+      this.requestedIndex = -1;
+      store.requestRows([index]);
+    }, REST_MS);
+  }
+
+  /** Describe the cell that has the keyboard's cursor to a screen reader. */
+  drawOption(index) {
+    const { store, id } = this.view;
+    const name = `${id}-${this.name}-${index}`;
+    if (this.option.id !== name) {
+      // A new element, since not every screen reader notices when only the text changes.
+      const option = element("div", "fm-hidden", { role: "option", id: name, "aria-posinset": String(index + 1) });
+      this.option.replaceWith(option);
+      this.option = option;
+      this.map.setAttribute("aria-activedescendant", name);
+    }
+    writeAttribute(this.option, "aria-setsize", String(store.header.total ?? -1));
+    writeAttribute(this.option, "aria-selected", String(store.openIndex === index));
+    write(this.option, [`#${number.format(index)}`, STATUSES[store.rows.status[index]], ...this.facts(index)].join(", "));
+  }
+}

@@ -1,0 +1,141 @@
+// One view of a panel: its parts from top to bottom, and when they are drawn.
+
+import { Charts } from "./charts/charts.js";
+import { InstanceDetail } from "./detail/detail.js";
+import { ParamEditor } from "./editor/editor.js";
+import { Graph } from "./graph/graph.js";
+import { Controls } from "./header/controls.js";
+import { PanelHeader } from "./header/header.js";
+import { NamedLimits } from "./header/named_limits.js";
+import { Notices } from "./header/notices.js";
+import { Overview } from "./overview/overview.js";
+import { Table } from "./table/table.js";
+import { Timeline } from "./timeline/timeline.js";
+import { element, keepKeys } from "./ui/elements.js";
+import { Tabs } from "./ui/tabs.js";
+
+let viewCount = 0;
+
+export class View {
+  constructor(store, el) {
+    this.store = store;
+    this.el = el;
+    this.id = `fm-${(viewCount += 1)}`;
+    this.frame = 0;
+    /** The element that had the focus when the instance was opened. */
+    this.opener = null;
+    this.panelHeader = new PanelHeader(this);
+    this.charts = new Charts(this);
+    this.controls = new Controls(this);
+    this.namedLimits = new NamedLimits(this);
+    this.notices = new Notices(this);
+    this.editor = new ParamEditor(this);
+    this.overview = new Overview(this);
+    this.table = new Table(this);
+    this.timeline = new Timeline(this);
+    this.graph = new Graph(this);
+    this.tabs = new Tabs(this, [
+      { key: "table", label: "Table", page: this.table },
+      { key: "timeline", label: "Timeline", page: this.timeline },
+      { key: "graph", label: "Graph", page: this.graph },
+    ]);
+    this.instanceDetail = new InstanceDetail(this);
+    /** @type {{draw(): void, remove?(): void}[]} */
+    this.parts = [this.panelHeader, this.charts, this.controls, this.namedLimits, this.notices, this.editor,
+      this.overview, this.tabs, this.instanceDetail];
+    this.root = element("div", "fm-panel", { role: "region", "aria-label": "Batch run" },
+      element("div", "fm-body", {},
+        ...this.panelHeader.roots, this.charts.root, ...this.controls.roots, this.namedLimits.root, ...this.notices.roots,
+        this.editor.root, this.overview.root, this.tabs.root,
+        element("div", "fm-instances", {}, this.table.root, this.timeline.root, this.graph.root, this.instanceDetail.root),
+        this.notices.live));
+    keepKeys(this.root);
+    this.listen();
+    el.replaceChildren(this.root);
+    this.draw();
+  }
+
+  listen() {
+    // JupyterLab handles keys in the bubble phase: it would swallow arrows and treat letters as
+    // commands. Notebook handles them in the capture phase, which `keepKeys` prevents.
+    for (const type of ["keydown", "keyup", "keypress"]) {
+      this.root.addEventListener(type, (event) => event.stopPropagation());
+    }
+    this.onChange = (rows) => {
+      this.overview.mark(rows);
+      this.table.rowOrder.markRowsChanged();
+      this.timeline.mark(rows);
+      this.scheduleDraw();
+    };
+    this.store.views.add(this.onChange);
+    this.ticker = setInterval(() => {
+      if (this.store.animated) this.scheduleDraw();
+    }, 250);
+    this.onPrint = (event) => this.print(event.type === "beforeprint");
+    for (const type of ["beforeprint", "afterprint"]) window.addEventListener(type, this.onPrint);
+    // ipywidgets adds a class to the view's element when its kernel is gone.
+    this.classObserver = new MutationObserver(() => this.scheduleDraw());
+    this.classObserver.observe(this.el, { attributes: true, attributeFilter: ["class"] });
+  }
+
+  remove() {
+    this.store.views.delete(this.onChange);
+    clearInterval(this.ticker);
+    cancelAnimationFrame(this.frame);
+    this.classObserver.disconnect();
+    for (const type of ["beforeprint", "afterprint"]) window.removeEventListener(type, this.onPrint);
+    for (const part of this.parts) part.remove?.();
+  }
+
+  get gone() {
+    return this.store.gone || this.el.classList.contains("jupyter-widgets-disconnected");
+  }
+
+  /** Open an instance, or close it if it is open. `opener` gets the focus back when it is closed. */
+  toggle(index, opener) {
+    const { store } = this;
+    this.opener = opener;
+    this.overview.show(index);
+    this.table.show(index);
+    this.timeline.show(index);
+    store.open(store.openIndex === index ? null : index);
+  }
+
+  close() {
+    if (this.store.openIndex === null) return;
+    this.store.open(null);
+    (this.opener ?? this.overview.map).focus();
+  }
+
+  /** Switch to the colours for paper or back. Draws at once: no frame comes before printing. */
+  print(on) {
+    this.root.classList.toggle("fm-printing", on);
+    this.overview.repaint();
+    this.timeline.canvas.repaint();
+    this.charts.repaint();
+    this.draw();
+  }
+
+  /** @param {{status?: number[], node?: string | null, text?: string}} criteria which rows the table shows; omitted criteria stay */
+  filter(criteria) {
+    this.table.filters.set(criteria);
+    this.store.tab = "table";
+    this.scheduleDraw();
+  }
+
+  /** Schedule one draw in the next frame, however often this is called. */
+  scheduleDraw() {
+    if (!this.frame) {
+      this.frame = requestAnimationFrame(() => {
+        this.frame = 0;
+        this.draw();
+      });
+    }
+  }
+
+  draw() {
+    for (const part of this.parts) part.draw();
+    this.root.classList.toggle("fm-opened", this.store.openIndex !== null);
+    this.root.classList.toggle("fm-gone", this.gone);
+  }
+}

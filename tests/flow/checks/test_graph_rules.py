@@ -1,0 +1,232 @@
+"""What is found in the nodes of a graph and in how they hang together."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import subprocess
+import sys
+import time
+
+from pocketflow import AsyncFlow, AsyncNode, Flow, Node
+
+from .checked import Images, Plain, Sleeps, said
+
+HERE = "test_graph_rules.py"
+
+
+class Grows(AsyncNode):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+        self.names = ["a"]
+
+    async def exec_async(self, prepared):
+        self.seen.append(prepared)
+        return self.names
+
+
+def test_a_list_that_copies_share_and_change_is_found():
+    """One that is only read is not; nor one that prep makes anew."""
+    text = said(AsyncFlow(start=Grows()))
+    assert "self.seen is a list that all copies of this node share and change." in text
+    assert "self.names" not in text
+    assert f"Grows, {HERE}, line " in text
+    assert "self.seen = []" in text
+
+    class Fresh(Grows):
+        async def prep_async(self, shared):
+            self.seen = []
+
+    assert said(AsyncFlow(start=Fresh())) == ""
+
+
+class Cached(AsyncNode):
+    cache = {}
+
+    async def exec_async(self, prepared):
+        self.cache[prepared] = 1
+        self.count += 1
+        self.params["params"] = self.never.append(1)
+
+
+def test_what_a_class_holds_is_shared_too():
+    """What is no list, dict or set is not changed in place."""
+    node = Cached()
+    node.count = 0
+    text = said(node)
+    assert "self.cache is a dict" in text
+    assert "self.cache = {}" in text
+    assert "self.count" not in text
+    assert "self.never" not in text
+
+
+class Waits(AsyncNode):
+    async def exec_async(self, prepared):
+        await asyncio.sleep(1)
+        await asyncio.to_thread(time.sleep, 1)
+
+
+class SleepsApart(Node):
+    def exec(self, prepared):
+        time.sleep(1)
+
+
+class SleepsInPrep(Node):
+    def prep(self, shared):
+        time.sleep(1)
+
+
+def test_calls_that_hold_the_loop_are_found():
+    """In async nodes, and in what sync ones do outside of exec; all of exec without threads."""
+    text = said(Sleeps())
+    assert "exec_async calls time.sleep() on the event loop." in text
+    assert "await asyncio.sleep(...)" in text
+    assert said(Waits()) == said(SleepsApart()) == ""
+    assert "prep calls time.sleep()" in said(SleepsInPrep())
+    assert "exec calls time.sleep()" in said(SleepsApart(), threads=False)
+
+
+def ask(prompt):
+    return subprocess.run(["true", prompt], check=False)
+
+
+class Helped(AsyncNode):
+    async def exec_async(self, prepared):
+        return self.answer(prepared)
+
+    def answer(self, prompt):
+        return ask(prompt)
+
+
+class HelpedApart(Helped):
+    async def exec_async(self, prepared):
+        return await asyncio.to_thread(self.answer, prepared)
+
+
+def test_calls_that_hold_the_loop_are_found_through_helpers():
+    """Functions and methods of the user's; not what only a thread calls."""
+    text = said(Helped())
+    assert "exec_async calls answer(), which calls ask(), which calls subprocess.run()" in text
+    assert "await asyncio.to_thread(...)" in text
+    assert said(HelpedApart()) == ""
+
+
+class Decide(AsyncNode):
+    async def post_async(self, shared, prepared, executed):
+        if executed:
+            return "serch"
+        return "answer"
+
+
+def test_actions_that_lead_nowhere_and_ways_that_are_never_taken_are_found():
+    """With the way that was meant, if there is one like it."""
+    decide = Decide()
+    decide - "search" >> Plain()
+    decide - "answer" >> Plain()
+    text = said(AsyncFlow(start=decide))
+    assert 'It can return "serch", but has successors only for "search", "answer".' in text
+    assert 'Did you mean "search"?' in text
+    assert 'Its successor for "search" is never reached: it can only return' in text
+    # A node that ends the flow may return what it likes.
+    assert said(AsyncFlow(start=Decide())) == ""
+
+
+def test_a_node_that_never_runs_its_exec_is_found():
+    """PocketFlow counts attempts, so 0 is none at all."""
+    assert "max_retries is 0, so exec_async never runs" in said(Waits(max_retries=0))
+
+
+def test_params_that_the_flow_will_erase_are_found():
+    """Set on a node within it."""
+    node = Plain()
+    node.set_params({"model": "m"})
+    assert "Params are set on this node (among them 'model')" in said(AsyncFlow(start=node))
+    flow = AsyncFlow(start=Plain())
+    flow.set_params({"model": "m"})
+    assert said(flow) == ""
+
+
+class Computes(Node):
+    def exec(self, prepared):
+        return 1
+
+
+class Keeps(AsyncNode):
+    def set_params(self, params):
+        self.params = {**self.params, **params}
+
+
+def test_any_sync_exec_holds_the_loop_without_threads():
+    """Whatever it calls."""
+    text = said(AsyncFlow(start=Computes()), threads=False)
+    assert "exec is sync, and threads are off." in text
+    assert said(AsyncFlow(start=Computes())) == ""
+
+
+def test_in_a_browser_no_advice_leads_to_threads(monkeypatch):
+    """There are none in pyodide, so any sync exec holds the loop; to leave them on is no help."""
+    monkeypatch.setattr(sys, "platform", "emscripten")
+    text = said(AsyncFlow(start=Computes()))
+    assert "exec is sync, and there are no threads here." in text
+    assert "Make the node an AsyncNode with exec_async." in text
+    for node in (SleepsInPrep(), SleepsApart(), Helped()):
+        assert "on the event loop" in said(node)
+        assert "thread" not in said(node)
+
+
+def test_params_that_a_node_keeps_itself_are_not_erased():
+    """By a set_params of its own; a key that is no text is not printed."""
+    node = Keeps()
+    node.params = {"model": "m"}
+    assert said(AsyncFlow(start=node)) == ""
+    plain = Plain()
+    plain.params = {7: "m"}
+    assert "among them 'key'" in said(AsyncFlow(start=plain))
+
+
+class OwnWay(Flow):
+    def _orch(self, shared, params=None):
+        return None
+
+
+def test_a_flow_that_goes_its_own_way_may_hold_async_nodes():
+    """And one of the user's is told what to derive from instead."""
+    assert said(OwnWay(start=Waits())) == ""
+    assert "Derive Images from AsyncBatchFlow instead of BatchFlow." in said(Images(start=Waits()))
+
+
+def loud(function):
+    @functools.wraps(function)
+    async def louder(*args):
+        return (await function(*args)).upper()
+
+    return louder
+
+
+class Louder(AsyncNode):
+    @loud
+    async def post_async(self, shared, prepared, executed):
+        return "next"
+
+
+class Led(AsyncFlow):
+    def get_next_node(self, node, action):
+        return node.successors["next"]
+
+
+def test_what_stands_between_an_action_and_its_way_is_trusted():
+    """A decorator may change what is returned, a flow of the user's where it leads."""
+    node = Louder()
+    node - "NEXT" >> Plain()
+    assert said(AsyncFlow(start=node)) == ""
+    decide = Decide()
+    decide - "next" >> Plain()
+    assert said(Led(start=decide)) == ""
+
+
+def test_an_async_node_in_a_sync_flow_is_found():
+    """It would fail in each instance."""
+    text = said(Flow(start=Waits()))
+    assert "This async node is in a Flow" in text
+    assert "Write AsyncFlow(start=...) instead." in text

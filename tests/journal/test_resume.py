@@ -1,0 +1,235 @@
+"""What the next run of a flow takes over from a journal."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import sqlite3
+
+import pytest
+from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
+
+import flowmagic
+from flowmagic.errors import JournalError
+from flowmagic.journal.fingerprint import parts_of
+from flowmagic.journal.resume import ResumeIndex, readable, runs_of
+from flowmagic.records.store import Restored
+
+ran: list = []
+broken = True
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    global broken
+    broken = True
+    ran.clear()
+
+
+class Ask(AsyncNode):
+    async def exec_async(self, prepared):
+        ran.append(self.params["i"])
+        if broken and self.params.get("fail"):
+            raise ValueError(f"no answer for {self.params.get('api_key')}")
+
+    async def post_async(self, shared, prepared, executed):
+        return f"answer {self.params['i']}"
+
+
+def ask(*rows, path, node=Ask, **options):
+    return flowmagic.run_batch(AsyncFlow(start=node()), list(rows), journal=path, **options)
+
+
+def mended():
+    global broken
+    broken = False
+
+
+def test_what_has_succeeded_is_not_run_again(tmp_path):
+    """In whatever order it comes, with new rows among it; what failed runs."""
+    ask({"i": 1}, {"i": 2, "fail": True}, {"i": 3}, path=tmp_path / "j")
+    ran.clear()
+    mended()
+    run = ask(
+        {"i": 3}, {"i": 4}, {"i": 2, "fail": True}, {"i": 1}, path=tmp_path / "j", resume=True
+    )
+    assert sorted(ran) == [2, 4]
+    assert run.results == ["answer 3", "answer 4", "answer 2", "answer 1"]
+    assert [each.restored for each in run.instances] == [1, None, None, 1]
+    assert run.counts.succeeded == 4
+    assert run[0].attempts == 0
+    ran.clear()
+    again = ask({"i": 1}, {"i": 2, "fail": True}, {"i": 4}, path=tmp_path / "j", resume=True)
+    assert ran == []
+    assert [each.restored for each in again.instances] == [1, 2, 2]
+
+
+def test_a_row_that_stands_twice_needs_two_that_succeeded(tmp_path):
+    """Nobody knows that the second one would have come out the same."""
+    ask({"i": 1}, path=tmp_path / "j")
+    ran.clear()
+    ask({"i": 1}, {"i": 1}, path=tmp_path / "j", resume=True)
+    assert ran == [1]
+
+
+def test_another_flow_is_told_and_the_user_decides(tmp_path):
+    """What has changed is named; nothing has run."""
+
+    class Changed(Ask):
+        """Another source."""
+
+    Changed.__name__ = Changed.__qualname__ = "Ask"
+    ask({"i": 1}, path=tmp_path / "j")
+    ran.clear()
+    with pytest.raises(JournalError, match="the source of Ask has changed.*resume='anyway'"):
+        ask({"i": 1}, path=tmp_path / "j", node=Changed, resume=True)
+    assert ran == []
+    run = ask({"i": 1}, path=tmp_path / "j", node=Changed, resume="anyway")
+    assert (ran, run.results) == ([], ["answer 1"])
+
+
+def test_rows_of_a_generator_are_restored_as_they_are_drawn(tmp_path):
+    """Sync and async ones."""
+
+    async def later():
+        for i in range(4):
+            yield {"i": i}
+
+    flow = AsyncFlow(start=Ask())
+    flowmagic.run_batch(flow, [{"i": 1}, {"i": 2}], journal=tmp_path / "j")
+    ran.clear()
+    run = flowmagic.run_batch(
+        flow, ({"i": i} for i in range(4)), journal=tmp_path / "j", resume=True
+    )
+    assert sorted(ran) == [0, 3]
+    assert [each.restored for each in run.instances] == [None, 1, 1, None]
+    ran.clear()
+    flowmagic.run_batch(flow, later(), journal=tmp_path / "j", resume=True)
+    assert ran == []
+
+
+def test_post_gets_restored_results_too(tmp_path):
+    """A BatchFlow's post sees all of them, in the order of the params."""
+    seen = []
+
+    class Batch(AsyncBatchFlow):
+        async def post_async(self, shared, params, results):
+            seen.append(results)
+
+    for _ in range(2):
+        flow = Batch(start=Ask())
+        flowmagic.run_batch(flow, [{"i": 1}, {"i": 2}], journal=tmp_path / "j", resume=True)
+    assert seen == [["answer 1", "answer 2"]] * 2
+    assert ran == [1, 2]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE runs SET sources = '{', fingerprint = ''",
+        "UPDATE runs SET sources = CAST(x'9e' AS TEXT)",
+        "UPDATE instances SET key = CAST(x'9e9e' AS TEXT)",
+        "DROP TABLE instances",
+        "DROP TABLE runs",
+    ],
+)
+def test_a_damaged_journal_is_told_and_nothing_runs(tmp_path, damage):
+    """In words of ours, and not of SQLite alone."""
+    ask({"i": 1}, path=tmp_path / "j").journal.join(20)
+    connection = sqlite3.connect(tmp_path / "j")
+    with connection:
+        connection.execute(damage)
+    connection.close()
+    ran.clear()
+    with pytest.raises(JournalError, match="damaged"):
+        ask({"i": 1}, path=tmp_path / "j", resume=True)
+    assert not ran
+
+
+def index_of(path, say=print):
+    """Return what a journal has left for `Ask`."""
+    parts = functools.partial(parts_of, AsyncFlow(start=Ask()))
+    return ResumeIndex(path, "AsyncFlow", parts, anyway=False, say=say)
+
+
+def keys_in(path):
+    """Return the keys of all rows in a journal, in the order of their positions."""
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        return [key for (key,) in connection.execute("SELECT key FROM instances ORDER BY position")]
+
+
+def test_an_index_gives_each_row_once(tmp_path):
+    """With the run and the position it comes from; of a key that it does not know, nothing."""
+    path = tmp_path / "j"
+    ask({"i": 1}, {"i": 2}, path=path, resume=True).journal.join(20)
+    one, two = keys_in(path)
+    index = index_of(path)
+    assert index
+    assert index.take(two) == Restored(1, 1, "answer 2", None)
+    assert index.take(two) is None
+    assert index.take("no such key") is None
+    assert index.take(one) == Restored(1, 0, "answer 1", None)
+    index.close()
+    assert not index
+
+
+def test_an_index_of_a_flow_that_never_ran_is_empty(tmp_path):
+    """So that nothing need be looked up in it; nor does it need to be closed."""
+    path = tmp_path / "j"
+    flowmagic.run_batch(Ask(), [{"i": 1}], journal=path).journal.join(20)
+    index = index_of(path)
+    assert not index
+    assert index.take("any") is None
+    index.close()
+
+
+def test_a_closed_index_gives_nothing_more(tmp_path):
+    """A row that is drawn later runs."""
+    path = tmp_path / "j"
+    ask({"i": 1}, path=path, resume=True).journal.join(20)
+    index = index_of(path)
+    index.close()
+    index.close()
+    assert index.take(keys_in(path)[0]) is None
+
+
+def test_a_result_that_cannot_be_read_is_said_and_an_earlier_one_is_taken(tmp_path):
+    """The row is not lost to damage in one place."""
+    path, said = tmp_path / "j", []
+    ask({"i": 1}, path=path).journal.join(20)
+    ask({"i": 1}, path=path).journal.join(20)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        latest = "(SELECT id FROM runs WHERE number = 2)"
+        connection.execute(f"UPDATE instances SET result = '{{' WHERE run = {latest}")
+    index = index_of(path, said.append)
+    key = keys_in(path)[0]
+    assert index.take(key) == Restored(1, 0, "answer 1", None)
+    assert len(said) == 1
+    assert said[0].startswith("Row 0 of run 2 cannot be restored: ")
+    assert index.take(key) is None
+    index.close()
+
+
+def test_the_runs_of_a_flow_are_found_oldest_first(tmp_path):
+    """Those of another flow of that name are left out, or with `anyway` counted."""
+    path, changed = tmp_path / "j", AsyncFlow(start=Ask(max_retries=2))
+    ask({"i": 1}, path=path)
+    flowmagic.run_batch(changed, [{"i": 1}], journal=path)
+    ask({"i": 1}, path=path).journal.join(20)
+    parts = functools.partial(parts_of, AsyncFlow(start=Ask()))
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        mine = runs_of(connection, "AsyncFlow", parts, anyway=False)
+        assert [number for number, _ in mine] == [1, 3]
+        every = runs_of(connection, "AsyncFlow", parts, anyway=True)
+        assert [number for number, _ in every] == [1, 2, 3]
+        assert runs_of(connection, "Flow", parts, anyway=False) == []
+
+
+def test_errors_of_ours_are_not_called_damage():
+    """They say more than that."""
+    with pytest.raises(JournalError, match="^ours$"), readable():
+        raise JournalError("ours")
+    with pytest.raises(JournalError, match=r"is damaged, .*\(theirs\)"), readable():
+        raise sqlite3.DatabaseError("theirs")
+    with pytest.raises(ZeroDivisionError), readable():
+        raise ZeroDivisionError

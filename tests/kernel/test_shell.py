@@ -1,0 +1,124 @@
+"""Waiting or not, and interrupting, in real kernels."""
+
+from __future__ import annotations
+
+import time
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from ..notebook.test_shell import GATE
+from .conftest import FLOW, Kernel
+
+
+@pytest.mark.kernel
+def test_in_a_live_notebook_the_cell_returns_at_once(kernel):
+    """The run is bound, goes on in the kernel's own loop, and `await run` is the barrier."""
+    kernel.run(GATE)
+    answer = kernel.run("%%batchflow hold --limit 3 -o run\n[{'n': n} for n in range(5)]")
+    assert answer.status == "ok", answer.error
+    assert not kernel.value("run.ended")
+    kernel.until("live == 3")
+    kernel.run("run.limit = 4")
+    kernel.until("live == 4")
+    assert kernel.value("run._loop is get_ipython().kernel.io_loop.asyncio_loop")
+    answer = kernel.run("gate.set()\nawait run\nprint(run.ok, peak)")
+    assert "True 4" in answer.stdout
+
+
+@pytest.mark.kernel
+def test_wait_waits_and_gives_the_partial_results_on_interrupt(kernel):
+    """The notebook's stop button: the batch ends soon, with what it has, and the cell fails."""
+    kernel.run(GATE)
+    message = kernel.send(
+        "%%batchflow hold --limit 2 -o run --wait --no-capture\n[{'n': n} for n in range(5)]"
+    )
+    kernel.hear(message, "holding")
+    began = time.monotonic()
+    kernel.manager.interrupt_kernel()
+    answer = kernel.finish(message)
+    took = time.monotonic() - began
+    assert answer.status == "error"
+    assert answer.error["ename"] == "KeyboardInterrupt"
+    assert kernel.value("str(run.status), run.counts.cancelled, live") == ("cancelled", 5, 0)
+    assert took < 5, took  # how long it takes is measured by `python -m benchmarks interrupt`
+
+
+@pytest.mark.kernel
+def test_run_all_stops_at_an_interrupted_cell(kernel):
+    """The cells queued behind it are not run, as after any error."""
+    kernel.run(GATE)
+    message = kernel.send("%%batchflow hold --wait --no-capture\n[{'n': 1}]")
+    behind = kernel.send("went_on = True")
+    kernel.hear(message, "holding")
+    kernel.manager.interrupt_kernel()
+    assert kernel.finish(message).status == "error"
+    reply = kernel.client.get_shell_msg(timeout=20)
+    while reply["parent_header"].get("msg_id") != behind:
+        reply = kernel.client.get_shell_msg(timeout=20)
+    assert reply["content"]["status"] == "aborted"
+    assert not kernel.value("'went_on' in globals()")
+
+
+@pytest.mark.kernel
+def test_interrupting_await_run_ends_that_wait_only(kernel):
+    """The run is not the waiting cell's."""
+    kernel.run(GATE)
+    kernel.run("%%batchflow hold -o run --limit 1\n[{'n': 1}]")
+    message = kernel.send("print('waiting', flush=True)\nawait run")
+    kernel.hear(message, "waiting")
+    kernel.manager.interrupt_kernel()
+    assert kernel.finish(message, timeout=40).status == "error"
+    assert kernel.value("live, run.ended") == (1, False)
+    assert "True" in kernel.run("gate.set()\nawait run\nprint(run.ok)").stdout
+
+
+@pytest.mark.kernel
+def test_run_wait_blocks_in_plain_code_inside_the_kernels_loop():
+    """`run.wait()` in a cell without await: the loop is entered again, the run goes on under it."""
+    kernel = Kernel()
+    try:
+        kernel.run("%load_ext flowmagic\n" + FLOW)
+        kernel.run("%%batchflow flow -o run\n[{'n': n} for n in range(10)]")
+        answer = kernel.run("def plain():\n    return run.wait().ok\nprint(plain())")
+        assert "True" in answer.stdout, answer.error
+        assert kernel.value("1 + 1") == 2
+    finally:
+        kernel.close()
+
+
+def _notebook(*cells):
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+
+
+@pytest.mark.kernel
+def test_executed_by_a_program_the_cell_waits_by_itself():
+    """Nbclient (and so nbconvert and papermill): results are there when the next cell runs."""
+    book = _notebook(
+        "%load_ext flowmagic\n" + FLOW,
+        "%%batchflow flow -o run\n[{'n': n} for n in range(10)]",
+        "print(run.ended, run.ok)",
+    )
+    NotebookClient(book, timeout=60).execute()
+    assert book.cells[2].outputs[0].text == "True True\n"
+    mimes = [set(each.data) for each in book.cells[1].outputs]
+    assert any("application/vnd.jupyter.widget-view+json" in each for each in mimes)
+    final = [each for each in book.cells[1].outputs if "text/html" in each.data][-1]
+    assert "10 of 10 succeeded" in final.data["text/html"]
+    assert "10 of 10 succeeded" in final.data["text/plain"]
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize(("word", "ended"), [("never", "False"), ("always", "True")])
+def test_the_environment_overrides_the_guess(monkeypatch, word, ended):
+    """FLOWMAGIC_WAIT decides where the guess would be wrong."""
+    monkeypatch.setenv("FLOWMAGIC_WAIT", word)
+    book = _notebook(
+        "%load_ext flowmagic\n" + GATE,
+        "asyncio.get_running_loop().call_later(1, gate.set)",
+        "%%batchflow hold -o run\n[{'n': 1}]",
+        "print(run.ended)",
+    )
+    NotebookClient(book, timeout=60).execute()
+    assert book.cells[3].outputs[0].text == f"{ended}\n"

@@ -1,0 +1,147 @@
+// The state of a panel in a page, from traits and deltas.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Store } from "../../../../../flowmagic/notebook/panel/js/store/store.js";
+import { FAILED, RUNNING } from "../../../../../flowmagic/notebook/panel/js/store/protocol.js";
+
+function snapshot(n, seq) {
+  const view = new DataView(new ArrayBuffer(12 * n + 4));
+  view.setUint32(12 * n, seq, true);
+  return view;
+}
+
+function row(index, status) {
+  const view = new DataView(new ArrayBuffer(16));
+  view.setUint32(0, index, true);
+  view.setUint8(4, status);
+  return view;
+}
+
+/** A store of a model with these traits, the commands it sent, and the changes its views were notified of. */
+function create(traits) {
+  const sent = [];
+  const notified = [];
+  const model = { get: (name) => traits[name], send: (command) => sent.push(command) };
+  const store = new Store(model);
+  store.views.add((rows) => notified.push(rows));
+  return { store, traits, sent, notified };
+}
+
+test("a delta notifies the views of changed rows, and a snapshot of all rows", () => {
+  const { store, traits, notified } = create({ snapshot: snapshot(4, 5), header: { ticking: true } });
+  store.applyDelta({ type: "delta", seq: 6, packed: ["changed"], header: { elapsed: 1 } }, [row(2, RUNNING)]);
+  assert.equal(store.rows.status[2], RUNNING);
+  assert.deepEqual(notified, [[2]]);
+  store.applyDelta({ type: "delta", seq: 7, header: { elapsed: 2 } }, []);
+  assert.deepEqual(notified[1], []);
+  traits.snapshot = snapshot(4, 8);
+  store.readState();
+  assert.equal(notified[2], "all");
+});
+
+test("after a gap the whole state is requested, and old deltas are ignored", () => {
+  const { store, sent } = create({ snapshot: snapshot(4, 5), header: {} });
+  store.applyDelta({ type: "delta", seq: 5, packed: ["changed"] }, [row(0, RUNNING)]);
+  assert.equal(store.rows.status[0], 0, "the snapshot contains it already");
+  store.applyDelta({ type: "delta", seq: 8, packed: ["changed"] }, [row(1, RUNNING)]);
+  assert.equal(store.rows.status[1], RUNNING, "the delta is right nevertheless");
+  assert.deepEqual(sent.map(({ type }) => type), ["state"]);
+});
+
+test("the rate counts neither restored nor cancelled rows", () => {
+  const header = { counts: [0, 0, 40, 10, 50], restored: 30, elapsed: 4, ticking: false };
+  const { store } = create({ snapshot: snapshot(100, 1), header });
+  assert.equal(store.rate, 5);
+});
+
+const textsOf = (rows, outcome = "") => ({ rows, texts: rows.map(() => "x"), cells: rows.map(() => ["x"]), outcomes: rows.map(() => outcome) });
+
+test("the texts of rows are requested once, and again when a row has ended", () => {
+  const { store, sent } = create({ snapshot: snapshot(250, 1), header: {} });
+  store.requestRows([195, 7, 196]);
+  store.requestedAt = -Infinity;
+  store.requestRows([195, 7, 196]);
+  assert.deepEqual(sent.map(({ rows }) => rows), [[195, 7, 196]]);
+  store.applyDelta({ type: "delta", seq: 2, rows: [textsOf([195, 7, 196])] }, []);
+  store.requestedAt = -Infinity;
+  store.requestRows([7, 195]);
+  assert.equal(sent.length, 1, "their texts are known");
+  store.applyDelta({ type: "delta", seq: 3, packed: ["changed"] }, [row(7, FAILED)]);
+  store.requestedAt = -Infinity;
+  store.requestRows([7, 195]);
+  assert.deepEqual(sent[1].rows, [7], "its outcome is not known");
+});
+
+test("new rows are requested at once, and stale ones once a second", (t) => {
+  let time = 5_000;
+  t.mock.method(performance, "now", () => time);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const { store, sent, notified } = create({ snapshot: snapshot(9, 1), header: {} });
+  store.requestRows([1]);
+  store.applyDelta({ type: "delta", seq: 2, rows: [textsOf([1])] }, []);
+  store.applyDelta({ type: "delta", seq: 3, packed: ["changed"] }, [row(1, FAILED)]);
+  store.requested.clear();
+  time += 100;
+  store.requestRows([1]);
+  assert.equal(sent.length, 1);
+  const before = notified.length;
+  t.mock.timers.tick(100);
+  assert.equal(notified.length, before + 1, "the views are notified, so that no row is forgotten");
+  store.requestRows([1, 2]);
+  assert.deepEqual(sent[1].rows, [1, 2]);
+  store.requested.clear();
+  store.tableTexts.set(2, { cells: [], outcome: "" });
+  time += 900;
+  store.requestRows([1]);
+  assert.equal(sent.length, 2);
+  t.mock.timers.tick(100);
+  time += 100;
+  store.requestRows([1]);
+  assert.equal(sent.length, 3);
+});
+
+test("answers that nobody reads are dropped, the oldest first", () => {
+  const { store } = create({ snapshot: snapshot(1, 1), header: {} });
+  for (let n = 1; n < 20; n += 1) {
+    store.applyDelta({ type: "delta", seq: n + 1, packed: [`found ${store.client} ${n}`], found: [{ client: store.client, n }] }, [new Uint8Array(4)]);
+  }
+  assert.deepEqual([...store.found.keys()], [16, 17, 18, 19]);
+});
+
+test("search results are kept by the number of the command, without those of other pages", () => {
+  const { store } = create({ snapshot: snapshot(9, 1), header: {} });
+  const found = (client, n) => ({ client, n });
+  const of = (...rows) => new Uint8Array(Uint32Array.from(rows).buffer);
+  const packed = [`found ${store.client} 4`, "found another 4"];
+  store.applyDelta({ type: "delta", seq: 2, packed, found: [found(store.client, 4), found("another", 4)] }, [of(8, 0), of(1)]);
+  assert.deepEqual([...store.found], [[4, Uint32Array.of(8, 0)]]);
+});
+
+test("other columns invalidate all texts", () => {
+  const state = { snapshot: snapshot(3, 1), header: {}, texts: { ...textsOf([0, 1]), columns: { names: ["a"], same: "", more: 0 }, labels: [] } };
+  const { store } = create(state);
+  store.applyDelta({ type: "delta", seq: 2, rows: [textsOf([2])] }, []);
+  assert.equal(store.tableTexts.size, 3);
+  state.texts = { ...state.texts, columns: { names: ["a", "b"], same: "", more: 0 } };
+  state.snapshot = snapshot(3, 3);
+  store.readState();
+  assert.equal(store.tableTexts.size, 2);
+});
+
+test("counts of the graph that a delta omits stay as they were, until the next snapshot", () => {
+  const whole = (counts) => ({ nodes: [{ name: "A" }, { name: "B" }], edges: [[0, 1, "default"]], left: 0, counts });
+  const none = { nodes: [], edges: [], unplaced: 0, behind: 0 };
+  const { store, traits } = create({ snapshot: snapshot(1, 1), header: { ticking: true }, graph: whole(none) });
+  const { nodes } = store.graph;
+  const first = { nodes: [[0, 1, 0, 0, ""], [1, 0, 0, 0, ""]], edges: [[0, 1]], unplaced: 0, behind: 3 };
+  store.applyDelta({ type: "delta", seq: 2, graph: first }, []);
+  store.applyDelta({ type: "delta", seq: 3, graph: { nodes: [[1, 2, 0, 0, ""]], edges: [], unplaced: 1, behind: 0 } }, []);
+  assert.deepEqual(store.graph.counts, { nodes: [[0, 1, 0, 0, ""], [1, 2, 0, 0, ""]], edges: [[0, 1]], unplaced: 1, behind: 0 });
+  assert.equal(store.graph.nodes, nodes, "the identity of the nodes stays");
+  traits.snapshot = snapshot(1, 4);
+  traits.graph = whole(none);
+  store.readState();
+  assert.deepEqual(store.graph.counts, none);
+});

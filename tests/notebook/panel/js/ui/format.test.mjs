@@ -1,0 +1,16 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { clock, duration, plural, rateText, waitText } from "../../../../../flowmagic/notebook/panel/js/ui/format.js";
+
+test("short durations have decimals, long ones are clock times", () => {
+  assert.deepEqual([0, 0.123, 12.34, 100, 3_725].map(duration), ["0.00 s", "0.12 s", "12.3 s", "01:40", "1:02:05"]);
+  assert.deepEqual([null, undefined].map(duration), ["", ""]);
+  assert.deepEqual([NaN, -5, 59.6].map(clock), ["?", "00:00", "01:00"]);
+  assert.equal(waitText(2.1), "waiting 3 s, as the provider asked");
+});
+
+test("counts get a plural, and rates a sensible number of digits", () => {
+  assert.deepEqual([plural(1, "instance"), plural(1_000, "instance")], ["1 instance", "1,000 instances"]);
+  assert.deepEqual([0, NaN, 0.5, 12.34, 1_234].map(rateText), ["– inst/s", "– inst/s", "0.50 inst/s", "12.3 inst/s", "1,234 inst/s"]);
+});
