@@ -61,7 +61,8 @@ class Walker:
     def __init__(self, clock: Callable[[], float], in_thread: InThread | None) -> None:
         self._clock = clock
         self._in_thread = in_thread
-        self._copier = NodeCopier()
+        copier = NodeCopier()
+        self._copy, self._direct = copier.copy, copier.direct
         self._without_threads = self if in_thread is None else Walker(clock, None)
 
     def way(self, flow: Any) -> Way:
@@ -115,7 +116,7 @@ class Walker:
         """
         # `or params`, since an empty `ReadTrackingDict` still notes which keys are read.
         p: Any = params or {**flow.params} or params
-        clock, direct, copy = self._clock, self._copier.direct, self._copier.copy
+        clock, direct, copy = self._clock, self._direct, self._copy
         # A snapshot serves all node copies until one of them writes to its params. At the top level
         # the records hold the instance's params already, so that none is recorded before that.
         unchanged = at_top = parent < 0
@@ -125,7 +126,7 @@ class Walker:
         action = None
         node = copy(flow.start_node)
         # A node that is false ends a walk in PocketFlow, but runs when it runs alone.
-        while node or (node is not None and alone):
+        while node or alone:
             kind = type(node)
             at = trace.open(kind, parent, clock(), None if unchanged else snapshot, at)
             try:
@@ -140,14 +141,15 @@ class Walker:
                 raise
             trace.close(at, action, clock())
             node = flow.get_next_node(node, action)
-            if node is not None:
-                node = copy(node)
-                if type(p) is ReadTrackingDict:
-                    if writes == p.writes:
-                        continue
-                    writes = p.writes
-                if snapshot is None or not _same(p, snapshot):
-                    snapshot, unchanged = copied(p), False
+            if node is None:
+                break
+            node = copy(node)
+            if type(p) is ReadTrackingDict:
+                if writes == p.writes:
+                    continue
+                writes = p.writes
+            if snapshot is None or not _same(p, snapshot):
+                snapshot, unchanged = copied(p), False
         return action
 
     async def _run(self, node: Any, shared: Any, trace: Trace, at: int, *, may_await: bool) -> Any:

@@ -113,7 +113,7 @@ def copied(make, node):
     ],
 )
 @pytest.mark.usefixtures("registered")
-def test_a_class_that_says_how_it_is_copied_is_asked(kind):
+def test_a_class_with_hooks_for_copying_is_copied_by_them(kind):
     """Whatever hook of copying a class has, it is called as `copy.copy` calls it."""
     node = kind()
     node.attribute = object()
@@ -151,7 +151,7 @@ def test_a_plain_class_is_copied_shallowly(kind):
     assert not hasattr(node, "more")
 
 
-def test_what_is_no_node_is_copied_the_long_way():
+def test_what_is_no_node_is_left_to_copy_copy():
     """A class outside PocketFlow's, found as a successor, is left to `copy.copy`."""
     assert not copies_plainly(dict)
     assert not copies_plainly(type("Own", (), {}))

@@ -19,7 +19,7 @@ from flowmagic.flow.script_source import lambda_source, scope_of, source_in_cell
     ],
 )
 def test_a_class_without_functions_is_found_in_its_cell(cells, code):
-    """By its fields; where it was written in two ways with the same ones, it is not guessed which."""
+    """By its fields. If two definitions have the same fields, none is guessed."""
     name = re.search(r"class (\w+)", code)[1]
     cells.run(f"class {name}:\n    other: int\n")
     first = vars(cells.run(f"import dataclasses, enum, typing\n{code}"))[name]
@@ -43,7 +43,7 @@ def test_names_of_a_function_around_are_seen_too():
     assert scope_of(functools.cache(ask))["word"] == "yes"
 
 
-def test_a_lambda_is_told_from_the_others_of_its_line():
+def test_a_lambda_is_distinguished_from_the_others_in_its_line():
     """By what it does: its code, names and constants."""
     first, second = (lambda x: x + 1), (lambda x: x + 2)
     assert lambda_source(first) == "lambda x: x + 1"
@@ -57,7 +57,7 @@ def test_a_lambda_is_told_from_the_others_of_its_line():
     assert lambda_source(eval("lambda: 5")) == ""
 
 
-def test_lambdas_of_one_line_that_cannot_be_told_apart_have_no_source():
+def test_lambdas_in_one_line_that_cannot_be_distinguished_have_no_source():
     """Two that use a variable of the function around them: a wrong one would be a lie."""
     x = 1
     sum_, difference = (lambda y: x + y), (lambda y: x - y)

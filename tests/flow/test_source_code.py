@@ -1,4 +1,4 @@
-"""How classes and functions were written, in files and in cells."""
+"""The source of classes and functions, in files and in cells."""
 
 from __future__ import annotations
 
@@ -90,13 +90,13 @@ def test_a_class_of_attributes_alone_is_written_from_them(cells):
     ],
 )
 def test_a_class_that_is_more_than_its_attributes_is_not_written_from_them(cells, code):
-    """It would be another class, and no word said so."""
+    """It would silently be another class."""
     limit = cells.run(f"import dataclasses, enum, typing\n{code}").Limit
     assert source_of(limit) in ("", f"{code}\n")
 
 
 def test_what_was_never_written_has_no_source():
-    """No error, whatever it is."""
+    """It raises no error, whatever it is."""
     namespace = {"__name__": "__main__"}
     exec("class Ask:\n    def one(self): return 1\ndef two(): ...\n", namespace)
     assert source_of(namespace["Ask"]) == source_of(namespace["two"]) == ""
@@ -197,7 +197,7 @@ def test_the_functions_of_a_class_are_those_written_in_it():
     assert callables_in(7) == (7,)
 
 
-def test_a_global_is_told_from_a_local_of_its_name():
+def test_a_global_is_distinguished_from_a_local_with_its_name():
     """A local means something else."""
 
     def uses():

@@ -1,4 +1,4 @@
-"""A walk copies, sets, runs and asks as PocketFlow does, and notes each node copy on the way."""
+"""A walk does what PocketFlow's own orchestration does, and records each node copy."""
 
 from __future__ import annotations
 
@@ -346,8 +346,8 @@ class OwnOrch(InFlow):
 
 @pytest.mark.parametrize(("outer", "kind"), [(AsyncFlow, OwnAsyncOrch), (Flow, OwnOrch)])
 @virtual
-async def test_a_nested_flow_with_its_own_orchestration_keeps_it_and_is_listened_to(outer, kind):
-    """Its own method runs, and each node that asks for the next one is on record."""
+async def test_a_nested_flow_with_its_own_orchestration_keeps_it_and_is_recorded(outer, kind):
+    """Its own method runs, and each node is recorded when it asks for the next one."""
     step = Step()
     chained(step, Then())
     shared: dict = {}
@@ -359,7 +359,7 @@ async def test_a_nested_flow_with_its_own_orchestration_keeps_it_and_is_listened
 
 
 @virtual
-async def test_listened_to_each_copy_starts_where_the_one_before_it_in_its_task_ended():
+async def test_a_recorded_copy_starts_when_the_one_before_it_in_its_task_ended():
     """Parallel children that orchestrate themselves do not take their times from each other."""
     leaf, second = Waits(), Waits()
     chained(leaf, second)
@@ -369,8 +369,8 @@ async def test_listened_to_each_copy_starts_where_the_one_before_it_in_its_task_
 
 
 @virtual
-async def test_a_get_next_node_set_on_the_nested_flow_is_asked_and_put_back():
-    """A hook that the user set on the object itself is called through, and stands there after."""
+async def test_a_get_next_node_set_on_the_nested_flow_is_called_and_restored():
+    """A hook that the user set on the object itself is called, and is still there afterwards."""
     asked, copies = [], []
 
     class Keeps(OwnAsyncOrch):

@@ -1,4 +1,4 @@
-"""The actions that a method can return, as its source tells."""
+"""The actions that a method can return, as far as its source tells."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def part(self, shared, prepared, executed):
     return executed or "a"
 
 
-def given(self, shared, prepared, executed):
+def generator(self, shared, prepared, executed):
     yield "a"
 
 
@@ -177,9 +177,9 @@ def decorated(*args):
     return plain(*args).upper()
 
 
-@pytest.mark.parametrize("post", [unknown, local, number, part, given, decorated])
+@pytest.mark.parametrize("post", [unknown, local, number, part, generator, decorated])
 def test_what_is_no_constant_may_be_anything(post):
-    """So that nothing is said of ways that are never taken."""
+    """So that no successor is reported as never reached."""
     assert not read(post).complete
 
 

@@ -1,4 +1,4 @@
-"""The calls that would hold the loop, as the source tells."""
+"""The calls that would block the loop, as far as the source tells."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ async def calm(self, time):
     return await asyncio.to_thread(inner)
 
 
-def test_what_only_looks_like_it_is_not():
+def test_calls_that_only_look_blocking_are_not_found():
     """A name of the function's own, what another thread or a coroutine does, what cannot be read."""
     assert found(calm) is None
 

@@ -71,7 +71,7 @@ def test_the_nodes_of_nested_flows_are_found_with_the_flows_around_them():
     assert [each.is_flow for each in found.values()] == [True, True, False, False]
 
 
-def test_behind_a_fork_no_node_is_certain():
+def test_after_a_branch_no_node_is_certain():
     """Two actions that lead to one node are no fork."""
     first, second, third = First(), Second(), Third()
     first - "a" >> second
@@ -88,7 +88,7 @@ def test_behind_a_fork_no_node_is_certain():
     }
 
 
-def test_within_a_flow_behind_a_fork_no_node_is_certain_either():
+def test_in_a_flow_after_a_branch_no_node_is_certain_either():
     """Whether an instance comes to the flow decides."""
     first, inner = First(), Flow(start=Third())
     first - "a" >> inner
@@ -128,7 +128,7 @@ def test_a_batch_flow_within_the_run_gives_its_nodes_further_params(kind):
 
 
 @pytest.mark.parametrize("hook", ["get_next_node", "_orch", "_orch_async", "_run", "_run_async"])
-def test_a_flow_with_a_way_of_its_own_leads_its_nodes(hook):
+def test_the_nodes_of_a_flow_with_its_own_orchestration_are_marked(hook):
     """All below it, nested ones too; what is beside it is not led."""
     led = type("Led", (AsyncFlow,), {hook: lambda *_: None})(start=Flow(start=First()))
     led >> Second()

@@ -1,4 +1,4 @@
-"""How the methods of a node use `self`, as their source tells."""
+"""How the methods of a node use `self`, as far as their source tells."""
 
 from __future__ import annotations
 
@@ -68,8 +68,8 @@ class Asks(Node):
         return "f" in self.params or "g" not in self.params or 1 < len(a) < 3 or a in [shared, 1]
 
 
-def test_a_param_with_a_default_is_asked_for():
-    """And one that is set is given."""
+def test_a_param_with_a_default_is_optional():
+    """And one that is set is assigned."""
     found = use(Asks)
     assert found.optional == {"a", "b", "c", "f", "g"}
     assert found.assigned == {"c", "d", "e"}
@@ -158,7 +158,7 @@ class Changes(Node):
         self.never.append(1)
 
 
-def test_attributes_that_are_changed_in_place_are_told_from_those_that_are_read():
+def test_attributes_that_are_changed_in_place_are_distinguished_from_those_that_are_read():
     """In the methods that a run reaches; one that is given a new value is said so."""
     found = use(Changes)
     assert set(found.mutated) == {
