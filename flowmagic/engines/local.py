@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from ..flow.walker import Walker, Way, run_in_thread
+from ..flow.threads import run_in_thread
+from ..flow.walker import Walker, Way
 from ..records.trace import Trace
 from .base import Work
 

@@ -1,4 +1,4 @@
-"""The user's PocketFlow graph: reading it, walking one instance through it, checking it.
+"""Reads the user's PocketFlow graph, walks one instance through it, and checks it before a run.
 
 It may import `limits`, `records`, `text` and `errors`.
 """

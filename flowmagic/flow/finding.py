@@ -1,4 +1,7 @@
-"""What was found in a graph or a run that its author may want to know, and where it stands."""
+"""A finding: what is likely wrong in a flow or a run, at which line, and what to do about it.
+
+Checks before a run and the audit after it make findings.
+"""
 
 from __future__ import annotations
 
@@ -8,27 +11,27 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 SHOWN = 5
-"""Of the instances that something happened to, how many are named."""
+"""How many instances or keys a finding names; the others are counted."""
 
 
 def _short(file: str) -> str:
-    """Return the name of a file as one would say it; kernels compile cells from odd ones."""
+    """Return the name of a file without its folder; the files that kernels make of cells have none."""
     folder, name = os.path.split(file)
     cell = os.path.basename(folder).startswith("ipykernel_") or name.startswith("<ipython-input-")
     return "its cell" if cell else name
 
 
 class Place(NamedTuple):
-    """A line of the user's code."""
+    """A line of a file or cell."""
 
     file: str
     line: int
 
     def text(self, name_of: Callable[[str], str] = _short) -> str:
-        """Return it in words: `agent.py, line 12`.
+        """Return it as text: `agent.py, line 12`.
 
         Args:
-            name_of: gives what to call a file.
+            name_of: returns the name to show for a file.
         """
         name = name_of(self.file)
         return f"{_short(self.file) if name == self.file else name}, line {self.line}"
@@ -39,16 +42,17 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class Finding:
-    """One thing that was found.
+    """Something in a flow or a run that its author may want to know.
 
     Attributes:
         what: what was found, as a sentence.
         why: why it matters.
         instead: what to write or do instead.
-        node: class name of the node or flow it is about; empty if it is about none.
-        place: the line it is about; None if that is not known.
-        note: whether nothing is wrong, and it is only good to know.
-        instances: indices of the first instances it happened to, and `count`: how many those are.
+        node: class name of the node or flow that it is about; "" if there is none.
+        place: the line that it is about; None if that is not known.
+        note: whether it is only good to know, and nothing may be wrong.
+        instances: indices of the first instances that it concerns.
+        count: how many instances it concerns.
     """
 
     what: str
@@ -61,14 +65,14 @@ class Finding:
     count: int = 0
 
     def where(self, name_of: Callable[[str], str] = _short) -> str:
-        """Return where it is, in words: `Summarise, agent.py, line 12`; empty if it is nowhere."""
+        """Return its node and place as text: `Summarise, agent.py, line 12`; "" if it has neither."""
         parts = [self.node] if self.node else []
         if self.place is not None:
             parts.append(self.place.text(name_of))
         return ", ".join(parts)
 
     def text(self, name_of: Callable[[str], str] = _short) -> str:
-        """Return all of it, as one paragraph."""
+        """Return the whole finding as one paragraph."""
         where = self.where(name_of)
         parts = [self.what, self.why, self.instead]
         return (f"{where}: " if where else "") + " ".join(part for part in parts if part)
@@ -77,14 +81,19 @@ class Finding:
         return self.text()
 
     def __repr__(self) -> str:
-        return f"<Finding: {self}>"  # a list of them is what a cell shows
+        return f"<Finding: {self}>"  # a cell shows a list of findings by their repr
 
 
 def indices_text(indices: tuple[int, ...], count: int) -> str:
-    """Return instances in words: `instances 3, 17 and 40`, or `instances 3, 17, 40 and 97 more`."""
+    """Return instances as text: `instances 3, 17 and 40`, or `instances 3, 17, 40 and 97 more`.
+
+    Args:
+        indices: the first of them.
+        count: how many there are in all.
+    """
     shown = [str(index) for index in indices[:SHOWN]]
-    if (left := count - len(shown)) > 0:
-        return f"instances {', '.join(shown)} and {left:,} more"
+    if (more := count - len(shown)) > 0:
+        return f"instances {', '.join(shown)} and {more:,} more"
     if len(shown) == 1:
         return f"instance {shown[0]}"
     return f"instances {', '.join(shown[:-1])} and {shown[-1]}"

@@ -1,4 +1,4 @@
-"""The user's flow, read but never altered: its nodes, its successors, its hooks."""
+"""Reads the user's flow without changing it: its nodes, their successors, overridden methods, secrets."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..errors import FlowError, describe
 from ..text.redact import secrets_of
 from ..text.user_objects import or_none
 
-_MOST_NODES = 1_000
+_MOST_NODES = 1_000  # that are searched for secrets
 
 
 def check_flow(flow: Any) -> None:
-    """Refuse what cannot run.
+    """Check that a flow can be run.
 
     Raises:
-        FlowError: it is a class, no PocketFlow flow or node at all, or a flow without a start node.
+        FlowError: it is a class, it is no PocketFlow flow or node, or it has no start node.
     """
     if isinstance(flow, type) and issubclass(flow, BaseNode):
         raise FlowError(
@@ -43,8 +43,8 @@ def check_flow(flow: Any) -> None:
 
 
 def successors_of(node: Any) -> dict[Any, Any]:
-    """Return where the actions of a node lead."""
-    # Through vars: an attribute may be a property, whose code is not ours to run.
+    """Return the successors of a node, by action."""
+    # Through vars, so that no property of the user runs.
     successors = vars(node).get("successors")
     if not isinstance(successors, Mapping):
         return {}
@@ -52,7 +52,7 @@ def successors_of(node: Any) -> dict[Any, Any]:
 
 
 def nodes_of(flow: Any) -> Iterator[Any]:
-    """Give the node objects of a flow, those of nested flows among them; the flow itself first."""
+    """Yield the flow itself and then its node objects, those of nested flows too, each once."""
     waiting, seen = [flow], set[int]()
     while waiting:
         node = waiting.pop(0)
@@ -65,13 +65,17 @@ def nodes_of(flow: Any) -> Iterator[Any]:
 
 
 def secrets_around(flow: Any, shared: Any) -> frozenset[str]:
-    """Return the secrets that nodes find beside their params: in the shared store, and in themselves."""
-    found: set[str] = or_none(secrets_of, shared) or set()
+    """Return the secrets in the shared store and in the attributes of the nodes."""
+    secrets: set[str] = or_none(secrets_of, shared) or set()
     for node in islice(nodes_of(flow), _MOST_NODES):
-        found |= or_none(secrets_of, vars(node)) or set()
-    return frozenset(found)
+        secrets |= or_none(secrets_of, vars(node)) or set()
+    return frozenset(secrets)
 
 
-def is_overridden(flow: Any, name: str, stock: Any) -> bool:
-    """Whether a hook is another one than PocketFlow's own, by a subclass or on this object."""
-    return name in flow.__dict__ or getattr(type(flow), name) is not stock
+def is_overridden(node: Any, name: str, *stock: Any) -> bool:
+    """Whether a node or flow overrides a method, in its class or on the object itself.
+
+    Args:
+        stock: PocketFlow's own implementations of the method.
+    """
+    return name in node.__dict__ or getattr(type(node), name) not in stock

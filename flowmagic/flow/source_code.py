@@ -1,4 +1,7 @@
-"""How classes and functions were written, also in the cells of a notebook."""
+"""Reads the source code of classes and functions, in files and in the cells of a notebook.
+
+Source is parsed and never run. Where it is not known, the functions here return "" or None.
+"""
 
 from __future__ import annotations
 
@@ -10,163 +13,115 @@ import os
 import sys
 import sysconfig
 import textwrap
-import types
 from collections.abc import Iterator
-from typing import Any
+from types import FunctionType
+from typing import Any, NamedTuple
 
-_STOCK = ("pocketflow", "builtins", "flowmagic")
+from .finding import Place
+
+FunctionTree = ast.FunctionDef | ast.AsyncFunctionDef
+
+_STOCK = {"pocketflow", "flowmagic", "builtins", "abc", "typing"}
 _LIBRARIES = tuple(
     f"{os.path.realpath(path)}{os.sep}"
     for name, path in sysconfig.get_paths().items()
     if name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
+_PACKAGES = {"site-packages", "dist-packages"}
+_MOST_LINES = 20_000  # of a file that a check reads: parsing a longer one takes too long
+_MOST_FILES = 64  # that are kept parsed
+
+# Whose code it is
 
 
 def is_stock(value: Any) -> bool:
-    """Whether something is PocketFlow's, ours or Python's own."""
+    """Whether a class or function is PocketFlow's, flowmagic's or Python's own."""
     return str(getattr(value, "__module__", "")).partition(".")[0] in _STOCK
 
 
-def is_here(value: Any) -> bool:
-    """Whether something was defined where the run was started, so that it cannot be imported."""
+def is_in_main(value: Any) -> bool:
+    """Whether a class or function was defined in `__main__`, so that no other process can import it."""
     return getattr(value, "__module__", "") == "__main__"
 
 
-def is_users(value: Any) -> bool:
-    """Whether something was written by the user: in the notebook, or in a file that is no library's."""
-    if is_here(value):
+def is_user_code(value: Any) -> bool:
+    """Whether a class or function was defined in the notebook, or in a file outside of all libraries."""
+    if is_in_main(value):
         return True
     module = sys.modules.get(str(getattr(value, "__module__", "")))
     file = getattr(module, "__file__", None)
-    return bool(file) and not os.path.realpath(str(file)).startswith(_LIBRARIES)
+    return bool(file) and not _is_in_library(os.path.realpath(str(file)))
+
+
+def _is_in_library(file: str) -> bool:
+    return file.startswith(_LIBRARIES) or not _PACKAGES.isdisjoint(file.split(os.sep))
+
+
+# Source as text
 
 
 def source_of(value: Any) -> str:
-    """Return how a class or function was written, without indentation; empty if that is not known."""
-    text = _source_of_class(value) if isinstance(value, type) else _source(value)
+    """Return the source of a class or function, without its indentation; "" if it is not known."""
+    return _dedented(_class_source(value) if isinstance(value, type) else _function_source(value))
+
+
+def place_of(kind: type) -> Place | None:
+    """Return where a class was written: its line or, before Python 3.13, that of its first function.
+
+    None if that is not known, or if the class is PocketFlow's or flowmagic's.
+    """
+    codes = [each.__code__ for each in functions_of(kind)]
+    # Functions that a decorator such as `dataclass` generates have no file.
+    codes = [each for each in codes if not each.co_filename.startswith("<string")]
+    if not codes or is_stock(kind):
+        return None
+    first = min(codes, key=lambda code: code.co_firstlineno)
+    line = vars(kind).get("__firstlineno__")
+    return Place(first.co_filename, line if type(line) is int else first.co_firstlineno)
+
+
+def _dedented(text: str) -> str:
     return textwrap.dedent(text).strip("\n") + "\n" if text.strip() else ""
 
 
-_OF_CELL = 3  # fields of an entry of linecache but the first; the next one is the time of a file
+def _text(lines: list[str], tree: FunctionTree | ast.ClassDef) -> str:
+    return "".join(lines[_first_line(tree) - 1 : tree.end_lineno])
 
 
-def source_in_cells(kind: type) -> str:
-    """Return how a class without functions was written in a cell; empty unless that is certain.
-
-    Nothing in such a class (a dataclass, an Enum, a model) knows its cell. It is found by its name
-    and its fields; where cells with several versions of it were run, it cannot be told which it is.
-    """
-    found = set()
-    entries: list[Any] = list(linecache.cache.values())
-    for _, *entry in entries:
-        if len(entry) == _OF_CELL and entry[0] is None:
-            lines = entry[1]
-            found |= {
-                _lines_of(lines, each)
-                for each in _classes("".join(lines))
-                if each.name == kind.__name__ and _has_fields(kind, each)
-            }
-    return textwrap.dedent(found.pop()).strip("\n") + "\n" if len(found) == 1 else ""
+def _first_line(tree: FunctionTree | ast.ClassDef) -> int:
+    return min([tree.lineno, *(each.lineno for each in tree.decorator_list)])
 
 
-def _has_fields(kind: type, written: ast.ClassDef) -> bool:
-    """Whether a class has what stands in a definition: annotations all of them, and the others."""
-    annotated = set()
-    named = set()
-    for each in written.body:
-        if isinstance(each, ast.AnnAssign) and isinstance(each.target, ast.Name):
-            annotated.add(each.target.id)
-        elif isinstance(each, ast.Assign):
-            named |= {target.id for target in each.targets if isinstance(target, ast.Name)}
-        elif isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            return False
-    # Until Python 3.11, the members of an Enum are no attributes of its.
-    has = {*vars(kind), *vars(kind).get("_member_map_", ())}
-    return annotated == _annotated(kind) and named <= has
+def _function_source(value: Any) -> str:
+    function, _ = undecorated(getattr(value, "__func__", value))
+    tree = None if function is None else _tree(function)
+    return "" if function is None or tree is None else _text(_lines(function), tree)
 
 
-def _annotated(kind: type) -> set[str]:
-    try:
-        return set(inspect.get_annotations(kind))
-    except Exception:  # noqa: BLE001 - since Python 3.14 they are code, which is run only now
-        return set()
-
-
-def functions_of(kind: type) -> Iterator[types.FunctionType]:
-    """Give the functions that were written in a class, without what stands around them."""
-    for value in vars(kind).values():
-        bare: Any = value.fget if isinstance(value, property) else value
-        bare = inspect.unwrap(getattr(bare, "__func__", bare))
-        if isinstance(bare, types.FunctionType) and bare.__module__ == kind.__module__:
-            yield bare
-
-
-def scope_of(value: Any) -> dict[str, Any]:
-    """Return the names that a class or function sees: those of its module, and of functions around it."""
-    if isinstance(value, type):
-        module = sys.modules.get(value.__module__)
-        scope = {} if module is None else dict(vars(module))
-        for function in functions_of(value):
-            scope |= scope_of(function)
-        return scope
-    function = inspect.unwrap(value)
-    scope = dict(function.__globals__)
-    for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
-        try:
-            scope[name] = cell.cell_contents
-        except ValueError:  # not assigned yet
-            continue
-    return scope
-
-
-def _source(value: Any) -> str:
-    try:
-        return inspect.getsource(value)
-    except (OSError, TypeError, SyntaxError):
-        return ""
-
-
-def _source_of_class(kind: type) -> str:
-    # By its functions, which know their file: before Python 3.13 a class of a notebook does not.
+def _class_source(kind: type) -> str:
+    # By the functions, since they know their file: before Python 3.13 a class of a cell does not.
     for function in functions_of(kind):
         code = function.__code__
-        lines = linecache.getlines(code.co_filename, function.__globals__)
-        found = _class_around(lines, kind.__name__, code.co_firstlineno)
-        if found:
-            return found
-    # Since Python 3.13 a class has a line, which of one that `exec` made is a line of no file.
-    found = _source(kind)
-    named = any(each.name == kind.__name__ for each in _classes(textwrap.dedent(found)))
-    return found if named else _attributes_alone(kind)
-
-
-@functools.lru_cache(maxsize=64)
-def _classes(text: str) -> list[ast.ClassDef]:
+        lines = _lines(function)
+        around = [
+            tree
+            for tree in _parsed(code.co_filename, lines).classes
+            if tree.name == kind.__name__
+            and tree.lineno <= code.co_firstlineno <= (tree.end_lineno or 0)
+        ]
+        if around:
+            return _text(lines, max(around, key=lambda tree: tree.lineno))
     try:
-        tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return []
-    return [each for each in ast.walk(tree) if isinstance(each, ast.ClassDef)]
+        source = inspect.getsource(kind)
+    except (OSError, TypeError, SyntaxError):
+        source = ""
+    # Since Python 3.13, a class that `exec` made names a line, but of no file.
+    if any(tree.name == kind.__name__ for tree in _parse(textwrap.dedent(source)).classes):
+        return source
+    return _source_from_attributes(kind)
 
 
-def _class_around(lines: list[str], name: str, line: int) -> str:
-    """Return the innermost class of a name that a line belongs to."""
-    around = [
-        each
-        for each in _classes("".join(lines))
-        if each.name == name and each.lineno <= line <= (each.end_lineno or 0)
-    ]
-    if not around:
-        return ""
-    return _lines_of(lines, max(around, key=lambda each: each.lineno))
-
-
-def _lines_of(lines: list[str], written: ast.ClassDef) -> str:
-    first = min([written.lineno, *(each.lineno for each in written.decorator_list)])
-    return "".join(lines[first - 1 : written.end_lineno])
-
-
-_EVERY_CLASS = frozenset(
+_IN_EVERY_CLASS = frozenset(
     [
         "__annotate__",
         "__annotate_func__",
@@ -181,61 +136,138 @@ _EVERY_CLASS = frozenset(
         "__weakref__",
     ]
 )
-"""What stands in the namespace of any class, in one version of Python or another."""
+"""Names that Python itself adds to classes, in one version or another."""
 
 
-def _attributes_alone(kind: type) -> str:
-    """Write a class that has nothing but plain attributes, whose source is not known."""
-    # What makes more of it than that (a dataclass, an Enum, a model) leaves its marks.
+def _source_from_attributes(kind: type) -> str:
+    """Write the source of a class that has only literals as attributes; "" for any other class."""
+    # Whatever adds more to a class (a dataclass, an Enum, a model) is visible here.
     if type(kind) is not type:
         return ""
     lines = []
     for name, value in vars(kind).items():
-        if name in _EVERY_CLASS:
+        if name in _IN_EVERY_CLASS:
             continue
         text = repr(value)
         try:
-            plain = ast.literal_eval(text) == value
+            literal = ast.literal_eval(text) == value
         except (SyntaxError, ValueError):
-            plain = False
-        if not plain:
+            literal = False
+        if not literal:
             return ""
         lines.append(f"    {name} = {text}\n")
     bases = ", ".join(each.__name__ for each in kind.__bases__)
     return f"class {kind.__name__}({bases}):\n{''.join(lines) or '    pass'}"
 
 
-def expression_of(function: types.FunctionType) -> str:
-    """Return how a lambda was written, from `lambda` to its end; empty if that is not known."""
-    source = _source(function)
-    at = -1
-    while (at := source.find("lambda", at + 1)) >= 0:
-        for end in range(len(source), at, -1):
-            text = source[at:end].strip()
-            try:
-                tree = ast.parse(f"({text}\n)", mode="eval")
-            except (SyntaxError, ValueError):
-                continue
-            if isinstance(tree.body, ast.Lambda):
-                compiled = compile(tree, "", "eval")
-                made = [each for each in compiled.co_consts if isinstance(each, types.CodeType)]
-                if _alike(made[0], function.__code__):
-                    return text
-                break
-    return ""
+# Source as syntax trees
 
 
-def _alike(one: types.CodeType, other: types.CodeType) -> bool:
-    """Whether two lambdas do the same, wherever they stand; functions made within are not looked at."""
-    # One that uses a variable of the function around it is compiled otherwise where that is missing.
-    same = bool(other.co_freevars) or one.co_code == other.co_code
-    return same and _uses(one) == _uses(other)
+def tree_of(function: FunctionType) -> FunctionTree | None:
+    """Return the definition of a function; None if it is not known, or is in a very long file."""
+    return None if len(_lines(function)) > _MOST_LINES else _tree(function)
 
 
-def _uses(code: types.CodeType) -> tuple[Any, ...]:
-    plain = [
-        each
-        for each in code.co_consts
-        if not isinstance(each, types.CodeType) and "<lambda>" not in str(each)
+def executed_nodes(tree: FunctionTree) -> Iterator[ast.AST]:
+    """Yield the syntax nodes of a function in order, but not those of functions and classes in it."""
+    waiting: list[ast.AST] = list(reversed(tree.body))
+    while waiting:
+        each = waiting.pop()
+        yield each
+        if not isinstance(each, _DEFINITIONS):
+            waiting.extend(reversed(list(ast.iter_child_nodes(each))))
+
+
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+
+
+class _Parsed(NamedTuple):
+    """The definitions in a file or cell; the functions by name and first line."""
+
+    functions: dict[tuple[str, int], FunctionTree]
+    classes: list[ast.ClassDef]
+
+
+_files: dict[str, tuple[list[str], _Parsed]] = {}
+
+
+def _lines(function: FunctionType) -> list[str]:
+    """Return the lines of a function's file or cell, which Python's own tracebacks show too."""
+    file = function.__code__.co_filename
+    linecache.checkcache(file)  # the file may have been edited and loaded again
+    return linecache.getlines(file, function.__globals__)
+
+
+def _tree(function: FunctionType) -> FunctionTree | None:
+    code = function.__code__
+    functions = _parsed(code.co_filename, _lines(function)).functions
+    return functions.get((code.co_name, code.co_firstlineno))
+
+
+def _parsed(file: str, lines: list[str]) -> _Parsed:
+    known = _files.get(file)
+    # A file or cell that has changed has another list, so that no text need be compared.
+    if known is None or known[0] is not lines:
+        if len(_files) >= _MOST_FILES:
+            _files.clear()
+        known = _files[file] = lines, _parse("".join(lines))
+    return known[1]
+
+
+def _parse(text: str) -> _Parsed:
+    try:
+        nodes = list(ast.walk(ast.parse(text)))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        nodes = []
+    functions = [
+        each for each in nodes if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))
     ]
-    return plain, code.co_varnames, {*code.co_names, *code.co_freevars, *code.co_cellvars}
+    return _Parsed(
+        {(each.name, _first_line(each)): each for each in functions},
+        [each for each in nodes if isinstance(each, ast.ClassDef)],
+    )
+
+
+# Functions and names
+
+
+def functions_of(kind: type) -> Iterator[FunctionType]:
+    """Yield the functions that were written in a class, without their decorators."""
+    for value in vars(kind).values():
+        for part in callables_in(value):
+            function, _ = undecorated(part)
+            if function is not None and function.__module__ == kind.__module__:
+                yield function
+
+
+def callables_in(attribute: Any) -> tuple[Any, ...]:
+    """Return what a class attribute calls: the functions of a property, or else the attribute itself."""
+    if isinstance(attribute, property):
+        return tuple(each for each in (attribute.fget, attribute.fset) if each is not None)
+    if isinstance(attribute, functools.cached_property):
+        return (attribute.func,)
+    return (attribute,)
+
+
+def undecorated(value: Any) -> tuple[FunctionType | None, bool]:
+    """Return the function inside of decorators, and whether there are decorators around it.
+
+    None if there is no Python function, as far as `functools.wraps` tells. No user code runs.
+    """
+    if isinstance(value, (staticmethod, classmethod)):
+        value = value.__func__
+    seen: set[int] = set()
+    wrapped = value
+    while wrapped is not None and id(wrapped) not in seen:
+        seen.add(id(wrapped))
+        value = wrapped
+        wrapped = inspect.getattr_static(value, "__wrapped__", None)
+    return (value if type(value) is FunctionType else None), len(seen) > 1
+
+
+def global_of(function: FunctionType, name: str) -> Any:
+    """Return the global that a name means in a function; None if there is none, or it is a local."""
+    code = function.__code__
+    if name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
+        return None
+    return function.__globals__.get(name)

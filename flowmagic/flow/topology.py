@@ -1,9 +1,8 @@
-"""The ways that a flow's graph has: its nodes, and where their actions lead. Read, never run."""
+"""Lists the nodes and edges of a flow's graph, those of nested flows too. Nothing is run."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from types import FunctionType
 from typing import Any
 
 from pocketflow import (
@@ -18,26 +17,27 @@ from pocketflow import (
 
 from .finding import Place
 from .graph import successors_of
+from .source_code import place_of
 
 TOP = -1
-"""The level of the nodes of the flow itself; in a trace, the parent of their copies."""
+"""The level of the nodes of the flow itself; in a trace, also the parent of their copies."""
 
 DEFAULT = "default"
-"""What a node that returns no action follows."""
+"""The action that a node without an action follows."""
 
-_MOST = 2_000  # nodes; one nested flow in many places makes many of few
+_MOST_NODES = 2_000  # a nested flow that is used many times makes many nodes out of a few objects
 
 
 @dataclass(frozen=True)
 class TopologyNode:
-    """A node object where it stands in a graph.
+    """A node of a graph.
 
     Attributes:
-        number: its place among the `nodes`.
-        level: the number of the nested flow it is a node of, or `TOP`.
+        number: its index in `Topology.nodes`.
+        level: the number of the nested flow that it is a node of, or `TOP`.
         type: its class.
-        kind: what it is, in words: `async node`, `parallel batch flow`.
-        place: where its class is written, as far as that is known.
+        kind: its kind in words: `async node`, `parallel batch flow`.
+        place: the line of its class; None if that is not known.
     """
 
     number: int
@@ -54,7 +54,7 @@ class TopologyNode:
 
 @dataclass(frozen=True)
 class Edge:
-    """Where an action of a node leads, by the numbers of the nodes."""
+    """An action that leads from one node to another; the nodes by their numbers."""
 
     start: int
     action: str
@@ -64,13 +64,13 @@ class Edge:
 class Topology:
     """The graph of a flow, or of a single node.
 
-    A node object that two flows hold is two nodes here, and so is all that a nested flow holds which
-    stands in two places. A flow within itself is a node without a level of its own.
+    A node object that two flows contain is two nodes here; so are the nodes of a nested flow that is
+    used twice. A flow that contains itself is, within itself, a node without a level of its own.
 
     Attributes:
-        nodes: level after level; within one, in the order one comes to them, its start first.
-        edges: in the order of their starts.
-        cut: whether there are more nodes than these, since the graph is very large.
+        nodes: level by level; within a level breadth first, its start node first.
+        edges: in the order of their start nodes.
+        cut: whether the graph has more nodes than these.
     """
 
     def __init__(self, flow: Any) -> None:
@@ -84,11 +84,11 @@ class Topology:
             self._ends[edge.start, edge.action] = number
 
     def edge(self, start: int, action: str) -> int | None:
-        """Return the number of the edge that an action of a node follows; None: the walk ends."""
+        """Return the number of the edge that an action of a node follows; None if the walk ends there."""
         return self._ends.get((start, action))
 
     def start(self, level: int) -> int | None:
-        """Return the number of the node that a level begins with."""
+        """Return the number of the start node of a level; None if it has no nodes."""
         return self._starts.get(level)
 
     def _read(self, flow: Any) -> None:
@@ -101,43 +101,43 @@ class Topology:
             start = vars(nested).get("start_node")
             if not isinstance(start, BaseNode):
                 continue
-            around = (*outer, id(nested))
+            enclosing = (*outer, id(nested))
             levels += [
-                (each, node, around)
+                (each, node, enclosing)
                 for each, node in self._level(number, start)
-                if isinstance(node, Flow) and id(node) not in around
+                if isinstance(node, Flow) and id(node) not in enclosing
             ]
 
     def _level(self, level: int, start: Any) -> list[tuple[int, Any]]:
-        """Read the nodes that a level's start leads to; return them with their numbers."""
+        """Add the nodes and edges of a level; return its node objects with their numbers."""
         numbers: dict[int, int] = {}
-        found: list[tuple[int, Any]] = []
+        members: list[tuple[int, Any]] = []
         waiting = [start]
         while waiting:
             node = waiting.pop(0)
             if id(node) in numbers:
                 continue
-            if len(self.nodes) == _MOST:
+            if len(self.nodes) == _MOST_NODES:
                 self.cut = True
                 break
             number = numbers[id(node)] = len(self.nodes)
             self.nodes.append(
-                TopologyNode(number, level, type(node), _kind(type(node)), _place(type(node)))
+                TopologyNode(number, level, type(node), _kind(type(node)), place_of(type(node)))
             )
-            found.append((number, node))
-            waiting += _named(node).values()
-        if found:
-            self._starts[level] = found[0][0]
+            members.append((number, node))
+            waiting += _successors(node).values()
+        if members:
+            self._starts[level] = members[0][0]
         self.edges += [
             Edge(number, action, numbers[id(end)])
-            for number, node in found
-            for action, end in _named(node).items()
+            for number, node in members
+            for action, end in _successors(node).items()
             if id(end) in numbers
         ]
-        return found
+        return members
 
 
-def _named(node: Any) -> dict[str, Any]:
+def _successors(node: Any) -> dict[str, Any]:
     return {action: end for action, end in successors_of(node).items() if type(action) is str}
 
 
@@ -150,14 +150,3 @@ def _kind(kind: type) -> str:
     elif issubclass(kind, AsyncNode):
         words = ["async"]
     return " ".join([*words, "flow" if issubclass(kind, Flow) else "node"])
-
-
-def _place(kind: type) -> Place | None:
-    """Return where a class is written: its line or, before Python 3.13, that of its first method."""
-    codes = [each.__code__ for each in vars(kind).values() if type(each) is FunctionType]
-    codes = [each for each in codes if not each.co_filename.startswith("<string")]
-    if not codes or kind.__module__.partition(".")[0] == "pocketflow":
-        return None
-    first = min(codes, key=lambda code: code.co_firstlineno)
-    line = vars(kind).get("__firstlineno__")
-    return Place(first.co_filename, line if type(line) is int else first.co_firstlineno)

@@ -1,4 +1,4 @@
-"""How often each node of a graph was run, and each of its edges taken, by the traces of a run."""
+"""Counts how often each node of a graph was run and each edge was taken, from the traces of a run."""
 
 from __future__ import annotations
 
@@ -13,26 +13,28 @@ from ..records.trace import FIELDS, NO_ACTION, OPEN, actions_of, unpacked
 from .topology import DEFAULT, TOP, Topology
 
 Step = tuple[int, Any]
-"""A node or, where that tells it, a node class, by number; and an action, or `OPEN`: it raised."""
+"""The number of a node, or of a node class that has one node; and its action, or `OPEN` if it raised."""
 
 Extras = dict[int, dict[str, Any]]
 
-_UNPLACED = -2  # the node of a copy that stands nowhere in the graph
-_OTHER = "(other)"  # actions that are not numbered and that no successor has
+_UNPLACED = -2  # in place of the node of a copy that belongs to no node of the graph
+_OTHER = "(other)"  # actions without a number that no successor has
 _PLAIN = (bool, int, float, bytes, list, dict, tuple, set)
-_MOST_LIVE = 1_000  # copies of running instances, which are counted anew for each tally
-_MOST_ATTEMPTS = 255  # of a row, that are counted
+_MOST_LIVE = 1_000  # copies of running instances, which every tally counts anew
+_MOST_ATTEMPTS = 255  # of a row that are counted, since a byte holds their number
 
 
 @dataclass
 class EdgeCounts:
-    """What was counted, by the numbers that nodes and edges have in `Topology`.
+    """Counts per node and edge, by their numbers in `Topology`.
 
     Attributes:
-        passed, raised: per node, how many of its copies returned, and how many raised.
+        passed: per node, how many of its copies returned.
+        raised: per node, how many of its copies raised.
         taken: per edge, how often it was followed.
-        ended: per node and action, how often a walk ended there; at nodes without successors too.
-        unplaced: copies that stand nowhere in the graph. Of a flow that orchestrates itself, all.
+        ended: per node and action, how often a walk ended there, at nodes without successors too.
+        unplaced: how many copies belong to no node of the graph, as those of a flow that overrides
+            its orchestration.
     """
 
     passed: list[int]
@@ -45,35 +47,35 @@ class EdgeCounts:
 class Traffic:
     """Counts what the instances of one run do in a graph.
 
-    Every attempt counts, the earlier ones of a row that was taken up again too, and each once, when
-    it has ended. What an instance did not return from because it was cancelled counts nowhere. Edges
-    are counted by the action: a flow with a `get_next_node` of its own may have gone elsewhere.
+    Every attempt of a row is counted once, when it has ended. Node copies that were cancelled are not
+    counted. Edges are counted by the action: a flow that overrides `get_next_node` may have followed
+    another one.
     """
 
     def __init__(self, topology: Topology, records: RecordStore) -> None:
         self._topology = topology
         self._records = records
         self._counted = bytearray()
-        """Of each row, how many of its attempts are counted, up to 255."""
+        """Per row, how many of its attempts are counted."""
         self._by_class: Counter[Step] = Counter()
         self._by_node: Counter[Step] = Counter()
-        self._known = -1
-        """How many node classes had numbers when the next two were made."""
+        self._classes = -1
+        """How many node classes had numbers when the next two were filled."""
         self._nodes: dict[tuple[int, int], list[int]] = {}
-        """By level and number of the class, the nodes."""
-        self._anywhere: dict[int, int] = {}
-        """By number of the class, the node, if a class tells it."""
-        self._named = {edge.action for edge in topology.edges}
+        """The nodes by their level and the number of their class."""
+        self._node_of_class: dict[int, int] = {}
+        """A node by the number of its class, which has no other unless `_ambiguous`."""
+        self._edge_actions = {edge.action for edge in topology.edges}
         kinds = [node.type for node in topology.nodes]
-        self._alike = len(set(kinds)) < len(kinds)
-        """Whether a class does not tell which node it is."""
+        self._ambiguous = len(set(kinds)) < len(kinds)
+        """Whether several nodes have the same class."""
 
     def add(self, rows: Iterable[int]) -> None:
-        """Count those of some rows that have ended, as far as they are not counted already."""
+        """Count the attempts of some rows that have ended and are not counted yet."""
         records, counted = self._records, self._counted
         status, history = records.status, records.history
         packs: list[bytes] = []
-        self._learn()
+        self._update_nodes()
         counted.extend(bytes(max(0, len(status) - len(counted))))
         for index in rows:
             code = status[index]
@@ -92,7 +94,7 @@ class Traffic:
         self._by_class.update(actions_of(b"".join(packs)))
 
     def _count(self, packed: bytes, extras: Extras, code: int, packs: list[bytes]) -> None:
-        if not self._alike and code != CANCELLED and not (extras and _are_odd(extras)):
+        if not self._ambiguous and code != CANCELLED and not (extras and _has_unnumbered(extras)):
             packs.append(packed)
             return
         steps = self._steps(unpacked(packed), extras)
@@ -101,78 +103,81 @@ class Traffic:
         self._by_node.update(steps)
 
     def _steps(self, fields: Sequence[Any], extras: Extras) -> Iterator[Step]:
-        """Find out, copy by copy, which node each is a copy of, and what its action is called.
+        """Yield for each node copy of a trace its node and the name of its action.
 
-        Where a class tells no node, the action before it does: the copy that begins next is that of
-        its successor. So it is among parallel walks too: nothing else happens between the two.
+        If several nodes have the same class, the copy before it tells which one it is: the successor
+        for that copy's action is the next to begin. This holds for parallel walks too, since nothing
+        is awaited between the two.
         """
-        places: dict[int, int] = {}
-        followed: dict[int, list[tuple[float, int]]] = {}
+        node_at: dict[int, int] = {}
+        expected: dict[int, list[tuple[float, int]]] = {}
+        """By parent, the nodes that are next to begin, each with the end of the copy before it."""
         for at in range(0, len(fields), FIELDS):
             kind, parent, action, began, ended = fields[at : at + FIELDS]
-            level = TOP if parent < 0 else places[parent]
-            alike = self._nodes.get((level, kind), ())
-            due = followed.setdefault(parent, [])
-            led = [each for each in due if each[1] in alike and each[0] <= began]
-            if led:
-                came = max(led)
-                due.remove(came)
-                node = came[1]
+            level = TOP if parent < 0 else node_at[parent]
+            candidates = self._nodes.get((level, kind), ())
+            due = expected.setdefault(parent, [])
+            matching = [each for each in due if each[1] in candidates and each[0] <= began]
+            if matching:
+                latest = max(matching)
+                due.remove(latest)
+                node = latest[1]
             else:
                 start = self._topology.start(level)
-                only = alike[0] if len(alike) == 1 else _UNPLACED
-                node = start if start is not None and start in alike else only
-            places[at] = node
-            name = action if action == OPEN else self._called(action, extras.get(at))
+                only = candidates[0] if len(candidates) == 1 else _UNPLACED
+                node = start if start is not None and start in candidates else only
+            node_at[at] = node
+            name = action if action == OPEN else self._action_name(action, extras.get(at))
             yield node, name
             edge = None if name == OPEN else self._topology.edge(node, name)
             if edge is not None:
                 due.append((ended, self._topology.edges[edge].end))
 
-    def _called(self, action: int, extra: dict[str, Any] | None) -> str:
+    def _action_name(self, action: int, extra: dict[str, Any] | None) -> str:
         if action != NO_ACTION:
             return self._records.action_name(action) or DEFAULT
-        odd = (extra or {}).get("action")
-        if type(odd) is str and odd:
-            return odd if odd in self._named else _OTHER
-        # Whatever else is false leads where no action leads; asking other objects is not ours to do.
-        plain = odd is None or type(odd) in _PLAIN
-        return DEFAULT if plain and not odd else _OTHER
+        value = (extra or {}).get("action")
+        if type(value) is str and value:
+            return value if value in self._edge_actions else _OTHER
+        # PocketFlow takes any false value for no action. Only plain ones are tested: the truth value
+        # of other objects is the user's code.
+        plain = value is None or type(value) in _PLAIN
+        return DEFAULT if plain and not value else _OTHER
 
     def edge_counts(self) -> EdgeCounts:
-        """Return what was counted so far, and what the running instances have done.
+        """Return the counts so far, with what the running instances have done.
 
-        Where those have done very much, it is counted when they end.
+        If those have run very many node copies, they are counted when they have ended.
         """
-        self._learn()
+        self._update_nodes()
         sums: Counter[Step] = Counter()
-        # Of copies: a page that reloads asks in a thread of its own.
+        # Copied first, since a page that reloads calls this in another thread.
         for (kind, action), count in dict(self._by_class).items():
-            found = self._anywhere.get(kind, _UNPLACED)
-            sums[found, action if action == OPEN else self._called(action, None)] += count
+            node = self._node_of_class.get(kind, _UNPLACED)
+            sums[node, action if action == OPEN else self._action_name(action, None)] += count
         sums.update(dict(self._by_node))
         live = list(self._records.live.values())
         if sum(map(len, live)) <= FIELDS * _MOST_LIVE:
             for trace in live:
                 steps = self._steps(tuple(trace), trace.extras or {})
                 sums.update(step for step in steps if step[1] != OPEN)
-        return self._told(sums)
+        return self._edge_counts(sums)
 
-    def _learn(self) -> None:
-        """Find the nodes of the classes that have got numbers meanwhile."""
+    def _update_nodes(self) -> None:
+        """Look up the nodes of classes that have received numbers since the last time."""
         numbers = self._records.node_ids
-        if len(numbers) == self._known:
+        if len(numbers) == self._classes:
             return
-        self._known = len(numbers)
+        self._classes = len(numbers)
         self._nodes = {}
-        self._anywhere = {}
+        self._node_of_class = {}
         for node in self._topology.nodes:
             number = numbers.get(node.type)
             if number is not None:
                 self._nodes.setdefault((node.level, number), []).append(node.number)
-                self._anywhere[number] = node.number
+                self._node_of_class[number] = node.number
 
-    def _told(self, sums: Counter[Step]) -> EdgeCounts:
+    def _edge_counts(self, sums: Counter[Step]) -> EdgeCounts:
         topology = self._topology
         n = len(topology.nodes)
         counts = EdgeCounts([0] * n, [0] * n, [0] * len(topology.edges))
@@ -192,6 +197,6 @@ class Traffic:
         return counts
 
 
-def _are_odd(extras: Extras) -> bool:
-    """Whether some copy's action is not among the numbered ones."""
+def _has_unnumbered(extras: Extras) -> bool:
+    """Whether some copy's action has no number."""
     return any("action" in each for each in extras.values())

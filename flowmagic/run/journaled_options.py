@@ -8,7 +8,8 @@ from typing import Any
 
 from ..engines.base import Engine
 from ..engines.registry import NAMES
-from ..flow.source_code import expression_of, source_of
+from ..flow.script_source import lambda_source
+from ..flow.source_code import source_of
 from ..journal.shared_snapshot import Written, text_or_none
 from .options import Options
 
@@ -87,7 +88,7 @@ def _expression(value: Any, used: list[Any]) -> tuple[str, str]:
         parts = [_expression(each, used) for each in value]
         return f"({', '.join(text for text, _ in parts)},)", next((w for _, w in parts if w), "")
     if isinstance(value, types.FunctionType) and value.__name__ == "<lambda>":
-        text = expression_of(value)
+        text = lambda_source(value)
         used.append(value)
         return text, "" if text else "it was a lambda, whose source is not known"
     if isinstance(value, (types.FunctionType, type)):

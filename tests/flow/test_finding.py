@@ -7,7 +7,7 @@ from flowmagic.notebook.summary.notices import MOST, finding_lines, findings_tex
 
 
 def test_a_finding_says_where_what_why_and_what_instead():
-    """In one paragraph, with the place named as one would say it."""
+    """In one paragraph, with the short name of the file."""
     found = Finding(
         "It is odd.", "That matters.", "Write it even.", "Node", Place("/a/b/agent.py", 12)
     )

@@ -59,7 +59,7 @@ def test_every_kind_of_flow_and_node_is_taken(flow):
         ),
     ],
 )
-def test_what_cannot_run_is_refused_with_the_mend(wrong, said):
+def test_what_cannot_run_is_refused_with_the_correction(wrong, said):
     """What it is, and what was expected."""
     with pytest.raises(FlowError) as refused:
         check_flow(wrong)

@@ -1,23 +1,27 @@
-"""How classes and functions were written, in files and in cells."""
+"""The source of classes and functions, in files and in cells."""
 
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import json
-import re
+import sys
+import types
 
 import pytest
 from pocketflow import AsyncNode
 
 from flowmagic.flow.source_code import (
-    expression_of,
-    is_here,
+    callables_in,
+    functions_of,
+    global_of,
+    is_in_main,
     is_stock,
-    is_users,
-    scope_of,
-    source_in_cells,
+    is_user_code,
+    place_of,
     source_of,
+    undecorated,
 )
 
 
@@ -86,70 +90,122 @@ def test_a_class_of_attributes_alone_is_written_from_them(cells):
     ],
 )
 def test_a_class_that_is_more_than_its_attributes_is_not_written_from_them(cells, code):
-    """It would be another class, and no word said so."""
+    """It would silently be another class."""
     limit = cells.run(f"import dataclasses, enum, typing\n{code}").Limit
     assert source_of(limit) in ("", f"{code}\n")
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "@dataclasses.dataclass\nclass Answer:\n    n: int = 1\n",
-        "class Choice(enum.Enum):\n    YES = 1\n",
-        "class Fields(typing.TypedDict):\n    n: int\n",
-    ],
-)
-def test_a_class_without_functions_is_found_in_its_cell(cells, code):
-    """By its fields; where it was written in two ways with the same ones, it is not guessed which."""
-    name = re.search(r"class (\w+)", code)[1]
-    cells.run(f"class {name}:\n    other: int\n")
-    first = vars(cells.run(f"import dataclasses, enum, typing\n{code}"))[name]
-    assert source_in_cells(first) == code
-    second = vars(cells.run(code.replace("n: int", "n: str").replace("= 1", "= 2")))[name]
-    assert source_in_cells(first) == source_in_cells(second) == ""
-
-
 def test_what_was_never_written_has_no_source():
-    """No error, whatever it is."""
+    """It raises no error, whatever it is."""
     namespace = {"__name__": "__main__"}
     exec("class Ask:\n    def one(self): return 1\ndef two(): ...\n", namespace)
     assert source_of(namespace["Ask"]) == source_of(namespace["two"]) == ""
     assert source_of(len) == source_of(int) == ""
 
 
-def test_what_is_whose_is_told():
+def test_a_function_has_its_decorators_and_a_method_is_found_by_its_function():
+    """What `functools.wraps` and `functools.cache` surround is read as it was written."""
+
+    @functools.cache
+    def ask():
+        return 1
+
+    assert source_of(ask) == "@functools.cache\ndef ask():\n    return 1\n"
+    assert source_of(Written().exec_async).startswith("async def exec_async(self, prepared):\n")
+
+
+def test_a_module_that_is_edited_and_loaded_again_has_its_new_source(tmp_path, monkeypatch):
+    """As `%autoreload` does it; else a resumed run would take the new code for the old."""
+    monkeypatch.syspath_prepend(tmp_path)
+    file = tmp_path / "edited_module.py"
+    file.write_text("class Ask:\n    def one(self):\n        return 1\n")
+    module = importlib.import_module("edited_module")
+    assert "return 1" in source_of(module.Ask)
+    file.write_text("class Ask:\n    def one(self):\n        return 22\n")
+    importlib.reload(module)
+    assert "return 22" in source_of(module.Ask)
+    assert "return 22" in source_of(module.Ask.one)
+
+
+def test_a_class_has_the_place_of_its_line_or_of_its_first_function():
+    """PocketFlow's and flowmagic's own have none, nor has a class without functions."""
+    first = Written.exec_async.__code__.co_firstlineno
+    assert place_of(Written) == (__file__, vars(Written).get("__firstlineno__", first))
+    assert place_of(AsyncNode) is place_of(type("Bare", (), {})) is None
+
+
+def test_code_is_pocketflows_a_librarys_or_the_users():
     """PocketFlow's and ours; a library's; the user's own."""
     assert is_stock(AsyncNode)
-    assert not is_users(pytest.Item)
-    assert not is_users(json.dumps)
-    assert is_users(Written)
-    assert not is_here(Written)
+    assert not is_user_code(pytest.Item)
+    assert not is_user_code(json.dumps)
+    assert is_user_code(Written)
+    assert not is_in_main(Written)
 
 
-def test_names_of_a_function_around_are_seen_too():
-    """As the class and its methods see them."""
-    word = "yes"
-
-    class Inner:
-        def say(self):
-            return word
-
-    def ask():
-        return word
-
-    assert scope_of(Inner)["word"] == scope_of(ask)["word"] == "yes"
-    assert scope_of(functools.cache(ask))["word"] == "yes"
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_a_package_of_another_environment_is_a_library_too(folder, monkeypatch):
+    """Debian's dist-packages and the user's site-packages are not among Python's own paths."""
+    module = types.ModuleType("somewhere")
+    module.__file__ = f"/home/me/.local/{folder}/somewhere.py"
+    monkeypatch.setitem(sys.modules, "somewhere", module)
+    value = type("Theirs", (), {"__module__": "somewhere"})
+    assert not is_user_code(value)
+    module.__file__ = "/home/me/my-packages/somewhere.py"
+    assert is_user_code(value)
 
 
-def test_a_lambda_is_told_from_the_others_of_its_line():
-    """By what it does: its code, names and constants."""
-    first, second = (lambda x: x + 1), (lambda x: x + 2)
-    assert expression_of(first) == "lambda x: x + 1"
-    assert expression_of(second) == "lambda x: x + 2"
-    words = [lambda: "a", lambda: "b"]
-    assert [expression_of(each) for each in words] == ['lambda: "a"', 'lambda: "b"']
-    inner = [lambda: first(3)]
-    assert expression_of(inner[0]) == "lambda: first(3)"
-    made = [lambda s, i: s.update(i.writes)]
-    assert expression_of(made[0]) == "lambda s, i: s.update(i.writes)"
-    assert expression_of(eval("lambda: 5")) == ""
+class AnythingGoes:
+    def __getattr__(self, name):
+        return AnythingGoes()
+
+
+def test_decorators_are_looked_through_without_running_anything():
+    """An object that has any attribute is no decorator, and a circle of them has an end."""
+
+    def plain(): ...
+
+    @functools.wraps(plain)
+    def wrapper(): ...
+
+    assert undecorated(plain) == (plain, False)
+    assert undecorated(wrapper) == (plain, True)
+    assert undecorated(functools.cache(plain)) == (plain, True)
+    assert undecorated(staticmethod(plain)) == (plain, False)
+    assert undecorated(AnythingGoes()) == undecorated(7) == (None, False)
+    wrapper.__wrapped__ = wrapper
+    assert undecorated(wrapper)[0] is wrapper
+
+
+class Held:
+    client = AnythingGoes()
+    borrowed = json.dumps
+
+    @property
+    def one(self): ...
+
+    @functools.cached_property
+    def two(self): ...
+
+    @classmethod
+    def three(cls): ...
+
+
+def test_the_functions_of_a_class_are_those_written_in_it():
+    """Of properties and class methods, too; not what was written elsewhere."""
+    assert [each.__name__ for each in functions_of(Held)] == ["one", "two", "three"]
+    assert callables_in(7) == (7,)
+
+
+def test_a_global_is_distinguished_from_a_local_with_its_name():
+    """A local means something else."""
+
+    def uses():
+        return json
+
+    def hides():
+        json = 1
+        return json
+
+    assert global_of(uses, "json") is json
+    assert global_of(hides, "json") is global_of(uses, "unknown") is None

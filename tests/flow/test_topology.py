@@ -38,7 +38,7 @@ def shown(topology):
     ]
 
 
-def test_nodes_come_in_the_order_one_comes_to_them_with_every_way_between_them():
+def test_nodes_are_listed_breadth_first_with_every_edge_between_them():
     """A loop, a branch and an exit; each node once."""
     decide, search, answer = Decide(), Search(), Answer()
     decide - "search" >> search
@@ -57,7 +57,7 @@ def test_nodes_come_in_the_order_one_comes_to_them_with_every_way_between_them()
     assert (topology.start(TOP), topology.start(0), topology.cut) == (0, None, False)
 
 
-def test_a_nested_flow_has_a_level_of_its_own_wherever_it_stands():
+def test_a_nested_flow_has_a_level_of_its_own_wherever_it_is_used():
     """Its nodes belong to it; one object in two places is two nodes."""
     inner_a, inner_b = Search(), Answer()
     inner_a >> inner_b
@@ -75,7 +75,7 @@ def test_a_nested_flow_has_a_level_of_its_own_wherever_it_stands():
 
 
 def test_a_flow_within_itself_ends_the_reading():
-    """It stands there as a node without nodes."""
+    """It is a node without nodes there."""
     inner = Flow()
     step = Search()
     inner.start(step) >> inner

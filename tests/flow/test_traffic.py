@@ -93,7 +93,7 @@ async def test_edges_and_ends_are_counted_by_the_actions():
 
 
 @virtual
-async def test_each_attempt_is_counted_once_however_often_its_row_is_told():
+async def test_each_attempt_is_counted_once_however_often_its_row_is_added():
     """While it runs, when it has ended, when it was taken up again."""
     flow = agent()
     run = flowmagic.batchflow(flow, [{"ways": ["search", ValueError("no"), "answer"]}])
@@ -155,7 +155,7 @@ async def test_what_was_cancelled_counts_nowhere_and_what_came_before_it_does():
 
 
 @virtual
-async def test_several_nodes_of_one_class_are_told_apart_by_the_actions():
+async def test_several_nodes_of_one_class_are_distinguished_by_the_actions():
     """Each copy is that of the successor of the copy before it."""
     first, left, right, last = Step(), Step(), Step(), Step()
     first - "left" >> left >> last
@@ -204,7 +204,7 @@ async def test_nested_flows_are_counted_with_the_nodes_in_them():
 
 
 @virtual
-async def test_copies_that_stand_nowhere_are_said_to_be_so():
+async def test_copies_that_belong_to_no_node_are_counted_as_such():
     """A flow that orchestrates itself leaves one record, of itself."""
 
     class Own(AsyncFlow):
@@ -216,7 +216,7 @@ async def test_copies_that_stand_nowhere_are_said_to_be_so():
 
 
 @virtual
-async def test_a_flow_that_chooses_the_next_node_itself_is_followed_as_far_as_can_be_told():
+async def test_a_flow_that_overrides_get_next_node_is_counted_as_far_as_possible():
     """The latest action leads; what stands nowhere in the graph is no node of it, whatever is in it."""
     stranger = AsyncFlow(start=Search())
 
@@ -253,7 +253,7 @@ async def test_a_sync_flow_and_a_single_node_are_counted_too():
 
 
 @virtual
-async def test_where_very_much_is_under_way_it_is_counted_at_its_end():
+async def test_a_great_many_running_copies_are_counted_when_they_have_ended():
     """A tally costs the same however many instances run."""
     flow = agent()
     run = flowmagic.batchflow(flow, [{"ways": ["search"]} for _ in range(501)], limit=501)

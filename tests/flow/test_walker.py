@@ -1,13 +1,9 @@
-"""A walk copies, sets, runs and asks as PocketFlow does, and notes each node copy on the way."""
+"""A walk does what PocketFlow's own orchestration does, and records each node copy."""
 
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import copy
-import copyreg
 import threading
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from pocketflow import (
@@ -22,11 +18,8 @@ from pocketflow import (
 )
 
 import flowmagic as fm
-from flowmagic.flow.walker import Walker, _copies_plainly, run_in_thread
 
 from ..virtualtime import virtual
-
-CALLS: list = []
 
 
 def tree(instance):
@@ -56,153 +49,6 @@ def chained(first, *others):
         first = node
 
 
-# Copies
-
-
-class Plain(Node):
-    pass
-
-
-class OwnCopy(Node):
-    def __copy__(self):
-        CALLS.append("__copy__")
-        return copy.copy(Plain())
-
-
-class OwnReduce(Node):
-    def __reduce__(self):
-        CALLS.append("__reduce__")
-        return OwnReduce, (3,), {"reduced": True}
-
-
-class OwnReduceEx(Node):
-    def __reduce_ex__(self, protocol):
-        CALLS.append(("__reduce_ex__", protocol))
-        return super().__reduce_ex__(protocol)
-
-
-class OwnGetState(Node):
-    def __getstate__(self):
-        CALLS.append("__getstate__")
-        return {**self.__dict__, "got": True}
-
-
-class OwnSetState(Node):
-    def __setstate__(self, state):
-        CALLS.append("__setstate__")
-        self.__dict__.update(state, was_set=True)
-
-
-class OwnNewArgs(Node):
-    def __new__(cls, *args):
-        CALLS.append(("__new__", args))
-        return super().__new__(cls)
-
-    def __init__(self, *_):
-        super().__init__()
-
-    def __getnewargs__(self):
-        return ("again",)
-
-
-class OwnNewArgsEx(Node):
-    def __new__(cls, **options):
-        CALLS.append(("__new__", options))
-        return super().__new__(cls)
-
-    def __getnewargs_ex__(self):
-        return (), {"again": True}
-
-
-class OwnNew(Node):
-    def __new__(cls):
-        CALLS.append("__new__")
-        return super().__new__(cls)
-
-
-class Registered(Node):
-    pass
-
-
-class BelowOwnCopy(OwnCopy):
-    pass
-
-
-class Slotted(Node):
-    __slots__ = ("slot",)
-
-    def __init__(self):
-        super().__init__()
-        self.slot = [1]
-
-
-@pytest.fixture
-def registered(monkeypatch):
-    def reduce(node):
-        CALLS.append("copyreg")
-        return Registered, (5,)
-
-    monkeypatch.setitem(copyreg.dispatch_table, Registered, reduce)
-
-
-def copied(make, node):
-    CALLS.clear()
-    twin = make(node)
-    return twin, type(twin), {k: v for k, v in vars(twin).items()}, list(CALLS)  # noqa: C416 - a copy to compare
-
-
-@pytest.mark.parametrize(
-    "kind",
-    [
-        *(OwnCopy, OwnReduce, OwnReduceEx, OwnGetState, OwnSetState, OwnNewArgs, OwnNewArgsEx),
-        *(OwnNew, Registered, BelowOwnCopy),
-    ],
-)
-@pytest.mark.usefixtures("registered")
-def test_a_class_that_says_how_it_is_copied_is_asked(kind):
-    """Whatever hook of copying a class has, it is called as `copy.copy` calls it."""
-    node = kind()
-    node.attribute = object()
-    walker = Walker(lambda: 0.0, None)
-    for _ in range(2):  # what was learnt of the class holds for the next one
-        mine, theirs = copied(walker._copy, node), copied(copy.copy, node)
-        assert theirs[-1]
-        if kind is not OwnCopy and kind is not BelowOwnCopy:
-            assert mine[1:] == theirs[1:]
-        else:
-            assert (mine[1], mine[3]) == (theirs[1], theirs[3])
-
-
-def test_slots_are_copied_too():
-    """What a node keeps in slots is in its copy."""
-    node = Slotted()
-    twin = Walker(lambda: 0.0, None)._copy(node)
-    assert twin is not node
-    assert twin.slot is node.slot
-    assert vars(twin) == vars(node)
-
-
-@pytest.mark.parametrize("kind", [Plain, BatchNode, AsyncNode, Flow, AsyncParallelBatchFlow])
-def test_a_plain_class_is_copied_shallowly(kind):
-    """A class without such hooks takes the short way: a new object with the very same attributes."""
-    node = kind()
-    node.list = []
-    assert _copies_plainly(kind)
-    twin = Walker(lambda: 0.0, None)._copy(node)
-    assert type(twin) is kind
-    assert twin is not node
-    assert vars(twin) == vars(node)
-    assert twin.list is node.list
-    twin.more = 1
-    assert not hasattr(node, "more")
-
-
-def test_what_is_no_node_is_copied_the_long_way():
-    """A class outside PocketFlow's, found as a successor, is left to `copy.copy`."""
-    assert not _copies_plainly(dict)
-    assert not _copies_plainly(type("Own", (), {}))
-
-
 @virtual
 async def test_the_users_own_node_is_never_the_one_that_runs():
     """Each visit runs a copy: attributes set there are not on the user's node."""
@@ -216,6 +62,25 @@ async def test_the_users_own_node_is_never_the_one_that_runs():
         instance = await only(flow)
         assert instance.status == "succeeded"
     assert not hasattr(node, "marked")
+
+
+class Empty(AsyncNode):
+    """False, as a node with a `__len__` may be."""
+
+    def __len__(self):
+        return 0
+
+    async def post_async(self, shared, prep_res, exec_res):
+        return "ran"
+
+
+@virtual
+async def test_a_node_that_is_false_runs_alone_and_ends_a_walk_as_in_pocketflow():
+    """PocketFlow tests the truth value of the nodes of a flow, and of no other."""
+    assert (await only(Empty())).result == "ran"
+    assert await AsyncFlow(start=Empty())._orch_async({}) is None
+    instance = await only(AsyncFlow(start=Empty()))
+    assert (instance.result, len(instance.copies)) == (None, 0)
 
 
 # Snapshots of the params
@@ -481,8 +346,8 @@ class OwnOrch(InFlow):
 
 @pytest.mark.parametrize(("outer", "kind"), [(AsyncFlow, OwnAsyncOrch), (Flow, OwnOrch)])
 @virtual
-async def test_a_nested_flow_with_its_own_orchestration_keeps_it_and_is_listened_to(outer, kind):
-    """Its own method runs, and each node that asks for the next one is on record."""
+async def test_a_nested_flow_with_its_own_orchestration_keeps_it_and_is_recorded(outer, kind):
+    """Its own method runs, and each node is recorded when it asks for the next one."""
     step = Step()
     chained(step, Then())
     shared: dict = {}
@@ -494,7 +359,7 @@ async def test_a_nested_flow_with_its_own_orchestration_keeps_it_and_is_listened
 
 
 @virtual
-async def test_listened_to_each_copy_starts_where_the_one_before_it_in_its_task_ended():
+async def test_a_recorded_copy_starts_when_the_one_before_it_in_its_task_ended():
     """Parallel children that orchestrate themselves do not take their times from each other."""
     leaf, second = Waits(), Waits()
     chained(leaf, second)
@@ -504,8 +369,8 @@ async def test_listened_to_each_copy_starts_where_the_one_before_it_in_its_task_
 
 
 @virtual
-async def test_a_get_next_node_set_on_the_nested_flow_is_asked_and_put_back():
-    """A hook that the user set on the object itself is called through, and stands there after."""
+async def test_a_get_next_node_set_on_the_nested_flow_is_called_and_restored():
+    """A hook that the user set on the object itself is called, and is still there afterwards."""
     asked, copies = [], []
 
     class Keeps(OwnAsyncOrch):
@@ -729,55 +594,3 @@ async def test_a_sync_node_with_a_run_or_exec_of_its_own_stays_on_the_loop(name)
     setattr(Own, name, own)
     assert (await only(AsyncFlow(start=Own()), threads=True)).error is None
     assert where == [threading.get_ident()]
-
-
-VARIABLE: contextvars.ContextVar = contextvars.ContextVar("VARIABLE")
-FRESH: contextvars.ContextVar = contextvars.ContextVar("FRESH")
-
-
-@pytest.mark.parametrize("raises", [False, True])
-@virtual
-async def test_context_variables_travel_into_the_thread_and_back(raises):
-    """What was set is seen there, and what is set there is seen after, whether or not it raised."""
-    VARIABLE.set("before")
-
-    def function(argument):
-        seen.append((argument, VARIABLE.get()))
-        VARIABLE.set("after")
-        FRESH.set("new")
-        if raises:
-            raise ValueError("wrong")
-        return "result"
-
-    seen: list = []
-    with ThreadPoolExecutor(1) as executor:
-        if raises:
-            with pytest.raises(ValueError, match="wrong"):
-                await run_in_thread(executor, function, 3)
-        else:
-            assert await run_in_thread(executor, function, 3) == "result"
-    assert seen == [(3, "before")]
-    assert (VARIABLE.get(), FRESH.get()) == ("after", "new")
-
-
-@virtual
-async def test_cancelled_the_thread_finishes_unobserved():
-    """Who awaits a thread is let go at once; what the thread sets arrives nowhere."""
-    VARIABLE.set("before")
-    let_go, done = threading.Event(), threading.Event()
-
-    def function(_):
-        let_go.wait(10)
-        VARIABLE.set("late")
-        done.set()
-
-    with ThreadPoolExecutor(1) as executor:
-        task = asyncio.ensure_future(run_in_thread(executor, function, None))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert not done.is_set()
-        let_go.set()
-    assert done.is_set()
-    assert VARIABLE.get() == "before"

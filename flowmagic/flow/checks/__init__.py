@@ -1,7 +1,9 @@
-"""Checks of a flow and its batch, made before anything is spent on a run.
+"""Checks a flow and its batch before a run: what is likely to go wrong, found by reading the code.
 
-`check` returns findings. The source of the nodes is read and never run; what cannot be read is not
-reported on.
+Nothing is run, and nothing is said about source that cannot be read. `reachable_nodes` lists the
+nodes of the graph with their source (`node_source`), which `self_usage`, `actions` and `blocking`
+read. The rules are in `graph_rules`, `fan_out` and `param_rules`: functions that yield findings. To
+add one, call it in `_findings`.
 
 It may import what `flow` may import.
 """
@@ -17,7 +19,7 @@ from ..finding import Finding
 from ..graph import check_flow
 from . import graph_rules, param_rules
 from .fan_out import fan_out
-from .placed_nodes import placed_nodes
+from .reachable_nodes import reachable_nodes
 
 __all__ = ["check"]
 
@@ -29,41 +31,41 @@ def check(
     limit: int = Limits.concurrency,
     threads: bool = True,
 ) -> list[Finding]:
-    """Return what is likely to go wrong when a flow runs over a batch. Nothing is run.
+    """Return what is likely to go wrong when a flow runs over a batch; notes come last. Nothing is run.
 
     Args:
         flow: any PocketFlow flow or single node.
-        params: the batch, as `batchflow` takes it; None, or a generator, is not looked at.
-        limit: what the run will be given.
-        threads: ditto.
+        params: the batch, as `batchflow` takes it. A generator is not read; None checks no params.
+        limit: the limit that the run will have.
+        threads: whether the run will use threads for the `exec` of sync nodes.
 
     Raises:
-        FlowError, BatchError: they cannot be run at all.
+        FlowError: `flow` cannot be run.
+        BatchError: `params` is no batch.
     """
     check_flow(flow)
     rows = None if params is None else as_batch(params).rows
-    found = list(_findings(flow, rows, limit, threads=threads and graph_rules.has_threads()))
-    return sorted(found, key=lambda each: each.note)
+    findings = list(_findings(flow, rows, limit, threads=threads and graph_rules.has_threads()))
+    return sorted(findings, key=lambda each: each.note)
 
 
 def _findings(flow: Any, rows: Any, limit: int, *, threads: bool) -> Iterator[Finding]:
-    found = placed_nodes(flow)
-    counts: dict[int, int | None] = {}
-    said: set[tuple[str, str]] = set()
-    for placed in found:
+    nodes = reachable_nodes(flow)
+    reported: set[tuple[str, str]] = set()
+    for reached in nodes:
         for each in (
-            *graph_rules.async_in_sync(placed),
-            *graph_rules.no_attempts(placed),
-            *graph_rules.actions(placed),
-            *graph_rules.shared_attributes(placed),
-            *graph_rules.blocked_loop(placed, threads=threads),
-            *graph_rules.erased_params(placed),
-            *fan_out(placed, limit, counts),
+            *graph_rules.async_in_sync(reached),
+            *graph_rules.no_attempts(reached),
+            *graph_rules.unmatched_actions(reached),
+            *graph_rules.shared_attributes(reached),
+            *graph_rules.blocked_loop(reached, threads=threads),
+            *graph_rules.erased_params(reached),
+            *fan_out(reached, limit),
         ):
-            # A graph may hold many nodes of one class.
-            if (each.node, each.what) not in said:
-                said.add((each.node, each.what))
+            # Nodes of one class have the same findings.
+            if (each.node, each.what) not in reported:
+                reported.add((each.node, each.what))
                 yield each
     if rows is not None:
-        yield from param_rules.missing(found, rows, vars(flow).get("params") or {})
-        yield from param_rules.unread(found, rows)
+        yield from param_rules.missing(nodes, rows, vars(flow).get("params") or {})
+        yield from param_rules.unread(nodes, rows)

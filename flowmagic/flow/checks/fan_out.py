@@ -1,58 +1,53 @@
-"""How many calls run at once where parallel batches are nested."""
+"""Warns about nested parallel batches: they multiply how many calls run at once."""
 
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Iterator
-from typing import Any
 
-from pocketflow import AsyncNode, Flow
+from pocketflow import AsyncNode
 
 from ..finding import Finding
-from .placed_nodes import PlacedNode, fans_out
-from .source import Method, has_own, own_parts
+from ..source_code import executed_nodes, global_of
+from .node_source import Method, user_overrides
+from .reachable_nodes import ReachableNode, fans_out
 
 
-def fan_out(placed: PlacedNode, limit: int, counts: dict[int, int | None]) -> Iterator[Finding]:
-    """State the product, where instances run something in parallel themselves.
+def fan_out(reached: ReachableNode, limit: int) -> Iterator[Finding]:
+    """State how many calls run at once where instances run something in parallel themselves.
 
     Args:
         limit: how many instances run at once.
-        counts: by `id`, how many a parallel flow or node runs at once; filled as one goes on.
     """
-    node = placed.node
-    if not placed.outer or not fans_out(node):
+    if not reached.outer or not fans_out(reached.node):
         return
-    counts[id(node)] = _size(placed)
-    chain = [*(each for each in placed.outer[1:] if id(each) in counts), node]
-    sizes = [counts[id(each)] for each in chain]
-    known = limit
-    for size in sizes:
-        known *= 1 if size is None else size
-    product = " × ".join(  # noqa: RUF001 - a product
-        [
-            f"the run's limit {limit}",
-            *("its batch" if size is None else str(size) for size in sizes),
-        ]
-    )
-    total = f" = {known:,}" if None not in sizes else ""
-    what = "instances of its nodes" if isinstance(node, Flow) else "calls of its exec"
+    sizes = [_batch_size(each) for each in (*reached.outer[1:], reached) if fans_out(each.node)]
+    factors = [
+        f"the run's limit {limit}",
+        *("its batch" if size is None else str(size) for size in sizes),
+    ]
+    product = " × ".join(factors)  # noqa: RUF001 - a product
+    known = [size for size in sizes if size is not None]
+    if len(known) == len(sizes):
+        product += f" = {limit * math.prod(known):,}"
+    what = "instances of its nodes" if reached.is_flow else "calls of its exec"
     yield Finding(
-        f"It runs its whole batch at once within each instance: {product}{total} {what}.",
+        f"It runs its whole batch at once in each instance: {product} {what}.",
         "The limit counts instances, not what they run in parallel.",
-        "Lower the limit, or guard the call itself with flowmagic.set_limit and flowmagic.limit.",
-        placed.name,
+        "Lower the limit, or limit the call itself with flowmagic.set_limit and flowmagic.limit.",
+        reached.name,
         note=True,
     )
 
 
-def _size(placed: PlacedNode) -> int | None:
-    """Return how many items or rows a parallel node's own prep gives; None if that is not known."""
-    name = "prep_async" if isinstance(placed.node, AsyncNode) else "prep"
-    method = placed.source.get(name) if has_own(placed.node, name) else None
+def _batch_size(reached: ReachableNode) -> int | None:
+    """Return how many items or rows a node's own prep returns; None if its source does not tell."""
+    name = "prep_async" if isinstance(reached.node, AsyncNode) else "prep"
+    method = reached.source.get(name) if user_overrides(reached.node, name) else None
     if method is None or method.decorated:
         return None
-    values = [each.value for each in own_parts(method.tree) if isinstance(each, ast.Return)]
+    values = [each.value for each in executed_nodes(method.tree) if isinstance(each, ast.Return)]
     return _length(values[0], method) if len(values) == 1 and values[0] is not None else None
 
 
@@ -64,7 +59,8 @@ def _length(value: ast.expr, method: Method) -> int | None:
         plain = len(value.generators) == 1 and not value.generators[0].ifs
         return _length(value.generators[0].iter, method) if plain else None
     if isinstance(value, ast.Name):
-        return _known(value.id, method)
+        known = global_of(method.function, value.id)
+        return len(known) if type(known) in {list, tuple} else None
     if isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and len(value.args) == 1:
         only = value.args[0]
         if value.func.id == "range" and isinstance(only, ast.Constant):
@@ -72,11 +68,3 @@ def _length(value: ast.expr, method: Method) -> int | None:
         if value.func.id in {"list", "tuple"}:
             return _length(only, method)
     return None
-
-
-def _known(name: str, method: Method) -> int | None:
-    code = method.function.__code__
-    if name in (*code.co_varnames, *code.co_cellvars, *code.co_freevars):
-        return None
-    value: Any = method.function.__globals__.get(name)
-    return len(value) if type(value) in {list, tuple} else None

@@ -1,4 +1,7 @@
-"""What can be told of the nodes of a graph and how they hang together."""
+"""Rules about the nodes of a graph and how they are connected.
+
+Each rule takes one node and yields its findings.
+"""
 
 from __future__ import annotations
 
@@ -12,40 +15,40 @@ from pocketflow import AsyncFlow, AsyncNode, BatchFlow, Flow
 
 from ..finding import Finding, Place
 from ..graph import successors_of
-from .actions import Returned, returned
+from .actions import PossibleActions, possible_actions
 from .blocking import blocking_call
-from .placed_nodes import PlacedNode
-from .source import has_own, hooks_of
+from .node_source import hooks_of, user_overrides
+from .reachable_nodes import ReachableNode
 
 _MUTABLE = (list, dict, set, bytearray, deque)
-_OWN = {"params", "successors", "start_node"}
+_POCKETFLOWS = {"params", "successors", "start_node"}  # attributes
+_STANDSTILL = "no other instance runs and the panel does not update."
 ENDINGS = frozenset(
     {"complete", "completed", "done", "end", "exit", "finish", "finished", "quit", "stop"}
 )
-"""Actions by which people say that a flow ends here, wherever they lead."""
+"""Actions that commonly mean that the flow ends, so that they need no successor."""
 
 
-def shared_attributes(placed: PlacedNode) -> Iterator[Finding]:
-    """Find lists, dicts and sets on a node that its copies share and change."""
-    for name, place in placed.use.changed.items():
-        if name in _OWN or name in placed.use.bound:
+def shared_attributes(reached: ReachableNode) -> Iterator[Finding]:
+    """Find lists, dicts and sets on a node that all its copies share and change."""
+    for name, place in reached.usage.mutated.items():
+        if name in _POCKETFLOWS or name in reached.usage.rebound:
             continue
-        value = _plain_attribute(placed.node, name)
+        value = _attribute(reached.node, name)
         if isinstance(value, _MUTABLE):
             kind = type(value).__name__
             yield Finding(
-                f"self.{name} is a {kind} that every copy of this node shares, and it is changed.",
-                "Each instance runs a shallow copy of the node, so all of them change the same "
-                f"{kind}, and it keeps what runs before left in it.",
-                f"Give each copy its own in prep: self.{name} = {_empty(kind)}; or keep it in "
-                "shared.",
-                placed.name,
+                f"self.{name} is a {kind} that all copies of this node share and change.",
+                f"Each instance runs a shallow copy of the node, so all instances use the same {kind}, "
+                "which also keeps what earlier runs put into it.",
+                f"Create it in prep: self.{name} = {_empty(kind)}; or keep it in shared.",
+                reached.name,
                 place,
             )
 
 
-def _plain_attribute(node: Any, name: str) -> Any:
-    """Return an attribute without running anybody's code."""
+def _attribute(node: Any, name: str) -> Any:
+    """Return an attribute without running a property."""
     for names in (vars(node), *(vars(base) for base in type(node).__mro__)):
         if name in names:
             return names[name]
@@ -57,36 +60,35 @@ def _empty(kind: str) -> str:
 
 
 def has_threads() -> bool:
-    """Whether threads can be started; in a browser (pyodide) none can."""
+    """Whether Python can start threads here; in a browser (Pyodide) it cannot."""
     return sys.platform != "emscripten"
 
 
-def blocked_loop(placed: PlacedNode, *, threads: bool) -> Iterator[Finding]:
-    """Find calls that would stop all instances and the notebook while they last."""
-    node = placed.node
-    apart = threads and not has_own(node, "_run") and not has_own(node, "_exec")
+def blocked_loop(reached: ReachableNode, *, threads: bool) -> Iterator[Finding]:
+    """Find calls that stop all instances and the notebook until they return."""
+    node = reached.node
+    uses_thread = threads and not user_overrides(node, "_run") and not user_overrides(node, "_exec")
+    in_thread = {"exec", "exec_fallback"} if uses_thread and not isinstance(node, AsyncNode) else {}
     for name in hooks_of(node):
-        in_thread = apart and not isinstance(node, AsyncNode) and name in {"exec", "exec_fallback"}
-        found = None if in_thread else blocking_call(placed.source, name)
-        if found is None:
+        call = None if name in in_thread else blocking_call(reached.source, name)
+        if call is None:
             continue
         yield Finding(
-            f"{name} calls {found.call} on the event loop.",
-            "While it lasts, no other instance goes on and the panel stands still.",
-            _unblocked(node, found.call, threads=threads),
-            placed.name,
-            found.place,
+            f"{name} calls {call.name} on the event loop.",
+            f"Until that returns, {_STANDSTILL}",
+            _unblocked(node, call.name, threads=threads),
+            reached.name,
+            call.place,
         )
         return
-    if not threads and _own_sync_exec(node):
-        method = placed.source.get("exec")
+    if not threads and _has_sync_exec(node):
         yield Finding(
             f"exec is sync, and {'threads are off' if has_threads() else 'there are no threads here'}.",
-            "While it lasts, no other instance goes on and the panel stands still.",
-            f"{'Leave threads on, or make' if has_threads() else 'Make'} it an AsyncNode with "
+            f"While exec runs, {_STANDSTILL}",
+            f"{'Keep threads on, or make' if has_threads() else 'Make'} the node an AsyncNode with "
             "exec_async.",
-            placed.name,
-            None if method is None else method.place(),
+            reached.name,
+            _place_of(reached, "exec"),
         )
 
 
@@ -94,78 +96,81 @@ def _unblocked(node: Any, call: str, *, threads: bool) -> str:
     if isinstance(node, AsyncNode):
         if call == "time.sleep()":
             return "Use await asyncio.sleep(...)."
-        apart = "await asyncio.to_thread(...) around it, or " if has_threads() else ""
-        return f"Use {apart}a client that can be awaited."
+        in_thread = "await asyncio.to_thread(...) around it, or " if has_threads() else ""
+        return f"Use {in_thread}an async client."
     if not has_threads():
-        return "Make it an AsyncNode, and await it."
-    return f"Do it in exec, which runs in a thread{'' if threads else ', and leave threads on'}."
+        return "Make the node an AsyncNode, and await the call."
+    return f"Move the call to exec, which runs in a thread{'' if threads else ', and keep threads on'}."
 
 
-def _own_sync_exec(node: Any) -> bool:
-    return not isinstance(node, (AsyncNode, Flow)) and has_own(node, "exec")
+def _has_sync_exec(node: Any) -> bool:
+    return not isinstance(node, (AsyncNode, Flow)) and user_overrides(node, "exec")
 
 
-def actions(placed: PlacedNode) -> Iterator[Finding]:
-    """Find actions that lead nowhere, and ways that no action leads to."""
-    known = _actions_of(placed)
-    if known is None:
+def unmatched_actions(reached: ReachableNode) -> Iterator[Finding]:
+    """Find actions without a successor, and successors without an action that leads to them."""
+    possible = _actions_of(reached)
+    successors = successors_of(reached.node)
+    if possible is None or not successors:
         return
-    successors = successors_of(placed.node)
-    if not successors:
-        return
-    ways = [str(each) for each in successors]
-    for action, place in known.actions.items():
+    names = [str(each) for each in successors]
+    for action, place in possible.places.items():
         if action is None or action in successors or action.lower() in ENDINGS:
             continue
-        near = difflib.get_close_matches(action, ways, n=1)
-        hint = f'Did you mean "{near[0]}"?' if near else f'Add node - "{action}" >> another_node.'
+        similar = difflib.get_close_matches(action, names, n=1)
+        hint = (
+            f'Did you mean "{similar[0]}"?'
+            if similar
+            else f'Add node - "{action}" >> another_node.'
+        )
         yield Finding(
-            f'It can return "{action}", which leads nowhere: it has ways for {_listed(ways)}.',
-            "The instance would end here, as if it had succeeded.",
+            f'It can return "{action}", but has successors only for {_listed(names)}.',
+            "The instance would end here, and count as succeeded.",
             hint,
-            placed.name,
+            reached.name,
             place,
-            # A way that is left out may be meant as an end; one that is mistyped is not.
-            note=not near,
+            # A missing successor may be meant to end the flow; a misspelt action is not.
+            note=not similar,
         )
-    if not known.all:
+    if not possible.complete:
         return
-    possible = {"default" if each is None else each for each in known.actions}
-    for way in successors:
-        if way in possible:
+    returned = {"default" if each is None else each for each in possible.places}
+    for name in successors:
+        if name in returned:
             continue
-        gives = [f'"{each}"' for each in known.actions if each is not None]
-        gives += ["nothing"] * (None in known.actions)
+        actions = [f'"{each}"' for each in possible.places if each is not None]
+        actions += ["nothing"] * (None in possible.places)
+        end = type(successors[name]).__name__
         yield Finding(
-            f'The way "{way}" is never taken: it can only return {", ".join(gives)}.',
-            f"{type(successors[way]).__name__} is not reached from here.",
-            f'Return "{way}" where that way is meant.'
-            if way != "default"
-            else "Return nothing where that way is meant.",
-            placed.name,
-            next(iter(known.actions.values()), None),
+            f'Its successor for "{name}" is never reached: it can only return {", ".join(actions)}.',
+            f"{end} does not run after this node.",
+            f"Return {'nothing' if name == 'default' else _listed([name])} where {end} is to run next.",
+            reached.name,
+            next(iter(possible.places.values()), None),
         )
 
 
-def _actions_of(placed: PlacedNode) -> Returned | None:
-    """Return what a node can return; None where nothing can be said of it."""
-    node = placed.node
-    if not placed.outer or placed.is_led or has_own(node, "_run") or has_own(node, "_run_async"):
+def _actions_of(reached: ReachableNode) -> PossibleActions | None:
+    """Return the actions that a node can return; None if nothing is known of them."""
+    node = reached.node
+    if not reached.outer or reached.in_own_orchestration:
+        return None
+    if user_overrides(node, "_run") or user_overrides(node, "_run_async"):
         return None
     post = "post_async" if isinstance(node, AsyncNode) else "post"
-    if not has_own(node, post):
-        # Of a flow, the action of its last node; of a node, PocketFlow's post: nothing.
-        stock = type(node).__module__.partition(".")[0] == "flowmagic" or isinstance(node, Flow)
-        return None if stock or _is_ours(node, post) else Returned({None: _NOWHERE}, all=True)
-    method = placed.source.get(post)
-    return None if method is None else returned(method)
+    if not user_overrides(node, post):
+        # PocketFlow's own post returns nothing; that of a flow, the action of its last node.
+        return None if reached.is_flow or _is_flowmagics(node, post) else _RETURNS_NOTHING
+    method = reached.source.get(post)
+    return None if method is None else possible_actions(method)
 
 
-_NOWHERE: Any = None
+_NO_PLACE: Any = None
+_RETURNS_NOTHING = PossibleActions({None: _NO_PLACE}, complete=True)
 
 
-def _is_ours(node: Any, name: str) -> bool:
-    return any(
+def _is_flowmagics(node: Any, name: str) -> bool:
+    return type(node).__module__.partition(".")[0] == "flowmagic" or any(
         name in vars(base) and base.__module__.partition(".")[0] == "flowmagic"
         for base in type(node).__mro__
     )
@@ -175,61 +180,61 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(f'"{each}"' for each in names)
 
 
-def no_attempts(placed: PlacedNode) -> Iterator[Finding]:
-    """Find nodes whose exec never runs."""
-    node = placed.node
+def no_attempts(reached: ReachableNode) -> Iterator[Finding]:
+    """Find nodes whose exec never runs, since `max_retries` is below 1."""
+    node = reached.node
     attempts = vars(node).get("max_retries")
     hook = "exec_async" if isinstance(node, AsyncNode) else "exec"
-    if placed.is_flow or isinstance(attempts, bool) or not isinstance(attempts, int):
+    if reached.is_flow or isinstance(attempts, bool) or not isinstance(attempts, int):
         return
-    if attempts < 1 and has_own(node, hook) and not has_own(node, "_exec"):
+    if attempts < 1 and user_overrides(node, hook) and not user_overrides(node, "_exec"):
         yield Finding(
             f"max_retries is {attempts}, so {hook} never runs, and post receives None.",
-            "PocketFlow counts attempts, not further attempts; no error is raised.",
-            f"Write {placed.name}(max_retries=1) for one attempt.",
-            placed.name,
-            _place_of(placed, hook),
+            "PocketFlow's max_retries counts the first attempt too; no error is raised.",
+            f"Write {reached.name}(max_retries=1) for one attempt.",
+            reached.name,
+            _place_of(reached, hook),
         )
 
 
-def erased_params(placed: PlacedNode) -> Iterator[Finding]:
-    """Find params set on a node within a flow, which replaces them."""
-    params = vars(placed.node).get("params")
-    if not placed.outer or not isinstance(params, dict) or not params:
+def erased_params(reached: ReachableNode) -> Iterator[Finding]:
+    """Find params set on a node in a flow, which the flow replaces."""
+    params = vars(reached.node).get("params")
+    if not reached.outer or not isinstance(params, dict) or not params:
         return
-    if has_own(placed.node, "set_params"):
+    if user_overrides(reached.node, "set_params"):
         return
-    # A key that is no text is anybody's object: its repr is not ours to call.
+    # Only a string's repr is safe to call: any other key may be a user's object.
     first = next((key for key in params if type(key) is str), "key")
     yield Finding(
         f"Params are set on this node (among them {first!r}), and the flow replaces them.",
-        "A node within a flow receives the flow's params and nothing else.",
+        "A node in a flow receives only the flow's params.",
         f"Set them on the flow: flow.set_params({{{first!r}: ...}}), or in each row.",
-        placed.name,
+        reached.name,
     )
 
 
-def async_in_sync(placed: PlacedNode) -> Iterator[Finding]:
-    """Find async nodes that a sync flow would run."""
-    flow = placed.flow
-    if flow is None or isinstance(flow, AsyncFlow) or not isinstance(placed.node, AsyncNode):
+def async_in_sync(reached: ReachableNode) -> Iterator[Finding]:
+    """Find async nodes in a sync flow, which cannot run them."""
+    flow = reached.flow
+    if flow is None or isinstance(flow, AsyncFlow) or not isinstance(reached.node, AsyncNode):
         return
-    if any(has_own(flow, each) for each in ("_run", "_orch")):
+    if any(user_overrides(flow, each) for each in ("_run", "_orch")):
         return
     kind = type(flow).__name__
     base = next(each.__name__ for each in type(flow).__mro__ if each.__module__ == "pocketflow")
     better = "AsyncBatchFlow" if isinstance(flow, BatchFlow) else "AsyncFlow"
     yield Finding(
         f"This async node is in a {kind}, which is a sync flow.",
-        'Each instance that comes to it fails with "Use run_async.".',
+        'Each instance that reaches it fails with "Use run_async.".',
         f"Write {better}(start=...) instead."
         if kind == base
         else f"Derive {kind} from {better} instead of {base}.",
-        placed.name,
-        _place_of(placed, "prep_async", "exec_async", "post_async"),
+        reached.name,
+        _place_of(reached, "prep_async", "exec_async", "post_async"),
     )
 
 
-def _place_of(placed: PlacedNode, *names: str) -> Place | None:
-    methods = (placed.source.get(name) for name in names)
+def _place_of(reached: ReachableNode, *names: str) -> Place | None:
+    methods = (reached.source.get(name) for name in names)
     return next((each.place() for each in methods if each is not None), None)

@@ -1,4 +1,4 @@
-"""What can be told of a batch's params and the nodes that are to read them."""
+"""Compares the params of a batch with the params that the nodes read."""
 
 from __future__ import annotations
 
@@ -8,111 +8,109 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ..finding import SHOWN, Finding, indices_text
-from .placed_nodes import PlacedNode
+from .reachable_nodes import ReachableNode
 
-_WIDTH = 60  # characters of a key in a sentence
-_MOST = 100  # unread keys that are each compared with those that are read
+_WIDTH = 60  # characters of a key in a message
+_MOST_KEYS = 100  # that are compared with each other to find a similar one
 
 
-def unread(found: Sequence[PlacedNode], rows: Sequence[Mapping[Any, Any]]) -> Iterator[Finding]:
-    """Find keys of the rows that no node's source mentions."""
-    uses = [each.use for each in found]
-    if any(each.any_read for each in uses) or not all(each.source.complete for each in found):
+def unread(nodes: Sequence[ReachableNode], rows: Sequence[Mapping[Any, Any]]) -> Iterator[Finding]:
+    """Find keys of the rows that the source of no node mentions."""
+    usages = [each.usage for each in nodes]
+    if any(each.may_read_any for each in usages) or not all(each.source.complete for each in nodes):
         return
-    texts = set().union(*(each.texts for each in uses))
-    read = sorted(set().union(*({*each.needs, *each.asks} for each in uses)))
-    given = _keys(_shapes(rows))
-    idle = [key for key in given if key not in texts]
-    alone = []
+    strings = set().union(*(each.strings for each in usages))
+    read = sorted(set().union(*({*each.required, *each.optional} for each in usages)))
+    keys = _keys(_indices_by_keys(rows))
+    idle = [key for key in keys if key not in strings]
+    unlike_any = []
     for key in idle:
-        near = difflib.get_close_matches(key, read, n=2) if len(idle) <= _MOST else []
-        meant = next((each for each in near if each not in given), None)
+        similar = difflib.get_close_matches(key, read, n=2) if len(idle) <= _MOST_KEYS else []
+        meant = next((each for each in similar if each not in keys), None)
         if meant is None:
-            alone.append(key)
+            unlike_any.append(key)
             continue
         yield Finding(
             f"No node reads the param {_quoted(key)}.",
-            f"{_quoted(meant)} is read, and not given.",
+            f"A node reads {_quoted(meant)}, which no row has.",
             f"Did you mean {_quoted(meant)}?",
         )
-    if alone:
+    if unlike_any:
+        several = len(unlike_any) > 1
         yield Finding(
-            f"No node reads the param{'s' * (len(alone) > 1)} {_listed(alone)}.",
-            "They change nothing." if len(alone) > 1 else "It changes nothing.",
-            "That is right for what only tells rows apart.",
+            f"No node reads the param{'s' * several} {_listed(unlike_any)}.",
+            "They have no effect." if several else "It has no effect.",
+            "That is fine for params that only identify a row.",
             note=True,
         )
 
 
 def missing(
-    found: Sequence[PlacedNode], rows: Sequence[Mapping[Any, Any]], base: Mapping[Any, Any]
+    nodes: Sequence[ReachableNode], rows: Sequence[Mapping[Any, Any]], base: Mapping[Any, Any]
 ) -> Iterator[Finding]:
-    """Find keys that a node reads without a default, and that rows do not have."""
-    uses = [each.use for each in found]
-    if not rows or any(each.any_set for each in uses):
+    """Find keys that a node reads without a default and that rows do not have.
+
+    Args:
+        base: the params of the flow itself, which every row inherits.
+    """
+    usages = [each.usage for each in nodes]
+    if not rows or any(each.may_set_any for each in usages):
         return
-    if not all(each.source.complete for each in found):
+    if not all(each.source.complete for each in nodes):
         return
-    set_on_the_way = set().union(*(each.gives for each in uses), base)
-    shapes = _shapes(rows)
-    given = _keys(shapes)
-    said: set[str] = set()
-    for placed in found:
-        if placed.in_inner_batch or (not placed.outer and placed.is_flow):
+    reported = set().union(*(each.assigned for each in usages), base)
+    indices_by_keys = _indices_by_keys(rows)
+    keys = _keys(indices_by_keys)
+    for each in nodes:
+        if each.in_inner_batch or (not each.outer and each.is_flow):
             continue
-        for key, place in placed.use.needs.items():
-            if key in set_on_the_way or key in said:
+        for key, place in each.usage.required.items():
+            if key in reported:
                 continue
-            without = [indices for keys, indices in shapes.items() if key not in keys]
+            without = [found for having, found in indices_by_keys.items() if key not in having]
             lacking = sorted(itertools.chain.from_iterable(without))
-            # Where the ways part, rows may be meant for different ones.
-            if not lacking or (not placed.certain and len(lacking) < len(rows)):
+            # After a branch, some rows may never reach the node.
+            if not lacking or (not each.certain and len(lacking) < len(rows)):
                 continue
-            said.add(key)
-            whose = (
-                "No row has"
-                if len(lacking) == len(rows)
-                else f"{_rows(lacking)} {'lack' if len(lacking) > 1 else 'lacks'}"
-            )
-            near = difflib.get_close_matches(key, given[:_MOST], n=1)
+            reported.add(key)
+            similar = difflib.get_close_matches(key, keys[:_MOST_KEYS], n=1)
             yield Finding(
-                f"{whose} the param {_quoted(key)}, which this node reads without a default.",
-                "It fails there with a KeyError.",
-                f"Did you mean {_quoted(near[0])}?"
-                if near
-                else f"Give it in each row, or read self.params.get({key!r}).",
-                placed.name,
+                f"{_who_lacks(lacking, len(rows))} the param {_quoted(key)}, which this node reads "
+                "without a default.",
+                "The node raises a KeyError.",
+                f"Did you mean {_quoted(similar[0])}?"
+                if similar
+                else f"Add it to each row, or read it with self.params.get({key!r}).",
+                each.name,
                 place,
                 instances=tuple(lacking[:SHOWN]),
                 count=len(lacking),
             )
 
 
-Shapes = dict[frozenset[Any], list[int]]
-"""Indices of the rows that have just these keys."""
-
-
-def _shapes(rows: Sequence[Mapping[Any, Any]]) -> Shapes:
-    # Most rows of a batch have the same keys, so that what is asked of rows need be asked of few.
-    shapes: Shapes = {}
+def _indices_by_keys(rows: Sequence[Mapping[Any, Any]]) -> dict[frozenset[Any], list[int]]:
+    """Return the indices of the rows that have exactly these keys: few entries, for most batches."""
+    indices: dict[frozenset[Any], list[int]] = {}
     for index, row in enumerate(rows):
-        shapes.setdefault(frozenset(row), []).append(index)
-    return shapes
+        indices.setdefault(frozenset(row), []).append(index)
+    return indices
 
 
-def _keys(shapes: Shapes) -> list[str]:
-    return sorted(key for key in set().union(*shapes) if isinstance(key, str))
+def _keys(indices_by_keys: Mapping[frozenset[Any], list[int]]) -> list[str]:
+    return sorted(key for key in set().union(*indices_by_keys) if isinstance(key, str))
 
 
 def _listed(keys: list[str]) -> str:
     shown = [_quoted(key) for key in keys[:SHOWN]]
-    left = len(keys) - len(shown)
-    return ", ".join(shown) + (f" and {left:,} more" if left else "")
+    more = len(keys) - len(shown)
+    return ", ".join(shown) + (f" and {more:,} more" if more else "")
 
 
-def _rows(lacking: list[int]) -> str:
+def _who_lacks(lacking: list[int], rows: int) -> str:
+    if len(lacking) == rows:
+        return "No row has"
     text = indices_text(tuple(lacking[:SHOWN]), len(lacking))
-    return text[0].upper() + text[1:]
+    return f"{text[0].upper()}{text[1:]} {'lack' if len(lacking) > 1 else 'lacks'}"
 
 
 def _quoted(key: str) -> str:

@@ -18,15 +18,8 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from ...flow.source_code import (
-    expression_of,
-    is_here,
-    is_stock,
-    is_users,
-    scope_of,
-    source_in_cells,
-    source_of,
-)
+from ...flow.script_source import lambda_source, scope_of, source_in_cells
+from ...flow.source_code import is_in_main, is_stock, is_user_code, source_of
 from ...text.redact import masked_source, secrets_of
 from ..codec import LARGE, decoded, encoded
 
@@ -109,12 +102,12 @@ class _Found:
     def _definition(self, name: str, value: Any, *, wanted: bool) -> str:
         known = value.__name__
         if known == "<lambda>":
-            text = expression_of(value)
+            text = lambda_source(value)
             if text:
                 self.follow(text, value)
                 return self._veiled(f"{name} = {text}\n")
             return f"{name} = ...  # to be defined: it was a lambda, whose source is not known"
-        if is_stock(value) or not (is_users(value) if wanted else is_here(value)):
+        if is_stock(value) or not (is_user_code(value) if wanted else is_in_main(value)):
             return f"from {value.__module__} import {known}" + (
                 "" if known == name else f" as {name}"
             )
@@ -158,7 +151,7 @@ def _is_definition(value: Any) -> bool:
     if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, type)):
         return True
     # What functools.cache and the like make of a function.
-    return is_here(value) and isinstance(getattr(value, "__wrapped__", None), types.FunctionType)
+    return is_in_main(value) and isinstance(getattr(value, "__wrapped__", None), types.FunctionType)
 
 
 class Literals:

@@ -1,4 +1,4 @@
-"""Nodes that checks are tried on, and all that is found of a flow as one text."""
+"""Nodes to check, and the findings of a flow as one text."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from flowmagic.flow.checks import check
 
 
 def said(flow, params=None, **options) -> str:
-    """Return all that is found, as one text."""
+    """Return all findings as one text."""
     return "\n".join(map(str, check(flow, params, **options)))
 
 

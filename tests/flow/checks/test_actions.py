@@ -1,4 +1,4 @@
-"""The actions that a method can return, as its source tells."""
+"""The actions that a method can return, as far as its source tells."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import functools
 import pytest
 from pocketflow import Node
 
-from flowmagic.flow.checks.actions import returned
-from flowmagic.flow.checks.source import NodeSource
+from flowmagic.flow.checks.actions import possible_actions
+from flowmagic.flow.checks.node_source import NodeSource
 
 AGAIN = "again"
 NUMBER = 7
@@ -147,8 +147,8 @@ def inner(self, shared, prepared, executed):
 def test_constants_are_all_there_can_be(post, actions):
     """Whatever stands around the returns; an end that can be reached returns nothing."""
     found = read(post)
-    assert set(found.actions) == actions
-    assert found.all
+    assert set(found.places) == actions
+    assert found.complete
 
 
 def unknown(self, shared, prepared, executed):
@@ -168,7 +168,7 @@ def part(self, shared, prepared, executed):
     return executed or "a"
 
 
-def given(self, shared, prepared, executed):
+def generator(self, shared, prepared, executed):
     yield "a"
 
 
@@ -177,21 +177,21 @@ def decorated(*args):
     return plain(*args).upper()
 
 
-@pytest.mark.parametrize("post", [unknown, local, number, part, given, decorated])
+@pytest.mark.parametrize("post", [unknown, local, number, part, generator, decorated])
 def test_what_is_no_constant_may_be_anything(post):
-    """So that nothing is said of ways that are never taken."""
-    assert not read(post).all
+    """So that no successor is reported as never reached."""
+    assert not read(post).complete
 
 
 def read(post):
     kind = type("Made", (Node,), {"post": post})
-    return returned(NodeSource(kind()).get("post"))
+    return possible_actions(NodeSource(kind()).get("post"))
 
 
 def test_the_place_is_that_of_the_return():
     """Or that of the method, if its end is reached."""
     line = several.__code__.co_firstlineno
-    places = read(several).actions
+    places = read(several).places
     assert places["a"] == (__file__, line + 2)
     assert places[None] == (__file__, line + 3)
-    assert read(nothing).actions[None] == (__file__, nothing.__code__.co_firstlineno)
+    assert read(nothing).places[None] == (__file__, nothing.__code__.co_firstlineno)

@@ -1,4 +1,4 @@
-"""The calls that would hold the loop, as the source tells."""
+"""The calls that would block the loop, as far as the source tells."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ import requests
 from pocketflow import AsyncNode
 
 from flowmagic.flow.checks.blocking import blocking_call
-from flowmagic.flow.checks.source import NodeSource
+from flowmagic.flow.checks.node_source import NodeSource
 
 
 def found(method):
     """Return what is found in a method, and in which of its lines."""
     kind = type("Made", (AsyncNode,), {"exec_async": method})
     call = blocking_call(NodeSource(kind()), "exec_async")
-    return call and (call.call, call.place.line - method.__code__.co_firstlineno)
+    return call and (call.name, call.place.line - method.__code__.co_firstlineno)
 
 
 def forever(prompt):
@@ -100,7 +100,7 @@ async def calm(self, time):
     return await asyncio.to_thread(inner)
 
 
-def test_what_only_looks_like_it_is_not():
+def test_calls_that_only_look_blocking_are_not_found():
     """A name of the function's own, what another thread or a coroutine does, what cannot be read."""
     assert found(calm) is None
 

@@ -1,4 +1,4 @@
-"""What is told of a flow before anything is spent, and what is not."""
+"""What `check` reports about a flow before a run, and what it does not."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from flowmagic.flow.checks import check
 from .checked import Images, Plain, Sleeps, said
 
 
-def test_whatever_cannot_be_read_is_not_spoken_of():
-    """A class without source, an attribute that is a property: nothing is run, nothing is said."""
+def test_source_that_cannot_be_read_has_no_findings():
+    """A class without source, an attribute that is a property: nothing is run, nothing is reported."""
     space: dict = {"Node": Node, "__name__": "made"}
     exec("class Hidden(Node):\n    def exec(self, p):\n        return self.params['x']", space)
 

@@ -118,7 +118,7 @@ def test_each_level_multiplies():
     assert "3 × 10 × 5 = 150 calls of its exec" in texts[1]  # noqa: RUF001 - ditto
 
 
-def test_the_run_itself_and_flows_that_keep_a_limit_are_not_spoken_of():
+def test_the_run_itself_and_flows_with_a_limit_have_no_findings():
     """The run's limit is what counts there."""
     assert check(Pages(start=AsyncNode())) == []
     kept = ThrottledAsyncParallelBatchFlow(start=AsyncNode())
@@ -138,10 +138,10 @@ class Fifty(AsyncParallelBatchNode):
         return item
 
 
-def test_nested_parallel_batches_are_told_with_their_product():
+def test_nested_parallel_batches_are_reported_with_their_product():
     """As far as the inner one's size is known; it is a note, since it may be meant."""
     text = said(AsyncFlow(start=Fifty()), limit=3)
     assert "limit 3 × 50 = 150 calls of its exec" in text  # noqa: RUF001 - a product
     text = said(AsyncFlow(start=Inner(start=Plain())), limit=3)
-    assert "runs its whole batch at once within each instance" in text
+    assert "It runs its whole batch at once in each instance: " in text
     assert all(each.note for each in check(AsyncFlow(start=Fifty())))

@@ -1,4 +1,4 @@
-"""What is found in the nodes of a graph and in how they hang together."""
+"""Findings about the nodes of a graph and how they are connected."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Grows(AsyncNode):
 
 
 def test_a_list_that_copies_share_and_change_is_found():
-    """One that is only read is not; nor one that prep makes anew."""
+    """A list that is only read is not, nor one that prep creates anew."""
     text = said(AsyncFlow(start=Grows()))
-    assert "self.seen is a list that every copy of this node shares" in text
+    assert "self.seen is a list that all copies of this node share and change." in text
     assert "self.names" not in text
     assert f"Grows, {HERE}, line " in text
     assert "self.seen = []" in text
@@ -119,16 +119,16 @@ class Decide(AsyncNode):
         return "answer"
 
 
-def test_actions_that_lead_nowhere_and_ways_that_are_never_taken_are_found():
-    """With the way that was meant, if there is one like it."""
+def test_actions_without_a_successor_and_successors_without_an_action_are_found():
+    """With the successor that was meant, if a similar one exists."""
     decide = Decide()
     decide - "search" >> Plain()
     decide - "answer" >> Plain()
     text = said(AsyncFlow(start=decide))
-    assert 'It can return "serch", which leads nowhere' in text
+    assert 'It can return "serch", but has successors only for "search", "answer".' in text
     assert 'Did you mean "search"?' in text
-    assert 'The way "search" is never taken' in text
-    # A node that ends the flow may return what it likes.
+    assert 'Its successor for "search" is never reached: it can only return' in text
+    # A node without successors may return any action.
     assert said(AsyncFlow(start=Decide())) == ""
 
 
@@ -165,18 +165,18 @@ def test_any_sync_exec_holds_the_loop_without_threads():
 
 
 def test_in_a_browser_no_advice_leads_to_threads(monkeypatch):
-    """There are none in pyodide, so any sync exec holds the loop; to leave them on is no help."""
+    """Pyodide has none, so that any sync exec blocks the loop, and keeping them on would not help."""
     monkeypatch.setattr(sys, "platform", "emscripten")
     text = said(AsyncFlow(start=Computes()))
     assert "exec is sync, and there are no threads here." in text
-    assert "Make it an AsyncNode with exec_async." in text
+    assert "Make the node an AsyncNode with exec_async." in text
     for node in (SleepsInPrep(), SleepsApart(), Helped()):
         assert "on the event loop" in said(node)
         assert "thread" not in said(node)
 
 
 def test_params_that_a_node_keeps_itself_are_not_erased():
-    """By a set_params of its own; a key that is no text is not printed."""
+    """By its own set_params. A key that is no string is not printed."""
     node = Keeps()
     node.params = {"model": "m"}
     assert said(AsyncFlow(start=node)) == ""
@@ -190,8 +190,8 @@ class OwnWay(Flow):
         return None
 
 
-def test_a_flow_that_goes_its_own_way_may_hold_async_nodes():
-    """And one of the user's is told what to derive from instead."""
+def test_a_sync_flow_with_its_own_orchestration_may_contain_async_nodes():
+    """For any other subclass of the user, the finding names the class to derive from."""
     assert said(OwnWay(start=Waits())) == ""
     assert "Derive Images from AsyncBatchFlow instead of BatchFlow." in said(Images(start=Waits()))
 
@@ -215,8 +215,8 @@ class Led(AsyncFlow):
         return node.successors["next"]
 
 
-def test_what_stands_between_an_action_and_its_way_is_trusted():
-    """A decorator may change what is returned, a flow of the user's where it leads."""
+def test_decorated_posts_and_overridden_orchestrations_are_trusted():
+    """A decorator may change the action, and a flow of the user where it leads."""
     node = Louder()
     node - "NEXT" >> Plain()
     assert said(AsyncFlow(start=node)) == ""

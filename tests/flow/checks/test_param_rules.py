@@ -1,4 +1,4 @@
-"""What is found in the params of a batch and in the nodes that read them."""
+"""Findings about the params of a batch and the nodes that read them."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ class Careful(AsyncNode):
             return self.params["hue"]
 
 
-def test_a_param_that_may_be_missing_is_not_asked_for():
-    """Read where an error is caught, or after it was asked after."""
+def test_a_param_that_may_be_missing_is_not_required():
+    """It is read where an error is caught, or after a test with `in`."""
     assert said(AsyncFlow(start=Careful()), [{}]) == ""
 
 
@@ -52,8 +52,8 @@ class Route(AsyncNode):
         return self.params["way"]
 
 
-def test_rows_that_are_meant_for_different_ways_may_have_different_params():
-    """Behind a fork, a param is missing only if no row has it."""
+def test_rows_meant_for_different_branches_may_have_different_params():
+    """After a branch, a param is missing only if no row has it."""
     route, other = Route(), Plain()
     route - "a" >> Reads()
     route - "b" >> other
@@ -63,7 +63,7 @@ def test_rows_that_are_meant_for_different_ways_may_have_different_params():
 
 
 def test_many_params_that_nobody_reads_are_one_finding():
-    """However wide a table is, and at once."""
+    """However many columns a table has, and without delay."""
     wide = {f"column {n}": n for n in range(5_000)}
     found = check(AsyncFlow(start=Reads()), [{"user_id": 1, **wide}])
     assert len(found) == 1

@@ -1,16 +1,16 @@
-"""How the methods of a node use `self`, as their source tells."""
+"""How the methods of a node use `self`, as far as their source tells."""
 
 from __future__ import annotations
 
 from pocketflow import AsyncNode, Node
 
-from flowmagic.flow.checks.self_usage import use_of
-from flowmagic.flow.checks.source import NodeSource
+from flowmagic.flow.checks.node_source import NodeSource
+from flowmagic.flow.checks.self_usage import self_usage_of
 
 
 def use(kind):
     """Return what is read of a class."""
-    return use_of(NodeSource(kind()))
+    return self_usage_of(NodeSource(kind()))
 
 
 class Reads(AsyncNode):
@@ -49,15 +49,15 @@ def test_a_param_is_needed_where_it_is_read_whatever_the_others_are():
         "first", "in text", "in test", "in iter", "in source", "in match", "in with", "in body",
         "n", "popped",
     }  # fmt: skip
-    assert set(found.needs) == needed
-    assert found.asks - found.needs.keys() == {
+    assert set(found.required) == needed
+    assert found.optional - found.required.keys() == {
         "in or", "in if", "in while", "in then", "in else", "in for", "in list", "in case",
         "in try", "in lambda", "after a return",
     }  # fmt: skip
-    assert found.gives == {"n"}
-    assert (found.any_read, found.any_set) == (False, False)
+    assert found.assigned == {"n"}
+    assert (found.may_read_any, found.may_set_any) == (False, False)
     line = Reads.prep_async.__code__.co_firstlineno
-    assert found.needs["first"] == (__file__, line + 1)
+    assert found.required["first"] == (__file__, line + 1)
 
 
 class Asks(Node):
@@ -68,13 +68,13 @@ class Asks(Node):
         return "f" in self.params or "g" not in self.params or 1 < len(a) < 3 or a in [shared, 1]
 
 
-def test_a_param_with_a_default_is_asked_for():
-    """And one that is set is given."""
+def test_a_param_with_a_default_is_optional():
+    """And one that is set is assigned."""
     found = use(Asks)
-    assert found.asks == {"a", "b", "c", "f", "g"}
-    assert found.gives == {"c", "d", "e"}
-    assert found.needs == {}
-    assert (found.any_read, found.any_set) == (False, False)
+    assert found.optional == {"a", "b", "c", "f", "g"}
+    assert found.assigned == {"c", "d", "e"}
+    assert found.required == {}
+    assert (found.may_read_any, found.may_set_any) == (False, False)
 
 
 def read_by(body):
@@ -82,8 +82,8 @@ def read_by(body):
 
     def decide(method):
         kind = type("Made", (Node,), {"exec": method})
-        found = use_of(NodeSource(kind()))
-        return found.any_read, found.any_set
+        found = self_usage_of(NodeSource(kind()))
+        return found.may_read_any, found.may_set_any
 
     return decide(body)
 
@@ -158,13 +158,13 @@ class Changes(Node):
         self.never.append(1)
 
 
-def test_attributes_that_are_changed_in_place_are_told_from_those_that_are_read():
+def test_attributes_that_are_changed_in_place_are_distinguished_from_those_that_are_read():
     """In the methods that a run reaches; one that is given a new value is said so."""
     found = use(Changes)
-    assert set(found.changed) == {
+    assert set(found.mutated) == {
         "appended", "nested", "keyed", "cut", "grown", "in_property",
     }  # fmt: skip
-    assert found.bound == {"bound"}
+    assert found.rebound == {"bound"}
 
 
 class Static(Node):
@@ -176,5 +176,5 @@ class Static(Node):
 def test_a_method_without_self_uses_none():
     """Its first argument is an argument."""
     found = use(Static)
-    assert found.texts == {"x"}
-    assert not found.any_read or found.needs == {}
+    assert found.strings == {"x"}
+    assert not found.may_read_any or found.required == {}

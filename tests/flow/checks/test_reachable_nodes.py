@@ -1,4 +1,4 @@
-"""The nodes that a run can come to, and what each of them runs in."""
+"""The nodes that a run can reach, and the flows around each of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pocketflow import (
 )
 
 from flowmagic import ThrottledAsyncParallelBatchFlow, ThrottledParallelBatchNode
-from flowmagic.flow.checks.placed_nodes import fans_out, placed_nodes
+from flowmagic.flow.checks.reachable_nodes import fans_out, reachable_nodes
 
 from .checked import said
 
@@ -38,23 +38,23 @@ class Last(Node):
 
 def names(flow):
     """Return the class names of all nodes, in the order they are found."""
-    return [placed.name for placed in placed_nodes(flow)]
+    return [each.name for each in reachable_nodes(flow)]
 
 
 def by_name(flow):
     """Return all nodes by the name of their class."""
-    return {placed.name: placed for placed in placed_nodes(flow)}
+    return {each.name: each for each in reachable_nodes(flow)}
 
 
 def test_a_single_node_is_found_alone():
     """It is what the run is of, so that it is in no flow; what it leads to is not run."""
     node = First()
     node >> Second()
-    (placed,) = placed_nodes(node)
-    assert placed.node is node
-    assert (placed.flow, placed.outer, placed.certain) == (None, (), True)
-    assert not placed.is_flow
-    assert not placed.in_inner_batch
+    (reached,) = reachable_nodes(node)
+    assert reached.node is node
+    assert (reached.flow, reached.outer, reached.certain) == (None, (), True)
+    assert not reached.is_flow
+    assert not reached.in_inner_batch
 
 
 def test_the_nodes_of_nested_flows_are_found_with_the_flows_around_them():
@@ -65,13 +65,13 @@ def test_the_nodes_of_nested_flows_are_found_with_the_flows_around_them():
     found = by_name(outer)
     assert names(outer) == ["AsyncFlow", "Flow", "Second", "First"]
     assert found["AsyncFlow"].flow is None
-    assert found["Flow"].outer == found["Second"].outer == (outer,)
-    assert found["First"].outer == (outer, inner)
+    assert found["Flow"].outer == found["Second"].outer == (found["AsyncFlow"],)
+    assert found["First"].outer == (found["AsyncFlow"], found["Flow"])
     assert found["First"].flow is inner
     assert [each.is_flow for each in found.values()] == [True, True, False, False]
 
 
-def test_behind_a_fork_no_node_is_certain():
+def test_after_a_branch_no_node_is_certain():
     """Two actions that lead to one node are no fork."""
     first, second, third = First(), Second(), Third()
     first - "a" >> second
@@ -79,7 +79,7 @@ def test_behind_a_fork_no_node_is_certain():
     second - "a" >> third
     second - "b" >> Last()
     found = by_name(Flow(start=first))
-    assert {name: placed.certain for name, placed in found.items()} == {
+    assert {name: each.certain for name, each in found.items()} == {
         "Flow": True,
         "First": True,
         "Second": True,
@@ -88,7 +88,7 @@ def test_behind_a_fork_no_node_is_certain():
     }
 
 
-def test_within_a_flow_behind_a_fork_no_node_is_certain_either():
+def test_in_a_flow_after_a_branch_no_node_is_certain_either():
     """Whether an instance comes to the flow decides."""
     first, inner = First(), Flow(start=Third())
     first - "a" >> inner
@@ -113,10 +113,10 @@ def test_a_graph_without_end_is_followed_for_a_while(monkeypatch):
             node.successors = Endless()
             return [("default", node)]
 
-    monkeypatch.setitem(placed_nodes.__globals__, "_MOST", 20)
+    monkeypatch.setitem(reachable_nodes.__globals__, "_MOST_NODES", 20)
     first = First()
     first.successors = Endless()
-    assert len(placed_nodes(Flow(start=first))) == 20
+    assert len(reachable_nodes(Flow(start=first))) == 20
 
 
 @pytest.mark.parametrize("kind", [BatchFlow, AsyncBatchFlow, AsyncParallelBatchFlow])
@@ -128,12 +128,12 @@ def test_a_batch_flow_within_the_run_gives_its_nodes_further_params(kind):
 
 
 @pytest.mark.parametrize("hook", ["get_next_node", "_orch", "_orch_async", "_run", "_run_async"])
-def test_a_flow_with_a_way_of_its_own_leads_its_nodes(hook):
+def test_the_nodes_of_a_flow_with_its_own_orchestration_are_marked(hook):
     """All below it, nested ones too; what is beside it is not led."""
     led = type("Led", (AsyncFlow,), {hook: lambda *_: None})(start=Flow(start=First()))
     led >> Second()
     found = by_name(AsyncFlow(start=led))
-    assert {name: placed.is_led for name, placed in found.items()} == {
+    assert {name: each.in_own_orchestration for name, each in found.items()} == {
         "AsyncFlow": False,
         "Led": False,
         "Second": False,
@@ -148,9 +148,9 @@ def test_nodes_of_one_class_are_read_once():
     nodes = [First(), First(), First()]
     nodes[2].exec = len
     nodes[0] >> nodes[1] >> nodes[2]
-    _, one, two, own = placed_nodes(Flow(start=nodes[0]))
+    _, one, two, own = reachable_nodes(Flow(start=nodes[0]))
     assert one.source is two.source
-    assert one.use is two.use
+    assert one.usage is two.usage
     assert own.source is not one.source
 
 

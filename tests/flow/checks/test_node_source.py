@@ -1,4 +1,4 @@
-"""The methods of a node that a run can reach, as they are written."""
+"""The methods of a node that a run can reach, and their source."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import types
 
 from pocketflow import AsyncNode, Node
 
-from flowmagic.flow.checks import source
-from flowmagic.flow.checks.source import NodeSource, has_own
+from flowmagic.flow import source_code
+from flowmagic.flow.checks.node_source import NodeSource, user_overrides
 
 
 def names(node):
@@ -41,28 +41,28 @@ class Derived(Base):
 
 
 def test_hooks_and_what_they_call_are_read_inherited_ones_too():
-    """Not what nobody calls; of what super() calls, the one above."""
+    """Methods that are never called are not; `super()` leads to the class above."""
     assert names(Base()) == ["prep", "helper", "exec"]
     found = NodeSource(Derived())
     assert names(Derived()) == ["prep", "helper", "post", "exec", "exec"]
     assert found.get("exec").tree.lineno == Derived.exec.__code__.co_firstlineno
     assert found.complete
-    assert (has_own(Derived(), "exec"), has_own(Node(), "exec")) == (True, False)
+    assert (user_overrides(Derived(), "exec"), user_overrides(Node(), "exec")) == (True, False)
 
 
-def test_a_method_of_the_object_itself_goes_before_its_classes():
-    """A lambda cannot be told from its neighbours, so nothing is said of it."""
+def test_a_method_of_the_object_itself_comes_before_those_of_its_class():
+    """The source of a lambda is not read."""
     node = Base()
     node.exec = types.MethodType(Derived.exec, node)
     assert not NodeSource(node).complete
-    assert has_own(node, "exec")
+    assert user_overrides(node, "exec")
     node.exec = Base.unused
     assert "unused" in [each.tree.name for each in NodeSource(node).methods]
     node.exec = lambda prepared: prepared
     assert not NodeSource(node).complete
 
 
-def test_what_is_no_function_hides_a_source_only_if_it_can_be_called():
+def test_an_attribute_without_source_matters_only_if_it_can_be_called():
     """A number needs none."""
 
     class Counted(Base):
@@ -77,8 +77,8 @@ class Bare(AsyncNode):
         return None
 
 
-def test_a_method_that_takes_nothing_has_no_receiver():
-    """It is read all the same."""
+def test_a_method_without_parameters_has_no_receiver():
+    """Its source is read nevertheless."""
     assert NodeSource(Bare()).get("exec_async").receiver == ""
     assert NodeSource(Bare()).get("post_async") is None
 
@@ -94,7 +94,7 @@ def made(text, file, monkeypatch):
 CELL = "class Cell(Node):\n    def exec(self, prepared):\n        return 1\n"
 
 
-def test_cells_are_read_and_a_cell_that_is_run_again_anew(monkeypatch):
+def test_cells_are_read_and_read_again_after_they_have_run_again(monkeypatch):
     """From where Python's own tracebacks take their lines."""
     node = made(CELL, "<cell>", monkeypatch)
     assert NodeSource(node).get("exec").place() == ("<cell>", 2)
@@ -103,19 +103,19 @@ def test_cells_are_read_and_a_cell_that_is_run_again_anew(monkeypatch):
 
 
 def test_what_is_too_long_or_no_python_is_not_read(monkeypatch):
-    """Nothing is said of it."""
+    """It counts as unknown."""
     node = made(CELL, "<long>", monkeypatch)
-    monkeypatch.setattr(source, "_LONGEST", 2)
+    monkeypatch.setattr(source_code, "_MOST_LINES", 2)
     assert not NodeSource(node).complete
-    monkeypatch.setattr(source, "_LONGEST", 20_000)
+    monkeypatch.setattr(source_code, "_MOST_LINES", 20_000)
     broken = [*CELL.splitlines(True)[:2], "        return ("]
     monkeypatch.setitem(linecache.cache, "<long>", (1, None, broken, "<long>"))
     assert not NodeSource(node).complete
 
 
-def test_not_all_files_are_kept_in_mind(monkeypatch):
+def test_only_some_parsed_files_are_kept(monkeypatch):
     """A kernel may run for months, and each cell run is a file."""
-    monkeypatch.setattr(source, "_MOST_FILES", 2)
+    monkeypatch.setattr(source_code, "_MOST_FILES", 2)
     for n in range(5):
         assert NodeSource(made(CELL, f"<cell {n}>", monkeypatch)).complete
-    assert len(source._files) <= 2
+    assert len(source_code._files) <= 2

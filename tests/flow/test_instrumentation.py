@@ -1,4 +1,4 @@
-"""What a node tries by itself is counted, and the node is otherwise as it was."""
+"""Retries and fallbacks of a node are counted, and the node is otherwise unchanged."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ async def test_retries_are_counted_where_they_have_helped_and_where_not():
 
 @virtual
 async def test_a_fallback_is_counted_with_and_without_retries():
-    """It is what the node went on with, whichever attempt was the last."""
+    """It is what the node continued with, whichever attempt was the last."""
     assert tries(await only(Rescued(), {"fails": 1})) == [(0, 1)]
     assert tries(await only(Rescued(max_retries=3), {"fails": 3})) == [(2, 1)]
     assert tries(await only(Rescued(max_retries=3), {"fails": 2})) == [(2, 0)]
@@ -137,7 +137,7 @@ def test_sync_batch_nodes_are_counted():
 
 
 async def test_the_node_of_the_user_is_never_touched_and_the_copy_is_as_it_was():
-    """Nothing is left in their attributes; what the user has hung there is called and comes back."""
+    """Nothing is left in their attributes; what the user has set there is called and restored."""
     kept = []
 
     class Keeps(Flaky):
@@ -159,7 +159,7 @@ async def test_the_node_of_the_user_is_never_touched_and_the_copy_is_as_it_was()
 
 
 async def test_a_node_that_sets_its_exec_while_it_runs_keeps_it():
-    """What it has set since is not taken away."""
+    """What it has set meanwhile is kept."""
     kept = []
 
     class Sets(Flaky):

@@ -1,0 +1,132 @@
+"""Finds the methods of a node that a run can reach, and their source.
+
+These are PocketFlow's hooks that the user overrides, and what they call on `self` and `super()`.
+Where the source of one is not known (a REPL, C, a decorator that hides it), `complete` is False:
+then a check must not conclude anything from what the source does not say.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from pocketflow import AsyncNode, Flow
+
+from ..finding import Place
+from ..source_code import FunctionTree, callables_in, is_stock, tree_of, undecorated
+
+_INNER = ("_exec", "_run", "_run_async", "_orch", "_orch_async", "get_next_node", "set_params")
+_SYNC, _ASYNC = ("prep", "post"), ("prep_async", "post_async")
+_EXEC, _EXEC_ASYNC = ("exec", "exec_fallback"), ("exec_async", "exec_fallback_async")
+_ALL_HOOKS = {*_SYNC, *_ASYNC, *_EXEC, *_EXEC_ASYNC, *_INNER}
+
+
+class Method(NamedTuple):
+    """A method and its definition.
+
+    Attributes:
+        decorated: whether a decorator surrounds it, which may change what it returns.
+    """
+
+    name: str
+    function: Any  # a FunctionType, which mypy would take for a method of this class
+    tree: FunctionTree
+    decorated: bool
+
+    def place(self, node: ast.AST | None = None) -> Place:
+        """Return where a syntax node of the method is, or the first line of the method."""
+        return Place(self.function.__code__.co_filename, getattr(node or self.tree, "lineno", 1))
+
+    @property
+    def receiver(self) -> str:
+        """The name of its first parameter, usually `self`; "" if it has none."""
+        arguments = [*self.tree.args.posonlyargs, *self.tree.args.args]
+        return arguments[0].arg if arguments else ""
+
+
+def hooks_of(node: Any) -> tuple[str, ...]:
+    """Return the names of the methods that PocketFlow calls on a node of this kind."""
+    steps = _ASYNC if isinstance(node, AsyncNode) else _SYNC
+    if isinstance(node, Flow):
+        return (*steps, *_INNER)
+    return (*steps, *(_EXEC_ASYNC if isinstance(node, AsyncNode) else _EXEC), *_INNER)
+
+
+def user_overrides(node: Any, name: str) -> bool:
+    """Whether the user overrides a method, in a class or on the object itself."""
+    return name in vars(node) or _resolve(type(node).__mro__, name, -1) is not None
+
+
+class NodeSource:
+    """The methods of a node that a run can reach.
+
+    Attributes:
+        methods: in the order in which they are reached; several of one name if one calls `super()`.
+        complete: whether the source of every one of them is known.
+    """
+
+    def __init__(self, node: Any) -> None:
+        self.methods: list[Method] = []
+        self.complete = True
+        self._mro = type(node).__mro__
+        self._on_object = {k: v for k, v in vars(node).items() if callable(v) and k in _ALL_HOOKS}
+        self._seen: set[tuple[str, int]] = set()
+        for name in hooks_of(node):
+            self._reach(name, -1)
+
+    def get(self, name: str) -> Method | None:
+        """Return the method that a call of this name runs; None if there is none with known source."""
+        return next((each for each in self.methods if each.name == name), None)
+
+    def _reach(self, name: str, above: int) -> None:
+        """Add a method and what it calls; `above`: only from the classes after this one in the MRO."""
+        resolved = self._resolve(name, above)
+        if resolved is None or (name, resolved[0]) in self._seen:
+            return
+        level, attribute = resolved
+        self._seen.add((name, level))
+        for part in callables_in(attribute):
+            function, decorated = undecorated(part)
+            tree = None if function is None else tree_of(function)
+            if function is None or tree is None:
+                # Something that cannot be called (a number, a list) has no source to know.
+                self.complete = self.complete and function is None and not callable(part)
+                continue
+            method = Method(name, function, tree, decorated)
+            self.methods.append(method)
+            for called, on_super in _names_used(method):
+                self._reach(called, level if on_super else -1)
+
+    def _resolve(self, name: str, above: int) -> tuple[int, Any] | None:
+        if above < 0 and name in self._on_object:
+            return -1, self._on_object[name]
+        return _resolve(self._mro, name, above)
+
+
+def _resolve(mro: tuple[type, ...], name: str, above: int) -> tuple[int, Any] | None:
+    """Return the level in the MRO at which a user's class defines a name, and the attribute."""
+    for level, kind in enumerate(mro):
+        if level > above and name in vars(kind):
+            return None if is_stock(kind) else (level, vars(kind)[name])
+    return None
+
+
+def _names_used(method: Method) -> Iterator[tuple[str, bool]]:
+    """Yield the attributes that a method uses of `self` and, with True, of `super()`."""
+    receiver = method.receiver
+    for each in ast.walk(method.tree):
+        if not isinstance(each, ast.Attribute):
+            continue
+        if isinstance(each.value, ast.Name) and each.value.id == receiver:
+            yield each.attr, False
+        elif _is_super(each.value):
+            yield each.attr, True
+
+
+def _is_super(value: ast.AST) -> bool:
+    return (
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Name)
+        and value.func.id == "super"
+    )
