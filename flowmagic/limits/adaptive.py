@@ -88,34 +88,31 @@ class Adaptive:
         return f"{self.minimum}-{self.start}-{self.maximum}"
 
 
-def check_backoff(value: Any, name: str = "backoff") -> float:
-    """Return `value` if it is a number between 0 and 1; else raise LimitError."""
+def check_backoff(value: Any, name: str = "backoff") -> None:
+    """Raise LimitError unless `value` is a number between 0 and 1."""
     if not _is_number(value) or not 0 < value < 1:
         raise LimitError(
             f"{name} is {describe(value)}, not a number between 0 and 1. "
             f"Write for example {name}=0.5, which halves the limit."
         )
-    return value
 
 
-def check_threshold(value: Any, name: str = "threshold") -> int | None:
-    """Return `value` if it is a positive integer or None; else raise LimitError."""
+def check_threshold(value: Any, name: str = "threshold") -> None:
+    """Raise LimitError unless `value` is a positive integer or None."""
     if value is not None and not is_positive_integer(value):
         raise LimitError(
             f"{name} is {describe(value)}, not a positive integer. Write for example "
             f"{name}=10, or {name}=None for as many successes as the limit in force."
         )
-    return value
 
 
-def check_growth(value: Any, name: str = "growth") -> float | None:
-    """Return `value` if it is a finite number above 1 or None; else raise LimitError."""
+def check_growth(value: Any, name: str = "growth") -> None:
+    """Raise LimitError unless `value` is a finite number above 1 or None."""
     if value is not None and not (_is_number(value) and 1 < value < math.inf):
         raise LimitError(
             f"{name} is {describe(value)}, not a number above 1. "
             f"Write for example {name}=1.5, or {name}=None to raise by 1."
         )
-    return value
 
 
 class Aimd:
