@@ -123,7 +123,7 @@ class AdaptiveThrottledNode(AdaptiveAttributes, ThrottledParallelBatchNode):
     @property
     def stats(self) -> dict[str, Any]:
         """The limits, what the adaptive limit has counted, and how many calls run and wait."""
-        aimd = self.limiter._aimd or Aimd(self._settings())
+        aimd = self.limiter._capacity.aimd or Aimd(self._settings())
         return {
             **super().stats,
             "current_concurrent": self.current_concurrent,

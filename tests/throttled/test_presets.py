@@ -132,7 +132,9 @@ def test_a_preset_cannot_be_changed():
 
 def test_a_name_that_is_unknown_is_answered_with_all_names():
     """AttributeError, so that `hasattr` works; KeyError from `get`."""
-    says = rf"There is no preset 'MISTRAL_FREE'; there are: {', '.join(sorted(presets_of(Presets)))}\."
+    says = (
+        rf"There is no preset 'MISTRAL_FREE'; there are: {', '.join(sorted(presets_of(Presets)))}\."
+    )
     with pytest.raises(AttributeError, match=f"^{says}$"):
         Presets.MISTRAL_FREE
     with pytest.raises(KeyError, match=says):

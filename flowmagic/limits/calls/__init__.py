@@ -1,8 +1,9 @@
-"""The limit at the call: kept by all instances, loops and threads of the process together.
+"""Limits on calls, shared by all instances, event loops and threads of the process.
 
-`calllimit` is what one sets and watches, `named` finds one by its name; below them, `queue` lets
-calls in, `call` is one of them, `calling` what is entered or decorates, `callers` are those who wait,
-`meter` counts the last minute. `registry` gives the same under pocketflow-throttled's names.
+`call_limit` has the class that users set and watch; `named` finds a limit by its name. Below them,
+`context` is what `with` enters or a decorator uses, `queue` lets calls in one after the other, as
+`capacity` allows, `waiters` are the tasks and threads in the queue, `call` is a call that was let
+in, and `meter` counts the last minute.
 """
 
 from .call_limit import CallLimit

@@ -315,7 +315,7 @@ async def test_during_a_cool_down_all_who_come_wait():
     assert limit.cooling == 0.0
     async with limit.call() as after:
         assert after.waited == 0.0
-    assert limit._plain, "over, it costs nothing more"
+    assert limit._capacity.plain, "over, it costs nothing more"
 
 
 @pytest.mark.parametrize(
@@ -434,8 +434,8 @@ async def test_a_faster_pace_has_the_head_look_sooner():
     waiting = asyncio.create_task(call(limit, spy))
     await asyncio.sleep(1.0)
     head = next(iter(limit._queue))
-    nudge = head.nudge
-    head.nudge = lambda seconds: nudges.append(seconds) or nudge(seconds)
+    nudge = head.recheck_in
+    head.recheck_in = lambda seconds: nudges.append(seconds) or nudge(seconds)
     for each in inside:
         limit.leave(each, None)
     assert nudges == []
@@ -662,7 +662,7 @@ def test_a_loop_that_is_closed_at_the_very_moment_of_a_grant_takes_no_slot():
 
     loop, _task = abandoned_loop(one())
     loop.close()
-    next(iter(limit._queue)).lost = lambda: False
+    next(iter(limit._queue)).abandoned = lambda: False
     limit.leave(holder, None)
     asyncio.run(one())
     check_nothing_left(limit)
@@ -681,7 +681,7 @@ def test_a_loop_that_is_closed_at_the_very_moment_of_a_nudge_is_noticed():
     loop.close()
     head = next(iter(limit._queue))
     looks = iter([False])
-    head.lost = lambda: next(looks, True)
+    head.abandoned = lambda: next(looks, True)
     limit.leave(holder, None)
     assert limit.waiting == 0
     with limit.call():
@@ -759,4 +759,4 @@ async def test_a_correction_under_a_pace_that_is_gone_is_only_counted():
         limit.tokens_per_minute = 2000
     call.used(500)
     assert limit.tokens_in_last_minute == 500
-    assert limit._token_pace.in_window(1000.0) == 0
+    assert limit._capacity.token_pace.in_window(1000.0) == 0
