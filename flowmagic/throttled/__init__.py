@@ -1,1 +1,4 @@
-"""Nodes that throttle their own items: PocketFlow's AsyncParallelBatchNode, with a limit."""
+"""The classes of pocketflow-throttled under their own names: flows, batch nodes, limiters, presets.
+
+This package may import everything but `notebook`.
+"""

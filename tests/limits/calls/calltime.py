@@ -38,7 +38,7 @@ class HandLimit(CallLimit):
 
 
 def check_nothing_left(limit):
-    """Nobody inside, nobody waiting, nothing promised to anyone."""
+    """Check that no call runs or waits, and that nothing is admitted, deferred or pending."""
     assert limit.running == limit.waiting == 0
     assert not limit._admitted
     assert not limit._deferred
