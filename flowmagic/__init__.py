@@ -46,8 +46,9 @@ if TYPE_CHECKING:
     from .engines.dask.engine import DaskEngine
     from .flow.checks import check
     from .journal.reader import open_journal
+    from .throttled.adaptive_flow import AdaptiveThrottledBatchFlow
     from .throttled.adaptive_node import AdaptiveThrottledNode
-    from .throttled.flow import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
+    from .throttled.flow import ThrottledAsyncParallelBatchFlow
     from .throttled.limiter_registry import LimiterRegistry, RateLimiter
     from .throttled.node import ThrottledParallelBatchNode
     from .throttled.presets import FlowPresets, Presets
@@ -108,7 +109,7 @@ __all__ = [
 
 
 _ON_FIRST_USE = {
-    "AdaptiveThrottledBatchFlow": ".throttled.flow",
+    "AdaptiveThrottledBatchFlow": ".throttled.adaptive_flow",
     "AdaptiveThrottledNode": ".throttled.adaptive_node",
     "DaskEngine": ".engines.dask.engine",
     "FlowPresets": ".throttled.presets",

@@ -1,4 +1,4 @@
-"""How many instances run at once and how many start a minute; what counts as a refusal.
+"""Limits on how many instances run at once and start per minute; the refusals of providers.
 
-It may import `text` and `errors`.
+This package may import `text` and `errors`.
 """

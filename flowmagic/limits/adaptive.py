@@ -1,7 +1,7 @@
-"""A limit that finds its own value: up a step while all goes well, down by half when refused.
+"""A limit that finds its own value: it rises while calls succeed, and halves when one is refused.
 
-This is additive increase, multiplicative decrease, as TCP's congestion control has it. `Adaptive` is
-what was asked: a value. `Aimd` is the state that follows what happens.
+This is additive increase, multiplicative decrease (AIMD), the scheme of TCP's congestion control.
+`Adaptive` holds the settings; `Aimd` is the limit that moves.
 """
 
 from __future__ import annotations
@@ -22,19 +22,20 @@ _DIGITS = re.compile("[0-9]{1,18}")
 
 @dataclass(frozen=True)
 class Adaptive:
-    """Between what bounds a limit may move, and how.
+    """The bounds of an adaptive limit, and how far it moves at a time.
 
     Attributes:
-        minimum: the least it may become; a positive integer.
-        start: what it begins with.
-        maximum: the most it may become.
-        backoff: the factor that a refusal lowers it by, between 0 and 1.
-        threshold: after how many successes in a row it is raised; None: as many as the limit in
-            force, which is one round.
-        growth: the factor that it is raised by, above 1; None: it is raised by 1.
+        minimum: the lowest value of the limit; a positive integer.
+        start: its first value; a positive integer.
+        maximum: its highest value; a positive integer.
+        backoff: a refusal multiplies the limit by this; a number between 0 and 1.
+        threshold: the limit rises after this many successes in a row; None: after as many as the
+            limit itself, which is one round.
+        growth: a rise multiplies the limit by this, a number above 1; None: a rise adds 1.
 
     Raises:
-        LimitError (a ValueError): a value is something else, or the bounds are out of order.
+        LimitError (a ValueError): a value is not what it should be, or
+            minimum <= start <= maximum does not hold.
     """
 
     minimum: int
@@ -56,28 +57,16 @@ class Adaptive:
                 f"An adaptive limit goes from minimum over start to maximum, but {self} is not in "
                 f'that order. Write for example adaptive="{low}-{middle}-{high}".'
             )
-        if not _is_number(self.backoff) or not 0 < self.backoff < 1:
-            raise LimitError(
-                f"backoff is {describe(self.backoff)}, not a number between 0 and 1. "
-                "Write for example backoff=0.5, which halves the limit."
-            )
-        if self.threshold is not None and not is_positive_integer(self.threshold):
-            raise LimitError(
-                f"threshold is {describe(self.threshold)}, not a positive integer. Write for example "
-                "threshold=10, or threshold=None for as many successes as the limit in force."
-            )
-        if self.growth is not None and not (_is_number(self.growth) and 1 < self.growth < math.inf):
-            raise LimitError(
-                f"growth is {describe(self.growth)}, not a number above 1. "
-                "Write for example growth=1.5, or growth=None to raise by 1."
-            )
+        check_backoff(self.backoff)
+        check_threshold(self.threshold)
+        check_growth(self.growth)
 
     @classmethod
     def parse(cls, value: Any) -> Adaptive:
-        """Return the Adaptive that `value` stands for: "2-10-50", three numbers, or one already.
+        """Read `value`: the text "2-10-50", a tuple or list of three numbers, or an Adaptive.
 
         Raises:
-            LimitError: it stands for none.
+            LimitError: `value` is none of these.
         """
         if isinstance(value, cls):
             return value
@@ -99,12 +88,39 @@ class Adaptive:
         return f"{self.minimum}-{self.start}-{self.maximum}"
 
 
-class Aimd:
-    """The limit in force, and what it is moved by.
+def check_backoff(value: Any, name: str = "backoff") -> None:
+    """Raise LimitError unless `value` is a number between 0 and 1."""
+    if not _is_number(value) or not 0 < value < 1:
+        raise LimitError(
+            f"{name} is {describe(value)}, not a number between 0 and 1. "
+            f"Write for example {name}=0.5, which halves the limit."
+        )
 
-    What was under way when the limit was lowered belongs to the refusal that lowered it: its own
-    refusals lower no further, its successes raise nothing. One congestion lowers once (RFC 5681,
-    section 3.1, halves its window once for all losses of one flight).
+
+def check_threshold(value: Any, name: str = "threshold") -> None:
+    """Raise LimitError unless `value` is a positive integer or None."""
+    if value is not None and not is_positive_integer(value):
+        raise LimitError(
+            f"{name} is {describe(value)}, not a positive integer. Write for example "
+            f"{name}=10, or {name}=None for as many successes as the limit in force."
+        )
+
+
+def check_growth(value: Any, name: str = "growth") -> None:
+    """Raise LimitError unless `value` is a finite number above 1 or None."""
+    if value is not None and not (_is_number(value) and 1 < value < math.inf):
+        raise LimitError(
+            f"{name} is {describe(value)}, not a number above 1. "
+            f"Write for example {name}=1.5, or {name}=None to raise by 1."
+        )
+
+
+class Aimd:
+    """An adaptive limit in force.
+
+    Several refusals of the same congestion lower the limit only once: whatever began before the
+    limit was last lowered, be it refused or successful, moves it no further. TCP does the same: it
+    halves its window once for all losses of one flight (RFC 5681, section 3.1).
 
     All times are seconds of one clock.
     """
@@ -114,18 +130,18 @@ class Aimd:
         self.reset()
 
     def reset(self) -> None:
-        """Begin anew with the start."""
+        """Set the limit back to its start, and all counts to zero."""
         self.limit = self.adaptive.start
         self.rate_limits = 0
-        """How many refusals there were."""
+        """Refusals so far."""
         self.successes = 0
-        """How many successes there were."""
+        """Successes so far."""
         self.in_a_row = 0
-        """How many of them count towards the next raise."""
+        """Successes since the limit last moved or was refused."""
         self._lowered_at = -math.inf
 
     def succeeded(self, began: float) -> bool:
-        """Note that something that began then went well; return whether the limit was raised."""
+        """Count a success of what began at `began`; return whether the limit rose."""
         self.successes += 1
         if began <= self._lowered_at:
             return False
@@ -141,7 +157,7 @@ class Aimd:
         return self.limit != limit
 
     def refused(self, began: float, now: float) -> bool:
-        """Note that something that began then was refused; return whether the limit was lowered."""
+        """Count a refusal of what began at `began`; return whether the limit fell."""
         self.rate_limits += 1
         if began <= self._lowered_at:
             return False
@@ -153,10 +169,10 @@ class Aimd:
         return self.limit != limit
 
     def change(self, limit: int) -> None:
-        """Go on from `limit`; where it is out of bounds, the bounds move out to it.
+        """Set the limit by hand; a bound that it exceeds moves with it.
 
         Raises:
-            LimitError: it is no positive integer.
+            LimitError: `limit` is not a positive integer.
         """
         check_concurrency(limit)
         adaptive = self.adaptive
@@ -166,7 +182,7 @@ class Aimd:
         self.in_a_row = 0
 
     def rebound(self, adaptive: Adaptive) -> None:
-        """Take other bounds and factors, and go on from the limit in force, moved within them."""
+        """Replace the settings; the limit stays where it is, unless it is outside the new bounds."""
         self.adaptive = adaptive
         self.limit = min(max(self.limit, adaptive.minimum), adaptive.maximum)
         self.in_a_row = 0

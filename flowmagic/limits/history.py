@@ -1,4 +1,4 @@
-"""Which limits a run kept to, and since when: at its start, by hand, or by an adaptive limit."""
+"""The limits of a run over time: those it started with, and each change."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 from .limits import Limits
 
 MOST_LIMIT_CHANGES = 1_000
-"""Of those after the start, how many are kept: the latest. An adaptive limit may move for hours."""
+"""How many changes after the start are kept, the latest; an adaptive limit may move for hours."""
 
 By = Literal["start", "user", "adaptive"]
 
@@ -17,10 +17,10 @@ class LimitChange(NamedTuple):
     """Limits that came into force.
 
     Attributes:
-        seconds: since the run began.
+        seconds: when, in seconds since the run began.
         limit: how many instances run at once from then on.
         per_minute: how many may start within any 60 seconds; None: no such limit.
-        by: what set them.
+        by: who set them: "start", "user" or "adaptive".
     """
 
     seconds: float
@@ -30,19 +30,19 @@ class LimitChange(NamedTuple):
 
 
 class LimitHistory:
-    """The limits of one run over time: those at the start, and the latest changes."""
+    """The limits at the start of a run, and the latest changes."""
 
     def __init__(self, limits: Limits) -> None:
         self._start = LimitChange(0.0, limits.concurrency, limits.per_minute, "start")
         self._later: deque[LimitChange] = deque(maxlen=MOST_LIMIT_CHANGES)
 
     def note(self, seconds: float, limits: Limits, by: By) -> None:
-        """Note the limits that are in force from now on, unless they were so already."""
+        """Record the limits in force from now on, if they differ from the last ones."""
         last = self._later[-1] if self._later else self._start
         if (last.limit, last.per_minute) != (limits.concurrency, limits.per_minute):
             self._later.append(LimitChange(seconds, limits.concurrency, limits.per_minute, by))
 
     def kept(self) -> list[LimitChange]:
-        """Return the start and the latest after it, in order of time."""
-        # In one go, since another thread may ask: a deque that grows cannot be iterated.
+        """Return the limits at the start and the latest changes, in order of time."""
+        # Copied, since another thread may call this: a deque that grows cannot be iterated.
         return [self._start, *self._later.copy()]

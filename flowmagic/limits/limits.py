@@ -1,7 +1,7 @@
 """How many instances may run at once, and how many may start in a minute.
 
-`Limits` is what was asked: a value. `Limiter` keeps one run to it, and can be resized while the run
-goes on: nothing ever waits on a limiter object that has been replaced.
+`Limits` holds the settings; `Limiter` enforces them in one run. New limits are assigned to the
+limiter of a running run, which is never replaced, so that nothing waits on an old one.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ __all__ = ["WINDOW", "Limiter", "Limits", "check_burst", "check_concurrency", "c
 
 @dataclass(frozen=True)
 class Limits:
-    """What was asked.
+    """The limits of a run.
 
     Attributes:
         concurrency: how many instances run at once; a positive integer.
         per_minute: how many instances start within any 60 seconds; a positive number, or None for
             no such limit.
-        burst: how many of these may start at once after a time of idleness, before they are spread
-            evenly; a positive integer. It counts only with `per_minute`.
+        burst: how many of them may start at once after an idle time, before the starts are spread
+            evenly; a positive integer, without effect if `per_minute` is None.
 
     Raises:
-        LimitError (a ValueError): a value is something else.
+        LimitError (a ValueError): a value is not what it should be.
     """
 
     concurrency: int = 5
@@ -38,7 +38,7 @@ class Limits:
 
     def __post_init__(self) -> None:
         check_concurrency(self.concurrency)
-        # A Fraction, or a number of numpy's: what writes the limits down knows plain ones only.
+        # The journal can only store plain numbers, not a Fraction or one of numpy's.
         object.__setattr__(self, "per_minute", check_per_minute(self.per_minute))
         check_burst(self.burst)
 
@@ -46,13 +46,14 @@ class Limits:
 def check_concurrency(value: Any, name: str = "limit") -> int:
     """Return `value` if it is a positive integer; else raise LimitError."""
     if not is_positive_integer(value):
-        hint = "To hold a run, call run.pause()." if value == 0 else f"Write for example {name}=5."
+        paused = value == 0 and name == "limit"
+        hint = "To hold a run, call run.pause()." if paused else f"Write for example {name}=5."
         raise LimitError(f"{name} is {describe(value)}, not a positive integer. {hint}")
     return value
 
 
 def check_per_minute(value: Any, name: str = "per_minute") -> float | None:
-    """Return `value` as a plain number if it is None or a positive, finite one; else raise LimitError."""
+    """Return `value` as a plain number if it is positive and finite, or None; else raise LimitError."""
     if value is None:
         return None
     number = plain_number(value)
@@ -86,7 +87,7 @@ def check_seconds(value: Any, name: str, example: int = 30) -> float:
 
 
 def plain_number(value: Any) -> float | None:
-    """Return a finite real number as an int or a float; None for anything else, and for a bool."""
+    """Return a finite real number as an int or a float; None for anything else, also for a bool."""
     if isinstance(value, bool) or not isinstance(value, Real):
         return None
     try:
@@ -99,24 +100,24 @@ def plain_number(value: Any) -> float | None:
 
 
 def is_positive_integer(value: Any) -> TypeGuard[int]:
-    """Whether `value` is a positive integer; True is none."""
+    """Whether `value` is a positive integer, and not True."""
     return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 class Limiter:
-    """Keeps one run to its limits.
+    """Enforces the limits of one run.
 
-    Not a lock: the one that starts instances asks `admit`, and is told how long to wait.
+    It is not a lock and never blocks: `admit` takes a slot, or returns how long to wait for one.
     All times are in seconds of the run's clock.
     """
 
     def __init__(self, limits: Limits) -> None:
         self.running = 0
-        """Slots taken now."""
+        """Slots in use."""
         self.concurrency = limits.concurrency
-        """How many slots there are; set by `limits`."""
+        """Slots in all; set by `limits`."""
         self.plain = limits.per_minute is None
-        """Whether only the slots count: no pace, and no cool-down under way."""
+        """Whether nothing but the slots limits starts: neither a pace nor a cool-down."""
         self._limits = limits
         self._last = self._cool_until = -math.inf
         self._pace: Pace | None = None
@@ -124,7 +125,7 @@ class Limiter:
 
     @property
     def limits(self) -> Limits:
-        """The limits in force; assign new ones to resize, at any time."""
+        """The limits in force; new ones may be assigned at any time, and act at once."""
         return self._limits
 
     @limits.setter
@@ -136,8 +137,7 @@ class Limiter:
 
     def _set_pace(self, limits: Limits) -> None:
         if limits.per_minute is None:
-            # Whether a cool-down is still under way, the next `admit` finds out.
-            self._pace = None
+            self._pace = None  # the next `admit` sets `plain`, unless a cool-down is on
             return
         self.plain = False
         if self._pace is None:
@@ -147,14 +147,14 @@ class Limiter:
 
     @property
     def paced(self) -> bool:
-        """Whether there is a pace to keep, so that `begin` must be called."""
+        """Whether there is a limit per minute, so that `begin` must be called."""
         return self._pace is not None
 
     def admit(self, now: float, *, holding: bool = False) -> float:
-        """Take a slot and return 0.0; or take none and return the seconds until asking is worth it.
+        """Take a slot and return 0.0; or return how many seconds to wait before the next try.
 
-        The answer is `math.inf` while all slots are taken: ask again after a release or a resize.
-        With `holding`, the slot of an instance that has ended goes to the next one.
+        It returns `math.inf` while all slots are in use: try again after a release or new limits.
+        With `holding`, the caller keeps the slot of an instance that has ended for the next one.
         """
         if self.running - holding >= self.concurrency:
             return math.inf
@@ -171,13 +171,13 @@ class Limiter:
         return 0.0
 
     def begin(self, now: float) -> None:
-        """Note that one of the admitted begins now: a busy loop may have kept it waiting."""
+        """Record that an admitted instance begins now, which a busy loop may have delayed."""
         self._last = now
         if self._pace is not None:
             self._pace.begin(now)
 
     def forgo(self) -> None:
-        """Note that one of the admitted will not begin after all."""
+        """Record that an admitted instance will not begin after all."""
         if self._pace is not None:
             self._pace.forgo()
 
@@ -186,11 +186,11 @@ class Limiter:
         self.running -= 1
 
     def cool_down(self, seconds: float, now: float) -> None:
-        """Admit nothing for so many seconds; a cool-down under way that ends later goes on."""
+        """Admit nothing for that many seconds, or longer if an earlier cool-down ends later."""
         if now + seconds > max(now, self._cool_until):
             self._cool_until = now + seconds
             self.plain = False
 
     def cooling(self, now: float) -> float:
-        """Return how many seconds of a cool-down are left; 0.0 if none is under way."""
+        """Return how many seconds of a cool-down are left; 0.0 if there is none."""
         return max(0.0, self._cool_until - now)

@@ -1,12 +1,21 @@
-"""How much may start within a window of time, and how it is spread.
+"""Spreads starts over time, so that no window of 60 seconds ever holds more than N of them.
 
-The pace is a schedule of next starts, not a bucket: a bucket of capacity N lets up to 2 N starts fall
-into one window. Here starts are spread evenly, and those of the last window are kept, so that no
-window of 60 seconds ever holds more than N. A window in which the pace was changed holds no more than
-the larger of the two: the new pace is taken up at once, and not after a minute of silence.
+A start has to pass two tests:
 
-A start may count for more than one: for the tokens it is going to use, say. That is an estimate, and
-is corrected once the true amount is known.
+1. The schedule. Starts are `window / most` seconds apart: at 60 per minute, one second. `Pace` keeps
+   the time of the next start; each start moves it on by one interval, and a start that comes too
+   early waits for it. With `burst=10`, ten starts may run ahead of the schedule. This is the generic
+   cell rate algorithm (ITU-T I.371) in its form of virtual scheduling: the time of the next start is
+   its "theoretical arrival time", and (burst - 1) intervals are its tolerance.
+2. The window. The schedule alone lets a burst and the evenly spaced starts after it into the same
+   window, N + burst - 1 in all; a token bucket lets in up to 2 N. So the starts of the last window
+   are kept, and a start that does not fit in waits until enough of them have left.
+
+A change acts at once. A window that reaches back to before the change may hold what the larger of
+the two settings allows: otherwise, lowering the pace would mean a minute without any start.
+
+A start may count for more than one, for example for the tokens that it is going to use. This is an
+estimate, which `Pace.correct` replaces once the true amount is known.
 """
 
 from __future__ import annotations
@@ -15,30 +24,30 @@ import math
 from collections import deque
 
 WINDOW = 60.0
-"""Length, in seconds, of the sliding window that `per_minute` speaks of."""
+"""Length in seconds of the window that `per_minute` limits refer to."""
 
 _CATCH_UP = 0.02
-"""How far, in seconds, starts may lag behind the schedule and still catch up.
+"""How many seconds starts may lag behind the schedule and still catch up.
 
-Timers wake late by about a millisecond; without catching up, that lag adds up to a missed target.
-With more than this, a burst after a pause would exceed the fair share noticeably.
+Timers wake about a millisecond late; without catching up, these delays add up to a missed target.
+With a larger value, a burst after a pause would noticeably exceed its fair share.
 """
 
-_HAIR = 1e-6
-"""Seconds that the schedule does not split: the times it is added up from are rounded."""
+_RESOLUTION = 1e-6
+"""Seconds by which a start may be early: the schedule is a sum of rounded times."""
 
-_LATEST = 1.0
-"""How many seconds after the time one was told one may come back, and count as having waited."""
+_MAX_LATENESS = 1.0
+"""Seconds after the end of its wait up to which a start counts as late, and may catch up."""
 
-_RECENT = 20
-"""Of how many starts, about, the usual amount is the average."""
+_AVERAGED = 20
+"""Number of recent starts, roughly, over which their amount is averaged."""
 
 _ROUNDING = 1e-9
-"""What sums of fractional amounts may be off by, relative to the most that a window holds."""
+"""Relative error that sums of fractional amounts may have."""
 
 
 class Entry:
-    """One start: when it began, and how much it counts for."""
+    """One start within the window: its time, its amount, and its number."""
 
     __slots__ = ("amount", "at", "number")
 
@@ -49,7 +58,13 @@ class Entry:
 
 
 class _Era:
-    """The time since a pace was set: the most it allows, and what began since and is in the window."""
+    """The time since a setting came into force.
+
+    Attributes:
+        most: how much the setting allows within the window.
+        first: number of the first start in this era.
+        total: amount of all starts in this era and later that are still in the window.
+    """
 
     __slots__ = ("first", "most", "total")
 
@@ -60,17 +75,18 @@ class _Era:
 
 
 class Pace:
-    """Keeps starts to `most` within any `window` seconds, evenly spread.
+    """Limits starts to `most` within any `window` seconds, and spreads them evenly.
 
-    Not a lock: the one that starts things asks `admit`, and is told how long to wait. What was
-    admitted either begins (`begin`) or does not (`forgo`). All times are seconds of one clock.
+    It is not a lock and never blocks: `admit` lets a start in, or returns how long to wait. After
+    it was let in, the caller reports that it begins (`begin`) or that it will not (`forgo`).
+    All times are seconds of one clock.
 
     Args:
-        most: how much may start within the window.
-        window: its length in seconds.
-        burst: how many starts may follow at once after idleness, before they are spread. If that
-            many fill the window, only the window counts.
-        last: when something last started before there was this pace; that one counts.
+        most: the amount that may start within the window.
+        window: length of the window in seconds.
+        burst: how many starts may follow at once after an idle time, before they are spread. If
+            that many fill the window, only the window limits them.
+        last: time of the last start before this pace was set, which counts.
     """
 
     def __init__(
@@ -82,42 +98,45 @@ class Pace:
         self._last = last
         self._next = last + self._interval
         self._busy_since = last
-        self._told = -math.inf
-        """The time that somebody was told to come back at: a lag after it is lateness, no idleness."""
-        self._usual = 0.0
-        """The amount of late, on average."""
-        self._taken = 0
+        self._last_due = -math.inf
+        """When the last wait ends: a start soon after it is late, and the schedule was not idle."""
+        self._average = 0.0
+        """Average amount of the recent starts."""
+        self._averaged = 0
         self._entries: deque[Entry] = deque()
+        """The starts in the window, oldest first."""
         self._number = 0
-        """Of the next entry."""
+        """Number of the next entry."""
         self._eras = [_Era(most, 0, 0.0)]
-        """Oldest first, each with a lower `most` than the one before; `total` is from it to now.
+        """Oldest first, each with a lower `most` than the one before.
 
-        An era that allows no more than a later one is no constraint of its own: any window that
-        reaches into it may hold what the later one allows.
+        An era that allows no more than a later one is dropped: a window that reaches back into it
+        may hold what the later one allows.
         """
         self._pending = 0.0
-        """What was admitted and has not begun yet: each begins a little later."""
+        """Amount that was admitted and has not begun yet."""
         if last > -math.inf:
             self.begin(last)
 
     @property
     def most(self) -> float:
-        """How much may start within the window."""
+        """The amount that may start within the window."""
         return self._eras[-1].most
 
     def change(self, most: float, *, window: float | None = None, burst: int | None = None) -> None:
-        """Change what is allowed; it counts from the last start, and at once.
+        """Change the settings; None leaves one as it is.
 
-        So there is neither a wait left over from a slower pace nor a burst after a faster one.
+        The schedule is recomputed from the last start, so that neither a wait remains from a slower
+        pace nor a burst follows a faster one.
         """
         if window is not None:
             self.window = window
         if burst is not None:
             self.burst = burst
-        owed = max(0.0, (self._next - self._last) / self._interval) if self._last > -math.inf else 1
+        begun = self._last > -math.inf
+        intervals = max(0.0, (self._next - self._last) / self._interval) if begun else 1.0
         self._interval = self.window / most
-        self._next = self._last + owed * self._interval
+        self._next = self._last + intervals * self._interval
         first, total = self._number, 0.0
         while self._eras and (self._eras[-1].most <= most or self._eras[-1].first == self._number):
             era = self._eras.pop()
@@ -125,48 +144,49 @@ class Pace:
         self._eras.append(_Era(most, first, total))
 
     def admit(self, now: float, amount: float = 1.0) -> float:
-        """Let `amount` in and return 0.0; or return the seconds until asking again is worth it."""
+        """Let `amount` in and return 0.0; or return how many seconds to wait before the next try."""
         wait = self.wait(now, amount)
         if wait == 0:
             self.take(now, amount)
         return wait
 
     def wait(self, now: float, amount: float = 1.0) -> float:
-        """Return for how many seconds `amount` has to wait; 0.0 if it may be let in now.
+        """Return how many seconds `amount` has to wait; 0.0 if it may be let in now.
 
-        An amount larger than the window allows is let in alone, when the window is empty.
+        An amount larger than the window allows is let in alone, once the window is empty.
         """
         self._expire(now)
-        # A burst is of so many like this one, or like the usual one: some cost little, or nothing.
-        like = max(amount, self._usual) if self.burst > 1 else amount
-        due = self._next - (self.burst - 1) * like * self._interval
-        if due - now < _HAIR or self.burst * like >= self.most >= amount:
+        # The unit of a burst is this start or an average one: some starts cost little or nothing.
+        unit = max(amount, self._average) if self.burst > 1 else amount
+        due = self._next - (self.burst - 1) * unit * self._interval
+        if due - now < _RESOLUTION or self.burst * unit >= self.most >= amount:
             due = now
         for era in self._eras:
             if not self._fits(era, era.total + self._pending, amount):
                 due = max(due, self._room_at(era, now, amount))
-        # What is let in while a loop is busy begins together, when it turns: a burst at the most.
-        together = max(_CATCH_UP / self._interval, self.burst * like)
-        if self._pending >= together:
+        # While an event loop is busy, all that is let in begins together: one burst at most.
+        most_pending = max(_CATCH_UP / self._interval, self.burst * unit)
+        if self._pending >= most_pending:
             due = max(due, now + amount * self._interval)
         if due > now:
-            self._told = due
+            self._last_due = due
             return due - now
         return 0.0
 
     def take(self, now: float, amount: float = 1.0) -> None:
-        """Let `amount` in: `wait` has just said that it may."""
+        """Let `amount` in; only after `wait` has returned 0.0 for it."""
         if now - self._next > _CATCH_UP:
-            self._next = now - _CATCH_UP if now - self._told <= _LATEST else now
+            late = now - self._last_due <= _MAX_LATENESS
+            self._next = now - _CATCH_UP if late else now
             self._busy_since = now
         self._next += amount * self._interval
         self._last = now
         self._pending += amount
-        self._taken = min(self._taken + 1, _RECENT)
-        self._usual += (amount - self._usual) / self._taken
+        self._averaged = min(self._averaged + 1, _AVERAGED)
+        self._average += (amount - self._average) / self._averaged
 
     def begin(self, now: float, amount: float = 1.0) -> Entry:
-        """Note that what was admitted begins now: a busy loop may have kept it waiting."""
+        """Record that an admitted start begins now, which a busy loop may have delayed."""
         entry = Entry(now, amount, self._number)
         self._number += 1
         self._entries.append(entry)
@@ -176,30 +196,30 @@ class Pace:
         return entry
 
     def forgo(self, amount: float = 1.0) -> None:
-        """Note that what was admitted will not begin after all."""
+        """Record that an admitted start will not begin after all."""
         self._pending = max(0.0, self._pending - amount)
 
     def correct(self, entry: Entry, amount: float, now: float) -> None:
-        """Set what a start really counted for: window and schedule follow, up and down."""
+        """Replace the amount of a start by the true one, in the window and in the schedule."""
         self._expire(now)
-        more = amount - entry.amount
+        difference = amount - entry.amount
         entry.amount = amount
         if not self._entries or entry.number < self._entries[0].number:
-            return  # of no window any more
+            return  # has left the window
         for era in self._eras:
             if entry.number >= era.first:
-                era.total += more
-        # What had been served before the schedule last fell idle owes it nothing, and gets nothing.
+                era.total += difference
+        # The schedule was reset when it last fell idle; starts before that no longer count in it.
         if entry.at >= self._busy_since:
-            self._next += more * self._interval
+            self._next += difference * self._interval
 
     def in_window(self, now: float) -> float:
-        """Return how much has begun within the window that ends now."""
+        """Return the amount that has begun within the window that ends now."""
         self._expire(now)
         return self._eras[0].total
 
     def reset(self) -> None:
-        """Forget everything that began."""
+        """Forget all starts."""
         self._entries.clear()
         self._eras = [_Era(self.most, self._number, 0.0)]
         self._last = self._next = self._busy_since = -math.inf
@@ -214,22 +234,22 @@ class Pace:
                 era.total -= entry.amount
         if not entries:
             for era in eras:
-                era.total = 0.0  # what rounding may have left
+                era.total = 0.0  # removes rounding errors
         begun = entries[0].number if entries else self._number
         while len(eras) > 1 and eras[1].first <= begun:
             del eras[0]
 
     def _fits(self, era: _Era, held: float, amount: float) -> bool:
-        """Return whether `amount` may start where a window already holds `held`."""
+        """Whether a window that holds `held` has room for `amount`."""
         return held + min(amount, era.most) <= era.most * (1 + _ROUNDING)
 
     def _room_at(self, era: _Era, now: float, amount: float) -> float:
-        """Return when enough of what began in an era, and since, will have left the window."""
+        """Return the time at which the window will have room for `amount`."""
         held = era.total + self._pending
         for entry in self._entries:
             if entry.number >= era.first:
                 held -= entry.amount
                 if self._fits(era, held, amount):
                     return entry.at + self.window
-        # Only what was admitted and has not begun is in the way: that may be over any moment.
+        # Only admitted starts that have not begun are in the way, which may change at any moment.
         return now + min(self.window, max(amount * self._interval, _CATCH_UP))

@@ -1,4 +1,4 @@
-"""Retry-After: when a provider says that it may be asked again, in seconds or as a date."""
+"""Reads how long a refusal asks to wait: Retry-After and its variants, in seconds or as a date."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from typing import Any
 
 from ..text.user_objects import get, or_none
 
-_MOST = 256  # headers that are looked at
+_MOST = 256  # headers that are read
 _IN_MILLISECONDS = ("retry-after-ms", "x-amz-retry-after")  # OpenAI's and Azure's; AWS's
 _HEADERS = frozenset({*_IN_MILLISECONDS, "retry-after", "date"})
 _DECIMAL = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
 
 
 def retry_after(error: BaseException, otherwise: float | None = None) -> float | None:
-    """Return in how many seconds one may ask again, as the headers of a refusal say; else `otherwise`."""
+    """Return the seconds that the headers of a refusal ask to wait, or `otherwise` if none does."""
     headers = or_none(_headers, error) or {}
     for name in _IN_MILLISECONDS:
         milliseconds = or_none(seconds, headers.get(name))
@@ -33,7 +33,7 @@ def retry_after(error: BaseException, otherwise: float | None = None) -> float |
 
 
 def seconds(value: Any) -> float | None:
-    """Return a number, or a text of one, as seconds: never negative, None for nonsense."""
+    """Return a number, or a text that holds one, as seconds; 0.0 if negative, None for nonsense."""
     if isinstance(value, str) and not _DECIMAL.fullmatch(value):
         return None  # float() would also read "1_0" and "infinity"
     if isinstance(value, bool):
@@ -43,40 +43,40 @@ def seconds(value: Any) -> float | None:
 
 
 def _until(text: str, sent: str | None) -> float:
-    """Return the seconds until an HTTP date, by the sender's clock where it is known.
+    """Return the seconds until an HTTP date.
 
-    The clocks of the two ends may be minutes apart.
+    The Date header, if there is one, is the present: the two clocks may be minutes apart.
     """
     now = or_none(_moment, sent)
     return max(0.0, _moment(text) - (wall_clock() if now is None else now))
 
 
 def _moment(date: str) -> float:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - seldom needed, slow to import
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, rarely needed
 
     moment = parsedate_to_datetime(date)
-    # HTTP dates are GMT, also in the old form that does not say so.
+    # HTTP dates are in GMT, even in the old format that does not say so.
     return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
 
 
 def _headers(error: BaseException) -> dict[str, str]:
     response = get(error, "response")
-    found: dict[str, str] = {}
+    headers: dict[str, str] = {}
     for source in (
         get(response, "headers"),
         get(error, "headers"),
         or_none(lambda: response["ResponseMetadata"]["HTTPHeaders"]),  # botocore
         get(error, "resp"),  # Google's client: a dict of headers
     ):
-        or_none(_collect, source, found)
-    return found
+        or_none(_collect, source, headers)
+    return headers
 
 
-def _collect(source: Any, found: dict[str, str]) -> None:
-    """Add those headers that count, of any mapping or list of pairs; the first of a name stands."""
+def _collect(source: Any, headers: dict[str, str]) -> None:
+    """Add the headers of interest from a mapping or a list of pairs, unless they were there before."""
     pairs = get(source, "items")
     for name, value in islice(source if pairs is None else pairs(), _MOST):
         lowered = (name.decode("latin-1") if isinstance(name, bytes) else str(name)).lower()
         if lowered in _HEADERS:
             text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-            found.setdefault(lowered, text.strip())
+            headers.setdefault(lowered, text.strip())

@@ -1,54 +1,51 @@
-"""A throttled node whose limit finds its own value, by what the provider refuses."""
+"""A throttled node whose limit adapts to the refusals of the provider."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, ClassVar
 
-from ..errors import LimitError, RateLimitHit
+from ..errors import RateLimitHit
 from ..limits.adaptive import Adaptive, Aimd
 from ..limits.calls import CallLimit
 from ..limits.limits import plain_number
 from ..limits.refusals import classify_refusal
 from .item_pool import ItemPool
+from .limit_attributes import AdaptiveAttributes, Check
 from .node import ThrottledParallelBatchNode
 
 
-class AdaptiveThrottledNode(ThrottledParallelBatchNode):
-    """A throttled node that finds its own limit, by what is refused.
+class AdaptiveThrottledNode(AdaptiveAttributes, ThrottledParallelBatchNode):
+    """A throttled node that finds its own limit.
 
-    A call that ends in what `is_rate_limit_error` takes for a refusal lowers the limit by
-    `backoff_factor`, once for all calls that were inside together; after `recovery_threshold`
-    successes in a row it is raised by `recovery_factor`. It stays between `min_concurrent` and
-    `max_concurrent`. What was learned is shared with the node's copies, and kept for the next run.
+    A call that fails with an error for which `is_rate_limit_error` returns True lowers the limit by
+    `backoff_factor`, once for all calls that were running at the time. After `recovery_threshold`
+    successes in a row, the limit rises by `recovery_factor`. It stays between `min_concurrent` and
+    `max_concurrent`. The node and its copies share the limit and keep it for the next run.
 
     Args:
-        initial_concurrent: the limit to begin with.
-        propagate_rate_limit: whether a refusal that is not retried leaves the node as RateLimitHit,
-            so that a flow that adapts may slow down as well.
+        initial_concurrent: the first value of the limit.
+        propagate_rate_limit: whether a refusal that is not retried is raised as RateLimitHit, so
+            that an adaptive flow around the node slows down too.
 
-    The others as the attributes; None takes the class attribute.
+    The others are the attributes; an argument of None stands for the class attribute.
 
     Raises:
-        LimitError (a ValueError): a limit is no positive number, or they contradict each other.
+        LimitError (a ValueError): a limit is not a positive number, or the minimum is larger than
+            the maximum.
     """
 
     initial_concurrent: int = 5
     min_concurrent: int = 1
     max_concurrent: int = 20
-    backoff_factor: float = 0.5
-    recovery_threshold: int = 10
-    recovery_factor: float = 1.2
     propagate_rate_limit: bool = False
 
-    _checked: ClassVar[tuple[str, ...]] = (
-        *ThrottledParallelBatchNode._checked,
-        "initial_concurrent",
-        "min_concurrent",
-        "backoff_factor",
-        "recovery_threshold",
-        "recovery_factor",
-    )
+    _minimum, _maximum = "min_concurrent", "max_concurrent"
+    _checks: ClassVar[Mapping[str, Check]] = {
+        **ThrottledParallelBatchNode._checks,
+        **AdaptiveAttributes._adaptive_checks("initial_concurrent", "min_concurrent"),
+    }
 
     def __init__(
         self,
@@ -65,7 +62,7 @@ class AdaptiveThrottledNode(ThrottledParallelBatchNode):
         propagate_rate_limit: bool | None = None,
     ) -> None:
         super().__init__(max_retries, wait, max_concurrent, max_per_minute)
-        self._take(
+        self._set_attributes(
             initial_concurrent=initial_concurrent,
             min_concurrent=min_concurrent,
             backoff_factor=backoff_factor,
@@ -73,35 +70,21 @@ class AdaptiveThrottledNode(ThrottledParallelBatchNode):
             recovery_factor=recovery_factor,
             propagate_rate_limit=propagate_rate_limit,
         )
-        self._adaptive()  # refuse now what could not be kept to
+        self._settings()  # raises now, not in the middle of a run
 
-    def _adaptive(self) -> Adaptive:
-        least, most = self.min_concurrent, self.max_concurrent
-        if least > most:
-            raise LimitError(
-                f"min_concurrent is {least}, more than max_concurrent, which is {most}. "
-                f"Write for example min_concurrent={most}."
-            )
-        return Adaptive(
-            least,
-            # Where only the bounds were set, the class's number to begin with gives way.
-            max(least, min(most, self.initial_concurrent)),
-            most,
-            backoff=self.backoff_factor,
-            threshold=self.recovery_threshold,
-            growth=self.recovery_factor,
-        )
+    def _settings(self) -> Adaptive:
+        return self._adaptive_settings(self.initial_concurrent)
 
-    def _begin(self) -> CallLimit:
+    def _create_limit(self) -> CallLimit:
         return CallLimit(
-            type(self).__name__, adaptive=self._adaptive(), per_minute=self.max_per_minute
+            type(self).__name__, adaptive=self._settings(), per_minute=self.max_per_minute
         )
 
-    def _change(self, name: str) -> None:
+    def _apply_limit(self, name: str) -> None:
         if name == "max_per_minute":
-            super()._change(name)
-        elif self.min_concurrent <= self.max_concurrent:  # else the other one is about to be set
-            self.limiter.adaptive = self._adaptive()
+            super()._apply_limit(name)
+        elif self._bounds_in_order():
+            self.limiter.adaptive = self._settings()
 
     async def _attempt(self, item: Any, retry: int) -> Any:
         try:
@@ -111,14 +94,14 @@ class AdaptiveThrottledNode(ThrottledParallelBatchNode):
                     return await self.exec_async(item)
                 except Exception as error:  # noqa: BLE001 - raised again below
                     refused = self.is_rate_limit_error(error)
-                    raise (_Refused if refused else _Failed)(error) from None
-        except _Failed as stand_in:
-            failed = stand_in
-        _carry_mark(failed, failed.error)
+                    raise (_RefusedStandIn if refused else _StandIn)(error) from None
+        except _StandIn as caught:
+            stand_in = caught
+        _copy_mark(stand_in, stand_in.error)
         try:
-            raise failed.error
+            raise stand_in.error
         finally:
-            del failed  # the error's traceback holds this frame
+            del stand_in  # breaks a cycle: the traceback of the error holds this frame
 
     async def _exec_item(self, pool: ItemPool, item: Any) -> Any:
         try:
@@ -129,7 +112,7 @@ class AdaptiveThrottledNode(ThrottledParallelBatchNode):
             if not self.is_rate_limit_error(error):
                 raise
             hit = RateLimitHit(str(error), _retry_after(error), type(self).__name__)
-            _carry_mark(error, hit)
+            _copy_mark(error, hit)
             raise hit from error
 
     @property
@@ -139,16 +122,11 @@ class AdaptiveThrottledNode(ThrottledParallelBatchNode):
 
     @property
     def stats(self) -> dict[str, Any]:
-        """The limit in force, what it may become, and what moved it."""
-        aimd = self.limiter._aimd or Aimd(self._adaptive())
+        """The limits, what the adaptive limit has counted, and how many calls run and wait."""
+        aimd = self.limiter._capacity.aimd or Aimd(self._settings())
         return {
             **super().stats,
             "current_concurrent": self.current_concurrent,
-            "initial_concurrent": self.initial_concurrent,
-            "min_concurrent": self.min_concurrent,
-            "backoff_factor": self.backoff_factor,
-            "recovery_threshold": self.recovery_threshold,
-            "recovery_factor": self.recovery_factor,
             "total_successes": aimd.successes,
             "total_rate_limits": aimd.rate_limits,
             "consecutive_successes": aimd.in_a_row,
@@ -157,14 +135,14 @@ class AdaptiveThrottledNode(ThrottledParallelBatchNode):
     def reset_adaptive_state(self) -> None:
         """Forget what was learned: the limit is `initial_concurrent` again."""
         self.limiter.adaptive = None
-        self.limiter.adaptive = self._adaptive()
-        self._throttle.resized()
+        self.limiter.adaptive = self._settings()
+        self._shared.wake_pools()
 
 
-class _Failed(Exception):  # noqa: N818 - stands for an error
-    """Leaves the limit in place of an error, which the limit would read by itself.
+class _StandIn(Exception):  # noqa: N818 - stands for an error
+    """Leaves the block of the limit in place of an error of `exec_async`.
 
-    It is to go by what `is_rate_limit_error` says: neither more nor less is a refusal.
+    The limit would classify the error by itself; here, `is_rate_limit_error` alone decides.
     """
 
     def __init__(self, error: Exception) -> None:
@@ -172,20 +150,22 @@ class _Failed(Exception):  # noqa: N818 - stands for an error
         self.error = error
 
 
-class _Refused(_Failed, RateLimitHit):
+class _RefusedStandIn(_StandIn, RateLimitHit):
+    """The stand-in of an error that is a refusal."""
+
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
         self.retry_after = _retry_after(error)
 
 
-def _carry_mark(source: BaseException, target: BaseException) -> None:
-    """Tell whoever gets the error that the limit has taken its cool-down up already."""
+def _copy_mark(source: BaseException, target: BaseException) -> None:
+    """Copy the mark that the limit has begun the cool-down, so that a run does not begin another."""
     with suppress(Exception):
         target._flowmagic_limit = source._flowmagic_limit  # type: ignore[attr-defined]
 
 
 def _retry_after(error: BaseException) -> float | None:
     refusal = classify_refusal(error)
-    given = getattr(error, "retry_after", None) if refusal is None else refusal.retry_after
-    number = plain_number(given)
+    value = getattr(error, "retry_after", None) if refusal is None else refusal.retry_after
+    number = plain_number(value)
     return None if number is None or number < 0 else float(number)

@@ -1,8 +1,9 @@
-"""Work on items, a few at a time, without a task for each.
+"""Works on items, a limited number at once, without a task for each of them.
 
-As in the pool of instances, workers take one item after the other; each item has a Context of its
-own, and at most `SLICE` seconds of one loop turn go into items that never wait. Unlike there, the
-first failure is the end: the others are cancelled and waited for, and it is raised.
+As in the pool of instances (`run/workers.py`), each worker task takes one item after the other,
+every item has a Context of its own, and items that never wait use at most `SLICE` seconds of one
+turn of the event loop. Unlike there, the first failure ends the pass: the other items are cancelled
+and waited for, and the exception is raised.
 """
 
 from __future__ import annotations
@@ -16,45 +17,48 @@ from typing import Any
 from ..run.workers import SLICE, drive
 
 MOST_RESTING = 1000
-"""How many items may rest between two attempts before no further ones are begun."""
+"""How many items may wait for their next attempt before the pool stops taking new ones."""
 
 
 class ItemPool:
     """One pass over the items.
 
     Args:
-        items: what to work on; taken one by one, as there is room.
-        work: works on one item; its result is kept in the items' order.
-        at_once: says how many to work on at once, now; asked again and again.
+        items: the items, taken one by one when a worker is free.
+        work: the coroutine function that works on one item and returns its result.
+        concurrency: returns how many items to work on at once; called again for every item.
     """
 
     def __init__(
         self,
         items: Iterable[Any],
         work: Callable[[Any], Coroutine[Any, Any, Any]],
-        at_once: Callable[[], int],
+        concurrency: Callable[[], int],
     ) -> None:
         self._items = iter(items)
         self._work = work
-        self._at_once = at_once
+        self._concurrency = concurrency
         self._results: list[Any] = []
         self._loop = asyncio.get_running_loop()
         self._context = copy_context()
         self._workers: set[asyncio.Task[None]] = set()
         self._resting = 0
         self._open = True
-        """Whether there may be items to begin."""
+        """Whether more items may be taken."""
         self._failure: BaseException | None = None
-        self._over = self._loop.create_future()
+        self._done = self._loop.create_future()
         self._turn_open = False
         self._slice_ends = 0.0
 
     async def run(self) -> list[Any]:
-        """Return the results when all is done, or raise the first failure; no task is left."""
-        self._pump()
+        """Return the results in the order of the items, or raise the first failure.
+
+        No task is left either way.
+        """
+        self._start_workers()
         cancelled: BaseException | None = None
         try:
-            await self._over
+            await self._done
         except asyncio.CancelledError as error:
             cancelled = error
         self._open = False
@@ -72,44 +76,46 @@ class ItemPool:
             if self._failure is not None:
                 raise self._failure
         finally:
-            # The traceback holds this frame, which holds the error.
+            # Breaks a cycle: the traceback of the error holds this frame.
             cancelled = self._failure = None
         return self._results
 
     async def rest(self, seconds: float) -> None:
-        """Wait between two attempts at an item, while another one is worked on instead."""
+        """Wait between two attempts at an item; meanwhile, another item is worked on."""
         self._resting += 1
-        self._pump()
+        self._start_workers()
         try:
             await asyncio.sleep(seconds)
         finally:
             self._resting -= 1
 
     def wake(self) -> None:
-        """Begin more items if there is room for more now; from any thread."""
+        """Start more workers if `concurrency` has risen; from any thread."""
         with suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._pump)
+            self._loop.call_soon_threadsafe(self._start_workers)
 
-    def _pump(self) -> None:
+    def _start_workers(self) -> None:
         slice_ends = self._loop.time() + SLICE
         while self._open and self._room() > 0:
             if (taken := self._take()) is None:
                 break
-            task = self._loop.create_task(self._take_turns(*taken))
+            task = self._loop.create_task(self._work_on_items(*taken))
             self._workers.add(task)
-            task.add_done_callback(self._left)
+            task.add_done_callback(self._worker_done)
             if self._loop.time() >= slice_ends:
-                self._loop.call_soon(self._pump)
+                self._loop.call_soon(self._start_workers)
                 break
         if not self._open and not self._workers:
             self._end()
 
     def _room(self) -> int:
+        """Return how many more workers may start; negative if there are too many."""
         if self._resting >= MOST_RESTING:
             return 0
-        return self._at_once() - len(self._workers) + self._resting
+        return self._concurrency() - len(self._workers) + self._resting
 
     def _take(self) -> tuple[int, Any] | None:
+        """Return the next item and its index; None if there is none."""
         try:
             item = next(self._items)
         except StopIteration:
@@ -121,9 +127,9 @@ class ItemPool:
         self._results.append(None)
         return len(self._results) - 1, item
 
-    async def _take_turns(self, index: int, item: Any) -> None:
+    async def _work_on_items(self, index: int, item: Any) -> None:
         while True:
-            await self._turn()
+            await self._yield_if_slice_is_used_up()
             try:
                 self._results[index] = await drive(self._work(item), self._context.copy())
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - ditto
@@ -131,14 +137,14 @@ class ItemPool:
                 return
             room = self._room()
             if room > 0:
-                self._pump()
-            # This worker still counts: it goes on unless there is one too many.
+                self._start_workers()
+            # `room` counts this worker as busy: it takes another item unless there are too many.
             if not self._open or room < 0 or (taken := self._take()) is None:
                 return
             index, item = taken
 
-    async def _turn(self) -> None:
-        """Let the loop go round if items have had their share of this turn of it."""
+    async def _yield_if_slice_is_used_up(self) -> None:
+        """Let other callbacks of the event loop run if the items have used up their slice."""
         while True:
             now = self._loop.time()
             if not self._turn_open:
@@ -153,15 +159,15 @@ class ItemPool:
     def _close_turn(self) -> None:
         self._turn_open = False
 
-    def _left(self, task: asyncio.Task[None]) -> None:
+    def _worker_done(self, task: asyncio.Task[None]) -> None:
         self._workers.discard(task)
-        # One that was cancelled before its first step could note nothing itself; and an exit or an
-        # interrupt has gone on to whoever runs the loop.
+        # A task that was cancelled before its first step could not call `_fail` itself, and an exit
+        # or an interrupt has left it.
         if task.cancelled():
             self._fail(asyncio.CancelledError())
         elif (error := task.exception()) is not None:
             self._fail(error)
-        self._pump()
+        self._start_workers()
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:
@@ -170,8 +176,8 @@ class ItemPool:
 
     def _end(self) -> None:
         self._open = False
-        if not self._over.done():
-            self._over.set_result(None)
+        if not self._done.done():
+            self._done.set_result(None)
 
     def _cancel(self) -> None:
         for task in self._workers:

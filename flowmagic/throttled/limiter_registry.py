@@ -1,7 +1,7 @@
-"""The named limits under pocketflow-throttled's names: RateLimiter and LimiterRegistry.
+"""Call limits under the names of pocketflow-throttled: RateLimiter and LimiterRegistry.
 
-`LimiterRegistry` keeps no limits of its own: what is registered here is what `flowmagic.limit` and
-`flowmagic.named_limits` know, and the other way round.
+`LimiterRegistry` has no limits of its own. What it registers are the named limits of
+`flowmagic.limit` and `flowmagic.named_limits`, and it finds those that `flowmagic.set_limit` created.
 """
 
 from __future__ import annotations
@@ -12,19 +12,21 @@ from typing import Any
 from ..errors import LimitError, describe
 from ..limits.calls.call_limit import CallLimit
 from ..limits.calls.named import change_limit, named_limits, remove_limit
-from ..limits.limits import plain_number
+from ..limits.limits import is_positive_integer, plain_number
 
 
 class RateLimiter:
-    """Keeps calls to so many at once, and so many within any window; these may begin at once.
+    """Limits how many calls run at once, and how many begin within any window.
+
+    The calls of one window may begin all at once.
 
     Args:
-        max_concurrent: how many are under way at once.
-        max_per_window: how many begin within the window; None: any number.
-        window_seconds: length of the window.
+        max_concurrent: how many calls run at once; a positive integer.
+        max_per_window: how many begin within any window; a positive integer, or None: any number.
+        window_seconds: length of the window in seconds; a positive number.
 
     Raises:
-        LimitError (a ValueError): one of them is no such number.
+        LimitError (a ValueError): a value is not what it should be.
 
     Example:
         async with RateLimiter(max_concurrent=5, max_per_window=60):
@@ -39,13 +41,13 @@ class RateLimiter:
     ) -> None:
         changes = _changes(max_concurrent, max_per_window, window_seconds)
         self.limit = CallLimit()
-        """What keeps it, as `flowmagic.limit` gives them."""
+        """The call limit behind it, with more to set and to read."""
         self.limit.change(**changes)
         self._context = self.limit.call()
 
     @classmethod
     def of(cls, limit: CallLimit) -> RateLimiter:
-        """Return the view of a call limit under these names."""
+        """Return a RateLimiter for a call limit that exists."""
         limiter = cls.__new__(cls)
         limiter.limit = limit
         limiter._context = limit.call()
@@ -53,7 +55,7 @@ class RateLimiter:
 
     @property
     def max_concurrent(self) -> int | None:
-        """How many are under way at once; settable at any time."""
+        """How many calls run at once; can be set at any time."""
         return self.limit.concurrency
 
     @max_concurrent.setter
@@ -62,7 +64,7 @@ class RateLimiter:
 
     @property
     def max_per_window(self) -> float | None:
-        """How many begin within the window; settable at any time."""
+        """How many calls begin within any window; can be set at any time."""
         return self.limit.per_minute
 
     @max_per_window.setter
@@ -72,23 +74,23 @@ class RateLimiter:
 
     @property
     def window_seconds(self) -> float:
-        """Length of the window."""
+        """Length of the window in seconds."""
         return self.limit.window
 
     @property
     def current_window_count(self) -> int:
-        """How many began within the window that ends now, while there is a `max_per_window`."""
+        """How many calls began within the window that ends now; 0 without `max_per_window`."""
         return self.limit.in_window
 
     async def acquire(self) -> None:
-        """Wait until a call may begin, and begin it; `release` ends it."""
+        """Wait until a call may begin, and begin it; `release` must end it."""
         await self._context.__aenter__()
 
     def release(self) -> None:
         """End a call that `acquire` began.
 
         Raises:
-            RuntimeError: none is under way.
+            RuntimeError: no call is running.
         """
         self._context.end()
 
@@ -105,7 +107,7 @@ class RateLimiter:
         await self._context.__aexit__(kind, error, traceback)
 
     def reset(self) -> None:
-        """Forget what began; those inside stay inside."""
+        """Forget the calls of the window; running calls keep their slots."""
         self.limit.reset()
 
     def __repr__(self) -> str:
@@ -116,7 +118,7 @@ class RateLimiter:
 
 
 class LimiterRegistry:
-    """The limits of the process, by name, as rate limiters."""
+    """The named limits of the process, as rate limiters."""
 
     @staticmethod
     def register(
@@ -126,17 +128,17 @@ class LimiterRegistry:
         window_seconds: float = 60.0,
         replace: bool = False,  # noqa: FBT001, FBT002 - pocketflow-throttled's signature
     ) -> RateLimiter:
-        """Create the limiter of that name; with `replace`, change the one that there is.
+        """Create the limiter with this name; with `replace`, change it if it exists.
 
         Raises:
-            LimitError (a ValueError): there is one, or a value is wrong.
+            LimitError (a ValueError): it exists and `replace` is False, or a value is wrong.
         """
         changes = _changes(max_concurrent, max_per_window, window_seconds)
         return _view(change_limit(name, changes, new=None if replace else True))
 
     @staticmethod
     def get(name: str) -> RateLimiter:
-        """Return the limiter of that name.
+        """Return the limiter with this name.
 
         Raises:
             KeyError: there is none.
@@ -144,7 +146,7 @@ class LimiterRegistry:
         limits = named_limits()
         if name not in limits:
             known = ", ".join(f'"{each}"' for each in limits) or "none"
-            # Double quotes only: a KeyError shows the repr of its message.
+            # Without single quotes: a KeyError shows the repr of its message.
             raise KeyError(
                 f'There is no limiter named "{name}"; there are: {known}. '
                 f'Write LimiterRegistry.register("{name}", max_concurrent=5) first.'
@@ -158,44 +160,44 @@ class LimiterRegistry:
         max_per_window: int | None = None,
         window_seconds: float = 60.0,
     ) -> RateLimiter:
-        """Return the limiter of that name as it is; create it if there is none."""
+        """Return the limiter with this name, unchanged if it exists, else created."""
         changes = _changes(max_concurrent, max_per_window, window_seconds)
         return _view(change_limit(name, changes, new=False))
 
     @staticmethod
     def exists(name: str) -> bool:
-        """Return whether there is one of that name."""
+        """Whether there is a limiter with this name."""
         return name in named_limits()
 
     @staticmethod
     def remove(name: str) -> bool:
-        """Forget the one of that name; return whether there was one."""
-        there = name in named_limits()
+        """Remove the limiter with this name; return whether there was one."""
+        existed = name in named_limits()
         remove_limit(name)
-        return there
+        return existed
 
     @staticmethod
     def reset(name: str | None = None) -> None:
-        """Forget the one of that name, or all."""
+        """Remove the limiter with this name, or all limiters."""
         for each in named_limits() if name is None else [name]:
             remove_limit(each)
 
     @staticmethod
     def list_names() -> list[str]:
-        """Return all names, in the order of their creation."""
+        """Return the names of all limiters, in the order in which they were created."""
         return list(named_limits())
 
     @classmethod
     def list_all(cls) -> dict[str, dict[str, Any]]:
-        """Return the `stats` of all."""
+        """Return the `stats` of all limiters, by name."""
         return {name: cls.stats(name) for name in named_limits()}
 
     @classmethod
     def stats(cls, name: str) -> dict[str, Any]:
-        """Return what the one of that name is set to, and how much of its window is taken.
+        """Return the settings of a limiter, and how many calls began within its window.
 
         Raises:
-            KeyError: there is none.
+            KeyError: there is no limiter with this name.
         """
         limiter = cls.get(name)
         return {
@@ -207,10 +209,10 @@ class LimiterRegistry:
 
 
 def _view(limit: CallLimit) -> RateLimiter:
-    """Return the one view of a limit."""
+    """Return the RateLimiter of a limit, always the same one."""
     view = getattr(limit, "_rate_limiter", None)
     if view is None:
-        # Two threads may both make one; `setdefault` lets one of them win.
+        # If two threads create one at the same time, `setdefault` keeps only the first.
         view = vars(limit).setdefault("_rate_limiter", RateLimiter.of(limit))
     return view  # type: ignore[no-any-return]
 
@@ -218,7 +220,7 @@ def _view(limit: CallLimit) -> RateLimiter:
 def _changes(
     max_concurrent: Any = 5, max_per_window: Any = None, window_seconds: Any = 60.0
 ) -> dict[str, Any]:
-    """Return what these names mean to `CallLimit.change`, checked under these names."""
+    """Check these arguments, and return those for `CallLimit.change`."""
     _check_count(max_concurrent, "max_concurrent", "at least 1", "max_concurrent=5")
     if max_per_window is not None:
         _check_count(max_per_window, "max_per_window", "at least 1 or None", "max_per_window=60")
@@ -228,7 +230,7 @@ def _changes(
             f"window_seconds must be positive, but it is {describe(window_seconds)}. "
             "Write for example window_seconds=60."
         )
-    # As many as the window holds may begin at once: nothing else spreads them.
+    # As in pocketflow-throttled, the calls of a window are not spread.
     burst = 1 if max_per_window is None else max_per_window
     return {
         "concurrency": max_concurrent,
@@ -238,8 +240,8 @@ def _changes(
     }
 
 
-def _check_count(value: Any, name: str, wanted: str, line: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+def _check_count(value: Any, name: str, expected: str, line: str) -> None:
+    if not is_positive_integer(value):
         raise LimitError(
-            f"{name} must be {wanted}, but it is {describe(value)}. Write for example {line}."
+            f"{name} must be {expected}, but it is {describe(value)}. Write for example {line}."
         )

@@ -1,31 +1,33 @@
-"""Batch nodes that throttle the call: so many items at once, at such a pace, over all copies.
+"""A batch node that limits the calls of its `exec_async`, in all of its copies together.
 
-A flow that runs many instances copies its nodes. One limit stands for a node and all of its copies,
-so that `max_concurrent = 1` is one call at a time, however many instances there are.
+A flow copies its nodes for every instance. A node and its copies share one limit, so that
+`max_concurrent = 1` means one call at a time, however many instances run.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, ClassVar
 
 from pocketflow import AsyncParallelBatchNode
 
 from ..limits.calls import CallLimit
+from ..limits.limits import check_concurrency, check_per_minute
 from ..limits.refusals import is_rate_limit
 from .item_pool import MOST_RESTING, ItemPool
-from .preset_schema import in_python, require
+from .limit_attributes import Check, LimitAttributes
 
 
-class ThrottledParallelBatchNode(AsyncParallelBatchNode):  # type: ignore[misc]
+class ThrottledParallelBatchNode(LimitAttributes, AsyncParallelBatchNode):  # type: ignore[misc]
     """PocketFlow's AsyncParallelBatchNode, with at most `max_concurrent` calls of exec_async at once.
 
-    Each attempt of each item stands inside the limit; waiting between two attempts does not. Results
-    are in the order of the items. The first failure ends the other items and is raised. The limits
-    may be set as class attributes, as arguments, or as attributes of a node, also while it runs, and
-    hold for the node and all of its copies together. A Retry-After is waited out by all of them.
+    Each attempt at an item counts against the limit; the wait between two attempts does not. Results
+    are in the order of the items. If an item fails for good, the others are cancelled and its
+    exception is raised. Limits can be class attributes, arguments, or attributes of a node that are
+    set while it runs; they hold for the node and all of its copies together. If a provider asks to
+    wait (Retry-After), no copy calls it until then.
 
     Example:
         class Translate(ThrottledParallelBatchNode):
@@ -41,13 +43,13 @@ class ThrottledParallelBatchNode(AsyncParallelBatchNode):  # type: ignore[misc]
     Args:
         max_retries: how many attempts an item gets in all.
         wait: seconds between two attempts.
-        max_concurrent: how many calls at once.
-        max_per_minute: how many may begin within any 60 seconds, evenly spread.
+        max_concurrent: how many calls run at once.
+        max_per_minute: how many calls may begin within any 60 seconds, evenly spread.
 
-    None takes the class attribute.
+    An argument of None stands for the class attribute.
 
     Raises:
-        LimitError (a ValueError): a limit is no positive number.
+        LimitError (a ValueError): a limit is not a positive number.
     """
 
     max_retries: int = 1
@@ -55,9 +57,12 @@ class ThrottledParallelBatchNode(AsyncParallelBatchNode):  # type: ignore[misc]
     max_concurrent: int = 5
     max_per_minute: float | None = None
 
-    _checked: ClassVar[tuple[str, ...]] = ("max_concurrent", "max_per_minute")
+    _checks: ClassVar[Mapping[str, Check]] = {
+        "max_concurrent": check_concurrency,
+        "max_per_minute": check_per_minute,
+    }
 
-    _throttle: _Throttle
+    _shared: _SharedLimit
 
     def __init__(
         self,
@@ -70,29 +75,16 @@ class ThrottledParallelBatchNode(AsyncParallelBatchNode):  # type: ignore[misc]
             self.max_retries if max_retries is None else max_retries,
             self.wait if wait is None else wait,
         )
-        self._take(max_concurrent=max_concurrent, max_per_minute=max_per_minute)
-        self._throttle = _Throttle()
+        self._set_attributes(max_concurrent=max_concurrent, max_per_minute=max_per_minute)
+        self._check_limits()
+        self._shared = _SharedLimit()
 
-    def _take(self, **given: Any) -> None:
-        for name, value in given.items():
-            if value is not None:
-                setattr(self, name, value)
-        for name in self._checked:
-            _check(name, getattr(self, name))
+    def _limit_changed(self, name: str) -> None:
+        if "_shared" in self.__dict__ and self._shared.limit is not None:
+            self._apply_limit(name)
+            self._shared.wake_pools()
 
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name not in self._checked:
-            super().__setattr__(name, value)
-            return
-        _check(name, value)
-        super().__setattr__(name, value)
-        # A subclass may set its limit before it calls our __init__.
-        if "_throttle" in self.__dict__ and self._throttle.limit is not None:
-            self._change(name)
-            self._throttle.resized()
-
-    def _change(self, name: str) -> None:
-        """Let an attribute that was set act on what is under way."""
+    def _apply_limit(self, name: str) -> None:
         if name == "max_concurrent":
             self.limiter.concurrency = self.max_concurrent
         else:
@@ -101,14 +93,14 @@ class ThrottledParallelBatchNode(AsyncParallelBatchNode):  # type: ignore[misc]
     @property
     def limiter(self) -> CallLimit:
         """The limit that the node and its copies share."""
-        throttle = self._throttle
-        # Made at the first use: a pickled or deep-copied node has its attributes only later.
-        with throttle.lock:
-            if throttle.limit is None:
-                throttle.limit = self._begin()
-            return throttle.limit
+        shared = self._shared
+        # Created at the first use: while a node is unpickled, its attributes are not there yet.
+        with shared.lock:
+            if shared.limit is None:
+                shared.limit = self._create_limit()
+            return shared.limit
 
-    def _begin(self) -> CallLimit:
+    def _create_limit(self) -> CallLimit:
         return CallLimit(
             type(self).__name__,
             concurrency=self.max_concurrent,
@@ -116,23 +108,22 @@ class ThrottledParallelBatchNode(AsyncParallelBatchNode):  # type: ignore[misc]
         )
 
     def reset_limiter(self) -> None:
-        """Begin anew: nothing was begun within the last minute, and nothing was learned."""
+        """Forget the calls of the last minute, a cool-down, and what an adaptive limit has learned."""
         self.limiter.reset()
-        self._throttle.resized()
+        self._shared.wake_pools()
 
     @property
     def stats(self) -> dict[str, Any]:
-        """The limits, and how many calls are inside and are waiting now."""
+        """The limits, how many calls are running, and how many are waiting."""
         return {
-            "max_concurrent": self.max_concurrent,
-            "max_per_minute": self.max_per_minute,
+            **self._limit_values(),
             "running": self.limiter.running,
             "waiting": self.limiter.waiting,
         }
 
     @staticmethod
     def is_rate_limit_error(exc: BaseException) -> bool:
-        """Tell whether an error is a refusal because of a rate limit; override it to know better."""
+        """Whether an error means that a rate limit was exceeded; override it for your own errors."""
         return is_rate_limit(exc)
 
     async def _exec(self, items: Iterable[Any] | None) -> list[Any]:
@@ -141,16 +132,16 @@ class ThrottledParallelBatchNode(AsyncParallelBatchNode):  # type: ignore[misc]
         async def work(item: Any) -> Any:
             return await self._exec_item(pool, item)
 
-        def at_once() -> int:
+        def concurrency() -> int:
             return limiter.concurrency or MOST_RESTING
 
-        pool = ItemPool(() if items is None else items, work, at_once)
-        with self._throttle.watched_by(pool):
+        pool = ItemPool(() if items is None else items, work, concurrency)
+        with self._shared.waking(pool):
             return await pool.run()
 
     async def _exec_item(self, pool: ItemPool, item: Any) -> Any:
-        # As in PocketFlow, but with a counter of the item's own: one on the node would be moved on
-        # by the other items, and retries be lost.
+        # As in PocketFlow, but the counter is local: the items run at the same time, and on one
+        # counter of the node they would use up each other's attempts.
         last = self.max_retries - 1
         for retry in range(self.max_retries):
             try:
@@ -164,12 +155,12 @@ class ThrottledParallelBatchNode(AsyncParallelBatchNode):  # type: ignore[misc]
 
     async def _attempt(self, item: Any, retry: int) -> Any:
         async with self.limiter.call():
-            self.cur_retry = retry  # where exec_async may look for it, until its first await
+            self.cur_retry = retry  # exec_async may read it until its first await
             return await self.exec_async(item)
 
 
-class _Throttle:
-    """What a node and its copies share: the limit, and who is to be told when it is set."""
+class _SharedLimit:
+    """What a node shares with its copies: the limit, and the pools that run under it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -177,23 +168,18 @@ class _Throttle:
         self._pools: list[ItemPool] = []
 
     @contextmanager
-    def watched_by(self, pool: ItemPool) -> Iterator[None]:
-        """Wake a pool whenever the limit is moved."""
+    def waking(self, pool: ItemPool) -> Iterator[None]:
+        """Wake the pool whenever the limit changes."""
         self._pools.append(pool)
         try:
             yield
         finally:
             self._pools.remove(pool)
 
-    def resized(self) -> None:
+    def wake_pools(self) -> None:
         for pool in list(self._pools):
             pool.wake()
 
-    def __reduce__(self) -> tuple[type[_Throttle], tuple[()]]:
-        # A node that is pickled or deep-copied takes its limits along, not what became of them.
-        return _Throttle, ()
-
-
-def _check(name: str, value: Any) -> None:
-    if value is not None or name != "max_per_minute":
-        require(name, value, in_python)
+    def __reduce__(self) -> tuple[type[_SharedLimit], tuple[()]]:
+        # A pickled or deep-copied node keeps its attributes, but has a limit of its own.
+        return _SharedLimit, ()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 
 import pytest
 from pocketflow import AsyncFlow, AsyncNode
@@ -260,17 +261,58 @@ async def test_refused_instances_run_again_if_the_flow_retries():
         ({"max_concurrent_flows": 1.5}, "max_concurrent_flows is"),
         (
             {"min_concurrent_flows": 9, "max_concurrent_flows": 3},
-            "adaptive limit goes from minimum",
+            (
+                "min_concurrent_flows is 9, more than max_concurrent_flows, which is 3. "
+                "Write for example min_concurrent_flows=3."
+            ),
         ),
-        ({"backoff_factor": 1.5}, "backoff is"),
-        ({"recovery_threshold": 0}, "threshold is"),
-        ({"recovery_factor": 0.5}, "growth is"),
+        (
+            {"backoff_factor": 1.5},
+            (
+                "backoff_factor is a float (1.5), not a number between 0 and 1. "
+                "Write for example backoff_factor=0.5, which halves the limit."
+            ),
+        ),
+        (
+            {"recovery_threshold": 0},
+            (
+                "recovery_threshold is an int (0), not a positive integer. Write for example recovery_"
+                "threshold=10, or recovery_threshold=None for as many successes as the limit in force."
+            ),
+        ),
+        (
+            {"recovery_factor": 0.5},
+            (
+                "recovery_factor is a float (0.5), not a number above 1. "
+                "Write for example recovery_factor=1.5, or recovery_factor=None to raise by 1."
+            ),
+        ),
     ],
 )
 def test_limits_that_contradict_each_other_are_refused_at_once(limits, named):
     """When the flow is made, not in the middle of a run."""
-    with pytest.raises(ValueError, match=named):
+    with pytest.raises(ValueError, match="^" + re.escape(named)):
         finding(**limits)
+
+
+@virtual
+async def test_factors_set_during_a_run_hold_at_once_and_a_reset_forgets_what_was_learned():
+    """As of an adaptive node; bounds in the wrong order wait for the second one to be set."""
+    flow = finding(initial_concurrent_flows=4, recovery_threshold=1000)
+    running = asyncio.ensure_future(flow.run_async({}))
+    await asyncio.sleep(0.5)
+    flow.recovery_threshold = 4
+    flow.recovery_factor = 2.0
+    await asyncio.sleep(1)
+    assert flow.current_concurrent_flows == flow.start_node.spy.live == 8
+    flow.min_concurrent_flows = 30
+    assert flow.current_concurrent_flows == 8
+    flow.min_concurrent_flows = 1
+    flow.reset_adaptive_state()
+    assert flow.current_concurrent_flows == 4
+    await running
+    with pytest.raises(ValueError, match="^backoff_factor is an int"):
+        flow.backoff_factor = 1
 
 
 @virtual

@@ -1,4 +1,4 @@
-"""One call that has been let in, as its user holds it."""
+"""A call that a limit has let in, as the user's code holds it."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from ..pace import Entry, Pace
 
 
 class CallOwner(Protocol):
-    """What has let a call in."""
+    """What a call reports to: the limit that let it in."""
 
     def correct(self, call: Call, tokens: float) -> None:
-        """Set how many tokens a call really used."""
+        """Replace the estimated tokens of a call by the true number."""
 
     def leave(self, call: Call, error: BaseException | None) -> None:
-        """Note that a call has ended, and by what error if by one."""
+        """Record that a call has ended, with the error that it raised, if any."""
 
 
 class Call:
-    """One call that has been let in.
+    """A call that a limit has let in.
 
     Attributes:
-        tokens: how many it counts for.
-        began: when it was let in, by the limit's clock.
-        waited: how many seconds it had waited until then.
-        limit: what has let it in.
-        outer: the call of the same task that it stands in, under the same limit; None: there is none.
-        pace, entry: the pace of tokens that it began under, and what it counts for there.
+        tokens: how many tokens it counts for.
+        began: when it was let in, in seconds of the limit's clock.
+        waited: how many seconds it waited before that.
+        limit: the limit that let it in.
+        outer: the enclosing call of the same task under the same limit, if there is one.
+        pace, entry: the token pace that it counts against, and its entry there.
     """
 
     __slots__ = ("began", "entry", "limit", "outer", "pace", "tokens", "waited")
@@ -43,16 +43,18 @@ class Call:
         self.entry: Entry | None = None
 
     def used(self, tokens: float) -> None:
-        """Tell how many tokens it really used, within its block or after it; the last word counts.
+        """Report how many tokens the call really used, in its block or after it.
+
+        It replaces the estimate; of several reports, the last one counts.
 
         Raises:
-            LimitError: that is no number of tokens.
+            LimitError: `tokens` is not a number, or is negative.
         """
         self.limit.correct(self, check_tokens(tokens, "used"))
 
 
 def check_tokens(value: Any, name: str = "tokens") -> float:
-    """Return `value` if it is a number of tokens, not negative and finite; else raise LimitError."""
+    """Return `value` if it is a finite number of tokens, 0 or more; else raise LimitError."""
     number = plain_number(value)
     if number is None or number < 0:
         line = "call.used(1200)" if name == "used" else "limit.call(tokens=1200)"

@@ -1,4 +1,4 @@
-"""The limit at the call: one for any loop and any thread of the process.
+"""The limit on calls that users set and watch; it holds in any event loop and any thread.
 
 limit = CallLimit("openai", concurrency=10, per_minute=500, tokens_per_minute=200_000)
 
@@ -10,43 +10,34 @@ async with limit.call(tokens=1200) as call:
 from __future__ import annotations
 
 import math
-from enum import Enum
-from typing import Any, Final, Literal
+from typing import Any
 
-from ...errors import LimitError, describe
-from ..adaptive import Adaptive, Aimd
-from ..limits import check_burst, check_per_minute, check_seconds, is_positive_integer
-from ..pace import WINDOW, Pace
+from ..adaptive import Adaptive
+from ..limits import check_burst, check_concurrency, check_per_minute, check_seconds
+from ..pace import WINDOW
+from .capacity import KEEP, Kept
 from .context import CallContext, Tokens
 from .queue import CallQueue
 
 
-class Keep(Enum):
-    """Stands for what is not given, where None says "no such limit"."""
-
-    KEEP = "keep"
-
-
-KEEP: Final = Keep.KEEP
-_Kept = Literal[Keep.KEEP]
-
-
 class CallLimit(CallQueue):
-    """What calls are kept to, wherever they come from; each limit is None where there is none.
+    """A limit on calls, wherever in the process they are made.
 
-    All but the name may be set at any time, from any thread, and act at once on those who wait.
+    Every setting but the name can be changed at any time, from any thread, and acts at once on
+    calls that wait. None means that there is no such limit.
 
     Args:
-        name: what it is called in messages.
-        concurrency: how many calls are under way at once.
-        per_minute: how many begin within any window.
-        tokens_per_minute: how many tokens those that begin within any window may use.
-        adaptive: between what bounds the concurrency finds its own value: an `Adaptive`, or "2-10-50".
-        burst: how many calls may begin at once after idleness, before they are spread evenly.
-        window: length in seconds of the window that "per minute" speaks of.
+        name: the name of the limit, for messages.
+        concurrency: how many calls run at once.
+        per_minute: how many calls begin within any window.
+        tokens_per_minute: how many tokens the calls use that begin within any window.
+        adaptive: bounds within which the concurrency adapts to refusals: an `Adaptive`, or
+            "2-10-50".
+        burst: how many calls may begin at once after an idle time, before they are spread evenly.
+        window: length in seconds of the window of `per_minute` and `tokens_per_minute`.
 
     Raises:
-        LimitError (a ValueError): a limit that cannot be kept.
+        LimitError (a ValueError): a value is not what it should be.
     """
 
     def __init__(
@@ -62,7 +53,7 @@ class CallLimit(CallQueue):
     ) -> None:
         super().__init__(name)
         self.change(
-            # An adaptive limit has a concurrency of its own.
+            # With an adaptive limit, None cannot mean "no such limit".
             concurrency=KEEP if concurrency is None else concurrency,
             per_minute=per_minute,
             tokens_per_minute=tokens_per_minute,
@@ -78,7 +69,7 @@ class CallLimit(CallQueue):
         )
 
     def __str__(self) -> str:
-        """Say in one line how far it is used: of what there is a limit for, and who waits."""
+        """Describe in one line how much of the limit is in use, and how many calls wait."""
 
         def used(number: float, most: float | None, what: str) -> str:
             return f"{number:,.0f}{'' if most is None else f' of {most:,g}'} {what}"
@@ -99,15 +90,17 @@ class CallLimit(CallQueue):
     def call(self, *, tokens: Tokens = 0) -> CallContext:
         """Return what puts calls under this limit: enter it (`async with`, `with`), or decorate.
 
-        An error that leaves the block and says that a rate limit refused (see `flowmagic.limits.refusals`)
-        lowers an adaptive limit, and holds back all calls for as long as the provider asks to.
+        If an error leaves the block and is a rate limit of the provider (see
+        `flowmagic.limits.refusals`), an adaptive limit falls, and no call begins for as long as the
+        provider asks to wait.
 
         Args:
-            tokens: how many a call is going to use, which `Call.used` corrects; for a decorator,
-                this may be a function of the decorated one's arguments.
+            tokens: how many tokens a call is going to use, an estimate that `Call.used` replaces;
+                for a decorator, also a function of the arguments of the decorated function.
 
         Raises:
-            LimitError: that is no number of tokens; when entered: it is more than may ever begin.
+            LimitError: `tokens` is not a number of tokens; when entered: it is more than may ever
+                begin.
             BlockedLoopError: `with` was entered in a thread whose event loop runs.
         """
         return CallContext(self, tokens)
@@ -115,20 +108,20 @@ class CallLimit(CallQueue):
     def change(
         self,
         *,
-        concurrency: int | _Kept | None = KEEP,
-        per_minute: float | _Kept | None = KEEP,
-        tokens_per_minute: float | _Kept | None = KEEP,
+        concurrency: int | Kept | None = KEEP,
+        per_minute: float | Kept | None = KEEP,
+        tokens_per_minute: float | Kept | None = KEEP,
         adaptive: Any = KEEP,
-        burst: int | _Kept = KEEP,
-        window: float | _Kept = KEEP,
+        burst: int | Kept = KEEP,
+        window: float | Kept = KEEP,
     ) -> None:
-        """Set what is given, all or nothing, and at once for those who wait.
+        """Change the settings that are given, all or none, also for calls that wait.
 
         Raises:
-            LimitError: one of them cannot be kept; then nothing is changed.
+            LimitError: a value is not what it should be; then nothing is changed.
         """
-        if concurrency is not KEEP:
-            concurrency = _check_concurrency(concurrency)
+        if concurrency is not KEEP and concurrency is not None:
+            check_concurrency(concurrency, "concurrency")
         if per_minute is not KEEP:
             per_minute = check_per_minute(per_minute)
         if tokens_per_minute is not KEEP:
@@ -140,65 +133,28 @@ class CallLimit(CallQueue):
         if window is not KEEP:
             window = check_seconds(window, "window", 60)
         with self._locked():
-            self._set_slots(concurrency, adaptive)
-            self._burst = self._burst if burst is KEEP else burst
-            self._window = self._window if window is KEEP else window
-            self._pace = self._paced(self._pace, per_minute, self._began)
-            self._token_pace = self._paced(self._token_pace, tokens_per_minute, -math.inf)
-
-    def _set_slots(self, concurrency: int | _Kept | None, adaptive: Any) -> None:
-        if concurrency is None and (self._aimd if adaptive is KEEP else adaptive) is not None:
-            raise LimitError(
-                "concurrency=None would be no limit, but an adaptive one is in force. "
-                "Write concurrency=None, adaptive=None to have neither."
+            self._capacity.change(
+                concurrency=concurrency,
+                per_minute=per_minute,
+                tokens_per_minute=tokens_per_minute,
+                adaptive=adaptive,
+                burst=burst,
+                window=window,
             )
-        if adaptive is None:
-            self._aimd = None
-        elif adaptive is not KEEP:
-            if self._aimd is None:
-                self._aimd = Aimd(adaptive)
-            else:
-                self._aimd.rebound(adaptive)
-        if self._aimd is not None:
-            if isinstance(concurrency, int):
-                self._aimd.change(concurrency)
-            self._most = self._aimd.limit
-        elif concurrency is not KEEP:
-            self._most = math.inf if concurrency is None else concurrency
-
-    def _paced(self, pace: Pace | None, most: float | _Kept | None, last: float) -> Pace | None:
-        """Return a pace as it is to be, changed if there was one."""
-        if most is KEEP:
-            most = None if pace is None else pace.most
-        if most is None:
-            return None
-        self._plain = False
-        if pace is None:
-            return Pace(most, window=self._window, burst=self._burst, last=last)
-        if (most, self._window, self._burst) != (pace.most, pace.window, pace.burst):
-            pace.change(most, window=self._window, burst=self._burst)
-        return pace
 
     def reset(self) -> None:
-        """Begin anew: nothing has begun yet, no cool-down, the adaptive limit at its start.
+        """Forget all calls, the cool-down, and what an adaptive limit has learned.
 
-        Those inside stay inside.
+        Calls that are running keep their slots.
         """
         with self._locked():
-            for forgetful in (self._pace, self._token_pace, self._aimd):
-                if forgetful is not None:
-                    forgetful.reset()
-            self._call_meter.reset()
-            self._token_meter.reset()
-            self._began = self._cool_until = -math.inf
-            self._calls = self._refused = 0
-            if self._aimd is not None:
-                self._most = self._aimd.limit
+            self._capacity.reset()
 
     @property
     def concurrency(self) -> int | None:
-        """How many calls are under way at once; with `adaptive`, what that has come to."""
-        return None if self._most == math.inf else int(self._most)
+        """How many calls run at once; with `adaptive`, its present value."""
+        slots = self._capacity.slots
+        return None if slots == math.inf else int(slots)
 
     @concurrency.setter
     def concurrency(self, value: int | None) -> None:
@@ -207,7 +163,7 @@ class CallLimit(CallQueue):
     @property
     def per_minute(self) -> float | None:
         """How many calls begin within any window."""
-        pace = self._pace
+        pace = self._capacity.pace
         return None if pace is None else pace.most
 
     @per_minute.setter
@@ -216,8 +172,8 @@ class CallLimit(CallQueue):
 
     @property
     def tokens_per_minute(self) -> float | None:
-        """How many tokens the calls that begin within any window may use."""
-        pace = self._token_pace
+        """How many tokens the calls use that begin within any window."""
+        pace = self._capacity.token_pace
         return None if pace is None else pace.most
 
     @tokens_per_minute.setter
@@ -226,8 +182,8 @@ class CallLimit(CallQueue):
 
     @property
     def adaptive(self) -> Adaptive | None:
-        """Between what bounds the concurrency moves; assign "2-10-50", an `Adaptive`, or None."""
-        aimd = self._aimd
+        """The bounds of an adaptive concurrency; set it to "2-10-50", an `Adaptive`, or None."""
+        aimd = self._capacity.aimd
         return None if aimd is None else aimd.adaptive
 
     @adaptive.setter
@@ -236,8 +192,8 @@ class CallLimit(CallQueue):
 
     @property
     def burst(self) -> int:
-        """How many calls may begin at once after idleness."""
-        return self._burst
+        """How many calls may begin at once after an idle time."""
+        return self._capacity.burst
 
     @burst.setter
     def burst(self, value: int) -> None:
@@ -245,8 +201,8 @@ class CallLimit(CallQueue):
 
     @property
     def window(self) -> float:
-        """Length in seconds of the window that "per minute" speaks of."""
-        return self._window
+        """Length in seconds of the window of `per_minute` and `tokens_per_minute`."""
+        return self._capacity.window
 
     @window.setter
     def window(self, value: float) -> None:
@@ -254,69 +210,52 @@ class CallLimit(CallQueue):
 
     @property
     def running(self) -> int:
-        """How many calls are under way."""
-        return self._running
+        """How many calls are running."""
+        return self._capacity.running
 
     @property
     def waiting(self) -> int:
-        """How many wait to be let in."""
+        """How many calls are waiting."""
         return len(self._queue)
 
     @property
     def calls(self) -> int:
-        """How many have begun."""
-        return self._calls
+        """How many calls have begun."""
+        return self._capacity.calls
 
     @property
     def refused(self) -> int:
-        """How many a rate limit refused."""
-        return self._refused
+        """How many calls a rate limit of the provider refused."""
+        return self._capacity.refused
 
     @property
     def cooling(self) -> float:
-        """How many seconds of a cool-down are left; 0.0 if none is under way."""
-        return max(0.0, self._cool_until - self._clock())
+        """How many seconds of a cool-down are left; 0.0 if there is none."""
+        return max(0.0, self._capacity.cool_until - self._clock())
 
     @property
     def in_last_minute(self) -> int:
-        """How many began within the last minute."""
+        """How many calls began within the last minute."""
         with self._locked() as now:
-            return int(self._last_minute(self._call_meter.total(now), self._pace, now))
+            return self._capacity.calls_in_last_minute(now)
 
     @property
     def tokens_in_last_minute(self) -> float:
-        """How many tokens those used that began within the last minute."""
+        """How many tokens the calls use that began within the last minute."""
         with self._locked() as now:
-            return self._last_minute(self._token_meter.total(now), self._token_pace, now)
-
-    def _last_minute(self, metered: float, pace: Pace | None, now: float) -> float:
-        # The meter leaves out part of a second, a pace what began before it was set: neither tells
-        # too much.
-        if pace is None or pace.window != WINDOW:
-            return metered
-        return max(metered, pace.in_window(now))
+            return self._capacity.tokens_in_last_minute(now)
 
     @property
     def in_window(self) -> int:
-        """How many began within the window; 0 while there is no `per_minute` that counts them."""
+        """How many calls began within the window; 0 if there is no `per_minute`."""
         with self._locked() as now:
-            return 0 if self._pace is None else int(self._pace.in_window(now))
+            pace = self._capacity.pace
+            return 0 if pace is None else int(pace.in_window(now))
 
     def state(self) -> dict[str, Any]:
-        """Return all that can be set and watched, as plain values that JSON has a word for."""
-        asked = ("name", "concurrency", "per_minute", "tokens_per_minute", "burst", "window")
-        seen = ("running", "waiting", "calls", "in_last_minute", "tokens_in_last_minute")
-        state = {name: getattr(self, name) for name in (*asked, *seen, "refused", "cooling")}
+        """Return all settings and counts, as values that JSON can hold."""
+        settings = ("name", "concurrency", "per_minute", "tokens_per_minute", "burst", "window")
+        counts = ("running", "waiting", "calls", "in_last_minute", "tokens_in_last_minute")
+        state = {name: getattr(self, name) for name in (*settings, *counts, "refused", "cooling")}
         state["adaptive"] = None if self.adaptive is None else str(self.adaptive)
         return state
-
-
-def _check_concurrency(value: Any) -> int | None:
-    if value is None:
-        return None
-    if not is_positive_integer(value):
-        raise LimitError(
-            f"concurrency is {describe(value)}, not a positive integer. "
-            "Write for example concurrency=5, or concurrency=None for no such limit."
-        )
-    return value

@@ -1,4 +1,4 @@
-"""A call under a limit: `with` and `async with` around a block, or a decorator on a function."""
+"""Puts calls under a limit: `with` and `async with` around a block, or a decorator on a function."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .call import Call, check_tokens
 from .queue import CallQueue
 
 Tokens = float | Callable[..., float]
-"""How many tokens a call is going to use: a number, or a function of the decorated one's arguments."""
+"""Tokens that a call is going to use: a number, or a function of the decorated function's arguments."""
 
 _NONE = 0
 
@@ -24,10 +24,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class CallContext:
-    """What `limit.call()` gives: to be entered, by any number of tasks and threads, or to decorate.
+    """What `limit.call()` returns: a context manager, and a decorator.
+
+    Each `with` block, or each call of the decorated function, is one call under the limit: it waits
+    at the start until the limit lets it in, and makes room for the next one at the end. One context
+    may be entered by several tasks and threads at the same time, and by one task repeatedly.
 
     Args:
-        limit: what it stands under.
+        limit: the limit; None in a subclass that finds it when a call is made.
         tokens: how many tokens each call is going to use.
     """
 
@@ -35,22 +39,25 @@ class CallContext:
 
     def __init__(self, limit: CallQueue | None, tokens: Tokens = 0) -> None:
         self._limit = limit
-        # Most give none: 0 is known to be right.
+        # The default needs no check.
         self._tokens = tokens if tokens is _NONE or callable(tokens) else check_tokens(tokens)
         self._entered: dict[object, Call] = {}
-        """The innermost call of each task and thread that is inside: nobody ends another's."""
+        """The innermost open call of each task and thread, by task or thread id.
 
-    def limit(self) -> CallQueue:
-        """Return what it stands under."""
+        So each ends its own call, not one that another task began later.
+        """
+
+    def find_limit(self) -> CallQueue:
+        """Return the limit that a call made now is under."""
         assert self._limit is not None
         return self._limit
 
-    def another(self, tokens: float) -> CallContext:
-        """Return one under the same limit, for so many tokens."""
+    def with_tokens(self, tokens: float) -> CallContext:
+        """Return a context under the same limit, with another number of tokens."""
         return type(self)(self._limit, tokens)
 
     async def __aenter__(self) -> Call:
-        limit, tokens = self.limit(), self._tokens
+        limit, tokens = self.find_limit(), self._tokens
         if tokens and callable(tokens):
             raise _needs_arguments(tokens)
         call = limit.enter(tokens) or await limit.wait_in_loop(tokens)
@@ -76,7 +83,7 @@ class CallContext:
                 "Write `async with limit.call():` in an async function here, "
                 "or run the function in a thread."
             )
-        limit, tokens = self.limit(), self._tokens
+        limit, tokens = self.find_limit(), self._tokens
         if callable(tokens):
             raise _needs_arguments(tokens)
         call = limit.enter(tokens) or limit.wait_in_thread(tokens)
@@ -103,8 +110,8 @@ class CallContext:
     def _pop(self, key: object, error: BaseException | None) -> None:
         call = self._entered.pop(key, None)
         if call is None:
-            # Left by another task than entered, as a coroutine is that the garbage collector
-            # closes. Which call it was cannot be told; that one less is inside can.
+            # Another task leaves the block than has entered it: a coroutine that the garbage
+            # collector closes. Which call has ended is unknown, so any open one is ended.
             if not self._entered:
                 raise RuntimeError("A call ended that had not begun: __exit__ without __enter__.")
             key, call = self._entered.popitem()
@@ -113,10 +120,10 @@ class CallContext:
         call.limit.leave(call, error)
 
     def __call__(self, function: _Function) -> _Function:
-        """Put each call of a function, async or not, under the limit.
+        """Decorate a function, async or not: each of its calls is under the limit.
 
         Raises:
-            TypeError: it is a generator, or no function.
+            TypeError: `function` is a generator function, or not a function.
         """
         if not callable(function):
             raise TypeError(
@@ -134,14 +141,14 @@ class CallContext:
 
             @functools.wraps(function)
             async def limited(*args: Any, **kwargs: Any) -> Any:
-                async with self.another(self._amount(args, kwargs)):
+                async with self.with_tokens(self._amount(args, kwargs)):
                     return await function(*args, **kwargs)
 
         else:
 
             @functools.wraps(function)
             def limited(*args: Any, **kwargs: Any) -> Any:
-                with self.another(self._amount(args, kwargs)):
+                with self.with_tokens(self._amount(args, kwargs)):
                     return function(*args, **kwargs)
 
         return limited  # type: ignore[return-value]
@@ -154,7 +161,7 @@ class CallContext:
 def _task() -> object:
     try:
         return current_task() or threading.get_ident()
-    except RuntimeError:  # a coroutine that is closed when its loop is gone
+    except RuntimeError:  # no event loop: a coroutine that is closed after its loop
         return threading.get_ident()
 
 

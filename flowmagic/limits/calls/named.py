@@ -1,15 +1,14 @@
-"""The limits of the process, by name: set in one place, kept wherever a call is made."""
+"""Limits by name: set in one place of the process, and in force wherever a call is made."""
 
 from __future__ import annotations
 
 import threading
-from typing import Any, Literal
+from typing import Any
 
 from ...errors import LimitError
-from .call_limit import KEEP, CallLimit, Keep
+from .call_limit import CallLimit
+from .capacity import KEEP, Kept
 from .context import CallContext, Tokens
-
-_Kept = Literal[Keep.KEEP]
 
 _lock = threading.Lock()
 _limits: dict[str, CallLimit] = {}
@@ -18,28 +17,27 @@ _limits: dict[str, CallLimit] = {}
 def set_limit(
     name: str,
     *,
-    concurrency: int | _Kept | None = KEEP,
-    per_minute: float | _Kept | None = KEEP,
-    tokens_per_minute: float | _Kept | None = KEEP,
+    concurrency: int | Kept | None = KEEP,
+    per_minute: float | Kept | None = KEEP,
+    tokens_per_minute: float | Kept | None = KEEP,
     adaptive: Any = KEEP,
-    burst: int | _Kept = KEEP,
+    burst: int | Kept = KEEP,
 ) -> CallLimit:
-    """Set the limit of that name, or what is given of it, and return it.
+    """Create the limit with this name, or change the settings that are given, and return it.
 
-    There is one object for a name as long as it is not removed: what is set anew acts at once on
-    those who are inside or wait.
+    A limit that exists is changed, not replaced: the change acts at once on calls that wait.
 
     Args:
-        name: what calls name it by, as in `limit("openai")`.
-        concurrency: how many calls are under way at once; None: any number.
-        per_minute: how many begin within any 60 seconds; None: any number.
-        tokens_per_minute: how many tokens those may use; None: any number.
-        adaptive: between what bounds the concurrency finds its own value, as in "2-10-50"; None: it
-            stays what it is.
-        burst: how many calls may begin at once after idleness, before they are spread evenly.
+        name: the name that calls refer to, as in `limit("openai")`.
+        concurrency: how many calls run at once; None: any number.
+        per_minute: how many calls begin within any 60 seconds; None: any number.
+        tokens_per_minute: how many tokens these calls use; None: any number.
+        adaptive: bounds within which the concurrency adapts to refusals, as in "2-10-50"; None: it
+            does not adapt.
+        burst: how many calls may begin at once after an idle time, before they are spread evenly.
 
     Raises:
-        LimitError (a ValueError): one of them cannot be kept; then nothing is changed.
+        LimitError (a ValueError): a value is not what it should be; then nothing is changed.
     """
     return change_limit(
         name,
@@ -54,15 +52,15 @@ def set_limit(
 
 
 def change_limit(name: str, changes: dict[str, Any], *, new: bool | None = None) -> CallLimit:
-    """LimitChange the limit of that name, or create it.
+    """Change the limit with this name, or create it.
 
     Args:
-        name: whose.
-        changes: what `CallLimit.change` takes.
-        new: True: there must be none yet; False: one that there is stays as it is.
+        name: the name of the limit.
+        changes: the arguments for `CallLimit.change`.
+        new: True: raise if the limit exists; False: if it exists, leave it as it is.
 
     Raises:
-        LimitError: one of the changes cannot be kept, or there is one that should be new.
+        LimitError: a value is not what it should be, or the limit exists although `new` is True.
     """
     if not isinstance(name, str) or not name:
         raise LimitError(
@@ -85,42 +83,43 @@ def change_limit(name: str, changes: dict[str, Any], *, new: bool | None = None)
 
 
 def limit(name: str, *, tokens: Tokens = 0) -> CallContext:
-    """Return what puts calls under the limit of that name: enter it, or decorate a function.
+    """Return what puts calls under the limit with this name: enter it, or decorate a function.
 
-    The name is looked up when a call is made, so that a decorator may stand before `set_limit`.
+    The name is looked up when a call is made, so `set_limit` may come after a decorator.
 
         async with flowmagic.limit("openai", tokens=1200) as call: ...
 
         @flowmagic.limit("openai")
         async def ask(prompt): ...
 
-    A call within a call takes a second slot: where all slots are held by calls that wait for one
-    more of the same limit, none of them goes on. Limit the innermost only.
+    A call within a call under the same limit takes a second slot. If all slots are taken by calls
+    that wait for a second one, they wait forever: put only the innermost call under the limit.
 
     Args:
-        name: what `set_limit` was given.
-        tokens: as for `CallLimit.call`.
+        name: the name that `set_limit` was given.
+        tokens: see `CallLimit.call`.
 
     Raises:
-        LimitError: `tokens` is no number; when a call is made: there is no limit of that name.
+        LimitError: `tokens` is not a number of tokens; when a call is made: there is no limit with
+            this name.
     """
     return _NamedCallContext(name, tokens)
 
 
 def named_limits() -> dict[str, CallLimit]:
-    """Return all of them, in the order in which they were created."""
+    """Return all named limits, in the order in which they were created."""
     with _lock:
         return dict(_limits)
 
 
 def remove_limit(name: str) -> None:
-    """Forget the limit of that name, if there is one; those inside or waiting finish under it."""
+    """Remove the limit with this name, if there is one; calls that run or wait finish under it."""
     with _lock:
         _limits.pop(name, None)
 
 
 class _NamedCallContext(CallContext):
-    """Finds its limit by name, each time that a call is made."""
+    """Looks up its limit by name, each time that a call is made."""
 
     __slots__ = ("_name",)
 
@@ -128,10 +127,10 @@ class _NamedCallContext(CallContext):
         super().__init__(None, tokens)
         self._name = name
 
-    def limit(self) -> CallLimit:
-        found = _limits.get(self._name)
-        if found is None:
-            import difflib  # noqa: PLC0415 - wanted only for the message
+    def find_limit(self) -> CallLimit:
+        named_limit = _limits.get(self._name)
+        if named_limit is None:
+            import difflib  # noqa: PLC0415 - only needed for the message
 
             near = difflib.get_close_matches(str(self._name), _limits, 1)
             meant = f" Did you mean {near[0]!r}?" if near else ""
@@ -139,7 +138,7 @@ class _NamedCallContext(CallContext):
                 f"There is no limit named {self._name!r} in this process.{meant} Set it first: "
                 f'flowmagic.set_limit("{self._name}", concurrency=5).'
             )
-        return found
+        return named_limit
 
-    def another(self, tokens: float) -> CallContext:
+    def with_tokens(self, tokens: float) -> CallContext:
         return _NamedCallContext(self._name, tokens)

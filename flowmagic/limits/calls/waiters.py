@@ -1,6 +1,7 @@
-"""Those who wait at a call limit: a task of some loop, or a thread.
+"""A task or a thread that waits in the queue of a call limit.
 
-A caller is queued, woken and nudged under the lock of its limit, from any thread; it waits in its own.
+Both kinds have the same methods. `wait` is called by the waiter itself and blocks it; all others are
+called under the lock of the limit, from any thread, and return at once.
 """
 
 from __future__ import annotations
@@ -10,58 +11,58 @@ import threading
 from collections.abc import Callable
 
 
-class LoopCaller:
-    """A task that waits on its loop.
+class LoopWaiter:
+    """A task that waits, without blocking its event loop.
 
     Args:
-        tokens: how many its call is going to use.
-        look: to be called, in the loop, when the wait may be over.
+        tokens: how many tokens its call is going to use.
+        recheck: called in the event loop when the time that `recheck_in` sets is over.
     """
 
-    def __init__(self, tokens: float, look: Callable[[LoopCaller], None]) -> None:
+    def __init__(self, tokens: float, recheck: Callable[[LoopWaiter], None]) -> None:
         self.tokens = tokens
-        self.due: float | None = None
-        """When it is going to look by itself whether the wait is over."""
-        self._look = look
+        self.recheck_at: float | None = None
+        """When it calls `recheck`; None: not before someone wakes it or sets a time."""
+        self._recheck = recheck
         self._loop = asyncio.get_running_loop()
         self._woken: asyncio.Future[None] = self._loop.create_future()
         self._timer: asyncio.TimerHandle | None = None
 
     async def wait(self) -> None:
-        """Wait to be woken."""
+        """Wait until it is woken."""
         try:
             await self._woken
         finally:
             if self._timer is not None:
                 self._timer.cancel()
 
-    def lost(self) -> bool:
-        """Whether it can never go on."""
+    def abandoned(self) -> bool:
+        """Whether it can never run again, because its event loop is closed."""
         return self._loop.is_closed()
 
     def wake(self) -> bool:
-        """End the wait; return whether that could be told."""
-        return self._tell(self._wake)
+        """End the wait; return False if its event loop is closed."""
+        return self._in_loop(self._set_woken)
 
-    def nudge(self, seconds: float) -> bool:
-        """Have it look after so many seconds; return whether that could be told."""
-        return self._tell(self._set_timer, seconds)
+    def recheck_in(self, seconds: float) -> bool:
+        """Have it call `recheck` in that many seconds; return False if its event loop is closed."""
+        return self._in_loop(self._set_timer, seconds)
 
-    def _tell(self, act: Callable[..., None], *args: float) -> bool:
+    def _in_loop(self, function: Callable[..., None], *args: float) -> bool:
         try:
-            here = asyncio.get_running_loop() is self._loop
+            is_here = asyncio.get_running_loop() is self._loop
         except RuntimeError:
-            here = False
-        if here:
-            act(*args)
+            is_here = False
+        if is_here:
+            function(*args)
             return True
         try:
-            self._loop.call_soon_threadsafe(act, *args)
+            self._loop.call_soon_threadsafe(function, *args)
         except RuntimeError:  # closed
             return False
         return True
 
-    def _wake(self) -> None:
+    def _set_woken(self) -> None:
         if not self._woken.done():
             self._woken.set_result(None)
 
@@ -69,27 +70,27 @@ class LoopCaller:
         if self._timer is not None:
             self._timer.cancel()
         if not self._woken.done():
-            self._timer = self._loop.call_later(seconds, self._look, self)
+            self._timer = self._loop.call_later(seconds, self._recheck, self)
 
 
-class ThreadCaller:
-    """A thread that waits and does nothing else.
+class ThreadWaiter:
+    """A thread that waits, blocked.
 
     Args:
-        tokens: how many its call is going to use.
-        look: to be called when the wait may be over.
-        block: waits for an event, for so many seconds at most.
+        tokens: how many tokens its call is going to use.
+        recheck: called in the thread when the time that `recheck_in` sets is over.
+        block: waits for an event, for that many seconds at most.
     """
 
     def __init__(
         self,
         tokens: float,
-        look: Callable[[ThreadCaller], None],
+        recheck: Callable[[ThreadWaiter], None],
         block: Callable[[threading.Event, float | None], object],
     ) -> None:
         self.tokens = tokens
-        self.due: float | None = None
-        self._look = look
+        self.recheck_at: float | None = None
+        self._recheck = recheck
         self._block = block
         self._thread = threading.get_ident()
         self._seconds: float | None = None
@@ -97,29 +98,29 @@ class ThreadCaller:
         self._event = threading.Event()
 
     def wait(self) -> None:
-        """Wait to be woken."""
+        """Block until it is woken."""
         while not self._awake:
             self._block(self._event, self._seconds)
-            # Cleared before the look at `_awake`: what wakes it in between is not lost.
+            # Cleared before `_awake` is read, so that a `wake` in between is not lost.
             self._event.clear()
             self._seconds = None
             if not self._awake:
-                self._look(self)
+                self._recheck(self)
 
-    def lost(self) -> bool:
-        """Whether it can never go on."""
+    def abandoned(self) -> bool:
+        """Return False: a thread can always go on."""
         return False
 
     def wake(self) -> bool:
-        """End the wait."""
+        """End the wait; return True."""
         self._awake = True
         self._event.set()
         return True
 
-    def nudge(self, seconds: float) -> bool:
-        """Have it look after so many seconds."""
+    def recheck_in(self, seconds: float) -> bool:
+        """Have it call `recheck` in that many seconds; return True."""
         if threading.get_ident() == self._thread:
             self._seconds = seconds
         else:
-            self._event.set()  # it looks at once, and finds out how long
+            self._event.set()  # it rechecks at once, and sets its time itself
         return True

@@ -38,11 +38,11 @@ class HandLimit(CallLimit):
 
 
 def check_nothing_left(limit):
-    """Nobody inside, nobody waiting, nothing promised to anyone."""
+    """Check that no call runs or waits, and that nothing is admitted, deferred or pending."""
     assert limit.running == limit.waiting == 0
-    assert not limit._granted
-    assert not limit._noted
-    for pace in (limit._pace, limit._token_pace):
+    assert not limit._admitted
+    assert not limit._deferred
+    for pace in (limit._capacity.pace, limit._capacity.token_pace):
         assert pace is None or pace._pending == 0
 
 

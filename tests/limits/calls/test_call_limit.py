@@ -58,9 +58,13 @@ def test_what_is_not_given_is_kept():
     limit = CallLimit(concurrency=3, per_minute=60, tokens_per_minute=1000, burst=5, window=30.0)
     limit.change(per_minute=90)
     assert (limit.concurrency, limit.per_minute, limit.tokens_per_minute) == (3, 90, 1000)
-    assert (limit._pace.burst, limit._pace.window) == (5, 30.0)
+    assert (limit._capacity.pace.burst, limit._capacity.pace.window) == (5, 30.0)
     limit.change(burst=9)
-    assert (limit._pace.burst, limit._token_pace.burst, limit.per_minute) == (9, 9, 90)
+    assert (limit._capacity.pace.burst, limit._capacity.token_pace.burst, limit.per_minute) == (
+        9,
+        9,
+        90,
+    )
 
 
 def test_with_an_adaptive_limit_the_concurrency_is_the_one_in_force():

@@ -315,7 +315,7 @@ async def test_during_a_cool_down_all_who_come_wait():
     assert limit.cooling == 0.0
     async with limit.call() as after:
         assert after.waited == 0.0
-    assert limit._plain, "over, it costs nothing more"
+    assert limit._capacity.plain, "over, it costs nothing more"
 
 
 @pytest.mark.parametrize(
@@ -424,9 +424,9 @@ async def test_changes_act_at_once_on_those_who_wait():
 
 
 @virtual
-async def test_a_faster_pace_has_the_head_look_sooner():
+async def test_a_faster_pace_lets_the_first_recheck_sooner():
     """Not when the slower one would have; and what does not change its time sets no timer anew."""
-    limit, spy, nudges = VirtualLimit(per_minute=1), Spy(), []
+    limit, spy, seconds_set = VirtualLimit(per_minute=1), Spy(), []
     inside = [limit.enter(0)]
     limit.per_minute = None
     inside += [limit.enter(0) for _ in range(9)]
@@ -434,13 +434,13 @@ async def test_a_faster_pace_has_the_head_look_sooner():
     waiting = asyncio.create_task(call(limit, spy))
     await asyncio.sleep(1.0)
     head = next(iter(limit._queue))
-    nudge = head.nudge
-    head.nudge = lambda seconds: nudges.append(seconds) or nudge(seconds)
+    recheck_in = head.recheck_in
+    head.recheck_in = lambda seconds: seconds_set.append(seconds) or recheck_in(seconds)
     for each in inside:
         limit.leave(each, None)
-    assert nudges == []
+    assert seconds_set == []
     limit.per_minute = 6
-    assert nudges == [9.0]
+    assert seconds_set == [9.0]
     await waiting
     assert spy.starts == [1010.0]
 
@@ -651,8 +651,8 @@ def test_in_a_process_that_was_forked_nobody_is_inside():
     check_nothing_left(limit)
 
 
-def test_a_loop_that_is_closed_at_the_very_moment_of_a_grant_takes_no_slot():
-    """Between the look at it and the word to it: the next one is served."""
+def test_a_loop_that_is_closed_at_the_very_moment_of_an_admission_takes_no_slot():
+    """Between the check and the wake-up: the next waiter is admitted."""
     limit = CallLimit(concurrency=1)
     holder = limit.enter(0)
 
@@ -662,14 +662,14 @@ def test_a_loop_that_is_closed_at_the_very_moment_of_a_grant_takes_no_slot():
 
     loop, _task = abandoned_loop(one())
     loop.close()
-    next(iter(limit._queue)).lost = lambda: False
+    next(iter(limit._queue)).abandoned = lambda: False
     limit.leave(holder, None)
     asyncio.run(one())
     check_nothing_left(limit)
 
 
-def test_a_loop_that_is_closed_at_the_very_moment_of_a_nudge_is_noticed():
-    """Its timer cannot be set any more; the one behind it becomes the head."""
+def test_a_loop_that_is_closed_at_the_very_moment_its_timer_is_set_is_noticed():
+    """Its timer cannot be set any more; the next waiter becomes the first."""
     limit = HandLimit(concurrency=1, per_minute=60)
     holder = limit.enter(0)
 
@@ -681,7 +681,7 @@ def test_a_loop_that_is_closed_at_the_very_moment_of_a_nudge_is_noticed():
     loop.close()
     head = next(iter(limit._queue))
     looks = iter([False])
-    head.lost = lambda: next(looks, True)
+    head.abandoned = lambda: next(looks, True)
     limit.leave(holder, None)
     assert limit.waiting == 0
     with limit.call():

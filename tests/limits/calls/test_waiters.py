@@ -1,11 +1,11 @@
-"""Those who wait are woken and nudged from any thread, and wait in their own."""
+"""Waiting tasks and threads can be woken, and told when to recheck, from any thread."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
 
-from flowmagic.limits.calls.waiters import LoopCaller, ThreadCaller
+from flowmagic.limits.calls.waiters import LoopWaiter, ThreadWaiter
 
 from ...virtualtime import virtual
 from .calltime import in_threads
@@ -13,98 +13,98 @@ from .calltime import in_threads
 
 @virtual
 async def test_a_task_is_woken_from_its_loop_or_from_another_thread():
-    """Once; a second word finds nobody waiting."""
+    """Waking it twice does no harm."""
     loop = asyncio.get_running_loop()
-    for tell in (lambda act: act(), in_threads):
-        caller, told = LoopCaller(0, None), []
-        waiting = asyncio.create_task(caller.wait())
+    for run in (lambda act: act(), in_threads):
+        waiter, results = LoopWaiter(0, None), []
+        waiting = asyncio.create_task(waiter.wait())
         await asyncio.sleep(0)
         for _ in range(2):
-            tell(lambda caller=caller, told=told: told.append(caller.wake()))
+            run(lambda waiter=waiter, results=results: results.append(waiter.wake()))
         await waiting
-        assert told == [True, True]
+        assert results == [True, True]
         assert loop.time() == 1000.0
 
 
 @virtual
-async def test_a_task_looks_when_it_was_told_to():
-    """In its own loop, wherever it was told; the last word counts."""
-    looked = []
-    caller = LoopCaller(0, lambda caller: looked.append(asyncio.get_running_loop().time()))
-    waiting = asyncio.create_task(caller.wait())
-    caller.nudge(20.0)
-    in_threads(lambda: caller.nudge(5.0))
+async def test_a_task_rechecks_at_the_time_that_was_set():
+    """In its own loop, whichever thread set the time; the last time that was set counts."""
+    rechecked = []
+    waiter = LoopWaiter(0, lambda waiter: rechecked.append(asyncio.get_running_loop().time()))
+    waiting = asyncio.create_task(waiter.wait())
+    waiter.recheck_in(20.0)
+    in_threads(lambda: waiter.recheck_in(5.0))
     await asyncio.sleep(30.0)
-    assert looked == [1005.0]
-    caller.nudge(5.0)
+    assert rechecked == [1005.0]
+    waiter.recheck_in(5.0)
     waiting.cancel()
     await asyncio.wait([waiting])
-    caller.nudge(5.0)
+    waiter.recheck_in(5.0)
     await asyncio.sleep(30.0)
-    assert looked == [1005.0], "nobody waits any more"
+    assert rechecked == [1005.0], "it waits no more"
 
 
 @virtual
-async def test_a_task_that_was_woken_looks_no_more():
-    """What was to happen later does not happen."""
-    looked = []
-    caller = LoopCaller(0, looked.append)
-    caller.nudge(5.0)
-    caller.wake()
-    await caller.wait()
+async def test_a_task_that_was_woken_does_not_recheck():
+    """Its timer is cancelled."""
+    rechecked = []
+    waiter = LoopWaiter(0, rechecked.append)
+    waiter.recheck_in(5.0)
+    waiter.wake()
+    await waiter.wait()
     await asyncio.sleep(30.0)
-    assert looked == []
+    assert rechecked == []
 
 
-def test_a_word_to_a_closed_loop_is_told_to_be_lost():
-    """Whoever says it can turn to the next one."""
+def test_a_task_of_a_closed_loop_is_abandoned():
+    """`wake` and `recheck_in` return False, so that the next waiter can be served."""
 
     async def main():
-        return LoopCaller(0, None)
+        return LoopWaiter(0, None)
 
-    caller = asyncio.run(main())
-    assert caller.lost()
-    assert not caller.wake()
-    assert not caller.nudge(1.0)
+    waiter = asyncio.run(main())
+    assert waiter.abandoned()
+    assert not waiter.wake()
+    assert not waiter.recheck_in(1.0)
 
 
-def test_a_thread_looks_when_its_time_is_over_and_when_it_is_nudged():
-    """By itself after the seconds that it was told; at once when another thread nudges it."""
-    blocked, looked = [], []
+def test_a_thread_rechecks_when_its_time_is_over_or_set_anew():
+    """After the seconds that it set itself; at once when another thread sets a time."""
+    blocked, rechecked = [], []
 
     def block(event, seconds):
         blocked.append((seconds, event.is_set()))
 
-    def look(caller):
-        looked.append(len(blocked))
-        if len(looked) == 1:
-            caller.nudge(7.0)
-        elif len(looked) == 2:
-            in_threads(lambda: caller.nudge(3.0))
+    def look(waiter):
+        rechecked.append(len(blocked))
+        if len(rechecked) == 1:
+            waiter.recheck_in(7.0)
+        elif len(rechecked) == 2:
+            in_threads(lambda: waiter.recheck_in(3.0))
         else:
-            in_threads(caller.wake)
+            in_threads(waiter.wake)
 
-    caller = ThreadCaller(0, look, block)
-    assert not caller.lost()
-    caller.wait()
+    waiter = ThreadWaiter(0, look, block)
+    assert not waiter.abandoned()
+    waiter.wait()
     assert blocked == [(None, False), (7.0, False), (None, True)]
-    assert looked == [1, 2, 3]
+    assert rechecked == [1, 2, 3]
 
 
 def test_a_thread_that_was_woken_before_it_waits_does_not_wait():
-    """What was granted at once is taken at once."""
-    caller = ThreadCaller(0, None, None)
-    assert caller.wake()
-    caller.wait()
+    """As when its call may begin at once."""
+    waiter = ThreadWaiter(0, None, None)
+    assert waiter.wake()
+    waiter.wait()
 
 
-def test_a_word_that_comes_while_a_thread_turns_round_is_not_lost():
+def test_a_thread_that_is_woken_between_two_waits_does_not_wait_again():
     """Between the end of one wait and the beginning of the next."""
 
     def block(event, seconds):
-        caller.wake()  # as if just after the time was over
+        waiter.wake()  # as if just after the time was over
 
-    caller = ThreadCaller(0, None, block)
+    waiter = ThreadWaiter(0, None, block)
     done = threading.Event()
-    in_threads(lambda: (caller.wait(), done.set()))
+    in_threads(lambda: (waiter.wait(), done.set()))
     assert done.is_set()
