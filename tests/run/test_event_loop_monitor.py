@@ -262,7 +262,7 @@ async def test_a_loop_with_a_time_of_its_own_is_not_watched():
     run = flowmagic.batchflow(AsyncFlow(start=Calm()), [{"i": 1}])
     await run
     assert run.holds == []
-    assert run._lifecycle.lag is None
+    assert run._lifecycle.parts.holds is None
 
 
 def told(late, *seen, board=None):
