@@ -176,8 +176,8 @@ class BatchRun(RunView):
         """
         if self._loop.is_closed():
             raise RuntimeError(
-                "The event loop of this run is closed, so it cannot go on. Start a new run with "
-                "[each.params for each in run.failures]."
+                "The event loop of this run is closed, so the run cannot continue. "
+                "Start a new run with [each.params for each in run.failures]."
             )
         if self.ended and self.failures:
             # Now, for a `wait()` that follows in another thread; `_retry_failed` releases in turn.

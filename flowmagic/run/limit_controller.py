@@ -21,7 +21,7 @@ class LimitController:
     Args:
         limits: those to begin with.
         adaptive: how the limit moves by itself; None: it does not.
-        clock: gives the run's time, in seconds.
+        clock: returns the run's time, in seconds.
         began: the time at which the run began; the history counts from there.
 
     Attributes:

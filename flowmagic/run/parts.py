@@ -34,7 +34,7 @@ class RunParts:
 
     Attributes:
         loop: in which the run was started.
-        clock: gives the loop's time, in seconds.
+        clock: returns the loop's time, in seconds.
         began: when the run began.
         context: where each instance starts from, so that none sees what another one has set.
         records: what is known of the instances.
@@ -106,7 +106,7 @@ class RunParts:
 
 
 def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
-    """Return the function that gives a loop's time at the least cost."""
+    """Return the function that returns a loop's time at the least cost."""
     stock = type(loop).time is asyncio.BaseEventLoop.time
     return time.monotonic if stock else loop.time
 

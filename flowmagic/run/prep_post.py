@@ -38,7 +38,7 @@ async def own_batch(flow: Any, shared: Any) -> Batch:
     try:
         return as_batch(params)
     except BatchError as error:
-        raise BatchError(f"{type(flow).__name__}.{name} gave no batch. {error}") from None
+        raise BatchError(f"{type(flow).__name__}.{name} returned no batch. {error}") from None
 
 
 def check_own_prep(flow: Any) -> None:
@@ -50,8 +50,8 @@ def check_own_prep(flow: Any) -> None:
     if not has_own_prep(flow):
         name, _ = _prep(flow)
         raise BatchError(
-            f"There are no params, and {type(flow).__name__} has no {name} of its own to give them. "
-            'Give a list of dicts, one per instance: [{"user_id": 1}, {"user_id": 2}]'
+            f"There are no params, and {type(flow).__name__} has no {name} of its own to return them. "
+            'Write a list of dicts, one per instance: [{"user_id": 1}, {"user_id": 2}]'
         )
 
 

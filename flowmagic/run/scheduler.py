@@ -27,7 +27,7 @@ class Scheduler:
         runner: runs the instances.
         loop: the run's.
         context: the Context that each instance gets a copy of.
-        events: is told of a due retry and of an error in the batch's source.
+        events: receives a due retry, and an error in the batch's source.
         journal: where the rows are also written; None: nowhere.
     """
 

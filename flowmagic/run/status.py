@@ -35,7 +35,7 @@ class RunPhase(Enum):
     INSTANCES = auto()
     """Waiting until all instances have ended."""
     DRAINING = auto()
-    """All have ended; the engine gives back what they used, and the journal is written."""
+    """All have ended; the engine releases what they used, and the journal is written."""
 
 
 class RunEnd:

@@ -1,4 +1,4 @@
-"""What a run closes, gives back and writes when all its instances have ended.
+"""What a run closes, releases and writes when all its instances have ended.
 
 Errors are kept in the `RunEnd`, and raised to whoever awaits the run.
 """

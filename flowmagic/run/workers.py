@@ -48,8 +48,8 @@ class WorkerPool:
         outcomes: records how they end, and decides what follows.
         limiter: of the run.
         loop: the run's.
-        events: is given each decision, and told when the pool is idle.
-        clock: gives the loop's time; None: `loop.time`.
+        events: receives each decision, and when the pool is idle.
+        clock: returns the loop's time; None: `loop.time`.
         timeout: seconds after which an instance is cancelled and fails with a TimeoutError.
     """
 
@@ -167,7 +167,7 @@ class WorkerPool:
 
     @types.coroutine
     def _run_instances(self) -> Generator[Any, Any, None]:  # noqa: C901, PLR0912, PLR0915 - hot, see `drive` below
-        """Run one instance after the other. The slot is held on entry; `_left` gives it back."""
+        """Run one instance after the other. The slot is held on entry; `_left` releases it."""
         task = asyncio.current_task()
         assert task is not None
         scheduler, workers, limiter = self._scheduler, self._workers, self._limiter
