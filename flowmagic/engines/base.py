@@ -1,7 +1,7 @@
-"""Where an instance runs: two small protocols, and an implementation of them per file.
+"""Where instances run: two protocols, implemented by one file or package per engine.
 
-An `Engine` is a value: what a user asks for. A run has it begin its `Work`, and gets a `Runner`,
-which is told nothing of limits: the pool keeps those.
+An `Engine` is a value, what a user asks for. A run calls its `begin` with the `Work` and gets a
+`Runner`. The runner need not keep the limits: the run does.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ __all__ = ["Engine", "Runner", "Work"]
 
 @dataclass(frozen=True)
 class Work:
-    """What an engine is given of a run.
+    """What an engine gets of a run.
 
     Attributes:
-        flow: a PocketFlow flow or a single node; never altered.
+        flow: a PocketFlow flow or a single node; the engine does not change it.
         shared: the shared store.
         limit: how many instances run at once, to begin with.
         threads: whether the `exec` of sync nodes may run in threads.
-        clock: gives the run's time, in seconds.
-        view: gives each attempt of an instance its own view of the store; None: all have the store
+        clock: returns the run's time, in seconds.
+        view: returns the view of the store for one attempt of an instance; None: all use the store
             itself.
-        settle: called with that view when the attempt has ended; None: nobody needs to know.
-        broke: to be called when the engine can run nothing more: the run ends with that error.
+        settle: must be called with that view when the attempt has ended; None: nothing to call.
+        broke: must be called when the engine can run nothing more; the run ends with that error.
     """
 
     flow: Any
@@ -45,10 +45,10 @@ class Runner(Protocol):
     """Runs the instances of one run."""
 
     async def open(self) -> None:
-        """Get ready; awaited before the first instance, and again when an ended run goes on."""
+        """Get ready; awaited before the first instance, and again when an ended run continues."""
 
     def run(self, params: dict[Any, Any], trace: Trace) -> Coroutine[Any, Any, Any]:
-        """Run one instance with its merged params, write its node copies, return its last action."""
+        """Run one instance with its merged params, record its node copies, return its last action."""
 
     def resize(self, limit: int) -> None:
         """Be ready for `limit` instances at once."""
@@ -57,22 +57,26 @@ class Runner(Protocol):
         """Wait until nothing of the instances is left where they ran; awaited when all have ended."""
 
     def close(self) -> None:
-        """Give back what is left, at once; called when the run is over, however it ended."""
+        """Release what is left, at once; called when the run is over, however it ended."""
 
 
 class Engine(Protocol):
-    """Says where instances run; one may serve many runs, also at the same time."""
+    """Says where instances run; one engine may serve many runs, also at the same time."""
 
     @property
     def name(self) -> str:
-        """What it is called in the options of a run."""
+        """The engine's name in the options of a run."""
 
     @property
     def isolates(self) -> bool:
-        """Whether each instance has a view of the shared store of its own, asked for or not.
+        """Whether each instance has its own view of the shared store, even without `isolate`.
 
-        So it is wherever instances run in other processes. Panel and summary say so.
+        True of engines that run instances in other processes. Panel and summary say so.
         """
 
     def begin(self, work: Work) -> Runner:
-        """Return what runs the instances of one run. Bad input is refused here, and starts no run."""
+        """Return the runner of one run.
+
+        Raises:
+            EngineError: the engine cannot run this flow; the run does not start.
+        """

@@ -22,7 +22,7 @@ class LocalEngine:
     isolates: ClassVar[bool] = False
 
     def begin(self, work: Work) -> LocalRunner:
-        """Return what runs the instances of one run; see `Engine`."""
+        """Return the runner of one run; see `Engine`."""
         return LocalRunner(work)
 
 
@@ -37,48 +37,40 @@ class LocalRunner:
         self._limit = work.limit
         self._executor: ThreadPoolExecutor | None = None
         self._walker = Walker(work.clock, self._in_thread if work.threads else None)
-        # Not known before the first instance: the flow's own prep may still change the flow.
-        self._way: Way = self._find_way
+        self._way: Way | None = None
 
     async def open(self) -> None:
         """Do nothing: the loop is there."""
 
     def run(self, params: dict[Any, Any], trace: Trace) -> Coroutine[Any, Any, Any]:
         """Return the walk of one instance; see `Runner`."""
-        if self._view is not None:
-            return self._way(self._view(trace), params, trace)
-        return self._way(self._shared, params, trace)
+        way, view = self._way, self._view
+        if way is None:
+            # Only now: the flow's own prep may have changed the flow before the first instance.
+            way = self._way = self._find_way()
+        return way(self._shared if view is None else view(trace), params, trace)
 
-    def _find_way(
-        self, shared: Any, params: dict[Any, Any], trace: Trace
-    ) -> Coroutine[Any, Any, Any]:
+    def _find_way(self) -> Way:
         way = self._walker.way(self._flow)
-        if self._settle is not None:
-            way = functools.partial(_settling, way, self._settle)
-        self._way = way
-        view = self._view
-        # Bound once for all: a call more is felt.
-        if view is None:
-            self.run = functools.partial(way, shared)  # type: ignore[method-assign]
-        else:
-            self.run = lambda params, trace: way(view(trace), params, trace)  # type: ignore[method-assign]
-        return way(shared, params, trace)
+        if self._settle is None:
+            return way
+        return functools.partial(_settling, way, self._settle)
 
     async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
-        # An own pool: asyncio's default one has only a few threads more than there are cores.
+        # asyncio's default executor has only a few threads more than there are cores.
         if self._executor is None:
             self._executor = ThreadPoolExecutor(self._limit, thread_name_prefix="flowmagic")
         return await run_in_thread(self._executor, function, argument)
 
     def resize(self, limit: int) -> None:
-        """Have a thread for each instance that there may be; those at work finish what they do."""
+        """Have a thread for each of `limit` instances; threads at work finish what they do."""
         if limit > self._limit:
             self.close()
-            # By leaps: an adaptive limit climbs by one, and threads begin only when they are needed.
+            # At least doubled: an adaptive limit rises by one, and threads start only when needed.
             self._limit = max(limit, 2 * self._limit)
 
     async def drain(self) -> None:
-        """Do nothing: an instance that has ended has left nothing."""
+        """Do nothing: an instance that has ended leaves nothing."""
 
     def close(self) -> None:
         """Let the threads end when they have finished."""

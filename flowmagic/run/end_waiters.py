@@ -1,4 +1,4 @@
-"""Who waits for the end of a run: with `await` in any event loop, or blocking in any thread."""
+"""Waiting for the end of a run: with `await` in any event loop, or blocking in any thread."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the event loop that runs in this thread; None where none does."""
+    """Return the event loop that runs in this thread, or None."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:
@@ -19,21 +19,21 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 class Waiters:
-    """Lets go all who wait when the end has come, wherever they are.
+    """Wakes everything that waits for the end of a run, in all loops and threads.
 
     Args:
-        loop: in which the run is.
+        loop: the run's.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._over = threading.Event()
+        self._ended = threading.Event()
         self._futures: list[asyncio.Future[None]] = []
         self._lock = threading.Lock()
 
     def release(self) -> None:
-        """Let all go: the run has ended, and all who observe it have been told."""
-        self._over.set()
+        """Wake all waiters: the run has ended, and its observers have been called."""
+        self._ended.set()
         with self._lock:
             futures, self._futures = self._futures, []
         for future in futures:
@@ -41,14 +41,14 @@ class Waiters:
                 future.get_loop().call_soon_threadsafe(_wake, future)
 
     def hold(self) -> None:
-        """Have whoever comes from now on wait: the run was taken up again."""
-        self._over.clear()
+        """Make waiters wait from now on: the run continues."""
+        self._ended.clear()
 
     async def settled(self) -> None:
         """Wait for the end."""
         future = asyncio.get_running_loop().create_future()
         with self._lock:
-            if self._over.is_set():
+            if self._ended.is_set():
                 return
             self._futures.append(future)
         try:
@@ -59,19 +59,22 @@ class Waiters:
                     self._futures.remove(future)
 
     def block(self, timeout: float | None) -> None:
-        """Block until the end, also where a loop runs in this thread.
+        """Block until the end, also in a thread whose loop is running.
+
+        Args:
+            timeout: seconds; None: any time.
 
         Raises:
-            TimeoutError: it has not come within so many seconds.
-            RuntimeError: it cannot come any more, since the run's loop is closed; or nobody can
-                block in this loop (uvloop's; in a browser, pyodide's).
+            TimeoutError: the run has not ended in time.
+            RuntimeError: the run cannot end any more, since its loop is closed; or the loop that
+                runs in this thread cannot block (uvloop; pyodide, in some browsers).
         """
         __tracebackhide__ = True
-        if self._over.is_set():
+        if self._ended.is_set():
             return
         here = running_loop()
         if here is None and self._loop.is_running():
-            if not self._over.wait(timeout):
+            if not self._ended.wait(timeout):
                 raise TimeoutError(f"The run has not ended within {timeout} seconds.")
             return
         if here is None and self._loop.is_closed():
@@ -82,7 +85,7 @@ class Waiters:
             raise TimeoutError(f"The run has not ended within {timeout} seconds.")
 
     async def _settles_within(self, timeout: float | None) -> bool:
-        # Not raised: in JupyterLite it would fail the cell, too, in which somebody has caught it.
+        # Not raised: in JupyterLite it would fail the cell even if the cell catches it.
         try:
             await asyncio.wait_for(self.settled(), timeout)
         except asyncio.TimeoutError:
@@ -98,20 +101,20 @@ def _wake(future: asyncio.Future[None]) -> None:
 _Result = TypeVar("_Result")
 
 
-def run_nested(loop: asyncio.AbstractEventLoop, lifecycle: Coroutine[Any, Any, _Result]) -> _Result:
-    """Run a coroutine to its end within the loop that runs here, and return its result.
+def run_nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a coroutine to its end within a loop that is running, and return its result.
 
     Raises:
-        RuntimeError: this loop cannot (uvloop's), or this browser (pyodide).
+        RuntimeError: this loop cannot block (uvloop), or this browser cannot (pyodide).
     """
     try:
-        # Pyodide's own loop blocks by itself, where the browser can switch stacks.
+        # Pyodide's loop can block without it, if the browser can switch stacks.
         if sys.platform != "emscripten":
             import nest_asyncio2
 
             nest_asyncio2.apply(loop)
-        return loop.run_until_complete(lifecycle)
+        return loop.run_until_complete(coroutine)
     except (RuntimeError, ValueError) as error:
-        lifecycle.close()
+        coroutine.close()
         where = "in this browser" if sys.platform == "emscripten" else "in this event loop"
         raise RuntimeError(f"wait() cannot block {where} ({error}). Write `await run`.") from None

@@ -1,8 +1,8 @@
-"""Sees what holds an event loop, while it happens.
+"""Finds out what holds an event loop, while it is held.
 
-A ticker on the loop says that it goes on. While it is late, a thread looks every now and then where
-the loop's own thread is: the frame of our walk knows the instance and the node, and the frames below
-it the line. Nothing is measured, or slowed down, while the loop goes on. There is one watch per loop,
+A timer on the loop ticks. While a tick is late, a thread samples the stack of the loop's thread every
+`TICK` seconds: the frame of the walker has the instance and the node, and the frames below it have
+the line. While the loop is free, nothing is measured or slowed down. There is one monitor per loop,
 whatever the number of its runs, and it ends with the last of them.
 """
 
@@ -25,17 +25,17 @@ from ..flow.finding import Place
 from ..records.trace import Trace, TraceBoard
 
 TICK = 0.05
-"""Seconds between two signs of life of the loop, and between two looks while there is none."""
+"""Seconds between two ticks of the loop, and between two samples while a tick is late."""
 
-_SOON = 0.05  # seconds after which a look is worth it: the hold may be a long one
+_SAMPLE_AFTER = 0.05  # seconds: what holds the loop for longer may hold it for long
 
 
 class Sighting(NamedTuple):
-    """What the loop's thread was seen at.
+    """A sample of the loop's thread.
 
     Attributes:
-        board: of the run whose step it was; None: of no run's.
-        row, node: index of the instance, and class name of the node; -1 and empty: of none.
+        board: of the run whose node was running; None: no run's.
+        row, node: index of the instance, and class name of the node; -1 and empty: none was running.
         place: the line of the user's code; None if there is none.
     """
 
@@ -45,84 +45,84 @@ class Sighting(NamedTuple):
     place: Place | None
 
 
-Told = Callable[[float, "list[Sighting]"], None]
-"""Is told by how many seconds the loop was late, and what it was seen at meanwhile."""
+OnLate = Callable[[float, "list[Sighting]"], None]
+"""Called with the seconds by which a tick was late, and the samples that were taken meanwhile."""
 
-_watches: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, EventLoopMonitor] = (
+_monitors: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, EventLoopMonitor] = (
     weakref.WeakKeyDictionary()
 )
 
 
-def watch(loop: asyncio.AbstractEventLoop, told: Told) -> None:
-    """Tell somebody of what holds the loop that runs in this thread, from now on."""
-    known = _watches.get(loop)
-    if known is None:
-        known = _watches[loop] = EventLoopMonitor(loop)
-    known.join(told)
+def watch(loop: asyncio.AbstractEventLoop, callback: OnLate) -> None:
+    """Call `callback` on the loop whenever it was held. The loop must run in this thread."""
+    monitor = _monitors.get(loop)
+    if monitor is None:
+        monitor = _monitors[loop] = EventLoopMonitor(loop)
+    monitor.add(callback)
 
 
-def unwatch(loop: asyncio.AbstractEventLoop, told: Told) -> None:
-    """Tell them no more."""
-    known = _watches.get(loop)
-    if known is not None and known.leave(told):
-        del _watches[loop]
+def unwatch(loop: asyncio.AbstractEventLoop, callback: OnLate) -> None:
+    """Call `callback` no more."""
+    monitor = _monitors.get(loop)
+    if monitor is not None and monitor.remove(callback):
+        del _monitors[loop]
 
 
 class EventLoopMonitor:
-    """The ticker on one loop, and the thread that looks when it is late."""
+    """The timer on one loop, and the thread that takes samples while the timer is late."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        # Weakly: a loop that is given up with runs on it must not live on through its own watch.
+        # Weak: the monitor must not keep a loop alive that was abandoned with runs on it.
         self._loop = weakref.ref(loop)
-        self._told: list[Told] = []
-        self._seen: list[Sighting] = []
-        self._of = threading.get_ident()
-        self._alive = time.monotonic()
-        self._over = threading.Event()
+        self._callbacks: list[OnLate] = []
+        self._sightings: list[Sighting] = []
+        self._thread_id = threading.get_ident()
+        self._ticked_at = time.monotonic()
+        self._ended = threading.Event()
         self._timer = loop.call_later(TICK, self._tick)
         with contextlib.suppress(RuntimeError):  # no threads here (pyodide), or no more of them
-            threading.Thread(target=self._look, name="flowmagic-lag", daemon=True).start()
+            threading.Thread(target=self._take_samples, name="flowmagic-lag", daemon=True).start()
 
-    def join(self, told: Told) -> None:
-        """Tell one more."""
-        self._told.append(told)
+    def add(self, callback: OnLate) -> None:
+        """Call `callback`, too."""
+        self._callbacks.append(callback)
 
-    def leave(self, told: Told) -> bool:
-        """Tell one less; return whether nobody is left, and the watch over."""
-        if told in self._told:
-            self._told.remove(told)
-        if not self._told:
-            self._over.set()
+    def remove(self, callback: OnLate) -> bool:
+        """Call `callback` no more; return whether it was the last one, which ends the monitor."""
+        if callback in self._callbacks:
+            self._callbacks.remove(callback)
+        if not self._callbacks:
+            self._ended.set()
             self._timer.cancel()
-        return not self._told
+        return not self._callbacks
 
     def _tick(self) -> None:
         now = time.monotonic()
-        seen, self._seen = self._seen, []
-        late, self._alive = now - self._alive - TICK, now
-        self._of = threading.get_ident()
+        sightings, self._sightings = self._sightings, []
+        late, self._ticked_at = now - self._ticked_at - TICK, now
+        self._thread_id = threading.get_ident()
         self._timer = asyncio.get_running_loop().call_later(TICK, self._tick)
-        if seen:
-            for told in list(self._told):
-                told(late, seen)
+        if sightings:
+            for callback in list(self._callbacks):
+                callback(late, sightings)
 
-    def _look(self) -> None:
-        while not self._over.wait(TICK):
+    def _take_samples(self) -> None:
+        while not self._ended.wait(TICK):
             loop = self._loop()
             if loop is None or loop.is_closed():
                 return
-            late = time.monotonic() - self._alive - TICK
-            # A loop that does not run (a terminal between two cells) is held by nobody.
-            if late > _SOON and loop.is_running():
-                with contextlib.suppress(Exception):  # the frames go on while they are read
-                    self._seen.append(sighting(sys._current_frames()[self._of]))
+            late = time.monotonic() - self._ticked_at - TICK
+            # A loop that does not run (at a terminal, between two cells) is not held.
+            if late > _SAMPLE_AFTER and loop.is_running():
+                with contextlib.suppress(Exception):  # the frames change while they are read
+                    self._sightings.append(sighting(sys._current_frames()[self._thread_id]))
             del loop
 
 
 def sighting(frame: FrameType | None) -> Sighting:
-    """Return what a thread is at, from its innermost frame."""
+    """Return what a thread is doing, from its innermost frame."""
     place = nearest = None
-    # What called the loop is not what the loop is at.
+    # The frames that called the loop do not hold it.
     while frame is not None and frame.f_code.co_name != "_run_once":
         module = str(frame.f_globals.get("__name__"))
         package = module.partition(".")[0]
@@ -132,10 +132,10 @@ def sighting(frame: FrameType | None) -> Sighting:
                 board = trace.board
                 began = isinstance(at, int) and 0 <= at < len(trace)
                 node = trace[at] if began else board.nodes[trace.row]  # type: ignore[index]
-                # Where all of it is installed, the frame next to PocketFlow's is the node's.
+                # If all code is installed, the node's frame is the one next to PocketFlow's.
                 return Sighting(board, trace.row, board.node_names[node], place or nearest)
-            if place is None and module.startswith(_SHOWING):
-                break  # it is we who draw, for a cell that has done nothing but call the magic
+            if place is None and module.startswith(_NOTEBOOK):
+                break  # our own drawing, not the cell that called the magic
         elif package != "pocketflow":
             nearest = Place(frame.f_code.co_filename, frame.f_lineno)
             if place is None and not _is_library(nearest.file):
@@ -145,27 +145,27 @@ def sighting(frame: FrameType | None) -> Sighting:
 
 
 _OURS = __name__.partition(".")[0]
-_SHOWING = f"{_OURS}.notebook."
+_NOTEBOOK = f"{_OURS}.notebook."
 
 
 @functools.cache
 def _libraries() -> tuple[str, ...]:
-    import sysconfig  # noqa: PLC0415 - wanted only once something has held the loop
+    import sysconfig  # noqa: PLC0415 - needed only when the loop was held
 
     paths = sysconfig.get_paths()
     return tuple({paths[name] + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib")})
 
 
 def _is_library(file: str) -> bool:
-    """Whether a file is none that the user has written."""
+    """Whether a file belongs to Python or an installed package."""
     return file.startswith((*_libraries(), "<frozen"))
 
 
 LATE = 0.1
-"""Seconds by which the loop must be late to count as held."""
+"""Seconds by which a tick must be late for the loop to count as held."""
 
 MOST_HOLDS = 20
-"""Of the holds of a run, how many are kept: the longest."""
+"""How many holds a run keeps: the longest."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -173,11 +173,11 @@ class Hold:
     """A time during which a node held the event loop.
 
     Attributes:
-        index: of the instance; None if it was no run's (a cell, perhaps).
-        node: class name of the node.
-        seconds: by how much the loop was late; the hold was up to 0.05 s longer.
-        place: the line of the user's code that it was in when it was looked at.
-        others: how many other instances held it at this node in the same go.
+        index: of the instance; None if it was code outside any run, such as a cell.
+        node: class name of the node; empty outside any run.
+        seconds: how late the loop was; the hold itself was up to 0.05 s longer.
+        place: the line of the user's code that was running in the first sample.
+        others: how many other instances held the loop at this node during the same time.
     """
 
     index: int | None
@@ -187,7 +187,7 @@ class Hold:
     others: int = 0
 
     def text(self, name_of: Callable[[str], str] | None = None) -> str:
-        """Return it as a sentence; `name_of` gives what to call a file."""
+        """Return the hold as a sentence; `name_of` returns the name to show for a file."""
         who = "Something" if self.index is None else f"Instance {self.index}"
         if self.others:
             who += f" and {self.others} more"
@@ -205,11 +205,11 @@ class Hold:
 
 
 class HoldRecorder:
-    """Keeps what held the loop of one run.
+    """Keeps the holds of one run.
 
     Args:
         loop: the run's, which runs in this thread.
-        board: what its instances write to.
+        board: the records that the run's instances write to.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop, board: TraceBoard) -> None:
@@ -225,28 +225,25 @@ class HoldRecorder:
         return sorted(self._holds, key=lambda hold: -hold.seconds)
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Start watching the loop."""
         watch(self._loop, self._note)
 
     def stop(self) -> None:
-        """Watch no more."""
+        """Stop watching the loop."""
         unwatch(self._loop, self._note)
 
-    def _note(self, late: float, seen: list[Sighting]) -> None:
-        """Note who held the loop, each with its share of the time."""
-        alike: dict[tuple[int, str], list[Sighting]] = {}
-        for each in seen:
-            alike.setdefault((id(each.board), each.node), []).append(each)
-        for sightings in alike.values():
-            first = sightings[0]
-            share = late * len(sightings) / len(seen)
-            # What another run did is told there; what is no run's, to all that stood still.
-            if share > LATE and (first.board is self._board or self._is_nobodys(first)):
-                self._add(_hold(sightings, share))
-
-    @staticmethod
-    def _is_nobodys(sighting: Sighting) -> bool:
-        return sighting.board is None and sighting.place is not None
+    def _note(self, late: float, sightings: list[Sighting]) -> None:
+        """Add a hold for each node that was seen, with its share of the time."""
+        groups: dict[tuple[int, str], list[Sighting]] = {}
+        for each in sightings:
+            groups.setdefault((id(each.board), each.node), []).append(each)
+        for group in groups.values():
+            first = group[0]
+            share = late * len(group) / len(sightings)
+            # Other runs keep their own holds; code outside any run delays all runs of the loop.
+            outside = first.board is None and first.place is not None
+            if share > LATE and (first.board is self._board or outside):
+                self._add(_hold(group, share))
 
     def _add(self, hold: Hold) -> None:
         self.count += 1

@@ -1,93 +1,97 @@
-"""The limits of one run while it goes on: as given, moved by hand, and by what providers refuse."""
+"""The limits of one run: the only place that knows and changes those in force."""
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from ..limits.adaptive import Aimd
+from ..limits.adaptive import Adaptive, Aimd
 from ..limits.history import By, LimitHistory
 from ..limits.limits import Limiter, Limits
-from ..records.status import FAILED, SUCCEEDED
-from ..records.store import RecordStore
-from .failures import FailureAction, FailureHandler
-from .options import Options
 
 
 class LimitController:
-    """Keeps the limits of one run.
+    """Owns the limits of one run: those in force, and those that were requested meanwhile.
+
+    The limits in force are those of `limiter`. They change on the run's loop only. Another thread
+    requests other limits, which `limits` shows from then on, and posts `apply_requested` to the loop.
 
     Args:
-        options: what the run was given.
-        records: of the run.
-        clock: seconds.
-        on_change: called with the limits, and with what moved them, whenever they have moved.
+        limits: those to begin with.
+        adaptive: how the limit moves by itself; None: it does not.
+        clock: returns the run's time, in seconds.
+        began: the time at which the run began; the history counts from there.
 
     Attributes:
-        limiter: what holds starts back.
-        limit_history: which limits were in force since when.
-        aimd: what moves an adaptive limit; None for one that moves only by hand.
+        limiter: what admits instances within the limits in force.
+        history: which limits were in force since when.
+        aimd: the state of an adaptive limit; None for one that changes only by hand.
     """
 
     def __init__(
         self,
-        options: Options,
-        records: RecordStore,
+        limits: Limits,
+        adaptive: Adaptive | None,
         *,
         clock: Callable[[], float],
-        on_change: Callable[[Limits, By], None],
+        began: float,
     ) -> None:
-        self.limiter = Limiter(options.limits)
-        self.limit_history = LimitHistory(options.limits)
-        self.aimd = None if options.adaptive is None else Aimd(options.adaptive)
-        self._failure_handler = FailureHandler(options.retries, options.max_errors, self.aimd)
-        self._records = records
+        self.limiter = Limiter(limits)
+        self.history = LimitHistory(limits)
+        self.aimd = None if adaptive is None else Aimd(adaptive)
         self._clock = clock
-        self._on_change = on_change
+        self._began = began
+        self._requested: dict[str, Any] = {}
+        """Fields of `Limits` that were requested and are not in force yet."""
+        self._lock = threading.Lock()
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force, with what was requested since. Readable from any thread."""
+        requested = self._requested  # read first: `apply_requested` empties it last
+        limits = self.limiter.limits
+        return replace(limits, **requested) if requested else limits
+
+    def request(self, **changes: Any) -> None:
+        """Request other limits, with the field names of `Limits`. May be called in any thread.
+
+        Raises:
+            LimitError (a ValueError): a value is not one that `Limits` accepts; nothing has changed.
+        """
+        with self._lock:
+            replace(self.limits, **changes)
+            self._requested = {**self._requested, **changes}
+
+    def apply_requested(self) -> bool:
+        """Put the requested limits in force; return whether there were any.
+
+        An adaptive limit continues from the requested one.
+        """
+        with self._lock:
+            changes = self._requested
+            if not changes:
+                return False
+            if self.aimd is not None and "concurrency" in changes:
+                self.aimd.change(changes["concurrency"])
+            self._put_in_force("user", changes)
+            self._requested = {}
+        return True
+
+    def adapt(self, limit: int) -> None:
+        """Put the limit in force that an adaptive limit has changed to."""
+        self._put_in_force("adaptive", {"concurrency": limit})
+
+    def _put_in_force(self, by: By, changes: dict[str, Any]) -> None:
+        limits = self.limiter.limits = replace(self.limiter.limits, **changes)
+        self.history.note(self._clock() - self._began, limits, by)
+
+    def cool_down(self, seconds: float) -> None:
+        """Start nothing for so many seconds; a cool-down under way that ends later stays."""
+        self.limiter.cool_down(seconds, self._clock())
 
     @property
     def cooling(self) -> float:
-        """Seconds for which nothing starts because a provider asked to wait."""
+        """Seconds for which nothing starts because a provider asked to wait; 0 if none did."""
         return self.limiter.cooling(self._clock())
-
-    def change(self, **changes: Any) -> None:
-        """Keep to other limits from now on, named as in `Limits`; an adaptive one goes on from there."""
-        if self.aimd is not None and "concurrency" in changes:
-            self.aimd.change(changes["concurrency"])
-        self._keep_to(replace(self.limiter.limits, **changes), "user")
-
-    def forgive(self, index: int) -> None:
-        """Forget what an instance has used up: somebody asked for another attempt."""
-        self._failure_handler.forgive(index)
-
-    def succeeded(self, index: int) -> None:
-        """Note a success, after which an adaptive limit may climb."""
-        if self.aimd is not None and self.aimd.succeeded(self._records.started[index]):
-            self._follow_aimd()
-
-    def failed(self, index: int, error: BaseException) -> FailureAction:
-        """Note a failure, and say what it means; a provider's wish to wait is followed already."""
-        now, status_counts = self._clock(), self._records.status_counts
-        failure_action = self._failure_handler.judge(
-            index,
-            error,
-            began=self._records.started[index],
-            now=now,
-            failed=status_counts[FAILED],
-            ended=status_counts[FAILED] + status_counts[SUCCEEDED],
-        )
-        if failure_action.cool_down:
-            self.limiter.cool_down(failure_action.cool_down, now)
-        if failure_action.resized:
-            self._follow_aimd()
-        return failure_action
-
-    def _follow_aimd(self) -> None:
-        assert self.aimd is not None
-        self._keep_to(replace(self.limiter.limits, concurrency=self.aimd.limit), "adaptive")
-
-    def _keep_to(self, limits: Limits, by: By) -> None:
-        self.limiter.limits = limits
-        self.limit_history.note(self._clock() - self._records.began, limits, by)
-        self._on_change(limits, by)

@@ -1,4 +1,4 @@
-"""The batch-level prep and post of the user's flow: what gives the params, and what takes the results."""
+"""The batch-level prep and post of the user's flow: prep returns the params, post gets the results."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..records.batch import Batch, as_batch
 
 
 def has_own_prep(flow: Any) -> bool:
-    """Whether the flow's class (or the object) has a prep of its own, which may give a batch."""
+    """Whether the flow's class (or the object) overrides prep, which may then return a batch."""
     return is_overridden(flow, *_prep(flow))
 
 
@@ -23,41 +23,42 @@ def _prep(flow: Any) -> tuple[str, Any]:
 
 
 async def own_batch(flow: Any, shared: Any) -> Batch:
-    """Call the flow's own prep and return the batch it gives; None is an empty one, as in PocketFlow.
+    """Call the flow's own prep and return its batch; None is an empty batch, as in PocketFlow.
 
     Raises:
-        BatchError: what it gave is no batch. Errors of the prep itself pass through.
+        BatchError: prep returned something else.
+        Exception: what prep itself raises.
     """
     name, _ = _prep(flow)
-    given = getattr(flow, name)(shared)
+    params = getattr(flow, name)(shared)
     if name == "prep_async":
-        given = await given
-    if given is None:
+        params = await params
+    if params is None:
         return Batch([], rows=[])
     try:
-        return as_batch(given)
+        return as_batch(params)
     except BatchError as error:
-        raise BatchError(f"{type(flow).__name__}.{name} gave no batch. {error}") from None
+        raise BatchError(f"{type(flow).__name__}.{name} returned no batch. {error}") from None
 
 
 def check_own_prep(flow: Any) -> None:
-    """Refuse a run without params when the flow has no prep that could give them.
+    """Check that a flow that is run without params has a prep that could return them.
 
     Raises:
-        BatchError: there is none.
+        BatchError: it has none.
     """
     if not has_own_prep(flow):
         name, _ = _prep(flow)
         raise BatchError(
-            f"There are no params, and {type(flow).__name__} has no {name} of its own to give them. "
-            'Give a list of dicts, one per instance: [{"user_id": 1}, {"user_id": 2}]'
+            f"There are no params, and {type(flow).__name__} has no {name} of its own to return them. "
+            'Write a list of dicts, one per instance: [{"user_id": 1}, {"user_id": 2}]'
         )
 
 
 async def own_post(flow: Any, shared: Any, batch: Batch, results: list[Any]) -> Any:
-    """Call the post of a BatchFlow kind as `post(shared, params, results)`; return its action.
+    """Call a BatchFlow's post as `post(shared, params, results)`; return its action.
 
-    Other flows and nodes have no post for a batch: their own belongs to a single run. None then.
+    Return None for other flows and nodes: their post belongs to one instance, not to a batch.
     """
     if not isinstance(flow, BatchFlow):
         return None

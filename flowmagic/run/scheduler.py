@@ -1,20 +1,19 @@
-"""What a run's pool is fed with: the rows of its batch in order, and before them those to retry."""
+"""Which row runs next: the rows of a batch in their order, and before them those to retry."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from contextvars import Context
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..engines.base import Runner
-from ..errors import from_users_frame
 from ..records.batch import Batch
 from ..records.param_reads import track_reads
 from ..records.printed import enter, key
-from ..records.status import CANCELLED, FAILED, PENDING
+from ..records.status import PENDING
 from ..records.store import RecordStore
+from .events import RunEvents
 from .workers import SLICE, Taken, drive
 
 if TYPE_CHECKING:
@@ -22,18 +21,15 @@ if TYPE_CHECKING:
 
 
 class Scheduler:
-    """Begins instances for a `WorkerPool` and notes in the records how they ended.
+    """Starts the instances that the workers take, one row at a time.
 
     Args:
+        records: of the run.
+        runner: runs the instances.
         loop: the run's.
-        context: what each instance's own Context is a copy of.
-        on_ready: called when a row that was to be retried later may be taken now.
-        on_broken: called with the error when the batch's own source raises.
-        on_interrupt: called with the KeyboardInterrupt that hit a node.
-        on_failure: called with the index and the error of an instance that failed, when that is on
-            record; returns in how many seconds to run it again, or None.
-        on_success: called with the index of an instance that succeeded; None: nobody asks.
-        journal: where each instance is written down when it has ended; None: nowhere.
+        context: the Context that each instance gets a copy of.
+        events: receives a due retry, and an error in the batch's source.
+        journal: where the rows are also written; None: nowhere.
     """
 
     def __init__(
@@ -43,11 +39,7 @@ class Scheduler:
         *,
         loop: asyncio.AbstractEventLoop,
         context: Context,
-        on_ready: Callable[[], None],
-        on_broken: Callable[[BaseException], None],
-        on_interrupt: Callable[[KeyboardInterrupt], None],
-        on_failure: Callable[[int, BaseException], float | None],
-        on_success: Callable[[int], None] | None,
+        events: RunEvents,
         journal: Recorder | None = None,
     ) -> None:
         self._records = records
@@ -55,29 +47,23 @@ class Scheduler:
         self._loop = loop
         self._context = context
         self._captures = records.printed is not None
-        # Of the instances only: the prep and post of the run, and its source, are none.
+        # Output is captured in instances only, not in the run's prep and post or in its source.
         self._instances_context = (
             context if records.printed is None else records.printed.context(context)
         )
-        self._on_ready = on_ready
-        self._on_broken = on_broken
-        self._on_interrupt = on_interrupt
-        self._on_failure = on_failure
-        self._on_success = on_success
+        self._events = events
         self._journal = journal
-        if on_success is None and journal is None:
-            self.note_result = records.finish  # type: ignore[method-assign] # a call more is felt
         self._batch = Batch(None, rows=[])
         self._next = 0
-        # The source runs in a Context of its own, whichever worker happens to draw from it.
+        # The source has its own Context: different workers draw from it.
         self._source_context = context.copy()
         self._retries: deque[int] = deque()
-        self._later: dict[int, asyncio.TimerHandle] = {}
-        """Rows to be retried when their time has come."""
+        self._timers: dict[int, asyncio.TimerHandle] = {}
+        """Rows that wait until their retry is due."""
         self.needs_prepare = False
 
     def load(self, batch: Batch) -> None:
-        """Take the batch."""
+        """Set the batch."""
         self._batch = batch
         self.needs_prepare = batch.is_async or self._journal is not None
         if batch.rows is not None:
@@ -85,52 +71,62 @@ class Scheduler:
             if self._journal is not None:
                 self._journal.knows_total()
 
+    # Retries
+
     def retry(self, indices: list[int]) -> None:
-        """Put ended rows before all others again."""
+        """Run ended rows again, before all others."""
         for index in indices:
             self._records.requeue(index)
         self._retries.extend(indices)
 
     def retry_later(self, index: int, seconds: float) -> None:
-        """Put an ended row before all others again, when so many seconds have passed."""
+        """Run an ended row again, before all others, when so many seconds have passed."""
         self._records.requeue(index)
-        if not seconds:  # those of one moment keep their order
+        if seconds:
+            timer = self._loop.call_later(seconds, self._is_due, index, context=self._context)
+            self._timers[index] = timer
+        else:  # without a timer, so that rows retried at one moment keep their order
             self._retries.append(index)
-            self._loop.call_soon(self._on_ready, context=self._context)
-            return
-        self._later[index] = self._loop.call_later(
-            seconds, self._is_due, index, context=self._context
-        )
+            self._loop.call_soon(self._events.retry_is_due, context=self._context)
 
     def _is_due(self, index: int) -> None:
-        del self._later[index]
+        del self._timers[index]
         self._retries.append(index)
-        self._on_ready()
+        self._events.retry_is_due()
 
     @property
-    def waiting(self) -> bool:
-        """Whether rows wait for the time of their retry."""
-        return bool(self._later)
+    def waits_for_retry(self) -> bool:
+        """Whether a row waits until its retry is due."""
+        return bool(self._timers)
+
+    def forget_retries(self) -> None:
+        """Retry nothing any more."""
+        self._retries.clear()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
 
     def drop(self, index: int) -> None:
-        """See that a pending row is not taken any more; see `RecordStore.cancel`."""
+        """Do not start a pending row; see `RecordStore.cancel`."""
         self._records.cancel(index)
-        if (timer := self._later.pop(index, None)) is not None:
+        if (timer := self._timers.pop(index, None)) is not None:
             timer.cancel()
 
+    # The next row
+
     def has_next(self) -> bool:
-        """Whether `take` may give another instance now."""
+        """Whether `take` may return another instance now."""
         total = self._records.total
         return bool(self._retries) or total is None or self._next < total
 
     async def prepare(self) -> bool:
-        """Draw a row from an async generator, and wait for the journal; False: none is left."""
+        """Wait for the journal and for an async source; return whether a row can be taken."""
         journal = self._journal
         if journal is None:
-            return await self._drawn()
+            return await self._row_is_there()
         await journal.settled()
         slice_ends = self._loop.time() + SLICE
-        while await self._drawn():
+        while await self._row_is_there():
             if self._retries or not self._restored(self._next):
                 return True
             self._next += 1
@@ -140,7 +136,7 @@ class Scheduler:
         return False
 
     def _restored(self, index: int) -> bool:
-        """Whether an earlier run has left the result of a row, which then need not run."""
+        """Whether the result of a row was taken over from an earlier run, so that it need not run."""
         journal, records = self._journal, self._records
         assert journal is not None
         if records.status[index] != PENDING or (left := journal.restore(index)) is None:
@@ -149,8 +145,8 @@ class Scheduler:
         journal.note(index)
         return True
 
-    async def _drawn(self) -> bool:
-        """Whether there is a row to take, drawn from the source if need be."""
+    async def _row_is_there(self) -> bool:
+        """Draw a row from the source if none is left to take; return whether there is one."""
         records = self._records
         if self._retries or self._next < len(records):
             return True
@@ -164,30 +160,23 @@ class Scheduler:
             self.exhaust()
             return False
         except BaseException as error:  # noqa: BLE001 - kept by the run
-            self._break(error)
+            self._source_broke(error)
             return False
-        # A row from now on, whatever happens before somebody takes it.
+        # A row from now on, whatever happens before a worker takes it.
         records.add(row)
         return True
 
     def exhaust(self) -> None:
-        """Draw no more rows: those known are all there are, and only retries are left to take."""
+        """Draw no more rows: from now on only known rows and retries are taken."""
         self._records.total = self._next = len(self._records)
 
-    def forget_retries(self) -> None:
-        """Retry nothing any more."""
-        self._retries.clear()
-        for timer in self._later.values():
-            timer.cancel()
-        self._later.clear()
-
-    def _break(self, error: BaseException) -> None:
-        # At once: another worker could draw the row after the wrong one in this same turn.
+    def _source_broke(self, error: BaseException) -> None:
+        # At once: another worker might draw the row after the wrong one in the same turn.
         self.exhaust()
-        self._on_broken(error)
+        self._events.broke(error)
 
     def take(self, now: float) -> Taken | None:
-        """Begin the next instance: return its index, walk and context; None if none is left."""
+        """Start the next instance: return its index, walk and context; None if no row is left."""
         records = self._records
         while True:
             if self._retries:
@@ -211,7 +200,7 @@ class Scheduler:
         return index, walk, context
 
     def _draw(self) -> bool:
-        """Draw a row from a generator; False: none is left."""
+        """Draw a row from a sync source; return whether there was one."""
         if self._records.total is not None:
             return False
         try:
@@ -219,39 +208,8 @@ class Scheduler:
         except StopIteration:
             self.exhaust()
         except BaseException as error:  # noqa: BLE001 - kept by the run
-            self._break(error)
+            self._source_broke(error)
         else:
             self._records.add(row)
             return True
         return False
-
-    def note_result(self, index: int, result: Any, now: float) -> None:
-        """Note that an instance has succeeded."""
-        self._records.finish(index, result, now)
-        if self._journal is not None:
-            self._journal.note(index)
-        if self._on_success is not None:
-            self._on_success(index)
-
-    def note_error(self, index: int, error: BaseException, now: float, *, cancelled: bool) -> None:
-        """Note what ended an instance; `cancelled`: somebody asked for it."""
-        if cancelled or isinstance(error, KeyboardInterrupt):
-            self._finish(index, error, now, CANCELLED)
-            if isinstance(error, KeyboardInterrupt):
-                # Raised on in a task, it would end the whole loop, and with it the kernel.
-                self._on_interrupt(error)
-            return
-        error = from_users_frame(error)
-        self._finish(index, error, now, FAILED)
-        again = self._on_failure(index, error)
-        if again is not None:
-            self.retry_later(index, again)
-
-    def _finish(self, index: int, error: BaseException, now: float, code: int) -> None:
-        self._records.finish(index, error, now, code)
-        if self._journal is not None:
-            self._journal.note(index)
-
-    def broken(self, error: BaseException) -> None:
-        """Note that a worker broke outside any instance."""
-        self._on_broken(error)

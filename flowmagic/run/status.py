@@ -1,8 +1,8 @@
-"""How a run ends: the states that it can be in, and what decides which one is its last."""
+"""Where a run is, and how it ends."""
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, auto
 from types import TracebackType
 
 from ..errors import from_users_frame
@@ -14,7 +14,7 @@ class RunStatus(str, Enum):
     RUNNING = "running"
     PAUSED = "paused"
     STOPPING = "stopping"
-    """Starts no more; the running instances are finishing."""
+    """Nothing more starts; the running instances are finishing."""
     FINISHED = "finished"
     """Every row was run, whether it succeeded or failed."""
     STOPPED = "stopped"
@@ -25,37 +25,50 @@ class RunStatus(str, Enum):
     __str__ = str.__str__
 
 
+class RunPhase(Enum):
+    """What the main task of a run is doing."""
+
+    BETWEEN = auto()
+    """Going to the next phase; it will look at what was requested meanwhile."""
+    USER_CODE = auto()
+    """In the flow's own prep or post, opening the engine, or closing the source."""
+    INSTANCES = auto()
+    """Waiting until all instances have ended."""
+    DRAINING = auto()
+    """All have ended; the engine releases what they used, and the journal is written."""
+
+
 class RunEnd:
-    """What is known of how a run will end.
+    """What is known about how a run will end.
 
     Attributes:
-        asked: `FINISHED`, until something asks for it to be `STOPPED` or `CANCELLED`.
+        requested: `FINISHED`, until the run is to end early as `STOPPED` or `CANCELLED`.
         error: what broke the run itself, the first of several; None: nothing did.
         traceback: of the error, from the user's frames on.
-        reason: why it stopped by itself; empty if it did not.
-        source_is_broken: whether the source of the batch raised: what it did not give will never come.
+        reason: why the run stopped by itself; empty if it did not.
+        source_is_broken: whether the source of the batch raised: its other rows will never come.
     """
 
     def __init__(self) -> None:
-        self.asked = RunStatus.FINISHED
+        self.requested = RunStatus.FINISHED
         self.error: BaseException | None = None
         self.traceback: TracebackType | None = None
         self.reason = ""
         self.source_is_broken = False
-        self._lacking = RunStatus.FINISHED
-        """How it had ended before it was taken up again, if that left rows out."""
+        self._earlier_end = RunStatus.FINISHED
+        """How the run ended before it was reopened, if that end left rows out."""
 
     @property
-    def goes_on(self) -> bool:
-        """Whether nothing has asked for less than all."""
-        return self.asked == RunStatus.FINISHED
+    def is_early(self) -> bool:
+        """Whether the run is to end before all rows were run."""
+        return self.requested != RunStatus.FINISHED
 
     @property
     def status(self) -> RunStatus:
         """The status that the run ends with, if it ends now."""
         if self.error is not None:
             return RunStatus.FAILED
-        return self._lacking if self.goes_on else self.asked
+        return self.requested if self.is_early else self._earlier_end
 
     def keep(self, error: BaseException) -> None:
         """Keep what broke the run, unless something had before."""
@@ -64,10 +77,10 @@ class RunEnd:
             self.traceback = self.error.__traceback__
 
     def reopen(self) -> None:
-        """Begin anew, for a run that is taken up again."""
+        """Forget the end of a run that continues."""
         if not self.source_is_broken:
             self.error = None
         self.reason = ""
-        if not self.goes_on:
-            self._lacking = self.asked
-        self.asked = RunStatus.FINISHED
+        if self.is_early:
+            self._earlier_end = self.requested
+        self.requested = RunStatus.FINISHED

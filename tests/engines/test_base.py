@@ -1,4 +1,4 @@
-"""An engine that is none of ours: it needs the two protocols, and nothing else."""
+"""An engine that is none of ours: all that it needs is in `flowmagic.engines.base`."""
 
 import asyncio
 

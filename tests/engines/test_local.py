@@ -217,3 +217,16 @@ async def test_it_needs_no_opening_and_goes_on_after_it_was_closed():
         await engine.drain()
         engine.close()
         assert shared["exec"] is not threading.current_thread()
+
+
+async def test_a_flow_is_read_when_its_first_instance_starts():
+    """Its own prep, which comes before, may still change it; the instances after it pay nothing."""
+    flow = Flow(start=None)
+    engine = _engine(flow)
+    flow.start_node = Where()
+    first, second = _trace(2)
+    await engine.run({}, first)
+    found = engine._way
+    await engine.run({}, second)
+    assert engine._way is found
+    engine.close()

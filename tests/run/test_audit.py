@@ -35,7 +35,7 @@ def test_instances_that_ended_where_their_action_leads_nowhere_are_told():
     run = routed(*[{"way": "lfet"}] * 7, {"way": "left"}, {"way": "right"})
     text = said(run)
     assert 'Instances 0, 1, 2, 3, 4 and 2 more ended at Route, which returned "lfet"' in text
-    assert 'It has ways for "left", "right"' in text
+    assert 'It has successors for "left", "right"; these did not run.' in text
     assert "End" not in text
     (found,) = [each for each in run.audit() if not each.note]
     assert (found.instances, found.count) == ((0, 1, 2, 3, 4), 7)

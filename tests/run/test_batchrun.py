@@ -607,7 +607,7 @@ async def test_an_error_in_prep_surfaces():
     run.retry_failed()
     assert run.ended
     flow.given = [{"i": 1}, 2]
-    with pytest.raises(fm.BatchError, match=r"OwnPrep\.prep_async gave no batch\. Item 1 "):
+    with pytest.raises(fm.BatchError, match=r"OwnPrep\.prep_async returned no batch\. Item 1 "):
         await batchflow(flow)
 
 

@@ -60,7 +60,7 @@ async def test_there_is_one_thread_whatever_the_number_of_runs_and_none_after_th
     await settled(lambda: not threads())
     assert [each for each in loop._scheduled if each._callback is not None] == []
     assert first == []
-    assert loop not in event_loop_monitor._watches
+    assert loop not in event_loop_monitor._monitors
 
 
 async def test_a_loop_that_is_held_is_told_with_the_line_and_for_how_long():
@@ -91,9 +91,9 @@ async def test_without_threads_nothing_is_seen_and_nothing_breaks(monkeypatch):
     loop = asyncio.get_running_loop()
     told = []
     made = EventLoopMonitor(loop)
-    made.join(told.append)
+    made.add(told.append)
     await asyncio.sleep(2 * TICK)
-    assert made.leave(told.append)
+    assert made.remove(told.append)
     assert told == []
 
 
@@ -262,7 +262,7 @@ async def test_a_loop_with_a_time_of_its_own_is_not_watched():
     run = flowmagic.batchflow(AsyncFlow(start=Calm()), [{"i": 1}])
     await run
     assert run.holds == []
-    assert run._lifecycle.lag is None
+    assert run._lifecycle.parts.holds is None
 
 
 def told(late, *seen, board=None):

@@ -211,6 +211,28 @@ async def test_asked_for_by_hand_a_retry_has_all_its_attempts_again():
     assert (run[0].attempts, run[0].status) == (4, "succeeded")
 
 
+async def test_a_retry_while_the_end_is_written_to_the_journal_is_not_lost(tmp_path):
+    """The run continues after it, and its journal has the second attempt; a cancel comes too late."""
+    node = Scripted({0: [ValueError()]}, seconds=0.0)
+    run = batchflow(node, ROWS[:3], journal=tmp_path / "run.db")
+    write_rows = run.journal.all_rows
+
+    async def meanwhile():
+        run.journal.all_rows = write_rows
+        await write_rows()
+        run.cancel()
+        run.retry_failed()
+        await asyncio.sleep(0.05)
+
+    run.journal.all_rows = meanwhile
+    await run
+    assert run.ok
+    assert (run[0].attempts, run.status) == (2, "finished")
+    run.journal.join(10)
+    with fm.open_journal(tmp_path / "run.db") as journal:
+        assert [each.status for each in journal[-1].instances] == ["succeeded"] * 3
+
+
 @virtual
 async def test_what_fails_while_the_run_is_stopping_is_not_retried():
     """The run ends when the running ones have ended, not when a wait is over."""

@@ -1,83 +1,128 @@
-"""The limits of a run, as they are moved. (That a run keeps to them: test_course.)"""
+"""The owner of a run's limits. (That a run keeps them: test_lifecycle.)"""
 
-from flowmagic.errors import RateLimitHit
+import threading
+
+import pytest
+
+from flowmagic.errors import LimitError
+from flowmagic.limits.adaptive import Adaptive
 from flowmagic.limits.limits import Limits
-from flowmagic.records.status import FAILED
-from flowmagic.records.store import RecordStore
 from flowmagic.run.limit_controller import LimitController
-from flowmagic.run.options import Options
 
 
-class Regulated:
-    """A regulator whose clock stands where it is put, and what it told."""
+class Controlled:
+    """A limit controller whose clock stands where a test puts it."""
 
-    def __init__(self, **options):
+    def __init__(self, adaptive=None, **limits):
         self.now = 100.0
-        self.told = []
-        self.records = RecordStore({}, self.now, 0)
-        self.records.load([{"i": i} for i in range(10)])
-        self.limit_controller = LimitController(
-            Options.of(**options),
-            self.records,
+        self.controller = LimitController(
+            Limits(**limits),
+            None if adaptive is None else Adaptive.parse(adaptive),
             clock=lambda: self.now,
-            on_change=lambda limits, by: self.told.append((limits.concurrency, by)),
+            began=self.now,
         )
 
-    def fail(self, index, error):
-        self.records.start(index, self.now)
-        self.now += 1.0
-        self.records.finish(index, error, self.now, FAILED)
-        return self.limit_controller.failed(index, error)
+    @property
+    def in_force(self):
+        return self.controller.limiter.limits
 
 
-def test_a_limit_change_by_hand_is_in_force_noted_and_told():
-    """What is not named stays as it was."""
-    regulated = Regulated(limit=3, per_minute=60)
-    regulated.now += 2.0
-    regulated.limit_controller.change(concurrency=7)
-    assert regulated.limit_controller.limiter.limits == Limits(concurrency=7, per_minute=60)
-    assert regulated.limit_controller.limit_history.kept()[-1] == (2.0, 7, 60, "user")
-    assert regulated.told == [(7, "user")]
+def test_requested_limits_are_shown_at_once_and_in_force_when_they_are_applied():
+    """What is not named stays as it was; the history has the time from the run's beginning."""
+    controlled = Controlled(concurrency=3, per_minute=60)
+    controller = controlled.controller
+    controller.request(concurrency=7)
+    assert controller.limits == Limits(concurrency=7, per_minute=60)
+    assert controlled.in_force == Limits(concurrency=3, per_minute=60)
+    controlled.now += 2.0
+    assert controller.apply_requested()
+    assert controlled.in_force == controller.limits == Limits(concurrency=7, per_minute=60)
+    assert controller.history.kept()[-1] == (2.0, 7, 60, "user")
 
 
-def test_a_refusal_lowers_an_adaptive_limit_and_holds_all_starts_for_as_long_as_it_asks():
-    """And the refused instance is to run again."""
-    regulated = Regulated(adaptive="2-10-50")
-    failure_action = regulated.fail(0, RateLimitHit("slow down", retry_after=20))
-    assert failure_action.again_in == 0.0
-    assert regulated.told == [(5, "adaptive")]
-    assert regulated.limit_controller.cooling == 20.0
-    regulated.now += 15.0
-    assert regulated.limit_controller.cooling == 5.0
+def test_requests_add_up_until_they_are_applied_once():
+    """Two fields of two requests; then nothing is left to apply."""
+    controlled = Controlled(concurrency=3)
+    controlled.controller.request(concurrency=4)
+    controlled.controller.request(per_minute=60)
+    controlled.controller.request(concurrency=5)
+    assert controlled.controller.limits == Limits(concurrency=5, per_minute=60)
+    assert controlled.controller.apply_requested()
+    assert controlled.in_force == Limits(concurrency=5, per_minute=60)
+    assert not controlled.controller.apply_requested()
+    assert len(controlled.controller.history.kept()) == 2
 
 
-def test_an_adaptive_limit_climbs_after_a_round_that_went_well_and_goes_on_from_a_change():
-    """One more for each round: as many successes as run at once."""
-    regulated = Regulated(adaptive="1-2-50")
-    regulated.limit_controller.change(concurrency=4)
-    for index in range(6):
-        regulated.records.start(index, regulated.now)
-        regulated.now += 1.0
-        regulated.records.finish(index, None, regulated.now)
-        regulated.limit_controller.succeeded(index)
-    assert regulated.told[0] == (4, "user")
-    assert regulated.told[1:] == [(5, "adaptive")]
+def test_a_wrong_request_changes_nothing():
+    """Neither what is shown nor what was requested before."""
+    controlled = Controlled(concurrency=3)
+    controlled.controller.request(concurrency=4)
+    with pytest.raises(LimitError, match="per_minute is an int .0., not a positive number"):
+        controlled.controller.request(concurrency=5, per_minute=0)
+    assert controlled.controller.limits == Limits(concurrency=4)
+    controlled.controller.apply_requested()
+    assert controlled.in_force == Limits(concurrency=4)
 
 
-def test_a_limit_that_is_not_adaptive_stays_where_it_is():
-    """The provider's wish to wait holds all the same."""
-    regulated = Regulated(limit=8)
-    failure_action = regulated.fail(0, RateLimitHit("slow down", retry_after=3))
-    regulated.limit_controller.succeeded(1)
-    assert failure_action.again_in is None
-    assert regulated.told == []
-    assert regulated.limit_controller.cooling == 3.0
+def test_an_adaptive_change_does_not_undo_what_was_requested_meanwhile():
+    """The request holds from when it is applied, and the adaptive limit continues from there."""
+    controlled = Controlled("2-10-50", concurrency=10)
+    controller = controlled.controller
+    controller.request(concurrency=30, per_minute=60)
+    controller.adapt(5)
+    assert controller.limits == Limits(concurrency=30, per_minute=60)
+    assert controlled.in_force == Limits(concurrency=5)
+    controller.apply_requested()
+    assert controlled.in_force == Limits(concurrency=30, per_minute=60)
+    assert controller.aimd.limit == 30
+    assert [(each.limit, each.by) for each in controller.history.kept()] == [
+        (10, "start"), (5, "adaptive"), (30, "user"),
+    ]  # fmt: skip
 
 
-def test_what_an_instance_has_used_up_is_forgotten_when_somebody_asks_for_more():
-    """`retries` counts anew then."""
-    regulated = Regulated(retries=1)
-    assert regulated.fail(0, ValueError()).again_in is not None
-    assert regulated.fail(0, ValueError()).again_in is None
-    regulated.limit_controller.forgive(0)
-    assert regulated.fail(0, ValueError()).again_in is not None
+def test_another_field_leaves_an_adaptive_limit_alone():
+    """Its count of successes, too."""
+    controlled = Controlled("1-2-50", concurrency=2)
+    controlled.controller.aimd.succeeded(controlled.now)
+    controlled.controller.request(per_minute=60)
+    controlled.controller.apply_requested()
+    assert controlled.controller.aimd.in_a_row == 1
+
+
+def test_a_cool_down_counts_its_seconds_down():
+    """One that ends earlier does not shorten it."""
+    controlled = Controlled()
+    controlled.controller.cool_down(20.0)
+    assert controlled.controller.cooling == 20.0
+    controlled.now += 15.0
+    controlled.controller.cool_down(2.0)
+    assert controlled.controller.cooling == 5.0
+    controlled.now += 15.0
+    assert controlled.controller.cooling == 0.0
+
+
+def test_threads_that_request_at_once_lose_nothing():
+    """While the loop applies: each thread reads back its own field, and the end has the last of both."""
+    controlled = Controlled(concurrency=1)
+    controller = controlled.controller
+    wrong = []
+
+    def request(field, read):
+        for value in range(1, 2_000):
+            controller.request(**{field: value})
+            if read(controller.limits) != value:
+                wrong.append((field, value, controller.limits))
+
+    threads = [
+        threading.Thread(target=request, args=("concurrency", lambda each: each.concurrency)),
+        threading.Thread(target=request, args=("per_minute", lambda each: each.per_minute)),
+    ]
+    for each in threads:
+        each.start()
+    while any(each.is_alive() for each in threads):
+        controller.apply_requested()
+    for each in threads:
+        each.join()
+    controller.apply_requested()
+    assert wrong == []
+    assert controlled.in_force == Limits(concurrency=1_999, per_minute=1_999)

@@ -1,4 +1,4 @@
-"""What a pool is fed with, and what is noted when an instance ends."""
+"""What a pool is scheduled with, and what is noted when an instance ends."""
 
 import asyncio
 import contextvars
@@ -7,7 +7,7 @@ import pytest
 
 from flowmagic.errors import BatchError
 from flowmagic.records.batch import Batch, as_batch
-from flowmagic.records.status import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
+from flowmagic.records.status import CANCELLED, FAILED, PENDING
 from flowmagic.records.store import RecordStore
 from flowmagic.run.scheduler import Scheduler
 
@@ -31,43 +31,37 @@ class Engine:
         return walk()
 
 
-class Fed:
-    """A feed with its records, and what it told of."""
+class Scheduled:
+    """A scheduler with its records, and what it reported."""
 
-    def __init__(self, given, keep=10, loop=None, **base):
-        self.batch = as_batch(given)
+    def __init__(self, batch, keep=10, loop=None, **base):
+        self.batch = as_batch(batch)
         self.records = RecordStore(base, 0.0, keep)
         self.engine = Engine()
-        self.broken, self.interrupts, self.failures, self.successes = [], [], [], []
-        self.again = None  # what a failure is answered with
-        self.ready = 0
-        self.feed = Scheduler(
+        self.errors = []
+        self.due = 0
+        self.scheduler = Scheduler(
             self.records,
             self.engine,
             loop=loop,
             context=contextvars.copy_context(),
-            on_ready=self.is_ready,
-            on_broken=self.broken.append,
-            on_interrupt=self.interrupts.append,
-            on_failure=self.failed,
-            on_success=self.successes.append,
+            events=self,
         )
-        self.feed.load(self.batch)
+        self.scheduler.load(self.batch)
 
-    def failed(self, index, error):
-        self.failures.append((index, self.records.status[index], error))
-        return self.again
+    def broke(self, error):
+        self.errors.append(error)
 
-    def is_ready(self):
-        self.ready += 1
+    def retry_is_due(self):
+        self.due += 1
 
     def fail(self, index):
         """Let a running instance fail."""
-        self.feed.note_error(index, ValueError(index), 2.0, cancelled=False)
+        self.records.finish(index, ValueError(index), 2.0, FAILED)
 
     def take(self):
         """Take the next instance; return its index, None at the end."""
-        taken = self.feed.take(1.0)
+        taken = self.scheduler.take(1.0)
         if taken is None:
             return None
         index, walk, _ = taken
@@ -77,20 +71,20 @@ class Fed:
 
 def test_rows_come_in_their_order_with_their_merged_params():
     """Then none is left."""
-    fed = Fed([{"n": 1}, {"n": 2}], base=0)
-    assert [fed.take(), fed.take(), fed.take()] == [0, 1, None]
-    assert fed.engine.params == [{"base": 0, "n": 1}, {"base": 0, "n": 2}]
-    assert not fed.feed.has_next()
+    scheduled = Scheduled([{"n": 1}, {"n": 2}], base=0)
+    assert [scheduled.take(), scheduled.take(), scheduled.take()] == [0, 1, None]
+    assert scheduled.engine.params == [{"base": 0, "n": 1}, {"base": 0, "n": 2}]
+    assert not scheduled.scheduler.has_next()
 
 
 def test_rows_to_retry_come_before_all_others():
     """In the order in which they were given."""
-    fed = Fed([{"n": n} for n in range(5)])
-    for index in (fed.take(), fed.take()):
-        fed.fail(index)
-    fed.feed.retry([1, 0])
-    assert [fed.take() for _ in range(6)] == [1, 0, 2, 3, 4, None]
-    assert list(fed.records.earlier) == [1, 1, 0, 0, 0]
+    scheduled = Scheduled([{"n": n} for n in range(5)])
+    for index in (scheduled.take(), scheduled.take()):
+        scheduled.fail(index)
+    scheduled.scheduler.retry([1, 0])
+    assert [scheduled.take() for _ in range(6)] == [1, 0, 2, 3, 4, None]
+    assert list(scheduled.records.earlier) == [1, 1, 0, 0, 0]
 
 
 def test_a_generator_is_drawn_only_when_a_row_is_taken():
@@ -102,13 +96,13 @@ def test_a_generator_is_drawn_only_when_a_row_is_taken():
             drawn.append(n)
             yield {"n": n}
 
-    fed = Fed(rows())
+    scheduled = Scheduled(rows())
     assert drawn == [0]  # the first row is looked at when the batch is checked
-    assert fed.feed.has_next()
-    assert [fed.take(), fed.take()] == [0, 1]
-    assert (drawn, fed.records.total) == ([0, 1], None)
-    assert [fed.take(), fed.take(), fed.take()] == [2, None, None]
-    assert fed.records.total == 3
+    assert scheduled.scheduler.has_next()
+    assert [scheduled.take(), scheduled.take()] == [0, 1]
+    assert (drawn, scheduled.records.total) == ([0, 1], None)
+    assert [scheduled.take(), scheduled.take(), scheduled.take()] == [2, None, None]
+    assert scheduled.records.total == 3
 
 
 @virtual
@@ -120,17 +114,17 @@ async def test_an_async_generator_is_prepared_and_then_taken():
             await asyncio.sleep(1)
             yield {"n": n}
 
-    fed = Fed(rows())
-    assert fed.feed.needs_prepare
-    assert await fed.feed.prepare()
-    assert await fed.feed.prepare()
-    assert len(fed.records) == 1
-    assert fed.take() == 0
-    assert await fed.feed.prepare()
-    assert fed.take() == 1
-    assert not await fed.feed.prepare()
-    assert not await fed.feed.prepare()
-    assert fed.records.total == 2
+    scheduled = Scheduled(rows())
+    assert scheduled.scheduler.needs_prepare
+    assert await scheduled.scheduler.prepare()
+    assert await scheduled.scheduler.prepare()
+    assert len(scheduled.records) == 1
+    assert scheduled.take() == 0
+    assert await scheduled.scheduler.prepare()
+    assert scheduled.take() == 1
+    assert not await scheduled.scheduler.prepare()
+    assert not await scheduled.scheduler.prepare()
+    assert scheduled.records.total == 2
 
 
 @virtual
@@ -141,13 +135,13 @@ async def test_a_retry_needs_no_drawing():
         yield {"n": 0}
         await asyncio.Event().wait()
 
-    fed = Fed(rows())
-    await fed.feed.prepare()
-    fed.fail(fed.take())
-    fed.feed.retry([0])
-    assert await fed.feed.prepare()
-    assert fed.take() == 0
-    await fed.batch.close()
+    scheduled = Scheduled(rows())
+    await scheduled.scheduler.prepare()
+    scheduled.fail(scheduled.take())
+    scheduled.scheduler.retry([0])
+    assert await scheduled.scheduler.prepare()
+    assert scheduled.take() == 0
+    await scheduled.batch.close()
 
 
 @pytest.mark.parametrize("error", [ValueError("rows"), KeyboardInterrupt(), SystemExit()])
@@ -158,93 +152,79 @@ def test_a_source_that_raises_is_reported_and_draws_no_more(error):
         yield {"n": 0}
         raise error
 
-    fed = Fed(rows())
-    assert [fed.take(), fed.take(), fed.take()] == [0, None, None]
-    assert fed.broken == [error]
-    assert fed.records.total == 1
+    scheduled = Scheduled(rows())
+    assert [scheduled.take(), scheduled.take(), scheduled.take()] == [0, None, None]
+    assert scheduled.errors == [error]
+    assert scheduled.records.total == 1
 
 
 def test_a_wrong_row_is_a_source_that_raises():
     """Nothing behind it is drawn."""
-    fed = Fed(row for row in [{"n": 0}, 3, {"n": 2}])
-    assert [fed.take(), fed.take(), fed.take()] == [0, None, None]
-    [error] = fed.broken
+    scheduled = Scheduled(row for row in [{"n": 0}, 3, {"n": 2}])
+    assert [scheduled.take(), scheduled.take(), scheduled.take()] == [0, None, None]
+    [error] = scheduled.errors
     assert isinstance(error, BatchError)
     assert "Item 1" in str(error)
 
 
-@pytest.mark.parametrize(
-    ("error", "cancelled", "code", "interrupted"),
-    [
-        (None, False, SUCCEEDED, False),
-        (ValueError(), False, FAILED, False),
-        (SystemExit(), False, FAILED, False),
-        (asyncio.CancelledError(), True, CANCELLED, False),
-        (asyncio.CancelledError(), False, FAILED, False),
-        (KeyboardInterrupt(), False, CANCELLED, True),
-    ],
-)
-def test_each_kind_of_end_is_one_status(error, cancelled, code, interrupted):
-    """A cancellation that nobody asked for is the node's own doing, and a failure."""
-    fed = Fed([{"n": 0}])
-    index = fed.take()
-    assert fed.records.status[index] == RUNNING
-    if error is None:
-        fed.feed.note_result(index, "action", 2.0)
-    else:
-        fed.feed.note_error(index, error, 2.0, cancelled=cancelled)
-    assert fed.records.status[index] == code
-    assert fed.records.results[index] == ("action" if error is None else error)
-    assert bool(fed.interrupts) is interrupted
-    assert fed.failures == ([(index, FAILED, error)] if code == FAILED else [])
-    assert fed.successes == ([index] if code == SUCCEEDED else [])
+@virtual
+async def test_a_row_may_be_retried_later():
+    """Until then it is pending and not to be taken; then it comes before all others."""
+    scheduled = Scheduled([{"n": n} for n in range(3)], loop=asyncio.get_running_loop())
+    scheduled.fail(scheduled.take())
+    scheduled.scheduler.retry_later(0, 5.0)
+    assert (scheduled.records.status[0], scheduled.scheduler.waits_for_retry) == (PENDING, True)
+    await asyncio.sleep(4)
+    assert (scheduled.take(), scheduled.due) == (1, 0)
+    await asyncio.sleep(2)
+    assert (scheduled.scheduler.waits_for_retry, scheduled.due) == (False, 1)
+    assert [scheduled.take(), scheduled.take(), scheduled.take()] == [0, 2, None]
 
 
 @virtual
-async def test_a_failure_may_be_answered_with_a_later_retry():
-    """Until then the row is pending and not to be taken; then it comes before all others."""
-    fed = Fed([{"n": n} for n in range(3)], loop=asyncio.get_running_loop())
-    fed.again = 5.0
-    fed.fail(fed.take())
-    assert (fed.records.status[0], fed.feed.waiting) == (PENDING, True)
-    await asyncio.sleep(4)
-    assert (fed.take(), fed.ready) == (1, 0)
-    await asyncio.sleep(2)
-    assert (fed.feed.waiting, fed.ready) == (False, 1)
-    assert [fed.take(), fed.take(), fed.take()] == [0, 2, None]
+async def test_rows_retried_at_once_keep_their_order():
+    """They need no timer, and are reported in the next turn of the loop."""
+    scheduled = Scheduled([{"n": n} for n in range(3)], loop=asyncio.get_running_loop())
+    for index in (scheduled.take(), scheduled.take()):
+        scheduled.fail(index)
+    scheduled.scheduler.retry_later(1, 0.0)
+    scheduled.scheduler.retry_later(0, 0.0)
+    assert (scheduled.scheduler.waits_for_retry, scheduled.due) == (False, 0)
+    await asyncio.sleep(0)
+    assert scheduled.due == 2
+    assert [scheduled.take() for _ in range(4)] == [1, 0, 2, None]
 
 
 @virtual
 async def test_retries_that_are_forgotten_never_come():
     """Neither those that wait for their time nor those that wait for a slot; no timer is left."""
-    loop = asyncio.get_running_loop()
-    fed = Fed([{"n": n} for n in range(2)], loop=loop)
-    fed.again = 5.0
-    fed.fail(fed.take())
-    fed.again = None
-    fed.fail(fed.take())
-    fed.feed.retry([1])
-    fed.feed.forget_retries()
-    assert (fed.take(), fed.feed.waiting, fed.feed.has_next()) == (None, False, False)
+    scheduled = Scheduled([{"n": n} for n in range(2)], loop=asyncio.get_running_loop())
+    for index in (scheduled.take(), scheduled.take()):
+        scheduled.fail(index)
+    scheduled.scheduler.retry_later(0, 5.0)
+    scheduled.scheduler.retry([1])
+    scheduled.scheduler.forget_retries()
+    left = (scheduled.take(), scheduled.scheduler.waits_for_retry, scheduled.scheduler.has_next())
+    assert left == (None, False, False)
     await asyncio.sleep(6)
-    assert fed.ready == 0
-    fed.records.cancel_pending()
-    assert list(fed.records.status) == [FAILED, FAILED]  # as they were: their errors are kept
-    assert [type(each) for each in fed.records.results] == [ValueError, ValueError]
+    assert scheduled.due == 0
+    scheduled.records.cancel_pending()
+    assert list(scheduled.records.status) == [FAILED, FAILED]  # as they were: their errors are kept
+    assert [type(each) for each in scheduled.records.results] == [ValueError, ValueError]
 
 
 @virtual
-async def test_a_dropped_row_is_passed_over():
+async def test_a_dropped_row_is_skipped():
     """Wherever it waits: in its place of the batch, or for the time of its retry."""
-    fed = Fed([{"n": n} for n in range(4)], loop=asyncio.get_running_loop())
-    fed.again = 5.0
-    fed.fail(fed.take())
-    fed.feed.drop(0)
-    fed.feed.drop(2)
-    assert not fed.feed.waiting
+    scheduled = Scheduled([{"n": n} for n in range(4)], loop=asyncio.get_running_loop())
+    scheduled.fail(scheduled.take())
+    scheduled.scheduler.retry_later(0, 5.0)
+    scheduled.scheduler.drop(0)
+    scheduled.scheduler.drop(2)
+    assert not scheduled.scheduler.waits_for_retry
     await asyncio.sleep(6)
-    assert [fed.take(), fed.take(), fed.take()] == [1, 3, None]
-    assert [fed.records.status[index] for index in (0, 2)] == [FAILED, CANCELLED]
+    assert [scheduled.take(), scheduled.take(), scheduled.take()] == [1, 3, None]
+    assert [scheduled.records.status[index] for index in (0, 2)] == [FAILED, CANCELLED]
 
 
 def test_each_instance_has_a_context_of_its_own_and_the_source_has_one():
@@ -258,9 +238,9 @@ def test_each_instance_has_a_context_of_its_own_and_the_source_has_one():
             yield {"n": n}
 
     variable.set("run")
-    fed = Fed(rows())  # its first row is drawn here, by the one who makes the batch
+    scheduled = Scheduled(rows())  # its first row is drawn here, by the one who makes the batch
     contexts = []
-    while (taken := fed.feed.take(1.0)) is not None:
+    while (taken := scheduled.scheduler.take(1.0)) is not None:
         taken[1].close()
         contexts.append(taken[2])
     assert len({id(each) for each in contexts}) == 3
@@ -271,6 +251,6 @@ def test_each_instance_has_a_context_of_its_own_and_the_source_has_one():
 
 def test_an_empty_batch_gives_nothing():
     """At once, and as often as asked."""
-    fed = Fed(Batch([], rows=[]))
-    assert not fed.feed.has_next()
-    assert fed.take() is None
+    scheduled = Scheduled(Batch([], rows=[]))
+    assert not scheduled.scheduler.has_next()
+    assert scheduled.take() is None

@@ -5,22 +5,22 @@ import pytest
 from flowmagic.run.status import RunEnd, RunStatus
 
 
-def test_a_run_ends_as_it_was_asked_to_and_finishes_if_nothing_asked():
-    """What it is asked last holds."""
+def test_a_run_ends_as_requested_and_finishes_if_nothing_was():
+    """The last request counts."""
     run_end = RunEnd()
-    assert run_end.goes_on
+    assert not run_end.is_early
     assert run_end.status == "finished"
-    run_end.asked = RunStatus.STOPPED
-    assert not run_end.goes_on
-    run_end.asked = RunStatus.CANCELLED
+    run_end.requested = RunStatus.STOPPED
+    assert run_end.is_early
+    run_end.requested = RunStatus.CANCELLED
     assert run_end.status == "cancelled"
 
 
-def test_what_broke_it_first_is_kept_and_counts_for_more_than_what_was_asked():
+def test_what_broke_it_first_is_kept_and_outweighs_what_was_requested():
     """A later error is often a consequence of it."""
     run_end = RunEnd()
     first = ValueError("first")
-    run_end.asked = RunStatus.STOPPED
+    run_end.requested = RunStatus.STOPPED
     run_end.keep(first)
     run_end.keep(ValueError("second"))
     assert run_end.error is first
@@ -41,19 +41,19 @@ def test_the_traceback_is_that_of_the_moment_when_it_broke():
     assert run_end.error.__traceback__ is not seen
 
 
-def test_taken_up_again_it_is_as_it_was_but_for_rows_that_never_started():
+def test_reopened_it_is_as_new_but_for_rows_that_never_started():
     """A stopped run whose failures succeed at last has still not run all its rows."""
     run_end = RunEnd()
-    run_end.asked = RunStatus.STOPPED
+    run_end.requested = RunStatus.STOPPED
     run_end.reason = "too many failed"
     run_end.keep(ValueError("post"))
     run_end.reopen()
-    assert (run_end.goes_on, run_end.error, run_end.reason) == (True, None, "")
+    assert (run_end.is_early, run_end.error, run_end.reason) == (False, None, "")
     assert run_end.status == "stopped"
 
 
 def test_a_source_that_broke_stays_broken():
-    """What it did not give will never come, however often the run is taken up again."""
+    """What it did not give will never come, however often the run is continued."""
     run_end = RunEnd()
     run_end.keep(ValueError("source"))
     run_end.source_is_broken = True

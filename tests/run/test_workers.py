@@ -15,8 +15,8 @@ from ..virtualtime import virtual
 variable = contextvars.ContextVar("variable", default="unset")
 
 
-class Source:
-    """Gives instances that run `work(index)`, and remembers how they ended."""
+class Instances:
+    """Stands in for scheduler and outcomes: instances that run `work(index)`, and how they ended."""
 
     needs_prepare = False
 
@@ -25,7 +25,7 @@ class Source:
         self.work = work
         self.ends = {}
         self.started = []
-        self.broke = []
+        self.decision = None
 
     def has_next(self):
         return bool(self.left)
@@ -40,26 +40,42 @@ class Source:
         self.started.append(index)
         return index, self.work(index), contextvars.copy_context()
 
-    def note_result(self, index, result, now):
+    def succeeded(self, index, result, now):
         self.ends[index] = result
+        return self.decision
 
-    def note_error(self, index, error, now, *, cancelled):
+    def raised(self, index, error, now, *, cancelled=False):
         self.ends[index] = "cancelled" if cancelled else error
-
-    def broken(self, error):
-        self.broke.append(error)
+        return self.decision
 
 
 class Pooled:
-    """A pool over a source, and an event for when it is idle."""
+    """A pool over instances, what it reported, and an event for when it is idle."""
 
-    def __init__(self, number, work, timeout=None, **limits):
-        self.source = Source(number, work)
+    def __init__(self, number, work, timeout=None, decision=None, **limits):
+        self.instances = Instances(number, work)
+        self.instances.decision = decision
         self.limiter = Limiter(Limits(**limits))
         self.idle = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        self.pool = WorkerPool(self.source, self.limiter, loop, self.idle.set, timeout=timeout)
+        self.decisions, self.errors = [], []
+        self.pool = WorkerPool(
+            self.instances,
+            self.instances,
+            self.limiter,
+            asyncio.get_running_loop(),
+            events=self,
+            timeout=timeout,
+        )
         self.pool.pump()
+
+    def workers_idle(self):
+        self.idle.set()
+
+    def carry_out(self, index, decision):
+        self.decisions.append((index, decision))
+
+    def broke(self, error):
+        self.errors.append(error)
 
 
 @virtual
@@ -72,8 +88,8 @@ async def test_everything_is_run_and_then_it_is_idle():
 
     pooled = Pooled(20, work, concurrency=4)
     await pooled.idle.wait()
-    assert pooled.source.ends == {index: f"did {index}" for index in range(20)}
-    assert pooled.source.started == list(range(20))
+    assert pooled.instances.ends == {index: f"did {index}" for index in range(20)}
+    assert pooled.instances.started == list(range(20))
     assert (pooled.limiter.running, pooled.pool.idle) == (0, True)
 
 
@@ -95,14 +111,14 @@ async def test_a_worker_cancelled_before_its_first_step_gives_its_slot_back():
     pooled = Pooled(6, work, concurrency=3)
     assert pooled.limiter.running == 3
     pooled.pool.cancel()
-    pooled.pool.held = True
+    pooled.pool.hold()
     await pooled.idle.wait()
-    assert (pooled.limiter.running, pooled.source.started) == (0, [])
-    pooled.pool.held = False
+    assert (pooled.limiter.running, pooled.instances.started) == (0, [])
+    pooled.pool.release()
     pooled.idle.clear()
     pooled.pool.pump()
     await pooled.idle.wait()
-    assert len(pooled.source.ends) == 6
+    assert len(pooled.instances.ends) == 6
 
 
 @virtual
@@ -119,9 +135,9 @@ async def test_one_instance_is_cancelled_and_the_others_go_on():
     await asyncio.sleep(1)
     pooled.pool.cancel(1)
     await pooled.idle.wait()
-    assert pooled.source.ends[1] == "cancelled"
-    assert isinstance(pooled.source.ends[2], asyncio.CancelledError)
-    assert [pooled.source.ends[index] for index in (0, 3)] == [0, 3]
+    assert pooled.instances.ends[1] == "cancelled"
+    assert isinstance(pooled.instances.ends[2], asyncio.CancelledError)
+    assert [pooled.instances.ends[index] for index in (0, 3)] == [0, 3]
 
 
 @virtual
@@ -134,10 +150,10 @@ async def test_an_instance_whose_time_is_over_ends_with_a_timeout():
 
     pooled = Pooled(6, work, concurrency=2, timeout=2.0)
     await pooled.idle.wait()
-    error = pooled.source.ends.pop(1)
+    error = pooled.instances.ends.pop(1)
     assert isinstance(error, TimeoutError)
     assert str(error) == "Instance 1 took longer than timeout=2 s."
-    assert pooled.source.ends == {index: index for index in (0, 2, 3, 4, 5)}
+    assert pooled.instances.ends == {index: index for index in (0, 2, 3, 4, 5)}
     assert pooled.limiter.running == 0
 
 
@@ -151,7 +167,7 @@ async def test_an_instance_in_time_leaves_no_timer():
 
     pooled = Pooled(4, work, concurrency=1, timeout=2.0)
     await pooled.idle.wait()
-    assert pooled.source.ends == {index: index for index in range(4)}
+    assert pooled.instances.ends == {index: index for index in range(4)}
     assert not asyncio.get_running_loop()._scheduled
 
 
@@ -170,7 +186,7 @@ async def test_cancelled_by_hand_it_is_no_timeout():
     await asyncio.sleep(2.5)
     pooled.pool.cancel(0)
     await pooled.idle.wait()
-    assert pooled.source.ends == {0: "cancelled"}
+    assert pooled.instances.ends == {0: "cancelled"}
 
 
 @virtual
@@ -185,7 +201,7 @@ async def test_one_that_finishes_although_its_time_was_over_has_finished():
 
     pooled = Pooled(1, work, concurrency=1, timeout=2.0)
     await pooled.idle.wait()
-    assert pooled.source.ends == {0: "late"}
+    assert pooled.instances.ends == {0: "late"}
 
 
 @virtual
@@ -198,14 +214,14 @@ async def test_held_nothing_starts_until_it_is_pumped_again():
 
     pooled = Pooled(5, work, concurrency=2)
     await asyncio.sleep(0.5)
-    pooled.pool.held = True
+    pooled.pool.hold()
     await pooled.idle.wait()
-    assert pooled.source.started == [0, 1]
-    pooled.pool.held = False
+    assert pooled.instances.started == [0, 1]
+    pooled.pool.release()
     pooled.idle.clear()
     pooled.pool.pump()
     await pooled.idle.wait()
-    assert pooled.source.started == list(range(5))
+    assert pooled.instances.started == list(range(5))
 
 
 @virtual
@@ -242,7 +258,7 @@ async def test_others_get_their_turn_while_many_instances_start():
     await pooled.idle.wait()
     waits = [after - before for before, after in itertools.pairwise(turns)]
     assert max(waits) <= SLICE * 1.2 + 1e-9
-    assert len(pooled.source.ends) == 500
+    assert len(pooled.instances.ends) == 500
 
 
 @virtual
@@ -268,8 +284,42 @@ async def test_a_limit_lowered_while_workers_wait_for_their_turn_is_kept():
     pooled.limiter.limits = Limits(concurrency=3)
     lowered = True
     await pooled.idle.wait()
-    assert len(pooled.source.ends) == 40
+    assert len(pooled.instances.ends) == 40
     assert peak == 3
+
+
+@virtual
+async def test_each_decision_is_reported_with_its_instance():
+    """After a success as after an error, once it is recorded."""
+
+    async def work(index):
+        await asyncio.sleep(1)
+        if index == 1:
+            raise ValueError
+
+    pooled = Pooled(3, work, concurrency=1, decision="what follows")
+    await pooled.idle.wait()
+    assert pooled.decisions == [(index, "what follows") for index in range(3)]
+    assert len(pooled.instances.ends) == 3
+    quiet = Pooled(3, work, concurrency=1)
+    await quiet.idle.wait()
+    assert quiet.decisions == []
+
+
+@virtual
+async def test_a_worker_that_breaks_outside_an_instance_is_reported():
+    """Its slot is free again, and the others continue."""
+
+    def work(index):
+        if index == 1:
+            raise LookupError("no such instance")
+        return asyncio.sleep(1, index)
+
+    pooled = Pooled(4, work, concurrency=2)
+    await pooled.idle.wait()
+    assert [type(each) for each in pooled.errors] == [LookupError]
+    assert pooled.instances.ends == {0: 0, 2: 2, 3: 3}
+    assert pooled.limiter.running == 0
 
 
 # drive

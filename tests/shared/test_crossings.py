@@ -391,7 +391,7 @@ async def test_what_was_in_doubt_is_settled_as_the_run_goes_on():
     """A long run of crossings keeps no row of it."""
     read = Filter(lambda shared, i: shared["x"] if i else shared.update(x=1))
     run = await fm.batchflow(walk(read), ({"i": i} for i in range(2_000)), limit=50, keep=10)
-    assert len(run._lifecycle.store.detector._unsettled) <= 2 * crossings._SWEEP
+    assert len(run._lifecycle.parts.store.detector._unsettled) <= 2 * crossings._SWEEP
     [found] = run.crossings
     assert (found.count, found.writer) == (1_999, (0, "Filter"))
 

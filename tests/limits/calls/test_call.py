@@ -79,7 +79,7 @@ async def test_a_correction_under_a_pace_that_is_gone_is_only_counted():
         limit.tokens_per_minute = 2000
     call.used(500)
     assert limit.tokens_in_last_minute == 500
-    assert limit._token_pace.in_window(1000.0) == 0
+    assert limit._capacity.token_pace.in_window(1000.0) == 0
 
 
 class Owner:

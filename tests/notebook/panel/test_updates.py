@@ -12,7 +12,7 @@ import flowmagic
 from flowmagic import CallLimit, named_limits, set_limit
 from flowmagic.limits.limits import Limits
 from flowmagic.records.batch import as_batch
-from flowmagic.records.store import FAILED, SUCCEEDED
+from flowmagic.records.status import FAILED, SUCCEEDED
 
 from ...virtualtime import run_virtual
 from .spied import Page, Spy, ended, headers, made, refused

@@ -16,7 +16,6 @@ from flowmagic.notebook.panel import protocol
 from flowmagic.notebook.panel.widget import Panel
 from flowmagic.records.batch import as_batch
 from flowmagic.records.printed import keep
-from flowmagic.records.status import FAILED, SUCCEEDED
 from flowmagic.run.api import start as start_run
 from flowmagic.run.options import Options
 

@@ -1,0 +1,205 @@
+"""What can be read from a run: its status, counts, results and limits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InstancesFailedError
+from ..flow.finding import Finding
+from ..limits.adaptive import Aimd
+from ..limits.history import LimitChange
+from ..limits.limits import Limits
+from ..records.frames import frame_of
+from ..records.instances import Instance, Instances
+from ..records.status import FAILED, RunCounts
+from ..records.store import RecordStore
+from ..shared.crossings import Crossing
+from ..text.formatting import error_text
+from ..text.redact import secrets_of
+from .event_loop_monitor import Hold
+from .lifecycle import Lifecycle
+from .options import Options
+from .status import RunStatus
+
+if TYPE_CHECKING:
+    from ..journal.recorder import Recorder
+
+
+class RunView:
+    """The read-only part of a `BatchRun`. It may be read from any thread."""
+
+    flow: Any
+    name: str
+    options: Options
+    _lifecycle: Lifecycle
+
+    # The run
+
+    @property
+    def status(self) -> RunStatus:
+        """Where the run is."""
+        return self._lifecycle.status
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run has ended; False again after `retry_failed()` continues it."""
+        return self._lifecycle.ended
+
+    @property
+    def ok(self) -> bool:
+        """Whether the run has ended and every instance succeeded."""
+        counts = self.counts
+        return self.status == RunStatus.FINISHED and counts.succeeded == counts.total
+
+    @property
+    def error(self) -> BaseException | None:
+        """What broke the run itself (its source, prep or post). Failed instances are results."""
+        return self._lifecycle.run_end.error
+
+    @property
+    def reason(self) -> str:
+        """Why the run stopped by itself (`max_errors`, a used-up quota); empty if it did not."""
+        return self._lifecycle.run_end.reason
+
+    @property
+    def action(self) -> Any:
+        """What the flow's post returned."""
+        return self._lifecycle.action
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the run's beginning to now, or to its end."""
+        return self._lifecycle.seconds()
+
+    @property
+    def journal(self) -> Recorder | None:
+        """What writes the run to its journal, with the path and any trouble; None: nothing does."""
+        return self._lifecycle.parts.journal
+
+    @property
+    def holds(self) -> list[Hold]:
+        """Which nodes held the event loop for more than 0.1 s: the 20 longest times."""
+        recorder = self._lifecycle.parts.holds
+        return [] if recorder is None else recorder.holds
+
+    @property
+    def crossings(self) -> list[Crossing]:
+        """Where instances met at a key of `shared`, the worst first; empty if there is none.
+
+        One for each key and pair of node classes, at most 100. A key that instances only add to is
+        no crossing, and neither is one of `allow_shared`.
+        """
+        return self._lifecycle.parts.store.crossings()
+
+    def audit(self) -> list[Finding]:
+        """Return what may have been lost without an error; see `flowmagic.run.audit`."""
+        from .audit import audit  # noqa: PLC0415 - it reads sources, which a run need not
+
+        return audit(self.flow, self.records)
+
+    # Its limits
+
+    @property
+    def limits(self) -> Limits:
+        """The limits in force, as one value; those just assigned take effect on the run's loop."""
+        return self._lifecycle.parts.limits.limits
+
+    @property
+    def limit_history(self) -> list[LimitChange]:
+        """Which limits were in force since when: those of the start, and the latest 1,000 changes."""
+        return self._lifecycle.parts.limits.history.kept()
+
+    @property
+    def adaptive(self) -> Aimd | None:
+        """The state of an adaptive limit, with its counts; None if the limit changes only by hand."""
+        return self._lifecycle.parts.limits.aimd
+
+    @property
+    def cooling(self) -> float:
+        """Seconds for which nothing starts because a provider asked to wait; 0 if none did."""
+        return self._lifecycle.parts.limits.cooling
+
+    # Its instances
+
+    @property
+    def records(self) -> RecordStore:
+        """The store behind `instances`."""
+        return self._lifecycle.parts.records
+
+    @property
+    def total(self) -> int | None:
+        """Number of rows; None until a generator is exhausted or prep has returned the batch."""
+        return self.records.total
+
+    @property
+    def counts(self) -> RunCounts:
+        """How many instances are in each status."""
+        return self.records.counts
+
+    @property
+    def instances(self) -> Instances:
+        """Every instance, in the order of the params."""
+        return Instances(self.records)
+
+    def __getitem__(self, index: int) -> Instance:
+        return self.instances[index]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    @property
+    def results(self) -> list[Any]:
+        """In the order of the params: the last action, or the exception; None while not ended."""
+        return list(self.records.results)
+
+    @property
+    def failures(self) -> list[Instance]:
+        """The instances that failed."""
+        return [self[index] for index in self.records.with_status(FAILED)]
+
+    def raise_for_failures(self) -> None:
+        """Raise if anything failed.
+
+        Raises:
+            InstancesFailedError: instances failed; it has their number and the first few errors.
+            Exception: what broke the run itself.
+        """
+        __tracebackhide__ = True
+        self._raise_error()
+        failures = [(each.index, each.result) for each in self.failures]
+        if failures:
+            raise InstancesFailedError(failures, len(self), self._masked_text) from failures[0][1]
+
+    def _raise_error(self) -> None:
+        __tracebackhide__ = True  # IPython then shows the user's frames only
+        if self.error is not None:
+            # With its first traceback: each raise would add the frames of whoever awaits the run.
+            raise self.error.with_traceback(self._lifecycle.run_end.traceback)
+
+    def _masked_text(self, index: int, error: BaseException) -> str:
+        # A saved notebook keeps what a cell raised: it must not contain a secret.
+        records = self.records
+        return error_text(error, secrets_of(records.merged(index)) | records.secrets)
+
+    def to_frame(self) -> Any:
+        """Return a pandas DataFrame: a column per param, then status, seconds, attempts, result.
+
+        With `isolate`, the column `writes` follows: a dict per instance. The index is that of the
+        instances. A param named like one of these columns keeps its name, and the column gets an
+        underscore (`status_`).
+
+        Raises:
+            MissingExtraError: pandas is not installed.
+        """
+        own = ("writes",) if self.options.sharing.isolate else ()
+        return frame_of(self.instances, ("status", "seconds", "attempts", "result", *own))
+
+    def __repr__(self) -> str:
+        counts = self.counts
+        parts = [
+            f"{number} {name}"
+            for name in ("succeeded", "failed", "cancelled", "running", "pending")
+            if (number := getattr(counts, name))
+        ]
+        text = ", ".join(parts) or "no instances"
+        return f"<BatchRun of {self.name}: {self.status}, {text}>"
