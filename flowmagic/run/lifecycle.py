@@ -145,17 +145,14 @@ class Lifecycle:
             return None
         # Here, since most runs have no journal: these take a third of flowmagic's import time.
         from ..journal.recorder import Recorder  # noqa: PLC0415
-        from .journaled_options import options_kept, options_written  # noqa: PLC0415
+        from .journaled_options import options_kept  # noqa: PLC0415
 
-        written, used = options_written(options)
         return Recorder(
             flow,
             self.records,
             self.loop,
             options=options.journal,
-            kept=options_kept(options),
-            written=written,
-            used=used,
+            run_options=options_kept(options),
             shared=shared,
             batch=batch,
         )
