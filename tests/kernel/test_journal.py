@@ -35,7 +35,9 @@ def kernel():
 
 
 @pytest.mark.kernel
-def test_a_cell_that_was_changed_is_another_flow_and_the_script_names_what_to_paste(kernel, tmp_path):
+def test_a_cell_that_was_changed_is_another_flow_and_the_script_names_what_to_paste(
+    kernel, tmp_path
+):
     """The source of a class in a cell is found, though its module has no file."""
     path = str(tmp_path / "j")
     kernel("import flowmagic; from pocketflow import AsyncFlow, AsyncNode; PROMPT = 'answer'")

@@ -77,7 +77,9 @@ def journal_text(journal: Recorder) -> str:
     if error := journal.write_error:
         return f"The journal cannot be written at the moment: {error}. The run goes on."
     if journal.lost:
-        return f"{journal.lost} instances could not be written to the journal: {journal.loss_reason}."
+        return (
+            f"{journal.lost} instances could not be written to the journal: {journal.loss_reason}."
+        )
     return " ".join(journal.warnings)
 
 
