@@ -6,7 +6,7 @@ import dis
 import itertools
 import types
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..flow.graph import nodes_of
 from ..flow.source_code import functions_of, is_stock
@@ -14,17 +14,7 @@ from ..flow.source_code import functions_of, is_stock
 _MOST_NODES = 1_000
 _OF_POCKETFLOW = ("successors", "params", "start_node")
 
-
-class Links(NamedTuple):
-    """Where a node leads, as numbers of nodes; None where there is no node.
-
-    Attributes:
-        successors: by action.
-        start: the start node, if the node is a flow.
-    """
-
-    successors: dict[str, int | None]
-    start: int | None
+Links = tuple["dict[str, int | None]", "int | None"]
 
 
 def flow_nodes(flow: Any) -> list[Any]:
@@ -33,10 +23,10 @@ def flow_nodes(flow: Any) -> list[Any]:
 
 
 def links_of(nodes: list[Any]) -> list[Links]:
-    """Return where each node leads."""
+    """Return where each node leads: numbers of nodes by action, and of the start node of a flow."""
     numbers = {id(node): number for number, node in enumerate(nodes)}
     return [
-        Links(
+        (
             {str(action): numbers.get(id(to)) for action, to in node.successors.items()},
             numbers.get(id(vars(node).get("start_node"))),
         )

@@ -41,8 +41,8 @@ class JournalRun(Tables):
         status: how it ended; "running" if it has not ended, or its kernel died.
         seconds: how long it took; None if it has not ended.
         total: number of rows; None if a generator has not given all of them.
-        options: what it was given, named as `batchflow` takes it, as plain values: a function or
-            class as "module:name", what cannot be stored in words.
+        options: its options as plain values, named as `batchflow` takes them: a function or class as
+            "module:name", a `Retries` or `Adaptive` as a dict, what cannot be stored in words.
         base: the flow's own params.
         drawn_by: where its rows came from: "list", "generator", or the flow's own "prep".
         limit_history: seconds, limit, per minute and by whom, for each change of its limits; of a run
@@ -64,9 +64,9 @@ class JournalRun(Tables):
         kept = json.loads(setup)
         self.drawn_by: str = kept["drawn by"]
         self.parts = [Part(*each) for each in kept["parts"]]
-        self.nodes = [NodeSnapshot.read(each) for each in kept["nodes"]]
+        self.nodes = [NodeSnapshot(*each) for each in kept["nodes"]]
         self.notebook_names: list[str] = kept["notebook names"]
-        self.shared = [Entry(*each) for each in kept["shared"]]
+        self.shared: list[Entry] = kept["shared"]
 
     @property
     def counts(self) -> dict[str, int]:

@@ -6,7 +6,6 @@ source.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
@@ -18,16 +17,12 @@ _MOST_KEYS = 100
 _LONGEST = 2_000  # characters of an entry of the shared store
 
 
-class Entry(NamedTuple):
-    """An attribute of a node, or an entry of the shared store.
+Entry = tuple[str, str]
+"""An attribute of a node, or an entry of the shared store.
 
-    Attributes:
-        text: a dict of its key and value, as `codec.encoded` writes it.
-        left_out: the class of a value that is not kept, with None in its place; otherwise empty.
-    """
-
-    text: str
-    left_out: str
+First a dict of its key and value, as `codec.encoded` writes it. Then the class of a value that is not
+kept, for which None stands in the dict; otherwise empty.
+"""
 
 
 class NodeSnapshot(NamedTuple):
@@ -44,12 +39,6 @@ class NodeSnapshot(NamedTuple):
     attributes: list[Entry]
     successors: dict[str, int | None]
     start: int | None
-
-    @classmethod
-    def read(cls, kept: Iterable[Any]) -> NodeSnapshot:
-        """Return a node that was kept as JSON."""
-        location, attributes, successors, start = kept
-        return cls(location, [Entry(*each) for each in attributes], successors, start)
 
 
 def nodes_kept(flow: Any, secrets: AbstractSet[str] | None) -> list[NodeSnapshot]:
@@ -91,5 +80,5 @@ def _entry(
     # With its key, whose name tells whether the value is a secret.
     text = encoded_or_none({key: value}, secrets)
     if text is not None and (longest is None or len(text) <= longest):
-        return Entry(text, "")
-    return Entry(encoded_or_none({key: None}, secrets) or "{}", type(value).__name__)
+        return text, ""
+    return encoded_or_none({key: None}, secrets) or "{}", type(value).__name__

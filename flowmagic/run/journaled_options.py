@@ -15,27 +15,22 @@ from .options import Options
 def options_kept(options: Options) -> dict[str, Any]:
     """Return the options of a run as plain values, named as `batchflow` takes them.
 
-    An `Adaptive` or a `Retries` that says more than its short form ("2-10-50", 3) is a dict of the
-    fields that differ from the defaults. A function or class is "module:name". What cannot be stored
-    is described in words.
+    An `Adaptive` or a `Retries` is a dict of the fields that differ from the defaults. A function or
+    class is "module:name". What cannot be stored is described in words.
     """
     budget, sharing = options.max_errors, options.sharing
     return {
         "limit": options.limits.concurrency,
         "per_minute": options.limits.per_minute,
         "burst": options.limits.burst,
-        "adaptive": None
-        if options.adaptive is None
-        else _short_or_fields(
-            options.adaptive, str(options.adaptive), {"minimum", "start", "maximum"}
-        ),
+        "adaptive": None if options.adaptive is None else _changed_fields(options.adaptive),
         "timeout": options.timeout,
         "max_errors": None
         if budget is None
         else budget.count
         if budget.share is None
         else (budget.share, budget.sample),
-        "retries": _short_or_fields(options.retries, options.retries.times, {"times"}),
+        "retries": _changed_fields(options.retries) or 0,
         "threads": options.threads,
         "keep": options.keep,
         "isolate": sharing.isolate,
@@ -46,19 +41,16 @@ def options_kept(options: Options) -> dict[str, Any]:
     }
 
 
-def _short_or_fields(value: Any, short: Any, in_short: set[str]) -> Any:
-    """Return the short form of a dataclass if it says everything, else the fields that were changed."""
+def _changed_fields(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass that differ from the defaults."""
     changed = {
         field.name: getattr(value, field.name)
         for field in fields(value)
         if getattr(value, field.name) != field.default
     }
-    if changed.keys() <= in_short:
-        return short
     if "on" in changed:
         on = changed["on"]
-        several = isinstance(on, tuple)
-        changed["on"] = [location_of(each) for each in on] if several else location_of(on)
+        changed["on"] = list(map(location_of, on)) if isinstance(on, tuple) else location_of(on)
     return changed
 
 

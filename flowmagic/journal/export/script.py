@@ -7,31 +7,17 @@ a name that was checked to be one.
 from __future__ import annotations
 
 import textwrap
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ...engines.registry import NAMES as ENGINES
 from ...text.redact import MASK
 from ..codec import decoded
-from ..fingerprint import Part
-from ..snapshot import Entry, NodeSnapshot
 from .literals import Literals
 from .names import Names, is_name
 
-
-class _Run(Protocol):
-    number: int
-    options: dict[str, Any]
-    parts: list[Part]
-    nodes: list[NodeSnapshot]
-    notebook_names: list[str]
-    shared: list[Entry]
-    drawn_by: str
-    base: dict[Any, Any]
-    limit_history: list[list[Any]]
-
-    @property
-    def params(self) -> list[Any]: ...
-
+if TYPE_CHECKING:
+    from ..journal_run import JournalRun
+    from ..snapshot import Entry
 
 _RESERVED = {"flowmagic", "instance", "params", "run", "shared", "_node"}
 _NODE = '''\
@@ -43,13 +29,15 @@ def _node(kind, /, **attributes):
 '''
 
 
-def script_of(run: _Run) -> str:
+def script_of(run: JournalRun) -> str:
     """Return the script."""
     return _Script(run).text()
 
 
 class _Script:
-    def __init__(self, run: _Run) -> None:
+    """Writes the parts of a script, and collects the imports and names that they need."""
+
+    def __init__(self, run: JournalRun) -> None:
         self._run = run
         self._literals = Literals()
         nodes = {f"node{number}" for number in range(len(run.nodes))}
@@ -85,7 +73,10 @@ class _Script:
             head += [
                 "",
                 "# Not in the journal. Import or paste it here, with what it uses:",
-                *textwrap.wrap(", ".join(missing), 96, initial_indent="# ", subsequent_indent="# "),
+                *(
+                    f"# {line}"
+                    for line in textwrap.wrap(", ".join(missing), break_long_words=False)
+                ),
             ]
         return "\n".join([*head, "", "", *body])
 
@@ -96,12 +87,9 @@ class _Script:
             kind = self._names.of(node.location, version=part.source)
             arguments, missing = [kind or "..."], [] if kind else ["its class"]
             for entry in node.attributes:
-                ((name, value),) = decoded(entry.text).items()
-                text, whole = self._value(value, entry)
-                plain = is_name(str(name))
-                arguments.append(f"{name}={text}" if plain else f"**{{{str(name)!r}: {text}}}")
-                if not whole:
-                    missing.append(f"{name}, {entry.left_out}" if entry.left_out else str(name))
+                name, text, lacks = self._entry(entry)
+                arguments.append(f"{name}={text}" if is_name(name) else f"**{{{name!r}: {text}}}")
+                missing += [f"{name}, {lacks}"] if lacks else []
             remark = _remark(f"to be defined: {'; '.join(missing)}") if missing else ""
             made.append(f"node{number} = _node({', '.join(arguments)}){remark}")
             if node.start is not None:
@@ -113,23 +101,23 @@ class _Script:
             ]
         return [*made, *linked]
 
-    def _value(self, value: Any, entry: Entry) -> tuple[str, bool]:
-        """Return a value as Python, and whether that is all of it."""
-        if entry.left_out:
-            return "...", False
+    def _entry(self, entry: Entry) -> tuple[Any, str, str]:
+        """Return the key of an entry, its value as Python, and the class of what is left out of it."""
+        text, left_out = entry
+        ((key, value),) = decoded(text).items()
+        if left_out:
+            return key, "...", left_out
         before = self._literals.unknown
-        return self._literals.of(value), self._literals.unknown == before
+        written = self._literals.of(value)
+        return key, written, "" if self._literals.unknown == before else type(value).__name__
 
     def _shared(self) -> list[str]:
-        if not self._run.shared:
-            return []
-        lines = ["shared = {"]
+        lines = []
         for entry in self._run.shared:
-            ((key, value),) = decoded(entry.text).items()
-            text, whole = self._value(value, entry)
-            remark = "" if whole else _remark(f"to be defined: {entry.left_out}")
+            key, text, lacks = self._entry(entry)
+            remark = _remark(f"to be defined: {lacks}") if lacks else ""
             lines.append(f"    {self._literals.of(key)}: {text},{remark}")
-        return [*lines, "}", ""]
+        return ["shared = {", *lines, "}", ""] if lines else []
 
     def _params(self) -> list[str]:
         run, lines = self._run, []
@@ -188,26 +176,14 @@ class _Script:
 _CLASSES = {"adaptive": "Adaptive", "retries": "Retries"}
 
 
-def _latest_options(run: _Run) -> dict[str, Any]:
+def _latest_options(run: JournalRun) -> dict[str, Any]:
     """Return the options of a run, with the limits that it ended with."""
     options = dict(run.options)
     if run.limit_history:
         _, options["limit"], options["per_minute"], _ = run.limit_history[-1]
-    adaptive = options.get("adaptive")
-    if adaptive is None:
-        return options
-    limit = options.pop("limit")
-    if isinstance(adaptive, str):
-        minimum, start, maximum = map(int, adaptive.split("-"))
-    else:
-        minimum, start, maximum = (adaptive[name] for name in ("minimum", "start", "maximum"))
-    if run.limit_history:
-        start = max(minimum, min(limit, maximum))
-    options["adaptive"] = (
-        f"{minimum}-{start}-{maximum}"
-        if isinstance(adaptive, str)
-        else {**adaptive, "start": start}
-    )
+    if adaptive := options.get("adaptive"):
+        start = max(adaptive["minimum"], min(options.pop("limit"), adaptive["maximum"]))
+        options["adaptive"] = {**adaptive, "start": start}
     return options
 
 

@@ -240,7 +240,8 @@ def test_the_limits_are_those_that_the_run_ended_with(tmp_path):
     text = asyncio.run(tuned(limit=2))
     assert "limit=9,\n" in text
     assert "per_minute=1200,\n" in text
-    assert "adaptive='2-9-50',\n" in asyncio.run(tuned(adaptive="2-5-50"))
+    text = asyncio.run(tuned(adaptive="2-5-50"))
+    assert "adaptive=flowmagic.Adaptive(minimum=2, start=9, maximum=50),\n" in text
     made = flowmagic.Adaptive(2, 5, 50, backoff=0.7)
     text = asyncio.run(tuned(adaptive=made))
     assert "adaptive=flowmagic.Adaptive(minimum=2, start=9, maximum=50, backoff=0.7),\n" in text
