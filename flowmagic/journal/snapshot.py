@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from .codec import encoded_or_none
+from .codec import encoded, encoded_or_none
 from .export.names import is_importable, location_of
 from .flow_nodes import attributes_of, flow_nodes, globals_of, links_of, user_classes_of
 
 _MOST_KEYS = 100
 _LONGEST = 2_000  # characters of an entry of the shared store
-
 
 Entry = tuple[str, str]
 """An attribute of a node, or an entry of the shared store.
@@ -81,4 +80,4 @@ def _entry(
     text = encoded_or_none({key: value}, secrets)
     if text is not None and (longest is None or len(text) <= longest):
         return text, ""
-    return encoded_or_none({key: None}, secrets) or "{}", type(value).__name__
+    return encoded({key: None}, secrets), type(value).__name__
