@@ -1,10 +1,10 @@
-"""What survives a dead kernel: each instance of a run, in an SQLite file.
+"""The journal: an SQLite file with each instance of a run, which survives a dead kernel.
 
 A run writes a journal and takes over what earlier runs left in one; `open_journal` opens one to read,
 compare and export its runs.
 
 It may import `engines`, `flow`, `shared`, `limits`, `records`, `text` and `errors`. A run imports it
-when it is given a journal; its names here are imported when they are first used.
+only if it has a journal; the names below are imported at their first use.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .codec import Unwritable, decoded, encoded, register
+    from .codec import EncodingError, decoded, encoded, register
     from .instance import JournalInstance
-    from .reader import Journal, JournalRun, open_journal
+    from .journal_run import JournalRun
+    from .reader import Journal, open_journal
 
 __all__ = [
+    "EncodingError",
     "Journal",
     "JournalInstance",
     "JournalRun",
-    "Unwritable",
     "decoded",
     "encoded",
     "open_journal",
@@ -29,10 +30,10 @@ __all__ = [
 ]
 
 _MODULES = {
+    "EncodingError": ".codec",
     "Journal": ".reader",
     "JournalInstance": ".instance",
-    "JournalRun": ".reader",
-    "Unwritable": ".codec",
+    "JournalRun": ".journal_run",
     "decoded": ".codec",
     "encoded": ".codec",
     "open_journal": ".reader",

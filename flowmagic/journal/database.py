@@ -1,6 +1,7 @@
-"""The file of a journal: an SQLite database in WAL mode, which one kernel writes and many may read.
+"""The file of a journal: an SQLite database in WAL mode.
 
-A process that is killed leaves it whole: what was committed stays. Only its owner may read it.
+Several kernels may write and read it at once. What was committed survives a process that is killed.
+Only the owner of the file may read it.
 """
 
 from __future__ import annotations
@@ -17,13 +18,11 @@ from typing import Any
 from ..errors import JournalError, describe
 
 VERSION = 2
-"""Of the tables; a file with a greater one is refused."""
+"""Of the tables; a file with another version is refused."""
 
-_APPLICATION = (
-    0x666C6F77  # "flow", in the header of the file: what tells a journal from other databases
-)
-_PATIENCE = 10.0  # seconds to wait for another kernel that writes
-_AGAIN = 0.01  # seconds between two attempts where SQLite does not wait by itself
+_APPLICATION_ID = 0x666C6F77  # "flow", in the header of the file, tells it from other databases
+_LOCK_TIMEOUT = 10.0  # seconds to wait for another kernel that writes
+_RETRY_EVERY = 0.01  # seconds, where SQLite itself does not wait for the lock
 
 _TABLES = """
 CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB);
@@ -32,7 +31,7 @@ CREATE TABLE runs (
     id TEXT NOT NULL UNIQUE,
     flow TEXT NOT NULL,
     fingerprint TEXT NOT NULL,
-    sources TEXT NOT NULL,
+    setup TEXT NOT NULL,
     options TEXT NOT NULL,
     base TEXT,
     began REAL NOT NULL,
@@ -63,83 +62,85 @@ CREATE TABLE instances (
 
 
 def open_file(path: Any, *, write: bool, full: bool = False) -> sqlite3.Connection:
-    """Open a journal; make one if it is to be written and there is none.
+    """Open a journal.
 
     Args:
-        full: whether each transaction waits until the disk has it, so that it outlives a loss of
-            power and not only the end of the process.
+        write: whether it will be written; a file that does not exist is then created.
+        full: whether each transaction waits for the disk, so that it survives a loss of power and
+            not only the end of the process.
 
     Raises:
-        JournalError: it is no journal, or one of a later flowmagic, or cannot be opened.
+        JournalError: the file is not a journal, is one of another version, or cannot be opened.
     """
-    place = _checked(path)
-    existed = place.exists() and place.stat().st_size > 0
+    file = _checked(path)
+    existed = file.exists() and file.stat().st_size > 0
     if not existed and not write:
-        raise JournalError(f"There is no journal {str(place)!r}.")
+        raise JournalError(f"There is no journal {str(file)!r}.")
     try:
         if write:
-            return _opened(place, existed=existed, full=full)
-        return _opened_to_read(place)
+            return _opened_to_write(file, existed=existed, full=full)
+        return _opened_to_read(file)
     except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
-        raise JournalError(_reason(place, error, write=write)) from None
+        raise JournalError(_reason(file, error, write=write)) from None
 
 
 def watched(path: Any) -> Callable[[], bool]:
-    """Return what tells whether a journal that is open is still found under its path.
+    """Return a function that tells whether the journal at this path is still the same file.
 
-    One that was deleted or moved meanwhile is still written to by SQLite, and nobody would find it.
+    SQLite continues to write to a file that was deleted or moved, where nobody would find it.
     """
-    place = _checked(path).absolute()
+    file = _checked(path).absolute()
 
-    def now() -> tuple[int, int] | None:
+    def identity() -> tuple[int, int] | None:
         try:
-            found = place.stat()
+            status = file.stat()
         except OSError:
             return None
-        return found.st_dev, found.st_ino
+        return status.st_dev, status.st_ino
 
-    opened = now()
-    return lambda: now() == opened
+    opened = identity()
+    return lambda: identity() == opened
 
 
-def _opened(place: pathlib.Path, *, existed: bool, full: bool) -> sqlite3.Connection:
+def _opened_to_write(file: pathlib.Path, *, existed: bool, full: bool) -> sqlite3.Connection:
     if not existed:
-        os.close(os.open(place, os.O_CREAT | os.O_RDWR, 0o600))
-        place.chmod(0o600)  # it may have been there, empty
-    connection = _connected(str(place.absolute()))
-    with _closed_if_refused(connection):
+        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+        file.chmod(0o600)  # it may have existed, empty
+    connection = _connected(str(file.absolute()))
+    with _closed_on_error(connection):
         _use_wal(connection)
         connection.execute(f"PRAGMA synchronous={'FULL' if full else 'NORMAL'}")
         if not existed or _is_empty(connection):
-            _make(connection)
-        _check(connection, place)
+            _create_tables(connection)
+        _check(connection, file)
     return connection
 
 
-def _opened_to_read(place: pathlib.Path) -> sqlite3.Connection:
-    address = f"{place.absolute().as_uri()}?mode=ro"
-    connection = _connected(address)
+def _opened_to_read(file: pathlib.Path) -> sqlite3.Connection:
+    uri = f"{file.absolute().as_uri()}?mode=ro"
     try:
-        with _closed_if_refused(connection):
-            _read_what_is_there(connection)
-            _check(connection, place)
+        return _connected_to_read(uri, file)
     except sqlite3.OperationalError:
-        # To read it, SQLite makes files beside it; where it cannot (a read-only disk), it reads what
-        # nobody writes to meanwhile, which is so if no such file is there.
-        if place.with_name(f"{place.name}-wal").exists():
+        # SQLite creates files beside the journal. Where it cannot (a read-only disk), `immutable` lets
+        # it do without, which is safe if no other process is writing, that is, without a -wal file.
+        if file.with_name(f"{file.name}-wal").exists():
             raise
-        connection = _connected(f"{address}&immutable=1")
-        with _closed_if_refused(connection):
-            _read_what_is_there(connection)
-            _check(connection, place)
+        return _connected_to_read(f"{uri}&immutable=1", file)
+
+
+def _connected_to_read(uri: str, file: pathlib.Path) -> sqlite3.Connection:
+    connection = _connected(uri)
+    with _closed_on_error(connection):
+        _accept_cut_off_file(connection)
+        _check(connection, file)
     return connection
 
 
 class _Connection(sqlite3.Connection):
-    """One that is closed when nobody has it any more: a journal may be looked at without `with`."""
+    """A connection that closes itself: a journal may be opened without `with`."""
 
     def __del__(self) -> None:
-        # SQLite's own does so, too, but since Python 3.13 with a ResourceWarning.
+        # So does sqlite3's own, but since Python 3.13 with a ResourceWarning.
         with contextlib.suppress(sqlite3.ProgrammingError):  # it could not be opened at all
             self.close()
 
@@ -148,7 +149,7 @@ def _connected(address: str) -> sqlite3.Connection:
     return sqlite3.connect(
         address,
         factory=_Connection,
-        timeout=_PATIENCE,
+        timeout=_LOCK_TIMEOUT,
         isolation_level=None,
         check_same_thread=False,
         uri=address.startswith("file:"),
@@ -156,7 +157,7 @@ def _connected(address: str) -> sqlite3.Connection:
 
 
 @contextlib.contextmanager
-def _closed_if_refused(connection: sqlite3.Connection) -> Iterator[None]:
+def _closed_on_error(connection: sqlite3.Connection) -> Iterator[None]:
     try:
         yield
     except BaseException:
@@ -165,15 +166,15 @@ def _closed_if_refused(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    until = time.monotonic() + _PATIENCE
+    until = time.monotonic() + _LOCK_TIMEOUT
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL")
         except sqlite3.OperationalError as error:
-            # SQLite has no patience here, and another kernel may be making the same journal.
+            # Another kernel may be creating the same journal; here SQLite does not wait for it.
             if "locked" not in str(error) or time.monotonic() > until:
                 raise
-            time.sleep(_AGAIN)
+            time.sleep(_RETRY_EVERY)
         else:
             return
 
@@ -183,49 +184,49 @@ def _checked(path: Any) -> pathlib.Path:
         raise JournalError(
             f"journal is {describe(path)}, not a path. Write for example journal='runs.journal'."
         )
-    place = pathlib.Path(os.path.expanduser(os.fspath(path)))
+    file = pathlib.Path(os.path.expanduser(os.fspath(path)))
     try:
-        place.stat()
+        file.stat()
     except FileNotFoundError:
         pass
-    except (OSError, ValueError) as error:  # too long, with a null in it, through a file
-        raise JournalError(f"{str(place)!r} cannot be opened: {error}.") from None
-    if place.is_dir():
+    except (OSError, ValueError) as error:  # too long, a null character, a file as a folder
+        raise JournalError(f"{str(file)!r} cannot be opened: {error}.") from None
+    if file.is_dir():
         raise JournalError(
-            f"{str(place)!r} is a folder. Write for example journal={str(place / 'runs.journal')!r}."
+            f"{str(file)!r} is a folder. Write for example journal={str(file / 'runs.journal')!r}."
         )
-    if not place.parent.is_dir():
-        raise JournalError(f"There is no folder {str(place.parent)!r} to write a journal to.")
-    return place
+    if not file.parent.is_dir():
+        raise JournalError(f"There is no folder {str(file.parent)!r} to write a journal to.")
+    return file
 
 
-def _check(connection: sqlite3.Connection, place: pathlib.Path) -> None:
+def _check(connection: sqlite3.Connection, file: pathlib.Path) -> None:
     (application,) = connection.execute("PRAGMA application_id").fetchone()
     (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if application != _APPLICATION:
+    if application != _APPLICATION_ID:
         raise JournalError(
-            f"{str(place)!r} is a database, but no journal of flowmagic. Choose another path."
+            f"{str(file)!r} is a database, but not a journal of flowmagic. Choose another path."
         )
     if version > VERSION:
         raise JournalError(
-            f"{str(place)!r} was written by a later flowmagic (version {version} of its tables; "
-            f"this one knows {VERSION}). Upgrade: pip install -U jupyter-flowmagic"
+            f"{str(file)!r} was written by a later flowmagic (version {version} of its tables; "
+            f"this one reads version {VERSION}). Upgrade: pip install -U jupyter-flowmagic"
         )
     if version < VERSION:
         raise JournalError(
-            f"{str(place)!r} was written by an earlier flowmagic (version {version} of its tables; "
+            f"{str(file)!r} was written by an earlier flowmagic (version {version} of its tables; "
             f"this one reads version {VERSION}). Write to a new file."
         )
 
 
-def _read_what_is_there(connection: sqlite3.Connection) -> None:
-    """See that a file which was cut off can be read up to there."""
+def _accept_cut_off_file(connection: sqlite3.Connection) -> None:
+    """Let SQLite read a file that was cut off as far as it goes."""
     try:
         connection.execute("PRAGMA user_version")
     except sqlite3.DatabaseError as error:
         if "malformed" not in str(error):
             raise
-        # The one switch that has SQLite not insist on the length of the file.
+        # The only setting with which SQLite does not insist on the length of the file.
         connection.execute("PRAGMA writable_schema=ON")
 
 
@@ -234,15 +235,15 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
     return bool(tables == 0)
 
 
-def _make(connection: sqlite3.Connection) -> None:
-    # Two kernels may do so at once: the second one finds the tables.
+def _create_tables(connection: sqlite3.Connection) -> None:
+    # Two kernels may do so at once; the second one finds the tables.
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _is_empty(connection):
             for statement in _TABLES.split(";"):
                 connection.execute(statement)
             connection.execute("INSERT INTO meta VALUES ('key', ?)", (secrets.token_bytes(32),))
-            connection.execute(f"PRAGMA application_id={_APPLICATION}")
+            connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={VERSION}")
     except BaseException:
         connection.execute("ROLLBACK")
@@ -250,22 +251,22 @@ def _make(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def _reason(place: pathlib.Path, error: Exception, *, write: bool) -> str:
+def _reason(file: pathlib.Path, error: Exception, *, write: bool) -> str:
     text = str(error)
     if "not a database" in text:
-        return f"{str(place)!r} is no journal of flowmagic. Choose another path."
-    # What SQLite says of a damaged file may quote it, and then be no text.
+        return f"{str(file)!r} is not a journal of flowmagic. Choose another path."
+    # SQLite's message about a damaged file may quote bytes of it that are not text.
     if "malformed" in text or isinstance(error, UnicodeDecodeError):
         return (
-            f"{str(place)!r} is damaged ({text}). It is left as it is; write to another path, and read "
-            "what can be read of it with flowmagic.open_journal."
+            f"{str(file)!r} is damaged ({text}). It was not changed; write to another path, and read "
+            "what is left of it with flowmagic.open_journal."
         )
     if isinstance(error, PermissionError) or "readonly" in text or "unable to open" in text:
-        return f"{str(place)!r} cannot be {'written' if write else 'read'} ({text})."
-    return f"{str(place)!r} cannot be opened: {text}."
+        return f"{str(file)!r} cannot be {'written' if write else 'read'} ({text})."
+    return f"{str(file)!r} cannot be opened: {text}."
 
 
-def key_of(connection: sqlite3.Connection) -> bytes:
-    """Return the key of the hashes by which params are recognised."""
+def hash_key(connection: sqlite3.Connection) -> bytes:
+    """Return the key of the hashes by which rows are recognised, 32 bytes; see `row_key`."""
     (key,) = connection.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()
     return bytes(key)

@@ -7,15 +7,21 @@ from typing import Any, NamedTuple
 
 from ..errors import JournalError
 from ..text.formatting import short_repr
-from .codec import as_sorted_json, plain_of
-from .fingerprint import ordered
+from .codec import plain_of
 from .instance import JournalInstance
+from .row_key import canonical_text
 
-_SHOWN = 50
+_MOST_SHOWN = 50
 
 
 class Change(NamedTuple):
-    """What differs for one params dict between two runs; an index is None where it was not run."""
+    """A row that differs between two runs.
+
+    Attributes:
+        params: of the row.
+        before, after: its index in each run; None where the run did not have it.
+        what: the difference in words.
+    """
 
     params: Any
     before: int | None
@@ -24,11 +30,11 @@ class Change(NamedTuple):
 
 
 class Comparison(list[Change]):
-    """What changed from one run to another: of params, outcomes and durations.
+    """What changed from one run to another: rows, outcomes and durations.
 
     Attributes:
         alike: how many rows came out the same.
-        faster: how many times shorter the rows that both ran took, by their medians; None: unknown.
+        faster: the median duration before, divided by that after, of rows that both ran; None: unknown.
     """
 
     alike: int = 0
@@ -38,60 +44,63 @@ class Comparison(list[Change]):
         lines = [f"{len(self)} rows differ, {self.alike} came out the same."]
         if self.faster is not None:
             lines.append(f"The median instance took {1 / self.faster:.2f} times as long.")
-        lines += [f"  {short_repr(each.params, 100)}: {each.what}" for each in self[:_SHOWN]]
-        if len(self) > _SHOWN:
-            lines.append(f"  … and {len(self) - _SHOWN} more")
+        lines += [f"  {short_repr(each.params, 100)}: {each.what}" for each in self[:_MOST_SHOWN]]
+        if len(self) > _MOST_SHOWN:
+            lines.append(f"  … and {len(self) - _MOST_SHOWN} more")
         return "\n".join(lines)
 
 
 def compare(before: Iterable[JournalInstance], after: Iterable[JournalInstance]) -> Comparison:
     """Return what changed between two runs, also of two journals; rows are matched by their params."""
     changes = Comparison()
-    left: dict[str, list[JournalInstance]] = {}
-    for each in before:
-        left.setdefault(_same(each.params), []).append(each)
-    ratios: list[tuple[float, float]] = []
-    for each in after:
-        waiting = left.get(_same(each.params))
-        if not waiting:
-            changes.append(Change(each.params, None, each.index, f"new: {_outcome(each)}"))
+    unmatched: dict[str, list[JournalInstance]] = {}
+    for old in before:
+        unmatched.setdefault(_comparable(old.params), []).append(old)
+    durations: list[tuple[float, float]] = []
+    for new in after:
+        candidates = unmatched.get(_comparable(new.params))
+        if not candidates:
+            changes.append(Change(new.params, None, new.index, f"new: {_shown(new)}"))
             continue
-        old = waiting.pop(0)
-        if old.seconds and each.seconds:
-            ratios.append((old.seconds, each.seconds))
-        if _whole(old) == _whole(each):
+        old = candidates.pop(0)
+        if old.seconds and new.seconds:
+            durations.append((old.seconds, new.seconds))
+        if _outcome(old) == _outcome(new):
             changes.alike += 1
         else:
-            was, now = _outcome(old), _outcome(each)
-            # Of two long ones, what differs may stand where they are cut.
-            what = f"{was}, now {now}" if was != now else f"{now}, which goes on otherwise"
-            changes.append(Change(each.params, old.index, each.index, what))
+            was, now = _shown(old), _shown(new)
+            # Two long results may differ after the point where they are cut.
+            what = f"{was}, now {now}" if was != now else f"{now}, which differs further on"
+            changes.append(Change(new.params, old.index, new.index, what))
     changes += [
-        Change(each.params, each.index, None, f"no longer run; it was {_outcome(each)}")
-        for waiting in left.values()
-        for each in waiting
+        Change(old.params, old.index, None, f"no longer run; it was {_shown(old)}")
+        for candidates in unmatched.values()
+        for old in candidates
     ]
-    if ratios:
-        middle = len(ratios) // 2
-        old_times, new_times = (sorted(times)[middle] for times in zip(*ratios, strict=True))
+    if durations:
+        middle = len(durations) // 2
+        old_times, new_times = (sorted(times)[middle] for times in zip(*durations, strict=True))
         changes.faster = old_times / new_times
     return changes
 
 
-def _same(value: Any) -> str:
-    """Return what is equal for values that are: of the same types, whatever the order of a dict."""
+def _comparable(value: Any) -> str:
+    """Return a text that is equal for equal values of the same types, also for NaN."""
     try:
-        return as_sorted_json(ordered(plain_of(value)))
-    except JournalError:  # nested deeper, or of a class that was registered otherwise
+        return canonical_text(plain_of(value))
+    except JournalError:  # nested too deep, or of a class that is no longer registered
         return repr(value)
 
 
-def _whole(each: JournalInstance) -> tuple[object, ...]:
-    error = None if each.error is None else (each.error["type"], each.error["text"])
-    return each.status, error, _same(each.result), each.unwritten
+def _outcome(instance: JournalInstance) -> tuple[object, ...]:
+    error = instance.error
+    error_text = None if error is None else (error["type"], error["text"])
+    return instance.status, error_text, _comparable(instance.result), instance.unwritten
 
 
-def _outcome(each: JournalInstance) -> str:
-    if each.error is not None:
-        return f"{each.status}: {each.error['type']}: {each.error['text']:.80}"
-    return each.status if each.result is None else f"{each.status}: {short_repr(each.result, 80)}"
+def _shown(instance: JournalInstance) -> str:
+    if instance.error is not None:
+        return f"{instance.status}: {instance.error['type']}: {instance.error['text']:.80}"
+    if instance.result is None:
+        return instance.status
+    return f"{instance.status}: {short_repr(instance.result, 80)}"

@@ -1,4 +1,4 @@
-"""An instance as a journal holds it."""
+"""An instance that was read from a journal."""
 
 from __future__ import annotations
 
@@ -12,22 +12,23 @@ from .codec import decoded
 
 @dataclass(frozen=True)
 class JournalInstance:
-    """An instance as it was written down.
+    """An instance that was read from a journal.
 
     Attributes:
-        index: its place in the batch.
-        params: the merged params; None if they had no form in a journal.
-        status: succeeded, failed or cancelled; pending: it had not ended, or never started.
-        attempts: how often it was started; 0: it was restored, or is pending.
-        started, seconds: since the run began, and how long it took; None if it did not run.
-        copies: what each node copy did: a dict with node, parent, started, ended, action, error,
-            retries, fallbacks and, where they were others than the instance's, params.
-        result: its last action.
-        unwritten: why the result has no form in a journal; empty if it has.
-        error: type, text and traceback of what ended it; None if it succeeded.
-        printed: what it printed.
-        writes: what it wrote to its own view of the shared store; None where it had none.
-        restored: number of the run, and index there, whose result was taken over; None: it ran.
+        index: its index in the batch.
+        params: the merged params; None if they could not be stored.
+        status: succeeded, failed or cancelled; pending if it had not ended, or never started.
+        attempts: how often it was started; 0 if it was restored or is pending.
+        started: seconds since the run began; None if it did not run.
+        seconds: how long it took; None if it did not run.
+        copies: a dict for each node copy, with node, parent, started, ended, action, error, retries,
+            fallbacks, and params if they differ from the instance's.
+        result: the last action.
+        unwritten: why the result could not be stored; empty if it was.
+        error: type, text and traceback of the exception that ended it; None if there was none.
+        printed: what it wrote to stdout and stderr.
+        writes: what it wrote to its own view of the shared store; None if it had none.
+        restored: number of the run, and index there, from which the result was taken; None if it ran.
     """
 
     index: int
@@ -47,22 +48,23 @@ class JournalInstance:
 
 STATUSES = ("succeeded", "failed", "cancelled", "pending")
 
-_COPY = (
+COPY_FIELDS = (
     "node", "parent", "started", "ended", "action", "error", "params", "retries", "fallbacks",
 )  # fmt: skip
+"""What is written of a node copy, in this order."""
 
 
 def read_instance(row: tuple[Any, ...]) -> JournalInstance:
-    """Read a row of the table, without the run that it belongs to and its key.
+    """Return the instance of a row of the table, given without the columns `run` and `key`.
 
     Raises:
-        JournalError: it is damaged.
+        JournalError: the row is damaged.
     """
     try:
         return _read(row)
     except (ValueError, TypeError) as error:
         raise JournalError(
-            f"The journal is damaged: what it holds of instance {row[0]} cannot be read ({error})."
+            f"The journal is damaged: instance {row[0]} cannot be read ({error})."
         ) from None
 
 
@@ -70,7 +72,7 @@ def _read(row: tuple[Any, ...]) -> JournalInstance:
     position, params, status, attempts, started, ended, copies, result = row[:8]
     unwritten, error, printed, writes, restored = row[8:]
     if status not in STATUSES:
-        raise ValueError("its end is missing")  # of a file that was cut off within it
+        raise ValueError("its end is missing")  # the file was cut off within the row
     return JournalInstance(
         index=position,
         params=_or_none(params),
@@ -89,7 +91,7 @@ def _read(row: tuple[Any, ...]) -> JournalInstance:
 
 
 def _copy(written: list[Any]) -> dict[str, Any]:
-    copy = dict(zip(_COPY, written, strict=True))
+    copy = dict(zip(COPY_FIELDS, written, strict=True))
     copy["action"] = _or_none(copy["action"])
     if copy["params"] is None:
         del copy["params"]

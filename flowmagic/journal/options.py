@@ -1,4 +1,4 @@
-"""Whether and how a run is to be written down: one of its options."""
+"""The options of a run that concern its journal."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ..errors import JournalError, describe
 
 @dataclass(frozen=True)
 class JournalOptions:
-    """What a run keeps, and where.
+    """Where a run is written, and what it takes from earlier runs.
 
     Attributes:
-        path: of the file; made if there is none.
+        path: of the file, which is created if it does not exist.
         resume: whether rows that succeeded in an earlier run of the same flow are not run again;
             "anyway": also if the flow has changed since.
-        full: whether each write waits until the disk has it, so that it outlives a loss of power.
-        secrets: whether secrets are written as they are.
+        full: whether each write waits for the disk, so that it survives a loss of power.
+        secrets: whether secrets are written as they are, and not masked.
 
     Raises:
-        JournalError: resume is something else.
+        JournalError: resume is none of True, False and "anyway".
     """
 
     path: Any
@@ -37,10 +37,10 @@ class JournalOptions:
 
     @classmethod
     def of(cls, path: Any, resume: Any, sync: str, *, secrets: bool) -> JournalOptions | None:
-        """Check what `batchflow` was given; None if no journal is wanted.
+        """Return the options for the arguments of `batchflow`; None if `path` is None.
 
         Raises:
-            JournalError: it makes no sense.
+            JournalError: resume without a path, or an argument with another value.
         """
         if path is None:
             if resume:

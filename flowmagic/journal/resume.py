@@ -1,4 +1,4 @@
-"""What earlier runs of a flow have left in a journal, to be taken over by the next one."""
+"""The results of earlier runs of a flow, for the next run to restore."""
 
 from __future__ import annotations
 
@@ -16,95 +16,91 @@ from .fingerprint import Part, differences, fingerprint
 
 
 class ResumeIndex:
-    """The rows that have succeeded, in all runs of one flow in a journal.
+    """Finds the results of rows that succeeded in earlier runs of a flow, by the keys of the rows.
+
+    It holds the keys in memory, and reads a result from the file when it is taken. It is false if
+    there is nothing to restore.
 
     Args:
         path: of the journal.
-        flow: class name of the flow.
-        parts_of: gives its parts; `masks`: with secrets masked.
-        anyway: whether runs of a flow that was another one then count, too.
-        say: is told of what cannot be restored.
+        flow: the class name of the flow.
+        parts: the fingerprints of its nodes.
+        anyway: whether runs from before the flow was changed count as well.
+        warn: called with a sentence for the user when a result cannot be restored.
 
     Raises:
-        JournalError: there are runs of the flow, but it has changed.
+        JournalError: there are runs of the flow, but it has changed since the last one.
     """
 
     def __init__(
         self,
         path: Any,
         flow: str,
-        parts_of: Callable[..., list[Part]],
+        parts: list[Part],
         *,
         anyway: bool,
-        say: Callable[[str], None],
+        warn: Callable[[str], None],
     ) -> None:
-        self._say = say
-        self._left: dict[str, list[tuple[int, str, int]]] = {}
+        self._warn = warn
+        self._found: dict[str, list[tuple[int, str, int]]] = {}
+        """Run number, run id and position of the rows with a key, oldest first."""
         with contextlib.closing(open_file(path, write=False)) as connection, readable():
-            for number, run in runs_of(connection, flow, parts_of, anyway=anyway):
+            for number, run in runs_of(connection, flow, parts, anyway=anyway):
                 for key, position in connection.execute(
                     "SELECT key, position FROM instances WHERE run = ? AND status = 'succeeded'"
                     " AND key != '' AND result IS NOT NULL AND restored IS NULL",
                     (run,),
                 ):
-                    self._left.setdefault(key, []).append((number, run, position))
-        self._reader: sqlite3.Connection | None = (
-            open_file(path, write=False) if self._left else None
+                    self._found.setdefault(key, []).append((number, run, position))
+        self._connection: sqlite3.Connection | None = (
+            open_file(path, write=False) if self._found else None
         )
 
     def __bool__(self) -> bool:
-        return self._reader is not None
+        return self._connection is not None
 
     def take(self, key: str) -> Restored | None:
-        """Return what is left of a row with this key, once; None: nothing is.
+        """Return the latest result of a row with this key, each result once; None if none is left.
 
-        A row that stands in the batch twice needs two that succeeded.
+        A row that occurs twice in the batch needs two that succeeded.
         """
-        left = self._left.get(key)
-        while left and self._reader is not None:
-            number, run, position = left.pop()
+        found = self._found.get(key)
+        while found and self._connection is not None:
+            number, run, position = found.pop()
             try:
                 with readable():
-                    row = self._reader.execute(
+                    result, writes = self._connection.execute(
                         "SELECT result, writes FROM instances WHERE run = ? AND position = ?",
                         (run, position),
                     ).fetchone()
-                return Restored(number, position, decoded(row[0]), row[1] and decoded(row[1]))
+                return Restored(number, position, decoded(result), writes and decoded(writes))
             except JournalError as error:
-                self._say(f"Row {position} of run {number} cannot be restored: {error}")
+                self._warn(f"Row {position} of run {number} cannot be restored: {error}")
         return None
 
     def close(self) -> None:
-        """Let the file go."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
+        """Close the file."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
 
 
 @contextlib.contextmanager
 def readable() -> Iterator[None]:
-    """Say of a damaged file that it is one.
-
-    Raises:
-        JournalError: what is asked of it cannot be read.
-    """
+    """Raise JournalError for the errors that reading a damaged file raises."""
     try:
         yield
     except JournalError:
         raise
     except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
         raise JournalError(
-            f"The journal is damaged, and what earlier runs have left cannot be read ({error}). "
+            f"The journal is damaged, and the results of earlier runs cannot be read ({error}). "
             "Write to another path, and leave resume out."
         ) from None
 
 
 def runs_of(
-    connection: sqlite3.Connection,
-    flow: str,
-    parts_of: Callable[..., list[Part]],
-    *,
-    anyway: bool,
+    connection: sqlite3.Connection, flow: str, parts: list[Part], *, anyway: bool
 ) -> list[tuple[int, str]]:
     """Return number and id of the runs of a flow, oldest first.
 
@@ -113,20 +109,19 @@ def runs_of(
     """
     with readable():
         runs = connection.execute(
-            "SELECT number, id, fingerprint, sources FROM runs WHERE flow = ? ORDER BY number",
+            "SELECT number, id, fingerprint, setup FROM runs WHERE flow = ? ORDER BY number",
             (flow,),
         ).fetchall()
-    mark = fingerprint(parts_of(masks=True))
-    same = [(number, run) for number, run, its, _ in runs if anyway or its == mark]
+    current = fingerprint(parts)
+    same = [(number, run) for number, run, earlier, _ in runs if anyway or earlier == current]
     if runs and not same:
-        number, _, _, text = runs[-1]
+        number, *_, setup = runs[-1]
         with readable():
-            sources = json.loads(text)
-            before = [Part(*each) for each in sources["parts"]]
-        changed = differences(before, parts_of(masks=not sources.get("secrets")))
+            before = [Part(*each) for each in json.loads(setup)["parts"]]
+        changes = ", ".join(differences(before, parts)) or "one of its nodes has changed"
         raise JournalError(
-            f"{flow} is not the flow that run {number} of this journal ran: "
-            f"{', '.join(changed) or 'something of it has changed'}. Write resume='anyway' to take "
-            "over its results all the same, or leave resume out to run all rows."
+            f"{flow} is not the flow that run {number} of this journal ran: {changes}. "
+            "Write resume='anyway' to take over its results all the same, or leave resume out to run "
+            "all rows."
         )
     return same

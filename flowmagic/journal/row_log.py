@@ -1,8 +1,9 @@
-"""The rows of a run as its journal holds them before they run: the params of each, and their key.
+"""Writes the params of each row to the journal before the row starts.
 
-Rows that are known in advance are all written, beside the run, so that the file knows the whole batch
-though the kernel dies. Those of a generator are written with their instance. Either way a row is
-taken down before it starts: a node may change what stands in its params.
+The rows of a list are known in advance. All of them are written while the run goes on, so that the
+file holds the whole batch although the kernel may die. A row of a generator is written together with
+its instance, when that ends. Both are encoded before the row starts, since a node may change its
+params.
 """
 
 from __future__ import annotations
@@ -17,22 +18,32 @@ from ..records.store import RecordStore
 
 _SLICE = 0.001  # seconds of the loop's time at once,
 _SHARE = 0.25  # and this share of it in the long run
-_TOGETHER = 500  # rows to be written at once: to wake the writer for each slice would be felt
+_CHUNK = 500  # rows to write at once: waking the writer for each slice would cost too much
 
 
 class Row(NamedTuple):
-    """The params of a row as text, and what it is known by; None where they have no form."""
+    """A row as it is written.
+
+    Attributes:
+        key: identifies its params, see `row_key`; None if they cannot be stored.
+        params: the params as text; None if they cannot be stored.
+    """
 
     key: str | None
     params: str | None
 
 
 class RowLog:
-    """Takes down the rows of one run, on its loop.
+    """Encodes the rows of one run, each once, and has them written.
+
+    All calls are made on the run's loop. The rows of a list are encoded in slices of a millisecond,
+    from `begin` on, or earlier where a row is about to start.
 
     Args:
-        read: makes a `Row` of merged params.
-        write: has rows written, each with its index.
+        records: hold the rows.
+        encode: returns the `Row` of merged params.
+        write: takes rows to write, each with its index.
+        keep_keys: whether `take_key` will be called for the rows, to resume.
     """
 
     def __init__(
@@ -40,87 +51,87 @@ class RowLog:
         records: RecordStore,
         loop: asyncio.AbstractEventLoop,
         *,
-        read: Callable[[Mapping[Any, Any]], Row],
+        encode: Callable[[Mapping[Any, Any]], Row],
         write: Callable[[list[tuple[int, Row]]], None],
-        keeps_keys: bool,
+        keep_keys: bool,
     ) -> None:
         self._records = records
         self._loop = loop
-        self._read = read
+        self._encode = encode
         self._write = write
-        self._keys: dict[int, str | None] | None = {} if keeps_keys else None
-        self._all = 0
+        self._keys: dict[int, str | None] | None = {} if keep_keys else None
+        self._known = 0
         """How many rows are known in advance."""
         self._next = 0
-        """Which of them is the next one to be taken down."""
-        self._taken: list[tuple[int, Row]] = []
-        """Those that were taken down and wait for others to be written with."""
-        self._held: dict[int, Row] = {}
-        """Rows that are to be written with their instance."""
+        """The next of these rows to encode."""
+        self._chunk: list[tuple[int, Row]] = []
+        """Encoded rows that are to be written with the next ones."""
+        self._with_instance: dict[int, Row] = {}
+        """Encoded rows of a generator."""
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
-        """Begin to write the rows that are known in advance."""
-        self._all = len(self._records)
-        self._go_on()
+        """Start writing the rows that are known in advance."""
+        self._known = len(self._records)
+        self._encode_and_schedule()
 
     def starts(self, index: int) -> None:
-        """Take down a row that is about to start, if that was not done already."""
-        while self._next <= index < self._all:
-            self._slice()
-        if self._taken and self._taken[0][0] <= index:
+        """Encode a row that is about to start, unless that was done before."""
+        while self._next <= index < self._known:
+            self._encode_slice()
+        if self._chunk and self._chunk[0][0] <= index:
             self._flush()
-        if index >= self._all and index not in self._held:
-            row = self._read(self._records.merged(index))
-            self._held[index] = row
+        if index >= self._known and index not in self._with_instance:
+            row = self._encode(self._records.merged(index))
+            self._with_instance[index] = row
             if self._keys is not None:
                 self._keys[index] = row.key
 
-    def key(self, index: int) -> str | None:
-        """Return, once, what a row is known by; only where keys are kept."""
+    def take_key(self, index: int) -> str | None:
+        """Return the key of a row; None the next time, and where keys are not kept."""
         self.starts(index)
         return None if self._keys is None else self._keys.pop(index, None)
 
-    def held(self, index: int) -> Row | None:
-        """Return, once, a row that is to be written with its instance; None: it is in the file."""
-        return self._held.pop(index, None)
+    def take_row(self, index: int) -> Row | None:
+        """Return a row to write with its instance; None the next time, and for a row of a list."""
+        return self._with_instance.pop(index, None)
 
-    async def all(self) -> None:
-        """Take down all that are left, in slices, and have them written."""
-        while self._next < self._all:
-            self._slice()
+    async def write_all(self) -> None:
+        """Encode and write all rows that are left, in slices."""
+        while self._next < self._known:
+            self._encode_slice()
             await asyncio.sleep(0)
         self._flush()
 
     def close(self) -> None:
-        """Take down no more."""
+        """Encode no more rows."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
-    def _go_on(self) -> None:
+    def _encode_and_schedule(self) -> None:
         self._timer = None
         began = time.perf_counter()
-        self._slice()
-        if self._next < self._all:
+        self._encode_slice()
+        if self._next < self._known:
             wait = (time.perf_counter() - began) * (1 / _SHARE - 1)
-            self._timer = self._loop.call_later(wait, self._go_on)
+            self._timer = self._loop.call_later(wait, self._encode_and_schedule)
 
-    def _slice(self) -> None:
+    def _encode_slice(self) -> None:
         until = time.perf_counter() + _SLICE
-        while self._next < self._all:
+        while self._next < self._known:
             index = self._next
-            row = self._read(self._records.merged(index))
-            self._taken.append((index, row))
+            row = self._encode(self._records.merged(index))
+            self._chunk.append((index, row))
             if self._keys is not None and self._records.status[index] == PENDING:
                 self._keys[index] = row.key
             self._next += 1
             if time.perf_counter() > until:
                 break
-        if len(self._taken) >= _TOGETHER or self._next == self._all:
+        if len(self._chunk) >= _CHUNK or self._next == self._known:
             self._flush()
 
     def _flush(self) -> None:
-        taken, self._taken = self._taken, []
-        if taken:
-            self._write(taken)
+        rows, self._chunk = self._chunk, []
+        if rows:
+            self._write(rows)

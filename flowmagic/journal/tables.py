@@ -1,4 +1,4 @@
-"""The instances of a run of a journal as a table, for pandas, polars, and files."""
+"""The instances of a run of a journal as a table, for pandas, Parquet, CSV and JSONL."""
 
 from __future__ import annotations
 
@@ -17,97 +17,100 @@ from ..records.frames import pandas
 from .codec import LARGE
 from .instance import JournalInstance
 
-_HALF = re.compile("[\ud800-\udfff]")
-_HALVES = "backslashreplace"  # half a character, which UTF-8 lacks and JSON has an escape for
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_SURROGATES = "backslashreplace"  # UTF-8 has no form for them
 
 
 class Tables:
-    """Gives what it iterates over as a table: a row per instance."""
+    """A mixin for what iterates over instances: gives them as a table, one row each."""
 
     def __iter__(self) -> Iterator[JournalInstance]:
         raise NotImplementedError
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the instances as flat dicts: the params, then what became of them."""
+        """Return the instances as flat dicts: the index, the params, then the outcome."""
         return [_flat(each) for each in self]
 
     def to_frame(self) -> Any:
-        """Return the instances as a pandas DataFrame, a row for each.
+        """Return the instances as a pandas DataFrame, one row each.
 
         Raises:
             MissingExtraError: pandas is not installed.
         """
-        # An int that no float is as large as breaks some versions of pandas.
-        rows = [{name: _sized(value) for name, value in row.items()} for row in self.rows()]
+        # Some versions of pandas fail at an int that is too large for a float.
+        rows = [
+            {name: _without_huge_int(value) for name, value in row.items()} for row in self.rows()
+        ]
         return pandas().DataFrame(rows)
 
     def to_jsonl(self, path: str | os.PathLike[str]) -> pathlib.Path:
-        """Write an instance per line, as JSON; values that JSON lacks as their text."""
-        place = pathlib.Path(path)
-        with place.open("w", encoding="utf-8", errors=_HALVES) as file:
+        """Write one instance per line, as JSON, and return the path; values that JSON lacks as text."""
+        target = pathlib.Path(path)
+        with target.open("w", encoding="utf-8", errors=_SURROGATES) as file:
             for row in self.rows():
                 file.write(_json(row) + "\n")
-        return place
+        return target
 
     def to_csv(self, path: str | os.PathLike[str]) -> pathlib.Path:
-        """Write an instance per line, as CSV; what is no number or text as JSON.
+        """Write one instance per line, as CSV, and return the path; lists and dicts as JSON.
 
-        Texts stand as they are. A spreadsheet takes those that begin with `=`, `+`, `-` or `@` for
-        formulas: open a file with somebody else's texts (a model's, say) so that it reads text only.
+        Texts are written as they are. A spreadsheet takes those that begin with `=`, `+`, `-` or `@`
+        for formulas: import a file with untrusted texts, such as a model's, as text only.
         """
-        place, rows = pathlib.Path(path), self.rows()
+        target, rows = pathlib.Path(path), self.rows()
         names = list(dict.fromkeys(name for row in rows for name in row))
-        with place.open("w", encoding="utf-8", errors=_HALVES, newline="") as file:
+        with target.open("w", encoding="utf-8", errors=_SURROGATES, newline="") as file:
             table = csv.writer(file)
             table.writerow(names)
             for row in rows:
                 table.writerow([_cell(row.get(name)) for name in names])
-        return place
+        return target
 
     def to_parquet(self, path: str | os.PathLike[str]) -> pathlib.Path:
-        """Write the instances as Parquet, with polars or pandas; mixed columns become text.
+        """Write the instances as Parquet, and return the path; columns of mixed types become text.
 
         Raises:
             MissingExtraError: neither polars nor pandas with pyarrow is installed.
         """
-        place, rows = pathlib.Path(path), _even(self.rows())
+        target, rows = pathlib.Path(path), _with_uniform_columns(self.rows())
         with contextlib.suppress(ImportError):
             import polars as pl  # noqa: PLC0415 - optional
 
-            pl.DataFrame(rows, infer_schema_length=None).write_parquet(place)
-            return place
+            pl.DataFrame(rows, infer_schema_length=None).write_parquet(target)
+            return target
         try:
             import pandas as pd  # noqa: PLC0415 - optional
 
-            pd.DataFrame(rows).to_parquet(place)
+            pd.DataFrame(rows).to_parquet(target)
         except ImportError:
             raise MissingExtraError(
                 "to_parquet() needs polars, or pandas with pyarrow. "
                 "Install one with: pip install polars"
             ) from None
-        return place
+        return target
 
 
-def _flat(each: JournalInstance) -> dict[str, Any]:
-    ours = {
-        "status": each.status,
-        "seconds": each.seconds,
-        "attempts": each.attempts,
-        "result": each.result,
-        "error": None if each.error is None else f"{each.error['type']}: {each.error['text']}",
-        "restored": None if each.restored is None else each.restored[0],
+def _flat(instance: JournalInstance) -> dict[str, Any]:
+    error = instance.error
+    outcome = {
+        "status": instance.status,
+        "seconds": instance.seconds,
+        "attempts": instance.attempts,
+        "result": instance.result,
+        "error": None if error is None else f"{error['type']}: {error['text']}",
+        "restored": None if instance.restored is None else instance.restored[0],
     }
-    params = {str(key): value for key, value in (each.params or {}).items()}
-    # As `frame_of` does: a param of the same name keeps it.
+    params = {str(key): value for key, value in (instance.params or {}).items()}
+    # As in `frame_of`, a param keeps its name.
     return {
-        "index": each.index,
+        "index": instance.index,
         **params,
-        **{f"{name}_" if name in params else name: value for name, value in ours.items()},
+        **{f"{name}_" if name in params else name: value for name, value in outcome.items()},
     }
 
 
 def _cell(value: Any) -> Any:
-    """Return a value as one cell of a table holds it."""
+    """Return a value for a cell of a CSV file."""
     if isinstance(value, (str, float)):
         return value
     plain = _plain(value)
@@ -118,17 +121,17 @@ def _json(value: Any) -> str:
     return json.dumps(_plain(value), ensure_ascii=False, allow_nan=False)
 
 
-def _sized(value: Any) -> Any:
-    """Return an int of hundreds of digits as a text, and anything else as it is."""
+def _without_huge_int(value: Any) -> Any:
+    """Return an int of hundreds of digits as text, and anything else as it is."""
     return hex(value) if isinstance(value, int) and abs(value) >= LARGE else value
 
 
 def _plain(value: Any) -> Any:
-    """Return a value with texts in place of what JSON lacks."""
+    """Return a value with text in place of what JSON lacks."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, int):
-        return _sized(value)
+        return _without_huge_int(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, (list, tuple)):
@@ -138,8 +141,8 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _even(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Make each column of one kind: what is mixed, or no plain value, becomes text."""
+def _with_uniform_columns(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return rows whose columns have one type each: other columns become text."""
     names = list(dict.fromkeys(name for row in rows for name in row))
     kinds = {
         name: {_kind(row[name]) for row in rows if row.get(name) is not None} for name in names
@@ -149,7 +152,7 @@ def _even(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {
             name: row.get(name)
             if kinds[name] in plain or row.get(name) is None
-            else str(_cell(row[name])).encode("utf-8", _HALVES).decode()
+            else str(_cell(row[name])).encode("utf-8", _SURROGATES).decode()
             for name in names
         }
         for row in rows
@@ -157,9 +160,9 @@ def _even(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _kind(value: Any) -> type:
-    """Return the class of a value; `object` for one that has no form in every kind of table."""
+    """Return the class of a value; `object` if Parquet has no form for the value."""
     if isinstance(value, str):
-        fits = not _HALF.search(value)
+        fits = not _SURROGATE.search(value)
     else:
         fits = not isinstance(value, int) or -(1 << 63) <= value < 1 << 63
     return type(value) if fits else object

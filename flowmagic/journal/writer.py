@@ -1,7 +1,7 @@
-"""Writes to a journal in a thread of its own, so that no disk holds up the loop.
+"""Writes to a journal in a thread of its own, so that a slow disk does not block the loop.
 
-What is handed over is written at once, everything that waits in one transaction. Where that fails
-(a full disk, another kernel that does not let go) it is kept and tried again; the run goes on.
+Each transaction writes all statements that wait at that moment. If it fails (the disk is full, or
+another kernel has locked the file), the statements are kept and tried again while the run continues.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ from typing import Any, NamedTuple
 from ..errors import JournalError
 from .database import open_file, watched
 
-_AGAIN = 1.0  # seconds between two attempts
-_LAST = 30.0  # seconds for which is tried, after the end, what could not be written before
-_TOGETHER = 2_000  # rows of one transaction
-_VARIABLES = 900  # of one statement; older SQLites have 999 at most
+_RETRY_EVERY = 1.0  # seconds
+_GIVE_UP_AFTER = 30.0  # seconds after the end of the run
+_MOST_IN_TRANSACTION = 2_000  # statements
+_MOST_VARIABLES = 900  # of one statement; older versions of SQLite allow 999
 
 
 class Statement(NamedTuple):
-    """A piece of SQL that is run for rows of values.
+    """SQL that is executed for rows of values.
 
     Attributes:
-        head: what stands before the values of all rows; the whole statement if there are no `values`.
-        values: place for the values of one row; empty: the statement is for one row alone.
-        tail: what follows.
-        is_an_end: whether it writes how an instance has ended, which is the loss if it cannot.
+        head: the SQL before the values; all of it if there are no `values`.
+        values: the placeholders of one row, as in "(?, ?)"; empty if each row needs a statement.
+        tail: the SQL after the values.
+        is_end: whether it writes an instance that has ended: one is lost if it is given up.
     """
 
     head: str
     values: str = ""
     tail: str = ""
-    is_an_end: bool = False
+    is_end: bool = False
 
     def sql(self, rows: int) -> str:
-        """Return it for so many rows at once."""
+        """Return the SQL for a number of rows."""
         return (
             f"{self.head} {', '.join([self.values] * rows)} {self.tail}"
             if self.values
@@ -53,14 +53,15 @@ class Statement(NamedTuple):
         )
 
 
-Given = tuple[Statement, "tuple[Any, ...]"]
+Item = tuple[Statement, "tuple[Any, ...]"]
+"""A statement, and the values of one row."""
 
 
 def start_thread(act: Callable[[], object]) -> threading.Thread:
-    """Start a thread for a journal.
+    """Start a thread for a journal, which calls `act`.
 
     Raises:
-        JournalError: none can be started, as in a browser (pyodide).
+        JournalError: no thread can be started, as in a browser (Pyodide).
     """
     thread = threading.Thread(target=act, name="flowmagic-journal", daemon=True)
     try:
@@ -73,142 +74,141 @@ def start_thread(act: Callable[[], object]) -> threading.Thread:
     return thread
 
 
-_all: weakref.WeakSet[Writer] = weakref.WeakSet()
+_writers: weakref.WeakSet[Writer] = weakref.WeakSet()
 
 
 @atexit.register
-def _write_what_is_left() -> None:
-    """Let the process end only when all is written or given up, and say what was given up.
+def _finish_writing() -> None:
+    """Delay the end of the process until all is written or given up, and report what was given up.
 
-    A script whose run ended while another process held the file would lose it without a word.
+    Otherwise a script that ends while another process has locked the file would lose instances
+    silently.
     """
-    writers = list(_all)
-    for each in writers:
-        each.end()
-    for each in writers:
-        each.join()
-        if each.lost and sys.stderr is not None:
+    writers = list(_writers)
+    for writer in writers:
+        writer.end()
+    for writer in writers:
+        writer.join()
+        if writer.lost and sys.stderr is not None:
             sys.stderr.write(
-                f"flowmagic: {each.lost} instances are missing in the journal {str(each.path)!r}: "
-                f"{each.reason}.\n"
+                f"flowmagic: {writer.lost} instances are missing in the journal "
+                f"{str(writer.path)!r}: {writer.loss_reason}.\n"
             )
 
 
 class Writer:
-    """Writes statements, in the order in which they come.
+    """A thread that writes statements to a journal, in the order in which they were put.
+
+    `put` and `end` may be called from any thread. The attributes are set by the writer's thread.
 
     Args:
-        path: of the journal; opened here and now, so that what is wrong with it is told at once.
+        path: of the journal. It is opened by the constructor, which raises what is wrong with it.
         full: see `open_file`.
-        told: called in the writer's thread whenever more was written, or nothing can be.
+        on_progress: called in the writer's thread when items were written, or could not be.
 
     Attributes:
-        trouble: why nothing can be written at the moment; empty if all is well.
-        lost: how many instances were given up at the end, and `reason`: why.
+        error: why nothing can be written at the moment; empty if all is well.
+        lost: how many instances were given up at the end.
+        loss_reason: why they were given up.
+        written: how many items are on disk, or were given up.
     """
 
-    def __init__(self, path: Any, told: Callable[[], None], *, full: bool) -> None:
+    def __init__(self, path: Any, on_progress: Callable[[], None], *, full: bool) -> None:
         self.path = path
         self.connection = open_file(path, write=True, full=full)
-        self._is_there = watched(path)
-        self.trouble = ""
-        self.reason = ""
+        self._is_at_path = watched(path)
+        self.error = ""
+        self.loss_reason = ""
         self.lost = 0
         self.written = 0
-        """How many rows are on disk, or were given up."""
-        self._told = told
-        self._queue: queue.SimpleQueue[list[Given] | None] = queue.SimpleQueue()
-        self._held: list[Given] = []
-        self._run_end = threading.Event()
+        self._on_progress = on_progress
+        self._queue: queue.SimpleQueue[list[Item] | None] = queue.SimpleQueue()
+        self._unwritten: list[Item] = []
+        self._ending = threading.Event()
         try:
             self._thread = start_thread(self._run)
         except JournalError:
             self.connection.close()
             raise
-        _all.add(self)
+        _writers.add(self)
 
-    def put(self, given: list[Given]) -> None:
-        """Have statements written, each for the values of a row."""
-        self._queue.put(given)
+    def put(self, items: list[Item]) -> None:
+        """Have items written."""
+        self._queue.put(items)
 
     def end(self) -> None:
-        """Write what is left, try that once more if it cannot be written, and close the file."""
-        self._run_end.set()
+        """Have the rest written, or given up after a while, and the file closed; returns at once."""
+        self._ending.set()
         self._queue.put(None)
 
     def join(self, timeout: float | None = None) -> None:
-        """Wait until that is done."""
+        """Wait, after `end`, until that is done; at most `timeout` seconds."""
         self._thread.join(timeout)
 
     def _run(self) -> None:
         more = True
         while more:
             more = self._collect()
-            while self._held and not self._write():
-                if not self._run_end.wait(_AGAIN):
+            while self._unwritten and not self._write():
+                if not self._ending.wait(_RETRY_EVERY):
                     continue
                 while more and (more := self._collect()):
                     pass
-                self._last_attempts()
+                self._write_or_give_up()
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
-        self._told()
+        self._on_progress()
 
-    def _last_attempts(self) -> None:
-        """Try a while longer what could not be written when the end came; then give it up."""
-        until = time.monotonic() + _LAST
+    def _write_or_give_up(self) -> None:
+        until = time.monotonic() + _GIVE_UP_AFTER
         while not self._write() and time.monotonic() < until:
-            time.sleep(_AGAIN)
-        self.reason, self.trouble = self.trouble, ""
-        self.lost += sum(statement.is_an_end for statement, _ in self._held)
-        self.written += len(self._held)
-        self._held = []
+            time.sleep(_RETRY_EVERY)
+        self.loss_reason, self.error = self.error, ""
+        self.lost += sum(statement.is_end for statement, _ in self._unwritten)
+        self.written += len(self._unwritten)
+        self._unwritten = []
 
     def _collect(self) -> bool:
-        """Take what has come in, waiting for the first; return whether there may be more."""
-        item = self._queue.get()
-        while item is not None:
-            self._held += item
-            if len(self._held) >= _TOGETHER:
+        """Wait for items, and take all that are there; return whether there may be more later."""
+        items = self._queue.get()
+        while items is not None:
+            self._unwritten += items
+            if len(self._unwritten) >= _MOST_IN_TRANSACTION:
                 return True
             try:
-                item = self._queue.get_nowait()
+                items = self._queue.get_nowait()
             except queue.Empty:
                 return True
         return False
 
     def _write(self) -> bool:
+        """Write all items in one transaction; return whether that was possible."""
         connection = self.connection
         try:
-            self._check_place()
+            self._check_path()
             connection.execute("BEGIN IMMEDIATE")
             try:
-                for statement, group in itertools.groupby(self._held, key=_STATEMENT):
+                for statement, group in itertools.groupby(self._unwritten, key=_STATEMENT):
                     _write_rows(connection, statement, [values for _, values in group])
                 connection.execute("COMMIT")
             except BaseException:
                 with contextlib.suppress(sqlite3.Error):
                     connection.execute("ROLLBACK")
                 raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, the run goes on
-            self._note(str(error))
-            return False
-        self.written += len(self._held)
-        self._held = []
-        self.trouble = ""
-        self._told()
-        return True
+        except Exception as error:  # noqa: BLE001 - no error of the journal stops a run
+            self.error = str(error) or type(error).__name__
+        else:
+            self.written += len(self._unwritten)
+            self._unwritten = []
+            self.error = ""
+        self._on_progress()
+        return not self.error
 
-    def _check_place(self) -> None:
-        if not self._is_there():
+    def _check_path(self) -> None:
+        if not self._is_at_path():
             raise JournalError(
-                "the file was deleted or moved while it was written to: put it back, or nothing of "
-                "this run is kept"
+                "the file was deleted or moved during the run: put it back, or this run is not kept"
             )
-
-    def _note(self, trouble: str) -> None:
-        self.trouble = trouble
-        self._told()
 
 
 _STATEMENT = operator.itemgetter(0)
@@ -217,14 +217,14 @@ _STATEMENT = operator.itemgetter(0)
 def _write_rows(
     connection: sqlite3.Connection, statement: Statement, rows: list[tuple[Any, ...]]
 ) -> None:
-    """Run a statement for many rows in few steps.
+    """Execute a statement for many rows at once.
 
-    After each step SQLite asks for Python's lock again, and may wait for it while the loop is busy.
+    Each `execute` has to get Python's lock again, and waits for it while the loop is busy.
     """
-    most = max(1, _VARIABLES // len(rows[0])) if statement.values else 1
+    most = max(1, _MOST_VARIABLES // len(rows[0])) if statement.values else 1
     at = 0
     while at < len(rows):
-        # Powers of two: a handful of statements, which SQLite keeps ready.
+        # A power of two, so that there are few different statements: SQLite caches compiled ones.
         several = 1 << (min(most, len(rows) - at).bit_length() - 1)
         values = [value for row in rows[at : at + several] for value in row]
         connection.execute(statement.sql(several), values)
@@ -232,14 +232,16 @@ def _write_rows(
 
 
 class Outbox:
-    """Hands statements over to a writer, once per turn of the loop, and waits for them.
+    """Collects the statements of one turn of the loop, hands them to the writer, and waits for it.
+
+    All calls are made on the run's loop.
 
     Args:
-        loop: the run's, on which everything here is called.
-        open_writer: makes a writer, which is to call what it is given whenever it has written more.
+        loop: the run's loop.
+        open_writer: returns a writer; it is passed what to call when the writer made progress.
 
     Attributes:
-        writer: the one that writes now.
+        writer: the current writer; `open` replaces it.
     """
 
     def __init__(
@@ -247,61 +249,62 @@ class Outbox:
     ) -> None:
         self._loop = loop
         self._open_writer = open_writer
-        self._together: list[Given] = []
+        self._items: list[Item] = []
         self._waiters: list[asyncio.Future[None]] = []
         self.open()
 
     def open(self) -> None:
-        """Begin with a writer of its own."""
+        """Start with a new writer."""
         self._sent = 0
-        self._due = 0
-        """How many statements had been sent with the last one that is to be waited for."""
-        self.writer = self._open_writer(self._told)
+        """How many items were sent to this writer."""
+        self._awaited = 0
+        """How many of them `settled` waits for: up to the last one that was `put`."""
+        self.writer = self._open_writer(self._on_progress)
 
     def put(self, statement: Statement, *values: Any) -> None:
-        """Have a statement written that is to be waited for."""
+        """Have a statement written, which `settled` waits for."""
         self.send(statement, *values)
-        self._due = self._sent
+        self._awaited = self._sent
 
     def send(self, statement: Statement, *values: Any) -> None:
-        """Have a statement written."""
+        """Have a statement written, which `settled` does not wait for."""
         self._sent += 1
-        self._together.append((statement, values))
+        self._items.append((statement, values))
         if self._loop.is_closed():
             self.flush()
-        elif len(self._together) == 1:
-            # In one go what comes together in this turn: to wake the writer takes time.
+        elif len(self._items) == 1:
+            # Once per turn of the loop, since each hand-over wakes the writer's thread.
             self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Hand over what has come together."""
-        together, self._together = self._together, []
-        if together:
-            self.writer.put(together)
+        """Hand the collected statements to the writer now."""
+        items, self._items = self._items, []
+        if items:
+            self.writer.put(items)
 
     async def settled(self) -> None:
         """Wait until all that was put before is on disk, or cannot be written for now."""
-        due, writer = self._due, self.writer
-        while writer.written < due and not writer.trouble:
+        awaited, writer = self._awaited, self.writer
+        while writer.written < awaited and not writer.error:
             future = self._loop.create_future()
             self._waiters.append(future)
-            # Once more: it may have been written while the waiter was being put in.
-            if writer.written >= due or writer.trouble:
+            # Checked again: the writer may have made progress before the waiter was added.
+            if writer.written >= awaited or writer.error:
                 self._wake()
             await future
 
     def close(self) -> None:
-        """Have what is left written, and the file let go."""
+        """Hand over the rest, and end the writer."""
         self.flush()
         self.writer.end()
 
-    def _told(self) -> None:
-        # In the writer's thread.
+    def _on_progress(self) -> None:
+        # Called in the writer's thread.
         with contextlib.suppress(RuntimeError):  # the loop is closed
             self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
         waiters, self._waiters = self._waiters, []
-        for each in waiters:
-            if not each.done():
-                each.set_result(None)
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)

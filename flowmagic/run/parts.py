@@ -130,17 +130,14 @@ def _make_recorder(  # noqa: PLR0917 - all that a run is started with
         return None
     # Most runs have no journal, and these imports are a third of flowmagic's import time.
     from ..journal.recorder import Recorder  # noqa: PLC0415
-    from .journaled_options import options_kept, options_written  # noqa: PLC0415
+    from .journaled_options import options_kept  # noqa: PLC0415
 
-    written, used = options_written(options)
     return Recorder(
         flow,
         records,
         loop,
         options=options.journal,
-        kept=options_kept(options),
-        written=written,
-        used=used,
+        run_options=options_kept(options),
         shared=shared,
         batch=batch,
     )

@@ -15,7 +15,7 @@ import pytest
 
 from flowmagic.errors import JournalError
 from flowmagic.journal import database
-from flowmagic.journal.database import VERSION, key_of, open_file
+from flowmagic.journal.database import VERSION, hash_key, open_file
 
 
 def test_a_new_journal_belongs_to_its_owner_alone(tmp_path):
@@ -34,8 +34,8 @@ def test_a_new_journal_belongs_to_its_owner_alone(tmp_path):
 def test_two_kernels_may_write_one_journal(tmp_path):
     """Both find the same tables and the same key."""
     one, other = (open_file(tmp_path / "a", write=True) for _ in range(2))
-    assert key_of(one) == key_of(other)
-    assert len(key_of(one)) == 32
+    assert hash_key(one) == hash_key(other)
+    assert len(hash_key(one)) == 32
     one.execute("INSERT INTO meta VALUES ('x', 1)")
     assert other.execute("SELECT value FROM meta WHERE name = 'x'").fetchone() == (1,)
     one.close()
@@ -69,7 +69,7 @@ def test_what_is_no_journal_is_refused_and_left_as_it_is(tmp_path, write):
     """A text, and another program's database."""
     text = tmp_path / "notes.txt"
     text.write_text("my notes, which are longer than a page header " * 200)
-    with pytest.raises(JournalError, match="no journal"):
+    with pytest.raises(JournalError, match="is not a journal of flowmagic"):
         open_file(text, write=write)
     assert text.read_text().startswith("my notes")
     other = tmp_path / "other.db"
@@ -77,7 +77,7 @@ def test_what_is_no_journal_is_refused_and_left_as_it_is(tmp_path, write):
     connection.execute("CREATE TABLE mine (x)")
     connection.commit()
     connection.close()
-    with pytest.raises(JournalError, match="no journal of flowmagic"):
+    with pytest.raises(JournalError, match="is a database, but not a journal of flowmagic"):
         open_file(other, write=write)
     tables = sqlite3.connect(other).execute("SELECT name FROM sqlite_master").fetchall()
     assert tables == [("mine",)]
@@ -172,10 +172,10 @@ def test_a_journal_that_is_being_made_by_another_kernel_is_waited_for(tmp_path, 
         other.execute("COMMIT")
 
     monkeypatch.setattr(database.time, "sleep", sleep)
-    assert key_of(open_file(tmp_path / "a", write=True))
+    assert hash_key(open_file(tmp_path / "a", write=True))
     assert len(slept) == 1
     other.close()
-    monkeypatch.setattr(database, "_PATIENCE", 0)
+    monkeypatch.setattr(database, "_LOCK_TIMEOUT", 0)
     other = sqlite3.connect(tmp_path / "b", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(JournalError, match="cannot be opened: database is locked"):
@@ -186,7 +186,7 @@ def test_an_empty_file_becomes_a_journal(tmp_path):
     """As a kernel leaves one that was killed before it had made the tables."""
     (tmp_path / "a").touch(0o644)
     connection = open_file(tmp_path / "a", write=True)
-    assert key_of(connection)
+    assert hash_key(connection)
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o600
     connection.close()
 

@@ -24,7 +24,7 @@ def test_results_that_differ_only_far_behind_are_no_longer_alike(tmp_path):
     """What is shown is cut; what is compared is not."""
     changes = two_runs(tmp_path, [{"n": 1}], "x" * 500 + "a", "x" * 500 + "b")
     assert changes.alike == 0
-    assert "goes on otherwise" in str(changes)
+    assert "which differs further on" in str(changes)
 
 
 @pytest.mark.parametrize("answer", [float("nan"), {1: "a", "b": [2]}, {3, 4}], ids=range(3))

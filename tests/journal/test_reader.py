@@ -1,4 +1,4 @@
-"""A journal opened to look at: runs, exports, and the script that runs one again."""
+"""A journal opened to look at: runs and exports."""
 
 from __future__ import annotations
 
@@ -148,15 +148,18 @@ class Answer(Enum):
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ([{"n": 1}, {"n": 2, "api_key": "sk-12345678"}], "row 1 is not there as it was: a secret"),
-        ([{"n": 1, "o": {"token": "sk-12345678"}}], "row 0 is not there as it was"),
-        ([{"n": 1, "answer": Answer.YES}], "row 0 is not there as it was"),
-        ([{"n": 1, "o": object()}], "row 0 has no form"),
+        (
+            [{"n": 1}, {"n": 2, "api_key": "sk-12345678"}],
+            "row 1 cannot be read back as it was: a secret",
+        ),
+        ([{"n": 1, "o": {"token": "sk-12345678"}}], "row 0 cannot be read back as it was"),
+        ([{"n": 1, "answer": Answer.YES}], "row 0 cannot be read back as it was"),
+        ([{"n": 1, "o": object()}], "row 0 could not be stored"),
         (({"n": n} for n in range(2)), "they came from a generator"),
     ],
 )
-def test_a_batch_that_is_not_there_as_it_was_is_refused(tmp_path, rows, said):
-    """Rather than run with a mask, or another value than that which was given."""
+def test_a_batch_that_cannot_be_read_back_as_it_was_is_refused(tmp_path, rows, said):
+    """Rather than run with a mask, or with another value than the original one."""
     run = made(tmp_path / "j", rows)
     with pytest.raises(
         JournalError, match=f"run 1 cannot be taken.*{said}.*resume\\(path, flow, p"

@@ -146,8 +146,8 @@ def test_a_result_that_has_no_form_is_said_once_and_runs_again(tmp_path):
     flow = Give()
     run = flowmagic.run_batch(flow, rows, journal=tmp_path / "j")
     assert run.ok
-    assert len(run.journal.said) == 1
-    assert "builtins.object" in run.journal.said[0]
+    assert len(run.journal.warnings) == 1
+    assert "builtins.object" in run.journal.warnings[0]
     written = open_journal(tmp_path / "j")[1]
     assert "builtins.object" in written[1].unwritten
     ran.clear()
@@ -201,7 +201,7 @@ class FullDisk:
 def test_a_full_disk_is_told_and_the_batch_goes_on(tmp_path, monkeypatch):
     """What could not be written is written as soon as it can be."""
     monkeypatch.setattr(FullDisk, "full", True)
-    monkeypatch.setattr("flowmagic.journal.writer._AGAIN", 0.01)
+    monkeypatch.setattr("flowmagic.journal.writer._RETRY_EVERY", 0.01)
     monkeypatch.setattr(
         "flowmagic.journal.writer.open_file",
         lambda *given, **how: FullDisk(open_file(*given, **how)),
@@ -212,10 +212,10 @@ def test_a_full_disk_is_told_and_the_batch_goes_on(tmp_path, monkeypatch):
             AsyncFlow(start=Ask()), [{"i": i} for i in range(20)], limit=2, journal=tmp_path / "j"
         )
         await run
-        assert "database or disk is full" in run.journal.trouble
+        assert "database or disk is full" in run.journal.write_error
         FullDisk.full = False
         run.journal.join(20)
-        assert (run.journal.trouble, run.journal.lost) == ("", 0)
+        assert (run.journal.write_error, run.journal.lost) == ("", 0)
         return run
 
     assert asyncio.run(lifecycle()).ok
@@ -333,15 +333,40 @@ def test_a_huge_number_in_a_row_is_written_and_known_again(tmp_path):
     assert not ran
 
 
-def test_the_secret_of_a_row_is_masked_in_what_a_cell_defined(cells, tmp_path):
-    """Rows may take theirs from a constant that is not named like one."""
-    names = cells.run(
-        "from pocketflow import AsyncNode\n"
-        "OURS = 'sk-of-the-rows'\n"
-        "class Ask(AsyncNode):\n"
-        "    async def exec_async(self, prepared): return OURS\n"
-    )
-    path = tmp_path / "j"
-    flowmagic.run_batch(names.Ask(), [{"api_key": names.OURS}], journal=path).journal.join(20)
+def test_the_secret_of_a_row_is_masked_in_an_attribute_of_a_node(tmp_path):
+    """Under whatever name it stands there."""
+    node, path = Ask(), tmp_path / "j"
+    node.ours = "sk-of-the-rows"
+    flowmagic.run_batch(node, [{"i": 1, "api_key": node.ours}], journal=path).journal.join(20)
     assert b"sk-of" not in path.read_bytes()
-    assert f"OURS = {MASK!r}" in open_journal(path)[1].to_script()
+    assert f"ours={MASK!r}" in open_journal(path)[1].to_script()
+
+
+NOTEBOOK = """
+from pocketflow import AsyncNode
+API_KEY, CONF = "sk-of-a-cell-1", {"token": "sk-of-a-cell-2"}
+def call(api_key="sk-of-a-cell-3"):
+    raise ValueError(f"{API_KEY} {CONF['token']} {api_key} refused")
+class Ask(AsyncNode):
+    async def exec_async(self, prepared):
+        return [call() for _ in (API_KEY, CONF)]
+"""
+
+
+def test_the_secrets_of_a_notebook_are_masked_where_an_error_quotes_them(cells, tmp_path):
+    """Constants that a node uses, and defaults of functions that it calls; unless they are kept."""
+    ask, path = cells.run(NOTEBOOK).Ask(), tmp_path / "j"
+    flowmagic.run_batch(ask, [{"i": 1}], journal=path).journal.join(20)
+    assert open_journal(path)[1][0].error["text"] == f"{MASK} {MASK} {MASK} refused"
+    assert b"sk-of" not in path.read_bytes()
+    flowmagic.run_batch(ask, [{"i": 1}], journal=path, journal_secrets=True)
+    assert "sk-of-a-cell-1 sk-of-a-cell-2" in open_journal(path)[2][0].error["text"]
+
+
+def test_no_source_of_the_user_is_in_the_file(tmp_path):
+    """A hash of it tells whether the flow has changed."""
+    ask({"i": 1}, path=tmp_path / "j").journal.join(20)
+    data = (tmp_path / "j").read_bytes()
+    assert b"answer 1" in data
+    assert b"def exec_async" not in data
+    assert b"broken and" not in data

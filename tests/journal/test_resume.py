@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import sqlite3
 
 import pytest
@@ -13,7 +12,7 @@ import flowmagic
 from flowmagic.errors import JournalError
 from flowmagic.journal.fingerprint import parts_of
 from flowmagic.journal.resume import ResumeIndex, readable, runs_of
-from flowmagic.records.store import Restored
+from flowmagic.records.attempts import Restored
 
 ran: list = []
 broken = True
@@ -126,8 +125,8 @@ def test_post_gets_restored_results_too(tmp_path):
 @pytest.mark.parametrize(
     "damage",
     [
-        "UPDATE runs SET sources = '{', fingerprint = ''",
-        "UPDATE runs SET sources = CAST(x'9e' AS TEXT)",
+        "UPDATE runs SET setup = '{', fingerprint = ''",
+        "UPDATE runs SET setup = CAST(x'9e' AS TEXT)",
         "UPDATE instances SET key = CAST(x'9e9e' AS TEXT)",
         "DROP TABLE instances",
         "DROP TABLE runs",
@@ -146,10 +145,10 @@ def test_a_damaged_journal_is_told_and_nothing_runs(tmp_path, damage):
     assert not ran
 
 
-def index_of(path, say=print):
+def index_of(path, warn=print):
     """Return what a journal has left for `Ask`."""
-    parts = functools.partial(parts_of, AsyncFlow(start=Ask()))
-    return ResumeIndex(path, "AsyncFlow", parts, anyway=False, say=say)
+    parts = parts_of(AsyncFlow(start=Ask()))
+    return ResumeIndex(path, "AsyncFlow", parts, anyway=False, warn=warn)
 
 
 def keys_in(path):
@@ -216,7 +215,7 @@ def test_the_runs_of_a_flow_are_found_oldest_first(tmp_path):
     ask({"i": 1}, path=path)
     flowmagic.run_batch(changed, [{"i": 1}], journal=path)
     ask({"i": 1}, path=path).journal.join(20)
-    parts = functools.partial(parts_of, AsyncFlow(start=Ask()))
+    parts = parts_of(AsyncFlow(start=Ask()))
     with contextlib.closing(sqlite3.connect(path)) as connection:
         mine = runs_of(connection, "AsyncFlow", parts, anyway=False)
         assert [number for number, _ in mine] == [1, 3]

@@ -70,7 +70,7 @@ def test_a_long_list_is_written_in_slices_while_the_run_goes_on(tmp_path, monkey
         lambda self, given: (slices.append(len(given)), write(self, given)),
     )  # fmt: skip
     monkeypatch.setattr(row_log, "_SHARE", share)
-    monkeypatch.setattr(row_log, "_TOGETHER", 10)
+    monkeypatch.setattr(row_log, "_CHUNK", 10)
     asyncio.run(stopped(tmp_path / "j", batch(100), after=1))
     assert max(slices) <= 10 + 6
     assert sum(slices) == len(open_journal(tmp_path / "j")[-1].params) == 100

@@ -29,7 +29,7 @@ def rows_in(path):
 @pytest.mark.parametrize("n", [1, 2, 3, 450, 451, 2_000, 2_001])
 def test_all_rows_are_written_in_their_order(tmp_path, n):
     """However many come at once; other statements among them."""
-    made = Writer(tmp_path / "j", full=False, told=lambda: None)
+    made = Writer(tmp_path / "j", full=False, on_progress=lambda: None)
     made.put([(PUT, (f"row {i}", i)) for i in range(n)])
     made.put([(Statement("UPDATE meta SET value = -1 WHERE name = ?"), ("row 0",))])
     made.put([(PUT, ("row 0", 5)), (PUT, ("last", 7))])
@@ -62,7 +62,7 @@ def test_many_rows_take_few_steps(tmp_path, monkeypatch):
         return seen[-1]
 
     monkeypatch.setattr(writer, "open_file", counted)
-    made = Writer(tmp_path / "j", full=False, told=lambda: None)
+    made = Writer(tmp_path / "j", full=False, on_progress=lambda: None)
     made.put([(PUT, (f"row {i}", i)) for i in range(500)])
     made.end()
     made.join(20)
@@ -72,19 +72,21 @@ def test_many_rows_take_few_steps(tmp_path, monkeypatch):
 
 def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
     """What cannot be written is told, and tried again as it was."""
-    monkeypatch.setattr(writer, "_AGAIN", 0.01)
+    monkeypatch.setattr(writer, "_RETRY_EVERY", 0.01)
     troubled = threading.Event()
-    made = Writer(tmp_path / "j", full=False, told=lambda: troubled.set() if made.trouble else None)
+    made = Writer(
+        tmp_path / "j", full=False, on_progress=lambda: troubled.set() if made.error else None
+    )
     late = Statement("INSERT INTO later VALUES", "(?)")
     made.put([(PUT, ("a", 1)), (late, ("b",))])
     assert troubled.wait(20)
     assert rows_in(tmp_path / "j") == []
-    assert "no such table" in made.trouble
+    assert "no such table" in made.error
     other = open_file(tmp_path / "j", write=True)
     other.execute("CREATE TABLE later (x)")
     made.end()
     made.join(20)
-    assert (made.trouble, made.lost, made.written) == ("", 0, 2)
+    assert (made.error, made.lost, made.written) == ("", 0, 2)
     assert rows_in(tmp_path / "j") == [("a", 1)]
     assert other.execute("SELECT * FROM later").fetchall() == [("b",)]
     other.close()
@@ -92,7 +94,7 @@ def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch
 
 def test_a_file_that_was_moved_is_told_and_written_to_when_it_is_back(tmp_path, monkeypatch):
     """SQLite would go on writing to what nobody finds any more."""
-    monkeypatch.setattr(writer, "_AGAIN", 0.01)
+    monkeypatch.setattr(writer, "_RETRY_EVERY", 0.01)
     told = threading.Condition()
 
     def tell():
@@ -106,15 +108,15 @@ def test_a_file_that_was_moved_is_told_and_written_to_when_it_is_back(tmp_path, 
         with told:
             return told.wait_for(so, 20)
 
-    made = Writer(tmp_path / "j", full=False, told=tell)
+    made = Writer(tmp_path / "j", full=False, on_progress=tell)
     put("a")
     assert until(lambda: made.written == 1)
     (tmp_path / "j").rename(tmp_path / "elsewhere")
     put("b")
-    assert until(lambda: "deleted or moved" in made.trouble)
+    assert until(lambda: "deleted or moved" in made.error)
     (tmp_path / "elsewhere").rename(tmp_path / "j")
     assert until(lambda: made.written == 2)
-    assert not made.trouble
+    assert not made.error
     made.end()
     made.join(20)
     assert rows_in(tmp_path / "j") == [("a", 1), ("b", 1)]
@@ -122,15 +124,15 @@ def test_a_file_that_was_moved_is_told_and_written_to_when_it_is_back(tmp_path, 
 
 def test_what_can_never_be_written_is_given_up_and_counted(tmp_path, monkeypatch):
     """After a while, with the reason; the file is closed."""
-    monkeypatch.setattr(writer, "_AGAIN", 0.01)
-    monkeypatch.setattr(writer, "_LAST", 0)
-    made = Writer(tmp_path / "j", full=False, told=lambda: None)
-    lost = Statement("INSERT INTO nowhere VALUES", "(?)", is_an_end=True)
+    monkeypatch.setattr(writer, "_RETRY_EVERY", 0.01)
+    monkeypatch.setattr(writer, "_GIVE_UP_AFTER", 0)
+    made = Writer(tmp_path / "j", full=False, on_progress=lambda: None)
+    lost = Statement("INSERT INTO nowhere VALUES", "(?)", is_end=True)
     made.put([(lost, (1,)), (lost, (2,)), (PUT, ("a", 1))])
     made.end()
     made.join(20)
-    assert (made.lost, made.written, made.trouble) == (2, 3, "")
-    assert "no such table" in made.reason
+    assert (made.lost, made.written, made.error) == (2, 3, "")
+    assert "no such table" in made.loss_reason
 
 
 LOCKED = """
@@ -139,15 +141,15 @@ from pocketflow import AsyncNode
 import flowmagic
 from flowmagic.journal import database, writer
 
-database._PATIENCE = writer._AGAIN = 0.01
-writer._LAST = float(sys.argv[2])
+database._LOCK_TIMEOUT = writer._RETRY_EVERY = 0.01
+writer._GIVE_UP_AFTER = float(sys.argv[2])
 flowmagic.run_batch(AsyncNode(), [{"i": 0}], journal=sys.argv[1])
 other = sqlite3.connect(sys.argv[1], isolation_level=None)
 other.execute("BEGIN IMMEDIATE")
 if sys.argv[3] == "let go":
     atexit.register(other.rollback)
 run = flowmagic.run_batch(AsyncNode(), [{"i": 1}, {"i": 2}], journal=sys.argv[1])
-assert run.ok and run.journal.trouble
+assert run.ok and run.journal.write_error
 """
 
 
@@ -164,7 +166,7 @@ def test_a_script_does_not_end_before_all_is_written_or_given_up(tmp_path, secon
     assert ("database is locked" in told) == (how == "hold")
 
 
-PUT_outbox = Statement("INSERT INTO somewhere VALUES", "(?)")
+SEND = Statement("INSERT INTO somewhere VALUES", "(?)")
 
 
 class Writes:
@@ -174,7 +176,7 @@ class Writes:
         self.told = told
         self.came: list = []
         self.written = 0
-        self.trouble = ""
+        self.error = ""
 
     def put(self, given):
         self.came.append([values for _, values in given])
@@ -189,10 +191,10 @@ async def test_what_comes_in_one_turn_is_handed_over_at_once():
     """In its order; the next turn begins anew."""
     box = Outbox(asyncio.get_running_loop(), Writes)
     for n in range(3):
-        box.put(PUT_outbox, n)
+        box.put(SEND, n)
     assert box.writer.came == []
     await asyncio.sleep(0)
-    box.send(PUT_outbox, 3)
+    box.send(SEND, 3)
     await asyncio.sleep(0)
     assert box.writer.came == [[(0,), (1,), (2,)], [(3,)]]
 
@@ -201,19 +203,19 @@ async def test_what_comes_in_one_turn_is_handed_over_at_once():
 async def test_only_what_was_put_before_is_waited_for():
     """Not what came later, nor what is sent along: rows that come all the time would never end."""
     box = Outbox(asyncio.get_running_loop(), Writes)
-    box.put(PUT_outbox, 0)
-    box.send(PUT_outbox, 1)
+    box.put(SEND, 0)
+    box.send(SEND, 1)
     waiting = asyncio.ensure_future(box.settled())
     await asyncio.sleep(0)
     assert not waiting.done()
     box.writer.write()
-    box.put(PUT_outbox, 2)
+    box.put(SEND, 2)
     await asyncio.wait_for(waiting, 1)
     box.flush()
     later = asyncio.ensure_future(box.settled())
     await asyncio.sleep(0.1)
     assert not later.done()
-    box.writer.trouble = "the disk is full"
+    box.writer.error = "the disk is full"
     box.writer.told()
     await asyncio.wait_for(later, 1)
     await box.settled()
@@ -223,13 +225,13 @@ async def test_only_what_was_put_before_is_waited_for():
 async def test_a_writer_opened_anew_starts_counting_anew():
     """As for a run that is taken up again."""
     box = Outbox(asyncio.get_running_loop(), Writes)
-    box.put(PUT_outbox, 0)
+    box.put(SEND, 0)
     await asyncio.sleep(0)
     box.writer.write()
     first = box.writer
     box.open()
     assert box.writer is not first
     await asyncio.wait_for(box.settled(), 1)
-    box.put(PUT_outbox, 1)
+    box.put(SEND, 1)
     await asyncio.sleep(0)
     assert (first.came, box.writer.came) == ([[(0,)]], [[(1,)]])

@@ -83,7 +83,7 @@ async def test_nothing_to_go_on_with_is_told(tmp_path):
     with pytest.raises(JournalError, match="There is no journal"):
         flowmagic.resume(path, flow())
     await flowmagic.batchflow(Ask(), [{"i": 1}], journal=path)
-    with pytest.raises(JournalError, match="no run of AsyncFlow in .* to go on with"):
+    with pytest.raises(JournalError, match="no run of AsyncFlow in .* to resume"):
         flowmagic.resume(path, flow())
     await flowmagic.batchflow(flow(), [{"i": 1, "token": "sk-12345678"}], journal=path)
     with pytest.raises(JournalError, match="a secret in it was masked"):

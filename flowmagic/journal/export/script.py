@@ -1,183 +1,196 @@
-"""A run of a journal as a Python script, for where there is no notebook."""
+"""A run of a journal as a Python script, for where there is no notebook.
+
+A journal is a file that anyone may have written: all that the script takes from it is a literal, or
+a name that was checked to be one.
+"""
 
 from __future__ import annotations
 
-import json
-import keyword
 import textwrap
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
+from ...engines.registry import NAMES as ENGINES
 from ...text.redact import MASK
 from ..codec import decoded
-from ..fingerprint import Part
-from ..shared_snapshot import Written
-from .definitions import Literals
+from .literals import Literals
+from .names import Names, is_name
+
+if TYPE_CHECKING:
+    from ..journal_run import JournalRun
+    from ..snapshot import Entry
+
+_RESERVED = {"flowmagic", "instance", "params", "run", "shared", "_node"}
+_NODE = '''\
+def _node(kind, /, **attributes):
+    """Make a node with the attributes that it had."""
+    made = object.__new__(kind)
+    vars(made).update(params={}, successors={}, **attributes)
+    return made
+'''
 
 
-class _Run(Protocol):
-    number: int
-    flow: str
-    parts: list[Part]
-    imports: list[str]
-    definitions: list[str]
-    options: dict[str, Any]
-    written: dict[str, Written]
-    shared: list[tuple[str, str]]
-    drawn_by: str
-    limit_history: list[list[Any]]
-
-    @property
-    def base(self) -> dict[Any, Any]: ...
-
-    @property
-    def params(self) -> list[Any]: ...
-
-
-def script_of(run: _Run) -> str:
+def script_of(run: JournalRun) -> str:
     """Return the script."""
-    literals = Literals()
-    body = [
-        "def _node(kind, /, **attributes):",
-        '    """Make a node with the attributes that it had."""',
-        "    made = object.__new__(kind)",
-        "    vars(made).update(params={}, successors={}, **attributes)",
-        "    return made",
-        "",
-        "",
-        *_wiring(run.parts, literals),
-        "",
-        *_shared(run, literals),
-        *_params(run, literals),
-        "",
-        'if __name__ == "__main__":',
-        *_call(run, literals),
-        "    print(run)",
-        "    for instance in run.failures:",
-        "        print(instance.index, instance.error)",
-        "",
-    ]
-    imports = sorted({*run.imports, *literals.imports, "import flowmagic"})
-    definitions = [each.rstrip("\n") for each in run.definitions]
-    head = [
-        f'"""Run {run.number} of {run.flow} once more, as a journal of flowmagic holds it."""',
-        "",
-        # An annotation may name what nothing else needs.
-        "from __future__ import annotations",
-        "",
-        *[line for line in imports if line != "from __future__ import annotations"],
-        "",
-        "",
-    ]
-    for each in definitions:
-        head += [each, "", ""] if "\n" in each else [each]
-    if definitions and "\n" not in definitions[-1]:
-        head += ["", ""]
-    if any(MASK in line for line in (*head, *body)):
-        head.insert(
-            2, f"# Secrets were masked in the journal: put them in where it says {MASK!r}.\n"
-        )
-    return "\n".join([*head, *body])
+    return _Script(run).text()
 
 
-def _wiring(parts: list[Part], literals: Literals) -> list[str]:
-    made, wired = [], []
-    for number, part in enumerate(parts):
-        successors, start, attributes = json.loads(part.wiring)
-        kind = part.name.rpartition(".")[2]
-        unknown = []
-        given = []
-        for name, text in attributes.items():
-            value, known = _value(text, literals)
-            plain = name.isidentifier() and not keyword.iskeyword(name)
-            given.append(f", {name}={value}" if plain else f", **{{{name!r}: {value}}}")
-            if not known:
-                unknown.append(f"{name}, a {text}" if text.isidentifier() else name)
-        remark = f"  # to be defined: {'; '.join(unknown)}" if unknown else ""
-        made.append(f"node{number} = _node({kind}{''.join(given)}){remark}")
-        if start is not None:
-            wired.append(f"node{number}.start_node = node{start}")
-        wired += [
-            f"node{number}.successors[{action!r}] = node{to}"
-            for action, to in successors.items()
-            if to is not None
+class _Script:
+    """Writes the parts of a script, and collects the imports and names that they need."""
+
+    def __init__(self, run: JournalRun) -> None:
+        self._run = run
+        self._literals = Literals()
+        nodes = {f"node{number}" for number in range(len(run.nodes))}
+        modules = {f"_{name}" for name in ("datetime", "decimal", "numpy", "pathlib", "uuid")}
+        self._names = Names(_RESERVED | nodes | modules)
+
+    def text(self) -> str:
+        run = self._run
+        body = [
+            *_NODE.splitlines(),
+            "",
+            "",
+            *self._nodes(),
+            "",
+            *self._shared(),
+            *self._params(),
+            "",
+            'if __name__ == "__main__":',
+            "    run = flowmagic.run_batch(",
+            *textwrap.indent("\n".join(self._call()), " " * 8).splitlines(),
+            "    )",
+            "    print(run)",
+            "    for instance in run.failures:",
+            "        print(instance.index, instance.error)",
+            "",
         ]
-    return [*made, *wired]
+        head = [f'"""Run {run.number} of a journal of flowmagic, to run again."""', ""]
+        if any(MASK in line for line in body):
+            head += [f"# The journal masks secrets: replace each {MASK!r} by the real value.", ""]
+        head += sorted({"import flowmagic", *self._literals.imports, *self._names.imports})
+        missing = dict.fromkeys([*self._names.missing, *filter(is_name, run.notebook_names)])
+        if missing:
+            head += [
+                "",
+                "# Not in the journal. Import or paste it here, with what it uses:",
+                *(
+                    f"# {line}"
+                    for line in textwrap.wrap(", ".join(missing), break_long_words=False)
+                ),
+            ]
+        return "\n".join([*head, "", "", *body])
 
+    def _nodes(self) -> list[str]:
+        made, linked = [], []
+        parts = zip(self._run.nodes, self._run.parts, strict=True)
+        for number, (node, part) in enumerate(parts):
+            kind = self._names.of(node.location, version=part.source)
+            arguments, missing = [kind or "..."], [] if kind else ["its class"]
+            for entry in node.attributes:
+                name, text, lacks = self._entry(entry)
+                arguments.append(f"{name}={text}" if is_name(name) else f"**{{{name!r}: {text}}}")
+                missing += [f"{name}, {lacks}"] if lacks else []
+            remark = _remark(f"to be defined: {'; '.join(missing)}") if missing else ""
+            made.append(f"node{number} = _node({', '.join(arguments)}){remark}")
+            if node.start is not None:
+                linked.append(f"node{number}.start_node = node{int(node.start)}")
+            linked += [
+                f"node{number}.successors[{action!r}] = node{int(to)}"
+                for action, to in node.successors.items()
+                if to is not None
+            ]
+        return [*made, *linked]
 
-def _value(text: str, literals: Literals) -> tuple[str, bool]:
-    """Return what is kept of a value as Python, and whether that is all of it."""
-    before = literals.unknown
-    try:
-        written = literals.of(decoded(text))
-    except Exception:  # noqa: BLE001 - the name of its class stands there
-        return "...", False
-    return written, literals.unknown == before
-
-
-def _shared(run: _Run, literals: Literals) -> list[str]:
-    if not run.shared:
-        return []
-    lines = ["shared = {"]
-    for text, kind in run.shared:
+    def _entry(self, entry: Entry) -> tuple[Any, str, str]:
+        """Return the key of an entry, its value as Python, and the class of what is left out of it."""
+        text, left_out = entry
         ((key, value),) = decoded(text).items()
-        written = "..." if kind else literals.of(value)
-        remark = f"  # to be defined: it was a {kind}" if kind else ""
-        lines.append(f"    {literals.of(key)}: {written},{remark}")
-    return [*lines, "}", ""]
+        if left_out:
+            return key, "...", left_out
+        before = self._literals.unknown
+        written = self._literals.of(value)
+        return key, written, "" if self._literals.unknown == before else type(value).__name__
+
+    def _shared(self) -> list[str]:
+        lines = []
+        for entry in self._run.shared:
+            key, text, lacks = self._entry(entry)
+            remark = _remark(f"to be defined: {lacks}") if lacks else ""
+            lines.append(f"    {self._literals.of(key)}: {text},{remark}")
+        return ["shared = {", *lines, "}", ""] if lines else []
+
+    def _params(self) -> list[str]:
+        run, lines = self._run, []
+        if run.drawn_by == "prep":
+            lines.append("# The flow's own prep returned these rows, and does so again: not used.")
+            if run.base:
+                lines.append(f"node0.params = {self._literals.of(run.base)}")
+        elif run.drawn_by == "generator":
+            lines.append("# From a generator: the rows that it had given when the run ended.")
+        lines.append("params = [")
+        for index, row in enumerate(run.params):
+            if isinstance(row, dict):
+                lines.append(f"    {self._literals.of(row)},")
+            else:
+                lines.append(f"    ...,  # to be defined: row {index} could not be stored")
+        return [*lines, "]", ""]
+
+    def _call(self) -> list[str]:
+        lines = ["node0,"] if self._run.drawn_by == "prep" else ["node0,", "params,"]
+        if self._run.shared:
+            lines.append("shared=shared,")
+        for name, value in _latest_options(self._run).items():
+            if value is not None and is_name(name):
+                lines += self._option(name, value)
+        return [*lines, '# journal="runs.journal" is left out: this would be one more run there']
+
+    def _option(self, name: str, value: Any) -> list[str]:
+        if name == "merge":
+            function = self._names.of(str(value))
+            return [f"merge={function},"] if function else [_left_out(name, value)]
+        # Other texts say in words what could not be kept.
+        if name == "engine" and str(value) not in ENGINES:
+            return [_left_out(name, value)]
+        if name == "allow_shared" and isinstance(value, str):
+            return [_left_out(name, value)]
+        if name in _CLASSES and isinstance(value, dict):
+            return self._object(name, value)
+        return [f"{name}={self._literals.of(value)},"]
+
+    def _object(self, option: str, fields: dict[str, Any]) -> list[str]:
+        """Return an option that is an object of flowmagic's, made from its fields."""
+        arguments, remarks = [], []
+        for name, value in fields.items():
+            if name == "on":  # classes and functions
+                several = isinstance(value, list)
+                names = [self._names.of(str(each)) for each in (value if several else [value])]
+                if not all(names):
+                    remarks.append(_left_out(f"on of {option}", value))
+                    continue
+                arguments.append(f"on=({', '.join(names)},)" if several else f"on={names[0]}")
+            elif is_name(name):
+                arguments.append(f"{name}={self._literals.of(value)}")
+        return [f"{option}=flowmagic.{_CLASSES[option]}({', '.join(arguments)}),", *remarks]
 
 
-def _params(run: _Run, literals: Literals) -> list[str]:
-    lines = []
-    if run.drawn_by == "prep":
-        lines.append("# The flow's own prep gave these; it does so again, and they are not used.")
-        if run.base:
-            lines.append(f"node0.params = {literals.of(run.base)}")
-    elif run.drawn_by == "generator":
-        lines.append("# From a generator: the rows that were drawn before the run ended.")
-    lines.append("params = [")
-    for index, row in enumerate(run.params):
-        if isinstance(row, dict):
-            lines.append(f"    {literals.of(row)},")
-        else:
-            lines.append(f"    ...,  # to be defined: row {index} has no form in a journal")
-    return [*lines, "]", ""]
+_CLASSES = {"adaptive": "Adaptive", "retries": "Retries"}
 
 
-def _call(run: _Run, literals: Literals) -> list[str]:
-    lines = ["node0,"] if run.drawn_by == "prep" else ["node0,", "params,"]
-    if run.shared:
-        lines.append("shared=shared,")
-    for name, value in _tuned(run).items():
-        written = run.written.get(name)
-        if written is None:
-            if value is not None:
-                lines.append(f"{name}={literals.of(value)},")
-            continue
-        if written.expression:
-            lines.append(f"{name}={written.expression},")
-        if written.left:
-            lines.append(
-                f"# {name} is left out{' in part' * bool(written.expression)}: {written.left}"
-            )
-    lines.append('# journal="runs.journal" is left out: written there, it would be one more run')
-    call = textwrap.indent("\n".join(lines), " " * 8)
-    return ["    run = flowmagic.run_batch(", call, "    )"]
-
-
-def _tuned(run: _Run) -> dict[str, Any]:
-    """Return the options, with the limits that the run ended with."""
+def _latest_options(run: JournalRun) -> dict[str, Any]:
+    """Return the options of a run, with the limits that it ended with."""
     options = dict(run.options)
     if run.limit_history:
         _, options["limit"], options["per_minute"], _ = run.limit_history[-1]
-    if options.get("adaptive") is None:
-        return options
-    low, start, high = map(int, options["adaptive"].split("-"))
-    now = max(low, min(options.pop("limit"), high)) if run.limit_history else start
-    options["adaptive"] = f"{low}-{now}-{high}"
-    if "adaptive" in run.written:
-        expression, left = run.written["adaptive"]
-        run.written["adaptive"] = Written(
-            expression.replace(f"start={start},", f"start={now},"), left
-        )
-    options.pop("limit", None)
+    if adaptive := options.get("adaptive"):
+        start = max(adaptive["minimum"], min(options.pop("limit"), adaptive["maximum"]))
+        options["adaptive"] = {**adaptive, "start": start}
     return options
+
+
+def _left_out(name: str, value: Any) -> str:
+    return _remark(f"{name} is left out ({value})").lstrip()
+
+
+def _remark(text: str) -> str:
+    """Return a comment at the end of a line, of printable characters only."""
+    return "  # " + "".join(each if each.isprintable() else " " for each in text)

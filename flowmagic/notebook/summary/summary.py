@@ -74,11 +74,13 @@ _OF_ITSELF = ("stopping", "stopped")
 
 def journal_text(journal: Recorder) -> str:
     """Return what the user is to know of a run's journal; empty if all is well."""
-    if journal.trouble:
-        return f"The journal cannot be written at the moment: {journal.trouble}. The run goes on."
+    if error := journal.write_error:
+        return f"The journal cannot be written at the moment: {error}. The run goes on."
     if journal.lost:
-        return f"{journal.lost} instances could not be written to the journal: {journal.why_lost}."
-    return " ".join(journal.said)
+        return (
+            f"{journal.lost} instances could not be written to the journal: {journal.loss_reason}."
+        )
+    return " ".join(journal.warnings)
 
 
 def remarks(run: BatchRun) -> list[str]:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import json
+import os
+import sqlite3
 import subprocess
 import sys
 from functools import partial
@@ -15,6 +19,7 @@ import flowmagic
 from flowmagic.journal import open_journal
 from flowmagic.text.redact import MASK
 
+ROOT = Path(__file__).parents[3]
 PREFIX = "merged"
 
 
@@ -47,11 +52,16 @@ def scripted(path, flow, rows=None, **options):
     flowmagic.run_batch(flow, rows, journal=path / "j", **options)
     with open_journal(path / "j") as journal:
         text = journal[-1].to_script(path / "again.py")
+    return text, output_of(path / "again.py")
+
+
+def output_of(script):
+    """Return what a script prints; it finds this module."""
     ended = subprocess.run(
-        [sys.executable, str(path / "again.py")],
+        [sys.executable, str(script)], env={**os.environ, "PYTHONPATH": str(ROOT)},
         capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip
-    return text, ended.stdout + ended.stderr
+    return ended.stdout + ended.stderr
 
 
 def text_of(path, flow, rows=None, **options):
@@ -93,9 +103,11 @@ def test_a_script_runs_the_run_again(tmp_path):
         assert f"        {line},\n" in text
     assert "pass_at=8" in text
     assert "    'style': 'short'," in text
-    assert "    'lock': ...,  # to be defined: it was a Lock" in text
-    assert "    'long': ...,  # to be defined: it was a str" in text
-    assert "PREFIX = 'merged'" in text
+    assert "    'lock': ...,  # to be defined: Lock" in text
+    assert "    'long': ...,  # to be defined: str" in text
+    assert f"from {__name__} import Double\n" in text
+    assert f"from {__name__} import keep_best\n" in text
+    assert "Import or paste" not in text
     assert '# journal="runs.journal" is left out' in text
     compile(text, "script", "exec")
 
@@ -109,37 +121,111 @@ def test_attributes_of_any_name_are_set_again(tmp_path):
     assert "finished, 1 succeeded" in printed
 
 
-def test_options_without_a_source_are_left_out_with_their_reason(tmp_path):
-    """Where they would stand: whoever runs the script is to know."""
+def test_what_cannot_be_stored_is_left_out_with_a_comment(tmp_path):
+    """Where it would stand."""
     text = text_of(
         tmp_path,
         Grade(),
         [{"n": 1}],
         isolate=True,
-        merge=partial(keep_best),
+        merge=lambda shared, instance: None,
         allow_shared=[asyncio.Lock],
-        retries=flowmagic.Retries(2, on=partial(isinstance)),
+        retries=flowmagic.Retries(2, wait=0.5, on=partial(isinstance)),
+        engine=Elsewhere(),
     )
-    assert "# merge is left out: it was an object of class partial, which has no source" in text
-    assert "# allow_shared is left out: its keys have no form in a journal" in text
-    assert "retries=flowmagic.Retries(times=2),\n" in text
-    assert "# retries is left out in part: on: it was an object of class partial" in text
+    assert "# merge is left out (a lambda)" in text
+    assert "# allow_shared is left out (keys that cannot be stored)" in text
+    assert "retries=flowmagic.Retries(times=2, wait=0.5),\n" in text
+    assert "# on of retries is left out (an object of class partial)" in text
+    assert "# engine is left out (an object of class Elsewhere)" in text
     compile(text, "script", "exec")
 
 
-def test_a_lambda_is_written_where_it_stands(tmp_path):
-    """With the names that it uses."""
+class Elsewhere(flowmagic.engines.local.LocalEngine):
+    name = "elsewhere"
+
+
+CELL = """
+import json
+from pocketflow import AsyncNode
+PROMPT = "answer"
+class Base(AsyncNode):
+    def said(self): return json.dumps([helper(n) for n in (1, 2)])
+class Ask(Base):
+    async def post_async(self, shared, prepared, executed):
+        return f"{PROMPT} {self.said()} {self.params['n']} {missing if self.params['n'] > 5 else ''}"
+def helper(n): return n
+def keep(shared, instance): pass
+"""
+
+
+def test_what_a_notebook_defined_is_named_at_the_top(cells, tmp_path):
+    """Classes, what they use, functions among the options; pasted there, the script runs."""
+    names = cells.run(CELL)
     text = text_of(
-        tmp_path,
-        Grade(),
-        [{"n": 1}],
-        isolate=True,
-        merge=lambda shared, instance: shared.update({PREFIX: instance.index}),
-    )
-    assert (
-        "        merge=lambda shared, instance: shared.update({PREFIX: instance.index}),\n" in text
-    )
-    assert "PREFIX = 'merged'" in text
+        tmp_path, names.Ask(), [{"n": 1}], isolate=True, merge=names.keep,
+        retries=flowmagic.Retries(1, on=(ValueError, asyncio.TimeoutError)),
+    )  # fmt: skip
+    comment = "# Ask, keep, Base, PROMPT, helper, json\n"
+    assert f"# Not in the journal. Import or paste it here, with what it uses:\n{comment}" in text
+    assert "PROMPT =" not in text
+    assert "merge=keep,\n" in text
+    script = tmp_path / "again.py"
+    script.write_text(text)
+    assert "NameError: name 'Ask' is not defined" in output_of(script)
+    script.write_text(text.replace(comment, comment + CELL))
+    assert "finished, 1 succeeded" in output_of(script)
+
+
+@pytest.mark.filterwarnings("ignore:Flow ends")
+def test_a_class_of_a_cell_that_was_run_again_is_another_one(cells, tmp_path):
+    """The script does not take the one for the other."""
+    first = cells.run(CELL).Ask()
+    second = cells.run(CELL.replace("{PROMPT}", "new")).Ask()
+    first >> second
+    text = text_of(tmp_path, AsyncFlow(start=first), [{"n": 1}])
+    assert "# Ask, Ask as Ask_, Base, PROMPT, helper, json\n" in text
+    assert "node1 = _node(Ask, " in text
+    assert "node2 = _node(Ask_, " in text
+
+
+def test_a_cluster_is_left_out_with_its_address(tmp_path):
+    """An engine is an object; a script would have to make it."""
+    with pytest.raises(flowmagic.EngineError):
+        flowmagic.run_batch(
+            Grade(), [{"n": 1}], journal=tmp_path / "j",
+            engine=flowmagic.DaskEngine("tcp://127.0.0.1:1"),
+        )  # fmt: skip
+    text = open_journal(tmp_path / "j")[-1].to_script()
+    assert "# engine is left out (DaskEngine('tcp://127.0.0.1:1'))" in text
+
+
+def test_a_file_that_was_tampered_with_gets_no_code_into_a_script(tmp_path):
+    """What it holds is written as literals, names or comments, or not at all."""
+    flowmagic.run_batch(Grade(), [{"n": 1}], journal=tmp_path / "j")
+    evil = "x = 1); import os; os.abort(\n"
+    connection = sqlite3.connect(tmp_path / "j")
+    (setup,) = connection.execute("SELECT setup FROM runs").fetchone()
+    kept = json.loads(setup)
+    kept["nodes"][0] = [f"os:{evil}", [[json.dumps({evil: evil}), evil]], {evil: 0}, 0]
+    kept["notebook names"] = [evil, "Ask"]
+    kept["shared"] = [[json.dumps({evil: None}), evil]]
+    options = {evil: 1, "merge": evil, "engine": evil, "retries": {evil: 1, "on": [evil]}}
+    with connection:
+        connection.execute(
+            "UPDATE runs SET flow = ?, setup = ?, options = ?",
+            (evil, json.dumps(kept), json.dumps(options)),
+        )
+    connection.close()
+    text = open_journal(tmp_path / "j")[1].to_script()
+    tree = ast.parse(text)
+    assert not [
+        each
+        for each in ast.walk(tree)
+        if isinstance(each, ast.Import) and "os" in ast.unparse(each)
+    ]
+    assert not [each for each in ast.walk(tree) if isinstance(each, ast.Name) and each.id == "os"]
+    assert "# Ask\n" in text
 
 
 def test_the_limits_are_those_that_the_run_ended_with(tmp_path):
@@ -154,7 +240,8 @@ def test_the_limits_are_those_that_the_run_ended_with(tmp_path):
     text = asyncio.run(tuned(limit=2))
     assert "limit=9,\n" in text
     assert "per_minute=1200,\n" in text
-    assert "adaptive='2-9-50',\n" in asyncio.run(tuned(adaptive="2-5-50"))
+    text = asyncio.run(tuned(adaptive="2-5-50"))
+    assert "adaptive=flowmagic.Adaptive(minimum=2, start=9, maximum=50),\n" in text
     made = flowmagic.Adaptive(2, 5, 50, backoff=0.7)
     text = asyncio.run(tuned(adaptive=made))
     assert "adaptive=flowmagic.Adaptive(minimum=2, start=9, maximum=50, backoff=0.7),\n" in text
@@ -164,14 +251,14 @@ def test_the_limits_are_those_that_the_run_ended_with(tmp_path):
 def test_a_flow_with_its_own_prep_has_it_again(tmp_path):
     """It may do more than to give params: fill the store, for one."""
     text, printed = scripted(tmp_path, Own(start=Grade()), shared={"rows": 3})
-    assert "own prep gave these" in text
+    assert "own prep returned these rows" in text
     assert "3 succeeded" in printed, printed
 
 
 def test_rows_that_cannot_be_written_are_gaps(tmp_path):
     """The script then says so itself, and runs nothing."""
     text, printed = scripted(tmp_path, Grade(), [{"n": 1}, {"n": 2, "o": object()}])
-    assert "    ...,  # to be defined: row 1 has no form in a journal" in text
+    assert "    ...,  # to be defined: row 1 could not be stored" in text
     assert "BatchError: Item 1 of the batch" in printed
 
 
@@ -182,7 +269,7 @@ def test_secrets_are_said_to_be_missing(tmp_path):
     text = text_of(
         tmp_path, node, [{"n": 1, "token": "tk-12345678"}], shared={"password": "hunter22"}
     )
-    assert f"Secrets were masked in the journal: put them in where it says {MASK!r}" in text
+    assert f"# The journal masks secrets: replace each {MASK!r} by the real value." in text
     assert "12345678" not in text
     assert "hunter22" not in text
     assert text.count(MASK) == 4

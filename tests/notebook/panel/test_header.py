@@ -240,7 +240,7 @@ def test_what_the_journal_cannot_do_is_a_notice(tmp_path):
         "notice"
     ]
     assert "A value could not be written to the journal" in notice
-    run.journal._outbox.writer.trouble = "disk full"
+    run.journal._outbox.writer.error = "disk full"
     notice = header_of(run, run.records, flow="give", limits=run.limits, notice="", heard={})[
         "notice"
     ]

@@ -1,0 +1,180 @@
+"""One run of a journal."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import sqlite3
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+from ..errors import JournalError
+from ..text.redact import MASK
+from .codec import decoded
+from .database import hash_key
+from .export.script import script_of
+from .fingerprint import Part
+from .instance import STATUSES, JournalInstance, read_instance
+from .row_key import row_key
+from .snapshot import Entry, NodeSnapshot
+from .tables import Tables
+
+SELECT_RUNS = (
+    "SELECT number, id, flow, setup, options, base, began, status, seconds, total, limit_history"
+    " FROM runs ORDER BY number"
+)
+_INSTANCES = (
+    "SELECT position, params, status, attempts, started, ended, copies, result, unwritten,"
+    " error, printed, writes, restored FROM instances"
+)
+
+
+class JournalRun(Tables):
+    """One run of a journal: its options, and its instances by index.
+
+    Attributes:
+        number: counts the runs of the file, from 1.
+        flow: class name of the flow.
+        began: when it started, in local time.
+        status: how it ended; "running" if it has not ended, or its kernel died.
+        seconds: how long it took; None if it has not ended.
+        total: number of rows; None if a generator has not given all of them.
+        options: its options as plain values, named as `batchflow` takes them: a function or class as
+            "module:name", a `Retries` or `Adaptive` as a dict, what cannot be stored in words.
+        base: the flow's own params.
+        drawn_by: where its rows came from: "list", "generator", or the flow's own "prep".
+        limit_history: seconds, limit, per minute and by whom, for each change of its limits; of a run
+            that has not ended, only the latest change by hand.
+        parts: the fingerprints of its nodes.
+        nodes: its nodes when it started.
+        notebook_names: what the classes of these nodes use of the notebook, by name.
+        shared: the first entries of the shared store when it started.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> None:
+        self._connection = connection
+        self.number, self._id, self.flow, setup, options, base, began, *rest = row
+        self.status, self.seconds, self.total, limit_history = rest
+        self.began = datetime.fromtimestamp(began, timezone.utc).astimezone()
+        self.options: dict[str, Any] = decoded(options)
+        self.base: dict[Any, Any] = {} if base is None else decoded(base)
+        self.limit_history: list[list[Any]] = json.loads(limit_history) if limit_history else []
+        kept = json.loads(setup)
+        self.drawn_by: str = kept["drawn by"]
+        self.parts = [Part(*each) for each in kept["parts"]]
+        self.nodes = [NodeSnapshot(*each) for each in kept["nodes"]]
+        self.notebook_names: list[str] = kept["notebook names"]
+        self.shared: list[Entry] = kept["shared"]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many rows are in each status, of those that were written."""
+        sql = "SELECT status, count(*) FROM instances WHERE run = ? GROUP BY status"
+        counts = dict(query(self._connection, sql, self._id))
+        return {status: counts[status] for status in STATUSES if status in counts}
+
+    @property
+    def instances(self) -> list[JournalInstance]:
+        """The instances in the order of the params; those that did not end are pending."""
+        return list(self)
+
+    @property
+    def params(self) -> list[Any]:
+        """The params of all rows that were written; None for a row that could not be stored."""
+        sql = "SELECT params FROM instances WHERE run = ? ORDER BY position"
+        rows = query(self._connection, sql, self._id)
+        return [None if text is None else decoded(text) for (text,) in rows]
+
+    def batch(self) -> list[dict[Any, Any]]:
+        """Return the params of all rows, to run them again.
+
+        Raises:
+            JournalError: not all rows were written, or one cannot be read back as it was (it holds
+                a masked secret, or an object that a journal stores as something else).
+        """
+        reason = self._why_no_batch()
+        if reason:
+            raise JournalError(
+                f"The params of run {self.number} cannot be taken from the journal: {reason}. "
+                "Pass them: flowmagic.resume(path, flow, params)."
+            )
+        return self.params
+
+    def _why_no_batch(self) -> str:
+        if self.drawn_by == "generator":
+            return "they came from a generator, and only the rows that it gave are there"
+        secret = hash_key(self._connection)
+        sql = "SELECT position, key, params FROM instances WHERE run = ? ORDER BY position"
+        written = 0
+        for position, key, text in query(self._connection, sql, self._id):
+            written += 1
+            if text is None:
+                return f"row {position} could not be stored"
+            params = decoded(text)
+            if row_key(secret, params) != key:
+                why = "a secret in it was masked"
+                if MASK not in params.values():
+                    why = "it holds a masked secret, or an object that is stored as something else"
+                return f"row {position} cannot be read back as it was: {why}"
+        if self.total is None or written < self.total:
+            return f"{written} of {self.total or '?'} rows had been written when its kernel died"
+        return ""
+
+    def to_script(self, path: str | os.PathLike[str] | None = None) -> str:
+        """Return a Python script that runs this again without a notebook.
+
+        It holds the nodes with their attributes and successors, the shared store, the params, and
+        the options, with the limits that the run ended with. It imports the classes that are in
+        modules. A comment at its top names the classes and functions of the notebook, which the user
+        has to import or paste; where a value could not be stored, `...` and a comment say so.
+
+        Args:
+            path: a file to write it to as well.
+        """
+        text = script_of(self)
+        if path is not None:
+            pathlib.Path(path).write_text(text, encoding="utf-8")
+        return text
+
+    def __iter__(self) -> Iterator[JournalInstance]:
+        sql = f"{_INSTANCES} WHERE run = ? ORDER BY position"
+        yield from map(read_instance, query(self._connection, sql, self._id))
+
+    def __getitem__(self, index: int) -> JournalInstance:
+        sql = f"{_INSTANCES} WHERE run = ? AND position = ?"
+        row = next(query(self._connection, sql, self._id, index), None)
+        if row is None:
+            raise IndexError(f"Run {self.number} of this journal has no instance {index}.")
+        return read_instance(row)
+
+    def __len__(self) -> int:
+        return sum(self.counts.values())
+
+    def __repr__(self) -> str:
+        try:
+            counts = ", ".join(f"{n} {status}" for status, n in self.counts.items())
+        except JournalError:
+            counts = "damaged"
+        when = f"{self.began:%Y-%m-%d %H:%M:%S}"
+        return f"<run {self.number} of {self.flow}, {when}, {self.status}: {counts or 'nothing written'}>"
+
+
+def query(connection: sqlite3.Connection, sql: str, *values: Any) -> Iterator[Any]:
+    """Yield the rows of a query, as far as they can be read.
+
+    Raises:
+        JournalError: the journal is closed, or damaged.
+    """
+    try:
+        for row in connection.execute(sql, values):  # noqa: UP028 - that would close the cursor too
+            yield row
+    except sqlite3.ProgrammingError:
+        raise JournalError(
+            "This journal is closed. Open it again: flowmagic.open_journal(path)."
+        ) from None
+    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+        raise JournalError(
+            f"The journal is damaged, and the rest of it cannot be read ({error})."
+        ) from None
