@@ -220,8 +220,8 @@ class Options:
         if adaptive is not None:
             if limit is not None:
                 raise LimitError(
-                    f'limit={limit!r} and adaptive="{adaptive}" both say how many instances run at '
-                    f'once. Write one of them: adaptive="{adaptive}" begins with {adaptive.start}.'
+                    f'limit={limit!r} and adaptive="{adaptive}" both set how many instances run at '
+                    f'once. Write only one of them: adaptive="{adaptive}" begins with {adaptive.start}.'
                 )
             limit = adaptive.start
         limits = Limits(

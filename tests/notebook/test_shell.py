@@ -57,11 +57,11 @@ def test_the_option_beats_the_setting_beats_the_environment_beats_the_guess(
     words, shell, waits, monkeypatch
 ):
     """Whether a cell waits is decided by the nearest word."""
-    asked, configured, environment = words
+    requested, configured, environment = words
     monkeypatch.delenv("FLOWMAGIC_WAIT", raising=False)
     if environment:
         monkeypatch.setenv("FLOWMAGIC_WAIT", environment)
-    assert must_wait(shell, asked=asked, configured=configured) is waits
+    assert must_wait(shell, requested=requested, configured=configured) is waits
 
 
 class Terminal:

@@ -10,7 +10,7 @@ import flowmagic
 from flowmagic.journal.shared_snapshot import Written
 from flowmagic.run.failures import Retries
 from flowmagic.run.journaled_options import options_kept, options_written
-from flowmagic.run.options import KEEP, Options
+from flowmagic.run.options import KEEP, OPTIONS, Options
 
 
 class Elsewhere:
@@ -57,7 +57,7 @@ def test_an_engine_is_kept_by_its_name_and_written_as_far_as_that_can_be(engine,
 def test_every_option_is_kept():
     """What `batchflow` takes by name is in the journal, or is told there in another way."""
     elsewhere = {"journal", "resume", "sync", "journal_secrets", "capture"}
-    taken = set(Options.of.__func__.__kwdefaults__) - elsewhere
+    taken = set(OPTIONS) - elsewhere
     assert set(options_kept(Options.of())) == taken
 
 
