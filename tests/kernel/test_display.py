@@ -92,7 +92,9 @@ def test_a_cell_that_is_run_again_tells_of_the_run_that_goes_on(kernel):
     assert kernel.run(cell).stdout == ""
     kernel.run("first = run")
     told = kernel.run(cell).stdout
-    assert told.startswith("An earlier run goes on beside this one: flow: 0 of 2 succeeded, 2 run")
+    assert told.startswith(
+        "An earlier run of this cell is still in progress: flow: 0 of 2 succeeded, 2 run"
+    )
     number = told.rpartition("%batchflow ")[2].strip()
     answer = kernel.run(f"%batchflow {number}")
     identity = _summary_id(answer)
