@@ -1,4 +1,4 @@
-"""Run the body of a cell as Python in the user's namespace, and return what its last line gives."""
+"""Run the body of a cell as Python in the user's namespace, and return the value of its last line."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from IPython.core.error import UsageError
 from ..errors import FlowmagicError
 
 NOTHING: Any = object()
-"""What `run_body` returns for a body of blanks and comments."""
+"""What `run_body` returns if the body is empty or only comments."""
 
 
 class BodySyntaxError(FlowmagicError):
-    """The body of a cell is not Python. Shown as a SyntaxError of any cell, without our frames."""
+    """The body of a cell is not valid Python. Shown like any SyntaxError, without our frames."""
 
-    def __init__(self, error: SyntaxError, shown: list[str]) -> None:
+    def __init__(self, error: SyntaxError, traceback: list[str]) -> None:
         super().__init__(str(error))
-        self._shown = shown
+        self._traceback = traceback
 
     def _render_traceback_(self) -> list[str]:
-        return self._shown
+        return self._traceback
 
 
 async def run_body(shell: Any, header: str, body: str) -> Any:
@@ -33,18 +33,19 @@ async def run_body(shell: Any, header: str, body: str) -> Any:
     Top-level `await` works. Tracebacks count lines as the cell does, whose first line is `header`.
 
     Raises:
-        UsageError: the body ends in something that has no value.
-        BodySyntaxError, or whatever the body raises.
+        UsageError: the body does not end in an expression.
+        BodySyntaxError: the body is not valid Python.
+        Exception: anything that the body raises.
     """
     __tracebackhide__ = True
     python = shell.transform_cell(body)
-    # The same name and number as a cell of its own, so that a traceback says "Cell In[5], line 3".
+    # The name and number of the cell itself, so that a traceback says "Cell In[5], line 3".
     name = shell.compile.cache(
         f"{header}\n{python}", _cell_number(shell), raw_code=f"{header}\n{body}"
     )
     with shell.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
         try:
-            # The blank line stands for the header.
+            # The blank line takes the place of the header.
             tree = shell.transform_ast(shell.compile.ast_parse(f"\n{python}", filename=name))
             if not tree.body:
                 return NOTHING
@@ -54,16 +55,17 @@ async def run_body(shell: Any, header: str, body: str) -> Any:
             first = shell.compile(ast.Module(before, []), name, "exec")
             expression = shell.compile(ast.Expression(last.value), name, "eval")
         except SyntaxError as error:
-            shown = shell.SyntaxTB.structured_traceback(type(error), error, [])
-            raise BodySyntaxError(error, shown) from None
+            traceback = shell.SyntaxTB.structured_traceback(type(error), error, [])
+            raise BodySyntaxError(error, traceback) from None
     await _run(shell, first)
     return await _run(shell, expression)
 
 
 def _cell_number(shell: Any) -> int:
-    """Return the number of the cell we are called from.
+    """Return the number of the calling cell.
 
-    Taken from its frame: some versions of IPython count up before a cell runs, others after it.
+    It is taken from the frame of the cell, since some versions of IPython increase `execution_count`
+    before a cell runs, others after it.
     """
     frame = sys._getframe(1)
     while frame is not None:
@@ -85,7 +87,4 @@ def _no_value(last: ast.stmt) -> str:
     if isinstance(last, ast.Assign):
         names = [target.id for target in last.targets if isinstance(target, ast.Name)]
     hint = f"add a line with just {names[0]}" if names else 'for example [{"user_id": 1}]'
-    return (
-        f"The cell ends in a statement (line {last.lineno}), but its last line must be the param "
-        f"list: {hint}."
-    )
+    return f"The cell ends in a statement (line {last.lineno}), but must end in the param list: {hint}."

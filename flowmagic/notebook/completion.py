@@ -1,4 +1,4 @@
-"""Tab completion for the line of `%%batchflow` and `%batchflow`: options, and names of flows."""
+"""Tab completion of options and names on the lines of `%%batchflow` and `%batchflow`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,19 @@ from IPython.core.completer import (
 )
 
 from .magic import BatchFlowMagics
+from .namespace import flow_names
 
 _NAMES = ("%%batchflow", "%batchflow")
 
 
 def make_matcher(magics: BatchFlowMagics) -> Any:
     """Return a matcher to append to IPython's `custom_matchers`."""
-    options = sorted(
-        option for action in magics.batchflow.parser._actions for option in action.option_strings
-    )
-    valued = {
-        option
+    takes_value = {
+        option: action.nargs != 0
         for action in magics.batchflow.parser._actions
-        if action.nargs != 0
         for option in action.option_strings
     }
+    options = sorted(takes_value)
 
     @context_matcher(identifier="flowmagic.batchflow")
     def match(context: CompletionContext) -> Any:
@@ -34,24 +32,24 @@ def make_matcher(magics: BatchFlowMagics) -> Any:
         if words[0] not in _NAMES or len(words) == 1:
             return {"completions": []}
         token = words[-1]
-        before = words[-2]
-        if before in ("-f", "--file"):
-            return {"completions": []}  # IPython's own completion of files
-        if before == "--shared":
-            found: list[Any] = [
+        previous = words[-2]
+        if previous in ("-f", "--file"):
+            return {"completions": []}  # left to IPython's completion of files
+        if previous == "--shared":
+            matches: list[Any] = [
                 SimpleCompletion(name, type="instance")
                 for name, value in magics.shell.user_ns.items()
                 if isinstance(value, dict) and not name.startswith("_") and name.startswith(token)
             ]
-        elif before in valued:
+        elif takes_value.get(previous):
             return {"completions": [], "suppress": True}
         elif token.startswith("-"):
-            found = [SimpleCompletion(o, type="param") for o in options if o.startswith(token)]
+            matches = [SimpleCompletion(o, type="param") for o in options if o.startswith(token)]
         else:
-            names = magics.flow_names()
-            found = [SimpleCompletion(n, type="instance") for n in names if n.startswith(token)]
+            names = flow_names(magics.shell.user_ns)
+            matches = [SimpleCompletion(n, type="instance") for n in names if n.startswith(token)]
             if not token:
-                found += [SimpleCompletion(o, type="param") for o in options if o[:2] == "--"]
-        return {"completions": found, "suppress": True}
+                matches += [SimpleCompletion(o, type="param") for o in options if o[:2] == "--"]
+        return {"completions": matches, "suppress": True}
 
     return match

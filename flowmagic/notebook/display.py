@@ -1,4 +1,4 @@
-"""Put a run before the user's eyes: a panel and a summary in a notebook, text in a terminal."""
+"""Show a run: with a panel and a summary in a notebook, as text in a terminal."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .terminal.terminal import TerminalDisplay
 
 
 class NotebookDisplay:
-    """A panel, and below it the static summary that a saved notebook keeps.
+    """A panel, and below it the static summary that the saved notebook keeps.
 
     Args:
-        start: starts a run, for the first time and whenever Run is pressed.
-        origin: what a cell says that starts one more; None: it is Python.
+        start: starts a run, the first one and the one of each press of Run.
+        origin: what the panel writes into a cell that runs one row again; None: the run comes from Python.
     """
 
     def __init__(
@@ -34,39 +34,39 @@ class NotebookDisplay:
         origin: Origin | None = None,
     ) -> None:
         self._start = start
-        # Made with a run or for want of one: a panel of a run that was refused would be one too many.
-        self._panel = partial(
-            Panel, flow_name, self._started, limits=limits, batch=batch, origin=origin
+        # Created later, so that no panel remains of a run that could not be started.
+        self._make_panel = partial(
+            Panel, flow_name, self._start_observed, limits=limits, batch=batch, origin=origin
         )
         self._handle = DisplayHandle()
 
     def open(self) -> Panel:
-        """Show a panel without a run, and below it the place of the summary."""
-        return self._put(self._panel())
+        """Show a panel without a run, and below it an empty output for the summary."""
+        return self._display(self._make_panel())
 
     def start(self, batch: Batch | None, limits: Limits) -> BatchRun:
-        """Start a run and show it; of one that is refused, nothing is shown."""
-        run = self._started(batch, limits)
+        """Start a run and show it; if it cannot be started, show nothing."""
+        run = self._start_observed(batch, limits)
         self._show(run)
         return run
 
     def attach(self, run: BatchRun) -> None:
-        """Show a run that somebody has started; there may be other panels of it."""
+        """Show a run that was started before, perhaps with another panel."""
         self._show(run)
         run.observe(self._publish)
         self._publish(run)
 
     def _show(self, run: BatchRun) -> None:
-        panel = self._panel()
+        panel = self._make_panel()
         panel.show(run)
-        self._put(panel)
+        self._display(panel)
 
-    def _put(self, panel: Panel) -> Panel:
+    def _display(self, panel: Panel) -> Panel:
         display(panel)
         self._handle.display({"text/plain": "", "text/html": ""}, raw=True)
         return panel
 
-    def _started(self, batch: Batch | None, limits: Limits) -> BatchRun:
+    def _start_observed(self, batch: Batch | None, limits: Limits) -> BatchRun:
         run = self._start(batch, limits)
         run.observe(self._publish)
         return run
@@ -76,7 +76,7 @@ class NotebookDisplay:
             self._handle.update(summary.bundle(run), raw=True)
 
     def tick(self) -> None:
-        """Do nothing: the panel draws itself."""
+        """Do nothing: the panel updates itself."""
 
     def close(self) -> None:
         """Do nothing: the panel stays."""
@@ -91,7 +91,7 @@ def make_display(
     *,
     origin: Origin | None = None,
 ) -> NotebookDisplay | TerminalDisplay:
-    """Choose by whether a kernel stands between the shell and its user."""
+    """Return a display for notebooks if the shell has a kernel, otherwise one for terminals."""
     if hasattr(shell, "kernel"):
         return NotebookDisplay(flow_name, start, limits, batch, origin=origin)
     return TerminalDisplay(start, coloured=str(shell.colors).lower() != "nocolor")

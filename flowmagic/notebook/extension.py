@@ -1,7 +1,7 @@
-"""Register everything with a shell on `%load_ext flowmagic`, and take all of it back on unload.
+"""Register everything with a shell on `%load_ext flowmagic`, and remove it on unload.
 
-A magic cannot be awaited: IPython takes what it returns as the cell's value. So an input
-transformer puts an `await` before the call that a `%%batchflow` cell is turned into.
+IPython does not await what a magic returns. So an input transformer puts an `await` before the call
+into which IPython turns a `%%batchflow` cell.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ NAME = "batchflow"
 
 
 class Extension:
-    """What is registered with one shell."""
+    """Everything that is registered with one shell."""
 
     def __init__(self, shell: Any) -> None:
         self._shell = shell
@@ -33,7 +33,7 @@ class Extension:
         self._formatters: dict[str, Any] = {}
 
     def load(self) -> None:
-        """Register."""
+        """Register everything."""
         shell = self._shell
         shell.register_magics(self._magics)
         shell.input_transformers_post.append(await_batchflow)
@@ -42,11 +42,11 @@ class Extension:
             formatter = shell.display_formatter.formatters[mime]
             self._formatters[mime] = formatter.type_printers.get(BatchRun)
             formatter.for_type(BatchRun, show)
-        if hasattr(shell, "kernel"):  # elsewhere there is no panel to show what was caught
+        if hasattr(shell, "kernel"):  # without one there is no panel to show what instances print
             streams.install()
 
     def unload(self) -> None:
-        """Take back. Runs that are on go on: they are the user's."""
+        """Remove everything. Runs in progress continue."""
         shell = self._shell
         streams.uninstall()
         for kind in ("line", "cell"):
@@ -56,21 +56,21 @@ class Extension:
         _remove(shell.configurables, self._magics)
         _remove(shell.input_transformers_post, await_batchflow)
         _remove(shell.Completer.custom_matchers, self._matcher)
-        for mime, before in self._formatters.items():
+        for mime, previous in self._formatters.items():
             formatter = shell.display_formatter.formatters[mime]
-            if before is None:
+            if previous is None:
                 formatter.type_printers.pop(BatchRun, None)
             else:
-                formatter.for_type(BatchRun, before)
+                formatter.for_type(BatchRun, previous)
 
 
 def _make_magics(shell: Any) -> BatchFlowMagics:
-    before = list(shell.configurables)
+    configurables = list(shell.configurables)
     try:
         return BatchFlowMagics(shell=shell)
     except TraitError as error:
-        # %config refuses a bad value and keeps it nevertheless, for whoever is configured next.
-        shell.configurables[:] = before
+        # %config refuses a bad value, and still keeps it for the next object that is configured.
+        shell.configurables[:] = configurables
         shell.config.pop(BatchFlowMagics.__name__)
         print(f"flowmagic uses its defaults: {error}", file=sys.stderr)  # noqa: T201 - IPython's way
         return BatchFlowMagics(shell=shell)
@@ -80,14 +80,14 @@ _loaded: weakref.WeakKeyDictionary[Any, Extension] = weakref.WeakKeyDictionary()
 
 
 def load(shell: Any) -> None:
-    """Register with a shell; a second time, anew."""
+    """Register everything with a shell; if it is registered already, replace it."""
     unload(shell)
     extension = _loaded[shell] = Extension(shell)
     extension.load()
 
 
 def unload(shell: Any) -> None:
-    """Take back what `load` registered; nothing if it did not."""
+    """Remove what `load` registered, if anything."""
     extension = _loaded.pop(shell, None)
     if extension is not None:
         extension.unload()
@@ -108,8 +108,8 @@ def _pretty(run: BatchRun, printer: Any, cycle: bool) -> None:  # noqa: FBT001, 
 def await_batchflow(lines: list[str]) -> list[str]:
     """Put `await` before a `%%batchflow` cell; refuse it under another cell magic.
 
-    Another magic would run the cell on its own terms, in which an `await` is a syntax error or,
-    worse, is silently skipped.
+    Another magic would execute the cell in its own way, in which the `await` is a syntax error or is
+    silently skipped.
     """
     text = "".join(lines)
     if NAME not in text or not text.startswith("get_ipython().run_cell_magic("):
@@ -126,7 +126,7 @@ def await_batchflow(lines: list[str]) -> list[str]:
 
 
 def _magic_call(text: str) -> tuple[str, str] | None:
-    """Return the name and the body of the one cell magic call that the text is; else None."""
+    """Return the name and the body if the text is a single call of a cell magic, otherwise None."""
     try:
         [statement] = ast.parse(text).body
         name, _, body = map(ast.literal_eval, statement.value.args)  # type: ignore[attr-defined]
@@ -136,13 +136,13 @@ def _magic_call(text: str) -> tuple[str, str] | None:
 
 
 def refuse_stacked(name: str) -> None:
-    """Say that another cell magic cannot stand over `%%batchflow`."""
-    instead = {
-        "time": " Its duration is in the summary, and at run.elapsed.",
-        "timeit": " Its duration is in the summary, and at run.elapsed.",
-        "capture": " Name the run with -o run; its results are at run.results.",
+    """Raise UsageError: another cell magic cannot come before `%%batchflow`."""
+    hint = {
+        "time": " The summary shows how long the run took; so does run.elapsed.",
+        "timeit": " The summary shows how long the run took; so does run.elapsed.",
+        "capture": " Name the run with -o run; run.results has its results.",
     }.get(name, "")
     raise UsageError(
-        f"%%{name} cannot stand over %%{NAME}, so nothing was started. "
-        f"Make %%{NAME} the first line of the cell.{instead}"
+        f"%%{name} cannot come before %%{NAME}, so nothing was started. "
+        f"Make %%{NAME} the first line of the cell.{hint}"
     )

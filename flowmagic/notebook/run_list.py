@@ -1,4 +1,4 @@
-"""The runs that a shell has started, and those of a journal, as a table."""
+"""The runs that a shell has started, and a table of them and of those in a journal."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _RUNS: weakref.WeakKeyDictionary[Any, list[tuple[str, weakref.ref[BatchRun]]]] =
 )
 
 
-def note(shell: Any, run: BatchRun, name: str | None) -> None:
-    """Note a run that a shell has started, and the name it was bound to; it is not kept alive."""
+def add(shell: Any, run: BatchRun, name: str | None) -> None:
+    """Add a run that a shell has started, and the variable it was bound to; keeps only a weak reference."""
     _RUNS.setdefault(shell, []).append((name or "", weakref.ref(run)))
 
 
 def runs(shell: Any) -> dict[int, tuple[str, BatchRun]]:
-    """Return the runs of a shell that somebody still has, by number, each with its name or ""."""
-    noted = ((name, reference()) for name, reference in _RUNS.get(shell, ()))
-    return {number: (name, run) for number, (name, run) in enumerate(noted, 1) if run is not None}
+    """Return the runs of a shell that are still referenced, by number, with their variables or ""."""
+    listed = ((name, reference()) for name, reference in _RUNS.get(shell, ()))
+    return {number: (name, run) for number, (name, run) in enumerate(listed, 1) if run is not None}
 
 
 def table(shell: Any, journal: str | os.PathLike[str] | None) -> str:
-    """Return the runs of a shell and the named limits, below the runs of a journal if one is given.
+    """Return a table of the runs of a shell and of the named limits, below the runs of a journal.
 
     Raises:
         UsageError: the journal cannot be read.
     """
-    here = "\n".join([*_lines(shell), *(f"limit {each}" for each in named_limits().values())])
-    return here if journal is None else f"{_resume_index(journal)}\n\nthis kernel:\n{here}"
+    kernel = "\n".join([*_lines(shell), *(f"limit {each}" for each in named_limits().values())])
+    return kernel if journal is None else f"{_journal_table(journal)}\n\nthis kernel:\n{kernel}"
 
 
 def _lines(shell: Any) -> list[str]:
@@ -47,7 +47,7 @@ def _lines(shell: Any) -> list[str]:
     return lines or ["No runs yet. Start one: %%batchflow FLOW"]
 
 
-def _resume_index(path: str | os.PathLike[str]) -> str:
+def _journal_table(path: str | os.PathLike[str]) -> str:
     try:
         from ..journal import open_journal  # noqa: PLC0415 - imported when it is first used
 

@@ -1,4 +1,4 @@
-"""The shell's event loop: which it is, whether it goes on after a cell, how to wait, to interrupt."""
+"""The shell of the notebook: its event loop, and how a cell waits for a run and is interrupted."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
@@ -16,17 +17,17 @@ from ..run.batchrun import BatchRun
 from ..run.end_waiters import running_loop
 
 WAIT_VARIABLE = "FLOWMAGIC_WAIT"
-"""Environment variable that overrides the guess of `runs_in_background`: "always", "never" or "auto"."""
+"""Environment variable that says whether cells wait: "always", "never" or "auto"."""
 
-_HEARTBEAT = 0.1  # seconds; a kernel's interrupt reaches an awaiting cell when its loop next wakes
-_GRACE = 5.0  # seconds for a cancelled run to come to its end before the interrupt is passed on
+_TICK = 0.1  # seconds; an interrupt reaches a cell that awaits only when the loop wakes up
+_GRACE = 5.0  # seconds that a cancelled run has to end before the interrupt is raised
 
 
 def find_loop() -> asyncio.AbstractEventLoop | None:
-    """Return the loop that runs cells: the running one, else the kernel's; None outside of both.
+    """Return the loop that runs cells: the running loop, or else that of the kernel, or else None.
 
-    A widget's messages may be delivered in a thread of their own, where another loop runs or none:
-    what they ask for is posted to this one.
+    The messages of a widget may arrive in another thread, where another loop runs or none. Their
+    handlers post to this loop.
     """
     if (loop := running_loop()) is not None:
         return loop
@@ -34,64 +35,73 @@ def find_loop() -> asyncio.AbstractEventLoop | None:
     return getattr(getattr(kernel, "io_loop", None), "asyncio_loop", None)
 
 
-def hear_during_cells(comm: Any) -> None:
-    """Have the messages of a widget's comm delivered beside cells, where the kernel offers subshells.
+_IPYKERNEL_WITH_REROUTING = ((7, 4),)
+"""Versions of ipykernel in which `keep_on_subshell` is needed and has been tested."""
 
-    A page sends them to a subshell of their own. From 7.4 on, ipykernel brings those of a comm to
-    whichever shell that comm last published from: a widget that draws what happens on the main
-    loop would be deaf for as long as a cell blocks it. Where ipykernel has no such routing (it is
-    no public part of it), nothing changes.
+
+def keep_on_subshell(comm: Any) -> None:
+    """Let the messages of a widget's comm arrive while a cell blocks the main thread.
+
+    JupyterLab sends them to a subshell, a thread beside the main one. Since ipykernel 7.4
+    (https://github.com/ipython/ipykernel/pull/1565) the kernel delivers them in the shell from which the
+    comm last published instead. Our widgets publish from the main thread, so there the messages would
+    wait until the cell ends. ipykernel has no setting for this, so this replaces its private method, and
+    only in the versions listed above. In any other version, at worst the messages arrive later.
     """
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda _, subshell: subshell
+    ipykernel = sys.modules.get("ipykernel")
+    if getattr(ipykernel, "version_info", ())[:2] in _IPYKERNEL_WITH_REROUTING:
+        comm._reply_subshell_for = lambda _data, sent_to: sent_to
 
 
 def runs_in_background(shell: Any) -> bool:
-    """Whether the loop runs on, with somebody watching, after the cell has returned.
+    """Whether a run can continue after its cell has returned, with a person watching.
 
     True in a notebook that a person has open. False where a background run would be lost: without
-    a kernel (terminal IPython, a plain shell) and where a program executes the notebook (nbclient,
-    nbconvert, papermill), which is recognised by its not answering `input()`.
+    a kernel (terminal IPython, a plain shell), and where a program executes the notebook (nbclient,
+    nbconvert, papermill). Such programs declare that they do not answer `input()`.
     """
     kernel = getattr(shell, "kernel", None)
     if kernel is None:
         return False
     try:
         parent = kernel.get_parent("shell") or {}
-    except TypeError:  # JupyterLite's takes no channel; what it runs in is always somebody's page
+    except TypeError:  # JupyterLite's takes no channel; its kernel always runs in a page
         return True
     return bool(parent.get("content", {}).get("allow_stdin", True))
 
 
-def must_wait(shell: Any, *, asked: bool | None, configured: str) -> bool:
-    """Whether a cell waits for its run: as asked, configured, set in the environment, or guessed.
+def must_wait(shell: Any, *, requested: bool | None, configured: str) -> bool:
+    """Whether a cell waits for its run.
+
+    The first of these that decides: the line of the cell, the configuration, the environment
+    variable, and at last whether a background run would be lost.
 
     Args:
-        asked: the cell's own option; None if it has none.
-        configured: "always", "never", or "auto" for no opinion.
+        requested: what the line says; None if it says nothing.
+        configured: "always", "never", or "auto" for undecided.
     """
-    if asked is not None:
-        return asked
-    for word in (configured, os.environ.get(WAIT_VARIABLE, "auto")):
-        if word in ("always", "never"):
-            return word == "always"
+    if requested is not None:
+        return requested
+    for setting in (configured, os.environ.get(WAIT_VARIABLE, "auto")):
+        if setting in ("always", "never"):
+            return setting == "always"
     return not runs_in_background(shell)
 
 
 async def wait_for_end(run: BatchRun, tick: Callable[[], None]) -> None:
-    """Wait for the end of a run, calling `tick` ten times a second.
+    """Wait until a run has ended, and call `tick` ten times a second.
 
-    Interrupted, cancel the run, let it come to its end, and raise KeyboardInterrupt, so that a
-    notebook that runs all its cells stops here.
+    If interrupted, cancel the run, give it time to end, and raise KeyboardInterrupt, so that "Run All"
+    stops at this cell.
     """
     end = asyncio.ensure_future(run.settled())
     try:
         while not end.done():
-            await asyncio.wait({end}, timeout=_HEARTBEAT)
+            await asyncio.wait({end}, timeout=_TICK)
             tick()
     except asyncio.CancelledError:
         run.cancel()
-        with contextlib.suppress(asyncio.CancelledError):  # interrupted once more: leave at once
+        with contextlib.suppress(asyncio.CancelledError):  # interrupted again: leave at once
             await asyncio.wait({end}, timeout=_GRACE)
         raise KeyboardInterrupt from None
     finally:
@@ -100,32 +110,32 @@ async def wait_for_end(run: BatchRun, tick: Callable[[], None]) -> None:
 
 @contextlib.contextmanager
 def cancelling_on_interrupt(shell: Any) -> Iterator[None]:
-    """Let Ctrl-C cancel the present task, where no kernel does that.
+    """Let Ctrl-C cancel the current task, if no kernel does that.
 
-    Without it, a Ctrl-C at a terminal leaves the loop with the task pending, to go on unseen when
+    Without this, Ctrl-C at a terminal would leave the task pending, and it would continue unseen when
     the next cell runs the loop.
     """
     task = asyncio.current_task()
-    in_main = threading.current_thread() is threading.main_thread()
-    if task is None or not in_main or hasattr(shell, "kernel"):
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if task is None or not in_main_thread or hasattr(shell, "kernel"):
         yield
         return
     loop = asyncio.get_running_loop()
-    before = signal.getsignal(signal.SIGINT)
+    previous = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, lambda *_: loop.call_soon_threadsafe(task.cancel))
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(signal.SIGINT, previous)
 
 
-def run_to_end(shell: Any, lifecycle: Coroutine[Any, Any, Any]) -> Any:
-    """Run a coroutine where no loop runs, on the loop that the shell runs its own cells on."""
-    return shell.loop_runner(lifecycle)
+def run_to_end(shell: Any, coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run a coroutine on the loop on which the shell runs its cells; no loop may be running."""
+    return shell.loop_runner(coroutine)
 
 
 def name_of(filename: str) -> str:
-    """Return `Cell In[3]` for the file of a cell of the present shell, and other names as they are."""
+    """Return `Cell In[3]` for the file name of a cell in the current shell; other names unchanged."""
     shell = get_ipython()
     if shell is None:
         return filename

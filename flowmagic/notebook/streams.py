@@ -1,9 +1,9 @@
-"""The standard streams while the extension is loaded: what an instance writes goes to its own output.
+"""Replace the standard streams while the extension is loaded, to keep apart what instances write.
 
-Everything else goes on to the stream below, at once and unchanged. So do log records: handlers that
-write to a standard stream write to its stand-in, and an instance's records end in its output, once,
-in the handler's own format. There is no handler of ours: on the root logger it would make
-`logging.basicConfig` do nothing, and silence the warnings that Python prints where there is none.
+What an instance writes goes to its own output; everything else goes to the original stream, at once and
+unchanged. Log records need no handler of ours: those that write to a standard stream then write to its
+replacement, in their own format. A handler on the root logger would make `logging.basicConfig` do
+nothing, and silence the warnings that Python prints if there is no handler.
 """
 
 from __future__ import annotations
@@ -20,69 +20,70 @@ _STREAMS = ("stdout", "stderr")
 
 
 class Stream:
-    """Stands in for a standard stream, `below`, as long as `topology` is set; then it only passes on.
+    """Replaces a standard stream; attributes that it lacks are read from and set on that stream.
 
-    Attributes that it does not have itself are read and set on the stream below.
+    Attributes:
+        below: the original stream.
+        active: whether text that instances write is kept apart; otherwise all goes to `below`.
     """
 
     below: Any
-    topology: bool = False
+    active: bool = False
 
     def __init__(self, below: Any) -> None:
         self.below = below
 
     def write(self, text: str) -> Any:
-        """Write to the output of the instance that runs here; else to the stream below."""
-        if self.topology and isinstance(text, str) and keep(text):
+        """Write to the output of the current instance; outside of instances, to the stream below."""
+        if self.active and isinstance(text, str) and keep(text):
             return len(text)
-        # Looked up each time: IPython replaces it for the duration of a cell.
+        # Looked up each time: IPython replaces `write` while a cell runs.
         return self.below.write(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        """Write each of some texts."""
+        """Write several texts."""
         for line in lines:
             self.write(line)
 
     def flush(self) -> None:
-        """Flush the stream below; an instance has nothing in it."""
-        if not (self.topology and is_kept()):
+        """Flush the stream below, unless an instance does so: nothing of it is there."""
+        if not (self.active and is_kept()):
             self.below.flush()
 
     def __getattr__(self, name: str) -> Any:
-        if name == "below":  # not there yet, in a copy that is being made
+        if name == "below":  # missing while `copy.copy` makes a copy
             raise AttributeError(name)
         return getattr(self.below, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        # What is here must not be set below: IPython patches `write` with something that calls the
-        # one it found here, and that would call the patched one.
+        # `write` must not be set below: IPython patches it with a function that calls the `write` of this
+        # object, which would call the patched one again.
         if hasattr(type(self), name) or name == "below":
             super().__setattr__(name, value)
         else:
             setattr(self.below, name, value)
 
     def __repr__(self) -> str:
-        return f"<flowmagic's stand-in for {self.below!r}>"
+        return f"<flowmagic's replacement of {self.below!r}>"
 
 
-_made: weakref.WeakSet[Stream] = weakref.WeakSet()
-"""All that somebody may still write to."""
+_streams: weakref.WeakSet[Stream] = weakref.WeakSet()
+"""All replacements that are still referenced, by a log handler for example."""
 
 _installed = False
 
 
 def install() -> None:
-    """Let stand-ins take the place of sys.stdout and sys.stderr; once, however often called."""
-    global _installed  # noqa: PLW0603 - the streams are the process's, too
+    """Replace sys.stdout and sys.stderr; further calls change nothing."""
+    global _installed  # noqa: PLW0603 - sys.stdout is global, too
     _installed = True
-    stand_in()
+    ensure_installed()
 
 
-def stand_in() -> None:
-    """See that the stand-ins are in place, if they are installed.
+def ensure_installed() -> None:
+    """Replace the streams again if `install` was called and other code has restored the originals.
 
-    Somebody who had replaced a stream when they came may have put the old one back since then: a
-    `%%capture` over the `%load_ext`.
+    A `%%capture` over the `%load_ext` does that when its cell ends.
     """
     if not _installed:
         return
@@ -91,34 +92,34 @@ def stand_in() -> None:
         if below is None:
             continue
         if isinstance(below, Stream):
-            below.topology = True
+            below.active = True
             continue
-        stream = next((each for each in _made if each.below is below), None) or Stream(below)
-        _made.add(stream)
-        stream.topology = True
+        stream = next((each for each in _streams if each.below is below), None) or Stream(below)
+        _streams.add(stream)
+        stream.active = True
         setattr(sys, name, stream)
         _repoint(below, stream)
 
 
 def uninstall() -> None:
-    """Put back what was there. A stand-in that somebody has wrapped, or holds, passes all on."""
-    global _installed  # noqa: PLW0603 - ditto
+    """Restore the original streams. A replacement that is still referenced passes everything on."""
+    global _installed  # noqa: PLW0603 - sys.stdout is global, too
     _installed = False
-    for stream in _made:
-        stream.topology = False
+    for stream in _streams:
+        stream.active = False
         _repoint(stream, stream.below)
     for name in _STREAMS:
         while isinstance(stream := getattr(sys, name), Stream):
             setattr(sys, name, stream.below)
 
 
-def _repoint(before: Any, after: Any) -> None:
-    """Let log handlers that write to one stream write to another."""
+def _repoint(old: Any, new: Any) -> None:
+    """Let the log handlers that write to one stream write to another."""
     for handler in _handlers():
-        if isinstance(handler, logging.StreamHandler) and vars(handler).get("stream") is before:
-            handler.setStream(after)
+        if isinstance(handler, logging.StreamHandler) and vars(handler).get("stream") is old:
+            handler.setStream(new)
 
 
 def _handlers() -> Iterator[logging.Handler]:
     for logger in (logging.root, *list(logging.root.manager.loggerDict.values())):
-        yield from getattr(logger, "handlers", ())  # a mere place holder has none
+        yield from getattr(logger, "handlers", ())  # a logging.PlaceHolder has none

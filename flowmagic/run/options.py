@@ -1,9 +1,13 @@
-"""What a run was asked to keep to: a value, checked before anything runs."""
+"""The options of a run: the one list of them, and the checked values that a run works with."""
+
+# ruff: noqa: RUF009 - `_option` returns a dataclass field
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-from typing import Any
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from ..engines.base import Engine
 from ..engines.local import LocalEngine
@@ -12,29 +16,171 @@ from ..errors import LimitError, describe
 from ..journal.options import JournalOptions
 from ..limits.adaptive import Adaptive
 from ..limits.limits import Limits, check_seconds
-from ..shared.shared_store import Sharing
+from ..shared.shared_store import Merge, Sharing
 from .failures import ErrorBudget, Retries
 
+if TYPE_CHECKING:
+    from typing_extensions import Unpack  # in typing from Python 3.11; not needed at run time
+
 KEEP = 20_000
-"""Of rows drawn from a generator, how many successful ones are kept in full."""
+
+
+_T = TypeVar("_T")
+
+
+def _option(default: _T, doc: str, python: str = "") -> _T:
+    """Define a field of `RunArguments`.
+
+    Args:
+        default: the value if the option is not given.
+        doc: what the option does, for the docstrings and for the help of the magic.
+        python: what only callers in Python need to know.
+    """
+    return field(default=default, metadata={"doc": doc, "python": python})
+
+
+@dataclass(frozen=True)
+class RunArguments:
+    """The options of a run as `batchflow` takes them, each with its default and its description.
+
+    The signatures and docstrings in `run/api.py` and the arguments of the magic are made from these
+    fields. `RunKeywords` and `BatchKeywords` repeat their types, and a test compares them.
+    """
+
+    limit: int | None = _option(
+        None, "How many instances run at once.", "None: 5, or the start of an adaptive limit."
+    )
+    per_minute: float | None = _option(
+        Limits.per_minute,
+        "How many instances may start within any 60 seconds.",
+        "None: any number.",
+    )
+    burst: int = _option(
+        Limits.burst,
+        "How many of the starts per minute may come at once; the others are spread evenly.",
+    )
+    adaptive: Any = _option(
+        None,
+        "Find the limit during the run: 2-10-50 begins with 10 and moves between 2 and 50, depending "
+        "on what the provider refuses. Refused instances run again.",
+        'A string such as "2-10-50", or an `Adaptive`.',
+    )
+    timeout: float | None = _option(
+        None,
+        "How many seconds one attempt of an instance may take; then it fails with TimeoutError.",
+        "None: any number.",
+    )
+    max_errors: Any = _option(
+        None,
+        "Stop the run when more instances than this have failed: a count such as 10, a share such as "
+        "20% (once at least 20 have ended), or 20%/50 (once at least 50 have ended).",
+        "The share may also be a number, 0.2, or a pair, (0.2, 50).",
+    )
+    retries: int | Retries = _option(
+        0, "How many more attempts a failed instance gets.", "A number, or a `Retries`."
+    )
+    threads: bool = _option(
+        True, "Run the exec of sync nodes in worker threads, so that the event loop stays free."
+    )
+    keep: int = _option(
+        KEEP, "How many successful rows to keep in full if the batch comes from a generator."
+    )
+    journal: Any = _option(
+        None,
+        "Write each instance to this file as soon as it ends. A file can hold many runs.",
+        "None: no journal.",
+    )
+    resume: Any = _option(
+        False,
+        "Do not run rows again that succeeded, with the same params, in an earlier run of this flow in "
+        "the journal. Without params, take those of the latest such run.",
+        'True, or "anyway": also if the flow has changed since.',
+    )
+    sync: str = _option(
+        "normal",
+        'With a journal: "full" makes each write survive a power failure, not only a dead process.',
+    )
+    journal_secrets: bool = _option(
+        False, "Write secrets to the journal as they are, instead of masked."
+    )
+    isolate: bool = _option(
+        False,
+        "Give each instance its own view of the shared store. What it writes, or adds to a list or "
+        "dict there, no other instance sees: it is run[i].writes, and run.shared[i] at the end.",
+        "Other objects are the same for all instances.",
+    )
+    merge: Merge | None = _option(
+        None,
+        "With isolate: called as merge(shared, instance) for each instance that succeeded, in the "
+        "order of the params, before post.",
+        "None: `shared[instance.index] = instance.writes`.",
+    )
+    allow_shared: Iterable[Any] = _option(
+        (),
+        "Keys of the shared store that instances use together on purpose: crossings there are not "
+        "reported, and with isolate the lists and dicts there stay shared.",
+    )
+    track_shared: bool = _option(
+        True,
+        "Look for instances that cross in the shared store.",
+        "See `run.crossings`. The nodes then get a plain dict as a view, a subclass of dict.",
+    )
+    engine: Any = _option(
+        None,
+        "Where the instances run: local, on this event loop; dask, in processes on this machine; or a "
+        "DaskEngine of yours. On Dask each instance has a snapshot of the shared store, as with isolate.",
+        'None: "local".',
+    )
+
+
+OPTIONS = {each.name: each for each in fields(RunArguments)}
+"""The fields of `RunArguments` by name."""
+
+
+class RunKeywords(TypedDict, total=False):
+    """The types of all options but `journal` and `resume`, for `**options`."""
+
+    limit: int | None
+    per_minute: float | None
+    burst: int
+    adaptive: Any
+    timeout: float | None
+    max_errors: Any
+    retries: int | Retries
+    threads: bool
+    keep: int
+    sync: str
+    journal_secrets: bool
+    isolate: bool
+    merge: Merge | None
+    allow_shared: Iterable[Any]
+    track_shared: bool
+    engine: Any
+
+
+class BatchKeywords(RunKeywords, total=False):
+    """The types of all options, for `**options`."""
+
+    journal: Any
+    resume: Any
 
 
 @dataclass(frozen=True)
 class Options:
-    """The options of a run, as values; `of` reads what a user wrote.
+    """The options of a run as checked values; `of` makes them from the arguments of `batchflow`.
 
     Attributes:
-        limits: how many at once and how many a minute, to begin with.
-        adaptive: None: the limit moves only by hand.
-        timeout: seconds that one attempt of an instance may take; None: any.
-        max_errors: when a broken run stops; None: never.
-        retries: how failed instances are run again.
+        limits: the limits that the run begins with.
+        adaptive: how the limit moves during the run; None: only by hand.
+        timeout: seconds that one attempt of an instance may take; None: any number.
+        max_errors: when failures stop the run; None: never.
+        retries: how failed instances run again.
         threads: whether the `exec` of sync nodes runs in worker threads.
-        keep: of rows drawn from a generator, how many that succeeded are kept in full.
-        capture: whether what the instances print is kept apart, where something catches it.
-        journal: where each instance is written down, and what is taken over; None: nowhere.
+        keep: how many rows that succeeded are kept in full, if the batch is a generator.
+        capture: whether what the instances print is kept apart; only the notebook sets it.
+        journal: where instances are written, and what is taken over from there; None: nowhere.
         sharing: how the instances share the store.
-        engine: where they run.
+        engine: where the instances run.
     """
 
     limits: Limits = field(default_factory=Limits)
@@ -51,81 +197,72 @@ class Options:
 
     @property
     def kept(self) -> int:
-        """How many rows are kept in full: at least the last one, if that is to be written down."""
+        """How many rows are kept in full: with a journal at least one, the row being written."""
         return self.keep if self.journal is None else max(1, self.keep)
 
     @classmethod
-    def of(
-        cls,
-        *,
-        limit: int | None = None,
-        per_minute: float | None = None,
-        burst: int = 1,
-        adaptive: Any = None,
-        timeout: float | None = None,
-        max_errors: Any = None,
-        retries: int | Retries = 0,
-        threads: bool = True,
-        keep: int = KEEP,
-        journal: Any = None,
-        resume: Any = False,
-        sync: str = "normal",
-        journal_secrets: bool = False,
-        isolate: bool = False,
-        merge: Any = None,
-        allow_shared: Any = (),
-        track_shared: bool = True,
-        engine: Any = None,
-    ) -> Options:
+    def of(cls, **options: Unpack[BatchKeywords]) -> Options:
         """Check the options of a run as `batchflow` takes them.
 
         Raises:
-            LimitError (a ValueError): one of them could not be kept to.
-            JournalError: those of the journal make no sense.
-            SharedError (a TypeError): those of the shared store make none.
+            TypeError: there is no option of that name.
+            LimitError (a ValueError): a limit, `keep`, or another number is wrong.
+            JournalError: the options of the journal are wrong.
+            SharedError (a TypeError): the options of the shared store are wrong.
             EngineError (a RuntimeError): there is no such engine.
-            MissingExtraError (an ImportError): it needs a package that is not installed.
+            MissingExtraError (an ImportError): the engine needs a package that is not installed.
         """
-        runs_on = engine_of(engine)
-        wanted = None if adaptive is None else Adaptive.parse(adaptive)
-        if wanted is not None:
+        _check_names(options)
+        arguments = RunArguments(**options)
+        engine = engine_of(arguments.engine)
+        limit, keep, retries = arguments.limit, arguments.keep, arguments.retries
+        adaptive = None if arguments.adaptive is None else Adaptive.parse(arguments.adaptive)
+        if adaptive is not None:
             if limit is not None:
                 raise LimitError(
-                    f'limit={limit!r} and adaptive="{wanted}" both say how many instances run at '
-                    f'once. Write one of them: adaptive="{wanted}" begins with {wanted.start}.'
+                    f'limit={limit!r} and adaptive="{adaptive}" both set how many instances run at '
+                    f'once. Write only one of them: adaptive="{adaptive}" begins with {adaptive.start}.'
                 )
-            limit = wanted.start
-        limits = Limits(Limits.concurrency if limit is None else limit, per_minute, burst)
+            limit = adaptive.start
+        limits = Limits(
+            Limits.concurrency if limit is None else limit, arguments.per_minute, arguments.burst
+        )
         if isinstance(keep, bool) or not isinstance(keep, int) or keep < 0:
             raise LimitError(
                 f"keep is {describe(keep)}, not a number of rows. Write for example keep=1000."
             )
+        timeout, max_errors = arguments.timeout, arguments.max_errors
         return cls(
             limits=limits,
-            adaptive=wanted,
+            adaptive=adaptive,
             timeout=None if timeout is None else check_seconds(timeout, "timeout"),
             max_errors=None if max_errors is None else ErrorBudget.of(max_errors),
             retries=retries if isinstance(retries, Retries) else Retries(retries),
-            threads=threads,
+            threads=arguments.threads,
             keep=keep,
-            journal=JournalOptions.of(journal, resume, sync, secrets=journal_secrets),
-            sharing=Sharing.of(
-                isolate=isolate or runs_on.isolates,
-                merge=merge,
-                allow_shared=allow_shared,
-                track_shared=track_shared,
+            journal=JournalOptions.of(
+                arguments.journal,
+                arguments.resume,
+                arguments.sync,
+                secrets=arguments.journal_secrets,
             ),
-        ).on(runs_on)
+            sharing=Sharing.of(
+                isolate=arguments.isolate or engine.isolates,
+                merge=arguments.merge,
+                allow_shared=arguments.allow_shared,
+                track_shared=arguments.track_shared,
+            ),
+        ).on(engine)
 
     def on(self, engine: Engine) -> Options:
-        """Return the same options, to run on an engine, which may isolate the instances."""
+        """Return the same options for another engine, which may isolate the instances."""
         sharing = self.sharing
         if engine.isolates:
             sharing = replace(sharing, isolate=True, isolated_by=f'engine="{engine.name}"')
         return replace(self, engine=engine, sharing=sharing)
 
     def with_limits(self, limits: Limits) -> Options:
-        """Return the same options, to begin with other limits; an adaptive one moves from there."""
+        """Return the same options with other limits; the bounds of an adaptive one widen to them."""
         adaptive, start = self.adaptive, limits.concurrency
         if adaptive is not None:
             adaptive = replace(
@@ -135,3 +272,11 @@ class Options:
                 maximum=max(adaptive.maximum, start),
             )
         return replace(self, limits=limits, adaptive=adaptive)
+
+
+def _check_names(options: Iterable[str]) -> None:
+    for name in options:
+        if name not in OPTIONS:
+            near = difflib.get_close_matches(name, OPTIONS, n=1)
+            hint = f" Did you mean {near[0]}?" if near else ""
+            raise TypeError(f"There is no option {name!r}.{hint}")

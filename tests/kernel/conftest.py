@@ -67,13 +67,31 @@ class Kernel:
         while not (value := self.value(expression)):
             assert time.monotonic() < deadline, f"{expression} was still {value!r}"
 
-    def press(self, answer, **command):
-        """Send a command as the panel that a cell showed does: a custom message on its comm."""
+    def press(self, answer, *, subshell=None, **command):
+        """Send a command as the panel that a cell showed does: a custom message on its comm.
+
+        JupyterLab sends it to a subshell, if the kernel supports that.
+        """
         models = [w for w in answer.widgets if "header" in w["data"]["state"]]
         assert len(models) == 1, answer.widgets
         data = {"method": "custom", "content": command}
         content = {"comm_id": models[0]["comm_id"], "data": data}
-        self.client.shell_channel.send(self.client.session.msg("comm_msg", content))
+        message = self.client.session.msg("comm_msg", content)
+        if subshell is not None:
+            message["header"]["subshell_id"] = subshell
+        self.client.shell_channel.send(message)
+
+    def subshell(self):
+        """Create a subshell and return its id; None if the kernel has none."""
+        request = self.client.session.msg("create_subshell_request")
+        self.client.control_channel.send(request)
+        try:
+            while True:
+                reply = self.client.get_control_msg(timeout=5)
+                if reply["parent_header"].get("msg_id") == request["header"]["msg_id"]:
+                    return reply["content"].get("subshell_id")
+        except queue.Empty:
+            return None
 
     def close(self):
         self.client.stop_channels()

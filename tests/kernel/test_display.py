@@ -84,16 +84,18 @@ def test_the_line_magic_says_when_the_flows_prep_fails(kernel):
     kernel.until(f"any('KeyError' in each and 'users' in each for each in {notices})")
 
 
-def test_a_cell_that_is_run_again_tells_of_the_run_that_goes_on(kernel):
+def test_a_cell_that_is_run_again_names_its_earlier_run(kernel):
     """Its panel is gone from the page, and its name from the notebook; by its number it has both."""
     kernel.run("class Hang(AsyncNode):\n    async def exec_async(self, _): await asyncio.sleep(99)")
     kernel.run("flow = AsyncFlow(start=Hang())")
     cell = "%%batchflow flow -o run\n[{'n': 1}, {'n': 2}]"
     assert kernel.run(cell).stdout == ""
     kernel.run("first = run")
-    told = kernel.run(cell).stdout
-    assert told.startswith("An earlier run goes on beside this one: flow: 0 of 2 succeeded, 2 run")
-    number = told.rpartition("%batchflow ")[2].strip()
+    printed = kernel.run(cell).stdout
+    assert printed.startswith(
+        "An earlier run of this cell is still in progress: flow: 0 of 2 succeeded, 2 run"
+    )
+    number = printed.rpartition("%batchflow ")[2].strip()
     answer = kernel.run(f"%batchflow {number}")
     identity = _summary_id(answer)
     kernel.press(answer, type="cancel")
@@ -104,7 +106,7 @@ def test_a_cell_that_is_run_again_tells_of_the_run_that_goes_on(kernel):
     kernel.press(answer, type="run")
     kernel.until("run is not second and run.counts.running == 2")
     kernel.run("second.cancel()\nawait second")
-    assert "There is no run 999 here." in kernel.run("%batchflow 999").stdout
+    assert "There is no run 999." in kernel.run("%batchflow 999").stdout
     kernel.run("run.cancel()\nawait run")
     assert kernel.run(cell).stdout == ""
     kernel.run("run.cancel()\nawait run")

@@ -122,3 +122,39 @@ def test_the_environment_overrides_the_guess(monkeypatch, word, ended):
     )
     NotebookClient(book, timeout=60).execute()
     assert book.cells[3].outputs[0].text == f"{ended}\n"
+
+
+@pytest.mark.kernel
+@pytest.mark.parametrize("is_replaced", [True, False])
+def test_a_command_arrives_while_a_cell_blocks_or_at_the_latest_after_it(is_replaced):
+    """Without the replaced method of ipykernel the panel is only slower."""
+    kernel = Kernel()
+    try:
+        kernel.run("%load_ext flowmagic\n" + GATE)
+        if not is_replaced:
+            kernel.run("import flowmagic\nflowmagic.notebook.shell._IPYKERNEL_WITH_REROUTING = ()")
+        subshell = kernel.subshell()
+        if is_replaced and subshell is None:
+            pytest.skip("this ipykernel has no subshells: commands arrive after the cell")
+        shown = kernel.run("%%batchflow hold --limit 1 -o run\n[{'n': n} for n in range(5)]")
+        kernel.until("live == 1")
+        # The cell runs the event loop itself: what has arrived is done at once.
+        kernel.run(
+            "import nest_asyncio2, time\nnest_asyncio2.apply()\n"
+            "def block():\n"
+            "    until = time.monotonic() + 2\n"
+            "    while run.limit == 1 and time.monotonic() < until:\n"
+            "        asyncio.get_running_loop().run_until_complete(asyncio.sleep(0.01))\n"
+            "    return run.limit\n"
+        )
+        message = kernel.send("print('blocks', flush=True)\nprint('limit', block())")
+        kernel.hear(message, "blocks")
+        kernel.press(shown, subshell=subshell, type="limit", value=3)
+        answer = kernel.finish(message)
+        assert "limit" in answer.stdout, answer.error
+        if is_replaced:
+            assert "limit 3" in answer.stdout
+        kernel.until("run.limit == 3")
+        kernel.run("gate.set()\nawait run")
+    finally:
+        kernel.close()

@@ -1,79 +1,22 @@
-"""The line of a cell: what its options come to, and what is said of wrong ones."""
+"""The arguments of the magic, as its help shows them."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import argparse
 
 import pytest
-from IPython.core.error import UsageError
 
-from flowmagic.notebook.arguments import MagicArguments, line_arguments, read_line
-from flowmagic.run.options import Options
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("flow --limit 0", "argument --limit: '0' is not a positive integer, like 5"),
-        ("flow --limit 2.5", "argument --limit: '2.5' is not a positive integer, like 5"),
-        ("flow --limit many", "argument --limit: 'many' is not a positive integer, like 5"),
-        ("flow --per-minute -3", "argument --per-minute: '-3' is not a positive number, like 5"),
-        ("flow --per-minute nan", "argument --per-minute: 'nan' is not a positive number, like 5"),
-        ("flow --burst 0", "argument --burst: '0' is not a positive integer, like 5"),
-        (
-            "flow --adaptive 2-10",
-            "argument --adaptive: '2-10' is not MIN-START-MAX, like 2-10-50",
-        ),
-        (
-            "flow --adaptive 50-10-2",
-            "argument --adaptive: '50-10-2' is not MIN-START-MAX, like 2-10-50",
-        ),
-        (
-            "flow --limit 3 --adaptive 2-10-50",
-            "--limit 3 and --adaptive 2-10-50 both say how many instances run at once. Write one",
-        ),
-        (
-            "flow --timeout 0",
-            "argument --timeout: '0' is not a positive number of seconds, like 5",
-        ),
-        (
-            "flow --retries -1",
-            "argument --retries: '-1' is not a number of further attempts, like 2",
-        ),
-        (
-            "flow --max-errors 150%",
-            "argument --max-errors: '150%' is not a count or a share of failures, like 10 or 20%\n",
-        ),
-        ("flow --keep some", "argument --keep: 'some' is not a number of rows, like 1000"),
-        ("flow --colour red", "There is no option --colour. %%batchflow? shows those there are."),
-        ("flow --limt 3", "There is no option --limt. Did you mean --limit?"),
-        ("flow --pre-minute=3", "There is no option --pre-minute=3. Did you mean --per-minute?"),
-        ("flow 5", "'5' is no option. Behind the name of the flow stand options only, like"),
-        (
-            "flow --burst 3",
-            "--burst 3 says how many of the starts of a minute may come at once, and",
-        ),
-        ("flow --limit", "argument --limit: expected one argument"),
-        ("flow -o 3x", "-o takes a name for the run, and '3x' is none: -o run"),
-        ("flow -o class", "-o takes a name for the run, and 'class' is none: -o run"),
-    ],
-)
-def test_a_wrong_call_is_one_line_and_starts_nothing(shell, line, said):
-    """A UsageError of the exact type, which IPython prints as one line; the body does not run."""
-    result = shell.run(f"%%batchflow {line}\ntouched = True\n[{{'n': 1}}]")
-    assert result.text.startswith(f"UsageError: {said}")
-    assert result.text.count("\n") == 1
-    assert not result.success
-    assert not {"touched", "run"} & set(shell.ip.user_ns)
+from flowmagic.notebook.arguments import line_arguments
+from flowmagic.run.options import OPTIONS
 
 
-def test_without_distributed_the_line_to_install_it_is_said(shell, monkeypatch):
-    """As an extra of this package."""
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    result = shell.run("%%batchflow flow --engine dask\n[{'n': 1}]")
-    assert result.text.startswith(
-        'UsageError: --engine dask needs dask.distributed: pip install "jupyter-flowmagic[dask]"'
-    )
+@line_arguments
+def magic(line):
+    """A magic that has the arguments."""
+
+
+ACTIONS = {action.dest: action for action in magic.parser._actions}
+NEGATED = {"track_shared": "--no-track", "threads": "--no-threads"}
 
 
 def test_the_help_is_the_manual(shell):
@@ -98,123 +41,16 @@ def test_the_help_is_the_manual(shell):
     assert '[{"user_id": 1}, {"user_id": 2}]' in text
 
 
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ("flow --resume", "--journal runs.journal"),
-        ("flow --journal /nowhere/runs", "There is no folder"),
-        ("flow --journal runs --sync often", "invalid choice"),
-    ],
-)
-def test_a_journal_that_cannot_be_is_refused_before_anything_runs(shell, line, said):
-    """One line, as any wrong option."""
-    result = shell.run(f"%%batchflow {line} -o refused\n[{{'n': 1}}]")
-    assert not result.success
-    assert said in result.text
-    assert "Traceback" not in result.text
-    assert "refused" not in shell.ip.user_ns
-
-
-@line_arguments
-def magic(line):
-    """A magic that has the options."""
-
-
-def read(text, **defaults):
-    """Return what a line comes to, with the defaults of the magic."""
-    settings = {"limit": 5, "per_minute": None, "capture": True, **defaults}
-    return read_line(magic, text, **settings)
-
-
-def test_an_empty_line_asks_for_nothing():
-    """The magic then lists the runs; all that is known is its defaults."""
-    assert read("") == MagicArguments(
-        flow=None,
-        run=replace(Options.of(), capture=True),
-        shared=None,
-        file=None,
-        output=None,
-        wait=None,
-        check=False,
-        again="",
-    )
-
-
-def test_what_the_line_says_of_the_cell_is_apart_from_the_run():
-    """Names are not looked up here; quotes around a path are taken off."""
-    given = read("my.flow --shared store -f 'my params.csv' -o run --no-wait --check --limit 3")
-    assert (given.flow, given.shared, given.file) == ("my.flow", "store", "my params.csv")
-    assert (given.output, given.wait, given.check) == ("run", False, True)
-    assert given.run == replace(Options.of(limit=3), capture=True)
-    assert read("flow --wait").wait is True
-
-
-def test_where_the_line_is_silent_the_configuration_holds():
-    """And the line goes before it."""
-    config = {"limit": 8, "per_minute": 600.0, "journal": "/tmp/kept"}
-    silent = read("flow", **config).run
-    assert (silent.limits.concurrency, silent.limits.per_minute) == (8, 600)
-    assert str(silent.journal.path) == "/tmp/kept"
-    said = read("flow --limit 2 --per-minute 60 --journal '/tmp/my runs'", **config).run
-    assert (said.limits.concurrency, said.limits.per_minute) == (2, 60)
-    assert str(said.journal.path) == "/tmp/my runs"
-    assert read("flow --adaptive 2-10-50", **config).run == replace(
-        Options.of(adaptive="2-10-50", per_minute=600, journal="/tmp/kept"), capture=True
-    )
-
-
-@pytest.mark.parametrize(
-    ("text", "configured", "captures"),
-    [("flow", True, True), ("flow --no-capture", True, False), ("flow", False, False)],
-)
-def test_prints_are_captured_unless_somebody_says_no(text, configured, captures):
-    """In the line or in the configuration."""
-    assert read(text, capture=configured).run.capture is captures
-
-
-def test_an_engine_of_ours_is_an_option_and_any_other_a_name():
-    """The magic looks that up where the cell's names are."""
-    given = read("flow --engine local")
-    assert given.engine is None
-    assert given.run.engine == Options.of(engine="local").engine
-    assert read("flow --engine cluster").engine == "cluster"
-
-
-@pytest.mark.parametrize(
-    ("text", "resume"),
-    [
-        ("flow --journal j", False),
-        ("flow --journal j --resume", True),
-        ("flow --journal j --resume-anyway", "anyway"),
-        ("flow --journal j --resume --resume-anyway", "anyway"),
-    ],
-)
-def test_to_resume_anyway_is_more_than_to_resume(text, resume, tmp_path, monkeypatch):
-    """Whoever writes both means the stronger one."""
-    monkeypatch.chdir(tmp_path)
-    assert read(text).run == replace(Options.of(journal="j", resume=resume), capture=True)
-
-
-@pytest.mark.parametrize(
-    ("text", "again"),
-    [
-        ("flow --limit 3 -o run", "flow --limit 3"),
-        ("flow -orun --limit 3", "flow --limit 3"),
-        ("flow --output run --check", "flow --check"),
-        ("flow --output=run --check", "flow --check"),
-        ("flow --out run --check", "flow --check"),
-        ("flow -f 'my params.csv' --wait", "flow --wait"),
-        ("flow --file=my.csv --fi my.csv", "flow"),
-        ("flow --journal 'my runs' -o run", "flow --journal 'my runs'"),
-        ('flow --allow-shared "a b" --no-track', 'flow --allow-shared "a b" --no-track'),
-    ],
-)
-def test_the_line_for_one_more_run_has_neither_its_name_nor_its_file(text, again):
-    """However they are written; all else is as it was, with its quotes."""
-    assert read(text).again == again
-
-
-def test_what_is_wrong_is_a_usage_error():
-    """Which IPython prints as one line."""
-    with pytest.raises(UsageError, match="Did you mean --limit"):
-        read("flow --limt 3")
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_of_a_run_has_an_argument_with_its_name_and_its_help(name):
+    """And without a default of its own: if the line does not give it, `Options.of` has the default."""
+    if name == "merge":  # a function, which no line can hold
+        assert name not in ACTIONS
+        return
+    action = ACTIONS[name]
+    assert action.default is argparse.SUPPRESS
+    if name in NEGATED:
+        assert action.option_strings == [NEGATED[name]]
+        return
+    assert action.option_strings == [f"--{name.replace('_', '-')}"]
+    assert (action.help % {}).startswith(OPTIONS[name].metadata["doc"])

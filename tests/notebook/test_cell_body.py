@@ -57,7 +57,7 @@ def test_a_body_that_ends_in_a_statement_is_refused_with_the_mend(shell):
     """A last line without a value is the commonest slip: the message names the line to add."""
     result = shell.run("%%batchflow flow\nrows = [{'n': 1}]")
     assert result.text == (
-        "UsageError: The cell ends in a statement (line 2), but its last line must be the param "
+        "UsageError: The cell ends in a statement (line 2), but must end in the param "
         "list: add a line with just rows.\n"
     )
     result = shell.run("%%batchflow flow\nfor x in []: pass")
@@ -81,5 +81,5 @@ def test_an_empty_body_asks_the_flows_own_prep(shell, body):
 def test_an_empty_body_without_a_prep_is_refused(shell):
     """Nothing can give the batch: said in one line."""
     result = shell.run("%%batchflow flow\n# nothing")
-    assert "AsyncFlow has no prep of its own" in result.text
+    assert "The cell has no param list, and AsyncFlow has no prep that returns one." in result.text
     assert result.text.count("\n") == 1

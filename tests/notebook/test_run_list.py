@@ -22,8 +22,8 @@ def test_runs_are_listed_as_they_were_started_with_the_names_they_were_bound_to(
     """A dash where there was none; each shell has its own."""
     shell = Shell()
     runs = [flowmagic.run_batch(Say(), [{}] * n) for n in (1, 2)]
-    run_list.note(shell, runs[0], "first")
-    run_list.note(shell, runs[1], None)
+    run_list.add(shell, runs[0], "first")
+    run_list.add(shell, runs[1], None)
     first, second = run_list.table(shell, None).splitlines()
     assert first.split()[0::2][:2] == ["1", "first"]
     assert "1 of 1 succeeded" in first
@@ -35,8 +35,8 @@ def test_a_run_that_nobody_has_any_more_is_not_kept_for_the_list():
     """The numbers of the others stay."""
     shell = Shell()
     kept, gone = (flowmagic.run_batch(Say(), [{}]) for _ in range(2))
-    run_list.note(shell, gone, "gone")
-    run_list.note(shell, kept, "kept")
+    run_list.add(shell, gone, "gone")
+    run_list.add(shell, kept, "kept")
     del gone
     gc.collect()
     [line] = run_list.table(shell, None).splitlines()

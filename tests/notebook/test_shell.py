@@ -8,10 +8,11 @@ import signal
 import subprocess
 import sys
 import time
+import types
 
 import pytest
 
-from flowmagic.notebook.shell import must_wait, name_of
+from flowmagic.notebook.shell import keep_on_subshell, must_wait, name_of
 
 GATE = """
 import asyncio
@@ -57,11 +58,44 @@ def test_the_option_beats_the_setting_beats_the_environment_beats_the_guess(
     words, shell, waits, monkeypatch
 ):
     """Whether a cell waits is decided by the nearest word."""
-    asked, configured, environment = words
+    requested, configured, environment = words
     monkeypatch.delenv("FLOWMAGIC_WAIT", raising=False)
     if environment:
         monkeypatch.setenv("FLOWMAGIC_WAIT", environment)
-    assert must_wait(shell, asked=asked, configured=configured) is waits
+    assert must_wait(shell, requested=requested, configured=configured) is waits
+
+
+@pytest.mark.parametrize(
+    ("version", "replaced"),
+    [
+        ((7, 4, 0), True),
+        ((7, 4, 3), True),
+        ((7, 3, 0), False),
+        ((7, 5, 0), False),
+        ((6, 29, 5), False),
+    ],
+)
+def test_the_routing_of_a_comm_is_replaced_only_in_the_versions_known_to_need_it(
+    monkeypatch, version, replaced
+):
+    """Another version may have another method of that name, or none."""
+
+    class Comm:
+        def _reply_subshell_for(self, data, default):
+            return "the main shell"
+
+    monkeypatch.setitem(sys.modules, "ipykernel", types.SimpleNamespace(version_info=version))
+    comm = Comm()
+    keep_on_subshell(comm)
+    routed = comm._reply_subshell_for({}, "its subshell")
+    assert routed == ("its subshell" if replaced else "the main shell")
+
+
+def test_without_ipykernel_a_comm_is_left_alone(monkeypatch):
+    """In marimo, for example."""
+    monkeypatch.delitem(sys.modules, "ipykernel", raising=False)
+    comm = object()
+    keep_on_subshell(comm)
 
 
 class Terminal:

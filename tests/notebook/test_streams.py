@@ -30,7 +30,7 @@ say = AsyncFlow(start=Say())
 STEPS = [f"step 0 of {n}\nstep 1 of {n}\nstep 2 of {n}\n" for n in range(5)]
 
 
-# The stand-in
+# The replacement of a stream
 
 
 class Bare:
@@ -62,12 +62,12 @@ class Bare:
 
 
 class Inside:
-    """An instance that runs, with a stand-in to write to."""
+    """An instance that runs, with a replaced stream to write to."""
 
     def __init__(self):
         self.bare = Bare()
         self.stream = Stream(self.bare)
-        self.stream.topology = True
+        self.stream.active = True
         self.outputs = PrintedTexts(bytearray([RUNNING]))
         self._context = self.outputs.context(contextvars.copy_context())
         self._context.run(enter, 0)
@@ -122,7 +122,7 @@ def test_it_is_otherwise_as_the_stream_below(inside):
     assert Stream(text).buffer is text.buffer
     stream.flush_interval = 1.5
     assert inside.bare.flush_interval == 1.5
-    assert repr(stream).startswith("<flowmagic's stand-in for <")
+    assert repr(stream).startswith("<flowmagic's replacement of <")
 
 
 def test_a_write_that_somebody_patches_in_calls_the_one_before(inside):
@@ -146,7 +146,7 @@ def test_a_write_that_somebody_patches_in_calls_the_one_before(inside):
 
 def test_when_it_only_passes_on_it_flushes_for_everybody(inside):
     """What an instance wrote may then be in the stream below."""
-    inside.stream.topology = False
+    inside.stream.active = False
     inside.run(lambda: print("text", file=inside.stream, flush=True))
     assert (inside.bare.texts, inside.bare.flushed) == (["text", "\n"], 1)
 
@@ -254,7 +254,7 @@ def test_it_comes_back_where_another_has_put_the_old_stream_back(streams):
     module.install()
     sys.stdout = streams[0]
     assert in_place() == (False, True)
-    module.stand_in()
+    module.ensure_installed()
     assert in_place() == (True, True)
     assert sys.stdout.below is streams[0]
     module.uninstall()
@@ -271,11 +271,11 @@ def test_put_back_by_another_after_the_unload_it_passes_on_and_can_be_used_again
     sys.stdout = ours
     inside.run(sys.stdout.write, "passed on")
     assert streams[0].getvalue() == "passed on"
-    module.stand_in()  # a run of an old panel
-    assert not ours.topology
+    module.ensure_installed()  # a run of an old panel
+    assert not ours.active
     module.install()
     assert sys.stdout is ours
-    assert ours.topology
+    assert ours.active
 
 
 @with_streams

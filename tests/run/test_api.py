@@ -1,4 +1,4 @@
-"""How a run is started that goes on with an earlier one."""
+"""Starting a run, and resuming an earlier one."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import asyncio
 import inspect
 
 import pytest
+from IPython.core.completer import provisionalcompleter
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.errors import BatchError, JournalError
-from flowmagic.run.api import BatchKeywords
+
+from ..notebook.conftest import shell
+
+__all__ = ["shell"]  # a fixture
 
 ran: list = []
 
@@ -38,9 +42,9 @@ def flow():
     return AsyncFlow(start=Ask())
 
 
-async def stopped(path, given, *, after=2, flow=flow):
+async def stopped(path, params, *, after=2, flow=flow):
     """Leave a run with a journal when some instances have ended."""
-    run = flowmagic.batchflow(flow(), given, limit=1, journal=path)
+    run = flowmagic.batchflow(flow(), params, limit=1, journal=path)
     while run.counts.ended < after:
         await asyncio.sleep(0)
     run.stop()
@@ -95,8 +99,25 @@ async def test_nothing_to_go_on_with_is_told(tmp_path):
     assert ran == [1, 1]
 
 
-def test_they_are_those_of_batchflow():
-    """Each has the type there that it has here: mypy sees to that, but not that none is missing."""
-    given = dict(inspect.signature(flowmagic.batchflow).parameters)
-    del given["flow"], given["params"]
-    assert BatchKeywords.__annotations__.keys() == given.keys()
+def test_the_functions_can_be_called_as_their_signatures_say():
+    """What an editor or `batchflow?` shows is what they take: positional flow and params, then names."""
+    for function in (flowmagic.batchflow, flowmagic.run_batch):
+        signature = inspect.signature(function)
+        bound = signature.bind("flow", [{}], shared={}, limit=3)
+        assert bound.arguments == {"flow": "flow", "params": [{}], "shared": {}, "limit": 3}
+        with pytest.raises(TypeError):
+            signature.bind("flow", [{}], {})
+        assert not any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values())
+        assert "see below" not in function.__doc__
+
+
+def test_ipython_shows_and_completes_the_options(shell):
+    """`batchflow?` names each with its default, and Tab completes their names."""
+    shell.run("from flowmagic import batchflow")
+    shown = shell.ip.inspector.info(shell["batchflow"], oname="batchflow")
+    assert "limit: 'int | None' = None" in shown["definition"]
+    assert "keep: 'int' = 20000" in shown["definition"]
+    assert "journal: write each instance to this file" in shown["docstring"]
+    with provisionalcompleter():
+        matches = [each.text for each in shell.ip.Completer.completions("batchflow(flow, max_", 20)]
+    assert "max_errors=" in matches

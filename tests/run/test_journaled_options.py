@@ -8,7 +8,7 @@ import flowmagic
 from flowmagic.limits.adaptive import Adaptive
 from flowmagic.run.failures import Retries
 from flowmagic.run.journaled_options import options_kept
-from flowmagic.run.options import Options
+from flowmagic.run.options import OPTIONS, Options
 
 
 class Elsewhere:
@@ -70,5 +70,5 @@ def test_an_object_among_the_options_is_kept_as_a_plain_value(options, kept):
 def test_every_option_is_kept():
     """What `batchflow` takes by name is in the journal, or is told there in another way."""
     elsewhere = {"journal", "resume", "sync", "journal_secrets", "capture"}
-    taken = set(Options.of.__func__.__kwdefaults__) - elsewhere
+    taken = set(OPTIONS) - elsewhere
     assert set(options_kept(Options.of())) == taken

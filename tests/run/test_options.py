@@ -2,13 +2,83 @@
 
 from __future__ import annotations
 
+import inspect
+import pathlib
+import typing
+
 import pytest
 
+import flowmagic
 from flowmagic.errors import LimitError
 from flowmagic.limits.adaptive import Adaptive
 from flowmagic.limits.limits import Limits
 from flowmagic.run.failures import ErrorBudget, Retries
-from flowmagic.run.options import KEEP, Options
+from flowmagic.run.journaled_options import options_kept
+from flowmagic.run.options import (
+    KEEP,
+    OPTIONS,
+    BatchKeywords,
+    Options,
+    RunArguments,
+    RunKeywords,
+)
+
+NOT_IN_THE_JOURNAL = {"journal", "resume", "sync", "journal_secrets"}
+"""Options that say how the journal is written, not how the run is."""
+
+TYPES = typing.get_type_hints(RunArguments)
+DOCS = pathlib.Path(__file__).parents[2] / "docs"
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+def test_an_option_is_everywhere_what_its_field_says(name):
+    """The same name, default, type and description in each function, TypedDict and journal.
+
+    Its argument in the magic: tests/notebook/test_arguments.py.
+    """
+    option = OPTIONS[name]
+    doc, python = option.metadata["doc"], option.metadata["python"]
+    assert doc.endswith(".")
+    for function in (flowmagic.batchflow, flowmagic.run_batch, flowmagic.resume):
+        parameters = inspect.signature(function).parameters
+        if function is flowmagic.resume and name in {"journal", "resume"}:
+            assert name not in parameters
+            continue
+        parameter = parameters[name]
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        assert (parameter.default, parameter.annotation) == (option.default, option.type)
+        described = f"{name}: {doc[0].lower()}{doc[1:]} {python}".rstrip()
+        assert f" {described} " in " ".join(function.__doc__.split())
+    assert typing.get_type_hints(BatchKeywords)[name] == TYPES[name]
+    kept = options_kept(Options.of())
+    assert (name in kept) == (name not in NOT_IN_THE_JOURNAL)
+    if name != "merge":  # a function, which no line can hold
+        flag = {"track_shared": "no-track", "threads": "no-threads"}.get(name, name)
+        assert f"--{flag.replace('_', '-')}" in (DOCS / "magic.md").read_text(encoding="utf-8")
+
+
+def test_nothing_else_is_an_option():
+    """Neither a key of a TypedDict nor a value in the journal."""
+    assert typing.get_type_hints(BatchKeywords).keys() == OPTIONS.keys()
+    assert typing.get_type_hints(RunKeywords).keys() == OPTIONS.keys() - {"journal", "resume"}
+    assert options_kept(Options.of()).keys() == OPTIONS.keys() - NOT_IN_THE_JOURNAL
+
+
+@pytest.mark.parametrize("name", OPTIONS.keys() - NOT_IN_THE_JOURNAL - {"limit"})
+def test_what_the_journal_keeps_by_default_is_the_default(name):
+    """Of `limit`, whose default depends on `adaptive`, it keeps the number that was used."""
+    kept, default = options_kept(Options.of())[name], OPTIONS[name].default
+    assert kept == (list(default) if isinstance(default, tuple) else default)
+
+
+def test_a_misspelt_option_is_refused_with_the_one_that_was_meant():
+    """TypeError, as for any wrong keyword argument."""
+    with pytest.raises(TypeError, match="There is no option 'limt'. Did you mean limit?"):
+        Options.of(limt=5)
+    with pytest.raises(TypeError, match="There is no option 'shared'"):
+        Options.of(shared={})
+    with pytest.raises(TypeError, match="There is no option 'colour'.$"):
+        flowmagic.run_batch(object(), colour="red")
 
 
 def test_what_is_not_asked_for_is_not_limited():
@@ -32,9 +102,11 @@ def test_words_become_values():
     assert Options.of(retries=chosen).retries is chosen
 
 
-def test_two_words_on_how_many_at_once_are_refused():
+def test_two_options_for_how_many_at_once_are_refused():
     """The message says which to write."""
-    with pytest.raises(LimitError, match=r'limit=5 and adaptive="2-10-50" both .*begins with 10'):
+    with pytest.raises(
+        LimitError, match=r'limit=5 and adaptive="2-10-50" both set .*begins with 10'
+    ):
         Options.of(limit=5, adaptive="2-10-50")
 
 

@@ -23,7 +23,7 @@ from ...records.batch import Batch
 from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
 from ...text.formatting import error_text, truncate
-from ..shell import hear_during_cells
+from ..shell import keep_on_subshell
 from ..summary.notices import finding_lines
 from .graph import GraphState
 from .header import header_of, shown_limits
@@ -120,7 +120,7 @@ class Panel(anywidget.AnyWidget):
             send=self.send,
         )
         super().__init__(panel_id=uuid.uuid4().hex)
-        hear_during_cells(self.comm)
+        keep_on_subshell(self.comm)
         self.on_msg(self._on_msg)
 
     # What the magic calls

@@ -1,4 +1,4 @@
-"""What a saved notebook keeps of a run: a static summary, as HTML and as text.
+"""The static summary of a run that a saved notebook keeps, as HTML and as text.
 
 It may import all of the core.
 """

@@ -1,4 +1,4 @@
-"""The bars of a timeline: when each instance ran, and in which lane."""
+"""The bars of a timeline: when each attempt ran, and in which lane."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from ...records.status import STATUSES
 from ...records.store import RecordStore
 
 EARLIER = len(STATUSES)
-"""In place of a status, the code of an attempt that another one has followed, however it ended."""
+"""The code of an earlier attempt, in place of its status: another attempt has followed it."""
 
 
 class Bar(NamedTuple):
-    """An instance, or some that one sees as one; times in seconds since the run began."""
+    """One attempt, or several that are drawn as one; times in seconds since the run began."""
 
     start: float
     end: float
@@ -23,27 +23,27 @@ class Bar(NamedTuple):
 
 
 def bars_of(records: RecordStore, now: float) -> list[Bar]:
-    """Return a bar for each attempt of an instance that has started, in the order of their starts.
+    """Return a bar for each attempt that has started, in the order of their starts.
 
     Args:
-        now: seconds since the run began, up to which a running one is drawn.
+        now: seconds since the run began, where the bars of running instances end.
     """
     began = records.began
-    found: list[tuple[int, Bar]] = []
+    bars: list[tuple[int, Bar]] = []
     for index, (started, ended) in enumerate(zip(records.started, records.ended, strict=True)):
         if math.isnan(started):
             continue
         start = max(0.0, started - began)
         end = max(start, now if math.isnan(ended) else ended - began)
         code = records.status[index]
-        found.append((index, Bar(start, end, code, _title(index, STATUSES[code], start, end))))
+        bars.append((index, Bar(start, end, code, _title(index, STATUSES[code], start, end))))
     for index, attempts in records.history.items():
         for each in attempts:
             start, end = max(0.0, each.started - began), each.ended - began
             how = f"attempt {each.number + 1} {STATUSES[each.code]}"
-            found.append((index, Bar(start, end, EARLIER, _title(index, how, start, end))))
-    # Of those that started at once, in the order in which they were given their slots.
-    return [bar for _, bar in sorted(found, key=lambda each: (each[1].start, each[0]))]
+            bars.append((index, Bar(start, end, EARLIER, _title(index, how, start, end))))
+    # Attempts that started at the same time keep the order of their rows.
+    return [bar for _, bar in sorted(bars, key=lambda each: (each[1].start, each[0]))]
 
 
 def _title(index: int, how: str, start: float, end: float) -> str:

@@ -1,6 +1,6 @@
-"""What a saved notebook keeps of a run: counts, every failure, the first rows; no scripts.
+"""The summary of a run: counts, failures and the first rows, as HTML without scripts and as text.
 
-Also what `run` shows as the value of a cell, and what a terminal prints.
+A saved notebook keeps it, a terminal prints it, and it is how `run` is displayed.
 """
 
 from __future__ import annotations
@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from ...journal.recorder import Recorder
 
 FIRST_ROWS = 10
+MOST_FAILURES_AS_TEXT = 50
 MOST_HOLDS, MOST_REMARKS = 3, 10
 _REMARK = 500  # characters
 MOST_AUDITED = 20_000
-"""Rows up to which the summary audits a run: it is made on the event loop."""
+"""Rows up to which the summary includes the audit, which blocks the event loop."""
 
 MOST_BYTES = 200_000
 """The most that the HTML may weigh, in bytes of UTF-8."""
@@ -49,14 +50,15 @@ def headline(run: BatchRun) -> str:
     if run.status not in ("finished", "running"):
         text += f"; run {run.status}"
     if run.reason:
-        text += f", because {run.reason}" if run.status in _OF_ITSELF else f"; before, {run.reason}"
+        stopped = run.status in ("stopping", "stopped")
+        text += f", because {run.reason}" if stopped else f"; before that, {run.reason}"
     if run.cooling and not run.ended:
         text += f"; {cooling_text(run)}"
     return f"{text} ({run.elapsed:.1f} s, {limit_text(run)})"
 
 
 def limit_text(run: BatchRun) -> str:
-    """Return the limit in force, and between what bounds it moves if it does so by itself."""
+    """Return the current limit, and the bounds of an adaptive one."""
     text = f"limit {run.limit}"
     if run.adaptive is not None:
         bounds = run.adaptive.adaptive
@@ -65,17 +67,14 @@ def limit_text(run: BatchRun) -> str:
 
 
 def cooling_text(run: BatchRun) -> str:
-    """Return for how long a provider asked to wait; empty when none did."""
+    """Return how long the run still waits because a provider asked it to; empty if it does not."""
     return f"waiting {math.ceil(run.cooling)} s, as the provider asked" if run.cooling else ""
 
 
-_OF_ITSELF = ("stopping", "stopped")
-
-
 def journal_text(journal: Recorder) -> str:
-    """Return what the user is to know of a run's journal; empty if all is well."""
+    """Return what the user must know about the journal of a run; empty if all is well."""
     if error := journal.write_error:
-        return f"The journal cannot be written at the moment: {error}. The run goes on."
+        return f"The journal cannot be written at the moment: {error}. The run continues."
     if journal.lost:
         return (
             f"{journal.lost} instances could not be written to the journal: {journal.loss_reason}."
@@ -84,10 +83,10 @@ def journal_text(journal: Recorder) -> str:
 
 
 def remarks(run: BatchRun) -> list[str]:
-    """Return what is worth a look besides failures, in a sentence or two each."""
+    """Return what is worth a look apart from failures, in one or two sentences each."""
     lines = [hold.text(name_of) for hold in run.holds[:MOST_HOLDS]]
     if len(run) > MOST_AUDITED:
-        lines.append("run.audit() looks for what may have been lost in silence.")
+        lines.append("run.audit() looks for problems that raised no error.")
     else:
         lines += [each.text(name_of) for each in run.audit()[:MOST_REMARKS]]
     secrets = secrets_of_run(run)
@@ -95,18 +94,18 @@ def remarks(run: BatchRun) -> list[str]:
 
 
 def failures(run: BatchRun) -> Iterator[Instance]:
-    """Give the failed instances, one view at a time."""
+    """Give the failed instances one by one."""
     return (run[index] for index in run.records.with_status(FAILED))
 
 
 def row(instance: Instance) -> tuple[str, ...]:
-    """Return the cells of one instance, as text, under `_COLUMNS`."""
+    """Return the table row of an instance, as text, with the columns `_COLUMNS`."""
     secrets = secrets_of(instance.params) | instance._records.secrets
     seconds = instance.seconds
     status = str(instance.status)
     return (
         str(instance.index),
-        f"{_ICONS[status]} {status}{_retry_counter(instance)}",
+        f"{_ICONS[status]} {status}{_attempts_text(instance)}",
         params_text(instance.params, 160),
         truncate(instance.node or "", 60),
         "" if seconds is None else f"{seconds:.3f}",
@@ -114,7 +113,7 @@ def row(instance: Instance) -> tuple[str, ...]:
     )
 
 
-def _retry_counter(instance: Instance) -> str:
+def _attempts_text(instance: Instance) -> str:
     return f" ({instance.attempts} attempts)" if instance.attempts > 1 else ""
 
 
@@ -127,14 +126,14 @@ def _result(instance: Instance, secrets: set[str]) -> str:
 
 
 def broke(run: BatchRun) -> str:
-    """Return the traceback of what broke the run itself; empty if nothing did."""
+    """Return the traceback of the error that broke the run itself; empty if there is none."""
     return "" if run.error is None else traceback_text(run.error, secrets_of_run(run), name_of)
 
 
 def secrets_of_run(run: BatchRun) -> set[str]:
-    """Return the secrets among the params, for a text that belongs to no single instance.
+    """Return the secrets among the params, for texts that belong to no single instance.
 
-    Of the first thousand rows: in a batch, a secret is nearly always the same one.
+    Only the first thousand rows are searched: in a batch, the secret is nearly always the same.
     """
     rows = (secrets_of(each.params) for each in run.instances[:1_000])
     return set(run.records.secrets).union(*rows)
@@ -152,9 +151,11 @@ def as_text(run: BatchRun) -> str:
             lines.append(f"  … and {left} more failures, all in run.failures")
             break
         index, _, params, node, _, result = row(instance)
-        lines.append(f"  ✗ {index}  {params}  {node}: {result}{_retry_counter(instance)}")
+        lines.append(f"  ✗ {index}  {params}  {node}: {result}{_attempts_text(instance)}")
     lines += [f"  ⚠ {line}" for line in remarks(run)]
-    lines += [f"  {line}" for line in (*engine_lines(run.options.engine), *timeline.as_lines(run))]
+    lines += [f"  {line}" for line in engine_lines(run.options.engine)]
+    if len({change.limit for change in run.limit_history}) > 1:
+        lines.append(f"  {timeline.limit_words(run)}")
     table = [row(each) for each in run.instances[:FIRST_ROWS]]
     if table:
         widths = [max(map(len, column)) for column in zip(*table, _COLUMNS, strict=True)]
@@ -164,39 +165,36 @@ def as_text(run: BatchRun) -> str:
         if (left := len(run) - len(table)) > 0:
             lines.append(f"  … and {left} more rows")
     if run.counts.failed:
-        lines.append("  run.retry_failed() runs the failed ones again.")
+        lines.append("  run.retry_failed() runs the failed instances again.")
     return "\n".join(lines)
 
 
-MOST_FAILURES_AS_TEXT = 50
-
-
 def as_html(run: BatchRun) -> str:
-    """Return the summary as HTML: no script, styles inline, all foreign text escaped."""
-    wrong = bool(run.counts.failed or run.error is not None or crossing_notice(run))
+    """Return the summary as HTML: no scripts, inline styles, untrusted text escaped."""
+    is_open = bool(run.counts.failed or run.error is not None or crossing_notice(run))
     head = [
-        f"<details{' open' if wrong else ''} class='{_NO_MATH}' style='{_FONT}'>",
+        f"<details{' open' if is_open else ''} class='{_NO_MATH}' style='{_FONT}'>",
         f"<summary style='cursor:pointer'>{escape(headline(run))}</summary>",
     ]
     if text := broke(run):
         head.append(f"<p>The run broke:</p><pre style='{_PRE}'>{escape(text)}</pre>")
-    if met := crossing_lines(run):
-        said, *lines, advice = map(escape, met)
+    if crossings := crossing_lines(run):
+        headline_of_crossings, *lines, advice = map(escape, crossings)
         listed = "".join(f"<li>{line}</li>" for line in lines)
-        head.append(f"<p><b>⚠ {said}</b></p><ul>{listed}</ul><p>{advice}</p>")
+        head.append(f"<p><b>⚠ {headline_of_crossings}</b></p><ul>{listed}</ul><p>{advice}</p>")
     first = _table("First rows", (row(each) for each in run.instances[:FIRST_ROWS]))
     if (left := len(run) - FIRST_ROWS) > 0:
         first.append(f"<p>… and {left} more rows.</p>")
-    if noted := remarks(run):
-        items = "".join(f"<li>{escape(line)}</li>" for line in noted)
+    if remark_lines := remarks(run):
+        items = "".join(f"<li>{escape(line)}</li>" for line in remark_lines)
         head.append(f"<p>Worth a look:</p><ul>{items}</ul>")
     head += [f"<p>{escape(line)}</p>" for line in engine_lines(run.options.engine)]
     chart = timeline.as_html(run)
-    left_for_failures = MOST_BYTES - _weight([*head, chart, *first]) - 2_000
+    bytes_for_failures = MOST_BYTES - _weight([*head, chart, *first]) - 2_000
     failed: list[str] = []
     if run.counts.failed:
-        failed = _table("Failures", map(row, failures(run)), left_for_failures, run.counts.failed)
-        failed.append("<p><code>run.retry_failed()</code> runs the failed ones again.</p>")
+        failed = _table("Failures", map(row, failures(run)), bytes_for_failures, run.counts.failed)
+        failed.append("<p><code>run.retry_failed()</code> runs the failed instances again.</p>")
     return "".join([*head, *failed, chart, *first, "</details>"])
 
 
@@ -229,8 +227,8 @@ def _weight(parts: list[str]) -> int:
     return sum(len(part.encode()) for part in parts)
 
 
-# Front ends take what stands between two dollars of an HTML output for a formula; somebody's text is
-# none. The names are those that MathJax 3 and 2 know.
+# Front ends render text between two dollar signs as a formula, also in HTML. These classes turn that
+# off, in MathJax 3 and in MathJax 2.
 _NO_MATH = "mathjax_ignore tex2jax_ignore"
 _FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px"
 _PRE = "overflow:auto;font-size:12px"

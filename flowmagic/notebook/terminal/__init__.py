@@ -1,4 +1,4 @@
-"""A run at a terminal: a live line or table.
+"""A run at a terminal: a live progress line and table, and the summary at the end.
 
 It may import all of the core, and IPython.
 """

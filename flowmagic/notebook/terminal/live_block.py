@@ -1,36 +1,56 @@
-"""Lines at the end of what a terminal shows, drawn anew in place, while others go on writing."""
+"""A few lines at the end of a terminal that are redrawn in place while other code prints above them."""
 
 from __future__ import annotations
 
+import re
 import shutil
 import sys
 import threading
 from collections.abc import Sequence
 from typing import Any, TextIO
 
-from .width import column_after
+from wcwidth import wcswidth
 
 _STREAMS = ("stdout", "stderr")
-_LONGEST = 4_000  # characters of a line that somebody has begun, and that we must find the end of
+_LONGEST = 4_000  # characters of an unfinished line that are kept to find its end on the screen
+_SEQUENCES = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|\x1b[ -~]")
+"""Escape sequences: they move the cursor, or set a colour or a title."""
+
+
+def without_sequences(text: str) -> str:
+    """Return a text without escape sequences."""
+    return _SEQUENCES.sub("", text)
+
+
+def column_after(line: str, columns: int) -> int:
+    """Return the column of the cursor after a line was written to a terminal of so many columns.
+
+    The line may hold escape sequences, tabs and carriage returns, and may be longer than a line of the
+    terminal.
+    """
+    line = without_sequences(line).expandtabs(8).rpartition("\r")[2]
+    width = wcswidth("".join(filter(str.isprintable, line)))
+    # At the end of a line the cursor moves down only with the next character.
+    return width and (width - 1) % columns + 1
 
 
 def terminal_size() -> tuple[int, int]:
-    """Return the columns and lines of the terminal; 80 and 24 where it says none."""
+    """Return the columns and lines of the terminal; 80 and 24 if they are not known."""
     columns, lines = shutil.get_terminal_size()
-    # A container's terminal may know no size; Python 3.10 then says 0, later ones the fallback.
+    # In a container the size may be unknown; Python 3.10 then returns 0.
     return columns or 80, lines or 24
 
 
 class Block:
-    """A few lines that stay below whatever else is written to the terminal.
+    """A few lines that stay below everything else that is written to the terminal.
 
-    From `open` to `close`, the standard streams that lead to the terminal have stand-ins: what
-    somebody prints stands above the block. The cursor waits at the block's first line, which is
-    empty: what gets to the terminal by another way (C code, a subprocess, a log handler with a
-    stream of its own) can be read there too, and the next drawing leaves it where it is.
+    From `open` to `close` the standard streams are replaced if they lead to the terminal, so that
+    prints appear above the block. The cursor stays at the first line of the block, which is empty: what
+    C code, a subprocess or a log handler writes to the terminal directly appears there, and the next
+    drawing does not overwrite it.
 
     Args:
-        moves: whether the terminal moves its cursor as asked; else the block is one line.
+        moves: whether the terminal can move its cursor; otherwise the block is a single line.
     """
 
     def __init__(self, *, moves: bool) -> None:
@@ -39,12 +59,12 @@ class Block:
         self._above: list[tuple[str, Above]] = []
         self._lock = threading.RLock()  # nodes print in threads
         self._shown = 0
-        """Columns of the one line, or 1 for a whole block; 0: nothing of it is on the screen."""
-        self._begun = ""
-        """What others wrote since the last end of a line."""
+        """Columns of the single line, or 1 for a block of lines; 0: nothing is on the screen."""
+        self._unfinished = ""
+        """What other code wrote since the last line break."""
 
     def open(self) -> None:
-        """Let others write above the block from now on."""
+        """Replace the streams, so that other code writes above the block."""
         for name in _STREAMS:
             stream = getattr(sys, name)
             if stream is not None and stream.isatty():
@@ -53,7 +73,7 @@ class Block:
                 setattr(sys, name, above)
 
     def close(self) -> None:
-        """Take the block from the screen, and the stand-ins from the streams; once or twice."""
+        """Remove the block from the screen and restore the streams; further calls do nothing."""
         with self._lock:
             self._erase()
             for name, above in self._above:
@@ -62,33 +82,33 @@ class Block:
             self._above.clear()
 
     def draw(self, lines: Sequence[str], width: int) -> None:
-        """Show these lines, instead of those before; without moves, only the first.
+        """Show these lines instead of the previous ones; without moves, only the first line.
 
         Args:
-            width: columns that the first line takes; it may hold sequences that take none.
+            width: columns of the first line, which may hold escape sequences.
         """
         with self._lock:
             for _, above in self._above:
-                above.below.flush()  # what was written before stands before
-            begun, _ = self._begun_columns()
+                above.below.flush()  # so that earlier prints appear first
+            column, _ = self._cursor()
             if self._moves:
-                text = "\n" if begun and not self._shown else "\r"
+                text = "\n" if column and not self._shown else "\r"
                 shown = "".join(f"{line}\x1b[K\n" for line in ("", *lines)).removesuffix("\n")
-                # No line goes on in the next one, though the terminal may count otherwise than we.
+                # Without automatic wrap, as the terminal may count columns in another way than we do.
                 text += f"\x1b[?7l{shown}\x1b[J\x1b[?7h\r\x1b[{len(lines)}A"
                 self._shown = 1
             else:
-                text = "\n" if begun and not self._shown else "\r"
+                text = "\n" if column and not self._shown else "\r"
                 text += lines[0] + " " * (self._shown - width)
                 self._shown = width
             self._put(text)
 
     def write(self, below: TextIO, text: str) -> Any:
-        """Write what others have to say, in the block's stead."""
+        """Erase the block and write a text of other code; the next drawing puts the block below it."""
         with self._lock:
             self._erase()
             line = text.rpartition("\n")[2]
-            self._begun = (line if "\n" in text else self._begun + line)[-_LONGEST:]
+            self._unfinished = (line if "\n" in text else self._unfinished + line)[-_LONGEST:]
             return below.write(text)
 
     def _erase(self) -> None:
@@ -96,17 +116,17 @@ class Block:
             return
         if not self._moves:
             self._put("\r" + " " * self._shown + "\r")
-            self._begun = ""  # it stays above: there is no way back to it
+            self._unfinished = ""  # it stays above: the cursor cannot return to it
         else:
-            begun, columns = self._begun_columns()
-            back = f"\x1b[A\x1b[{begun + 1}G" if 0 < begun < columns else ""
+            column, columns = self._cursor()
+            back = f"\x1b[A\x1b[{column + 1}G" if 0 < column < columns else ""
             self._put(f"\r\x1b[J{back}")
         self._shown = 0
 
-    def _begun_columns(self) -> tuple[int, int]:
-        """Return how far a line that somebody has begun reaches, and the columns there are."""
+    def _cursor(self) -> tuple[int, int]:
+        """Return the column after the unfinished line, and the number of columns."""
         columns, _ = terminal_size()
-        return column_after(self._begun, columns), columns
+        return column_after(self._unfinished, columns), columns
 
     def _put(self, text: str) -> None:
         encoding = self._out.encoding or "utf-8"
@@ -115,7 +135,7 @@ class Block:
 
 
 class Above:
-    """Stands in for a stream, `below`: what is written to it stands above the block, if one is drawn."""
+    """Replaces the stream `below`: what is written to it appears above the block."""
 
     def __init__(self, below: TextIO, block: Block) -> None:
         self.below = below
@@ -126,7 +146,7 @@ class Above:
         return self._block.write(self.below, text)
 
     def writelines(self, lines: Sequence[str]) -> None:
-        """Write each of some texts."""
+        """Write several texts."""
         for line in lines:
             self.write(line)
 

@@ -1,30 +1,30 @@
-"""A run in words while it goes on, for a terminal: tqdm's line, and a table of what runs now."""
+"""The progress of a run as text for a terminal: a line like tqdm's, and a table of running rows."""
 
 from __future__ import annotations
 
 from collections import deque
 from itertools import islice
 
+from wcwidth import wcswidth
+
 from ...run.batchrun import BatchRun
 from ...text.formatting import params_text
 from ..summary.summary import cooling_text, limit_text
-from .width import cut_to, padded, plain, width_of
+from .live_block import without_sequences
 
-_RECENT = 8.0  # seconds over which the rate is taken
-_BAR = 30  # columns
-_SHORTEST_BAR = 6
-_NODE = 20
-BARS, PLAIN_BARS = ("━", "─"), ("#", "-")
-"""What a bar is made of, done and to be done; and where a terminal knows ASCII only."""
+_RECENT = 8.0  # seconds over which the rate is measured
+_BAR, _SHORTEST_BAR, _NODE = 30, 6, 20  # columns
+BARS, ASCII_BARS = ("━", "─"), ("#", "-")
+"""The characters of a bar, done and to do; the second pair for terminals that only know ASCII."""
 _GREEN, _FAINT, _END = "\x1b[32m", "\x1b[2m", "\x1b[0m"
 
 
 class Progress:
-    """What there is to see of one run, at the moment.
+    """The current progress of one run.
 
     Args:
-        coloured: whether to put colours on it.
-        bars: what the bar is made of.
+        coloured: whether lines get colours.
+        bars: the characters of the bar.
     """
 
     def __init__(
@@ -34,32 +34,32 @@ class Progress:
         self._coloured = coloured
         self._full, self._rest = bars
         self._samples: deque[tuple[float, int]] = deque([(0.0, 0)])
-        """How many had ended after how many seconds, of late."""
+        """Recent pairs of seconds and of how many instances had ended by then."""
         self._texts: dict[int, str] = {}
-        """The params of the rows in the table: they are asked for ten times a second."""
+        """The params of the rows in the table, which is drawn ten times a second."""
 
     def line(self, columns: int) -> str:
-        """Return tqdm's line: a bar, done/total, elapsed < remaining, rate; and the states.
+        """Return a line like tqdm's: a bar, done/total, elapsed < remaining, rate; then the statuses.
 
-        Where there is little room, the bar goes first, then the limit, then the name.
+        If there is too little room, it leaves out the bar first, then the limit, then the name.
         """
         run, counts = self._run, self._run.counts
         total, done = run.total, counts.ended
         name = plain(run.name)
         if str(run.status) != "running":
             name += f", {run.status}"
-        states = [
+        statuses = [
             f"{number:,} {word}"
             for word in ("failed", "cancelled", "running", "pending")
             if (number := getattr(counts, word))
         ]
         facts = f"{done:,}/{'?' if total is None else f'{total:,}'} {self._times(done, total)}"
-        parts = [part for part in (facts, ", ".join(states), cooling_text(run)) if part]
+        parts = [part for part in (facts, ", ".join(statuses), cooling_text(run)) if part]
         if total:
             parts.insert(0, f"{100 * done // total:3}%")
         for more in ([name, *parts, limit_text(run)], [name, *parts], parts):
             text = "  ".join(more)
-            room = columns - width_of(text) - 1
+            room = columns - wcswidth(text) - 1
             if room >= 0:
                 break
         if total and room >= _SHORTEST_BAR and "%" in text:
@@ -70,21 +70,21 @@ class Progress:
         return cut_to(text, columns)
 
     def coloured(self, line: str) -> str:
-        """Return a line with its bar in colours, if so asked."""
+        """Return a line with its bar in colour, if colours are on."""
         if not self._coloured or self._full not in line:
             return line
         before, bar, after = line.partition(self._full * line.count(self._full))
         return f"{before}{_GREEN}{bar}{_END}{after}"
 
     def table(self, columns: int, most: int) -> list[str]:
-        """Return a table of the rows that run, those that began first on top; empty if none does."""
+        """Return a table of the running rows, the first started on top; empty if none is running."""
         records = self._run.records
         shown = list(islice(records.live, most))
         if not shown:
             return []
         self._texts = {at: self._texts.get(at) or self._params(at) for at in shown}
         number = max(3, len(str(len(records) - 1)))
-        node = min(_NODE, max(4, *(width_of(plain(each)) for each in records.node_names)))
+        node = min(_NODE, max(4, *(wcswidth(plain(each)) for each in records.node_names)))
         left = columns - number - node - 16
         head = f"  {'#':>{number}}  {padded('node', node)}  {'seconds':>8}  params"
         lines = [cut_to(head, columns)]
@@ -115,6 +115,27 @@ class Progress:
         left = clock((total - done) / rate) if total is not None and rate else "?"
         shown = f"{rate:,.1f}" if rate >= 10 else f"{rate:.2f}"  # noqa: PLR2004 - three digits
         return f"[{clock(elapsed)} < {left}, {shown if rate else '?'} inst/s]"
+
+
+def plain(text: str) -> str:
+    """Return a text on one line, without escape sequences and other unprintable characters."""
+    return "".join(filter(str.isprintable, " ".join(without_sequences(text).split())))
+
+
+def cut_to(text: str, columns: int) -> str:
+    """Cut a plain text to a number of columns, the last of them an ellipsis."""
+    if wcswidth(text) <= columns:
+        return text
+    kept = text[: max(0, columns - 1)]
+    while wcswidth(kept) > columns - 1 and kept:
+        kept = kept[:-1]
+    return kept + "…" * (columns > 0)
+
+
+def padded(text: str, columns: int) -> str:
+    """Return a plain text in exactly so many columns, cut or followed by spaces."""
+    text = cut_to(text, columns)
+    return text + " " * (columns - wcswidth(text))
 
 
 def clock(seconds: float) -> str:

@@ -1,9 +1,11 @@
-"""A run at a terminal: lines that live while it goes on, and the summary at its end."""
+"""Show a run at a terminal: progress lines while it runs, and the summary at the end."""
 
 from __future__ import annotations
 
 import os
 import sys
+
+from wcwidth import wcswidth
 
 from ...limits.limits import Limits
 from ...records.batch import Batch
@@ -11,15 +13,14 @@ from ...run.batchrun import BatchRun
 from ..panel.widget import Start
 from ..summary import summary
 from .live_block import Block, terminal_size
-from .progress import BARS, PLAIN_BARS, Progress
-from .width import width_of
+from .progress import ASCII_BARS, BARS, Progress
 
 _ROWS = 8
-_AROUND = 6  # lines that are left for what stands above: the prompt, what nodes print
+_LINES_ABOVE = 6  # left for the prompt, and for what nodes print
 
 
 class TerminalDisplay:
-    """Tqdm's line and a table of what runs, where somebody looks; and the summary at the end.
+    """A progress line and a table of the running rows, if this is a terminal; the summary at the end.
 
     Args:
         start: starts a run.
@@ -40,37 +41,37 @@ class TerminalDisplay:
         return self._run
 
     def tick(self) -> None:
-        """Draw what there is to see of the run now: to a terminal, not to a file."""
+        """Draw the current progress, unless the output goes to a file."""
         if self._run is None or self._run.ended:
             return
         moves = moves_cursor()
         if self._block is None:
             if not sys.stdout.isatty():
                 return
-            bars = BARS if "utf" in (sys.stdout.encoding or "").lower() else PLAIN_BARS
+            bars = BARS if "utf" in (sys.stdout.encoding or "").lower() else ASCII_BARS
             self._progress = Progress(self._run, coloured=self._coloured and moves, bars=bars)
             self._block = Block(moves=moves)
             self._block.open()
         assert self._progress is not None
         columns, lines = terminal_size()
-        columns -= 1  # a terminal that wraps at once, wraps behind the last one
+        columns -= 1  # some terminals wrap as soon as the last column is written
         line = self._progress.line(columns)
-        rows = max(0, min(_ROWS, lines - _AROUND)) if moves else 0
+        rows = max(0, min(_ROWS, lines - _LINES_ABOVE)) if moves else 0
         table = self._progress.table(columns, rows) if rows else []
-        self._block.draw([self._progress.coloured(line), *table], width_of(line))
+        self._block.draw([self._progress.coloured(line), *table], wcswidth(line))
 
     def close(self) -> None:
-        """Take away what is drawn only while one waits."""
+        """Remove the progress lines."""
         if self._block is not None:
             self._block.close()
             self._block = None
 
     def _publish(self, run: BatchRun) -> None:
         if run.ended:
-            print(summary.as_text(run))  # noqa: T201 - that is what a terminal is for
+            print(summary.as_text(run))  # noqa: T201 - the output of a terminal
 
 
 def moves_cursor() -> bool:
-    """Whether the terminal can be told to move its cursor, and the user has not said to spare them that."""
-    able = os.environ.get("TERM", "dumb") != "dumb" or "WT_SESSION" in os.environ
-    return able and not os.environ.get("NO_COLOR")
+    """Whether the terminal can move its cursor, and NO_COLOR does not forbid that."""
+    is_able = os.environ.get("TERM", "dumb") != "dumb" or "WT_SESSION" in os.environ
+    return is_able and not os.environ.get("NO_COLOR")

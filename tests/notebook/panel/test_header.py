@@ -244,4 +244,4 @@ def test_what_the_journal_cannot_do_is_a_notice(tmp_path):
     notice = header_of(run, run.records, flow="give", limits=run.limits, notice="", heard={})[
         "notice"
     ]
-    assert notice == "The journal cannot be written at the moment: disk full. The run goes on."
+    assert notice == "The journal cannot be written at the moment: disk full. The run continues."

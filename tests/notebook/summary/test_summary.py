@@ -211,7 +211,7 @@ async def test_a_run_that_stopped_by_itself_says_why_in_its_first_line():
     assert f"; run stopping, because {because} (" in summary.headline(run)
     run.cancel()
     await run
-    assert f"; run cancelled; before, {because} (" in summary.headline(run)
+    assert f"; run cancelled; before that, {because} (" in summary.headline(run)
     run = await _run([{"raise": "<b>"}] * 9, limit=2, max_errors=2)
     for text in (summary.as_text(run), _Tags(summary.as_html(run)).text):
         assert f"; run stopped, because {because} (" in text.splitlines()[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 
-from flowmagic.notebook.terminal.width import width_of
+from wcwidth import wcswidth
 
 _PART = re.compile(
     r"\x1b\[(?P<mode>\??)(?P<number>\d*)(?P<what>[A-Za-z])|(?P<one>[^\x1b])", re.DOTALL
@@ -50,7 +50,7 @@ class Screen(io.StringIO):
             self.column = 0
         else:
             assert each.isprintable(), f"a control character: {each!r}"
-            width = width_of(each)
+            width = wcswidth(each)
             if self.column + width > self.columns:
                 if not self.wraps:
                     return

@@ -8,7 +8,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 
 import pytest
 
-from flowmagic.notebook.terminal.live_block import Block, terminal_size
+from flowmagic.notebook.terminal.live_block import Block, column_after, terminal_size
 
 from .screen import Screen
 
@@ -173,3 +173,15 @@ def test_characters_that_the_terminal_has_not_do_not_break_it():
         screen.encoding = "ascii"
         block.draw(["━━ 50%"], 6)
         assert screen.lines == ["", "?? 50%"]
+
+
+@pytest.mark.parametrize(
+    ("line", "column"),
+    [
+        ("", 0), ("abc", 3), ("\x1b[1mabc\x1b[0m", 3), ("50%\r100%", 4), ("a\tb", 9), ("日", 2),
+        ("x" * 10, 10), ("x" * 11, 1), ("x" * 25, 5), ("\x1b[31m", 0),
+    ],
+)  # fmt: skip
+def test_where_the_cursor_is_after_a_line_is_known(line, column):
+    """In a terminal of ten columns; at its edge the cursor waits there."""
+    assert column_after(line, 10) == column

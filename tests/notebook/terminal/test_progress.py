@@ -2,13 +2,21 @@
 
 import asyncio
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pocketflow import AsyncFlow, AsyncNode
+from wcwidth import wcswidth
 
 import flowmagic
-from flowmagic.notebook.terminal.progress import PLAIN_BARS, Progress, clock
-from flowmagic.notebook.terminal.width import width_of
+from flowmagic.notebook.terminal.progress import (
+    ASCII_BARS,
+    Progress,
+    clock,
+    cut_to,
+    padded,
+    plain,
+)
 
 from ...virtualtime import run_virtual, virtual
 
@@ -25,8 +33,8 @@ def started(rows, **options):
 
 
 @virtual
-async def test_the_line_is_that_of_tqdm_and_tells_the_states():
-    """Share, bar, done of total, elapsed, remaining, rate, states, limit."""
+async def test_the_line_is_that_of_tqdm_and_tells_the_statuses():
+    """Share, bar, done of total, elapsed, remaining, rate, statuses, limit."""
     run = started([{"fails": i < 2} for i in range(20)], limit=4)
     progress = Progress(run)
     await asyncio.sleep(0.01)
@@ -107,7 +115,7 @@ async def test_colours_change_no_letter():
     """The bar and the head of the table have one, if so asked."""
     run = started([{}] * 20, limit=4)
     await asyncio.sleep(2.5)
-    plain, coloured = Progress(run, bars=PLAIN_BARS), Progress(run, coloured=True, bars=PLAIN_BARS)
+    plain, coloured = Progress(run, bars=ASCII_BARS), Progress(run, coloured=True, bars=ASCII_BARS)
     line = plain.line(200)
     assert "############------------------" in line
     assert plain.coloured(line) == line
@@ -133,7 +141,7 @@ def test_whatever_the_params_are_no_line_is_wider_than_the_terminal(rows, column
         lines = [progress.line(columns), *progress.table(columns, 8)]
         assert len(lines) == 2 + len(rows)
         for line in lines:
-            assert width_of(line) <= columns
+            assert wcswidth(line) <= columns
             assert line.isprintable()
         await run
 
@@ -166,3 +174,47 @@ def test_a_clock_shows_hours_where_there_are_some():
     assert [clock(s) for s in (0, 59.9, 61, 3_600, 36_061)] == [
         "00:00", "00:59", "01:01", "1:00:00", "10:01:01",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "columns"),
+    [("abc", 3), ("", 0), ("日本語", 6), ("e\u0301", 1), ("🎉", 2), ("☂\ufe0f", 2), ("ﾊﾝｶｸ", 4)],
+)
+def test_a_character_takes_none_or_one_or_two_columns(text, columns):
+    """Wide ones of East Asia and emoji two, accents of their own none."""
+    assert len(padded(text, 10)) == len(text) + 10 - columns
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        ("a\x1b[31mred\x1b[0m", "ared"),
+        ("\x1b]0;title\x07x\x1b]0;title\x1b\\y", "xy"),
+        ("\x1bcreset", "reset"),
+        ("\x9b31mred", "31mred"),
+        ("one\r\n two\tthree ", "one two three"),
+        ("abc\u202edef\x00\x7f", "abcdef"),
+        ("\x1b", ""),
+    ],
+)
+def test_plain_text_has_nothing_that_moves_the_cursor(text, left):
+    """Colours, titles, cursor moves, line ends, and what turns the direction of writing."""
+    assert plain(text) == left
+
+
+@given(st.text(), st.integers(0, 30))
+def test_a_cut_text_never_takes_more_columns_than_there_are(text, columns):
+    """Whatever is in it; and padded, it takes exactly so many."""
+    text = plain(text)
+    assert all(each.isprintable() for each in text)
+    assert wcswidth(cut_to(text, columns)) <= columns
+    assert wcswidth(padded(text, columns)) == columns
+    if wcswidth(text) <= columns:
+        assert cut_to(text, columns) == text
+
+
+def test_a_cut_text_says_so():
+    """Of a wide character there is all or nothing."""
+    assert cut_to("abcdef", 4) == "abc…"
+    assert cut_to("日本語日本語", 6) == "日本…"
+    assert cut_to("abc", 0) == ""

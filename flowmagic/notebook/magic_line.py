@@ -1,0 +1,153 @@
+"""The line of `%%batchflow`, parsed into the options of a run and what else it says."""
+
+from __future__ import annotations
+
+import difflib
+import keyword
+import shlex
+from dataclasses import dataclass, replace
+from typing import Any
+
+from IPython.core.error import UsageError
+from IPython.utils.process import arg_split  # type: ignore[attr-defined] # as magic_arguments does
+
+from ..engines.registry import NAMES
+from ..errors import JournalError, MissingExtraError
+from ..run.options import OPTIONS, Options
+
+
+@dataclass(frozen=True)
+class MagicArguments:
+    """The parsed line of a `%%batchflow` cell.
+
+    Attributes:
+        flow: the name of the flow; None: the line is empty.
+        options: the options of the run.
+        shared: the name of the shared store.
+        file: the path of the file that holds the params.
+        output: the variable that the run is bound to.
+        wait: whether the cell waits for the run; None: the line does not say.
+        check: whether the flow is only checked, not run.
+        rerun_line: the same line for running one row again, without `--output` and `--file`.
+        engine: the name of the user's engine; None: the engine in `options`.
+    """
+
+    flow: str | None
+    options: Options
+    shared: str | None
+    file: str | None
+    output: str | None
+    wait: bool | None
+    check: bool
+    rerun_line: str
+    engine: str | None = None
+
+
+def read_line(
+    method: Any,
+    text: str,
+    *,
+    limit: int,
+    per_minute: float | None,
+    capture: bool,
+    journal: str | None = None,
+) -> MagicArguments:
+    """Parse the line of a magic.
+
+    Args:
+        method: the magic's method, decorated with `line_arguments`.
+        text: what follows the magic's name.
+        limit, per_minute, capture, journal: the values for a line that does not give them.
+
+    Raises:
+        UsageError: the line is wrong; the message is one line.
+    """
+    values = _parsed(method.parser, text)
+    output = values["output"]
+    if output is not None and (not output.isidentifier() or keyword.iskeyword(output)):
+        raise UsageError(f"-o takes a variable name, not {output!r}. Write for example -o run.")
+    options = {name: values[name] for name in OPTIONS if name in values}
+    users_engine = None if options.get("engine", "local") in NAMES else options.pop("engine")
+    if values["resume_anyway"]:
+        options["resume"] = "anyway"
+    if "adaptive" not in options:
+        options.setdefault("limit", limit)
+    options.setdefault("per_minute", per_minute)
+    options["journal"] = options.get("journal") or journal or None
+    return MagicArguments(
+        flow=values["flow"],
+        options=replace(_checked(options), capture=capture and values["capture"]),
+        shared=values["shared"],
+        file=values["file"],
+        output=output,
+        wait=values["wait"],
+        check=values["check"],
+        rerun_line=_rerun_line(text),
+        engine=users_engine,
+    )
+
+
+def _checked(options: dict[str, Any]) -> Options:
+    """Return the options of the run; errors name them as they are written in a cell."""
+    limit, adaptive, burst = (options.get(name) for name in ("limit", "adaptive", "burst"))
+    if limit is not None and adaptive is not None:
+        raise UsageError(
+            f"--limit {limit} and --adaptive {adaptive} both set how many instances run at once. "
+            f"Write only one of them: --adaptive {adaptive} begins with {adaptive.start}."
+        )
+    if burst is not None and options["per_minute"] is None:
+        raise UsageError(
+            f"--burst {burst} needs --per-minute. Write for example --per-minute 60 --burst {burst}."
+        )
+    try:
+        return Options.of(**options)
+    except (MissingExtraError, JournalError) as error:
+        raise UsageError(as_written_in_a_cell(str(error))) from None
+
+
+_IN_A_CELL = {
+    'engine="dask"': "--engine dask",
+    "journal='runs.journal'": "--journal runs.journal",
+    "resume='anyway'": "--resume-anyway",
+    "leave resume out": "leave --resume out",
+}
+
+
+def as_written_in_a_cell(message: str) -> str:
+    """Return an error message with the options as they are written in a cell, not in Python."""
+    for python, cell in _IN_A_CELL.items():
+        message = message.replace(python, cell)
+    return message
+
+
+def _parsed(parser: Any, text: str) -> dict[str, Any]:
+    """Return the values in a line; raise UsageError with a suggestion for an unknown option."""
+    namespace, unknown = parser.parse_known_args(arg_split(text))
+    values: dict[str, Any] = vars(namespace)
+    if not unknown:
+        return values
+    first = unknown[0]
+    if not first.startswith("-"):
+        raise UsageError(
+            f"{first!r} is not an option. Only options may follow the flow's name, like --limit 5."
+        )
+    options = sorted(name for name in parser._option_string_actions if name.startswith("--"))
+    near = difflib.get_close_matches(first.partition("=")[0], options, n=1)
+    hint = f"Did you mean {near[0]}?" if near else "%%batchflow? lists all options."
+    raise UsageError(f"There is no option {first}. {hint}")
+
+
+def _rerun_line(text: str) -> str:
+    """Return a line without `--output` and `--file`, which may be abbreviated, and their values."""
+    kept: list[str] = []
+    tokens = shlex.shlex(text, posix=False)  # as IPython splits it: quotes are left on
+    tokens.whitespace_split, tokens.commenters = True, ""
+    for token in tokens:
+        name, has_value, _ = token.partition("=")
+        short = token[:2] in {"-o", "-f"}
+        long = len(name) > len("--") and ("--output".startswith(name) or "--file".startswith(name))
+        if not (short or long):
+            kept.append(token)
+        elif token in {"-o", "-f"} or (long and not has_value):
+            next(tokens, None)
+    return " ".join(kept)
