@@ -322,7 +322,7 @@ class BatchFlowMagics(Magics):
         start = self._starter(asked, flow, shared)
         origin = self._origin(asked)
         panel = NotebookDisplay(asked.flow, start, asked.run.limits, None, origin=origin).open()
-        panel.foresee(flow)
+        panel.preview(flow)
         if has_own_prep(flow):
             loop = find_loop()
             assert loop is not None  # there is a kernel
@@ -354,7 +354,7 @@ async def _fill(panel: Panel, flow: Any, shared: Any) -> None:
     try:
         panel.load(await own_batch(flow, shared))
     except Exception as error:  # noqa: BLE001 - the user's prep; said where it is looked for
-        panel.say(f"The flow's own prep gave no param list. {error_text(error)}")
+        panel.show_notice(f"The flow's own prep gave no param list. {error_text(error)}")
 
 
 def _as_options(message: str) -> str:

@@ -61,7 +61,7 @@ def bars(book):
 
 
 def told(book):
-    return book.panel.locator(".fm-timeline .fm-told")
+    return book.panel.locator(".fm-timeline .fm-status-line")
 
 
 def place(book, index: int, share: float = 0.5) -> dict[str, float]:

@@ -50,12 +50,12 @@ function unreadPart() {
  * @returns {HTMLElement[]}
  */
 export function paramElements(copies, position, fold, key) {
-  const { params, before } = copies[position];
+  const { params, previous } = copies[position];
   if (!params.length) return [element("div", "fm-quiet fm-params", {}, "no params")];
-  const same = before === null ? [] : params.filter(({ mark }) => !mark);
+  const same = previous === null ? [] : params.filter(({ mark }) => !mark);
   if (same.length < FEW) return [list(params)];
   const others = params.filter(({ mark }) => mark);
-  const where = before === position - 1 ? "before" : `in ${before + 1} ${copies[before]?.node ?? ""}`;
+  const where = previous === position - 1 ? "before" : `in ${previous + 1} ${copies[previous]?.node ?? ""}`;
   const title = element("summary", "fm-quiet", { "data-key": key }, `same ${plural(same.length, "param")} as ${where}`);
   const folded = fold(key, false, "fm-same-params", title, list(same));
   return others.length ? [list(others), folded] : [folded];

@@ -4,7 +4,7 @@
 
 import { element, keepKeys, write } from "../ui/elements.js";
 import { plural } from "../ui/format.js";
-import { MOST_ROWS, combine, readCell, splitValues } from "./sheet_text.js";
+import { MAX_ROWS, combine, readCell, splitValues } from "./sheet_text.js";
 
 export class GridHelper {
   /** @param {(sheet: Sheet, how: "replace" | "append") => void} apply */
@@ -68,7 +68,7 @@ export class GridHelper {
     if (twice !== undefined) return `${twice || "A param without a name"} appears twice.`;
     const bad = params.find(({ name, values, problem }) => !name || !values.length || problem);
     if (bad) return bad.problem || (bad.name ? `${bad.name} has no values.` : "A param needs a name.");
-    return this.rows > MOST_ROWS ? `${plural(this.rows, "row")} are too many to edit: at most ${plural(MOST_ROWS, "row")}. Write flowmagic.grid(...) in the cell.` : "";
+    return this.rows > MAX_ROWS ? `${plural(this.rows, "row")} are too many to edit: at most ${plural(MAX_ROWS, "row")}. Write flowmagic.grid(...) in the cell.` : "";
   }
 
   get rows() {

@@ -5,8 +5,8 @@
 /** @typedef {(string | null)[]} Cells */
 /** @typedef {{columns: string[], rows: Cells[]}} Sheet */
 
-export const MOST_ROWS = 1000; // the most that can be edited, as in `param_text.py`
-export const MOST_COLUMNS = 100;
+export const MAX_ROWS = 1000; // the most that can be edited, as in `param_text.py`
+export const MAX_COLUMNS = 100;
 
 /** @param {string} text @returns {Sheet | {reason: string}} */
 export function readSheet(text) {
@@ -20,7 +20,7 @@ export function readSheet(text) {
   if (!Array.isArray(rows) || !rows.every(isDict)) return { reason: "This is not a list of dicts, so it is edited as text." };
   const dicts = itemsOf(text.trim()).map(pairsOf);
   const columns = [...new Set(dicts.flatMap((pairs) => [...pairs.keys()]))];
-  if (columns.length > MOST_COLUMNS) return { reason: `More than ${MOST_COLUMNS} params, so it is edited as text.` };
+  if (columns.length > MAX_COLUMNS) return { reason: `More than ${MAX_COLUMNS} params, so it is edited as text.` };
   return { columns, rows: dicts.map((pairs) => columns.map((name) => pairs.get(name) ?? null)) };
 }
 

@@ -3,7 +3,7 @@
 import { FAILED, RUNNING } from "../store/protocol.js";
 import { element, icon, keepKeys, write, writeAttribute } from "../ui/elements.js";
 import { number, plural } from "../ui/format.js";
-import { MOST_LABELS, pathOf } from "./edges.js";
+import { MAX_LABELS, pathOf } from "./edges.js";
 import { graphLayout } from "./layout.js";
 
 const NARROW = 560; // CSS pixels; a narrower graph goes from top to bottom
@@ -12,7 +12,7 @@ const SMALL = { width: 136, height: 90 }; // of a box with four lines, in a narr
 const COUNT_MS = 200; // least time between two counts of all rows
 const THIN = 1.25; // width of a line
 const THICKER = 3.5; // what is added for the busiest line
-const BEHIND = 1_000; // rows; with fewer uncounted ones, the counts are good enough
+const FEW_UNCOUNTED = 1_000; // rows; with fewer uncounted ones, the counts are good enough
 const SPACE = "http://www.w3.org/2000/svg";
 
 export class Graph {
@@ -122,7 +122,7 @@ export class Graph {
     arrow.setAttribute("d", vertical ? `M${x} ${y}l-4.5 -8h9z` : `M${x} ${y}l-8 -4.5v9z`);
     svg.append(path, arrow);
     const alone = edges.filter(([start]) => start === line.start).length === 1;
-    const shown = line.edges.slice(0, MOST_LABELS).map((edge) => {
+    const shown = line.edges.slice(0, MAX_LABELS).map((edge) => {
       const [, , action] = edges[edge];
       const times = element("span", "fm-graph-times");
       const name = alone && action === "default" ? "" : action;
@@ -154,15 +154,15 @@ export class Graph {
     const begun = header.status !== "idle";
     const known = new Map(counts.nodes.map((entry) => [entry[0], entry]));
     const taken = new Map(counts.edges);
-    const complete = begun && !header.ticking && !counts.behind && !counts.unplaced;
+    const complete = begun && !header.ticking && !counts.uncounted && !counts.unplaced;
     const times = (edge) => (!begun ? "" : taken.get(edge) ? number.format(taken.get(edge)) : complete ? "never" : "0");
     const here = this.rowsAt();
     this.nodes.forEach((box, i) => this.countNode(box, i, graph, known.get(i), here, begun, times));
     const most = Math.max(1, ...this.lines.map(({ edges }) => sum(edges, taken)));
     for (const line of this.lines) this.countLine(line, sum(line.edges, taken), most, begun, times, graph);
     const notes = [
-      graph.left ? `${plural(graph.left, "more node")} not drawn.` : "",
-      counts.behind > BEHIND ? `Counting: ${number.format(counts.behind)} instances left.` : "",
+      graph.omitted ? `${plural(graph.omitted, "more node")} not drawn.` : "",
+      counts.uncounted > FEW_UNCOUNTED ? `Counting: ${number.format(counts.uncounted)} instances left.` : "",
       counts.unplaced ? `Not in this graph, but ran: ${plural(counts.unplaced, "node copy").replace("copys", "copies")}.` : "",
       nodes.length ? "" : "The graph appears here when it runs.",
     ];

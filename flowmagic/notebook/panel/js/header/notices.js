@@ -15,8 +15,8 @@ export class Notices {
     this.reason = element("div", "fm-notice", { role: "status" });
     this.notice = element("div", "fm-notice", { role: "status" });
     this.findings = element("ul", "fm-findings");
-    this.found = element("span");
-    this.list = element("details", "fm-notice fm-found", {}, element("summary", "", {}, this.found), this.findings);
+    this.summary = element("span");
+    this.list = element("details", "fm-notice fm-found", {}, element("summary", "", {}, this.summary), this.findings);
     this.shownFindings = "";
     this.live = element("div", "fm-hidden", { "aria-live": "polite" });
     this.roots = [this.reason, this.notice, this.list];
@@ -49,7 +49,7 @@ export class Notices {
     const text = findings.join("\n");
     if (text === this.shownFindings) return;
     this.shownFindings = text;
-    write(this.found, `${plural(findings.length, "thing")} to look at before it runs`);
+    write(this.summary, `${plural(findings.length, "thing")} to look at before it runs`);
     this.findings.replaceChildren(...findings.map((finding) => element("li", "", {}, finding)));
   }
 

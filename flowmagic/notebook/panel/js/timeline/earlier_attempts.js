@@ -1,6 +1,6 @@
 // Assigns the earlier attempts of retried rows to lanes, between the bars of the latest attempts.
 
-const MOST = 2_000; // attempts drawn
+const MAX_ATTEMPTS = 2_000; // attempts drawn
 
 const byStart = (one, other) => one.started - other.started || one.row - other.row;
 
@@ -46,7 +46,7 @@ export class EarlierAttempts {
     // In the order of their starts, each in the lowest free lane: as they were placed when they ran.
     let conflict = false;
     for (const attempt of placed.sort(byStart)) {
-      if (this.count < MOST) conflict = this.place(attempt) || conflict;
+      if (this.count < MAX_ATTEMPTS) conflict = this.place(attempt) || conflict;
     }
     return conflict && this.placeAll();
   }

@@ -3,7 +3,7 @@
 import { PENDING } from "../store/protocol.js";
 
 const FIRST = 16; // initial capacity, in lanes
-const MOST = 20_000; // rows placed at once, which takes a few milliseconds
+const MAX_PLACED = 20_000; // rows placed at once, which takes a few milliseconds
 const TOGETHER = 5_000; // most rows that are placed again together with earlier attempts, which is slower
 
 /** @import { Rows } from "../store/rows.js" */
@@ -110,7 +110,7 @@ export class Lanes {
   /** Give lanes to waiting rows; returns those that have already ended. */
   place() {
     const ended = [];
-    for (const i of this.waiting.splice(-MOST).reverse()) {
+    for (const i of this.waiting.splice(-MAX_PLACED).reverse()) {
       const lane = this.lowest(this.started[i]);
       while (this.lanes.length <= lane) this.lanes.push([]);
       this.lanes[lane].push(i);

@@ -93,12 +93,12 @@ export function ticks(from, to, most) {
   const least = (to - from) / Math.max(1, most);
   const step = least < 1 ? decimal(least) : STEPS.find((each) => each >= least) ?? DAY * Math.ceil(least / DAY);
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const found = [];
+  const made = [];
   for (let k = Math.ceil(from / step - 1e-9); k * step <= to; k += 1) {
     const at = k * step;
-    found.push({ at, text: to >= 100 && digits === 0 ? clock(at) : `${at.toFixed(digits)} s` });
+    made.push({ at, text: to >= 100 && digits === 0 ? clock(at) : `${at.toFixed(digits)} s` });
   }
-  return found;
+  return made;
 }
 
 function decimal(least) {

@@ -16,7 +16,7 @@ const NEAR = 4; // CSS pixels around a bar that still belong to it
 const NAMES = 8; // most nodes in the legend
 const REQUEST_MS = 340; // least time between two requests
 const LOST_MS = 3_000; // after which an unanswered request counts as lost
-const MOST_REQUESTED = 200; // rows per request
+const MAX_REQUESTED = 200; // rows per request
 const NONE = { index: -1, attempt: null };
 
 /** @import { PlacedAttempt } from "./earlier_attempts.js" */
@@ -222,8 +222,8 @@ export class Timeline {
   request(wide) {
     const { store, gone } = this.view;
     if (gone || this.timer) return;
-    const missing = store.segments.missing(wide, store.rows).slice(0, MOST_REQUESTED);
-    const retried = store.attempts.missing(store.rows).slice(0, MOST_REQUESTED);
+    const missing = store.segments.missing(wide, store.rows).slice(0, MAX_REQUESTED);
+    const retried = store.attempts.missing(store.rows).slice(0, MAX_REQUESTED);
     if (!missing.length && !retried.length) return;
     const waited = performance.now() - this.requestedAt;
     if (this.requestN > store.acknowledged && waited < LOST_MS) return; // the kernel is busy: the answer will come
