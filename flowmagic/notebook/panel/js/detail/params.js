@@ -10,13 +10,13 @@ const UNREAD = "M1.2 6Q6 0.2 10.8 6Q6 11.8 1.2 6zM2 10.5l8-9"; // a crossed-out 
 const SOURCES = {
   flow: "one of the flow's own params",
   batch: "from the batch",
-  "batch over flow": "from the batch, in place of the flow's own",
+  "batch over flow": "from the batch, which overrides the flow's own",
 };
 
 /** @param {string} source */
 function sourcePart(source) {
   const node = source.startsWith("node ") ? source.slice("node ".length) : "";
-  return element("span", "fm-source", { title: SOURCES[source] ?? `set on the way, by ${node} at the latest` },
+  return element("span", "fm-source", { title: SOURCES[source] ?? `set by a node, ${node} at the latest` },
     node ? `by ${node}` : source);
 }
 

@@ -2,6 +2,8 @@
 //
 // A cell is the JSON of its value as it was written (1.0 stays 1.0), or null if the row has no such param.
 
+import { isDict } from "./text_checks.js";
+
 /** @typedef {(string | null)[]} Cells */
 /** @typedef {{columns: string[], rows: Cells[]}} Sheet */
 
@@ -16,7 +18,6 @@ export function readSheet(text) {
   } catch {
     return { reason: "This is not JSON (perhaps Python literals), so it is edited as text." };
   }
-  const isDict = (each) => typeof each === "object" && each !== null && !Array.isArray(each);
   if (!Array.isArray(rows) || !rows.every(isDict)) return { reason: "This is not a list of dicts, so it is edited as text." };
   const dicts = itemsOf(text.trim()).map(pairsOf);
   const columns = [...new Set(dicts.flatMap((pairs) => [...pairs.keys()]))];
@@ -84,7 +85,7 @@ export function readCell(shown) {
     return { cell: text, problem: "" };
   } catch {
     if (/^[[{"]/.test(text)) {
-      return { cell: null, problem: `${text.slice(0, 40)} begins like JSON and is none. Write a text with [ or { in quotes: "[x]".` };
+      return { cell: null, problem: `${text.slice(0, 40)} starts like JSON but is not valid JSON. Put text that starts with [ or { in quotes: "[x]".` };
     }
     return { cell: JSON.stringify(shown), problem: "" };
   }

@@ -162,9 +162,9 @@ export class Graph {
     for (const line of this.lines) this.countLine(line, sum(line.edges, taken), most, begun, times, graph);
     const notes = [
       graph.omitted ? `${plural(graph.omitted, "more node")} not drawn.` : "",
-      counts.uncounted > FEW_UNCOUNTED ? `Counting: ${number.format(counts.uncounted)} instances left.` : "",
-      counts.unplaced ? `Not in this graph, but ran: ${plural(counts.unplaced, "node copy").replace("copys", "copies")}.` : "",
-      nodes.length ? "" : "The graph appears here when it runs.",
+      counts.uncounted > FEW_UNCOUNTED ? `Counting: ${number.format(counts.uncounted)} instances to go.` : "",
+      counts.unplaced ? `${counts.unplaced === 1 ? "1 node copy" : `${number.format(counts.unplaced)} node copies`} that ran ${counts.unplaced === 1 ? "is" : "are"} not in this graph.` : "",
+      nodes.length ? "" : "The graph appears here once the run has started.",
     ];
     write(this.note, notes.filter(Boolean).join(" "));
   }
@@ -212,9 +212,9 @@ export class Graph {
     writeAttribute(box.button, "aria-label", `${name}: ${label.filter(Boolean).join("; ")}`);
     writeAttribute(box.root, "title", [
       `${name}, ${kind}`, where,
-      begun && ended ? `Ended here, though it has successors: ${ends}` : "",
-      begun && raised && raised !== failed ? `It raised ${plural(raised, "time")} in all attempts.` : "",
-      begun && alike > 1 ? `${alike} nodes are called ${name}. Running instances are counted for all of them together; done and failed ones for this node, over all attempts.` : "",
+      begun && ended ? `Ended here although it has successors: ${ends}` : "",
+      begun && raised && raised !== failed ? `Raised ${plural(raised, "time")} in all attempts.` : "",
+      begun && alike > 1 ? `${alike} nodes are called ${name}. Running instances are counted for all of them together, done and failed ones for this node and over all attempts.` : "",
     ].filter(Boolean).join("\n"));
   }
 

@@ -37,7 +37,7 @@ class LimitField {
     this.timer = 0;
     this.input = element("input", "fm-box fm-tune", {
       type: "number", min: step, step, placeholder: "∞", inputmode: "numeric", "data-field": field,
-      title: "Acts at once; empty: no such limit",
+      title: "Takes effect immediately; leave empty for no limit",
     });
     this.usedText = element("span", "fm-num fm-used");
     this.unitText = element("span");
@@ -173,6 +173,6 @@ export class NamedLimits {
       for (const field of line.fields) field.draw(limit);
       setCooling(line.cool, this.view.gone ? 0 : store.coolingOf(limit.name));
     }
-    write(this.rest, more ? `and ${number.format(more)} more, in flowmagic.named_limits()` : "");
+    write(this.rest, more ? `and ${number.format(more)} more: see flowmagic.named_limits()` : "");
   }
 }

@@ -146,19 +146,3 @@ export class Series {
     };
   }
 }
-
-/**
- * The limits in force during a run, each with the time from which it applied.
- * @param {{limit_history: number[][], limit: number}} header
- * @returns {{seconds: number, limit: number, byUser: boolean}[]} in chronological order, the first one at 0
- */
-export function limitsOf({ limit_history, limit }, span) {
-  const levels = limit_history.filter(([seconds]) => seconds <= span)
-    .map(([seconds, level, byUser]) => ({ seconds, limit: level, byUser: Boolean(byUser) }));
-  return levels.length ? levels : [{ seconds: 0, limit, byUser: false }];
-}
-
-/** @returns {number} the limit in force at a time */
-export function limitAt(levels, seconds) {
-  return (levels.findLast((each) => each.seconds <= seconds) ?? levels[0]).limit;
-}

@@ -1,4 +1,4 @@
-// The visible part of a run's time, with the round times and the limits in it.
+// The visible part of a run's time, and the round times in it.
 
 import { clock } from "../ui/format.js";
 
@@ -104,18 +104,4 @@ export function ticks(from, to, most) {
 function decimal(least) {
   const power = 10 ** Math.floor(Math.log10(least));
   return power * ([1, 2, 5].find((each) => each * power >= least * (1 - 1e-9)) ?? 10);
-}
-
-/** @typedef {{from: number, to: number, limit: number, byUser: boolean, first: boolean}} LimitStep */
-
-/**
- * @param {number[][]} limit_history as in the header: seconds, limit, whether the user set it
- * @param {number} limit the current limit
- * @returns {LimitStep[]} when each limit was in force
- */
-export function limitSteps(limit_history, limit, now) {
-  const known = limit_history?.length ? limit_history : [[0, limit, 0]];
-  return known.map(([from, height, byUser], i) => ({
-    from, to: Math.max(from, known[i + 1]?.[0] ?? now), limit: height, byUser: byUser === 1, first: i === 0,
-  }));
 }

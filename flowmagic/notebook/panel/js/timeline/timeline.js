@@ -138,11 +138,7 @@ export class Timeline {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (this.zoom.key(event)) {
       this.pointer = null; // the keyboard's cursor takes over
-    } else if (event.key === "Enter" || event.key === " ") {
-      if (this.lanes.lane[this.active] >= 0) view.toggle(this.active, map);
-    } else if (event.key === "Escape") {
-      view.close();
-    } else {
+    } else if (!view.openByKey(event, this.lanes.lane[this.active] >= 0 ? this.active : null, map)) {
       const to = this.lanes.step(this.active, event.key);
       if (to === null) return;
       this.pointer = null;
@@ -213,7 +209,7 @@ export class Timeline {
   /** The text shown while there are no bars. */
   get emptyText() {
     const { status, restored, counts } = this.view.store.header;
-    if (status === "idle") return "Once it runs, this shows when each instance ran.";
+    if (status === "idle") return "This shows when each instance ran, once the run has started.";
     if (restored && restored === counts.reduce((sum, n) => sum + n, 0)) return "Nothing ran: every row was restored from an earlier run.";
     return "Nothing has started yet.";
   }
@@ -244,8 +240,8 @@ export class Timeline {
     const names = header.nodes.slice(1);
     const { restored } = header;
     const others = [
-      this.earlierAttempts.count ? (attempts.more ? "some earlier attempts" : "earlier attempt") : "",
-      restored ? `${number.format(restored)} restored, which did not run` : "",
+      this.earlierAttempts.count ? (attempts.more ? "earlier attempts (not all)" : "earlier attempt") : "",
+      restored ? `${number.format(restored)} restored (did not run)` : "",
     ];
     const all = [...names, ...others].join("\n");
     if (all === this.names) return;

@@ -4,7 +4,7 @@ import { FAILED, PENDING, STATUSES } from "../store/protocol.js";
 import { element, icon, setStatus, write, writeAttribute } from "./elements.js";
 import { duration, number } from "./format.js";
 
-const HINT = "Point at a cell, or go there with the arrow keys; Enter opens it.";
+const HINT = "Point at a cell, or move with the arrow keys. Enter opens it.";
 const REST_MS = 120; // how long the pointer stays on a cell before its params are requested
 
 export class StatusLine {
