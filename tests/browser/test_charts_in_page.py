@@ -76,7 +76,7 @@ def test_charts_tell_throughput_running_latency_and_failures_while_a_run_goes_on
     spoken = charts(book).get_attribute("aria-valuetext")
     assert spoken.startswith("now: throughput ")
     assert "running 9 of 9" in spoken
-    assert "failures none" in spoken
+    assert "failures none failed" in spoken
     book.value("run.cancel() or 0")
     expect(value(book, "Throughput")).to_have_text(OVER)
     expect(value(book, "Running")).to_have_text(re.compile(r"^avg [\d.]+ of 9$"))

@@ -82,7 +82,9 @@ def test_rows_pasted_from_a_spreadsheet_become_the_list(notebook):
     sheet(book).focus()
     book.page.keyboard.press("Control+a")
     book.panel.get_by_role("button", name="Remove rows").click()
-    expect(book.panel).to_contain_text("Paste rows from a spreadsheet, or add one.")
+    expect(book.panel).to_contain_text(
+        "Paste rows from a spreadsheet, add a row, or drop a .csv or .json file here."
+    )
     sheet(book).focus()
     paste(book, "town\tsize\r\nLima\t10\r\nBonn\t0.3\r\n")
     expect(book.panel).to_contain_text("edited, 2 instances")
@@ -161,7 +163,9 @@ def test_what_is_wrong_is_told_where_it_stands_and_cannot_be_run(notebook):
     cell(book, 0, 0).dblclick()
     book.panel.get_by_role("textbox", name="city of row 0").fill("••• and more")
     book.page.keyboard.press("Enter")
-    expect(book.panel).to_contain_text(re.compile("Row 0: the masked value of 'city' cannot .*•••"))
+    expect(book.panel).to_contain_text(
+        re.compile("Row 0: the masked value of 'city' is unknown, .*•••")
+    )
     expect(cell(book, 0, 0)).to_have_attribute("aria-invalid", "true")
     expect(cell(book, 1, 2)).not_to_have_attribute("aria-invalid", "true")
     expect(book.button("Run these")).to_be_disabled()
@@ -189,7 +193,7 @@ def test_values_are_combined_into_rows(notebook):
     book.button("Remove this param").last.click()
     expect(names.last).to_be_focused()
     book.button("Replace the list").click()
-    expect(book.panel).to_contain_text("6 rows made")
+    expect(book.panel).to_contain_text("6 rows created")
     values.last.fill("Hello, you\nGoodbye, you")  # one per line
     book.button("Remove this param").first.click()
     book.button("Append").click()
@@ -231,7 +235,9 @@ def test_an_idle_panel_without_a_list_asks_for_rows_and_runs_them(notebook):
     )
     book.run(0)
     book.run(1)
-    expect(book.panel).to_contain_text("Paste rows from a spreadsheet, or add one.")
+    expect(book.panel).to_contain_text(
+        "Paste rows from a spreadsheet, add a row, or drop a .csv or .json file here."
+    )
     expect(book.panel).to_contain_text("There are no rows yet")
     book.panel.get_by_role("button", name="Add row").press("Enter")
     keys = book.page.keyboard

@@ -80,7 +80,9 @@ def find(book):
 def test_params_that_vary_have_columns_and_sort_by_mouse_and_keys(notebook):
     """Cities, then seconds; a third press gives the order of the params back."""
     book = begun(notebook)
-    expect(book.panel.locator(".fm-same")).to_have_text("The same in all rows: model='m', api_key=•••")
+    expect(book.panel.locator(".fm-same")).to_have_text(
+        "The same in all rows: model='m', api_key=•••"
+    )
     header(book, "city").get_by_role("button").click()
     expect(header(book, "city")).to_have_attribute("aria-sort", "ascending")
     expect(book.row(0)).to_contain_text("Bonn")

@@ -17,7 +17,7 @@ from .header import shown_limits
 from .jsnull import with_none
 from .param_list import ParamList
 from .protocol import Command
-from .queries import MAX_PAGES, Queries
+from .queries import Queries, put_last
 from .updates import Updates
 
 if TYPE_CHECKING:
@@ -82,10 +82,10 @@ class Commands:
 
     @property
     def limits(self) -> Limits:
-        """The limits in force while a run is in progress; otherwise those that the next run gets.
+        """The limits of the run while it is in progress; otherwise those that the next run gets.
 
-        The run has the former. The latter are what the user set before Run or after the end of a
-        run; a run that has ended leaves its limits to the next one.
+        Only the latter are kept here. The user sets them before Run or after the end of a run; a
+        run that ends leaves its limits to the next one.
         """
         run = self._running
         return self._next_limits if run is None else run.limits
@@ -109,10 +109,7 @@ class Commands:
         if command is None:
             return
         client, kind = command["client"], command["type"]
-        self.acknowledged.pop(client, None)
-        self.acknowledged[client] = command["n"]
-        while len(self.acknowledged) > MAX_PAGES:
-            self.acknowledged.pop(next(iter(self.acknowledged)))
+        put_last(self.acknowledged, client, command["n"])
         handler = self._handlers.get(kind)
         if handler is None:
             return

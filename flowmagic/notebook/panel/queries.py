@@ -150,7 +150,7 @@ class Queries:
         self._texts = [*self._texts[-2:], row_texts(self._records(), rows, self.varying)]
 
     def _want(self, wanted: dict[str, list[int]], command: Command) -> None:
-        _put_last(wanted, command["client"], self._rows(command)[:_MAX_ROWS])
+        put_last(wanted, command["client"], self._rows(command)[:_MAX_ROWS])
 
     def _rows(self, command: Command) -> list[int]:
         """Return those rows of a command that exist."""
@@ -163,7 +163,7 @@ class Queries:
         client, index = command["client"], command.get("index")
         self._open.pop(client, None)
         if isinstance(index, int) and 0 <= index < len(self._records()):
-            _put_last(self._open, client, index)
+            put_last(self._open, client, index)
             self._stale.add(index)
 
     def _query_search(self, command: Command) -> None:
@@ -178,7 +178,7 @@ class Queries:
             descending=command.get("descending") is True,
         )
         view = (command["client"], str(command.get("view")))
-        _put_last(self._searches, view, (command["n"], search))
+        put_last(self._searches, view, (command["n"], search))
         if not self._searching:
             self._searching = True
             self._search()
@@ -204,7 +204,7 @@ class Queries:
         }
 
 
-def _put_last(entries: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+def put_last(entries: dict[_Key, _Value], key: _Key, value: _Value) -> None:
     """Set an entry, and drop the oldest ones beyond `MAX_PAGES`."""
     entries.pop(key, None)
     entries[key] = value

@@ -235,6 +235,6 @@ export class Charts {
     writeAttribute(root, "aria-valuemin", "0");
     writeAttribute(root, "aria-valuemax", String(series.count));
     writeAttribute(root, "aria-valuenow", String(Number.isNaN(keyboardTime) ? series.count : series.at(keyboardTime)));
-    writeAttribute(root, "aria-valuetext", `${when}: ${CHARTS.map(({ name }, i) => `${name.toLowerCase()} ${values[i]}`).join(", ")}`);
+    writeAttribute(root, "aria-valuetext", `${when}: ${CHARTS.map(({ name }, i) => `${name} ${values[i]}`.toLowerCase()).join(", ")}`);
   }
 }

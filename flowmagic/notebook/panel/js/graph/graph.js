@@ -151,15 +151,15 @@ export class Graph {
   count(graph) {
     const { header } = this.view.store;
     const { counts, nodes } = graph;
-    const begun = header.status !== "idle";
+    const started = header.status !== "idle";
     const known = new Map(counts.nodes.map((entry) => [entry[0], entry]));
     const taken = new Map(counts.edges);
-    const complete = begun && !header.ticking && !counts.uncounted && !counts.unplaced;
-    const times = (edge) => (!begun ? "" : taken.get(edge) ? number.format(taken.get(edge)) : complete ? "never" : "0");
+    const complete = started && !header.ticking && !counts.uncounted && !counts.unplaced;
+    const times = (edge) => (!started ? "" : taken.get(edge) ? number.format(taken.get(edge)) : complete ? "never" : "0");
     const here = this.rowsAt();
-    this.nodes.forEach((box, i) => this.countNode(box, i, graph, known.get(i), here, begun, times));
+    this.nodes.forEach((box, i) => this.countNode(box, i, graph, known.get(i), here, started, times));
     const most = Math.max(1, ...this.lines.map(({ edges }) => sum(edges, taken)));
-    for (const line of this.lines) this.countLine(line, sum(line.edges, taken), most, begun, times, graph);
+    for (const line of this.lines) this.countLine(line, sum(line.edges, taken), most, started, times, graph);
     const notes = [
       graph.omitted ? `${plural(graph.omitted, "more node")} not drawn.` : "",
       counts.uncounted > FEW_UNCOUNTED ? `Counting: ${number.format(counts.uncounted)} instances to go.` : "",
@@ -187,7 +187,7 @@ export class Graph {
     return here;
   }
 
-  countNode(box, i, graph, entry, here, begun, times) {
+  countNode(box, i, graph, entry, here, started, times) {
     const { name, kind, where } = graph.nodes[i];
     const [, returned, raised, ended, ends] = entry ?? [i, 0, 0, 0, ""];
     const alike = this.alike.get(name);
@@ -195,26 +195,26 @@ export class Graph {
     const failed = alike > 1 ? raised : at.failed;
     const running = box.frame ? at.running + this.within(i, graph, here) : at.running;
     const among = alike > 1 && running ? ` at ${alike} nodes` : "";
-    writeCount(box.running, running && begun ? `${number.format(running)} running${among}` : "", name);
-    writeCount(box.failed, failed && begun ? `${number.format(failed)} failed` : "", name);
+    writeCount(box.running, running && started ? `${number.format(running)} running${among}` : "", name);
+    writeCount(box.failed, failed && started ? `${number.format(failed)} failed` : "", name);
     write(box.done.lastChild, `${number.format(returned)} done`);
-    box.done.hidden = !begun;
+    box.done.hidden = !started;
     write(box.ended, ended ? `${number.format(ended)} ended here` : "");
     box.ended.hidden = !ended;
-    box.what.hidden = begun;
-    box.root.classList.toggle("fm-busy", running > 0 && begun && !among);
+    box.what.hidden = started;
+    box.root.classList.toggle("fm-busy", running > 0 && started && !among);
     const ways = graph.edges.map(([start, , action], edge) => ({ start, action, edge })).filter(({ start }) => start === i);
     const label = [
-      begun ? `${number.format(running)} running${among}, ${number.format(returned)} done, ${number.format(failed)} failed` : kind,
+      started ? `${number.format(running)} running${among}, ${number.format(returned)} done, ${number.format(failed)} failed` : kind,
       ended ? `${number.format(ended)} ended here` : "",
-      ...ways.map(({ action, edge }) => `${action} ${begun ? times(edge) : ""}`.trim()),
+      ...ways.map(({ action, edge }) => `${action} ${started ? times(edge) : ""}`.trim()),
     ];
     writeAttribute(box.button, "aria-label", `${name}: ${label.filter(Boolean).join("; ")}`);
     writeAttribute(box.root, "title", [
       `${name}, ${kind}`, where,
-      begun && ended ? `Ended here although it has successors: ${ends}` : "",
-      begun && raised && raised !== failed ? `Raised ${plural(raised, "time")} in all attempts.` : "",
-      begun && alike > 1 ? `${alike} nodes are called ${name}. Running instances are counted for all of them together, done and failed ones for this node and over all attempts.` : "",
+      started && ended ? `Ended here although it has successors: ${ends}` : "",
+      started && raised && raised !== failed ? `Raised ${plural(raised, "time")} in all attempts.` : "",
+      started && alike > 1 ? `${alike} nodes are called ${name}. Running instances are counted for all of them together, done and failed ones for this node and over all attempts.` : "",
     ].filter(Boolean).join("\n"));
   }
 
@@ -227,10 +227,10 @@ export class Graph {
     return [...names].reduce((all, [name, n]) => all + (this.alike.get(name) === n ? here.get(name)?.running ?? 0 : 0), 0);
   }
 
-  countLine(line, all, most, begun, times, graph) {
-    const width = THIN + (begun ? THICKER * Math.sqrt(all / most) : 0);
+  countLine(line, all, most, started, times, graph) {
+    const width = THIN + (started ? THICKER * Math.sqrt(all / most) : 0);
     writeAttribute(line.path, "stroke-width", width.toFixed(2));
-    writeAttribute(line.path, "class", !begun ? "" : all ? "fm-taken" : "fm-never");
+    writeAttribute(line.path, "class", !started ? "" : all ? "fm-taken" : "fm-never");
     for (const { edge, part, times: count, name } of line.shown) {
       const text = times(edge);
       write(count, text);

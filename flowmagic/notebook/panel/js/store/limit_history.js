@@ -10,9 +10,9 @@
  * @returns {LimitStep[]} in chronological order, without gaps, at least one
  */
 export function limitSteps({ limit_history, limit }, now) {
-  const begun = limit_history.filter(([seconds]) => seconds <= now);
-  return (begun.length ? begun : [[0, limit, 0]]).map(([from, level, byUser], i) => ({
-    from, to: begun[i + 1]?.[0] ?? now, limit: level, byUser: byUser === 1, first: i === 0,
+  const applied = limit_history.filter(([seconds]) => seconds <= now);
+  return (applied.length ? applied : [[0, limit, 0]]).map(([from, level, byUser], i) => ({
+    from, to: applied[i + 1]?.[0] ?? now, limit: level, byUser: byUser === 1, first: i === 0,
   }));
 }
 
