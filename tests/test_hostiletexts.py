@@ -67,14 +67,14 @@ def sent(run: flowmagic.BatchRun) -> list[object]:
     varying.look()
     editor = ParamList(None)
     editor.run = run
-    graph = GraphState(soon=lambda step: step(), ready=lambda: None)
+    graph = GraphState(call_soon=lambda step: step(), on_ready=lambda: None)
     graph.watch(run.flow, records)
     return [
-        header_of(run, records, flow="flow", limits=run.limits, notice="", heard={}),
+        header_of(run, records, flow="flow", limits=run.limits, notice="", acknowledged={}),
         row_texts(records, range(3), varying),
         varying.columns(),
         row_labels(records, varying),
-        graph.trait(),
+        graph.state(),
         editor.editor()["text"].replace("\x7f", ""),  # as JSON has it; a page shows a box
         *(
             detail_of(records, index, partial(cell_of, Origin("flow"), run, records))

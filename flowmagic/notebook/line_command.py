@@ -88,7 +88,7 @@ def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:
         None,
         origin=origin_of(shell, arguments),
     ).open()
-    panel.foresee(flow)
+    panel.preview(flow)
     if has_own_prep(flow):
         loop = find_loop()
         assert loop is not None  # there is a kernel
@@ -106,7 +106,7 @@ async def _load_own_batch(panel: Panel, flow: Any, shared: Any) -> None:
     try:
         panel.load(await own_batch(flow, shared))
     except Exception as error:  # noqa: BLE001 - the user's prep may raise anything
-        panel.say(f"The flow's own prep returned no param list. {error_text(error)}")
+        panel.show_notice(f"The flow's own prep returned no param list. {error_text(error)}")
 
 
 def _check_for_notebook(shell: Any) -> None:

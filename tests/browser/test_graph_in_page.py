@@ -108,7 +108,7 @@ def test_nodes_and_edges_count_while_the_run_goes_on_and_tell_never_in_the_end(n
     book.until("run.ended and run.ok")
     expect(node(book, "Grade")).to_have_accessible_name("Grade: 0 running, 40 done, 0 failed")
     title = node(book, "Grade").locator("..").get_attribute("title")
-    assert "It raised 2 times in all attempts." in title
+    assert "Raised 2 times in all attempts." in title
     assert "Cell In[" in title
 
 

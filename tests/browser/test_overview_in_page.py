@@ -54,7 +54,7 @@ def overview(book):
 
 
 def told(book):
-    return book.panel.locator(".fm-overview .fm-told")
+    return book.panel.locator(".fm-overview .fm-status-line")
 
 
 def colour(book, tone: str) -> list[int]:

@@ -291,11 +291,11 @@ def test_a_command_that_a_held_loop_keeps_waiting_says_why(notebook):
     book.until("run.counts.running == 2")
     book.run(2, wait=False)
     book.button("Cancel").click()
-    expect(book.panel).to_contain_text("a cell keeps it busy")
+    expect(book.panel).to_contain_text("The kernel is busy with a cell")
     expect(book.panel).to_contain_text("2 running")
     (book.server.root / "let-go").touch()
     expect(book.panel).to_contain_text("8 cancelled")
-    expect(book.panel).not_to_contain_text("keeps it busy")
+    expect(book.panel).not_to_contain_text("busy with a cell")
     (book.server.root / "let-go").unlink()
 
 
@@ -357,7 +357,7 @@ def test_a_run_that_stops_by_itself_says_why(notebook):
     )
     book = started(notebook, cell, setup=SETUP)
     because = "3 instances failed, more than max_errors=2"
-    expect(book.panel).to_contain_text(f"It stopped by itself: {because}.")
+    expect(book.panel).to_contain_text(f"The run stopped on its own: {because}.")
     expect(book.page.locator("details summary", has_text=because)).to_be_visible()
 
 

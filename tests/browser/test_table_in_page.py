@@ -80,7 +80,9 @@ def find(book):
 def test_params_that_vary_have_columns_and_sort_by_mouse_and_keys(notebook):
     """Cities, then seconds; a third press gives the order of the params back."""
     book = begun(notebook)
-    expect(book.panel.locator(".fm-same")).to_have_text("The same in all: model='m', api_key=•••")
+    expect(book.panel.locator(".fm-same")).to_have_text(
+        "The same in all rows: model='m', api_key=•••"
+    )
     header(book, "city").get_by_role("button").click()
     expect(header(book, "city")).to_have_attribute("aria-sort", "ascending")
     expect(book.row(0)).to_contain_text("Bonn")
@@ -114,14 +116,14 @@ def test_rows_are_filtered_by_status_node_and_text(notebook):
     find(book).fill("road city=rome")
     expect(book.panel).to_contain_text("5 of 20 shown")
     find(book).fill("nowhere")
-    expect(book.panel).to_contain_text("No instance is like that.")
+    expect(book.panel).to_contain_text("No matching instances.")
     book.panel.get_by_role("button", name="Show all").click()
     expect(book.row(19)).to_be_visible()
     expect(find(book)).to_have_value("")
     book.panel.get_by_role("combobox", name="Node").select_option("Write")
     expect(book.panel).to_contain_text("20 of 20 shown")
     find(book).fill("sk-12345678")
-    expect(book.panel).to_contain_text("No instance is like that.")
+    expect(book.panel).to_contain_text("No matching instances.")
 
 
 @in_lab
@@ -131,7 +133,7 @@ def test_a_filtered_table_follows_the_run(notebook):
     pick(book, "running").click()
     expect(book.panel).to_contain_text("5 of 20 shown")
     book.value("[gate.set()] and 0")
-    expect(book.panel).to_contain_text("No instance is like that.")
+    expect(book.panel).to_contain_text("No matching instances.")
     pick(book, "running").click()
     expect(book.row(2)).to_contain_text("sent")
 
@@ -203,7 +205,7 @@ def test_while_the_kernel_is_busy_the_table_shows_what_it_has(notebook):
         "() => window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.status === 'busy'"
     )
     find(book).fill("rome")
-    expect(book.panel).to_contain_text("asking the kernel…")
+    expect(book.panel).to_contain_text("waiting for the kernel…")
     expect(book.row(19)).to_be_attached()
     pick(book, "succeeded").click()
     expect(book.row(9)).to_be_visible()

@@ -61,7 +61,7 @@ def bars(book):
 
 
 def told(book):
-    return book.panel.locator(".fm-timeline .fm-told")
+    return book.panel.locator(".fm-timeline .fm-status-line")
 
 
 def place(book, index: int, share: float = 0.5) -> dict[str, float]:
@@ -254,7 +254,7 @@ def test_one_zooms_and_moves_by_keys_wheel_pointer_and_buttons(notebook):
 def test_while_it_follows_now_stays_on_the_screen_until_one_moves(notebook):
     """Zoomed in, the right edge is now; moved, the part of time stays."""
     book = timeline(notebook, FOUR)
-    follow = book.button("Follow: stay with the present")
+    follow = book.button("Follow the present")
     expect(follow).to_have_attribute("aria-pressed", "true")
     book.until("run.elapsed > 3")
     bars(book).focus()

@@ -1,6 +1,6 @@
-"""Everything about a row, once it is opened.
+"""The details of an opened row.
 
-All of it is bounded in length and has its secrets masked; it becomes text, never markup.
+All texts are bounded in length, with secrets masked. The page shows them as text, never as markup.
 """
 
 from __future__ import annotations
@@ -23,68 +23,68 @@ from ..shell import name_of
 from .columns import equal
 from .protocol import AttemptDetail, CopyDetail, Detail, ParamDetail
 
-_VALUE = 400  # characters of one value in an opened row
-_KEY = 60  # of its name
-_MOST_PRINTED = 20_000  # characters of what it printed
+_MAX_VALUE = 400  # characters of a value
+_MAX_NAME = 60  # characters of a param's name
+_MAX_NODE = 80  # characters of a node's name
+_MAX_ERROR = 1_000
+_MAX_PRINTED = 20_000  # characters of what a row printed
+_MAX_COPIES = 100
+_MAX_PARAMS = 50
 _replace_controls = functools.partial(  # compiled when it is first used
     re.sub,
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\n\t\x20-\x7e\x80-\U0010ffff]",
 )
-"""Escape sequences of a terminal, and control characters that a page cannot show."""
-_MOST_COPIES = 100
-_MOST_PARAMS = 50
+"""Replaces terminal escape sequences, and control characters that a page cannot show."""
+
+RerunCell = Callable[[int, "set[str]"], str]
+"""Returns the cell that reruns a row, given the row's index and the secrets to leave out."""
 
 
-Code = Callable[[int, "set[str]"], str]
-"""Gives the cell that runs a row once more, from its index and the secrets to leave out."""
-
-
-def detail_of(records: RecordStore, index: int, code: Code = lambda *_: "") -> Detail:
-    """Return everything about a row: each node copy with the params it received, and its end."""
+def detail_of(records: RecordStore, index: int, rerun_cell: RerunCell = lambda *_: "") -> Detail:
+    """Return the details of a row: its node copies with their params, its outcome, its attempts."""
     instance = Instance(records, index)
     copies = instance.copies
     history = instance.history
-    # A node may have been given a secret that another one has dropped: all of them are masked.
-    received = {
-        id(each.params): each.params
-        for of_attempt in (copies, *(attempt.copies for attempt in history))
-        for each in of_attempt[:_MOST_COPIES]
-    }
-    secrets = secrets_of(instance.params).union(
-        records.secrets, *map(secrets_of, received.values())
-    )
-    error = instance.error
-    cancelled = instance.status == Status.CANCELLED
+    secrets = _secrets(records, instance, [copies, *(attempt.copies for attempt in history)])
+    error = None if instance.status == Status.CANCELLED else instance.error
     note = ""
-    if len(copies) > _MOST_COPIES:
-        note = f"The first {_MOST_COPIES} of {len(copies):,} node copies."
+    if len(copies) > _MAX_COPIES:
+        note = _first_copies(_MAX_COPIES, len(copies))
     elif not copies and not records.keeps(index):
         note = "Params and node copies of this row are no longer kept."
     ended = instance.status in (Status.SUCCEEDED, Status.FAILED, Status.CANCELLED)
+    succeeded = instance.status == Status.SUCCEEDED
+    restored = records.restored.get(index)
     return {
         "index": index,
         "status": str(instance.status),
         "attempts": instance.attempts,
         "started": instance.started,
         "seconds": instance.seconds if ended else None,
-        "result": short_repr(instance.result, _VALUE, secrets)
-        if instance.status == Status.SUCCEEDED
-        else "",
-        "error": error_text(error, secrets, 1_000) if error is not None and not cancelled else "",
-        "traceback": traceback_text(error, secrets, name_of)
-        if error is not None and not cancelled
-        else "",
-        "copies": _copies(records, index, copies[:_MOST_COPIES], _read(instance), secrets),
+        "result": short_repr(instance.result, _MAX_VALUE, secrets) if succeeded else "",
+        "error": "" if error is None else error_text(error, secrets, _MAX_ERROR),
+        "traceback": "" if error is None else traceback_text(error, secrets, name_of),
+        "copies": _copies(records, index, copies[:_MAX_COPIES], _read(instance), secrets),
         "note": note,
         "printed": _printed(instance.printed, secrets),
-        "code": code(index, secrets),
-        "restored": left.run if (left := records.restored.get(index)) is not None else None,
+        "code": rerun_cell(index, secrets),
+        "restored": None if restored is None else restored.run,
         "history": _history(records, index, history, secrets),
     }
 
 
+def _secrets(records: RecordStore, instance: Instance, attempts: list[list[NodeCopy]]) -> set[str]:
+    """Return all secrets in the params of a row, including those that a node has removed."""
+    params = {id(copy.params): copy.params for copies in attempts for copy in copies[:_MAX_COPIES]}
+    return secrets_of(instance.params).union(records.secrets, *map(secrets_of, params.values()))
+
+
+def _first_copies(shown: int, total: int) -> str:
+    return f"The first {shown} of {total:,} node copies."
+
+
 def _read(attempt: Instance | Attempt) -> frozenset[Any] | None:
-    """Return what an attempt has read; None while it may still read more, or where it was cut off."""
+    """Return the params that an attempt has read; None if it was cut off or has not ended."""
     return attempt.read if attempt.status in (Status.SUCCEEDED, Status.FAILED) else None
 
 
@@ -92,9 +92,9 @@ def _history(
     records: RecordStore, index: int, history: list[Attempt], secrets: set[str]
 ) -> list[AttemptDetail]:
     details: list[AttemptDetail] = []
-    left = _MOST_COPIES
+    left = _MAX_COPIES
     earlier = records.earlier[index]
-    # The latest ones first: where not all can be shown in full, they matter most.
+    # The latest attempts come first: they matter most if not all copies can be shown.
     for number, each in zip(range(earlier, 0, -1), reversed(history), strict=False):
         shown = each.copies[:left]
         left -= len(shown)
@@ -105,26 +105,26 @@ def _history(
                 "status": str(each.status),
                 "started": each.started,
                 "seconds": each.ended - each.started,
-                "error": "" if error is None else error_text(error, secrets, _VALUE),
+                "error": "" if error is None else error_text(error, secrets, _MAX_VALUE),
                 "copies": _copies(records, index, shown, _read(each), secrets),
                 "note": ""
                 if len(shown) == len(each.copies)
-                else f"The first {len(shown)} of {len(each.copies):,} node copies.",
-                "printed": _printed(each.printed, secrets, _VALUE),
+                else _first_copies(len(shown), len(each.copies)),
+                "printed": _printed(each.printed, secrets, _MAX_VALUE),
             }
         )
     return details[::-1]
 
 
-def _printed(text: str, secrets: set[str], most: int = _MOST_PRINTED) -> str:
-    """Return the end of what an attempt printed: the colours of a terminal and other controls go."""
-    # A secret may have controls in it, and others may stand between its letters.
+def _printed(text: str, secrets: set[str], width: int = _MAX_PRINTED) -> str:
+    """Return the end of what an attempt printed, without terminal colours and control characters."""
+    # A secret may contain control characters, and others may be printed between its letters.
     plain = masked(_replace_controls("", masked(text, secrets).replace("\r\n", "\n")), secrets)
-    if len(plain) > most:
-        start = plain.find("\n", len(plain) - most, len(plain) - most // 2) + 1
-        plain = plain[start or len(plain) - most :]
-        plain = f"[The end of it; all that is kept is in the instance's .printed]\n{plain}"
-    return truncate(plain, 2 * most)
+    if len(plain) > width:
+        start = plain.find("\n", len(plain) - width, len(plain) - width // 2) + 1
+        plain = plain[start or len(plain) - width :]
+        plain = f"[Only the end is shown; the instance's .printed has all that is kept]\n{plain}"
+    return truncate(plain, 2 * width)
 
 
 def _copies(
@@ -140,14 +140,16 @@ def _copies(
         depth = 0 if each.parent is None else details[each.parent]["depth"] + 1
         details.append(
             {
-                "node": truncate(each.node, 80),
+                "node": truncate(each.node, _MAX_NODE),
                 "depth": depth,
-                "before": provenance.before(position),
+                "previous": provenance.previous(position),
                 "params": _params(provenance, position, read, secrets),
                 "started": each.started,
                 "seconds": None if each.ended is None else each.ended - each.started,
-                "action": None if each.action is None else short_repr(each.action, _VALUE, secrets),
-                "error": "" if each.error is None else error_text(each.error, secrets, 1_000),
+                "action": None
+                if each.action is None
+                else short_repr(each.action, _MAX_VALUE, secrets),
+                "error": "" if each.error is None else error_text(each.error, secrets, _MAX_ERROR),
                 "retries": _retries_text(each),
             }
         )
@@ -155,7 +157,7 @@ def _copies(
 
 
 def _retries_text(copy: NodeCopy) -> str:
-    """Return in words what a node copy tried by itself; empty if nothing."""
+    """Return a node's own retries and fallbacks in words; empty if there were none."""
     parts = []
     if copy.retries:
         parts.append(f"{copy.retries:,} {'retry' if copy.retries == 1 else 'retries'}")
@@ -167,50 +169,52 @@ def _retries_text(copy: NodeCopy) -> str:
 def _params(
     provenance: Provenance, position: int, read: frozenset[Any] | None, secrets: set[str]
 ) -> list[ParamDetail]:
-    params = provenance.received(position)
-    before = provenance.before(position)
-    earlier = params if before is None else provenance.received(before)
-    shown: list[ParamDetail] = []
-    for key, value in islice(params.items(), _MOST_PARAMS):
-        shown.append(
+    params = provenance.params(position)
+    previous = provenance.previous(position)
+    previous_params = params if previous is None else provenance.params(previous)
+    details: list[ParamDetail] = []
+    for key, value in islice(params.items(), _MAX_PARAMS):
+        details.append(
             {
-                "key": key_text(key, _KEY, secrets),
+                "key": key_text(key, _MAX_NAME, secrets),
                 "value": _value(key, value, secrets),
-                "mark": _mark(params, earlier, key),
-                "source": truncate(provenance.source(position, key), _KEY),
+                "mark": _mark(params, previous_params, key),
+                "source": truncate(provenance.source(position, key), _MAX_NAME),
                 "unread": read is not None and key not in read,
             }
         )
-    for key in earlier:
-        if key not in params and len(shown) < _MOST_PARAMS:
-            gone = key_text(key, _KEY, secrets)
-            by = truncate(provenance.changer(position), _KEY)
-            shown.append({"key": gone, "value": "", "mark": "gone", "source": by, "unread": False})
-    if len(params) > _MOST_PARAMS:
-        left = f"{len(params) - _MOST_PARAMS} more"
-        shown.append({"key": "…", "value": left, "mark": "", "source": "", "unread": False})
-    return shown
+    for key in previous_params:
+        if key not in params and len(details) < _MAX_PARAMS:
+            name = key_text(key, _MAX_NAME, secrets)
+            source = truncate(provenance.changer(position), _MAX_NAME)
+            details.append(
+                {"key": name, "value": "", "mark": "gone", "source": source, "unread": False}
+            )
+    if len(params) > _MAX_PARAMS:
+        more = f"{len(params) - _MAX_PARAMS} more"
+        details.append({"key": "…", "value": more, "mark": "", "source": "", "unread": False})
+    return details
 
 
-def _mark(params: Params, earlier: Params, key: object) -> str:
-    if params is earlier:
+def _mark(params: Params, previous: Params, key: object) -> str:
+    if params is previous:
         return ""
-    if key not in earlier:
+    if key not in previous:
         return "new"
-    return "" if equal(earlier[key], params[key]) else "changed"
+    return "" if equal(previous[key], params[key]) else "changed"
 
 
 def _value(key: object, value: object, secrets: set[str]) -> str:
-    return MASK if is_secret(key, value) else short_repr(value, _VALUE, secrets)
+    return MASK if is_secret(key, value) else short_repr(value, _MAX_VALUE, secrets)
 
 
 class Provenance:
-    """Knows where the params of one attempt's node copies came from.
+    """Finds out where the params of an attempt's node copies came from.
 
     Args:
-        copies: in the order they began.
+        copies: the node copies in the order in which they started.
         row: the instance's own params.
-        base: the flow's.
+        base: the flow's params.
     """
 
     def __init__(
@@ -219,38 +223,38 @@ class Provenance:
         self._copies = copies
         self._row = row
         self._base = base
-        self._known: dict[tuple[int, Any], str] = {}
+        self._sources: dict[tuple[int, Any], str] = {}
 
-    def before(self, position: int) -> int | None:
-        """Return which copy handed its params on to this one; None: it got the instance's own.
+    def previous(self, position: int) -> int | None:
+        """Return the copy that passed its params on to this one; None if it got the instance's own.
 
-        The one before it in its walk, or the nested flow whose walk it begins.
+        This is the copy before it in its walk, or the nested flow whose walk it starts.
         """
         copy = self._copies[position]
         return copy.parent if copy.after is None else copy.after
 
-    def received(self, position: int) -> Mapping[Any, Any]:
-        """Return what a copy received."""
+    def params(self, position: int) -> Mapping[Any, Any]:
+        """Return the params of a copy."""
         return self._copies[position].params
 
     def source(self, position: int, key: Any) -> str:
-        """Return "flow", "batch", "batch over flow", or "node X": the last that can have set it."""
-        known = self._known.get((position, key))
-        if known is None:
-            known = self._known[position, key] = self._find(position, key)
-        return known
+        """Return "flow", "batch", "batch over flow", or "node X" for the last node that can have set it."""
+        source = self._sources.get((position, key))
+        if source is None:
+            source = self._sources[position, key] = self._find_source(position, key)
+        return source
 
-    def _find(self, position: int, key: Any) -> str:
-        before = self.before(position)
-        if before is None:
-            places = ("batch", key in self._row), ("flow", key in self._base)
-            return " over ".join(name for name, here in places if here)
-        mine, theirs = self._copies[position].params, self._copies[before].params
-        if mine is theirs or (key in theirs and equal(theirs[key], mine[key])):
-            return self.source(before, key)
+    def _find_source(self, position: int, key: Any) -> str:
+        previous = self.previous(position)
+        if previous is None:
+            sources = ("batch", key in self._row), ("flow", key in self._base)
+            return " over ".join(name for name, contains in sources if contains)
+        own, others = self._copies[position].params, self._copies[previous].params
+        if own is others or (key in others and equal(others[key], own[key])):
+            return self.source(previous, key)
         return self.changer(position)
 
     def changer(self, position: int) -> str:
-        """Return "node X", for the copy that is the last to have changed this one's params."""
-        before = self.before(position)
-        return "" if before is None else f"node {self._copies[before].node}"
+        """Return "node X" for the last copy that can have changed the params of this one."""
+        previous = self.previous(position)
+        return "" if previous is None else f"node {self._copies[previous].node}"

@@ -1,8 +1,8 @@
 """Joins the JavaScript modules of the panel into the one script that a page loads.
 
-A page gets a single file: a module that imported another one would have to fetch it over the
+A page gets a single file, since a module that imports another one would have to fetch it over the
 network. Each module becomes a function that is called once and returns its exports, so two modules
-may use the same name for different things. There is no build step: the wheel ships the modules as
+may use the same name for different things. There is no build step: the wheel contains the modules as
 they were written.
 """
 
@@ -42,7 +42,7 @@ def joined(folder: pathlib.Path, entry: str) -> str:
         entry: the key of the module whose default export the script exports.
 
     Raises:
-        ScriptError: a module or an export is missing, modules import each other in a circle, an
+        ScriptError: a module or an export is missing, modules import each other in a cycle, an
             import leaves `folder`, or an import or export has an unsupported form.
     """
     exports: dict[str, set[str]] = {}
@@ -50,9 +50,9 @@ def joined(folder: pathlib.Path, entry: str) -> str:
 
     def add(key: str, importers: tuple[str, ...]) -> None:
         if key in importers:
-            circle = " -> ".join([*importers[importers.index(key) :], key])
+            cycle = " -> ".join([*importers[importers.index(key) :], key])
             raise ScriptError(
-                f"Modules import each other: {circle}. Move what they share to a third one."
+                f"Modules import each other: {cycle}. Move what they share to a third module."
             )
         if key in exports:
             return
@@ -61,16 +61,16 @@ def joined(folder: pathlib.Path, entry: str) -> str:
             by = f"{importers[-1]}.js imports" if importers else "the script starts with"
             raise ScriptError(f"There is no module {key}.js in {folder}, which {by}.")
         text = file.read_text(encoding="utf-8")
-        for found in _IMPORT.finditer(text):
-            imported = _resolved(key, found["path"])
+        for match in _IMPORT.finditer(text):
+            imported = _resolved(key, match["path"])
             add(imported, (*importers, key))
-            missing = set(_names(found["names"])) - exports[imported]
+            missing = set(_names(match["names"])) - exports[imported]
             if missing:
                 raise ScriptError(
                     f"{key}.js imports {', '.join(sorted(missing))}, which {imported}.js "
                     f"does not export. It exports: {', '.join(sorted(exports[imported]))}."
                 )
-        exports[key] = {found["name"] for found in _DECLARED.finditer(text)}
+        exports[key] = {match["name"] for match in _DECLARED.finditer(text)}
         parts.append(_part(key, text, exports[key]))
 
     add(entry, ())
@@ -80,9 +80,9 @@ def joined(folder: pathlib.Path, entry: str) -> str:
 def _part(key: str, text: str, exported: set[str]) -> str:
     """Return a module as a constant that holds its exports."""
     body = _IMPORT.sub(
-        lambda found: (
-            f"const {{ {', '.join(_names(found['names']))} }} = "
-            f"{_variable(_resolved(key, found['path']))};\n"
+        lambda match: (
+            f"const {{ {', '.join(_names(match['names']))} }} = "
+            f"{_variable(_resolved(key, match['path']))};\n"
         ),
         text,
     )

@@ -1,4 +1,4 @@
-"""The header of a panel: what it shows besides the rows, and what of that is news to the page."""
+"""The header of a panel: everything that it shows besides the rows, and what of it has changed."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ from ..summary.notices import crossing_notice, engine_notice
 from ..summary.summary import journal_text, secrets_of_run
 from .protocol import Header, LimitState
 
-MOST_LIMITS = 20
-"""Of the named limits, how many are shown: the oldest."""
+MAX_LIMITS = 20
+"""How many named limits are shown: the oldest ones."""
 
-LIMITS_EVERY = 0.2
-"""Seconds between two messages that tell how far the named limits are used, at least."""
+LIMITS_INTERVAL = 0.2
+"""Minimum number of seconds between two messages with the usage of the named limits."""
 
-MOST_LIMIT_CHANGES = 200
-"""Of the changes of the run's limits, how many are told: the start and the latest."""
+MAX_LIMIT_CHANGES = 200
+"""How many entries of the run's limit history are sent: the first one and the latest."""
 
-_NAME = 80  # characters of a limit's name
-_NOTICE = 500
-_SAME = 0.25  # seconds by which two readings of one and the same end may differ
+_MAX_NAME = 80  # characters of a limit's name
+_MAX_NODE = 60  # characters of a node's name
+_MAX_NOTICE = 500
+_TOLERANCE = 0.25  # seconds by which two readings of the same end of a cool-down may differ
 
 
 def header_of(
@@ -40,32 +41,24 @@ def header_of(
     flow: str,
     limits: Limits,
     notice: str,
-    heard: Mapping[str, int],
+    acknowledged: Mapping[str, int],
     findings: Sequence[str] = (),
 ) -> Header:
-    """Return the header as it is at this moment.
+    """Return the current header.
 
     Args:
-        run: None before the first one.
-        records: of the run, or of the batch that waits for one.
-        flow: what to call the flow.
-        limits: in force, or those that the next run begins with.
-        notice: a line to the user; if it is empty, what broke the run has its place.
-        heard: per page, the number of the last command that arrived.
+        run: the run that is shown; None before the first one.
+        records: the records of the run, or of the batch before there is a run.
+        flow: the name of the flow.
+        limits: the limits in force, or those of the next run.
+        notice: a line to the user; if it is empty, the most important problem of the run.
+        acknowledged: for each page, the number of its last command that has arrived.
         findings: what is likely to go wrong, before there is a run.
     """
     live = run is not None and not run.ended
     aimd = None if run is None else run.adaptive
-    if not notice and run is not None and run.error is not None:
-        notice = error_text(run.error, secrets_of_run(run), width=_NOTICE)
-    if not notice and run is not None and run.journal is not None:
-        notice = truncate(journal_text(run.journal), _NOTICE)
-    if not notice and run is not None and run.holds:
-        notice = truncate(run.holds[0].text(name_of), _NOTICE)
     if not notice and run is not None:
-        notice = truncate(crossing_notice(run), _NOTICE)
-    if not notice and run is not None:
-        notice = truncate(engine_notice(run.options.engine), _NOTICE)
+        notice = _notice(run)
     return {
         "flow": flow,
         "status": "idle" if run is None else str(run.status),
@@ -80,48 +73,58 @@ def header_of(
         "cooling": round(run.cooling, 2) if run is not None and live else 0.0,
         "elapsed": 0.0 if run is None else run.elapsed,
         "ticking": live,
-        "nodes": [truncate(name, 60) for name in records.node_names],
-        "can": _possible(run),
+        "nodes": [truncate(name, _MAX_NODE) for name in records.node_names],
+        "can": _possible_commands(run),
         "notice": notice,
-        "reason": "" if run is None else truncate(run.reason, _NOTICE),
+        "reason": "" if run is None else truncate(run.reason, _MAX_NOTICE),
         "findings": list(findings) if run is None else [],
         "dropped": records.dropped,
         "limits": [_state(name, limit) for name, limit in shown_limits().items()],
-        "limits_left": max(0, len(named_limits()) - MOST_LIMITS),
-        "heard": dict(heard),
+        "limits_omitted": max(0, len(named_limits()) - MAX_LIMITS),
+        "acknowledged": dict(acknowledged),
     }
+
+
+def _notice(run: BatchRun) -> str:
+    """Return the most important problem of a run as text; empty if it has none."""
+    if run.error is not None:
+        return error_text(run.error, secrets_of_run(run), width=_MAX_NOTICE)
+    text = "" if run.journal is None else journal_text(run.journal)
+    if not text and run.holds:
+        text = run.holds[0].text(name_of)
+    return truncate(text or crossing_notice(run) or engine_notice(run.options.engine), _MAX_NOTICE)
 
 
 def _limit_history(run: BatchRun | None) -> list[list[float]]:
     if run is None:
         return []
-    kept = run.limit_history
-    if len(kept) > MOST_LIMIT_CHANGES:
-        kept[1 : 1 - MOST_LIMIT_CHANGES] = []
-    return [[round(each.seconds, 3), each.limit, int(each.by == "user")] for each in kept]
+    changes = run.limit_history
+    if len(changes) > MAX_LIMIT_CHANGES:
+        changes[1 : 1 - MAX_LIMIT_CHANGES] = []
+    return [[round(each.seconds, 3), each.limit, int(each.by == "user")] for each in changes]
 
 
-def _possible(run: BatchRun | None) -> list[str]:
+def _possible_commands(run: BatchRun | None) -> list[str]:
     failed = run is not None and run.counts.failed > 0
     if run is None or run.ended:
         return ["run", "retry"] if failed else ["run"]
     if run.status == RunStatus.STOPPING:
         return ["cancel"]
-    hold = "resume" if run.status == RunStatus.PAUSED else "pause"
-    return [hold, "stop", "cancel", "retry"] if failed else [hold, "stop", "cancel"]
+    toggle = "resume" if run.status == RunStatus.PAUSED else "pause"
+    return [toggle, "stop", "cancel", "retry"] if failed else [toggle, "stop", "cancel"]
 
 
 def shown_limits() -> dict[str, CallLimit]:
-    """Return the named limits that a panel shows, by what it calls them."""
-    limits = list(named_limits().items())[:MOST_LIMITS]
-    return {truncate(name, _NAME): limit for name, limit in limits}
+    """Return the named limits that a panel shows, by their displayed names."""
+    limits = list(named_limits().items())[:MAX_LIMITS]
+    return {truncate(name, _MAX_NAME): limit for name, limit in limits}
 
 
 def _state(name: str, limit: CallLimit) -> LimitState:
     adaptive, window = limit.adaptive, limit.window
-    by_the_minute = window == WINDOW
+    per_minute = window == WINDOW
     calls: int | None = limit.in_last_minute
-    if not by_the_minute:
+    if not per_minute:
         calls = None if limit.per_minute is None else limit.in_window
     return {
         "name": name,
@@ -133,65 +136,65 @@ def _state(name: str, limit: CallLimit) -> LimitState:
         "running": limit.running,
         "waiting": limit.waiting,
         "calls": calls,
-        "tokens": round(limit.tokens_in_last_minute) if by_the_minute else None,
+        "tokens": round(limit.tokens_in_last_minute) if per_minute else None,
         "cooling": round(limit.cooling, 2),
     }
 
 
-class News:
-    """Knows what of a header the page has been sent, and so what is news to it.
+class SentHeader:
+    """Has the header entries that were sent last, and finds those that have changed since.
 
-    Seconds that the page counts by itself are none: of a cool-down only its end is.
+    Seconds that the page counts by itself are no change; another end of a cool-down is one.
     """
 
     def __init__(self) -> None:
         self._sent: dict[str, Any] = {}
-        self._ends: dict[str, float] = {}
-        self._limits_at = -math.inf
+        self._cool_down_ends: dict[str, float] = {}
+        """By name of the limit; the run's own is ""."""
+        self._limits_sent_at = -math.inf
 
-    def all_sent(self, header: Header, now: float) -> None:
-        """Note that a whole header goes out."""
-        self._note({**header}, now)
-
-    def take(self, header: Header, now: float, *, soon: bool) -> dict[str, object]:
-        """Return the entries to send, and note that they go out.
-
-        Args:
-            now: seconds, of the clock that cool-downs go by.
-            soon: whether how far the named limits are used may wait for a moment.
-        """
-        news = {key: value for key, value in header.items() if self._is_news(key, value, now)}
-        if soon and now < self._limits_at + LIMITS_EVERY:
-            news.pop("limits", None)
-        self._note(news, now)
-        return news
-
-    def _note(self, entries: dict[str, Any], now: float) -> None:
+    def mark_sent(self, entries: Mapping[str, Any], now: float) -> None:
+        """Note that some entries, or a whole header, are being sent."""
         self._sent.update(entries)
         if "cooling" in entries:
-            self._ends[""] = now + entries["cooling"]
+            self._cool_down_ends[""] = now + entries["cooling"]
         if "limits" in entries:
-            self._limits_at = now
-            self._ends.update(
+            self._limits_sent_at = now
+            self._cool_down_ends.update(
                 {each["name"]: now + each["cooling"] for each in entries["limits"] if each["name"]}
             )
 
-    def _is_news(self, key: str, value: Any, now: float) -> bool:
+    def take_changes(self, header: Header, now: float, *, limits_due: bool) -> dict[str, object]:
+        """Return the entries to send, and note that they are being sent.
+
+        Args:
+            header: the current header.
+            now: the time in seconds, of the clock that cool-downs go by.
+            limits_due: whether changes of the named limits must be sent even if their last message
+                is recent.
+        """
+        changes = {key: value for key, value in header.items() if self._changed(key, value, now)}
+        if not limits_due and now < self._limits_sent_at + LIMITS_INTERVAL:
+            changes.pop("limits", None)
+        self.mark_sent(changes, now)
+        return changes
+
+    def _changed(self, key: str, value: Any, now: float) -> bool:
         if key == "elapsed":
             return False
         if key == "cooling":
-            return self._ends_otherwise("", value, now)
+            return self._end_changed("", value, now)
         if key == "limits":
-            return _steady(value) != _steady(self._sent.get(key, [])) or any(
-                self._ends_otherwise(each["name"], each["cooling"], now) for each in value
+            sent = self._sent.get(key, [])
+            return _without_cooling(value) != _without_cooling(sent) or any(
+                self._end_changed(each["name"], each["cooling"], now) for each in value
             )
         return bool(self._sent.get(key) != value)
 
-    def _ends_otherwise(self, whose: str, cooling: float, now: float) -> bool:
-        known = max(now, self._ends.get(whose, now))
-        return abs(now + cooling - known) > _SAME
+    def _end_changed(self, name: str, cooling: float, now: float) -> bool:
+        sent = max(now, self._cool_down_ends.get(name, now))
+        return abs(now + cooling - sent) > _TOLERANCE
 
 
-def _steady(states: list[LimitState]) -> list[dict[str, object]]:
-    """Return the states of limits without what the page counts by itself."""
+def _without_cooling(states: list[LimitState]) -> list[dict[str, object]]:
     return [{**each, "cooling": 0} for each in states]

@@ -1,4 +1,4 @@
-"""What Run runs next: the batch that was given, the one edited in the page, or the flow's own."""
+"""What Run runs next: the panel's batch, the list edited in the page, or the batch of the flow's prep."""
 
 from __future__ import annotations
 
@@ -11,55 +11,56 @@ from ...run.batchrun import BatchRun
 from .param_text import ParamText, ParsedText
 from .protocol import Editor
 
-_OWN = ("own",)
-_LEFT_OPEN = (
-    "There are no rows yet: Run leaves the params to the flow's own prep. Rows written here are "
-    "run in its place."
+_FROM_PREP = ("from prep",)
+_EMPTY_HINT = (
+    "There are no rows yet. Run takes the params from the flow's own prep, or the rows that you "
+    "write here instead."
 )
 
 
 class ParamList:
-    """The param list of a panel, as a batch and as a text.
+    """The param list of a panel, as a batch and as text.
 
     Attributes:
-        batch: what Run runs; None: the flow's own prep gives it.
-        run: the run shown last, which knows the rows that a generator or the flow's prep gave.
+        batch: what Run runs; None if the flow's own prep gives it.
+        run: the run shown last, which has the rows that a generator or the flow's prep gave.
     """
 
     def __init__(self, batch: Batch | None) -> None:
         self.batch = batch
         self.run: BatchRun | None = None
         self._key: tuple[Any, ...] = ()
+        """Identifies the rows of the text."""
         self._shown = ParamText(None)
         self._version = 0
 
     def editor(self) -> Editor:
-        """Return the list as text, for the page."""
+        """Return the list as text for the page."""
         shown = self._text()
         return {
             "version": self._version,
             "text": shown.text,
             "editable": shown.editable,
-            "reason": shown.reason or (_LEFT_OPEN if self._key == _OWN else ""),
+            "reason": shown.reason or (_EMPTY_HINT if self._key == _FROM_PREP else ""),
         }
 
     def read(self, text: str) -> ParsedText:
-        """Read an edited text."""
+        """Parse an edited text."""
         return self._text().read(text)
 
     def batch_to_run(self, text: str | None) -> Batch | None:
-        """Return the batch of an edited text; of None, or an untouched one, the list as it stands.
+        """Return the batch of an edited text, or the present one for None or an unedited text.
 
         Raises:
-            FlowmagicError: the text says no list of dicts, or the list can no longer be had.
+            FlowmagicError: the text is not a list of dicts, or the list is no longer available.
         """
         shown = self._text()
         if text is not None and shown.editable and text != shown.text:
-            reading = shown.read(text)
-            if reading.rows is None:
-                where = "" if reading.line is None else f"Line {reading.line}: "
-                raise FlowmagicError(f"{where}{reading.message}")
-            return as_batch(reading.rows)
+            parsed = shown.read(text)
+            if parsed.rows is None:
+                where = "" if parsed.line is None else f"Line {parsed.line}: "
+                raise FlowmagicError(f"{where}{parsed.message}")
+            return as_batch(parsed.rows)
         if self.batch is None or self.batch.rows is not None or self.run is None:
             return self.batch
         rows, reason, _ = self._rows()
@@ -76,26 +77,26 @@ class ParamList:
         return self._shown
 
     def _rows(self) -> tuple[Sequence[Params] | None, str, tuple[Any, ...]]:
-        """Return the rows, or why there are none to show, and what identifies both."""
+        """Return the rows, or None and the reason; and a key that identifies both."""
         batch, run = self.batch, self.run
         if batch is not None and batch.rows is not None:
             return batch.rows, "", ("rows", batch)
         if batch is None:
-            return self._own_rows()
+            return self._prep_rows()
         if run is None or not run.ended:
-            return None, "The params come from a generator, row by row.", ("drawing",)
+            return None, "The params come from a generator, row by row.", ("generating",)
         if run.records.dropped:
             reason = (
-                f"The generator is used up, and {run.records.dropped:,} of its rows are no longer "
-                "kept: to run again, run the cell again."
+                f"The generator is exhausted, and {run.records.dropped:,} of its rows are no longer "
+                "kept. Run the cell again instead."
             )
-            return None, reason, ("gone",)
-        return list(cast("dict[int, Params]", run.records.rows).values()), "", ("drawn", run)
+            return None, reason, ("dropped",)
+        return list(cast("dict[int, Params]", run.records.rows).values()), "", ("generated", run)
 
-    def _own_rows(self) -> tuple[Sequence[Params] | None, str, tuple[Any, ...]]:
+    def _prep_rows(self) -> tuple[Sequence[Params] | None, str, tuple[Any, ...]]:
         run = self.run
         if run is not None and run.total is not None and isinstance(run.records.rows, list):
             return run.records.rows, "", ("prep", run)
         if run is None or run.ended:
-            return [], "", _OWN
-        return None, "The flow's own prep is to give the params.", ("prep",)
+            return [], "", _FROM_PREP
+        return None, "The params will come from the flow's own prep.", ("prep",)

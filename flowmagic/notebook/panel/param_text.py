@@ -1,7 +1,7 @@
-"""The param list as a text to edit: one dict per line, JSON where possible, else Python literals.
+"""The param list as editable text: one dict per line, JSON if possible, otherwise Python literals.
 
-Secrets stand in it as masks. A mask that is left as it is stands for the value it hides; where that
-cannot be told (rows were added or moved, and their secrets differ), reading says so.
+Secrets are masked. An unchanged mask stands for the value that it hides. If that value is ambiguous
+(rows were added or moved, and their secrets differ), reading the text returns a message.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from ...records.batch import Params
 from ...text.formatting import short_repr, truncate
 from ...text.redact import MASK, is_secret, masked, secrets_of
 
-MOST_ROWS = 1_000
-"""With more rows the text is only shown, not edited."""
+MAX_ROWS = 1_000
+"""How many rows can be edited; more are only shown."""
 
-_LONGEST = 400_000  # characters of an editable text
-_LONGEST_PYTHON = 200_000  # parsing Python takes 1 µs per character, and the kernel waits for it
-_LONGEST_JSON = 4_000_000
-_SHOWN_ROWS = 100  # of a text that is only shown
-_DEEPEST = 20
-_WORDS = {"true": "True", "false": "False", "null": "None"}  # of JSON, as Python writes them
+_MAX_TEXT = 400_000  # characters of an editable text
+_MAX_PYTHON = 200_000  # characters; parsing Python takes 1 µs each, and the kernel waits for it
+_MAX_JSON = 4_000_000
+_MAX_SHOWN = 100  # rows of a text that is only shown
+_MAX_DEPTH = 20
+_PYTHON_WORDS = {"true": "True", "false": "False", "null": "None"}  # for those of JSON
 
 _Path = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
 class ParsedText:
-    """What a text says: its rows; or None, and what is wrong, on which line where that is known."""
+    """The rows of a text; or None, with what is wrong, and the line if it is known."""
 
     rows: list[dict[Any, Any]] | None = None
     message: str = ""
@@ -45,9 +45,9 @@ class ParamText:
     """A param list and its text.
 
     Attributes:
-        text: what is shown.
-        editable: whether the text says everything, so that an edited one can be run.
-        reason: why not, in a sentence.
+        text: the text to show.
+        editable: whether the text is complete, so that an edited one can be run.
+        reason: why it is not editable, as a sentence.
     """
 
     def __init__(self, rows: Sequence[Params] | None, reason: str = "") -> None:
@@ -60,38 +60,38 @@ class ParamText:
         self.editable = not self.reason
 
     def _write(self, rows: Sequence[Params]) -> str:
-        """Make the text; return why it cannot be edited, or nothing."""
-        if len(rows) > MOST_ROWS:
+        """Make the text; return why it cannot be edited, or an empty string."""
+        if len(rows) > MAX_ROWS:
             self.text = _preview(rows)
             return (
-                f"{len(rows):,} rows are too many to edit as text (at most {MOST_ROWS:,}); "
-                "Run takes the list as it stands."
+                f"{len(rows):,} rows are too many to edit as text (at most {MAX_ROWS:,}); "
+                "Run uses the list as it is."
             )
         kinds = {_kind(row) for row in rows}
         if None in kinds:
             self.text = _preview(rows)
             return (
                 "Some values cannot be written as JSON or Python literals; "
-                "Run takes the list as it stands."
+                "Run uses the list as it is."
             )
-        self._masked = [_mask(row, secrets_of(row, _DEEPEST)) for row in rows]
+        self._masked = [_mask(row, secrets_of(row, _MAX_DEPTH)) for row in rows]
         write = repr if "python" in kinds else _json
         lines = [f"  {write(row)}" for row in self._masked]
         self.text = "[\n" + ",\n".join(lines) + "\n]" if lines else "[]"
-        if len(self.text) > _LONGEST:
+        if len(self.text) > _MAX_TEXT:
             self.text = _preview(rows)
             self._masked = []
-            return "The list is too long to edit as text; Run takes the list as it stands."
+            return "The list is too long to edit as text; Run uses the list as it is."
         return ""
 
     def read(self, text: str) -> ParsedText:
-        """Read an edited text; masks that were left become what they hide."""
+        """Parse an edited text; unchanged masks become the values that they hide."""
         try:
             value, lines = _parse(text)
-        except _Refused as refused:
-            return ParsedText(message=refused.message, line=refused.line)
+        except _ParseError as error:
+            return ParsedText(message=error.message, line=error.line)
         if not isinstance(value, list):
-            hint = "Put it into a list: [{...}]" if isinstance(value, dict) else _HINT
+            hint = "Put it in a list: [{...}]" if isinstance(value, dict) else _HINT
             return ParsedText(
                 message=f"This is {describe(value)}, not a list of dicts. {hint}", line=1
             )
@@ -102,13 +102,13 @@ class ParamText:
         rows = []
         for index, row in enumerate(value):
             try:
-                rows.append(_map_texts(row, partial(self._reveal, value, index)))
-            except _Refused as refused:
-                return ParsedText(message=refused.message, line=_line(lines, index))
+                rows.append(_reveal_masks(row, partial(self._reveal, value, index)))
+            except _ParseError as error:
+                return ParsedText(message=error.message, line=_line(lines, index))
         return ParsedText(rows=rows)
 
     def _reveal(self, new: list[Any], index: int, path: _Path, leaf: str) -> Any:
-        """Return what a masked text stands for."""
+        """Return the value that a masked string stands for."""
         hidden = [
             real
             for row, shown in zip(self._rows, self._masked, strict=True)
@@ -120,21 +120,21 @@ class ParamText:
         if source is not None and _at(self._masked[source], path) == leaf:
             return _at(self._rows[source], path)
         name = short_repr(path[-1], 40) if path else "this value"
-        why = "its rows have different ones" if hidden else "there is none to keep"
-        raise _Refused(
-            f"Item {index}: the masked value of {name} cannot be told, because {why}. "
-            f"Write the value itself in place of {MASK}."
+        why = "the rows have different values" if hidden else "the list has no such value"
+        raise _ParseError(
+            f"Item {index}: the masked value of {name} is unknown, because {why}. "
+            f"Replace {MASK} with the value itself."
         )
 
     def _row_of(self, new: list[Any], index: int) -> int | None:
-        """Return which row of the original the edited row came from, if that is certain."""
+        """Return the original row that an edited row came from, or None if that is not certain."""
         same_length = len(new) == len(self._masked)
         if same_length and self._masked[index] == new[index]:
             return index
         equal = [i for i, row in enumerate(self._masked) if row == new[index]]
         if equal:
             return equal[0] if len(equal) == 1 else None
-        # Edited in place: nothing else in the new text looks like the row that stood here.
+        # It was edited in place: no other new row equals the row that was here.
         if same_length and self._masked[index] not in new:
             return index
         return None
@@ -144,7 +144,7 @@ _HINT = 'One dict per instance: [{"user_id": 1}, {"user_id": 2}]'
 _NOTHING = object()
 
 
-class _Refused(Exception):  # noqa: N818 - not an error of anybody: a reading's other outcome
+class _ParseError(Exception):
     def __init__(self, message: str, line: int | None = None) -> None:
         super().__init__(message)
         self.message = message
@@ -152,50 +152,52 @@ class _Refused(Exception):  # noqa: N818 - not an error of anybody: a reading's 
 
 
 def _parse(text: str) -> tuple[Any, list[int] | None]:
-    """Return the value of a JSON text or Python literal, and the line of each of its items."""
+    """Return the value of a JSON text or Python literal, and the line of each item."""
     if not text.strip():
-        raise _Refused(f"There is no text. {_HINT}", 1)
-    if len(text) > _LONGEST_JSON:
-        raise _Refused(f"The text has more than {_LONGEST_JSON:,} characters.")
+        raise _ParseError(f"There is no text. {_HINT}", 1)
+    if len(text) > _MAX_JSON:
+        raise _ParseError(f"The text has more than {_MAX_JSON:,} characters.")
     try:
         return json.loads(text, parse_constant=_no_constant), _item_lines(text)
     except RecursionError:
-        raise _Refused("The text is nested too deeply.") from None
+        raise _ParseError("The text is nested too deeply.") from None
     except ValueError as error:
-        # Its message is better where the text is meant as JSON.
+        # If the text is meant as JSON, this message is the better one.
         json_error = error if isinstance(error, json.JSONDecodeError) else None
-    if len(text) > _LONGEST_PYTHON:
+    if len(text) > _MAX_PYTHON:
         where = f" (line {json_error.lineno}: {json_error.msg})" if json_error else ""
-        raise _Refused(
-            f"This is not JSON{where}, and for Python literals it is too long "
-            f"(at most {_LONGEST_PYTHON:,} characters).",
+        raise _ParseError(
+            f"This is not JSON{where}, and it is too long for Python literals "
+            f"(at most {_MAX_PYTHON:,} characters).",
             json_error.lineno if json_error else None,
         )
     try:
         tree = ast.parse(text.strip("\ufeff"), mode="eval")
     except SyntaxError as error:
-        raise _Refused(f"Neither JSON nor a Python literal: {error.msg}.", error.lineno) from None
+        raise _ParseError(
+            f"Neither JSON nor a Python literal: {error.msg}.", error.lineno
+        ) from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise _Refused(f"This cannot be read ({type(error).__name__}).") from None
+        raise _ParseError(f"This cannot be read ({type(error).__name__}).") from None
     try:
         return ast.literal_eval(tree), _lines_of(tree)
     except (ValueError, TypeError, RecursionError, MemoryError):
-        raise _Refused(
-            "Only literals can stand here (texts, numbers, True, False, None, lists, dicts), "
-            f"no names, calls or operators.{_of_json(tree)}",
+        raise _ParseError(
+            "Only literals are allowed (strings, numbers, True, False, None, lists, dicts), "
+            f"not names, calls or operators.{_json_word_hint(tree)}",
             _line_of_non_literal(tree),
         ) from None
 
 
 def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not JSON")
 
 
 def _item_lines(text: str) -> list[int] | None:
-    if len(text) > _LONGEST_PYTHON:
+    if len(text) > _MAX_PYTHON:
         return None
     try:
-        return _lines_of(ast.parse(text, mode="eval"))  # JSON parses as Python, if not as a literal
+        return _lines_of(ast.parse(text, mode="eval"))  # JSON is also valid Python syntax
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
 
@@ -216,16 +218,16 @@ def _line_of_non_literal(tree: ast.Expression) -> int | None:
     return None
 
 
-def _of_json(tree: ast.Expression) -> str:
-    """Return what to write for a word of JSON that stands among Python's literals."""
+def _json_word_hint(tree: ast.Expression) -> str:
+    """Return a hint if Python literals contain a word of JSON."""
     for node in ast.walk(tree.body):
-        if isinstance(node, ast.Name) and node.id in _WORDS:
-            return f" Where the text is Python, {node.id} is written {_WORDS[node.id]}."
+        if isinstance(node, ast.Name) and node.id in _PYTHON_WORDS:
+            return f" In Python, write {_PYTHON_WORDS[node.id]} for {node.id}."
     return ""
 
 
-def _kind(value: object, depth: int = _DEEPEST) -> str | None:  # noqa: PLR0911 - one per case
-    """Whether a value can be written as "json", as "python" literal, or not at all."""
+def _kind(value: object, depth: int = _MAX_DEPTH) -> str | None:  # noqa: PLR0911 - one per case
+    """Return "json" or "python" for how a value can be written, or None if it cannot."""
     kind: type = type(value)
     if value is None or kind in (str, bool, int):
         return "json"
@@ -253,13 +255,12 @@ def _kind(value: object, depth: int = _DEEPEST) -> str | None:  # noqa: PLR0911 
 
 def _json(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False)
-    return (
-        text if truncate(text, len(text)) == text else json.dumps(value)
-    )  # lone surrogates: escaped
+    has_lone_surrogates = truncate(text, len(text)) != text
+    return json.dumps(value) if has_lone_surrogates else text
 
 
 def _mask(value: Any, secrets: set[str], key: object = None) -> Any:
-    """Copy a value with secrets masked: by the name of their key, and wherever they are quoted."""
+    """Copy a value with secrets masked: those that their key names, and wherever else they occur."""
     if is_secret(key, value):
         return MASK
     if isinstance(value, str):
@@ -272,7 +273,7 @@ def _mask(value: Any, secrets: set[str], key: object = None) -> Any:
 
 
 def as_literal(value: Any, secrets: set[str], key: object = None) -> str | None:
-    """Return a value as a Python literal; None if it cannot be one, or if that would tell a secret."""
+    """Return a value as a Python literal; None if it is not one, or if it contains a secret."""
     if _kind(value) is None or is_secret(key, value):
         return None
     text = repr(value)
@@ -281,21 +282,21 @@ def as_literal(value: Any, secrets: set[str], key: object = None) -> str | None:
     return text
 
 
-def _map_texts(value: Any, reveal: Any, path: _Path = ()) -> Any:
-    """Copy a value, with every text that holds a mask replaced by `reveal(path, text)`."""
+def _reveal_masks(value: Any, reveal: Any, path: _Path = ()) -> Any:
+    """Copy a value, with each string that contains a mask replaced by `reveal(path, string)`."""
     if isinstance(value, str):
         return reveal(path, value) if MASK in value else value
     if isinstance(value, dict):
-        return {key: _map_texts(each, reveal, (*path, key)) for key, each in value.items()}
+        return {key: _reveal_masks(each, reveal, (*path, key)) for key, each in value.items()}
     if isinstance(value, (list, tuple)):
         return type(value)(
-            _map_texts(each, reveal, (*path, position)) for position, each in enumerate(value)
+            _reveal_masks(each, reveal, (*path, position)) for position, each in enumerate(value)
         )
     return value
 
 
 def _at(value: Any, path: _Path) -> Any:
-    """Return what stands at a path, or `_NOTHING`."""
+    """Return the value at a path, or `_NOTHING`."""
     for step in path:
         try:
             value = value[step]
@@ -310,7 +311,7 @@ def _preview(rows: Sequence[Params]) -> str:
 
 
 def _preview_lines(rows: Sequence[Mapping[Any, Any]]) -> Iterator[str]:
-    for row in rows[:_SHOWN_ROWS]:
+    for row in rows[:_MAX_SHOWN]:
         yield f"  {truncate(masked(short_repr(dict(row), 2_000), secrets_of(row)), 200)},"
-    if len(rows) > _SHOWN_ROWS:
-        yield f"  … {len(rows) - _SHOWN_ROWS:,} more"
+    if len(rows) > _MAX_SHOWN:
+        yield f"  … {len(rows) - _MAX_SHOWN:,} more"

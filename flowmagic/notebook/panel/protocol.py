@@ -1,9 +1,9 @@
-"""What travels between the kernel and the page: the messages.
+"""The messages between the kernel and the page.
 
-Kernel to page, everything is absolute, never a difference that would be wrong if one before it
-were lost: traits hold the whole state, and a `Delta` holds the rows and header entries that
-changed. Each carries a sequence number, so the page notices a gap. `panel/js/store/protocol.js`
-mirrors these types. What goes in buffers is packed by `rowstates`, `segments` and `attempts`.
+Messages to the page are absolute, never a difference that a lost message would make wrong: traits
+hold the whole state, and a `Delta` holds the rows and header entries that have changed. Each has a
+sequence number, so that the page notices a gap. `panel/js/store/protocol.js` mirrors these types.
+`packing` packs what is sent in buffers.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Any, Literal, TypedDict
 
 
 class LimitState(TypedDict):
-    """A named limit of the process, and how far it is used; limits that are not set are None.
+    """A named limit of the process, and its usage. A limit that is not set is None.
 
     Attributes:
-        concurrency, per_minute, tokens_per_minute: what can be tuned.
-        adaptive: between what bounds the concurrency moves by itself; None: it does not.
-        window: seconds, of the window that "per minute" speaks of.
-        running, waiting: calls under way, and calls that wait to be let in.
-        calls, tokens: how many began within the window, and what they used; None: not known.
-        cooling: seconds for which nothing begins; the page counts them down itself.
+        concurrency, per_minute, tokens_per_minute: the limits; the page can change them.
+        adaptive: the bounds of an adaptive concurrency; None if it is not adaptive.
+        window: the length of the window that "per minute" refers to, in seconds.
+        running, waiting: calls in progress, and calls waiting to start.
+        calls, tokens: calls started within the window, and the tokens they used; None if unknown.
+        cooling: seconds for which no call starts; the page counts them down.
     """
 
     name: str
@@ -37,29 +37,33 @@ class LimitState(TypedDict):
 
 
 class Header(TypedDict):
-    """The run as a whole: everything on the panel that is no row.
+    """The run as a whole: everything on the panel except the rows.
 
     Attributes:
-        flow: name of the flow.
-        status: "idle" before the first run, else the run's.
-        counts: instances per status, in the order of `records.STATUSES`.
-        restored: of those that have succeeded, how many did not run: an earlier run had done them.
-        total: number of rows, None while it is unknown.
-        limit_history: since when which limit was in force: `[seconds, limit, by_user]`, the seconds since
-            the run began, `by_user` 1 or 0. The start first, then the latest of the changes.
-        adaptive: between what bounds the limit moves by itself; None: only by hand.
-        refused: how often a rate limit refused, as an adaptive run counts them.
-        cooling: seconds for which nothing starts because a provider asked to wait; the page counts
-            them down itself.
-        elapsed: seconds since the run began; the page counts on from there while `ticking`.
-        nodes: names of the nodes, at the number that rows carry.
-        can: the commands that mean something now.
-        notice: a line to the user: why something was refused, what broke the run.
-        reason: why the run stopped by itself; empty if it did not.
-        findings: what is likely to go wrong with the first run, before there is one.
-        dropped: rows whose params and node copies are no longer kept.
-        limits: the named limits of the process, and `limits_left`: how many more there are.
-        heard: per page, the number of the last command that arrived here.
+        flow: the name of the flow.
+        status: the run's status; "idle" before the first run.
+        counts: the number of instances per status, in the order of `STATUSES` in `records/store.py`.
+        restored: how many of the succeeded rows were restored from an earlier run.
+        total: the number of rows; None while it is unknown.
+        limit: how many instances run at once.
+        per_minute: how many instances may start per minute; None if there is no such limit.
+        limit_history: `[seconds, limit, by_user]` for each limit that was in force, with the seconds
+            since the start of the run and `by_user` 1 or 0; the first one, then the latest changes.
+        adaptive: the bounds of an adaptive limit; None if only the user changes the limit.
+        refused: how often a provider refused a call, as counted by an adaptive limit.
+        cooling: seconds for which no instance starts because a provider asked to wait; the page
+            counts them down.
+        elapsed: seconds since the start of the run; the page counts on while `ticking`.
+        ticking: whether a run is in progress.
+        nodes: the names of the nodes, by the numbers that rows have.
+        can: the commands that are possible now.
+        notice: a line to the user, such as why a command was refused or what broke the run.
+        reason: why the run stopped on its own; empty if it did not.
+        findings: what is likely to go wrong with the first run; empty once there is a run.
+        dropped: the number of rows whose params and node copies are no longer kept.
+        limits: the named limits of the process.
+        limits_omitted: how many more named limits there are.
+        acknowledged: for each page, the number of its last command that has arrived.
     """
 
     flow: str
@@ -82,15 +86,16 @@ class Header(TypedDict):
     findings: list[str]
     dropped: int
     limits: list[LimitState]
-    limits_left: int
-    heard: dict[str, int]
+    limits_omitted: int
+    acknowledged: dict[str, int]
 
 
 class Editor(TypedDict):
-    """The param list as text; `version` counts the texts.
+    """The param list as text.
 
     Attributes:
-        reason: why one is read-only, or what an empty one stands for.
+        version: changes with the text.
+        reason: why the text is read-only, or what an empty list means.
     """
 
     version: int
@@ -100,12 +105,13 @@ class Editor(TypedDict):
 
 
 class Columns(TypedDict):
-    """Which params have a column of their own in the table.
+    """The params that have columns of their own in the table.
 
     Attributes:
-        names: of the params that vary, as far as they have one; `more`: how many others vary.
-        numeric: of each of them, whether it holds nothing but numbers.
-        same: the params that are the same in all rows, in one line.
+        names: the names of the columns.
+        numeric: for each column, whether all its values are numbers.
+        same: the params that are the same in all rows, as one line.
+        more: how many other params vary.
     """
 
     names: list[str]
@@ -115,7 +121,7 @@ class Columns(TypedDict):
 
 
 class GraphNode(TypedDict):
-    """A node of the flow's graph. `level`: the number of the nested flow it is in, or -1."""
+    """A node of the flow's graph. `level` is the number of the nested flow that contains it, or -1."""
 
     name: str
     kind: str
@@ -124,39 +130,45 @@ class GraphNode(TypedDict):
 
 
 class GraphCounts(TypedDict):
-    """What was counted in the graph; in a delta, of nodes and edges those that have changed.
+    """The counts in the graph; a delta has only those nodes and edges that have changed.
 
     Attributes:
-        nodes: each `[number, returned, raised, ended, ends]`: how many of its copies returned and
-            raised, how many walks ended at it though it has successors, and with which actions.
-        edges: each `[number, taken]`.
-        unplaced: node copies that stand nowhere in the graph.
-        behind: rows that are still to be looked at.
+        nodes: `[number, returned, raised, ended, ends]` for each node: how many of its copies
+            returned and raised, how many walks ended at it although it has successors, and with
+            which actions.
+        edges: `[number, taken]` for each edge.
+        unplaced: the number of node copies that are not in the graph.
+        uncounted: the number of rows that have not been counted yet.
     """
 
     nodes: list[list[Any]]
     edges: list[list[int]]
     unplaced: int
-    behind: int
+    uncounted: int
 
 
 class Graph(TypedDict):
-    """The flow's graph. `edges`: each `[from, to, action]`; `left`: nodes that are left out."""
+    """The flow's graph.
+
+    Attributes:
+        edges: `[from, to, action]` for each edge.
+        omitted: the number of nodes that are left out.
+    """
 
     nodes: list[GraphNode]
     edges: list[list[Any]]
-    left: int
+    omitted: int
     counts: GraphCounts
 
 
 class RowTexts(TypedDict):
-    """Rows in words.
+    """The texts of some rows, each list with one item per row.
 
     Attributes:
-        rows: which they are.
-        texts: their params, in one line each.
+        rows: their indices.
+        texts: all their params, as one line.
         cells: their params that have columns.
-        outcomes: their last actions or errors; empty before the end.
+        outcomes: their last actions or errors; empty while a row has not ended.
     """
 
     rows: list[int]
@@ -166,20 +178,20 @@ class RowTexts(TypedDict):
 
 
 class FirstTexts(RowTexts):
-    """The texts of the first rows, the columns, and in a small batch what tells its rows apart."""
+    """The texts of the first rows, the columns, and the labels of a small batch."""
 
     columns: Columns
     labels: list[str]
 
 
 class ParamDetail(TypedDict):
-    """One param as a node copy received it.
+    """A param that a node copy was called with.
 
     Attributes:
-        mark: how it differs from what the copy before it received: "", "changed", "new" or "gone".
-        source: where the value came from, or for one that is gone what took it: "flow", "batch",
-            "batch over flow" or "node X", the last node that can have done it.
-        unread: whether no node has ever asked for it, and the attempt is over.
+        mark: how it differs from the param of the previous copy: "", "changed", "new" or "gone".
+        source: where the value came from, or what removed it: "flow", "batch", "batch over flow",
+            or "node X" for the last node that can have done it.
+        unread: whether the attempt has ended and no node has read the param.
     """
 
     key: str
@@ -190,15 +202,18 @@ class ParamDetail(TypedDict):
 
 
 class CopyDetail(TypedDict):
-    """One node copy. Times in seconds since the run began; `depth`: in how many nested flows.
+    """A node copy. Times are seconds since the start of the run.
 
-    `before`: the number of the copy that the marks of its params compare it with; None: of none.
-    `retries`: its own retries and fallbacks, in words; empty: there were none.
+    Attributes:
+        depth: the number of nested flows that contain it.
+        previous: the index of the copy that the marks of its params refer to; None if none does.
+        seconds: how long it ran; None while it runs.
+        retries: the node's own retries and fallbacks, in words; empty if there were none.
     """
 
     node: str
     depth: int
-    before: int | None
+    previous: int | None
     params: list[ParamDetail]
     started: float
     seconds: float | None
@@ -208,7 +223,7 @@ class CopyDetail(TypedDict):
 
 
 class AttemptDetail(TypedDict):
-    """An earlier attempt of an opened row. `copies` may be cut, which `note` says."""
+    """An earlier attempt of an opened row. `note` says so if `copies` is cut off."""
 
     number: int
     status: str
@@ -221,11 +236,15 @@ class AttemptDetail(TypedDict):
 
 
 class Detail(TypedDict):
-    """An opened row: its node copies in the order they began, how it ended, and how it was before.
+    """An opened row.
 
-    `printed` is the end of what it printed; `code` a cell that runs it once more, empty where its
-    params are no longer kept; `restored` the earlier run, by its number in the journal, of which
-    the result was taken over, or None.
+    Attributes:
+        copies: its node copies, in the order in which they started.
+        note: what is missing; empty if nothing is.
+        printed: the end of what it printed.
+        code: a cell that reruns it; empty if its params are no longer kept.
+        restored: the number in the journal of the earlier run that it was restored from, or None.
+        history: its earlier attempts.
     """
 
     index: int
@@ -244,8 +263,8 @@ class Detail(TypedDict):
     history: list[AttemptDetail]
 
 
-class Check(TypedDict):
-    """What the kernel says of an edited text: `count` instances, or what is wrong, and where."""
+class TextCheck(TypedDict):
+    """The result of the check of an edited text: its number of instances, or what is wrong and where."""
 
     client: str
     n: int
@@ -254,20 +273,20 @@ class Check(TypedDict):
     line: int | None
 
 
-class Found(TypedDict):
-    """That the search which command `n` of a page asked for has ended; a buffer holds what it found."""
+class SearchDone(TypedDict):
+    """Says that the search of a page's command `n` is done; a buffer has the rows."""
 
     client: str
     n: int
 
 
 class Delta(TypedDict, total=False):
-    """What changed since the message before it.
+    """What has changed since the previous message.
 
     Attributes:
-        packed: what each of the message's buffers is: "changed" (rows, as `pack_rows` packs them),
-            "found CLIENT N" (indices of 4 bytes), "segments CLIENT" (as `pack_segments` packs them),
-            "attempts CLIENT" (as `pack_attempts` does).
+        packed: what each buffer of the message contains: "changed" (from `pack_rows`),
+            "search CLIENT N" (indices of 4 bytes), "segments CLIENT" (from `pack_segments`) or
+            "attempts CLIENT" (from `pack_attempts`).
     """
 
     type: Literal["delta"]
@@ -276,28 +295,29 @@ class Delta(TypedDict, total=False):
     header: dict[str, object]
     rows: list[RowTexts]
     details: list[Detail]
-    checks: list[Check]
-    found: list[Found]
+    checks: list[TextCheck]
+    searches: list[SearchDone]
     graph: GraphCounts
 
 
 class Command(TypedDict, total=False):
-    """What a page asks for. Always with `type`, the page's own `client` name and a number `n`.
+    """A command of a page.
 
     Attributes:
-        value: of "limit" and "tune"; None at "tune": no such limit.
-        name, field: of "tune": the named limit, and which of its limits.
-        text: of "check" and "run"; None at "run": the param list as it stands. Of "find": words.
-        sort, descending: of "find": number of a column, or None.
-        rows: of "rows", "segments" and "attempts": whose texts, node copies or earlier attempts
-            are wanted.
-        view: of "find": which view of the page asks.
-        index: of "open"; None closes. Of "cancel": of one instance; without it the whole run.
+        type, client, n: always present: the type, the page's name, and a number that increases.
+        value: for "limit" and "named_limit": the new limit; for the latter, None removes it.
+        name, field: for "named_limit": the named limit, and which of its limits to change.
+        text: for "check" and "run": the edited param list, None in "run" for the unedited one; for
+            "search": words.
+        rows: for "rows", "segments" and "attempts": the rows to send.
+        view: for "search": the view of the page that searches.
+        index: for "open": the row, None to close it; for "cancel": the row, None for the whole run.
+        sort, descending: for "search": the number of the column to sort by, or None.
     """
 
     type: Literal[
         "limit",
-        "tune",
+        "named_limit",
         "run",
         "pause",
         "resume",
@@ -307,7 +327,7 @@ class Command(TypedDict, total=False):
         "rows",
         "open",
         "check",
-        "find",
+        "search",
         "segments",
         "attempts",
         "state",
@@ -323,29 +343,3 @@ class Command(TypedDict, total=False):
     index: int | None
     sort: int | None
     descending: bool
-
-
-try:
-    from pyodide.ffi import jsnull as NULL  # noqa: N812 - a constant, as None is
-except ImportError:
-    NULL = None
-
-
-def with_null(value: Any) -> Any:
-    """Return what is to be sent to a page, in the form in which it gets there whole."""
-    return value if NULL is None else _exchanged(value, None, NULL)
-
-
-def with_none(value: Any) -> Any:
-    """Return what a page has sent, as JSON would have given it."""
-    return value if NULL is None else _exchanged(value, NULL, None)
-
-
-def _exchanged(value: Any, old: Any, new: Any) -> Any:
-    if value is old:
-        return new
-    if isinstance(value, dict):
-        return {key: _exchanged(each, old, new) for key, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_exchanged(each, old, new) for each in value]
-    return value

@@ -1,106 +1,115 @@
-"""What the pages have asked the panel, and the answers that wait to be sent with the next delta.
+"""Answers the commands of the pages that change nothing, with the next delta.
 
-A question is a command that changes nothing: of which rows the params are wanted, which instance is
-opened, whether an edited text is right. Each page asks for itself, and is known by its `client` name.
+A page asks for the texts of rows, for their node copies or earlier attempts, for an opened row, for a
+search, or for a check of an edited param list. Each page has its own answers, under its `client` name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from ...records.instances import Instance
 from ...records.store import RecordStore
-from .columns import MOST_COLUMNS, VaryingColumns
-from .detail import detail_of
+from .columns import MAX_COLUMNS, VaryingColumns
+from .detail import RerunCell, detail_of
 from .packing import pack_attempts, pack_segments
 from .param_list import ParamList
-from .protocol import Check, Command, Delta, Detail, RowTexts
+from .protocol import Command, Delta, Detail, RowTexts, TextCheck
 from .row_text import row_texts
 from .search import Search
 
-MOST_PAGES = 4
-"""Pages of one panel that are answered apart from each other."""
+MAX_PAGES = 4
+"""How many pages of one panel have answers of their own."""
 
-_MOST_TEXTS = 400  # of one answer
-_MOST_ROWS = 200  # of one answer that tells when something ran
+_MAX_TEXTS = 400  # rows per answer
+_MAX_ROWS = 200  # rows per answer with node copies or attempts
+
+_Key = TypeVar("_Key")
+_Value = TypeVar("_Value")
 
 
 class Queries:
-    """Takes questions and gives answers, each when the panel has room for it.
+    """Takes queries, and keeps the answers until the panel sends them.
 
     Args:
-        records: gives the records of the run that is shown at that moment.
-        params: the param list, against which edited texts are read.
-        code: gives the cell that runs a row once more, from its index and the secrets to leave out.
-        soon: called with what is to be done in a moment, when the loop has done other things.
-        ready: called when an answer is ready that took its time.
+        records: returns the records of the run that is shown.
+        param_list: the list against which edited texts are read.
+        rerun_cell: returns the cell that reruns a row.
+        call_soon: calls a function after other callbacks of the loop have had their turn.
+        on_ready: called when an answer is ready that took several turns of the loop.
+
+    Attributes:
+        varying: the params that vary among the rows.
+        handlers: the function for each type of query.
     """
 
     def __init__(
         self,
         records: Callable[[], RecordStore],
-        params: ParamList,
+        param_list: ParamList,
         *,
-        code: Callable[[int, set[str]], str],
-        soon: Callable[[Callable[[], None]], None],
-        ready: Callable[[], None],
+        rerun_cell: RerunCell,
+        call_soon: Callable[[Callable[[], None]], None],
+        on_ready: Callable[[], None],
     ) -> None:
         self._records = records
-        self._params = params
-        self._code = code
-        self._soon = soon
-        self._ready = ready
-        self.varying = _looked(records())
+        self._param_list = param_list
+        self._rerun_cell = rerun_cell
+        self._call_soon = call_soon
+        self._on_ready = on_ready
+        self.varying = _varying_columns(records())
         self._texts: list[RowTexts] = []
-        self._checks: dict[str, Check] = {}
+        self._checks: dict[str, TextCheck] = {}
         self._open: dict[str, int] = {}
         self._stale: set[int] = set()
         """Opened rows whose state has changed."""
         self._printed: dict[int, int] = {}
-        """Of the opened rows, a hash of what they had printed when that was sent."""
+        """For each opened row, a hash of its output when that was last sent."""
         self._searches: dict[tuple[str, str], tuple[int, Search]] = {}
-        """By page and view: the number of the command that asked, and what looks."""
+        """By page and view: the number of the command, and its search."""
         self._searching = False
         self._segments: dict[str, list[int]] = {}
-        """By page: the rows whose node copies are wanted."""
+        """By page: the rows whose node copies it wants."""
         self._attempts: dict[str, list[int]] = {}
-        """By page: the rows whose earlier attempts are wanted."""
+        """By page: the rows whose earlier attempts it wants."""
+        self.handlers: dict[str, Callable[[Command], None]] = {
+            "rows": self._query_rows,
+            "segments": lambda command: self._want(self._segments, command),
+            "attempts": lambda command: self._want(self._attempts, command),
+            "open": self._query_open,
+            "search": self._query_search,
+            "check": self._query_check,
+        }
 
-    def take(self, command: Command) -> bool:
-        """Take a command if it is a question; return whether it is one."""
-        question = getattr(self, f"_ask_{command.get('type')}", None)
-        if question is None:
-            return False
-        question(command)
-        return True
-
-    def forget(self) -> None:
-        """Forget what was asked of rows that are no longer shown."""
+    def reset(self) -> None:
+        """Drop the queries about rows that are no longer shown."""
         self._open.clear()
         self._searches.clear()
         self._segments.clear()
         self._attempts.clear()
-        self.varying = _looked(self._records())
+        self.varying = _varying_columns(self._records())
 
-    def note(self, changed: Iterable[int]) -> None:
-        """Note which rows have changed, though no delta tells of it."""
-        self._stale.update(set(changed).intersection(self._open.values()))
+    def mark_changed(self, rows: Iterable[int]) -> None:
+        """Note which rows have changed, though no delta contains them."""
+        self._stale.update(set(rows).intersection(self._open.values()))
 
     @property
-    def waiting(self) -> bool:
+    def has_answers(self) -> bool:
         """Whether an answer is ready to be sent."""
-        when = self._segments or self._attempts
-        return bool(self._texts or self._stale or self._checks or when or self._found)
+        packed = self._segments or self._attempts or self._finished
+        return bool(self._texts or self._stale or self._checks or packed)
 
     @property
-    def _found(self) -> list[tuple[str, str]]:
-        return [asker for asker, (_, search) in self._searches.items() if search.done]
+    def _finished(self) -> list[tuple[str, str]]:
+        return [key for key, (_, search) in self._searches.items() if search.done]
 
-    def answer(self, delta: Delta, changed: list[int]) -> list[tuple[str, bytes]]:
-        """Write all answers into a delta; return those that travel as buffers, by name.
+    def add_answers(self, delta: Delta, changed: list[int]) -> list[tuple[str, bytes]]:
+        """Write all answers into a delta; return those that are sent as buffers, with their names.
 
         Args:
-            changed: the rows of which the delta tells.
+            delta: the message.
+            changed: the rows whose state the delta contains.
         """
         if details := self._details(changed):
             delta["details"] = details
@@ -110,67 +119,56 @@ class Queries:
             delta["checks"] = list(self._checks.values())
             self._checks = {}
         packed = [
-            (f"segments {client}", pack_segments(self._records(), rows))
-            for client, rows in self._segments.items()
-        ]
-        packed += [
-            (f"attempts {client}", pack_attempts(self._records(), rows))
-            for client, rows in self._attempts.items()
+            (f"{kind} {client}", pack(self._records(), rows))
+            for kind, pack, wanted in (
+                ("segments", pack_segments, self._segments),
+                ("attempts", pack_attempts, self._attempts),
+            )
+            for client, rows in wanted.items()
         ]
         self._segments.clear()
         self._attempts.clear()
-        for asker in self._found:
-            n, search = self._searches.pop(asker)
-            delta.setdefault("found", []).append({"client": asker[0], "n": n})
-            packed.append((f"found {asker[0]} {n}", search.packed()))
+        for key in self._finished:
+            n, search = self._searches.pop(key)
+            client = key[0]
+            delta.setdefault("searches", []).append({"client": client, "n": n})
+            packed.append((f"search {client} {n}", search.packed()))
         return packed
 
     def _details(self, changed: list[int]) -> list[Detail]:
         records, opened = self._records(), set(self._open.values())
         stale = self._stale.union(changed).intersection(opened)
-        # A row that prints does not change otherwise; it may do so in any thread.
+        # Printing changes nothing else of a row, and may happen in any thread.
         printed = {index: hash(Instance(records, index).printed) for index in opened}
         stale.update(at for at in opened if printed[at] != self._printed.get(at))
         self._printed = printed
         self._stale.clear()
-        return [detail_of(records, index, self._code) for index in sorted(stale)]
+        return [detail_of(records, index, self._rerun_cell) for index in sorted(stale)]
 
-    # The questions
-
-    def _ask_rows(self, command: Command) -> None:
-        rows = self._rows(command)[:_MOST_TEXTS]
+    def _query_rows(self, command: Command) -> None:
+        rows = self._rows(command)[:_MAX_TEXTS]
         self._texts = [*self._texts[-2:], row_texts(self._records(), rows, self.varying)]
 
-    def _ask_segments(self, command: Command) -> None:
-        self._note(self._segments, command)
-
-    def _ask_attempts(self, command: Command) -> None:
-        self._note(self._attempts, command)
-
-    def _note(self, wanted: dict[str, list[int]], command: Command) -> None:
-        wanted[command.get("client", "")] = self._rows(command)[:_MOST_ROWS]
-        while len(wanted) > MOST_PAGES:
-            wanted.pop(next(iter(wanted)))
+    def _want(self, wanted: dict[str, list[int]], command: Command) -> None:
+        put_last(wanted, command["client"], self._rows(command)[:_MAX_ROWS])
 
     def _rows(self, command: Command) -> list[int]:
-        """Return the rows that a command names, as far as there are such rows."""
-        wanted, n = command.get("rows"), len(self._records())
-        if not isinstance(wanted, list):
+        """Return those rows of a command that exist."""
+        rows, n = command.get("rows"), len(self._records())
+        if not isinstance(rows, list):
             return []
-        return [index for index in wanted if isinstance(index, int) and 0 <= index < n]
+        return [index for index in rows if isinstance(index, int) and 0 <= index < n]
 
-    def _ask_open(self, command: Command) -> None:
-        client, index = command.get("client", ""), command.get("index")
+    def _query_open(self, command: Command) -> None:
+        client, index = command["client"], command.get("index")
         self._open.pop(client, None)
         if isinstance(index, int) and 0 <= index < len(self._records()):
-            self._open[client] = index
+            put_last(self._open, client, index)
             self._stale.add(index)
-            while len(self._open) > MOST_PAGES:
-                self._open.pop(next(iter(self._open)))
 
-    def _ask_find(self, command: Command) -> None:
-        client, text, sort = command.get("client", ""), command.get("text"), command.get("sort")
-        keys = self.varying.keys[:MOST_COLUMNS]
+    def _query_search(self, command: Command) -> None:
+        text, sort = command.get("text"), command.get("sort")
+        keys = self.varying.keys[:MAX_COLUMNS]
         key = [keys[sort]] if isinstance(sort, int) and 0 <= sort < len(keys) else []
         search = Search(
             self._records(),
@@ -179,11 +177,8 @@ class Queries:
             sort=bool(key),
             descending=command.get("descending") is True,
         )
-        asker = (client, str(command.get("view")))
-        self._searches.pop(asker, None)
-        self._searches[asker] = (command.get("n", 0), search)
-        while len(self._searches) > MOST_PAGES:
-            self._searches.pop(next(iter(self._searches)))
+        view = (command["client"], str(command.get("view")))
+        put_last(self._searches, view, (command["n"], search))
         if not self._searching:
             self._searching = True
             self._search()
@@ -192,25 +187,33 @@ class Queries:
         for _, search in list(self._searches.values()):
             if not search.done:
                 search.step()
-                self._soon(self._search)
+                self._call_soon(self._search)
                 return
         self._searching = False
-        self._ready()
+        self._on_ready()
 
-    def _ask_check(self, command: Command) -> None:
-        client, n, text = command.get("client", ""), command.get("n", 0), command.get("text")
-        reading = self._params.read(text if isinstance(text, str) else "")
+    def _query_check(self, command: Command) -> None:
+        client, text = command["client"], command.get("text")
+        parsed = self._param_list.read(text if isinstance(text, str) else "")
         self._checks[client] = {
             "client": client,
-            "n": n,
-            "count": None if reading.rows is None else len(reading.rows),
-            "message": reading.message,
-            "line": reading.line,
+            "n": command["n"],
+            "count": None if parsed.rows is None else len(parsed.rows),
+            "message": parsed.message,
+            "line": parsed.line,
         }
 
 
-def _looked(records: RecordStore) -> VaryingColumns:
-    """Return what varies among the first rows: the first message is to tell it already."""
+def put_last(entries: dict[_Key, _Value], key: _Key, value: _Value) -> None:
+    """Set an entry, and drop the oldest ones beyond `MAX_PAGES`."""
+    entries.pop(key, None)
+    entries[key] = value
+    while len(entries) > MAX_PAGES:
+        entries.pop(next(iter(entries)))
+
+
+def _varying_columns(records: RecordStore) -> VaryingColumns:
+    """Return the columns as far as the first rows show them, for the first message."""
     varying = VaryingColumns(records)
     varying.look()
     return varying

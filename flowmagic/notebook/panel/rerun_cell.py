@@ -1,4 +1,4 @@
-"""An opened instance as code: the cell that runs it once more, alone."""
+"""Writes the cell that reruns a single row."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from ...text.formatting import truncate
 from ...text.redact import is_secret
 from .param_text import as_literal
 
-_LONGEST = 10_000  # characters of the params in a cell, or things in them
-_MOST_PARAMS = 100
-_MOST_NAMED = 10  # params that the comment names
+_MAX_SIZE = 10_000  # characters or items in the params of a cell
+_MAX_PARAMS = 100
+_MAX_LISTED = 10  # params that the comment lists
 _WIDTH = 80
-_NAME = 60  # characters of a class's name
+_MAX_TYPE = 60  # characters of the name of a type
 _BLANK = "FILL_IN"
-"""A name that stands for nothing, so that a cell with a blank in it starts no run."""
+"""An undefined name, so that a cell with a blank in it starts no run."""
 
 
 @dataclass(frozen=True)
 class Origin:
-    """What a cell says that starts a panel's flow.
+    """How the user started a panel's flow.
 
     Attributes:
-        flow: what the user calls the flow.
-        line: what follows `%%batchflow` for one more run; None: the run was started in Python.
-        output: the name that the magic gives to each run, if any.
-        names: where it gives it.
+        flow: the user's name for the flow.
+        line: the line after `%%batchflow`; None if the run was started in Python.
+        output: the variable to which the magic assigns each run, if any.
+        names: the namespace of that variable.
     """
 
     flow: str
@@ -42,32 +42,32 @@ class Origin:
 def cell_of(
     origin: Origin, run: BatchRun | None, records: RecordStore, index: int, secrets: set[str]
 ) -> str:
-    """Return a cell that runs one row once more; empty if its params are no longer kept.
+    """Return a cell that reruns one row; empty if its params are no longer kept.
 
-    What cannot be written, or is a secret, it takes from the run, as long as that has its name.
-    Else it has blanks, and says how to fill them in.
+    If a param cannot be written or is a secret, the cell takes the row from the run's variable. If
+    there is none, the cell has blanks, and a comment says what to fill in.
     """
     if not records.keeps(index):
         return ""
     row = records.row(index)
     entries: list[tuple[str, str]] = []
     blanks: list[str] = []
-    for key, value in islice(row.items(), _MOST_PARAMS + 1):
+    for key, value in islice(row.items(), _MAX_PARAMS + 1):
         name = _literal(key, secrets)
         text = None if name is None else _literal(value, secrets, key)
         entries.append((name or _BLANK, text or _BLANK))
         if text is None:
             blanks.append(f"{name} ({_why(key, value)})" if name else "a key and its value")
     length = sum(len(name) + len(text) for name, text in entries)
-    if len(entries) > _MOST_PARAMS or length > _LONGEST:
-        entries, blanks = [], ["the params, which are too long to stand here"]
+    if len(entries) > _MAX_PARAMS or length > _MAX_SIZE:
+        entries, blanks = [], ["the params, which are too long for a cell"]
     if not blanks:
         return _cell(origin, _row(entries))
     if run is not None and origin.output and origin.names.get(origin.output) is run:
         return _cell(origin, f"[{origin.output}[{index}].row]")
-    named = ", ".join(blanks[:_MOST_NAMED])
-    more = f" and {len(blanks) - _MOST_NAMED} more" if len(blanks) > _MOST_NAMED else ""
-    return _cell(origin, _row(entries) if entries else f"[{_BLANK}]", f"Fill in {named}{more}.")
+    listed = ", ".join(blanks[:_MAX_LISTED])
+    more = f" and {len(blanks) - _MAX_LISTED} more" if len(blanks) > _MAX_LISTED else ""
+    return _cell(origin, _row(entries) if entries else f"[{_BLANK}]", f"Fill in {listed}{more}.")
 
 
 def _literal(value: Any, secrets: set[str], key: object = None) -> str | None:
@@ -75,8 +75,8 @@ def _literal(value: Any, secrets: set[str], key: object = None) -> str | None:
 
 
 def _is_short(value: Any) -> bool:
-    """Whether a value is worth writing: others are not even looked at in full."""
-    left, stack = _LONGEST, [value]
+    """Whether a value is short enough to write; a long one is not traversed completely."""
+    left, stack = _MAX_SIZE, [value]
     while stack:
         each = stack.pop()
         kind = type(each)
@@ -99,12 +99,12 @@ def _why(key: object, value: object) -> str:
     if is_secret(key, value):
         return "a secret"
     if not _is_short(value):
-        return f"{_kind(value)}, too long to stand here"
+        return f"{_kind(value)}, too long for a cell"
     return _kind(value)
 
 
 def _kind(value: object) -> str:
-    name = truncate(type(value).__name__, _NAME)
+    name = truncate(type(value).__name__, _MAX_TYPE)
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 

@@ -1,6 +1,6 @@
-"""A search among the rows: which match a text, in which order; done slice by slice.
+"""Searches the rows for a text, and sorts them by a param, slice by slice.
 
-Only what is shown is searched, with its secrets masked: nobody can find one out by trying.
+Only the displayed text is searched, with secrets masked, so that no secret can be found by guessing.
 """
 
 from __future__ import annotations
@@ -21,62 +21,65 @@ from ...text.redact import is_secret, secrets_of
 from .row_text import line, outcome
 
 _SLICE = 0.004  # seconds
-_LINE = 2_000  # characters of a row's params that are looked through
-_MOST_WORDS = 20
-_MOST_LETTERS = 200  # of a word
-_RUN = 2_000  # rows sorted at once: a millisecond
-_MERGED = 500  # ditto, merged
+_MAX_LINE = 2_000  # characters of a row's params that are searched
+_MAX_WORDS = 20
+_MAX_LETTERS = 200  # per word
+_SORTED_AT_ONCE = 2_000  # rows, which takes a millisecond
+_MERGED_AT_ONCE = 500  # rows, which takes a millisecond
 
+_Rank = tuple[int, Any]
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 
 
 class Search:
-    """Looks for rows.
+    """A search of rows, advanced by `step`.
 
     Args:
-        text: words that must all stand in a row's params or in its error, in any case of letters;
-            quotes do not count, so that `model=gpt` finds `model='gpt-4'`. In `n=2` both are
-            taken whole: it finds neither `n=20` nor `len=2`.
-        key: the param to sort by; None leaves the order of the rows.
-        descending: whether the greatest come first; rows without the param come last in any case.
+        records: the records of the run.
+        text: words that must all occur in a row's params or in its error. Case and quotes are
+            ignored, so `model=gpt` finds `model='gpt-4'`. In `n=2`, the key and the number must
+            match completely: it finds neither `n=20` nor `len=2`.
+        key: the param to sort by.
+        sort: whether to sort; otherwise the rows stay in their order.
+        descending: whether the greatest values come first. Rows without the param come last anyway.
     """
 
     def __init__(
         self, records: RecordStore, text: str, key: Any = None, *, sort: bool, descending: bool
     ) -> None:
         self._records = records
-        words = [_plain(word[:_MOST_LETTERS]) for word in text.split()[:_MOST_WORDS]]
+        words = [_plain(word[:_MAX_LETTERS]) for word in text.split()[:_MAX_WORDS]]
         self._words = [word for word in words if not _is_pair(word)]
         self._pairs = [_pair(word) for word in words if _is_pair(word)]
         self._key, self._sort, self._descending = key, sort, descending
         self._found = array("I")
-        self._run: list[tuple[tuple[int, Any], int]] = []
-        """Rows with what they are sorted by, which have not been put in order."""
-        self._runs: list[list[tuple[tuple[int, Any], int]]] = []
-        """Such rows in order, a part of them each: to sort all at once would hold the loop."""
-        self._last = array("I")
-        """Rows that have nothing to be sorted by."""
-        self._merging: Iterator[tuple[tuple[int, Any], int]] | None = None
+        self._part: list[tuple[_Rank, int]] = []
+        """Rows that have not been sorted yet, with their ranks."""
+        self._parts: list[list[tuple[_Rank, int]]] = []
+        """Sorted lists of rows; sorting all rows at once would hold up the loop."""
+        self._unranked = array("I")
+        """Rows without a value to sort by."""
+        self._merging: Iterator[tuple[_Rank, int]] | None = None
         self._next = 0
         self._rows = len(records)
         self.done = False
-        """Whether all rows were looked through, and are in order."""
+        """Whether all rows have been searched and sorted."""
 
     def step(self) -> None:
-        """Look through some rows, or put some in order."""
+        """Search or sort some rows, for a few milliseconds."""
         end = time.perf_counter() + _SLICE
         while not self.done and time.perf_counter() < end:
             if self._next < self._rows:
-                self._look(self._next)
+                self._examine(self._next)
                 self._next += 1
             else:
-                self._arrange()
+                self._merge()
 
     def packed(self) -> bytes:
-        """Return the indices of what was found, in order, as unsigned numbers of 4 bytes."""
+        """Return the indices of the rows found, in order, as unsigned integers of 4 bytes."""
         return self._found.tobytes()
 
-    def _look(self, index: int) -> None:
+    def _examine(self, index: int) -> None:
         if not self._matches(index):
             return
         if not self._sort:
@@ -84,26 +87,26 @@ class Search:
             return
         rank = self._rank_of(self._records.merged(index))
         if rank is None:
-            self._last.append(index)
+            self._unranked.append(index)
             return
-        self._run.append((rank, index))
-        if len(self._run) == _RUN:
-            self._end_run()
+        self._part.append((rank, index))
+        if len(self._part) == _SORTED_AT_ONCE:
+            self._sort_part()
 
     def _matches(self, index: int) -> bool:
         if not self._words and not self._pairs:
             return True
-        text = line(self._records, index, _LINE)
+        text = line(self._records, index, _MAX_LINE)
         if self._records.status[index] == FAILED:
             secrets = secrets_of(self._records.merged(index)) | self._records.secrets
-            text += " " + outcome(self._records, index, _LINE, secrets)
+            text += " " + outcome(self._records, index, _MAX_LINE, secrets)
         text = _plain(text)
         return all(word in text for word in self._words) and all(
             pair.search(text) for pair in self._pairs
         )
 
-    def _rank_of(self, params: Mapping[Any, Any]) -> tuple[int, Any] | None:
-        """Return what values of all kinds can be ordered by: numbers, then texts, then the others."""
+    def _rank_of(self, params: Mapping[Any, Any]) -> _Rank | None:
+        """Return a value to sort by that orders all types: numbers, then strings, then the rest."""
         value = params.get(self._key)
         if value is None or is_secret(self._key, value):
             return None
@@ -114,21 +117,21 @@ class Search:
             return (1, value[:200])
         return (2, short_repr(value, 80))
 
-    def _arrange(self) -> None:
+    def _merge(self) -> None:
         if self._merging is None:
-            self._end_run()
-            self._merging = merge(*self._runs, key=_RANK, reverse=self._descending)
-        some = [index for _, index in islice(self._merging, _MERGED)]
+            self._sort_part()
+            self._merging = merge(*self._parts, key=_RANK, reverse=self._descending)
+        some = [index for _, index in islice(self._merging, _MERGED_AT_ONCE)]
         self._found.extend(some)
-        if len(some) < _MERGED:
-            self._found.extend(self._last)
+        if len(some) < _MERGED_AT_ONCE:
+            self._found.extend(self._unranked)
             self.done = True
 
-    def _end_run(self) -> None:
-        # As `merge` does: equal ones keep their order, also where the greatest come first.
-        self._run.sort(key=_RANK, reverse=self._descending)
-        self._runs.append(self._run)
-        self._run = []
+    def _sort_part(self) -> None:
+        # Like `merge`, this keeps the order of equal rows, also if the greatest come first.
+        self._part.sort(key=_RANK, reverse=self._descending)
+        self._parts.append(self._part)
+        self._part = []
 
 
 _RANK = itemgetter(0)
@@ -140,7 +143,7 @@ def _is_pair(word: str) -> bool:
 
 
 def _pair(word: str) -> re.Pattern[str]:
-    """Return what finds `key=value`: the key from its beginning, and a number to its end."""
+    """Return a pattern for `key=value` that matches whole keys and, if the value is one, whole numbers."""
     value = word.partition("=")[2]
     end = r"(?!\w|\.\d)" if _NUMBER.fullmatch(value) else ""
     return re.compile(rf"(?<!\w){re.escape(word)}{end}")

@@ -1,4 +1,4 @@
-"""A run and its panel by one call, where there are widgets and no magics: in marimo."""
+"""Starts a run and its panel with one call, for places with widgets but without magics: marimo."""
 
 from __future__ import annotations
 
@@ -15,27 +15,28 @@ from .widget import Panel
 def start_in_panel(
     flow: Any, params: BatchLike | None = None, *, shared: Any = None, **options: Any
 ) -> Panel:
-    """Do as `batchflow`, and return a panel that shows the run, steers it, and starts the next one.
+    """Start a run like `batchflow`, and return a panel that shows it, steers it, and starts the next.
 
-    The run is `panel.run`; after Run was pressed, that is the one then started.
+    `panel.run` is the run; after Run has been pressed, it is the run that was then started.
 
     Args:
         flow: any PocketFlow flow or single node.
-        params: the batch; None lets the flow's own prep give it.
-        shared: the shared store, of every run that the panel starts.
-        options: those of `batchflow`.
+        params: the batch; None to take it from the flow's own prep.
+        shared: the shared store of every run that the panel starts.
+        options: the options of `batchflow`.
 
     Raises:
-        NoRunningLoopError: no event loop runs here.
-        FlowError, BatchError, LimitError, JournalError, SharedError: before anything has run.
+        NoRunningLoopError: no event loop is running here.
+        FlowError, BatchError, LimitError, JournalError, SharedError: an argument is wrong; nothing
+            has run.
     """
-    asked = Options.of(**options)
+    parsed = Options.of(**options)
     batch = None if params is None else as_batch(params)
 
     def begin(batch: Batch | None, limits: Limits) -> BatchRun:
-        return start(flow, batch, shared=shared, options=asked.with_limits(limits))
+        return start(flow, batch, shared=shared, options=parsed.with_limits(limits))
 
-    run = begin(batch, asked.limits)
-    panel = Panel(type(flow).__name__, begin, limits=asked.limits, batch=batch)
+    run = begin(batch, parsed.limits)
+    panel = Panel(type(flow).__name__, begin, limits=parsed.limits, batch=batch)
     panel.show(run)
     return panel

@@ -1,6 +1,7 @@
-"""When a panel sends: as soon as it may, on the kernel's loop, from whatever thread that is asked.
+"""Decides when a panel sends: as soon as it may, always on the kernel's loop.
 
-At most 20 times a second, and fewer when several panels are live: the page has other things to do.
+A panel sends at most 20 times a second, and less often when several panels are live, to leave the page
+time for other work.
 """
 
 from __future__ import annotations
@@ -16,49 +17,51 @@ from ...run.end_waiters import running_loop
 from ..shell import find_loop
 
 INTERVAL = 0.05
-"""Seconds between two beats of a panel, at least."""
+"""Minimum number of seconds between two ticks of a panel."""
 
-_SHARE = 0.025  # ditto, times the number of live panels: all together stay under 50 a second
-_BREATH = 0.001  # seconds that other things have between two slices of what takes its time
+_INTERVAL_PER_PANEL = 0.025  # seconds; keeps all live panels together below 50 ticks a second
+_PAUSE = 0.001  # seconds left to other callbacks between two slices of long work
 
 _live: weakref.WeakSet[Ticker] = weakref.WeakSet()
 
 
 class Ticker:
-    """Beats when it was asked to and the last beat is long enough ago.
+    """Calls `on_tick` on the kernel's loop after a request, unless the last tick was too recent.
+
+    Any thread may request a tick. Without an open loop, `on_tick` is called at once.
 
     Attributes:
-        beat: what is called then, on the loop; where there is none, or no more, at once.
+        on_tick: the callback.
     """
 
     def __init__(self) -> None:
-        self.beat: Callable[[], None] = lambda: None
+        self.on_tick: Callable[[], None] = lambda: None
         self._loop = find_loop()
-        # What is started from here prints where the panel was made, and sees the ContextVars set there.
+        # Callbacks print where the panel was made, and see the ContextVars that were set there.
         self._context = contextvars.copy_context()
         self._timer: asyncio.TimerHandle | None = None
-        self._beat_at = float("-inf")
+        self._ticked_at = float("-inf")
 
     def find_loop(self) -> None:
-        """Look for the loop again, if there was none."""
+        """Look for the loop again if there was none."""
         if self._loop is None:
             self._loop = find_loop()
 
     @property
-    def goes_on(self) -> bool:
-        """Whether there is a loop on which something can happen later."""
+    def has_loop(self) -> bool:
+        """Whether there is an open loop, on which callbacks can run later."""
         return self._open_loop() is not None
 
     def _open_loop(self) -> asyncio.AbstractEventLoop | None:
         return None if self._loop is None or self._loop.is_closed() else self._loop
 
     def now(self) -> float:
-        """Return the time of the loop, in seconds."""
+        """Return the time of the loop's clock, in seconds."""
         return time.monotonic() if self._loop is None else self._loop.time()
 
     @property
     def live(self) -> bool:
-        """Whether it beats for a run that goes on; the live ones share what may be sent."""
+        """Whether the panel shows a run in progress; live panels share the budget of ticks."""
         return self in _live
 
     @live.setter
@@ -68,34 +71,34 @@ class Ticker:
         else:
             _live.discard(self)
 
-    def ask(self) -> None:
-        """Ask for a beat."""
+    def request_tick(self) -> None:
+        """Request a tick; several requests before it are one."""
         loop = self._open_loop()
         if loop is None:
-            self._call()
+            self._tick()
         elif running_loop() is not loop:
-            loop.call_soon_threadsafe(self.ask, context=self._context.copy())
+            loop.call_soon_threadsafe(self.request_tick, context=self._context.copy())
         elif self._timer is None:
-            interval = max(INTERVAL, _SHARE * len(_live))
-            wait = max(0.0, self._beat_at + interval - loop.time())
-            self._timer = loop.call_later(wait, self._call, context=self._context.copy())
+            interval = max(INTERVAL, _INTERVAL_PER_PANEL * len(_live))
+            wait = max(0.0, self._ticked_at + interval - loop.time())
+            self._timer = loop.call_later(wait, self._tick, context=self._context.copy())
 
-    def _call(self) -> None:
+    def _tick(self) -> None:
         self._timer = None
-        self._beat_at = self.now()
-        self.beat()
+        self._ticked_at = self.now()
+        self.on_tick()
 
-    def post(self, act: Callable[..., None], *args: Any) -> None:
-        """Have something done on the loop; nothing, if that is closed."""
+    def call_on_loop(self, callback: Callable[..., None], *args: Any) -> None:
+        """Call a function on the loop, from any thread; do nothing if the loop is closed."""
         if self._loop is None:
-            act(*args)
+            callback(*args)
         elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(act, *args, context=self._context.copy())
+            self._loop.call_soon_threadsafe(callback, *args, context=self._context.copy())
 
-    def soon(self, step: Callable[[], None]) -> None:
-        """Go on with what takes its time when the loop has done other things."""
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        """Call a function on the loop after other callbacks have had their turn."""
         loop = self._open_loop()
         if loop is None:
-            step()
+            callback()
         else:
-            loop.call_later(_BREATH, step)
+            loop.call_later(_PAUSE, callback)

@@ -1,8 +1,7 @@
-"""What a panel sends, and how much of it: everything, or what has changed since.
+"""Sends the state of a panel: all of it, or what has changed since the last message.
 
-Everything goes as traits, which reach a page even before its view is there; between two such pushes
-deltas go, each with what is news. Nothing that goes out needs an answer, since a kernel that is busy
-with a cell does not hear any.
+The whole state is sent as traits, which reach a page even before its view exists. Deltas are sent
+between two such pushes. No message needs an answer: a kernel that is busy with a cell receives none.
 """
 
 from __future__ import annotations
@@ -12,36 +11,36 @@ from typing import Any
 
 from ...records.store import RecordStore
 from .graph import GraphState
-from .header import News
+from .header import SentHeader
 from .packing import pack_rows
 from .protocol import Delta, Header
 from .queries import Queries
 from .ticker import Ticker
 
-_PUSHES = (0.3, 1.0, 3.0)  # seconds after a run began; then every _PUSH_EVERY
+_PUSHES = (0.3, 1.0, 3.0)  # seconds after the start of a run; then every _PUSH_EVERY
 _PUSH_EVERY = 5.0
-_PUSH_ROWS = 1_000  # per second, at most, on average: 12 kB, beside some 45 of deltas
-_MOST_ROWS = 4_096  # rows packed into one delta: packing them takes some milliseconds
-_EMPTY = 2  # entries of a delta that tells nothing
+_PUSH_ROWS = 1_000  # average rows per second in pushes, 12 kB; deltas take up to about 45 kB
+_MAX_ROWS = 4_096  # rows packed into one delta, which takes some milliseconds
+_EMPTY = 2  # entries of a delta without content
 
 
 class Updates:
-    """Sends the state of a panel, with each beat of its pulse.
+    """Sends a push or a delta at each tick.
 
     Args:
-        pulse: of the panel; its beats are taken.
-        records: gives the records that are shown at that moment.
-        header: gives the header of that moment.
-        goes_on: tells whether a run is shown that has not ended.
-        asked: has what pages have asked for.
+        ticker: of the panel; calls this object at each tick.
+        records: returns the records that are shown.
+        header: returns the current header.
+        running: returns whether a run is shown that has not ended.
+        queries: have the answers for the pages.
         graph: has the counts of the graph.
-        push: sends everything.
+        push: sends the whole state.
         send: sends a delta and its buffers.
 
     Attributes:
         seq: the number of the latest message.
-        changed: the rows whose state has changed; records fill it.
-        limits_due: whether a page waits to see what became of a named limit.
+        changed: the rows whose state has changed; the records add to it.
+        limits_due: whether a page waits for the outcome of a change to a named limit.
     """
 
     def __init__(
@@ -50,8 +49,8 @@ class Updates:
         *,
         records: Callable[[], RecordStore],
         header: Callable[[], Header],
-        goes_on: Callable[[], bool],
-        asked: Queries,
+        running: Callable[[], bool],
+        queries: Queries,
         graph: GraphState,
         push: Callable[[], None],
         send: Callable[[Delta, list[Any] | None], None],
@@ -62,80 +61,80 @@ class Updates:
         self._ticker = ticker
         self._records = records
         self._header = header
-        self._goes_on = goes_on
-        self._asked = asked
+        self._running = running
+        self._queries = queries
         self._graph = graph
         self._push = push
         self._send = send
-        self._news = News()
+        self._sent_header = SentHeader()
         self._pushes: list[float] = []
         self._push_due = False
-        ticker.beat = self._flush
+        ticker.on_tick = self._flush
 
-    def begin(self) -> None:
-        """Send all there is, and keep sending while the run has not ended."""
-        if self._ticker.goes_on:
+    def start(self) -> None:
+        """Send the whole state, and keep sending until the run has ended."""
+        if self._ticker.has_loop:
             now = self._ticker.now()
             self._pushes = [now + after for after in _PUSHES]
         self._ticker.live = True
         self.push_soon()
 
     def push_soon(self) -> None:
-        """Send everything at the next beat."""
+        """Send the whole state at the next tick."""
         self._push_due = True
-        self._ticker.ask()
+        self._ticker.request_tick()
 
     def _flush(self) -> None:
-        """Send what there is to send, and ask for the next beat while there will be more."""
+        """Send what is due, and request the next tick while more will follow."""
         ticker, now = self._ticker, self._ticker.now()
         if self._pushes and now >= self._pushes[0]:
             self._pushes = [at for at in self._pushes if at > now]
             self._push_due = True
         n = len(self._records())
-        if self._asked.varying.look():
+        if self._queries.varying.look():
             self._push_due = True
-        if self._push_due or len(self.changed) > max(_MOST_ROWS, n // 4):
+        if self._push_due or len(self.changed) > max(_MAX_ROWS, n // 4):
             self.push()
         else:
             self._send_delta()
-        if ticker.goes_on and self._goes_on():
+        if ticker.has_loop and self._running():
             if not self._pushes:
                 self._pushes = [now + max(_PUSH_EVERY, n / _PUSH_ROWS)]
-            ticker.ask()
+            ticker.request_tick()
             return
         self._pushes = []
         ticker.live = False
-        waiting = self._asked.varying.behind or self._graph.waiting
-        if (self.changed or waiting) and ticker.goes_on:
-            ticker.ask()
+        unsent = self.changed or self._queries.varying.unfinished or self._graph.has_changes
+        if unsent and ticker.has_loop:
+            ticker.request_tick()
 
     def push(self) -> None:
-        """Send everything, now."""
+        """Send the whole state now."""
         self._push_due = False
         self.seq += 1
-        self._asked.note(self.changed)
-        self._graph.note(self.changed)
+        self._queries.mark_changed(self.changed)
+        self._graph.mark_changed(self.changed)
         self.changed.clear()
         self.limits_due = False
-        self._news.all_sent(self._header(), self._ticker.now())
-        self._graph.all_sent()
+        self._sent_header.mark_sent(self._header(), self._ticker.now())
+        self._graph.mark_sent()
         self._push()
-        if self._asked.waiting:
-            self._ticker.ask()
+        if self._queries.has_answers:
+            self._ticker.request_tick()
 
     def _send_delta(self) -> None:
         changed = self.changed
-        rows = [changed.pop() for _ in range(min(len(changed), _MOST_ROWS))]
+        rows = [changed.pop() for _ in range(min(len(changed), _MAX_ROWS))]
         header, now = self._header(), self._ticker.now()
-        news = self._news.take(header, now, soon=not self.limits_due)
+        changes = self._sent_header.take_changes(header, now, limits_due=self.limits_due)
         self.limits_due = False
         delta: Delta = {"type": "delta", "seq": self.seq + 1}
-        if news or rows:
-            delta["header"] = {**news, "elapsed": header["elapsed"]}
+        if changes or rows:
+            delta["header"] = {**changes, "elapsed": header["elapsed"]}
         packed = [("changed", pack_rows(self._records(), rows))] if rows else []
-        packed += self._asked.answer(delta, rows)
-        self._graph.note(rows)
-        if counts := self._graph.news(now):
+        packed += self._queries.add_answers(delta, rows)
+        self._graph.mark_changed(rows)
+        if counts := self._graph.take_changes(now):
             delta["graph"] = counts
         if len(delta) == _EMPTY and not packed:
             return

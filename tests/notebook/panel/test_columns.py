@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmagic.notebook.panel import columns as module
-from flowmagic.notebook.panel.columns import MOST_COLUMNS, VaryingColumns, equal
+from flowmagic.notebook.panel.columns import MAX_COLUMNS, VaryingColumns, equal
 from flowmagic.records.store import RecordStore
 from flowmagic.text.redact import MASK, secrets_of
 
@@ -16,7 +16,7 @@ def varying(rows, base=None):
     records = RecordStore(base or {}, 0.0, 0)
     records.load(rows)
     found = VaryingColumns(records)
-    while found.look() or found.behind:
+    while found.look() or found.unfinished:
         pass
     return found
 
@@ -71,7 +71,7 @@ def test_it_looks_at_a_long_batch_in_slices(monkeypatch):
     records.load([{"i": 0}] * 40 + [{"i": 1}])
     found = VaryingColumns(records)
     assert [found.look() for _ in range(3)] == [False, False, True]
-    assert (found.keys, found.behind) == (["i"], False)
+    assert (found.keys, found.unfinished) == (["i"], False)
 
 
 @pytest.mark.parametrize("other", ["1", True, [1]])
@@ -108,8 +108,8 @@ def test_columns_are_bounded_and_what_is_left_out_is_counted():
     """A row may have hundreds of params."""
     found = varying([{f"{'k' * 200}{i}": i + n for i in range(40)} for n in range(2)])
     columns = found.columns()
-    assert len(columns["names"]) == MOST_COLUMNS
-    assert columns["more"] == 40 - MOST_COLUMNS
+    assert len(columns["names"]) == MAX_COLUMNS
+    assert columns["more"] == 40 - MAX_COLUMNS
     assert all(len(name) <= 60 for name in columns["names"])
 
 

@@ -68,7 +68,7 @@ def test_each_param_says_where_it_came_from_and_whether_anybody_read_it():
     """Of what is gone, who took it; a key that no node asked for is said to be unread."""
     run = run_of([{"user_id": 1, "draft": True, "api_key": "sk-12345678", "same": [1]}])
     first, second = detail_of(run.records, 0)["copies"]
-    assert (first["before"], second["before"]) == (None, 0)
+    assert (first["previous"], second["previous"]) == (None, 0)
     assert {each["key"]: (each["source"], each["unread"]) for each in first["params"]} == {
         "user_id": ("batch", False),
         "draft": ("batch", False),
@@ -388,7 +388,7 @@ def test_of_much_that_was_printed_the_end_is_shown():
     """From the beginning of a line, and it says where the rest is."""
     detail = printed(say="".join(f"line {number}\n" for number in range(5_000)))
     first, *lines = detail["printed"].splitlines()
-    assert first == "[The end of it; all that is kept is in the instance's .printed]"
+    assert first == "[Only the end is shown; the instance's .printed has all that is kept]"
     assert lines[-1] == "line 4999"
     assert 1_000 < len(lines) < 5_000
     assert lines == [f"line {number}" for number in range(5_000 - len(lines), 5_000)]
@@ -411,7 +411,9 @@ def test_a_restored_row_names_the_run_that_did_it(tmp_path):
     assert [detail["restored"] for detail in details] == [1, None]
     assert (details[0]["copies"], details[0]["started"], details[0]["seconds"]) == ([], None, None)
     assert (
-        header_of(run, run.records, flow="", limits=run.limits, notice="", heard={})["restored"]
+        header_of(run, run.records, flow="", limits=run.limits, notice="", acknowledged={})[
+            "restored"
+        ]
         == 1
     )
 
@@ -547,5 +549,5 @@ def test_a_single_node_received_the_instances_own():
 
     run = flowmagic.run_batch(Reads(), [{"a": 1}])
     provenance = Provenance(run[0].copies, run[0].row, run.records.base)
-    assert (provenance.before(0), provenance.source(0, "a")) == (None, "batch")
+    assert (provenance.previous(0), provenance.source(0, "a")) == (None, "batch")
     assert (provenance.changer(0), provenance.source(0, "what is not there")) == ("", "")

@@ -1,4 +1,4 @@
-"""What the page is told of the flow's graph, and when."""
+"""What is sent of the flow's graph, and when."""
 
 import asyncio
 from itertools import pairwise
@@ -36,20 +36,20 @@ def made():
 
 
 class Slices:
-    """Stands for the loop: keeps what is to be done soon, and how often news was told of."""
+    """Stands for the loop: keeps what was deferred, and counts the calls of `on_ready`."""
 
     def __init__(self):
         self.steps = []
-        self.told = 0
+        self.readied = 0
 
     def state(self):
-        return GraphState(soon=self.steps.append, ready=self._ready)
+        return GraphState(call_soon=self.steps.append, on_ready=self._ready)
 
     def _ready(self):
-        self.told += 1
+        self.readied += 1
 
     def go_on(self):
-        """Do what was put off, and what that puts off; return how many steps it took."""
+        """Call what was deferred, and what that defers; return the number of calls."""
         taken = 0
         while self.steps:
             self.steps.pop(0)()
@@ -65,19 +65,19 @@ async def ran(rows, flow=None):
 
 
 def test_no_flow_is_an_empty_graph():
-    """And nothing is ever told of it."""
+    """And nothing of it is ever sent."""
     state = Slices().state()
-    empty = {"nodes": [], "edges": [], "unplaced": 0, "behind": 0}
-    assert state.trait() == {"nodes": [], "edges": [], "left": 0, "counts": empty}
-    state.note([1, 2])
-    assert (state.news(0.0), state.waiting) == (None, False)
+    empty = {"nodes": [], "edges": [], "unplaced": 0, "uncounted": 0}
+    assert state.state() == {"nodes": [], "edges": [], "omitted": 0, "counts": empty}
+    state.mark_changed([1, 2])
+    assert (state.take_changes(0.0), state.has_changes) == (None, False)
 
 
 def test_a_flow_that_does_not_run_yet_is_told_without_counts():
     """Names, kinds, levels and places; the ways between them."""
     state = Slices().state()
     state.load(made())
-    told = state.trait()
+    told = state.state()
     assert [(node["name"], node["kind"], node["level"]) for node in told["nodes"]] == [
         ("Ask", "async node", -1),
         ("Answer", "node", -1),
@@ -85,43 +85,43 @@ def test_a_flow_that_does_not_run_yet_is_told_without_counts():
     assert "test_graph.py, line" in told["nodes"][0]["where"]
     assert told["edges"] == [[0, 1, "default"], [0, 0, "again"]]
     assert told["counts"]["nodes"] == []
-    assert state.news(0.0) is None
+    assert state.take_changes(0.0) is None
     state.load(None)
-    assert state.trait()["nodes"] == []
+    assert state.state()["nodes"] == []
 
 
 @FLAGS
-async def test_news_holds_what_has_changed_as_absolute_numbers():
+async def test_the_changes_are_sent_as_absolute_numbers():
     """Not more often than a few times a second, and not if nothing has."""
     run = await ran([{"says": None}, {"fail": True}, {"says": "nowhere"}])
     state = Slices().state()
     state.watch(run.flow, run.records)
-    assert state.waiting
-    assert state.news(100.0) == {
+    assert state.has_changes
+    assert state.take_changes(100.0) == {
         "nodes": [[0, 3, 0, 1, "nowhere 1"], [1, 1, 1, 0, ""]],
         "edges": [[0, 2], [1, 0]],
         "unplaced": 0,
-        "behind": 0,
+        "uncounted": 0,
     }
-    assert state.trait()["counts"]["nodes"] == [[0, 3, 0, 1, "nowhere 1"], [1, 1, 1, 0, ""]]
-    assert not state.waiting
+    assert state.state()["counts"]["nodes"] == [[0, 3, 0, 1, "nowhere 1"], [1, 1, 1, 0, ""]]
+    assert not state.has_changes
     run.retry_failed()
     await run
-    state.note([1])
-    assert state.waiting
-    assert state.news(100.25) is None, "too soon"
-    assert state.waiting
-    assert state.news(101.0) == {
+    state.mark_changed([1])
+    assert state.has_changes
+    assert state.take_changes(100.25) is None, "too soon"
+    assert state.has_changes
+    assert state.take_changes(101.0) == {
         "nodes": [[0, 4, 0, 1, "nowhere 1"], [1, 1, 2, 0, ""]],
         "edges": [[0, 3]],
         "unplaced": 0,
-        "behind": 0,
+        "uncounted": 0,
     }
-    state.note([0, 1, 2])
-    assert state.news(102.0) is None
-    state.note([0])
-    state.all_sent()
-    assert not state.waiting
+    state.mark_changed([0, 1, 2])
+    assert state.take_changes(102.0) is None
+    state.mark_changed([0])
+    state.mark_sent()
+    assert not state.has_changes
 
 
 async def test_where_nothing_has_happened_nothing_is_news():
@@ -129,7 +129,7 @@ async def test_where_nothing_has_happened_nothing_is_news():
     run = flowmagic.batchflow(made(), [{}])
     state = Slices().state()
     state.watch(run.flow, run.records)
-    assert not state.waiting
+    assert not state.has_changes
     await run
 
 
@@ -138,7 +138,7 @@ def test_a_panel_tells_of_the_counts_a_few_times_a_second_and_in_the_end_of_all(
 
     async def lifecycle():
         panel, _ = panel_of([{"i": i} for i in range(40)], limits=Limits(4))
-        panel.foresee(made())
+        panel.preview(made())
         await asyncio.sleep(0.1)
         assert [node["name"] for node in panel.sent[-1][1]["graph"]["nodes"]] == ["Ask", "Answer"]
         panel.ask("run", text=None)
@@ -167,28 +167,28 @@ async def test_many_rows_are_counted_in_slices_and_their_end_is_told():
     slices = Slices()
     state = slices.state()
     state.watch(run.flow, run.records)
-    assert (state.behind, state.trait()["counts"]["nodes"][0][1]) == (1_500, 1_000)
-    state.note([])
-    assert state.behind == 1_500, "one slice at a time"
-    assert (slices.go_on(), state.behind) == (2, 0)
-    assert state.trait()["counts"]["nodes"][0][1] == 2_500
-    assert (slices.told, state.waiting) == (1, True), "nobody else would send it"
+    assert (state.uncounted, state.state()["counts"]["nodes"][0][1]) == (1_500, 1_000)
+    state.mark_changed([])
+    assert state.uncounted == 1_500, "one slice at a time"
+    assert (slices.go_on(), state.uncounted) == (2, 0)
+    assert state.state()["counts"]["nodes"][0][1] == 2_500
+    assert (slices.readied, state.has_changes) == (1, True), "nothing else would send it"
 
 
 async def test_more_changes_than_are_copied_at_once_are_all_found(monkeypatch):
     """So many rows are looked through as they stand, not noted one by one."""
-    monkeypatch.setattr(graph, "_MOST_ROWS", 50)
+    monkeypatch.setattr(graph, "_MAX_CHANGED", 50)
     flow = made()
     run = flowmagic.batchflow(flow, [{}] * 2_100)
     slices = Slices()
     state = slices.state()
     state.watch(flow, run.records)
-    assert state.behind == 0
+    assert state.uncounted == 0
     await run
-    state.note(range(60))
-    assert state.behind == 1_100
+    state.mark_changed(range(60))
+    assert state.uncounted == 1_100
     slices.go_on()
-    assert state.trait()["counts"]["nodes"][1][1] == 2_100
+    assert state.state()["counts"]["nodes"][1][1] == 2_100
 
 
 async def test_slices_of_a_run_that_is_no_longer_shown_do_nothing():
@@ -199,7 +199,7 @@ async def test_slices_of_a_run_that_is_no_longer_shown_do_nothing():
     state.watch(run.flow, run.records)
     state.load(made())
     assert slices.go_on() == 1
-    assert (state.behind, state.waiting) == (0, False)
+    assert (state.uncounted, state.has_changes) == (0, False)
 
 
 @FLAGS
@@ -210,13 +210,13 @@ async def test_actions_are_bounded_and_secrets_in_them_masked():
     run = await ran(rows)
     state = Slices().state()
     state.watch(run.flow, run.records)
-    (_, _, _, ended, ends), _ = state.trait()["counts"]["nodes"]
+    (_, _, _, ended, ends), _ = state.state()["counts"]["nodes"]
     assert ended == 10
     assert ends.endswith(", and 7 others")
     assert len(ends) < 160
     secret = await ran(rows[:1])
     state.watch(secret.flow, secret.records)
-    assert "secret" not in str(state.trait())
+    assert "secret" not in str(state.state())
 
 
 def test_a_large_graph_is_cut_with_a_word():
@@ -226,8 +226,8 @@ def test_a_large_graph_is_cut_with_a_word():
         last = last >> Answer()
     state = Slices().state()
     state.load(AsyncFlow(start=first))
-    told = state.trait()
-    assert (len(told["nodes"]), len(told["edges"]), told["left"]) == (150, 149, 50)
+    told = state.state()
+    assert (len(told["nodes"]), len(told["edges"]), told["omitted"]) == (150, 149, 50)
 
 
 async def test_a_loop_that_runs_tells_what_it_has_done_so_far():
@@ -246,7 +246,7 @@ async def test_a_loop_that_runs_tells_what_it_has_done_so_far():
     state.watch(flow, run.records)
     while len(run.records.live) < 2:
         await asyncio.sleep(0)
-    state.note([0, 1])
-    assert state.news(0.0)["edges"] == [[0, 2]]
+    state.mark_changed([0, 1])
+    assert state.take_changes(0.0)["edges"] == [[0, 2]]
     gate.set()
     await run

@@ -1,4 +1,4 @@
-"""The header of a panel, and what of it is news."""
+"""The header of a panel, and what of it has changed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import flowmagic
 from flowmagic import CallLimit, named_limits, remove_limit, set_limit
 from flowmagic.limits.limits import Limits
 from flowmagic.notebook.panel.header import (
-    LIMITS_EVERY,
-    MOST_LIMIT_CHANGES,
-    News,
+    LIMITS_INTERVAL,
+    MAX_LIMIT_CHANGES,
+    SentHeader,
     header_of,
     shown_limits,
 )
@@ -32,7 +32,7 @@ def _no_named_limits():
 
 def header(run=None, **more):
     """Return the header of a run, or of a panel without one, as a page would read it."""
-    options = {"flow": "flow", "limits": Limits(), "notice": "", "heard": {}, **more}
+    options = {"flow": "flow", "limits": Limits(), "notice": "", "acknowledged": {}, **more}
     records = RecordStore({}, 0.0, 0) if run is None else run.records
     return json.loads(json.dumps(header_of(run, records, **options), allow_nan=False))
 
@@ -64,7 +64,7 @@ def test_a_panel_without_a_run_has_neither_bounds_nor_cool_down_nor_reason():
     assert (idle["status"], idle["adaptive"], idle["cooling"], idle["reason"]) == (
         "idle", None, 0.0, "",
     )  # fmt: skip
-    assert (idle["limits"], idle["limits_left"], idle["refused"]) == ([], 0, 0)
+    assert (idle["limits"], idle["limits_omitted"], idle["refused"]) == ([], 0, 0)
     assert idle["limit_history"] == []
 
 
@@ -75,10 +75,10 @@ async def test_the_limits_that_were_in_force_are_told_with_who_set_them():
     await asyncio.sleep(0.5)
     run.limit = 2
     assert header(run)["limit_history"] == [[0.0, 3, 0], [0.5, 2, 1]]
-    for limit in range(10, 10 + MOST_LIMIT_CHANGES):
+    for limit in range(10, 10 + MAX_LIMIT_CHANGES):
         run.limit = limit
     told = header(run)["limit_history"]
-    assert len(told) == MOST_LIMIT_CHANGES
+    assert len(told) == MAX_LIMIT_CHANGES
     assert [told[0], told[1], told[-1]] == [[0.0, 3, 0], [0.5, 11, 1], [0.5, 209, 1]]
     await run
 
@@ -168,64 +168,65 @@ def test_no_more_than_twenty_limits_are_told_and_the_rest_is_counted():
     for number in range(25):
         set_limit(f"{number}{'x' * 10_000}", concurrency=1)
     now = header()
-    assert (len(now["limits"]), now["limits_left"]) == (20, 5)
+    assert (len(now["limits"]), now["limits_omitted"]) == (20, 5)
     assert len(json.dumps(now)) < 10_000
     assert [each["name"] for each in now["limits"]] == list(shown_limits())
 
 
-def told(news, now=0.0, **entries):
-    """Let `news` see a header, and return what it would send of it."""
-    return news.take({"status": "running", "cooling": 0.0, "limits": [], **entries}, now, soon=True)
+def changes(sent, now=0.0, *, limits_due=False, **entries):
+    """Return the entries of a header that would be sent."""
+    header = {"status": "running", "cooling": 0.0, "limits": [], **entries}
+    return sent.take_changes(header, now, limits_due=limits_due)
 
 
 def some_limit(**more):
     return {"name": "openai", "running": 0, "cooling": 0.0, **more}
 
 
-def test_only_what_has_changed_is_news():
-    """The seconds that the page counts by itself are none."""
-    news = News()
-    assert told(news) == {"status": "running"}
-    assert told(news, elapsed=1.0) == {}
-    assert told(news, status="paused") == {"status": "paused"}
-    news.all_sent({"status": "x", "cooling": 0.0, "limits": []}, 1.0)
-    assert told(news, 2.0, status="x") == {}
+def test_only_what_has_changed_is_sent():
+    """The seconds that the page counts by itself are no change."""
+    sent = SentHeader()
+    assert changes(sent) == {"status": "running"}
+    assert changes(sent, elapsed=1.0) == {}
+    assert changes(sent, status="paused") == {"status": "paused"}
+    sent.mark_sent({"status": "x", "cooling": 0.0, "limits": []}, 1.0)
+    assert changes(sent, 2.0, status="x") == {}
 
 
-def test_of_a_cool_down_only_another_end_is_news():
-    """Not that it counts down, nor that it is over; but that it was made longer, or taken back."""
-    news = News()
-    told(news)
-    assert told(news, 10.0, cooling=20.0) == {"cooling": 20.0}
-    assert told(news, 10.05, cooling=19.95) == {}
-    assert told(news, 15.0, cooling=15.01) == {}
-    assert told(news, 16.0, cooling=30.0) == {"cooling": 30.0}
-    assert told(news, 46.0, cooling=0.0) == {}
-    assert told(news, 90.0, cooling=0.0) == {}
-    assert told(news, 91.0, cooling=8.0) == {"cooling": 8.0}
-    assert told(news, 93.0, cooling=0.0) == {"cooling": 0.0}
+def test_of_a_cool_down_only_another_end_is_sent():
+    """Neither its countdown nor its end, but that it was extended or cancelled."""
+    sent = SentHeader()
+    changes(sent)
+    assert changes(sent, 10.0, cooling=20.0) == {"cooling": 20.0}
+    assert changes(sent, 10.05, cooling=19.95) == {}
+    assert changes(sent, 15.0, cooling=15.01) == {}
+    assert changes(sent, 16.0, cooling=30.0) == {"cooling": 30.0}
+    assert changes(sent, 46.0, cooling=0.0) == {}
+    assert changes(sent, 90.0, cooling=0.0) == {}
+    assert changes(sent, 91.0, cooling=8.0) == {"cooling": 8.0}
+    assert changes(sent, 93.0, cooling=0.0) == {"cooling": 0.0}
 
 
 def test_of_the_cool_down_of_a_named_limit_too():
     """Its line would be sent twenty times a second otherwise."""
-    news = News()
-    told(news, 0.0, limits=[some_limit()])
-    assert "limits" in told(news, 10.0, limits=[some_limit(cooling=20.0)])
+    sent = SentHeader()
+    changes(sent, 0.0, limits=[some_limit()])
+    assert "limits" in changes(sent, 10.0, limits=[some_limit(cooling=20.0)])
     for now in (11.0, 20.0, 29.9, 30.0, 31.0):
-        assert told(news, now, limits=[some_limit(cooling=max(0.0, 30.0 - now))]) == {}
-    assert "limits" in told(news, 32.0, limits=[some_limit(cooling=9.0)])
+        assert changes(sent, now, limits=[some_limit(cooling=max(0.0, 30.0 - now))]) == {}
+    assert "limits" in changes(sent, 32.0, limits=[some_limit(cooling=9.0)])
 
 
-def test_how_far_limits_are_used_is_told_a_few_times_a_second_unless_somebody_waits_for_it():
-    """A number that a person reads need not change at every message; nothing is forgotten."""
-    news = News()
-    told(news, 10.0, limits=[some_limit()])
+def test_the_usage_of_limits_is_sent_a_few_times_a_second_unless_it_is_due():
+    """A number that a person reads need not change with every message; no change is lost."""
+    sent = SentHeader()
+    changes(sent, 10.0, limits=[some_limit()])
     busy = [some_limit(running=1)]
-    assert told(news, 10.0 + LIMITS_EVERY / 2, limits=busy) == {}
-    assert told(news, 10.0 + LIMITS_EVERY, limits=busy) == {"limits": busy}
+    assert changes(sent, 10.0 + LIMITS_INTERVAL / 2, limits=busy) == {}
+    assert changes(sent, 10.0 + LIMITS_INTERVAL, limits=busy) == {"limits": busy}
     busier = [some_limit(running=2)]
-    head = {"status": "running", "cooling": 0.0, "limits": busier}
-    assert news.take(head, 10.0 + LIMITS_EVERY, soon=False) == {"limits": busier}
+    now = 10.0 + LIMITS_INTERVAL
+    assert changes(sent, now, limits_due=True, limits=busier) == {"limits": busier}
 
 
 def test_what_the_journal_cannot_do_is_a_notice(tmp_path):
@@ -236,12 +237,12 @@ def test_what_the_journal_cannot_do_is_a_notice(tmp_path):
             return object()
 
     run = flowmagic.run_batch(Give(), [{"i": 1}], journal=tmp_path / "runs")
-    notice = header_of(run, run.records, flow="give", limits=run.limits, notice="", heard={})[
-        "notice"
-    ]
+    notice = header_of(
+        run, run.records, flow="give", limits=run.limits, notice="", acknowledged={}
+    )["notice"]
     assert "A value could not be written to the journal" in notice
     run.journal._outbox.writer.error = "disk full"
-    notice = header_of(run, run.records, flow="give", limits=run.limits, notice="", heard={})[
-        "notice"
-    ]
+    notice = header_of(
+        run, run.records, flow="give", limits=run.limits, notice="", acknowledged={}
+    )["notice"]
     assert notice == "The journal cannot be written at the moment: disk full. The run continues."

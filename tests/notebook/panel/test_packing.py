@@ -108,13 +108,13 @@ def read(packed: bytes) -> dict[int, list[tuple[int, int, float, float]]]:
     return rows
 
 
-def asked_of(run) -> Queries:
+def queries_of(run) -> Queries:
     return Queries(
         lambda: run.records,
         ParamList(None),
-        code=lambda *_: "",
-        soon=lambda step: step(),
-        ready=lambda: None,
+        rerun_cell=lambda *_: "",
+        call_soon=lambda callback: callback(),
+        on_ready=lambda: None,
     )
 
 
@@ -141,8 +141,8 @@ async def test_each_copy_tells_its_node_its_depth_and_when_it_ran():
 
 def test_long_rows_and_many_rows_are_told_in_part(monkeypatch):
     """A row's first copies; and no further row once there are enough of them."""
-    monkeypatch.setattr(module, "MOST_COPIES", 2)
-    monkeypatch.setattr(module, "MOST_COPIES_IN_MESSAGE", 4)
+    monkeypatch.setattr(module, "MAX_COPIES", 2)
+    monkeypatch.setattr(module, "MAX_COPIES_PER_MESSAGE", 4)
     run = flowmagic.run_batch(graph(), [{"wait": 0}] * 5)
     rows = read(pack_segments(run.records, range(5)))
     assert {index: len(copies) for index, copies in rows.items()} == {0: 2, 1: 2}
@@ -151,43 +151,45 @@ def test_long_rows_and_many_rows_are_told_in_part(monkeypatch):
 def test_a_page_is_answered_once_with_what_it_asked_for_last():
     """Rows that are none are left out, and nothing waits once the answer is given."""
     run = flowmagic.run_batch(graph(), [{"wait": 0}] * 3)
-    asked = asked_of(run)
-    assert asked.take({"type": "segments", "client": "one", "rows": [0]})
-    asked.take({"type": "segments", "client": "one", "rows": [2, 7, -1, "x", None, 1]})
-    asked.take({"type": "segments", "client": "two", "rows": [0]})
-    assert asked.waiting
-    packed = dict(asked.answer({"type": "delta", "seq": 1}, []))
+    queries = queries_of(run)
+    queries.handlers["segments"]({"type": "segments", "client": "one", "rows": [0]})
+    queries.handlers["segments"](
+        {"type": "segments", "client": "one", "rows": [2, 7, -1, "x", None, 1]}
+    )
+    queries.handlers["segments"]({"type": "segments", "client": "two", "rows": [0]})
+    assert queries.has_answers
+    packed = dict(queries.add_answers({"type": "delta", "seq": 1}, []))
     assert list(packed) == ["segments one", "segments two"]
     assert list(read(packed["segments one"])) == [2, 1]
     assert list(read(packed["segments two"])) == [0]
-    assert not asked.waiting
-    assert asked.answer({"type": "delta", "seq": 2}, []) == []
+    assert not queries.has_answers
+    assert queries.add_answers({"type": "delta", "seq": 2}, []) == []
 
 
 def test_a_question_that_makes_no_sense_is_answered_with_nothing():
     """A page may send anything."""
-    asked = asked_of(flowmagic.run_batch(graph(), [{"wait": 0}]))
+    queries = queries_of(flowmagic.run_batch(graph(), [{"wait": 0}]))
     for rows in (None, "0", {"0": 1}, 3):
-        asked.take({"type": "segments", "client": "page", "rows": rows})
-        [(_, packed)] = asked.answer({"type": "delta", "seq": 1}, [])
+        queries.handlers["segments"]({"type": "segments", "client": "page", "rows": rows})
+        [(_, packed)] = queries.add_answers({"type": "delta", "seq": 1}, [])
         assert packed == b""
 
 
 def test_of_very_many_rows_the_first_are_told():
     """A message stays small whatever a page asks for."""
     run = flowmagic.run_batch(Wait(), [{"wait": 0}] * 300)
-    asked = asked_of(run)
-    asked.take({"type": "segments", "client": "page", "rows": list(range(300))})
-    [(_, packed)] = asked.answer({"type": "delta", "seq": 1}, [])
+    queries = queries_of(run)
+    queries.handlers["segments"]({"type": "segments", "client": "page", "rows": list(range(300))})
+    [(_, packed)] = queries.add_answers({"type": "delta", "seq": 1}, [])
     assert len(read(packed)) == 200
 
 
 def test_pages_beyond_the_most_are_forgotten_oldest_first():
     """One that asks under ever new names does not fill the memory."""
-    asked = asked_of(flowmagic.run_batch(graph(), [{"wait": 0}]))
+    queries = queries_of(flowmagic.run_batch(graph(), [{"wait": 0}]))
     for n in range(10):
-        asked.take({"type": "segments", "client": f"page {n}", "rows": [0]})
-    names = [name for name, _ in asked.answer({"type": "delta", "seq": 1}, [])]
+        queries.handlers["segments"]({"type": "segments", "client": f"page {n}", "rows": [0]})
+    names = [name for name, _ in queries.add_answers({"type": "delta", "seq": 1}, [])]
     assert names == [f"segments page {n}" for n in range(6, 10)]
 
 
@@ -232,7 +234,7 @@ def test_of_very_many_attempts_those_that_are_kept_are_told_with_their_numbers()
 
 def test_a_message_is_bounded(monkeypatch):
     """No further row once there are enough attempts; the page asks for it again."""
-    monkeypatch.setattr(module, "MOST_ATTEMPTS_IN_MESSAGE", 3)
+    monkeypatch.setattr(module, "MAX_ATTEMPTS_PER_MESSAGE", 3)
     records = tried(3)
     assert list(read_attempts(pack_attempts(records, [0, 0, 1]))) == [0]
     assert len(pack_attempts(records, [0, 0, 0])) == 2 * (6 + 2 * 11)
@@ -240,22 +242,22 @@ def test_a_message_is_bounded(monkeypatch):
 
 def test_a_page_is_answered_once():
     """As it is for node copies; of a row that there is not, nothing is told."""
-    asked = Queries(
+    queries = Queries(
         lambda: tried(2),
         ParamList(None),
-        code=lambda *_: "",
-        soon=lambda step: step(),
-        ready=lambda: None,
+        rerun_cell=lambda *_: "",
+        call_soon=lambda callback: callback(),
+        on_ready=lambda: None,
     )
-    assert asked.take({"type": "attempts", "client": "one", "rows": [0, 9, "x"]})
-    assert asked.waiting
-    [(name, packed)] = asked.answer({"type": "delta", "seq": 1}, [])
+    queries.handlers["attempts"]({"type": "attempts", "client": "one", "rows": [0, 9, "x"]})
+    assert queries.has_answers
+    [(name, packed)] = queries.add_answers({"type": "delta", "seq": 1}, [])
     assert name == "attempts one"
     assert list(read_attempts(packed)) == [0]
-    assert not asked.waiting
-    asked.take({"type": "attempts", "client": "one", "rows": [0]})
-    asked.forget()
-    assert asked.answer({"type": "delta", "seq": 2}, []) == []
+    assert not queries.has_answers
+    queries.handlers["attempts"]({"type": "attempts", "client": "one", "rows": [0]})
+    queries.reset()
+    assert queries.add_answers({"type": "delta", "seq": 2}, []) == []
 
 
 class Second(AsyncNode):

@@ -34,7 +34,7 @@ def test_a_generator_of_which_rows_were_dropped_is_refused_in_words():
     listed = ParamList(batch)
     assert listed.batch_to_run(None) is batch
     listed.run = flowmagic.run_batch(AsyncNode(), batch, keep=2)
-    with pytest.raises(FlowmagicError, match=r"3 of its rows are no longer kept.*run the cell"):
+    with pytest.raises(FlowmagicError, match=r"3 of its rows are no longer kept.*Run the cell"):
         listed.batch_to_run(None)
     assert not listed.editor()["editable"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flowmagic.notebook.panel import param_text
-from flowmagic.notebook.panel.param_text import MOST_ROWS, ParamText
+from flowmagic.notebook.panel.param_text import MAX_ROWS, ParamText
 from flowmagic.text.redact import MASK
 
 KEYS = [{"api_key": "sk-aaaa", "user_id": 1}, {"api_key": "sk-bbbb", "user_id": 2}]
@@ -51,7 +51,7 @@ def test_what_cannot_be_written_is_shown_but_not_edited(value):
 
 def test_too_many_rows_are_shown_in_part():
     """The page is not sent 100,000 lines."""
-    text = ParamText([{"i": i} for i in range(MOST_ROWS + 1)])
+    text = ParamText([{"i": i} for i in range(MAX_ROWS + 1)])
     assert not text.editable
     assert "1,001 rows" in text.reason
     assert text.text.count("\n") < 110
@@ -61,12 +61,12 @@ def test_too_many_rows_are_shown_in_part():
     ("edited", "message", "line"),
     [
         ("", "There is no text", 1),
-        ('{"user_id": 1}', "Put it into a list", 1),
+        ('{"user_id": 1}', "Put it in a list", 1),
         ("[{'user_id': 1},\n 3]", "Item 1 is an int (3)", 2),
         ('[{"user_id": 1},\n {"user_id": }]', "Neither JSON nor a Python literal", 2),
         ("[{'a': 1},\n\n {'a': __import__('os').getcwd()}]", "Only literals", 3),
         ("[{'a': 1}, {[]: 2}]", "Only literals", None),
-        ("[{'a': None},\n {'a': true}]", "Where the text is Python, true is written True.", 2),
+        ("[{'a': None},\n {'a': true}]", "In Python, write True for true.", 2),
         ("[" * 100_000, "", None),
     ],
 )
@@ -106,8 +106,8 @@ def test_a_secret_that_all_rows_share_goes_to_new_rows_too():
 @pytest.mark.parametrize(
     ("edited", "hint"),
     [
-        (f'[{{"api_key": "{MASK}", "user_id": 3}}]', "its rows have different ones"),
-        (f'[{{"other": "{MASK}"}}]', "there is none to keep"),
+        (f'[{{"api_key": "{MASK}", "user_id": 3}}]', "the rows have different values"),
+        (f'[{{"other": "{MASK}"}}]', "the list has no such value"),
     ],
 )
 def test_a_mask_that_cannot_be_told_is_refused(edited, hint):
@@ -115,11 +115,11 @@ def test_a_mask_that_cannot_be_told_is_refused(edited, hint):
     reading = ParamText(KEYS).read(edited)
     assert reading.rows is None
     assert hint in reading.message
-    assert "Write the value itself" in reading.message
+    assert "with the value itself" in reading.message
     assert reading.line == 1
 
 
 def test_the_page_agrees_on_how_many_rows_are_edited():
     """What its table refuses to hold is what would be read-only after a run."""
     folder = Path(param_text.__file__).parent / "js" / "editor"
-    assert f"MOST_ROWS = {MOST_ROWS};" in (folder / "sheet_text.js").read_text()
+    assert f"MAX_ROWS = {MAX_ROWS};" in (folder / "sheet_text.js").read_text()

@@ -1,4 +1,4 @@
-"""What the pages ask, and the answers they get."""
+"""The queries of the pages, and their answers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import deque
 import pytest
 
 from flowmagic.notebook.panel.param_list import ParamList
-from flowmagic.notebook.panel.queries import MOST_PAGES, Queries
+from flowmagic.notebook.panel.queries import MAX_PAGES, Queries
 from flowmagic.records.batch import as_batch
 from flowmagic.records.store import RecordStore
 
@@ -16,54 +16,45 @@ ROWS = [{"city": city, "n": n} for n, city in enumerate(["Oslo", "Rome", "Bonn",
 
 
 class Desk:
-    """Asks, does in turn what was put off, and takes the answers as a panel does."""
+    """Sends queries, calls what was deferred, and takes the answers as a panel does."""
 
     def __init__(self, rows=ROWS):
         self.records = RecordStore({}, 0.0, 0)
         self.records.load(rows)
         self.later = deque()
         self.readied = 0
-        self.asked = Queries(
+        self.queries = Queries(
             lambda: self.records,
             ParamList(as_batch(rows)),
-            code=lambda index, secrets: "",
-            soon=self.later.append,
-            ready=self.ready,
+            rerun_cell=lambda index, secrets: "",
+            call_soon=self.later.append,
+            on_ready=self.ready,
         )
 
     def ready(self):
         self.readied += 1
 
     def ask(self, kind, n=1, client="page", **more):
-        return self.asked.take({"type": kind, "client": client, "n": n, **more})
+        self.queries.handlers[kind]({"type": kind, "client": client, "n": n, **more})
 
     def work(self):
         while self.later:
             self.later.popleft()()
 
     def answers(self, changed=()):
-        """Return the delta, and what was found: rows, by page and number of the question."""
+        """Return the delta, and the results of searches by page and number of the command."""
         delta = {}
-        packed = self.asked.answer(delta, list(changed))
-        assert not self.asked.waiting
-        found = {name[len("found ") :]: list(array("I", rows)) for name, rows in packed}
+        packed = self.queries.add_answers(delta, list(changed))
+        assert not self.queries.has_answers
+        found = {name[len("search ") :]: list(array("I", rows)) for name, rows in packed}
         return delta, found
-
-
-def test_what_is_no_question_is_left_to_others():
-    """Commands that change something are none; nor is what nobody knows."""
-    desk = Desk()
-    assert not desk.ask("cancel")
-    assert not desk.ask("sing")
-    assert not desk.asked.take({})
-    assert not desk.asked.waiting
 
 
 @pytest.mark.parametrize("wanted", [None, "all", 3, [], ["1"], [-1, 4, 2.5, None]])
 def test_rows_that_there_are_not_have_no_texts(wanted):
     """A page may ask for anything."""
     desk = Desk()
-    assert desk.ask("rows", rows=wanted)
+    desk.ask("rows", rows=wanted)
     (texts,) = desk.answers()[0]["rows"]
     assert texts == {"rows": [], "texts": [], "cells": [], "outcomes": []}
 
@@ -80,11 +71,11 @@ def test_texts_come_for_the_rows_that_were_asked_for():
 def test_rows_are_found_by_text_and_ordered_by_a_param():
     """The answer names the page and the question; the panel is told when it is there."""
     desk = Desk()
-    desk.ask("find", n=7, view="a", text="rome", sort=1, descending=True)
+    desk.ask("search", n=7, view="a", text="rome", sort=1, descending=True)
     desk.work()
-    assert (desk.asked.waiting, desk.readied) == (True, 1)
+    assert (desk.queries.has_answers, desk.readied) == (True, 1)
     delta, found = desk.answers()
-    assert delta["found"] == [{"client": "page", "n": 7}]
+    assert delta["searches"] == [{"client": "page", "n": 7}]
     assert found == {"page 7": [3, 1]}
 
 
@@ -92,7 +83,7 @@ def test_rows_are_found_by_text_and_ordered_by_a_param():
 def test_an_order_by_no_column_is_the_order_of_the_rows(sort):
     """Whatever a page takes for a column."""
     desk = Desk()
-    desk.ask("find", view="a", text=None, sort=sort)
+    desk.ask("search", view="a", text=None, sort=sort)
     desk.work()
     assert desk.answers()[1] == {"page 1": [0, 1, 2, 3]}
 
@@ -100,10 +91,10 @@ def test_an_order_by_no_column_is_the_order_of_the_rows(sort):
 def test_a_new_search_takes_the_place_of_the_views_last_one():
     """Each letter that is typed asks anew; other views and pages keep theirs."""
     desk = Desk()
-    desk.ask("find", n=1, view="a", text="oslo")
-    desk.ask("find", n=2, view="b", text="rome")
-    desk.ask("find", n=3, view="a", text="bonn")
-    desk.ask("find", n=1, view="a", client="other", text="n=0")
+    desk.ask("search", n=1, view="a", text="oslo")
+    desk.ask("search", n=2, view="b", text="rome")
+    desk.ask("search", n=3, view="a", text="bonn")
+    desk.ask("search", n=1, view="a", client="other", text="n=0")
     desk.work()
     assert desk.answers()[1] == {"page 2": [1, 3], "page 3": [2], "other 1": [0]}
 
@@ -112,24 +103,24 @@ def test_searches_are_bounded():
     """Pages that come and go leave nothing behind."""
     desk = Desk()
     for n in range(20):
-        desk.ask("find", n=n, view=f"view{n}", text="rome")
+        desk.ask("search", n=n, view=f"view{n}", text="rome")
     desk.work()
-    assert list(desk.answers()[1]) == [f"page {n}" for n in range(20 - MOST_PAGES, 20)]
+    assert list(desk.answers()[1]) == [f"page {n}" for n in range(20 - MAX_PAGES, 20)]
 
 
 def test_what_was_asked_of_other_rows_is_forgotten():
     """A search of a run that is no longer shown gives no answer; the columns are the new ones."""
     desk = Desk()
-    desk.ask("find", view="a", text="rome")
+    desk.ask("search", view="a", text="rome")
     desk.ask("open", index=0)
     desk.records = RecordStore({}, 0.0, 0)
     desk.records.load([{"size": 1}, {"size": 2}])
-    desk.asked.forget()
+    desk.queries.reset()
     desk.work()
     delta, found = desk.answers([0])
     assert found == {}
     assert "details" not in delta or delta["details"] == []
-    assert desk.asked.varying.columns()["names"] == ["size"]
+    assert desk.queries.varying.columns()["names"] == ["size"]
 
 
 def test_an_opened_row_is_told_again_when_it_has_changed():
@@ -138,8 +129,8 @@ def test_an_opened_row_is_told_again_when_it_has_changed():
     desk.ask("open", index=2)
     assert [each["index"] for each in desk.answers()[0]["details"]] == [2]
     assert "details" not in desk.answers([1])[0]
-    desk.asked.note([2, 3])
-    assert desk.asked.waiting
+    desk.queries.mark_changed([2, 3])
+    assert desk.queries.has_answers
     assert [each["index"] for each in desk.answers()[0]["details"]] == [2]
     desk.ask("open", index=None)
     assert "details" not in desk.answers([2])[0]

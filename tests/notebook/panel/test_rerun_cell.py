@@ -125,12 +125,12 @@ def test_what_is_too_long_or_too_much_is_left_blank_unseen():
     """No megabytes on a clipboard, and no second spent on looking at them."""
     rows = [{"text": "x" * 20_000, "many": list(range(20_000)), "deep": [[1] * 6_000] * 2}]
     assert of_rows(rows).splitlines()[1] == (
-        "# Fill in 'text' (a str, too long to stand here), 'many' (a list, too long to stand here), "
-        "'deep' (a list, too long to stand here)."
+        "# Fill in 'text' (a str, too long for a cell), 'many' (a list, too long for a cell), "
+        "'deep' (a list, too long for a cell)."
     )
     wide = of_rows([{f"key{i}": i for i in range(5_000)}])
     assert wide.splitlines()[1:] == [
-        "# Fill in the params, which are too long to stand here.",
+        "# Fill in the params, which are too long for a cell.",
         "[FILL_IN]",
     ]
     assert of_rows([{"a": 10**5_000}]).endswith("[{'a': FILL_IN}]")

@@ -10,7 +10,7 @@ from pocketflow import AsyncNode
 
 import flowmagic
 from flowmagic.notebook.panel.columns import VaryingColumns
-from flowmagic.notebook.panel.row_text import FEW, row_labels, row_texts
+from flowmagic.notebook.panel.row_text import MAX_LABELLED, row_labels, row_texts
 from flowmagic.records.store import RecordStore
 
 
@@ -127,9 +127,9 @@ def test_a_secret_is_masked_wherever_it_stands():
 
 def test_many_rows_have_no_labels():
     """There would be no room for them."""
-    rows = [{"i": i} for i in range(FEW + 1)]
+    rows = [{"i": i} for i in range(MAX_LABELLED + 1)]
     assert labels(rows) == []
-    assert len(labels(rows[:FEW])) == FEW
+    assert len(labels(rows[:MAX_LABELLED])) == MAX_LABELLED
 
 
 def test_values_that_cannot_be_compared_tell_rows_apart():

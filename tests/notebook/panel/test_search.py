@@ -103,8 +103,8 @@ class Clock:
 def test_no_slice_looks_through_all_rows_or_puts_all_in_order(monkeypatch):
     """The loop has other things to do; what comes out is what one sort of all of them gives."""
     monkeypatch.setattr(module, "time", Clock())
-    monkeypatch.setattr(module, "_RUN", 7)
-    monkeypatch.setattr(module, "_MERGED", 5)
+    monkeypatch.setattr(module, "_SORTED_AT_ONCE", 7)
+    monkeypatch.setattr(module, "_MERGED_AT_ONCE", 5)
     rows = [{"v": i * 37 % 10} if i % 4 else {} for i in range(100)]
     for descending in (False, True):
         search = Search(records_of(rows), "", "v", sort=True, descending=descending)

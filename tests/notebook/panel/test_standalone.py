@@ -29,8 +29,8 @@ async def test_run_in_the_panel_runs_the_same_batch_again():
     """With the limit that the slider then shows, and the other options as they were."""
     panel = start_in_panel(Double(), [{"n": 3}], limit=2, retries=1)
     first = await panel.run
-    panel._act({"type": "limit", "value": 7})
-    panel._act({"type": "run"})
+    panel._handle({"type": "limit", "value": 7, "client": "page", "n": 1})
+    panel._handle({"type": "run", "client": "page", "n": 2})
     assert panel.run is not first
     await panel.run
     assert panel.run.results == [6]

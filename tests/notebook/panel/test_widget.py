@@ -12,7 +12,7 @@ from pocketflow import AsyncFlow, AsyncNode
 import flowmagic
 from flowmagic import named_limits, remove_limit, set_limit
 from flowmagic.limits.limits import Limits
-from flowmagic.notebook.panel import protocol
+from flowmagic.notebook.panel import jsnull
 from flowmagic.notebook.panel.widget import Panel
 from flowmagic.records.batch import as_batch
 from flowmagic.records.printed import keep
@@ -46,8 +46,8 @@ def test_run_starts_what_it_was_given():
 
 def test_null_and_none_are_each_other_in_jupyterlite_too(monkeypatch):
     """In commands, in the state and in messages; its kernel has an object of its own for null."""
-    jsnull = "jsnull"
-    monkeypatch.setattr(protocol, "NULL", jsnull)
+    null = "jsnull"
+    monkeypatch.setattr(jsnull, "NULL", null)
     sent = []
     monkeypatch.setattr(
         anywidget.AnyWidget, "_send", lambda _, message, __=None: sent.append(message)
@@ -56,18 +56,18 @@ def test_null_and_none_are_each_other_in_jupyterlite_too(monkeypatch):
     async def lifecycle():
         rows = [{"i": i} for i in range(7)]
         panel, calls = made(rows, limits=Limits(3))
-        assert panel.now["per_minute"] is jsnull
-        panel.ask("run", text=jsnull)
+        assert panel.now["per_minute"] is null
+        panel.ask("run", text=null)
         await asyncio.sleep(0.1)
         assert panel.now["notice"] == ""
         await ended(panel)
         assert calls == [(rows, Limits(3))]
         set_limit("service", per_minute=60)
-        panel.ask("tune", name="service", field="per_minute", value=jsnull)
+        panel.ask("named_limit", name="service", field="per_minute", value=null)
         await asyncio.sleep(0.1)
         assert named_limits()["service"].per_minute is None
         Panel._send(panel, {"method": "custom", "content": {"rows": [(1, None)]}})
-        assert sent[-1] == {"method": "custom", "content": {"rows": [[1, jsnull]]}}
+        assert sent[-1] == {"method": "custom", "content": {"rows": [[1, null]]}}
 
     run_virtual(lifecycle())
 
@@ -242,7 +242,7 @@ def test_a_panel_without_a_list_leaves_it_to_the_flow():
         panel.ask("run", text=None)
         await asyncio.sleep(0.1)
         assert calls[-1][0] is None
-        panel.say("prep said\nno")
+        panel.show_notice("prep said\nno")
         await asyncio.sleep(0.1)
         assert panel.sent[-1][1]["header"]["notice"] == "prep said no"
         panel.load(as_batch([{"i": 1}, {"i": 2}]))
@@ -274,7 +274,7 @@ def test_an_opened_row_is_sent_again_while_it_changes():
         panel.ask("open", index=99)
         panel.ask("open", index=None)
         await asyncio.sleep(0.1)
-        assert panel._asked._open == {}
+        assert panel._queries._open == {}
 
     run_virtual(lifecycle())
 
@@ -357,14 +357,14 @@ def test_a_named_limit_is_tuned_in_place():
         calls = [asyncio.create_task(call()) for _ in range(6)]
         await asyncio.sleep(0.1)
         assert openai.running == 1
-        panel.ask("tune", name="openai", field="concurrency", value=4)
+        panel.ask("named_limit", name="openai", field="concurrency", value=4)
         await asyncio.sleep(0.1)
         assert openai.running == 4
         (told,) = headers(panel, "limits")[-1]
         assert (told["concurrency"], told["running"], told["waiting"]) == (4, 4, 2)
-        panel.ask("tune", name="openai", field="concurrency", value=None)
-        panel.ask("tune", name="openai", field="per_minute", value=0.5)
-        panel.ask("tune", name="openai", field="tokens_per_minute", value=9000)
+        panel.ask("named_limit", name="openai", field="concurrency", value=None)
+        panel.ask("named_limit", name="openai", field="per_minute", value=0.5)
+        panel.ask("named_limit", name="openai", field="tokens_per_minute", value=9000)
         await asyncio.sleep(0)
         assert (openai.concurrency, openai.per_minute, openai.tokens_per_minute) == (
             None,
@@ -385,29 +385,29 @@ def test_what_a_named_limit_refuses_is_said_and_what_is_in_force_stands():
         openai = set_limit("openai", concurrency=3)
         panel, _ = made([{}])
         for value in (0, -1, 2.5, "3", True, [1]):
-            panel.ask("tune", name="openai", field="concurrency", value=value)
+            panel.ask("named_limit", name="openai", field="concurrency", value=value)
             await asyncio.sleep(0)
             assert openai.concurrency == 3
             assert panel.now["notice"].startswith("Limit 'openai': concurrency is ")
-        panel.ask("tune", name="openai", field="per_minute", value=0)
+        panel.ask("named_limit", name="openai", field="per_minute", value=0)
         await asyncio.sleep(0)
         assert "per_minute=None for no such limit" in panel.now["notice"]
         for field in ("_queue", "name", "adaptive", None):
-            panel.ask("tune", name="openai", field=field, value=1)
+            panel.ask("named_limit", name="openai", field=field, value=1)
             await asyncio.sleep(0)
             assert set_limit("openai") is openai
             assert (openai.name, openai.adaptive) == ("openai", None)
-        panel.ask("tune", name="openai", field="per_minute", value=0)
-        panel.ask("tune", name="openai", field="per_minute", value=60)
+        panel.ask("named_limit", name="openai", field="per_minute", value=0)
+        panel.ask("named_limit", name="openai", field="per_minute", value=60)
         await asyncio.sleep(0)
         assert panel.now["notice"] == ""
         remove_limit("openai")
-        panel.ask("tune", name="openai", field="concurrency", value=5)
+        panel.ask("named_limit", name="openai", field="concurrency", value=5)
         await asyncio.sleep(0.1)
         assert panel.now["notice"] == "There is no limit named 'openai' any more."
         assert panel.sent[-1][1]["header"]["limits"] == []
-        panel.say("something else")
-        panel.ask("tune", name="openai", field=None)
+        panel.show_notice("something else")
+        panel.ask("named_limit", name="openai", field=None)
         await asyncio.sleep(0)
         assert panel.now["notice"] == "something else"
 

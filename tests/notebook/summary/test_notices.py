@@ -63,7 +63,9 @@ async def test_the_panel_says_it_while_the_run_goes_on():
     run = await crossed({})
 
     def notice(given=""):
-        header = header_of(run, run.records, flow="flow", limits=Limits(), notice=given, heard={})
+        header = header_of(
+            run, run.records, flow="flow", limits=Limits(), notice=given, acknowledged={}
+        )
         return header["notice"]
 
     assert notice().startswith("Instances crossed: shared['image']: instance 0 (Filter, i=0) read")
@@ -139,7 +141,9 @@ async def ran(**options):
 
 
 def notice(run, given=""):
-    header = header_of(run, run.records, flow="flow", limits=Limits(), notice=given, heard={})
+    header = header_of(
+        run, run.records, flow="flow", limits=Limits(), notice=given, acknowledged={}
+    )
     return header["notice"]
 
 

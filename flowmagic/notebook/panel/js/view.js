@@ -107,6 +107,20 @@ export class View {
     (this.opener ?? this.overview.map).focus();
   }
 
+  /**
+   * Open or close an instance if a key says so.
+   * @param {KeyboardEvent} event
+   * @param {number | null} index the instance that has the cursor
+   * @param {HTMLElement} opener
+   * @returns {boolean} whether the key was handled
+   */
+  openByKey({ key }, index, opener) {
+    if (key === "Escape") this.close();
+    else if (key !== "Enter" && key !== " ") return false;
+    else if (index !== null) this.toggle(index, opener);
+    return true;
+  }
+
   /** Switch to the colours for paper or back. Draws at once: no frame comes before printing. */
   print(on) {
     this.root.classList.toggle("fm-printing", on);

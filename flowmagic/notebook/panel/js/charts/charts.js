@@ -1,7 +1,8 @@
 // The charts of a run: throughput, running instances and limit, latency, failures.
 
+import { limitAt, limitSteps } from "../store/limit_history.js";
 import { FAILED, RUNNING, SUCCEEDED } from "../store/protocol.js";
-import { Series, limitAt, limitsOf } from "../store/series.js";
+import { Series } from "../store/series.js";
 import { element, writeAttribute } from "../ui/elements.js";
 import { duration, number } from "../ui/format.js";
 import { Palette } from "../ui/palette.js";
@@ -32,7 +33,7 @@ const share = (part, whole) => `${Number(((100 * part) / whole).toFixed(part / w
  */
 const CHARTS = [
   {
-    name: "Throughput", meaning: "Instances that ended, per second",
+    name: "Throughput", meaning: "Instances finished per second",
     describe: ({ rate }, _, context) => `${context.mean ? "avg " : ""}${counted(context.rate ?? rate)}/s`,
     paint: (plot, { series, colours }) => {
       plot.fit(series.bins.map(({ rate }) => rate));
@@ -41,18 +42,18 @@ const CHARTS = [
     },
   },
   {
-    name: "Running", meaning: "Instances that ran at once; dashed: the limit; a dot: set by hand",
+    name: "Running", meaning: "Instances running at once. Dashed line: the limit. Dot: changed by hand",
     describe: ({ running }, limit, context) =>
       `${context.mean ? "avg " : ""}${Number((context.running ?? running).toFixed(1))} of ${number.format(limit)}`,
-    paint: (plot, { series, levels, colours }) => {
-      plot.fit([...series.bins.map(({ running }) => running), ...levels.map(({ limit }) => limit)]);
+    paint: (plot, { series, limits, colours }) => {
+      plot.fit([...series.bins.map(({ running }) => running), ...limits.map(({ limit }) => limit)]);
       plot.area(({ running }) => running, colours.running);
       plot.line(({ running }) => running, colours.running);
-      plot.steps(levels, colours.ink);
+      plot.steps(limits, colours.ink);
     },
   },
   {
-    name: "Latency", meaning: "Half of the instances took at most p50, and 95 of 100 at most p95 (dotted)",
+    name: "Latency", meaning: "50% of the instances took p50 or less, and 95% took p95 (dotted) or less",
     describe: ({ p50, p95 }) => (Number.isNaN(p50) ? "–" : `p50 ${took(p50)}  p95 ${took(p95)}`),
     paint: (plot, { series, colours }) => {
       plot.fit(series.bins.map(({ p95 }) => p95));
@@ -62,9 +63,9 @@ const CHARTS = [
     },
   },
   {
-    name: "Failures", meaning: "Instances that failed, and their share of those that ended recently",
+    name: "Failures", meaning: "Failed instances, and their share of those that finished recently",
     describe: ({ failed, ended }, _, context) => {
-      if (context.none) return "none";
+      if (context.none) return "None failed";
       if (context.single) return `${number.format(failed)} of ${number.format(ended)}`;
       return ended ? share(failed, ended) : "–";
     },
@@ -81,7 +82,7 @@ export class Charts {
     this.view = view;
     /** @type {Series | null} */
     this.series = null;
-    this.levels = [];
+    this.limits = [];
     this.updatedAt = -Infinity;
     this.source = {};
     this.drawn = {};
@@ -92,7 +93,7 @@ export class Charts {
     this.sparklines = CHARTS.map(({ name, meaning, paint }) => new Sparkline(name, meaning, paint));
     this.colours = null;
     this.palette = new Palette(() => this.repaint());
-    this.root = element("div", "fm-charts", { role: "slider", tabindex: "0", "aria-label": "Charts, at a time of the run" },
+    this.root = element("div", "fm-charts", { role: "slider", tabindex: "0", "aria-label": "Time shown in the charts" },
       ...this.sparklines.map(({ root }) => root), this.palette.root);
     this.listen();
   }
@@ -183,7 +184,7 @@ export class Charts {
 
   /** Redraw the sparklines if anything they depend on has changed. */
   paint(cursor) {
-    const { series, levels, sparklines, drawn } = this;
+    const { series, limits, sparklines, drawn } = this;
     if (!sparklines[0].width) return; // not in the page yet, so there are no colours
     this.colours ??= this.palette.colours();
     const { colours } = this;
@@ -191,7 +192,7 @@ export class Charts {
     const next = { series, cursor, scale, colours };
     if (Object.entries(next).every(([name, value]) => Object.is(drawn[name], value))) return;
     this.drawn = next;
-    for (const sparkline of sparklines) sparkline.draw({ series, levels, colours }, cursor, scale);
+    for (const sparkline of sparklines) sparkline.draw({ series, limits, colours }, cursor, scale);
   }
 
   /** Rebuild the series if the rows may have changed and the last update is not too recent. */
@@ -206,18 +207,18 @@ export class Charts {
     this.source = { status: rows.status, ticking: header.ticking, seq };
     this.updatedAt = now;
     this.series = new Series(rows, store.elapsed);
-    this.levels = limitsOf(header, this.series.span);
+    this.limits = limitSteps(header, this.series.span);
   }
 
   /** @returns {string[]} each chart's value at a time; NaN for the present or, after the end, the whole run */
   values(cursor) {
-    const { series, levels } = this;
+    const { series, limits } = this;
     const { header, rate } = this.view.store;
     const { counts, ticking, limit } = header;
     const none = !counts[FAILED] && series.all.failed === 0;
     if (!Number.isNaN(cursor)) {
       const stretch = series.bins[series.at(cursor)];
-      return CHARTS.map(({ describe }) => describe(stretch, limitAt(levels, cursor), { single: true, none }));
+      return CHARTS.map(({ describe }) => describe(stretch, limitAt(limits, cursor), { single: true, none }));
     }
     if (!ticking) return CHARTS.map(({ describe }) => describe(series.all, limit, { mean: true, none }));
     const stretch = series.now.ended ? series.now : series.all;
@@ -229,11 +230,11 @@ export class Charts {
     const { root, series, keyboardTime } = this;
     if (!series) return;
     const live = this.view.store.header.ticking;
-    const when = Number.isNaN(keyboardTime) ? (live ? "now" : "over all") : `at ${duration(keyboardTime)}`;
+    const when = Number.isNaN(keyboardTime) ? (live ? "now" : "overall") : `at ${duration(keyboardTime)}`;
     const values = this.values(keyboardTime);
     writeAttribute(root, "aria-valuemin", "0");
     writeAttribute(root, "aria-valuemax", String(series.count));
     writeAttribute(root, "aria-valuenow", String(Number.isNaN(keyboardTime) ? series.count : series.at(keyboardTime)));
-    writeAttribute(root, "aria-valuetext", `${when}: ${CHARTS.map(({ name }, i) => `${name.toLowerCase()} ${values[i]}`).join(", ")}`);
+    writeAttribute(root, "aria-valuetext", `${when}: ${CHARTS.map(({ name }, i) => `${name} ${values[i]}`.toLowerCase()).join(", ")}`);
   }
 }

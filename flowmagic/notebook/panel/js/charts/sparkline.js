@@ -6,12 +6,12 @@ const HEIGHT = 28; // CSS pixels, as in panel.css
 const HEADROOM = 0.08; // share of the height above the greatest value
 const WIDEST = 8; // CSS pixels; greatest width of a bar
 
+/** @import { LimitStep } from "../store/limit_history.js" */
 /** @import { Series, Stretch } from "../store/series.js" */
 
 /**
  * The data of a chart.
- * @typedef {{series: Series, levels: {seconds: number, limit: number, byUser: boolean}[],
- *   colours: Object<string, string>}} ChartData
+ * @typedef {{series: Series, limits: LimitStep[], colours: Object<string, string>}} ChartData
  */
 
 export class Sparkline {
@@ -163,25 +163,25 @@ export class Plot {
     });
   }
 
-  /** Draw a stepped line, with a dot where the user set the level. */
-  steps(levels, colour) {
+  /** Draw a stepped line, with a dot where the user changed the limit. @param {LimitStep[]} limits */
+  steps(limits, colour) {
     const { pen, scale } = this;
     pen.strokeStyle = pen.fillStyle = colour;
     pen.lineWidth = this.hair;
     pen.setLineDash([3 * scale, 2 * scale]);
     pen.beginPath();
     const yOf = (limit) => Math.round(this.y(limit)) + this.hair / 2;
-    levels.forEach(({ seconds, limit }, i) => {
-      if (i) pen.lineTo(this.x(seconds), yOf(levels[i - 1].limit));
-      pen.lineTo(this.x(seconds), yOf(limit));
+    limits.forEach(({ from, limit }, i) => {
+      if (i) pen.lineTo(this.x(from), yOf(limits[i - 1].limit));
+      pen.lineTo(this.x(from), yOf(limit));
     });
-    pen.lineTo(this.width, yOf(levels[levels.length - 1].limit));
+    pen.lineTo(this.width, yOf(limits[limits.length - 1].limit));
     pen.stroke();
     pen.setLineDash([]);
-    for (const { seconds, limit, byUser } of levels) {
+    for (const { from, limit, byUser } of limits) {
       if (!byUser) continue;
       pen.beginPath();
-      pen.arc(this.x(seconds), yOf(limit), 2 * scale, 0, 2 * Math.PI);
+      pen.arc(this.x(from), yOf(limit), 2 * scale, 0, 2 * Math.PI);
       pen.fill();
     }
   }

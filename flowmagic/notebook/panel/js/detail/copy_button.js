@@ -10,11 +10,11 @@ export class CopyButton {
     this.text = "";
     this.timer = 0;
     this.button = element("button", "fm-button fm-small", {
-      type: "button", title: "Copy a cell that runs this instance once more, alone", "data-key": "copy",
+      type: "button", title: "Copy a cell that reruns only this instance", "data-key": "copy",
     });
     this.live = element("span", "fm-hidden", { "aria-live": "polite" });
     this.shown = element("textarea", "fm-text fm-code", {
-      readonly: "", spellcheck: "false", rows: "3", "aria-label": "The cell, to be copied by hand", "data-key": "code",
+      readonly: "", spellcheck: "false", rows: "3", "aria-label": "The cell, to copy by hand", "data-key": "code",
     });
     this.button.addEventListener("click", () => this.copy());
     this.roots = [this.button, this.live];
@@ -51,9 +51,9 @@ export class CopyButton {
     clearTimeout(this.timer);
     this.shown.hidden = done;
     if (done) {
-      this.say("Copied", "Copied: a cell that runs this instance");
+      this.say("Copied", "Copied a cell that reruns this instance");
     } else {
-      this.say("Not copied", "Not copied. The cell is shown, to be copied by hand");
+      this.say("Not copied", "Not copied. Copy the cell below by hand");
       this.select(this.text);
     }
     this.timer = setTimeout(() => this.say("Copy as code", ""), FEEDBACK_MS);

@@ -75,7 +75,7 @@ export class InstanceDetail {
       element("strong", "fm-num", {}, `Instance ${number.format(index)}`), chip, facts, close);
     this.cancel = null;
     if (!detail) {
-      write(facts, "asking the kernel…");
+      write(facts, "waiting for the kernel…");
       chip.hidden = true;
       return [head];
     }
@@ -97,10 +97,10 @@ export class InstanceDetail {
     if (detail.error && !detail.copies.some((copy) => copy.error === detail.error)) parts.push(element("div", "fm-error", {}, detail.error));
     parts.push(...detail.copies.map((_, i) => this.copy(detail.copies, i, "")));
     if (!detail.copies.length && !detail.note && detail.restored === null && !(pending && retried)) {
-      parts.push(element("div", "fm-quiet", {}, pending ? "Not started yet: no node has received any params." : "No node copy was made."));
+      parts.push(element("div", "fm-quiet", {}, pending ? "Not started yet." : "No node has run."));
     }
     if (detail.restored !== null) {
-      parts.push(element("div", "fm-quiet", {}, `Restored from run ${detail.restored}: did not run in this one.`));
+      parts.push(element("div", "fm-quiet", {}, `Restored from run ${detail.restored}. It did not run in this one.`));
     }
     if (detail.note) parts.push(element("div", "fm-quiet", {}, detail.note));
     if (detail.status === "succeeded") {
@@ -108,7 +108,7 @@ export class InstanceDetail {
     }
     if (detail.traceback) parts.push(this.text("Traceback", "trace", detail.traceback));
     if (detail.printed) {
-      parts.push(element("div", "fm-quiet fm-printed", {}, "printed"), this.text("What it printed", "output", detail.printed));
+      parts.push(element("div", "fm-quiet fm-printed", {}, "What it printed"), this.text("What it printed", "output", detail.printed));
     }
     return parts;
   }
@@ -122,7 +122,7 @@ export class InstanceDetail {
 
   cancelButton(index) {
     const button = element("button", "fm-button fm-small", {
-      type: "button", title: "Cancel this instance; the others go on", "data-key": "cancel",
+      type: "button", title: "Cancel this instance; the others continue", "data-key": "cancel",
     }, "Cancel this one");
     button.addEventListener("click", () => {
       if (button.hasAttribute("aria-disabled")) return;
@@ -145,7 +145,7 @@ export class InstanceDetail {
       const copies = attempt.copies.map((_, i) => this.copy(attempt.copies, i, `-of-${attempt.number}`));
       if (attempt.printed) copies.push(this.text(`What attempt ${attempt.number} printed`, `output-${attempt.number}`, attempt.printed));
       if (attempt.note) copies.push(element("div", "fm-quiet", {}, attempt.note));
-      if (!copies.length) copies.push(element("div", "fm-quiet", {}, "No node copy was made."));
+      if (!copies.length) copies.push(element("div", "fm-quiet", {}, "No node has run."));
       return this.fold(`attempt-${attempt.number}`, false, "fm-attempt", line, ...copies);
     });
     const title = element("summary", "fm-quiet", { "data-key": "history" }, plural(attempts.length, "earlier attempt"));

@@ -10,13 +10,13 @@ const UNREAD = "M1.2 6Q6 0.2 10.8 6Q6 11.8 1.2 6zM2 10.5l8-9"; // a crossed-out 
 const SOURCES = {
   flow: "one of the flow's own params",
   batch: "from the batch",
-  "batch over flow": "from the batch, in place of the flow's own",
+  "batch over flow": "from the batch, which overrides the flow's own",
 };
 
 /** @param {string} source */
 function sourcePart(source) {
   const node = source.startsWith("node ") ? source.slice("node ".length) : "";
-  return element("span", "fm-source", { title: SOURCES[source] ?? `set on the way, by ${node} at the latest` },
+  return element("span", "fm-source", { title: SOURCES[source] ?? `set by a node, ${node} at the latest` },
     node ? `by ${node}` : source);
 }
 
@@ -50,12 +50,12 @@ function unreadPart() {
  * @returns {HTMLElement[]}
  */
 export function paramElements(copies, position, fold, key) {
-  const { params, before } = copies[position];
+  const { params, previous } = copies[position];
   if (!params.length) return [element("div", "fm-quiet fm-params", {}, "no params")];
-  const same = before === null ? [] : params.filter(({ mark }) => !mark);
+  const same = previous === null ? [] : params.filter(({ mark }) => !mark);
   if (same.length < FEW) return [list(params)];
   const others = params.filter(({ mark }) => mark);
-  const where = before === position - 1 ? "before" : `in ${before + 1} ${copies[before]?.node ?? ""}`;
+  const where = previous === position - 1 ? "before" : `in ${previous + 1} ${copies[previous]?.node ?? ""}`;
   const title = element("summary", "fm-quiet", { "data-key": key }, `same ${plural(same.length, "param")} as ${where}`);
   const folded = fold(key, false, "fm-same-params", title, list(same));
   return others.length ? [list(others), folded] : [folded];

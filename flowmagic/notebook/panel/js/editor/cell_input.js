@@ -46,7 +46,7 @@ export class CellInput {
     const name = this.element.value.trim();
     const taken = this.grid.sheet.columns.some((other, at) => at !== column && other === name);
     if (name && !taken) return { cell: name, problem: "" };
-    return { cell: null, problem: name ? `There is a param ${name} already.` : "A param needs a name." };
+    return { cell: null, problem: name ? `There is already a param ${name}.` : "A param needs a name." };
   }
 
   check() {

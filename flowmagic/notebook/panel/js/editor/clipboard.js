@@ -48,7 +48,7 @@ export class SheetClipboard {
     }
     const { top, left } = grid.selected;
     const { sheet, block, headed } = pasted(grid.sheet, splitPasted(text), top, left);
-    if (grid.set(sheet, headed ? "The first line gave the names; Ctrl+Z takes it back." : "")) grid.select(block);
+    if (grid.set(sheet, headed ? "The first line became the column names; Ctrl+Z undoes this." : "")) grid.select(block);
   }
 
   /** @param {{name: string, size: number, text(): Promise<string>}} file */
@@ -72,7 +72,7 @@ export class SheetClipboard {
 
   tooLong(length) {
     if (length <= LONGEST) return false;
-    this.grid.show("That is too long for a param list. Give it by its path: %%batchflow FLOW --file NAME.csv");
+    this.grid.show("This is too long for the editor. Pass the path of the file instead: %%batchflow FLOW --file NAME.csv");
     return true;
   }
 }

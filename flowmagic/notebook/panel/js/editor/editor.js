@@ -1,6 +1,6 @@
 // The editor of the param list: one draft, shown as a table or as text.
 
-import { element, write } from "../ui/elements.js";
+import { element, smallButton, write } from "../ui/elements.js";
 import { plural } from "../ui/format.js";
 import { GridHelper } from "./grid_helper.js";
 import { SheetGrid } from "./sheet.js";
@@ -23,7 +23,7 @@ export class ParamEditor {
     });
     this.sheet = new SheetGrid(view, (text) => this.edit(text));
     this.helper = new GridHelper((sheet, how) => {
-      const message = `${plural(sheet.rows.length, "row")} ${how === "replace" ? "made" : "appended"}; Undo takes them back.`;
+      const message = `${plural(sheet.rows.length, "row")} ${how === "replace" ? "created" : "appended"}. Undo removes them.`;
       if (this.sheet.commit()) this.sheet.set(how === "replace" ? sheet : appended(this.sheet.sheet, sheet), message);
     });
     this.ways = [["Table", true], ["Text", false]].map(([label, asTable]) => {
@@ -37,18 +37,16 @@ export class ParamEditor {
     });
     this.why = element("span", "fm-quiet");
     this.line = element("div", "fm-check", { id: `${view.id}-check`, role: "status" });
-    this.revert = element("button", "fm-button fm-small", { type: "button", title: "Undo all edits" }, "Revert");
-    this.run = element("button", "fm-button fm-small", { type: "button", title: "Run this param list" }, "Run these");
+    this.revert = smallButton("Revert", "Undo all edits", () => this.undo());
+    this.run = smallButton("Run these", "Run this param list", () => {
+      if (this.sheet.commit()) view.controls.press("run");
+    });
     this.summary = element("summary", "", {}, element("span", "fm-label", {}, "Params"), this.count);
     this.root = element("details", "fm-editor", {}, this.summary,
       element("div", "fm-tools", { role: "group", "aria-label": "Edit as" }, ...this.ways.map(({ way }) => way), this.why),
       this.sheet.root, this.textarea, this.helper.root,
       element("div", "fm-editor-foot", {}, this.line, element("span", "fm-buttons", {}, this.revert, this.run)));
     this.textarea.addEventListener("input", () => this.edit(this.textarea.value));
-    this.revert.addEventListener("click", () => this.undo());
-    this.run.addEventListener("click", () => {
-      if (this.sheet.commit()) view.controls.press("run");
-    });
     this.root.addEventListener("toggle", () => view.scheduleDraw());
   }
 

@@ -3,7 +3,7 @@
 /** @import { Cells, Sheet } from "./sheet_text.js" */
 
 import { plural } from "../ui/format.js";
-import { MOST_COLUMNS, MOST_ROWS, readCell } from "./sheet_text.js";
+import { MAX_COLUMNS, MAX_ROWS, readCell } from "./sheet_text.js";
 
 /** @typedef {{top: number, bottom: number, left: number, right: number}} Block edges included */
 
@@ -80,11 +80,11 @@ export function pasted(sheet, lines, row, column) {
 
 /** @param {Sheet} sheet @param {Sheet} before the sheet before the edit @returns {string} why it is too large now; empty if it is not */
 export function tooLarge({ columns, rows }, before) {
-  if (rows.length > MOST_ROWS && rows.length > before.rows.length) {
-    return `The table holds up to ${plural(MOST_ROWS, "row")}; this would make ${plural(rows.length, "row")}.`;
+  if (rows.length > MAX_ROWS && rows.length > before.rows.length) {
+    return `The table holds up to ${plural(MAX_ROWS, "row")}; this would make ${plural(rows.length, "row")}.`;
   }
-  if (columns.length > MOST_COLUMNS) {
-    return `The table holds up to ${plural(MOST_COLUMNS, "param")}; this would make ${plural(columns.length, "param")}.`;
+  if (columns.length > MAX_COLUMNS) {
+    return `The table holds up to ${plural(MAX_COLUMNS, "param")}; this would make ${plural(columns.length, "param")}.`;
   }
   return "";
 }

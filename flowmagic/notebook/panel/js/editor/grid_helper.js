@@ -2,9 +2,9 @@
 
 /** @import { Sheet } from "./sheet_text.js" */
 
-import { element, keepKeys, write } from "../ui/elements.js";
-import { plural } from "../ui/format.js";
-import { MOST_ROWS, combine, readCell, splitValues } from "./sheet_text.js";
+import { element, keepKeys, smallButton, write } from "../ui/elements.js";
+import { number, plural } from "../ui/format.js";
+import { MAX_ROWS, combine, readCell, splitValues } from "./sheet_text.js";
 
 export class GridHelper {
   /** @param {(sheet: Sheet, how: "replace" | "append") => void} apply */
@@ -12,17 +12,12 @@ export class GridHelper {
     this.apply = apply;
     this.list = element("div", "fm-combine-list");
     this.count = element("span", "fm-quiet fm-num", { role: "status" });
-    const button = (label, tip, act) => {
-      const made = element("button", "fm-button fm-small", { type: "button", title: tip }, label);
-      made.addEventListener("click", act);
-      return made;
-    };
-    this.replace = button("Replace the list", "Replace all rows with these", () => this.submit("replace"));
-    this.append = button("Append", "Add these rows to the list", () => this.submit("append"));
+    this.replace = smallButton("Replace the list", "Replace all rows with these", () => this.submit("replace"));
+    this.append = smallButton("Append", "Add these rows to the list", () => this.submit("append"));
     this.root = element("details", "fm-combine", {},
       element("summary", "fm-quiet", {}, "Combine values…"),
       this.list,
-      element("div", "fm-tools", {}, button("Another param", "Add a line", () => this.add().focus()), this.replace, this.append, this.count));
+      element("div", "fm-tools", {}, smallButton("Another param", "Add a line", () => this.add().focus()), this.replace, this.append, this.count));
     this.root.addEventListener("toggle", () => {
       if (this.root.open && !this.list.childElementCount) this.add();
     });
@@ -34,10 +29,10 @@ export class GridHelper {
   add() {
     const name = element("input", "fm-find", { "aria-label": "Name of a param", placeholder: "model", spellcheck: "false" });
     const values = element("textarea", "fm-find fm-combine-values", {
-      "aria-label": "Its values, with commas between", placeholder: "gpt-4o, gpt-4o-mini", spellcheck: "false", rows: "1",
-      title: "With commas between, or one per line", autocapitalize: "off",
+      "aria-label": "Its values, separated by commas", placeholder: "gpt-4o, gpt-4o-mini", spellcheck: "false", rows: "1",
+      title: "Separated by commas, or one per line", autocapitalize: "off",
     });
-    const remove = element("button", "fm-button fm-small", { type: "button", "aria-label": "Leave out this param", title: "Leave out this param" }, "×");
+    const remove = element("button", "fm-button fm-small", { type: "button", "aria-label": "Remove this param", title: "Remove this param" }, "×");
     const line = element("div", "fm-combine-line", {}, name, element("span", "", { "aria-hidden": "true" }, "="), values, remove);
     remove.addEventListener("click", () => {
       const next = line.nextElementSibling ?? line.previousElementSibling;
@@ -68,7 +63,7 @@ export class GridHelper {
     if (twice !== undefined) return `${twice || "A param without a name"} appears twice.`;
     const bad = params.find(({ name, values, problem }) => !name || !values.length || problem);
     if (bad) return bad.problem || (bad.name ? `${bad.name} has no values.` : "A param needs a name.");
-    return this.rows > MOST_ROWS ? `${plural(this.rows, "row")} are too many to edit: at most ${plural(MOST_ROWS, "row")}. Write flowmagic.grid(...) in the cell.` : "";
+    return this.rows > MAX_ROWS ? `${plural(this.rows, "row")} are too many to edit (at most ${number.format(MAX_ROWS)}). Use flowmagic.grid(...) in the cell instead.` : "";
   }
 
   get rows() {

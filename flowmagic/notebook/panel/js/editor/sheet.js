@@ -2,7 +2,7 @@
 
 /** @import { Sheet } from "./sheet_text.js" */
 
-import { element, writeAttribute } from "../ui/elements.js";
+import { element, smallButton, writeAttribute } from "../ui/elements.js";
 import { CellInput } from "./cell_input.js";
 import { SheetClipboard } from "./clipboard.js";
 import { cleared, doubled, tooLarge, withColumn, withRow, withoutColumn, withoutRows } from "./edits.js";
@@ -37,7 +37,7 @@ export class SheetGrid {
     this.grid = element("div", "fm-sheet", {
       role: "grid", tabindex: "0", "aria-label": "Param list as a table", "aria-multiselectable": "true", "aria-describedby": `${view.id}-check`,
     }, ...this.cells.roots);
-    this.empty = element("div", "fm-quiet fm-sheet-empty", {}, "Paste rows from a spreadsheet, or add one. A .csv or .json file can be dropped here.");
+    this.empty = element("div", "fm-quiet fm-sheet-empty", {}, "Paste rows from a spreadsheet, add a row, or drop a .csv or .json file here.");
     this.tools = this.toolbar();
     this.root = element("div", "fm-sheet-root", {}, this.tools, this.grid, this.empty);
     this.clipboard = new SheetClipboard(this);
@@ -45,13 +45,9 @@ export class SheetGrid {
   }
 
   toolbar() {
-    const button = (label, tip, act) => {
-      const made = element("button", "fm-button fm-small", { type: "button", title: tip }, label);
-      made.addEventListener("click", () => {
-        if (this.commit()) act();
-      });
-      return made;
-    };
+    const button = (label, title, act) => smallButton(label, title, () => {
+      if (this.commit()) act();
+    });
     this.buttons = {
       addRow: button("Add row", "Add a row below", () => this.addRow()),
       duplicate: button("Duplicate", "Duplicate the selected rows", () => this.set(doubled(this.sheet, this.selected))),

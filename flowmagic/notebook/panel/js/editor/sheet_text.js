@@ -2,11 +2,13 @@
 //
 // A cell is the JSON of its value as it was written (1.0 stays 1.0), or null if the row has no such param.
 
+import { isDict } from "./text_checks.js";
+
 /** @typedef {(string | null)[]} Cells */
 /** @typedef {{columns: string[], rows: Cells[]}} Sheet */
 
-export const MOST_ROWS = 1000; // the most that can be edited, as in `param_text.py`
-export const MOST_COLUMNS = 100;
+export const MAX_ROWS = 1000; // the most that can be edited, as in `param_text.py`
+export const MAX_COLUMNS = 100;
 
 /** @param {string} text @returns {Sheet | {reason: string}} */
 export function readSheet(text) {
@@ -16,11 +18,10 @@ export function readSheet(text) {
   } catch {
     return { reason: "This is not JSON (perhaps Python literals), so it is edited as text." };
   }
-  const isDict = (each) => typeof each === "object" && each !== null && !Array.isArray(each);
   if (!Array.isArray(rows) || !rows.every(isDict)) return { reason: "This is not a list of dicts, so it is edited as text." };
   const dicts = itemsOf(text.trim()).map(pairsOf);
   const columns = [...new Set(dicts.flatMap((pairs) => [...pairs.keys()]))];
-  if (columns.length > MOST_COLUMNS) return { reason: `More than ${MOST_COLUMNS} params, so it is edited as text.` };
+  if (columns.length > MAX_COLUMNS) return { reason: `More than ${MAX_COLUMNS} params, so it is edited as text.` };
   return { columns, rows: dicts.map((pairs) => columns.map((name) => pairs.get(name) ?? null)) };
 }
 
@@ -84,7 +85,7 @@ export function readCell(shown) {
     return { cell: text, problem: "" };
   } catch {
     if (/^[[{"]/.test(text)) {
-      return { cell: null, problem: `${text.slice(0, 40)} begins like JSON and is none. Write a text with [ or { in quotes: "[x]".` };
+      return { cell: null, problem: `${text.slice(0, 40)} starts like JSON but is not valid JSON. Put text that starts with [ or { in quotes: "[x]".` };
     }
     return { cell: JSON.stringify(shown), problem: "" };
   }

@@ -16,6 +16,9 @@ export function checkJson(text) {
   return last.check;
 }
 
+/** @param {any} value */
+export const isDict = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
+
 /** @returns {JsonCheck} */
 function checked(text) {
   let value;
@@ -24,7 +27,6 @@ function checked(text) {
   } catch {
     return { unsure: true }; // it may be a Python literal, which only the kernel can parse
   }
-  const isDict = (each) => typeof each === "object" && each !== null && !Array.isArray(each);
   if (!Array.isArray(value)) return { message: "This is not a list of dicts. Write [{…}, {…}]." };
   const bad = value.findIndex((each) => !isDict(each));
   if (bad >= 0) return { message: `Item ${bad} is not a dict of params.`, unsure: true };

@@ -1,6 +1,6 @@
 // The undo history of the param list.
 
-const MOST = 200; // texts kept
+const MAX_TEXTS = 200; // texts kept
 
 export class UndoHistory {
   constructor() {
@@ -23,7 +23,7 @@ export class UndoHistory {
   /** @param {string} text */
   add(text) {
     if (this.isAt(text)) return;
-    this.texts = [...this.texts.slice(0, this.at + 1), text].slice(-MOST);
+    this.texts = [...this.texts.slice(0, this.at + 1), text].slice(-MAX_TEXTS);
     this.at = this.texts.length - 1;
   }
 

@@ -8,7 +8,7 @@
 
 // Lengths are CSS pixels.
 export const LINE = 16; // height of one line of a label
-export const MOST_LABELS = 3; // actions in a label
+export const MAX_LABELS = 3; // actions in a label
 const PORT = 16; // greatest distance between edges at a box
 export const TURN = 13; // distance from a box at which a backward edge turns
 export const BESIDE = 24; // additional distance within which all backward edges turn
@@ -16,7 +16,7 @@ export const LABEL_WIDTH = 104; // as in panel.css
 
 /** The number of lines in the label of some edges. */
 export function labels(edges) {
-  return Math.min(edges.length, MOST_LABELS + 1);
+  return Math.min(edges.length, MAX_LABELS + 1);
 }
 
 /** The positions across the flow where each link leaves its start and reaches its end; backward links come last. */
@@ -93,20 +93,20 @@ export function around(backs, cells, ports, edge, vertical) {
 /** @param {Line} line @param {boolean} vertical @returns {string} its path as SVG path data */
 export function pathOf({ points, back }, vertical) {
   /** @param {number[]} point */
-  const say = ([x, y]) => `${round(x)} ${round(y)}`;
-  let path = `M${say(points[0])}`;
+  const write = ([x, y]) => `${round(x)} ${round(y)}`;
+  let path = `M${write(points[0])}`;
   points.slice(1).forEach((to, k) => {
     const from = points[k];
     if (!back) {
       const half = vertical ? (from[1] + to[1]) / 2 : (from[0] + to[0]) / 2;
       const [one, other] = vertical ? [[from[0], half], [to[0], half]] : [[half, from[1]], [half, to[1]]];
-      path += `C${say(one)} ${say(other)} ${say(to)}`;
+      path += `C${write(one)} ${write(other)} ${write(to)}`;
     } else if (k + 2 < points.length) {
       const next = points[k + 2];
       const turn = Math.min(8, length(from, to) / 2, length(to, next) / 2);
-      path += `L${say(toward(to, from, turn))}Q${say(to)} ${say(toward(to, next, turn))}`;
+      path += `L${write(toward(to, from, turn))}Q${write(to)} ${write(toward(to, next, turn))}`;
     } else {
-      path += `L${say(to)}`;
+      path += `L${write(to)}`;
     }
   });
   return path;

@@ -3,7 +3,7 @@
 import { FAILED, RUNNING } from "../store/protocol.js";
 import { element, icon, keepKeys, write, writeAttribute } from "../ui/elements.js";
 import { number, plural } from "../ui/format.js";
-import { MOST_LABELS, pathOf } from "./edges.js";
+import { MAX_LABELS, pathOf } from "./edges.js";
 import { graphLayout } from "./layout.js";
 
 const NARROW = 560; // CSS pixels; a narrower graph goes from top to bottom
@@ -12,7 +12,7 @@ const SMALL = { width: 136, height: 90 }; // of a box with four lines, in a narr
 const COUNT_MS = 200; // least time between two counts of all rows
 const THIN = 1.25; // width of a line
 const THICKER = 3.5; // what is added for the busiest line
-const BEHIND = 1_000; // rows; with fewer uncounted ones, the counts are good enough
+const FEW_UNCOUNTED = 1_000; // rows; with fewer uncounted ones, the counts are good enough
 const SPACE = "http://www.w3.org/2000/svg";
 
 export class Graph {
@@ -122,7 +122,7 @@ export class Graph {
     arrow.setAttribute("d", vertical ? `M${x} ${y}l-4.5 -8h9z` : `M${x} ${y}l-8 -4.5v9z`);
     svg.append(path, arrow);
     const alone = edges.filter(([start]) => start === line.start).length === 1;
-    const shown = line.edges.slice(0, MOST_LABELS).map((edge) => {
+    const shown = line.edges.slice(0, MAX_LABELS).map((edge) => {
       const [, , action] = edges[edge];
       const times = element("span", "fm-graph-times");
       const name = alone && action === "default" ? "" : action;
@@ -151,20 +151,20 @@ export class Graph {
   count(graph) {
     const { header } = this.view.store;
     const { counts, nodes } = graph;
-    const begun = header.status !== "idle";
+    const started = header.status !== "idle";
     const known = new Map(counts.nodes.map((entry) => [entry[0], entry]));
     const taken = new Map(counts.edges);
-    const complete = begun && !header.ticking && !counts.behind && !counts.unplaced;
-    const times = (edge) => (!begun ? "" : taken.get(edge) ? number.format(taken.get(edge)) : complete ? "never" : "0");
+    const complete = started && !header.ticking && !counts.uncounted && !counts.unplaced;
+    const times = (edge) => (!started ? "" : taken.get(edge) ? number.format(taken.get(edge)) : complete ? "never" : "0");
     const here = this.rowsAt();
-    this.nodes.forEach((box, i) => this.countNode(box, i, graph, known.get(i), here, begun, times));
+    this.nodes.forEach((box, i) => this.countNode(box, i, graph, known.get(i), here, started, times));
     const most = Math.max(1, ...this.lines.map(({ edges }) => sum(edges, taken)));
-    for (const line of this.lines) this.countLine(line, sum(line.edges, taken), most, begun, times, graph);
+    for (const line of this.lines) this.countLine(line, sum(line.edges, taken), most, started, times, graph);
     const notes = [
-      graph.left ? `${plural(graph.left, "more node")} not drawn.` : "",
-      counts.behind > BEHIND ? `Counting: ${number.format(counts.behind)} instances left.` : "",
-      counts.unplaced ? `Not in this graph, but ran: ${plural(counts.unplaced, "node copy").replace("copys", "copies")}.` : "",
-      nodes.length ? "" : "The graph appears here when it runs.",
+      graph.omitted ? `${plural(graph.omitted, "more node")} not drawn.` : "",
+      counts.uncounted > FEW_UNCOUNTED ? `Counting: ${number.format(counts.uncounted)} instances to go.` : "",
+      counts.unplaced ? `${counts.unplaced === 1 ? "1 node copy" : `${number.format(counts.unplaced)} node copies`} that ran ${counts.unplaced === 1 ? "is" : "are"} not in this graph.` : "",
+      nodes.length ? "" : "The graph appears here once the run has started.",
     ];
     write(this.note, notes.filter(Boolean).join(" "));
   }
@@ -187,7 +187,7 @@ export class Graph {
     return here;
   }
 
-  countNode(box, i, graph, entry, here, begun, times) {
+  countNode(box, i, graph, entry, here, started, times) {
     const { name, kind, where } = graph.nodes[i];
     const [, returned, raised, ended, ends] = entry ?? [i, 0, 0, 0, ""];
     const alike = this.alike.get(name);
@@ -195,26 +195,26 @@ export class Graph {
     const failed = alike > 1 ? raised : at.failed;
     const running = box.frame ? at.running + this.within(i, graph, here) : at.running;
     const among = alike > 1 && running ? ` at ${alike} nodes` : "";
-    writeCount(box.running, running && begun ? `${number.format(running)} running${among}` : "", name);
-    writeCount(box.failed, failed && begun ? `${number.format(failed)} failed` : "", name);
+    writeCount(box.running, running && started ? `${number.format(running)} running${among}` : "", name);
+    writeCount(box.failed, failed && started ? `${number.format(failed)} failed` : "", name);
     write(box.done.lastChild, `${number.format(returned)} done`);
-    box.done.hidden = !begun;
+    box.done.hidden = !started;
     write(box.ended, ended ? `${number.format(ended)} ended here` : "");
     box.ended.hidden = !ended;
-    box.what.hidden = begun;
-    box.root.classList.toggle("fm-busy", running > 0 && begun && !among);
+    box.what.hidden = started;
+    box.root.classList.toggle("fm-busy", running > 0 && started && !among);
     const ways = graph.edges.map(([start, , action], edge) => ({ start, action, edge })).filter(({ start }) => start === i);
     const label = [
-      begun ? `${number.format(running)} running${among}, ${number.format(returned)} done, ${number.format(failed)} failed` : kind,
+      started ? `${number.format(running)} running${among}, ${number.format(returned)} done, ${number.format(failed)} failed` : kind,
       ended ? `${number.format(ended)} ended here` : "",
-      ...ways.map(({ action, edge }) => `${action} ${begun ? times(edge) : ""}`.trim()),
+      ...ways.map(({ action, edge }) => `${action} ${started ? times(edge) : ""}`.trim()),
     ];
     writeAttribute(box.button, "aria-label", `${name}: ${label.filter(Boolean).join("; ")}`);
     writeAttribute(box.root, "title", [
       `${name}, ${kind}`, where,
-      begun && ended ? `Ended here, though it has successors: ${ends}` : "",
-      begun && raised && raised !== failed ? `It raised ${plural(raised, "time")} in all attempts.` : "",
-      begun && alike > 1 ? `${alike} nodes are called ${name}. Running instances are counted for all of them together; done and failed ones for this node, over all attempts.` : "",
+      started && ended ? `Ended here although it has successors: ${ends}` : "",
+      started && raised && raised !== failed ? `Raised ${plural(raised, "time")} in all attempts.` : "",
+      started && alike > 1 ? `${alike} nodes are called ${name}. Running instances are counted for all of them together, done and failed ones for this node and over all attempts.` : "",
     ].filter(Boolean).join("\n"));
   }
 
@@ -227,10 +227,10 @@ export class Graph {
     return [...names].reduce((all, [name, n]) => all + (this.alike.get(name) === n ? here.get(name)?.running ?? 0 : 0), 0);
   }
 
-  countLine(line, all, most, begun, times, graph) {
-    const width = THIN + (begun ? THICKER * Math.sqrt(all / most) : 0);
+  countLine(line, all, most, started, times, graph) {
+    const width = THIN + (started ? THICKER * Math.sqrt(all / most) : 0);
     writeAttribute(line.path, "stroke-width", width.toFixed(2));
-    writeAttribute(line.path, "class", !begun ? "" : all ? "fm-taken" : "fm-never");
+    writeAttribute(line.path, "class", !started ? "" : all ? "fm-taken" : "fm-never");
     for (const { edge, part, times: count, name } of line.shown) {
       const text = times(edge);
       write(count, text);

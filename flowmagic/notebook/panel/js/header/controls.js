@@ -5,11 +5,11 @@ import { adaptingText, number } from "../ui/format.js";
 
 const BUTTONS = [
   ["run", "Run", "Run the param list with this limit"],
-  ["pause", "Pause", "Start no more instances until Resume; the running ones go on"],
+  ["pause", "Pause", "Start no more instances until you press Resume; running instances continue"],
   ["resume", "Resume", "Continue starting instances"],
-  ["stop", "Stop", "Start no more instances; let the running ones finish"],
-  ["cancel", "Cancel", "Start no more instances, and cancel the running ones too"],
-  ["retry", "Retry failed", "Run the failed instances again, each with the params it had"],
+  ["stop", "Stop", "Start no more instances; running instances finish"],
+  ["cancel", "Cancel", "Start no more instances, and cancel the running ones"],
+  ["retry", "Retry failed", "Run the failed instances again, with the same params"],
 ];
 
 export class Controls {
@@ -102,7 +102,7 @@ export class Controls {
     const value = Number(this.box.value);
     if (!/^\d+$/.test(this.box.value.trim()) || value < 1 || value > 1e6) {
       this.box.setAttribute("aria-invalid", "true");
-      write(this.error, "The limit is a whole number from 1 up.");
+      write(this.error, "The limit must be a whole number, at least 1.");
       return;
     }
     if (value > Number(this.slider.max)) this.slider.max = String(2 * value);

@@ -2,7 +2,7 @@
 
 import { CANCELLED, FAILED, PENDING, RUNNING, STATUSES, SUCCEEDED } from "../store/protocol.js";
 import { coolChip, element, icon, setCooling, setStatus, write, writeAttribute } from "../ui/elements.js";
-import { clock, number, plural, rateText } from "../ui/format.js";
+import { duration, number, plural, rateText, wholeSeconds } from "../ui/format.js";
 
 const ORDER = [SUCCEEDED, FAILED, CANCELLED, RUNNING, PENDING];
 
@@ -59,9 +59,8 @@ export class PanelHeader {
     const percent = total ? `  ${Math.floor((100 * done) / total)}%` : "";
     const waiting = total === null ? "" : plural(total, "instance");
     write(this.done, idle ? waiting : `${number.format(done)}${of}${percent}`);
-    const left = total === null ? NaN : (total - done) / rate;
-    const time = header.ticking ? `${clock(Math.floor(elapsed))} < ${rate > 0 ? clock(left) : "?"}` : clock(elapsed);
-    write(this.time, idle ? "" : time);
+    const left = total !== null && rate > 0 ? `, about ${wholeSeconds(Math.ceil((total - done) / rate))} left` : "";
+    write(this.time, idle ? "" : header.ticking ? `${wholeSeconds(Math.floor(elapsed))}${left}` : duration(elapsed));
     write(this.rate, idle ? "" : rateText(rate));
     write(this.failures, counts[FAILED] ? `${number.format(counts[FAILED])} failed` : "");
   }

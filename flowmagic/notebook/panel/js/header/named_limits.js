@@ -6,7 +6,7 @@ import { coolChip, element, keepKeys, setCooling, write, writeAttribute } from "
 import { adaptingText, number } from "../ui/format.js";
 
 /** The adjustable fields of a named limit, each with its texts, current usage and input step. */
-const TUNABLE = [
+const FIELDS = [
   { field: "concurrency", unit: () => "at once", label: () => "calls at once", used: (limit) => limit.running, step: "1" },
   {
     field: "per_minute", unit: (limit) => `calls/${windowText(limit, "min")}`,
@@ -37,7 +37,7 @@ class LimitField {
     this.timer = 0;
     this.input = element("input", "fm-box fm-tune", {
       type: "number", min: step, step, placeholder: "∞", inputmode: "numeric", "data-field": field,
-      title: "Acts at once; empty: no such limit",
+      title: "Takes effect immediately; leave empty for no limit",
     });
     this.usedText = element("span", "fm-num fm-used");
     this.unitText = element("span");
@@ -69,11 +69,11 @@ class LimitField {
     this.timer = 0;
     // An empty input, meaning no limit, takes effect only on Enter or blur: it may just be on its
     // way to another number. A step with an arrow is no typing, so it takes effect sooner.
-    if (typeof this.value === "number") this.tuneLater(event.inputType ? TYPING_MS : 50);
+    if (typeof this.value === "number") this.sendLater(event.inputType ? TYPING_MS : 50);
   }
 
-  tuneLater(wait) {
-    this.timer = setTimeout(() => { this.timer = 0; this.tune(); }, wait);
+  sendLater(wait) {
+    this.timer = setTimeout(() => { this.timer = 0; this.send(); }, wait);
   }
 
   commit() {
@@ -81,7 +81,7 @@ class LimitField {
     clearTimeout(this.timer);
     this.timer = 0;
     this.typing = false;
-    this.tune();
+    this.send();
     this.view.scheduleDraw();
   }
 
@@ -98,18 +98,18 @@ class LimitField {
     return this.view.store.acknowledged >= this.sentN;
   }
 
-  tune() {
+  send() {
     const { value } = this;
     if (value === undefined || value === (this.settled ? this.inForce : this.wanted)) return;
     this.wanted = value;
-    this.sentN = this.view.store.send({ type: "tune", name: this.name, field: this.field, value });
+    this.sentN = this.view.store.send({ type: "named_limit", name: this.name, field: this.field, value });
   }
 
   /** @param {LimitState} limit */
   draw(limit) {
     const { input, view } = this;
     this.inForce = limit[this.field];
-    // Do not change the value under the hands of somebody who is about to type.
+    // Do not change the value while the user is about to type.
     const held = document.activeElement === input && this.shownN === this.sentN;
     if (!this.typing && !this.timer && this.settled && !held) {
       this.shownN = this.sentN;
@@ -146,7 +146,7 @@ export class NamedLimits {
 
   line(name) {
     const cool = coolChip();
-    const fields = TUNABLE.map((each) => new LimitField(this.view, name, each));
+    const fields = FIELDS.map((each) => new LimitField(this.view, name, each));
     const root = element("div", "fm-limit-line", { role: "group", "aria-label": `Limit ${name}` },
       element("span", "fm-limit-head", {}, element("span", "fm-limit-name", { title: name }, name), cool.chip),
       ...fields.map((each) => each.root));
@@ -156,7 +156,7 @@ export class NamedLimits {
 
   draw() {
     const { store } = this.view;
-    const { limits, limits_left: more } = store.header;
+    const { limits, limits_omitted: more } = store.header;
     this.root.hidden = !limits.length;
     for (const [name, { root }] of this.lines) {
       if (limits.some((limit) => limit.name === name)) continue;
@@ -173,6 +173,6 @@ export class NamedLimits {
       for (const field of line.fields) field.draw(limit);
       setCooling(line.cool, this.view.gone ? 0 : store.coolingOf(limit.name));
     }
-    write(this.rest, more ? `and ${number.format(more)} more, in flowmagic.named_limits()` : "");
+    write(this.rest, more ? `and ${number.format(more)} more: see flowmagic.named_limits()` : "");
   }
 }

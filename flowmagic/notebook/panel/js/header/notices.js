@@ -7,7 +7,7 @@ import { plural } from "../ui/format.js";
 const BUSY_AFTER_MS = 1000; // without an answer, after which the kernel counts as busy
 const QUIET_MS = 5000; // between two announcements to a screen reader
 
-const BUSY = "Waiting for the kernel: a cell keeps it busy. This acts when the cell lets go.";
+const BUSY = "The kernel is busy with a cell. This takes effect when the cell yields or ends.";
 
 export class Notices {
   constructor(view) {
@@ -15,8 +15,8 @@ export class Notices {
     this.reason = element("div", "fm-notice", { role: "status" });
     this.notice = element("div", "fm-notice", { role: "status" });
     this.findings = element("ul", "fm-findings");
-    this.found = element("span");
-    this.list = element("details", "fm-notice fm-found", {}, element("summary", "", {}, this.found), this.findings);
+    this.summary = element("span");
+    this.list = element("details", "fm-notice fm-found", {}, element("summary", "", {}, this.summary), this.findings);
     this.shownFindings = "";
     this.live = element("div", "fm-hidden", { "aria-live": "polite" });
     this.roots = [this.reason, this.notice, this.list];
@@ -32,11 +32,11 @@ export class Notices {
   draw() {
     const { store, gone } = this.view;
     const { header } = store;
-    const ending = header.status === "stopping" ? "It is stopping" : "It stopped";
-    write(this.reason, header.reason ? `${ending} by itself: ${header.reason}.` : "");
+    const ending = header.status === "stopping" ? "The run is stopping" : "The run stopped";
+    write(this.reason, header.reason ? `${ending} on its own: ${header.reason}.` : "");
     const waiting = store.acknowledged < store.sent && performance.now() - store.sentAt > BUSY_AFTER_MS;
     write(this.notice, gone
-      ? "The kernel of this panel is gone: this is the last state it sent. Run the cell again for a new panel."
+      ? "The kernel of this panel is gone. This is the last state that it sent. Run the cell again for a new panel."
       : waiting ? BUSY : header.notice);
     this.notice.classList.toggle("fm-waiting", waiting && !gone);
     this.drawFindings(header.findings);
@@ -49,7 +49,7 @@ export class Notices {
     const text = findings.join("\n");
     if (text === this.shownFindings) return;
     this.shownFindings = text;
-    write(this.found, `${plural(findings.length, "thing")} to look at before it runs`);
+    write(this.summary, `${plural(findings.length, "thing")} to check before the run`);
     this.findings.replaceChildren(...findings.map((finding) => element("li", "", {}, finding)));
   }
 

@@ -1,6 +1,6 @@
 // The overview: every instance as a cell.
 
-import { element, keepKeys } from "../ui/elements.js";
+import { element, frameAround, keepKeys } from "../ui/elements.js";
 import { Palette } from "../ui/palette.js";
 import { StatusLine } from "../ui/status_line.js";
 import { Cards } from "./cards.js";
@@ -118,11 +118,7 @@ export class Overview {
       this.active = to;
       this.pointer = null; // the keyboard's cursor takes over
       this.reveal(to);
-    } else if (event.key === "Enter" || event.key === " ") {
-      if (this.layout.n) view.toggle(this.active, this.map);
-    } else if (event.key === "Escape") {
-      view.close();
-    } else {
+    } else if (!view.openByKey(event, this.layout.n ? this.active : null, this.map)) {
       return;
     }
     event.preventDefault();
@@ -226,13 +222,6 @@ export class Overview {
     if (index < 0) return;
     const { dx, dy, gap, scale } = this.layout;
     const { x, y } = cornerOf(this.layout, index);
-    const [width, height] = [(dx - gap) / scale, (dy - gap) / scale];
-    const [wide, high] = [Math.max(RING, width + 4), Math.max(RING, height + 4)];
-    const [left, top] = [x / scale + (width - wide) / 2, y / scale + (height - high) / 2];
-    const style = `width:${wide}px;height:${high}px;transform:translate(${left}px,${top}px)`;
-    if (ring.dataset.at !== style) {
-      ring.dataset.at = style;
-      ring.style.cssText = style;
-    }
+    frameAround(ring, { x, y, width: dx - gap, height: dy - gap }, scale, RING);
   }
 }

@@ -2,7 +2,7 @@
 
 import { bytesOf } from "./protocol.js";
 
-const MOST_ROWS = 1_000; // rows whose attempts are requested
+const MAX_ROWS = 1_000; // rows whose attempts are requested
 const HEAD = 6; // bytes of a row before its attempts
 const EACH = 11; // bytes of an attempt
 
@@ -17,7 +17,7 @@ export class Attempts {
   }
 
   clear() {
-    /** @type {Set<number>} rows with earlier attempts, at most `MOST_ROWS` of them */
+    /** @type {Set<number>} rows with earlier attempts, at most `MAX_ROWS` of them */
     this.retried = new Set();
     this.more = false; // whether more rows have earlier attempts
     /** @type {Map<number, {earlier: number, attempts: Attempt[]}>} */
@@ -33,7 +33,7 @@ export class Attempts {
 
   look(rows, i) {
     if (rows.earlier[i] > 0) {
-      if (this.retried.size < MOST_ROWS) this.retried.add(i);
+      if (this.retried.size < MAX_ROWS) this.retried.add(i);
       else if (!this.retried.has(i)) this.more = true;
     } else if (this.retried.delete(i)) {
       // It was cancelled before it ran again, so its last attempt is its latest.

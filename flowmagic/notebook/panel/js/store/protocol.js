@@ -3,25 +3,25 @@
 /**
  * The types mirror those in `protocol.py` of the kernel.
  * @typedef {{name: string, kind: string, level: number, where: string}} GraphNode
- * @typedef {{nodes: any[][], edges: number[][], unplaced: number, behind: number}} GraphCounts
- * @typedef {{nodes: GraphNode[], edges: any[][], left: number, counts: GraphCounts}} Graph
+ * @typedef {{nodes: any[][], edges: number[][], unplaced: number, uncounted: number}} GraphCounts
+ * @typedef {{nodes: GraphNode[], edges: any[][], omitted: number, counts: GraphCounts}} Graph
  * @typedef {{name: string, concurrency: number | null, adaptive: number[] | null,
  *   per_minute: number | null, tokens_per_minute: number | null, window: number, running: number,
  *   waiting: number, calls: number | null, tokens: number | null, cooling: number}} LimitState
  * @typedef {{flow: string, status: string, counts: number[], restored: number, total: number | null,
  *   limit: number, per_minute: number | null, limit_history: number[][], adaptive: number[] | null, refused: number,
  *   cooling: number, elapsed: number, ticking: boolean, nodes: string[], can: string[], notice: string,
- *   reason: string, findings: string[], dropped: number, limits: LimitState[], limits_left: number,
- *   heard: Object<string, number>}} Header
+ *   reason: string, findings: string[], dropped: number, limits: LimitState[], limits_omitted: number,
+ *   acknowledged: Object<string, number>}} Header
  * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor
  * @typedef {{names: string[], numeric: boolean[], same: string, more: number}} Columns
  * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[]}} RowTexts
  * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[],
  *   columns: Columns, labels: string[]}} FirstTexts
- * @typedef {{client: string, n: number}} Found
+ * @typedef {{client: string, n: number}} SearchDone
  * @typedef {{key: string, value: string, mark: string, source: string,
  *   unread: boolean}} ParamDetail
- * @typedef {{node: string, depth: number, before: number | null, params: ParamDetail[],
+ * @typedef {{node: string, depth: number, previous: number | null, params: ParamDetail[],
  *   started: number, seconds: number | null, action: string | null, error: string, retries: string}} CopyDetail
  * @typedef {{number: number, status: string, started: number, seconds: number, error: string,
  *   copies: CopyDetail[], note: string, printed: string}} AttemptDetail
@@ -30,9 +30,9 @@
  *   copies: CopyDetail[], note: string, printed: string, code: string,
  *   restored: number | null, history: AttemptDetail[]}} Detail
  * @typedef {{client: string, n: number, count: number | null, message: string,
- *   line: number | null}} Check
+ *   line: number | null}} TextCheck
  * @typedef {{type: "delta", seq: number, packed?: string[], header?: Partial<Header>, rows?: RowTexts[],
- *   details?: Detail[], checks?: Check[], found?: Found[],
+ *   details?: Detail[], checks?: TextCheck[], searches?: SearchDone[],
  *   graph?: GraphCounts}} Delta
  * @typedef {{type: string, value?: number | null, name?: string, field?: string,
  *   text?: string | null, rows?: number[], view?: string, index?: number | null,

@@ -2,7 +2,7 @@
 
 import { bytesOf } from "./protocol.js";
 
-const MOST = 2_000; // rows kept; others are requested again
+const MAX_ROWS = 2_000; // rows kept; others are requested again
 
 /** @import { Rows } from "./rows.js" */
 
@@ -64,7 +64,7 @@ export class Segments {
       this.known.set(row, segment);
     }
     for (const row of this.known.keys()) {
-      if (this.known.size <= MOST) break;
+      if (this.known.size <= MAX_ROWS) break;
       this.known.delete(row);
     }
   }

@@ -7,8 +7,8 @@
 
 import { CANCELLED, FAILED, PENDING, RUNNING } from "./protocol.js";
 
-const MOST_BINS = 100;
-const FEWEST_BINS = 10;
+const MAX_BINS = 100;
+const MIN_BINS = 10;
 const PER_BIN = 5; // least average of instances per bin; with fewer, a bin is mostly noise
 const SAMPLE = 128; // most durations of a bin from which its percentiles are computed
 const SAMPLE_OF_ALL = 2048;
@@ -51,7 +51,7 @@ function hash(i) {
 
 /** @returns {number} the length of a bin in seconds: 1, 2 or 5 times a power of ten, so that it seldom changes */
 export function stepOf(span, ended) {
-  const most = Math.min(MOST_BINS, Math.max(FEWEST_BINS, ended / PER_BIN));
+  const most = Math.min(MAX_BINS, Math.max(MIN_BINS, ended / PER_BIN));
   const least = span / most;
   const power = 10 ** Math.floor(Math.log10(least));
   const factor = [1, 2, 5].find((each) => each * power >= least * (1 - 1e-9)) ?? 10;
@@ -145,20 +145,4 @@ export class Series {
       p50: percentile(durations, 0.5), p95: percentile(durations, 0.95),
     };
   }
-}
-
-/**
- * The limits in force during a run, each with the time from which it applied.
- * @param {{limit_history: number[][], limit: number}} header
- * @returns {{seconds: number, limit: number, byUser: boolean}[]} in chronological order, the first one at 0
- */
-export function limitsOf({ limit_history, limit }, span) {
-  const levels = limit_history.filter(([seconds]) => seconds <= span)
-    .map(([seconds, level, byUser]) => ({ seconds, limit: level, byUser: Boolean(byUser) }));
-  return levels.length ? levels : [{ seconds: 0, limit, byUser: false }];
-}
-
-/** @returns {number} the limit in force at a time */
-export function limitAt(levels, seconds) {
-  return (levels.findLast((each) => each.seconds <= seconds) ?? levels[0]).limit;
 }

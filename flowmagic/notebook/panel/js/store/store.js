@@ -1,11 +1,11 @@
-/** @import { Check, Columns, Delta, Detail, Editor, Graph, Header } from "./protocol.js" */
+/** @import { Columns, Delta, Detail, Editor, Graph, Header, TextCheck } from "./protocol.js" */
 
 import { Attempts } from "./attempts.js";
 import { FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./protocol.js";
 import { Rows } from "./rows.js";
 import { Segments } from "./segments.js";
 
-const MOST_FOUND = 4; // search results kept until a view reads them
+const MAX_RESULTS = 4; // search results kept until a view reads them
 const RETRY_MS = 2000; // after which unanswered rows are requested again
 const PAUSE_MS = 60; // between two requests for rows
 const REFRESH_MS = 1000; // between two requests if all the rows only need fresh text
@@ -23,12 +23,12 @@ export class Store {
     this.header = {
       flow: "", status: "idle", counts: [0, 0, 0, 0, 0], restored: 0, total: null, limit: 5, per_minute: null,
       limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, ticking: false, nodes: [""], can: [],
-      notice: "", reason: "", findings: [], dropped: 0, limits: [], limits_left: 0, heard: {},
+      notice: "", reason: "", findings: [], dropped: 0, limits: [], limits_omitted: 0, acknowledged: {},
     };
     /** @type {Editor} */
     this.editor = { version: -1, text: "", editable: false, reason: "" };
     this.draft = null;
-    /** @type {Check | null} */
+    /** @type {TextCheck | null} */
     this.check = null;
     this.checkSent = 0;
     /** @type {Map<number, string>} the params of each row as one line */
@@ -39,8 +39,8 @@ export class Store {
     this.columns = { names: [], numeric: [], same: "", more: 0 };
     /** @type {Set<number>} rows that have ended since their texts arrived */
     this.stale = new Set();
-    /** @type {Map<number, Uint32Array>} search results, by the number of the command that asked for them */
-    this.found = new Map();
+    /** @type {Map<number, Uint32Array>} the rows that searches found, by the number of the command */
+    this.searchResults = new Map();
     /** Changes whenever a pending answer may refer to other rows, or may never arrive. */
     this.generation = 0;
     this.segments = new Segments();
@@ -55,7 +55,7 @@ export class Store {
     this.detail = null;
     this.openIndex = null;
     /** @type {Graph} */
-    this.graph = { nodes: [], edges: [], left: 0, counts: { nodes: [], edges: [], unplaced: 0, behind: 0 } };
+    this.graph = { nodes: [], edges: [], omitted: 0, counts: { nodes: [], edges: [], unplaced: 0, uncounted: 0 } };
     /** The chosen tab, shared by all views in this page. */
     this.tab = "table";
     this.elapsedAt = performance.now();
@@ -96,7 +96,7 @@ export class Store {
     try {
       this.model.send({ ...command, client: this.client, n: this.sent });
     } catch {
-      this.gone = true; // the kernel's end of the comm is closed, and nothing has said so yet
+      this.gone = true; // the kernel's end of the comm is closed, and no event has reported it yet
       this.notify();
     }
     return this.sent;
@@ -104,7 +104,7 @@ export class Store {
 
   /** The number of the last command of this page that reached the kernel. */
   get acknowledged() {
-    return this.header.heard?.[this.client] ?? 0;
+    return this.header.acknowledged?.[this.client] ?? 0;
   }
 
   get elapsed() {
@@ -213,12 +213,12 @@ export class Store {
     this.seq = delta.seq;
     /** @type {Map<string, any>} */
     const packed = new Map((delta.packed ?? []).map((name, i) => [name, buffers[i]]));
-    for (const { client, n } of delta.found ?? []) {
+    for (const { client, n } of delta.searches ?? []) {
       if (client !== this.client) continue;
-      const bytes = bytesOf(packed.get(`found ${client} ${n}`));
-      this.found.set(n, new Uint32Array(bytes.slice().buffer));
-      // Nobody reads an answer that arrives too late.
-      if (this.found.size > MOST_FOUND) this.found.delete(Math.min(...this.found.keys()));
+      const bytes = bytesOf(packed.get(`search ${client} ${n}`));
+      this.searchResults.set(n, new Uint32Array(bytes.slice().buffer));
+      // An answer that arrives too late is never read.
+      if (this.searchResults.size > MAX_RESULTS) this.searchResults.delete(Math.min(...this.searchResults.keys()));
     }
     const rows = packed.has("changed") ? this.rows.apply(packed.get("changed")) : [];
     this.segments.touch(rows);

@@ -106,7 +106,7 @@ export class Filters {
       }));
     }
     if (this.select.value !== (this.node ?? "")) this.select.value = this.node ?? "";
-    const summary = searching ? "asking the kernel…" : this.active ? `${number.format(shown)} of ${number.format(rows.count)} shown` : "";
+    const summary = searching ? "waiting for the kernel…" : this.active ? `${number.format(shown)} of ${number.format(rows.count)} shown` : "";
     write(this.shown, summary);
     if (this.changedSinceAnnouncement && !searching) {
       this.changedSinceAnnouncement = false;

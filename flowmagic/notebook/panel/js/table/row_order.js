@@ -28,7 +28,7 @@ export class RowOrder {
     this.searchTook = 0;
     this.generation = view.store.generation;
     /** @type {Uint32Array | null} the result of the latest search */
-    this.found = null;
+    this.searchResult = null;
   }
 
   markRowsChanged() {
@@ -48,7 +48,7 @@ export class RowOrder {
   changeCriteria() {
     this.criteriaChanged = true;
     if (this.needsSearch) this.search();
-    else this.found = null;
+    else this.searchResult = null;
     this.view.scheduleDraw();
   }
 
@@ -70,7 +70,7 @@ export class RowOrder {
     const { store, id } = this.view;
     const byParam = this.sort?.sort === "param" ? this.sort : null;
     const [sort, descending] = [byParam?.param ?? null, byParam?.descending ?? false];
-    this.searchN = store.send({ type: "find", view: id, text: this.filters.text, sort, descending });
+    this.searchN = store.send({ type: "search", view: id, text: this.filters.text, sort, descending });
     this.searchedAt = performance.now();
     this.searchedRevision = this.revision;
   }
@@ -92,17 +92,17 @@ export class RowOrder {
     this.criteriaChanged = true;
     this.searchN = 0;
     if (this.needsSearch && !gone) this.search();
-    else this.found = null;
+    else this.searchResult = null;
   }
 
   /** Read the result of a search, and search again if it is out of date. */
   updateSearch() {
     const { store, gone } = this.view;
     if (store.generation !== this.generation) this.restart();
-    const found = store.found.get(this.searchN);
-    if (found) {
-      store.found.delete(this.searchN);
-      this.found = found;
+    const result = store.searchResults.get(this.searchN);
+    if (result) {
+      store.searchResults.delete(this.searchN);
+      this.searchResult = result;
       this.searchTook = performance.now() - this.searchedAt;
       this.searchN = 0;
       this.criteriaChanged = true;
@@ -124,7 +124,7 @@ export class RowOrder {
     const { status, node } = this.filters;
     const byPage = this.sort?.sort === "param" ? null : this.sort;
     const criteria = { status, node, sort: byPage?.sort ?? null, descending: byPage?.descending ?? false };
-    this.order = plain ? null : orderOf(store.rows, criteria, store.header.nodes, this.needsSearch ? this.found : null, store.elapsed);
+    this.order = plain ? null : orderOf(store.rows, criteria, store.header.nodes, this.needsSearch ? this.searchResult : null, store.elapsed);
     return true;
   }
 
@@ -150,19 +150,19 @@ export class RowOrder {
  * @param {Rows} rows
  * @param {Criteria} criteria
  * @param {string[]} nodes the names of the nodes, by the numbers in the rows
- * @param {Uint32Array | null} found the rows that the kernel found, in its order; null for all
+ * @param {Uint32Array | null} searchResult the rows that the kernel found, in its order; null for all
  * @param {number} now seconds since the run started
  * @returns {Uint32Array | null} the rows to show; null for all in the order of the batch
  */
-export function orderOf(rows, criteria, nodes, found, now) {
-  const filtered = filter(rows, criteria, nodes, found);
-  if (criteria.sort === null || (criteria.sort === "index" && !criteria.descending && !found)) return filtered;
+export function orderOf(rows, criteria, nodes, searchResult, now) {
+  const filtered = filter(rows, criteria, nodes, searchResult);
+  if (criteria.sort === null || (criteria.sort === "index" && !criteria.descending && !searchResult)) return filtered;
   const order = filtered ?? upTo(rows.count);
   return sorted(order, keysOf(rows, criteria.sort, nodes, now), criteria.descending);
 }
 
-function filter(rows, { status, node }, nodes, found) {
-  const candidates = found ? found.filter((i) => i < rows.count) : null;
+function filter(rows, { status, node }, nodes, searchResult) {
+  const candidates = searchResult ? searchResult.filter((i) => i < rows.count) : null;
   if (!status.size && node === null) return candidates;
   const wanted = nodes.map((name) => node === null || name === node);
   const kept = new Uint32Array(candidates ? candidates.length : rows.count);

@@ -85,11 +85,7 @@ export class Table {
       const to = from < 0 ? 0 : Math.max(0, Math.min(last, from + steps[event.key]));
       if (last >= 0) this.active = this.rowOrder.at(to);
       this.reveal(to);
-    } else if (event.key === "Enter" || event.key === " ") {
-      if (this.rowOrder.positionOf(this.active) >= 0 && last >= 0) view.toggle(this.active, this.grid);
-    } else if (event.key === "Escape") {
-      view.close();
-    } else {
+    } else if (!view.openByKey(event, this.rowOrder.positionOf(this.active) >= 0 && last >= 0 ? this.active : null, this.grid)) {
       return;
     }
     event.preventDefault();
@@ -130,9 +126,9 @@ export class Table {
     this.filters.root.hidden = all === 0;
     this.empty.hidden = n !== 0;
     this.filters.draw(n, rowOrder.searching);
-    const nothing = rowOrder.searching ? "Asking the kernel, which is busy…" : "No instance is like that.";
+    const nothing = rowOrder.searching ? "Waiting for the kernel, which is busy…" : "No matching instances.";
     const none = header.total === 0 ? "The param list is empty: there was nothing to run." : "No instances yet.";
-    write(this.empty, all ? nothing : header.status === "idle" ? "The instances appear here when it runs." : none);
+    write(this.empty, all ? nothing : header.status === "idle" ? "The instances appear here once the run has started." : none);
     if (this.active >= all) this.active = Math.max(0, all - 1);
     if (reordered && focused) this.follow();
 
@@ -226,7 +222,7 @@ export class Table {
   shapeColumns() {
     const { same } = this.view.store.columns;
     this.same.hidden = !same;
-    write(this.same, same && `The same in all: ${same}`);
+    write(this.same, same && `The same in all rows: ${same}`);
     const columns = this.fitting();
     const shape = JSON.stringify(columns);
     if (shape !== this.shape) {

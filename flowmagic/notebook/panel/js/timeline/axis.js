@@ -11,7 +11,7 @@ const APART = 84; // least distance between two times
 export const AXIS_HEIGHT = TICKS + LINE;
 
 /** @import { Viewport } from "./bars.js" */
-/** @import { LimitStep } from "./time_range.js" */
+/** @import { LimitStep } from "../store/limit_history.js" */
 
 /**
  * @param {LimitStep[]} steps
@@ -20,7 +20,7 @@ export const AXIS_HEIGHT = TICKS + LINE;
  */
 export function changesOf(steps, { from, to }) {
   return steps.flatMap((step, i) => (step.first || step.from < from || step.from > to ? [] : [{
-    text: `Limit ${number.format(steps[i - 1].limit)} → ${number.format(step.limit)} at ${step.from.toFixed(1)} s, ${step.byUser ? "by hand" : "by itself"}`,
+    text: `Limit ${number.format(steps[i - 1].limit)} → ${number.format(step.limit)} at ${step.from.toFixed(1)} s, ${step.byUser ? "by hand" : "automatically"}`,
     share: (step.from - from) / (to - from),
   }]));
 }

@@ -116,7 +116,7 @@ export class Bars {
   boxOf(start, end, lane, { offset, scale, width, top, high, gap }, runs = false) {
     const from = Math.max(-4, Math.round(start * scale) - offset);
     let to = Math.min(width + 4, Math.max(Math.round(end * scale) - offset, from + 1));
-    // Leave a gap, so that adjacent bars can be told apart.
+    // Leave a gap, so that adjacent bars are distinct.
     if (gap && to - from > 4 && !runs) to -= 1;
     return { x: from, y: lane * high - top, width: to - from, height: high - gap };
   }

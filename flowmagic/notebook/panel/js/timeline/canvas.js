@@ -1,11 +1,11 @@
 // The drawn part of the timeline: the axis, the bars with the limit behind them, and two frames.
 
-import { element } from "../ui/elements.js";
+import { limitSteps } from "../store/limit_history.js";
+import { element, frameAround } from "../ui/elements.js";
 import { Palette } from "../ui/palette.js";
 import { AXIS_HEIGHT, drawAxis, drawLimitBackground } from "./axis.js";
 import { Bars } from "./bars.js";
 import { Tiles } from "./tiles.js";
-import { limitSteps } from "./time_range.js";
 
 const HEIGHT = 240; // CSS pixels; greatest height of all lanes, beyond which they scroll
 const LANE = 18; // CSS pixels; greatest height of a lane
@@ -16,7 +16,7 @@ const RING = 8; // CSS pixels; smallest side of the frame around a bar
 /** @import { Viewport } from "./bars.js" */
 /** @import { Lanes } from "./lanes.js" */
 /** @import { EarlierAttempts, PlacedAttempt } from "./earlier_attempts.js" */
-/** @import { LimitStep } from "./time_range.js" */
+/** @import { LimitStep } from "../store/limit_history.js" */
 
 export class TimelineCanvas {
   /** @param {Lanes} lanes @param {EarlierAttempts} earlierAttempts */
@@ -62,7 +62,7 @@ export class TimelineCanvas {
     this.applyTheme();
     this.fit(shown);
     const { viewport, colours } = this;
-    this.steps = limitSteps(view.store.header.limit_history, view.store.header.limit, now);
+    this.steps = limitSteps(view.store.header, now);
     pen.clearRect(0, 0, pen.canvas.width, pen.canvas.height);
     let many = 0;
     for (let lane = viewport.first; lane < viewport.last && many <= EACH; lane += 1) {
@@ -127,13 +127,7 @@ export class TimelineCanvas {
       : attempt ? this.bars.boxOf(attempt.started, attempt.ended, attempt.lane, this.viewport) : this.bars.box(index, this.viewport, now);
     ring.hidden = off || x + width < 0 || x > most;
     if (ring.hidden) return;
-    const [wide, high] = [Math.max(RING, width / pixel + 4), Math.max(RING, height / pixel + 4)];
-    const [left, down] = [x / pixel + (width / pixel - wide) / 2, (y + top) / pixel + (height / pixel - high) / 2];
-    const text = `width:${wide}px;height:${high}px;transform:translate(${left}px,${down}px)`;
-    if (ring.dataset.at !== text) {
-      ring.dataset.at = text;
-      ring.style.cssText = text;
-    }
+    frameAround(ring, { x, y: y + top, width, height }, pixel, RING);
   }
 
   /** Scroll a lane into view. */

@@ -1,6 +1,8 @@
 // Assigns the earlier attempts of retried rows to lanes, between the bars of the latest attempts.
 
-const MOST = 2_000; // attempts drawn
+import { firstOf, nearest } from "./lanes.js";
+
+const MAX_ATTEMPTS = 2_000; // attempts drawn
 
 const byStart = (one, other) => one.started - other.started || one.row - other.row;
 
@@ -46,7 +48,7 @@ export class EarlierAttempts {
     // In the order of their starts, each in the lowest free lane: as they were placed when they ran.
     let conflict = false;
     for (const attempt of placed.sort(byStart)) {
-      if (this.count < MOST) conflict = this.place(attempt) || conflict;
+      if (this.count < MAX_ATTEMPTS) conflict = this.place(attempt) || conflict;
     }
     return conflict && this.placeAll();
   }
@@ -99,25 +101,13 @@ export class EarlierAttempts {
 
   /** @returns {number} the position in a lane of the first attempt that has not ended at a time */
   at(lane, time) {
-    const each = this.lanes[lane] ?? [];
-    let [low, high] = [0, each.length];
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if (each[middle].ended > time || each[middle].started >= time) high = middle;
-      else low = middle + 1;
-    }
-    return low;
+    return firstOf(this.lanes[lane] ?? [], ({ started, ended }) => ended > time || started >= time);
   }
 
   /** @returns {PlacedAttempt | null} the attempt of a lane that is nearest to a time, at most `within` seconds away */
   near(lane, time, within) {
     const at = this.at(lane, time);
-    let [best, least] = [/** @type {PlacedAttempt | null} */ (null), within];
-    for (const attempt of [this.lanes[lane]?.[at], this.lanes[lane]?.[at - 1]]) {
-      if (!attempt) continue;
-      const away = Math.max(attempt.started - time, time - attempt.ended, 0);
-      if (away < least || (away === least && !best)) [best, least] = [attempt, away];
-    }
-    return best;
+    const attempts = [this.lanes[lane]?.[at], this.lanes[lane]?.[at - 1]].filter((attempt) => attempt !== undefined);
+    return nearest(attempts, time, within);
   }
 }

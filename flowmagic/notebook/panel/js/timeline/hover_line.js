@@ -3,7 +3,7 @@
 import { duration } from "../ui/format.js";
 import { StatusLine } from "../ui/status_line.js";
 
-const HINT = "Point at a bar, or go there with the arrow keys; Enter opens it, + and − zoom.";
+const HINT = "Point at a bar, or move with the arrow keys. Enter opens it, + and − zoom.";
 
 /** @import { Lanes } from "./lanes.js" */
 /** @import { PlacedAttempt } from "./earlier_attempts.js" */

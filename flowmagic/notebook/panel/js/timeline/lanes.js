@@ -3,7 +3,7 @@
 import { PENDING } from "../store/protocol.js";
 
 const FIRST = 16; // initial capacity, in lanes
-const MOST = 20_000; // rows placed at once, which takes a few milliseconds
+const MAX_PLACED = 20_000; // rows placed at once, which takes a few milliseconds
 const TOGETHER = 5_000; // most rows that are placed again together with earlier attempts, which is slower
 
 /** @import { Rows } from "../store/rows.js" */
@@ -110,7 +110,7 @@ export class Lanes {
   /** Give lanes to waiting rows; returns those that have already ended. */
   place() {
     const ended = [];
-    for (const i of this.waiting.splice(-MOST).reverse()) {
+    for (const i of this.waiting.splice(-MAX_PLACED).reverse()) {
       const lane = this.lowest(this.started[i]);
       while (this.lanes.length <= lane) this.lanes.push([]);
       this.lanes[lane].push(i);
@@ -225,13 +225,9 @@ export class Lanes {
     const rows = this.lanes[lane];
     if (!rows?.length) return -1;
     const at = this.at(lane, time);
-    let [best, least] = [-1, within];
-    for (const row of [rows[at], rows[at - 1]]) {
-      if (row === undefined) continue;
-      const away = Math.max(this.started[row] - time, time - this.ended[row], 0);
-      if (away < least || (away === least && best < 0)) [best, least] = [row, away];
-    }
-    return best;
+    const bars = [rows[at], rows[at - 1]].filter((row) => row !== undefined)
+      .map((row) => ({ row, started: this.started[row], ended: this.ended[row] }));
+    return nearest(bars, time, within)?.row ?? -1;
   }
 
   /** @returns {number | null} the row that a key leads to; null if the key does not move the cursor */
@@ -259,15 +255,28 @@ function startOf(rows, i) {
   return rows.status[i] === PENDING ? NaN : rows.started[i];
 }
 
-/** Binary search. @returns {number} the position of the first row for which `holds`, as it does for all after it */
-function firstOf(rows, holds) {
-  let [low, high] = [0, rows.length];
+/** Binary search. @returns {number} the position of the first item for which `holds`, as it does for all after it */
+export function firstOf(items, holds) {
+  let [low, high] = [0, items.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    if (holds(rows[middle])) high = middle;
+    if (holds(items[middle])) high = middle;
     else low = middle + 1;
   }
   return low;
+}
+
+/**
+ * @template {{started: number, ended: number}} T
+ * @param {T[]} bars
+ * @param {number} time
+ * @param {number} within seconds
+ * @returns {T | null} the bar that is nearest to a time, at most `within` seconds away; the first of equally near ones
+ */
+export function nearest(bars, time, within) {
+  const away = ({ started, ended }) => Math.max(started - time, time - ended, 0);
+  const [first] = bars.filter((bar) => away(bar) <= within).sort((one, other) => away(one) - away(other));
+  return first ?? null;
 }
 
 /** @returns {number[]} the rows sorted by start, then by index */

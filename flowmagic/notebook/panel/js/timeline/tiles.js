@@ -3,7 +3,7 @@
 import { CANCELLED, FAILED, SUCCEEDED } from "../store/protocol.js";
 
 const WIDE = 256; // width of a tile, in device pixels
-const MOST = 24; // tiles kept
+const MAX_TILES = 24; // tiles kept
 // If several bars share a pixel, the one with the highest rank is visible.
 const RANKS = [];
 RANKS[SUCCEEDED] = 1;
@@ -120,7 +120,7 @@ export class Tiles {
       pen.drawImage(tile.canvas, 0, first, WIDE, last - first, k * WIDE - offset, first * high - top, WIDE, (last - first) * high);
     }
     for (const k of this.tiles.keys()) {
-      if (this.tiles.size <= MOST) break;
+      if (this.tiles.size <= MAX_TILES) break;
       this.tiles.delete(k);
     }
   }

@@ -1,4 +1,4 @@
-// The visible part of a run's time, with the round times and the limits in it.
+// The visible part of a run's time, and the round times in it.
 
 import { clock } from "../ui/format.js";
 
@@ -93,29 +93,15 @@ export function ticks(from, to, most) {
   const least = (to - from) / Math.max(1, most);
   const step = least < 1 ? decimal(least) : STEPS.find((each) => each >= least) ?? DAY * Math.ceil(least / DAY);
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
-  const found = [];
+  const made = [];
   for (let k = Math.ceil(from / step - 1e-9); k * step <= to; k += 1) {
     const at = k * step;
-    found.push({ at, text: to >= 100 && digits === 0 ? clock(at) : `${at.toFixed(digits)} s` });
+    made.push({ at, text: to >= 100 && digits === 0 ? clock(at) : `${at.toFixed(digits)} s` });
   }
-  return found;
+  return made;
 }
 
 function decimal(least) {
   const power = 10 ** Math.floor(Math.log10(least));
   return power * ([1, 2, 5].find((each) => each * power >= least * (1 - 1e-9)) ?? 10);
-}
-
-/** @typedef {{from: number, to: number, limit: number, byUser: boolean, first: boolean}} LimitStep */
-
-/**
- * @param {number[][]} limit_history as in the header: seconds, limit, whether the user set it
- * @param {number} limit the current limit
- * @returns {LimitStep[]} when each limit was in force
- */
-export function limitSteps(limit_history, limit, now) {
-  const known = limit_history?.length ? limit_history : [[0, limit, 0]];
-  return known.map(([from, height, byUser], i) => ({
-    from, to: Math.max(from, known[i + 1]?.[0] ?? now), limit: height, byUser: byUser === 1, first: i === 0,
-  }));
 }

@@ -16,7 +16,7 @@ const NEAR = 4; // CSS pixels around a bar that still belong to it
 const NAMES = 8; // most nodes in the legend
 const REQUEST_MS = 340; // least time between two requests
 const LOST_MS = 3_000; // after which an unanswered request counts as lost
-const MOST_REQUESTED = 200; // rows per request
+const MAX_REQUESTED = 200; // rows per request
 const NONE = { index: -1, attempt: null };
 
 /** @import { PlacedAttempt } from "./earlier_attempts.js" */
@@ -138,11 +138,7 @@ export class Timeline {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (this.zoom.key(event)) {
       this.pointer = null; // the keyboard's cursor takes over
-    } else if (event.key === "Enter" || event.key === " ") {
-      if (this.lanes.lane[this.active] >= 0) view.toggle(this.active, map);
-    } else if (event.key === "Escape") {
-      view.close();
-    } else {
+    } else if (!view.openByKey(event, this.lanes.lane[this.active] >= 0 ? this.active : null, map)) {
       const to = this.lanes.step(this.active, event.key);
       if (to === null) return;
       this.pointer = null;
@@ -213,7 +209,7 @@ export class Timeline {
   /** The text shown while there are no bars. */
   get emptyText() {
     const { status, restored, counts } = this.view.store.header;
-    if (status === "idle") return "Once it runs, this shows when each instance ran.";
+    if (status === "idle") return "This shows when each instance ran, once the run has started.";
     if (restored && restored === counts.reduce((sum, n) => sum + n, 0)) return "Nothing ran: every row was restored from an earlier run.";
     return "Nothing has started yet.";
   }
@@ -222,8 +218,8 @@ export class Timeline {
   request(wide) {
     const { store, gone } = this.view;
     if (gone || this.timer) return;
-    const missing = store.segments.missing(wide, store.rows).slice(0, MOST_REQUESTED);
-    const retried = store.attempts.missing(store.rows).slice(0, MOST_REQUESTED);
+    const missing = store.segments.missing(wide, store.rows).slice(0, MAX_REQUESTED);
+    const retried = store.attempts.missing(store.rows).slice(0, MAX_REQUESTED);
     if (!missing.length && !retried.length) return;
     const waited = performance.now() - this.requestedAt;
     if (this.requestN > store.acknowledged && waited < LOST_MS) return; // the kernel is busy: the answer will come
@@ -244,8 +240,8 @@ export class Timeline {
     const names = header.nodes.slice(1);
     const { restored } = header;
     const others = [
-      this.earlierAttempts.count ? (attempts.more ? "some earlier attempts" : "earlier attempt") : "",
-      restored ? `${number.format(restored)} restored, which did not run` : "",
+      this.earlierAttempts.count ? (attempts.more ? "earlier attempts (not all)" : "earlier attempt") : "",
+      restored ? `${number.format(restored)} restored (did not run)` : "",
     ];
     const all = [...names, ...others].join("\n");
     if (all === this.names) return;

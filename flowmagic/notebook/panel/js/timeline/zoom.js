@@ -1,10 +1,10 @@
 // Zooms and pans the timeline by wheel, pointer, keys and buttons.
 
-import { element, write, writeAttribute } from "../ui/elements.js";
+import { element, smallButton, writeAttribute } from "../ui/elements.js";
 
 const FACTOR = 1.5;
 const CLICK = 4; // CSS pixels; a shorter drag is a click
-const KEYS = "Zoom with + and −, or with Ctrl and the wheel; move with Shift and the arrows, or drag.";
+const KEYS = "Zoom with + and −, or Ctrl and the wheel. Move with Shift and the arrow keys, or by dragging.";
 
 export class Zoom {
   constructor(timeline) {
@@ -13,18 +13,17 @@ export class Zoom {
     this.drag = null;
     this.changeText = "";
     const button = (label, name, act) => {
-      const made = element("button", "fm-button fm-small", { type: "button", title: name, "aria-label": name });
-      write(made, label);
-      made.addEventListener("click", () => {
+      const made = smallButton(label, name, () => {
         act();
         timeline.view.scheduleDraw();
       });
+      made.setAttribute("aria-label", name);
       return made;
     };
     this.zoomOut = button("−", "Zoom out", () => this.by(FACTOR));
     this.zoomIn = button("+", "Zoom in", () => this.by(1 / FACTOR));
     this.showAll = button("Fit", "Fit: show the whole run", () => timeline.timeRange.fit());
-    this.follow = button("Follow", "Follow: stay with the present", () => {
+    this.follow = button("Follow", "Follow the present", () => {
       timeline.timeRange.follow(!timeline.timeRange.follows, timeline.now, timeline.live);
     });
     this.root = element("div", "fm-buttons fm-zoom", { role: "group", "aria-label": "Time shown", title: KEYS },

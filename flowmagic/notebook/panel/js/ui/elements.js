@@ -78,6 +78,29 @@ export function setCooling({ chip, word }, seconds) {
   if (seconds > 0) write(word, waitText(seconds));
 }
 
+/** @returns {any} a small button */
+export function smallButton(label, title, act) {
+  const button = element("button", "fm-button fm-small", { type: "button", title }, label);
+  button.addEventListener("click", act);
+  return button;
+}
+
+/**
+ * Put a ring around a box.
+ * @param {any} ring
+ * @param {{x: number, y: number, width: number, height: number}} box in device pixels
+ * @param {number} scale device pixels per CSS pixel
+ * @param {number} least the smallest side of the ring, in CSS pixels
+ */
+export function frameAround(ring, { x, y, width, height }, scale, least) {
+  const [wide, high] = [Math.max(least, width / scale + 4), Math.max(least, height / scale + 4)];
+  const [left, top] = [x / scale + (width / scale - wide) / 2, y / scale + (height / scale - high) / 2];
+  const style = `width:${wide}px;height:${high}px;transform:translate(${left}px,${top}px)`;
+  if (ring.dataset.at === style) return;
+  ring.dataset.at = style;
+  ring.style.cssText = style;
+}
+
 /** Suppress JupyterLab's shortcuts, which check the focused element and its ancestors for this attribute. */
 export function keepKeys(root) {
   for (const each of [root, ...root.querySelectorAll("button, input, select, textarea, summary, [tabindex]")]) {

@@ -17,11 +17,11 @@ export function duration(seconds) {
   return `${seconds.toFixed(seconds >= 10 ? 1 : 2)} s`;
 }
 
+/** @param {number} whole */
+export const wholeSeconds = (whole) => (whole < 100 ? `${whole} s` : clock(whole));
+
 /** Describe a cool-down, in whole seconds. */
-export function waitText(seconds) {
-  const whole = Math.ceil(seconds);
-  return `waiting ${whole < 100 ? `${whole} s` : clock(whole)}, as the provider asked`;
-}
+export const waitText = (seconds) => `waiting ${wholeSeconds(Math.ceil(seconds))}, as the provider asked`;
 
 /** @param {number[] | null} bounds */
 export const adaptingText = (bounds) => (bounds ? `adapting ${bounds.map((n) => number.format(n)).join("–")}` : "");

@@ -4,7 +4,7 @@ import { FAILED, PENDING, STATUSES } from "../store/protocol.js";
 import { element, icon, setStatus, write, writeAttribute } from "./elements.js";
 import { duration, number } from "./format.js";
 
-const HINT = "Point at a cell, or go there with the arrow keys; Enter opens it.";
+const HINT = "Point at a cell, or move with the arrow keys. Enter opens it.";
 const REST_MS = 120; // how long the pointer stays on a cell before its params are requested
 
 export class StatusLine {
@@ -23,9 +23,9 @@ export class StatusLine {
     this.svg = icon();
     this.word = element("span", "fm-word");
     this.index = element("span", "fm-label fm-num");
-    this.rest = element("span", "fm-told-rest");
+    this.rest = element("span", "fm-status-facts");
     // Hidden from screen readers: they get the option below, which follows the keyboard, not the pointer.
-    this.root = element("div", "fm-told", { "aria-hidden": "true" }, this.index, this.svg, this.word, this.rest);
+    this.root = element("div", "fm-status-line", { "aria-hidden": "true" }, this.index, this.svg, this.word, this.rest);
     this.option = element("div", "fm-hidden", { "aria-hidden": "true" });
     map.append(this.option);
   }
@@ -73,7 +73,7 @@ export class StatusLine {
     const { rows } = this.view.store;
     const status = this.statusOf(index);
     setStatus(root, svg, word, STATUSES[status] ?? "pending", rows.restored(index) ? "restored" : undefined);
-    root.classList.toggle("fm-told-bad", status === FAILED);
+    root.classList.toggle("fm-status-failed", status === FAILED);
     write(this.rest, this.facts(index).join(" · "));
     this.requestText(index);
   }

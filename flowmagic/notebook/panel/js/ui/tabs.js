@@ -17,7 +17,7 @@ export class Tabs {
       page.root.setAttribute("aria-labelledby", tab.id);
       return { key, tab, page };
     });
-    this.root = element("div", "fm-tabs", { role: "tablist", "aria-label": "Ways to look at the instances" },
+    this.root = element("div", "fm-tabs", { role: "tablist", "aria-label": "Views of the instances" },
       ...this.tabs.map(({ tab }) => tab));
     this.root.addEventListener("keydown", (event) => this.key(event));
   }

@@ -36,7 +36,7 @@ test("a string needs no quotes unless it would be ambiguous", () => {
   assert.equal(shownCell('""'), '""');
   // An input has a single line: a string with line breaks is shown as JSON, or editing would lose them.
   for (const cell of ['"two\\nlines"', '"a\\rb"', '"a\\u0000b"']) assert.equal(shownCell(cell), cell);
-  assert.match(readCell("[1,").problem, /begins like JSON and is none/);
+  assert.match(readCell("[1,").problem, /starts like JSON but is not valid JSON/);
 });
 
 test("cells have a kind that depends on their value", () => {

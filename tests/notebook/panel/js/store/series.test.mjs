@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Rows } from "../../../../../flowmagic/notebook/panel/js/store/rows.js";
-import { Series, limitAt, limitsOf, stepOf } from "../../../../../flowmagic/notebook/panel/js/store/series.js";
+import { Series, stepOf } from "../../../../../flowmagic/notebook/panel/js/store/series.js";
 import { CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED } from "../../../../../flowmagic/notebook/panel/js/store/protocol.js";
 
 /** Rows of [status, started, ended]. */
@@ -130,13 +130,4 @@ test("an instance that ended after the page's clock is at the end of the series"
   const series = new Series(rowsOf([[SUCCEEDED, 0, 1.2], [SUCCEEDED, 1.1, 1.2]]), 1);
   assert.equal(series.bins[series.count - 1].ended, 1);
   assert.equal(series.all.ended, 1);
-});
-
-test("the limit is known for every time of the run", () => {
-  const limit_history = [[0, 5, 0], [2, 50, 1], [4, 25, 0]];
-  const levels = limitsOf({ limit_history, limit: 25 }, 10);
-  assert.deepEqual([0, 1.9, 2, 3, 4, 99].map((seconds) => limitAt(levels, seconds)), [5, 5, 50, 50, 25, 25]);
-  assert.deepEqual(levels.map(({ byUser }) => byUser), [false, true, false]);
-  assert.equal(limitsOf({ limit_history, limit: 25 }, 3).length, 2, "no limit from the future");
-  assert.equal(limitAt(limitsOf({ limit_history: [], limit: 7 }, 3), 1), 7, "without changes, it is the current limit");
 });

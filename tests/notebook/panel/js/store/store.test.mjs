@@ -105,18 +105,18 @@ test("new rows are requested at once, and stale ones once a second", (t) => {
 test("answers that nobody reads are dropped, the oldest first", () => {
   const { store } = create({ snapshot: snapshot(1, 1), header: {} });
   for (let n = 1; n < 20; n += 1) {
-    store.applyDelta({ type: "delta", seq: n + 1, packed: [`found ${store.client} ${n}`], found: [{ client: store.client, n }] }, [new Uint8Array(4)]);
+    store.applyDelta({ type: "delta", seq: n + 1, packed: [`search ${store.client} ${n}`], searches: [{ client: store.client, n }] }, [new Uint8Array(4)]);
   }
-  assert.deepEqual([...store.found.keys()], [16, 17, 18, 19]);
+  assert.deepEqual([...store.searchResults.keys()], [16, 17, 18, 19]);
 });
 
 test("search results are kept by the number of the command, without those of other pages", () => {
   const { store } = create({ snapshot: snapshot(9, 1), header: {} });
-  const found = (client, n) => ({ client, n });
+  const done = (client, n) => ({ client, n });
   const of = (...rows) => new Uint8Array(Uint32Array.from(rows).buffer);
-  const packed = [`found ${store.client} 4`, "found another 4"];
-  store.applyDelta({ type: "delta", seq: 2, packed, found: [found(store.client, 4), found("another", 4)] }, [of(8, 0), of(1)]);
-  assert.deepEqual([...store.found], [[4, Uint32Array.of(8, 0)]]);
+  const packed = [`search ${store.client} 4`, "search another 4"];
+  store.applyDelta({ type: "delta", seq: 2, packed, searches: [done(store.client, 4), done("another", 4)] }, [of(8, 0), of(1)]);
+  assert.deepEqual([...store.searchResults], [[4, Uint32Array.of(8, 0)]]);
 });
 
 test("other columns invalidate all texts", () => {
@@ -131,14 +131,14 @@ test("other columns invalidate all texts", () => {
 });
 
 test("counts of the graph that a delta omits stay as they were, until the next snapshot", () => {
-  const whole = (counts) => ({ nodes: [{ name: "A" }, { name: "B" }], edges: [[0, 1, "default"]], left: 0, counts });
-  const none = { nodes: [], edges: [], unplaced: 0, behind: 0 };
+  const whole = (counts) => ({ nodes: [{ name: "A" }, { name: "B" }], edges: [[0, 1, "default"]], omitted: 0, counts });
+  const none = { nodes: [], edges: [], unplaced: 0, uncounted: 0 };
   const { store, traits } = create({ snapshot: snapshot(1, 1), header: { ticking: true }, graph: whole(none) });
   const { nodes } = store.graph;
-  const first = { nodes: [[0, 1, 0, 0, ""], [1, 0, 0, 0, ""]], edges: [[0, 1]], unplaced: 0, behind: 3 };
+  const first = { nodes: [[0, 1, 0, 0, ""], [1, 0, 0, 0, ""]], edges: [[0, 1]], unplaced: 0, uncounted: 3 };
   store.applyDelta({ type: "delta", seq: 2, graph: first }, []);
-  store.applyDelta({ type: "delta", seq: 3, graph: { nodes: [[1, 2, 0, 0, ""]], edges: [], unplaced: 1, behind: 0 } }, []);
-  assert.deepEqual(store.graph.counts, { nodes: [[0, 1, 0, 0, ""], [1, 2, 0, 0, ""]], edges: [[0, 1]], unplaced: 1, behind: 0 });
+  store.applyDelta({ type: "delta", seq: 3, graph: { nodes: [[1, 2, 0, 0, ""]], edges: [], unplaced: 1, uncounted: 0 } }, []);
+  assert.deepEqual(store.graph.counts, { nodes: [[0, 1, 0, 0, ""], [1, 2, 0, 0, ""]], edges: [[0, 1]], unplaced: 1, uncounted: 0 });
   assert.equal(store.graph.nodes, nodes, "the identity of the nodes stays");
   traits.snapshot = snapshot(1, 4);
   traits.graph = whole(none);

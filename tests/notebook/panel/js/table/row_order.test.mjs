@@ -15,7 +15,7 @@ function create(t, n = 4) {
   rows.grow(n);
   const sent = [];
   const store = {
-    rows, found: new Map(), generation: 0, elapsed: 10, columns: { names: ["city", "n"] },
+    rows, searchResults: new Map(), generation: 0, elapsed: 10, columns: { names: ["city", "n"] },
     header: { nodes: ["", "A"], counts: [n, 0, 0, 0, 0] },
     send: (command) => sent.push(command),
   };
@@ -30,7 +30,7 @@ function create(t, n = 4) {
     rowOrder.refresh();
     return Array.from({ length: rowOrder.count }, (_, position) => rowOrder.at(position));
   };
-  const answer = (found) => store.found.set(sent.length, Uint32Array.from(found));
+  const answer = (found) => store.searchResults.set(sent.length, Uint32Array.from(found));
   const at = (milliseconds) => { time = milliseconds; };
   return { rowOrder, filters, store, view, sent, find, shown, answer, at };
 }
@@ -38,11 +38,11 @@ function create(t, n = 4) {
 test("all rows are shown until the kernel has answered, then those that it found", (t) => {
   const { rowOrder, store, sent, find, shown, answer } = create(t);
   find("rome");
-  assert.deepEqual(sent, [{ type: "find", view: "v", text: "rome", sort: null, descending: false }]);
+  assert.deepEqual(sent, [{ type: "search", view: "v", text: "rome", sort: null, descending: false }]);
   assert.deepEqual([shown(), rowOrder.searching], [[0, 1, 2, 3], true]);
   answer([3, 1]);
   assert.deepEqual([shown(), rowOrder.searching], [[3, 1], false]);
-  assert.equal(store.found.size, 0);
+  assert.equal(store.searchResults.size, 0);
   assert.deepEqual([rowOrder.positionOf(1), rowOrder.positionOf(0)], [1, -1]);
   find("");
   assert.deepEqual(shown(), [0, 1, 2, 3]);
@@ -52,7 +52,7 @@ test("the answer to an earlier search is ignored", (t) => {
   const { find, shown, answer, store } = create(t);
   find("ro");
   find("rome");
-  store.found.set(1, Uint32Array.of(0));
+  store.searchResults.set(1, Uint32Array.of(0));
   assert.deepEqual(shown(), [0, 1, 2, 3]);
   answer([1]);
   assert.deepEqual(shown(), [1]);
@@ -97,7 +97,7 @@ test("other rows trigger another search, by the column of the same name", (t) =>
   store.generation += 1;
   store.columns = { names: ["n"] };
   shown();
-  assert.deepEqual(sent.at(-1), { type: "find", view: "v", text: "", sort: 0, descending: false });
+  assert.deepEqual(sent.at(-1), { type: "search", view: "v", text: "", sort: 0, descending: false });
   assert.equal(rowOrder.direction("param", 0), "ascending");
   answer([2, 3]);
   assert.deepEqual(shown(), [2, 3]);

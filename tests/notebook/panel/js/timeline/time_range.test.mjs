@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { TimeRange, limitSteps, ticks } from "../../../../../flowmagic/notebook/panel/js/timeline/time_range.js";
+import { TimeRange, ticks } from "../../../../../flowmagic/notebook/panel/js/timeline/time_range.js";
 
 const near = (one, other) => assert.ok(Math.abs(one - other) < 1e-9 * Math.max(1, Math.abs(other)), `${one} is not ${other}`);
 
@@ -93,13 +93,4 @@ test("times on the axis are round, and as many as fit", () => {
       assert.equal(new Set(found.map(({ text }) => text)).size, found.length, "no two have the same name");
     }
   }
-});
-
-test("a limit is in force until the next one, and the last one until now", () => {
-  assert.deepEqual(limitSteps([[0, 5, 0], [2, 10, 1], [3, 9, 0]], 9, 7), [
-    { from: 0, to: 2, limit: 5, byUser: false, first: true },
-    { from: 2, to: 3, limit: 10, byUser: true, first: false },
-    { from: 3, to: 7, limit: 9, byUser: false, first: false },
-  ]);
-  assert.deepEqual(limitSteps([], 4, 7), [{ from: 0, to: 7, limit: 4, byUser: false, first: true }]);
 });

@@ -1,12 +1,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { clock, duration, plural, rateText, waitText } from "../../../../../flowmagic/notebook/panel/js/ui/format.js";
+import { clock, duration, plural, rateText, waitText, wholeSeconds } from "../../../../../flowmagic/notebook/panel/js/ui/format.js";
 
 test("short durations have decimals, long ones are clock times", () => {
   assert.deepEqual([0, 0.123, 12.34, 100, 3_725].map(duration), ["0.00 s", "0.12 s", "12.3 s", "01:40", "1:02:05"]);
   assert.deepEqual([null, undefined].map(duration), ["", ""]);
   assert.deepEqual([NaN, -5, 59.6].map(clock), ["?", "00:00", "01:00"]);
+  assert.deepEqual([0, 4, 99, 100].map(wholeSeconds), ["0 s", "4 s", "99 s", "01:40"]);
   assert.equal(waitText(2.1), "waiting 3 s, as the provider asked");
 });
 
