@@ -50,7 +50,9 @@ async def test_the_own_prep_gives_the_batch():
     for flow in (Own(), Sync()):
         assert (await own_batch(flow, {"rows": ROWS})).rows == ROWS
         assert (await own_batch(flow, {"rows": None})).rows == []
-        with pytest.raises(BatchError, match=r"prep\w* returned no batch. The batch is an int \(3\)"):
+        with pytest.raises(
+            BatchError, match=r"prep\w* returned no batch. The batch is an int \(3\)"
+        ):
             await own_batch(flow, {"rows": 3})
         with pytest.raises(KeyError):
             await own_batch(flow, {})
