@@ -90,6 +90,17 @@ async def test_another_engine_needs_nothing_but_itself():
 
 
 @virtual
+async def test_another_engine_hears_of_each_change_of_an_adaptive_limit():
+    """It may have to make room."""
+    engine = Elsewhere()
+    rows = [{"i": i} for i in range(5)] + [{"i": 5, "error": flowmagic.RateLimitHit()}]
+    run = flowmagic.batchflow(Never(), rows, adaptive="1-1-9", retries=0, engine=engine)
+    await run.settled()
+    assert [each.limit for each in run.limit_history] == [1, 2, 3, 1]
+    assert engine.told[:4] == ["open", 2, 3, 1]
+
+
+@virtual
 async def test_an_engine_that_isolates_says_so_in_the_options():
     """Nobody asked for it, and each instance has a view of its own: its writes are its own."""
     run = await flowmagic.batchflow(Never(), [{"i": 7}], engine=Elsewhere(isolates=True))

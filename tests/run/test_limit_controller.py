@@ -80,6 +80,21 @@ def test_an_adaptive_change_does_not_undo_what_was_requested_meanwhile():
     ]  # fmt: skip
 
 
+def test_while_requested_limits_are_put_in_force_they_are_shown_all_along():
+    """Another thread that reads in between never sees the old ones again."""
+    controlled = Controlled("2-10-50", concurrency=10)
+    controller, seen = controlled.controller, []
+    controller.aimd.change = lambda _: seen.append(controller.limits.concurrency)
+    note = controller.history.note
+    controller.history.note = lambda *args: (
+        seen.append(controller.limits.concurrency),
+        note(*args),
+    )
+    controller.request(concurrency=30)
+    controller.apply_requested()
+    assert seen == [30, 30]
+
+
 def test_another_field_leaves_an_adaptive_limit_alone():
     """Its count of successes, too."""
     controlled = Controlled("1-2-50", concurrency=2)
