@@ -32,6 +32,9 @@ class ObservedDict(dict[Any, Any], metaclass=ReturnsPlainDicts):
     Calling the class returns a plain dict, so instances are made by
     `type.__call__.__get__(SubclassOfIt)`. Whoever makes one also sets its slots: an `__init__` would
     double the cost of making it.
+
+    A subclass whose storage is another dict overrides `__len__` and `__repr__`, too. They are not
+    overridden here, because `pprint` lays out only dicts whose `__repr__` is that of `dict`.
     """
 
     __slots__ = ()
@@ -115,9 +118,6 @@ class ObservedDict(dict[Any, Any], metaclass=ReturnsPlainDicts):
 
     def __ror__(self, other: Any) -> Any:
         return _plain(other) | self.copy()
-
-    def __repr__(self) -> str:
-        return dict.__repr__(self._storage())
 
     def __reduce_ex__(self, _: SupportsIndex) -> tuple[Any, ...]:
         return dict, (), None, None, iter(self.items())

@@ -12,7 +12,7 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pocketflow import (
     AsyncBatchFlow,
@@ -90,6 +90,7 @@ ANY = {
 }  # fmt: skip
 
 
+@example({"a": 0, 1: 0}, "a", {}, "pprint")
 @given(DICTS, KEYS, DICTS, st.sampled_from(sorted(ANY)))
 def test_it_does_what_a_dict_does(params, key, other, name):
     """Whatever is asked of it: the same answers and errors, of the same types, the same dict left."""

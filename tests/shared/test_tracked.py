@@ -6,6 +6,7 @@ import collections
 import copy
 import json
 import pickle
+import pprint
 
 import pytest
 from hypothesis import given, settings
@@ -242,6 +243,12 @@ def test_a_view_matches_patterns_and_formats(view):
             pytest.fail("no match")
     assert "%(a)s" % view({"a": 1}) == "{a}".format(**view({"a": 1})) == "1"  # noqa: UP031
     assert "{a}".format_map(view({"a": 1})) == "1"
+
+
+def test_an_isolated_view_is_laid_out_as_any_dict():
+    """By pprint, which knows a dict by its own `__repr__`."""
+    store = {f"key {n}": ["x" * 20] * 2 for n in range(3)}
+    assert pprint.pformat(isolated_view(dict(store))) == pprint.pformat(store)
 
 
 def test_two_views_of_one_store_are_equal_and_see_each_other():

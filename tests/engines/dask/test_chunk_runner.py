@@ -93,7 +93,7 @@ def loaded(outcome):
     """Return an outcome's action, or its error, and its writes."""
     view: dict = {}
     try:
-        trace = SimpleNamespace(received=None, extras=None)
+        trace = SimpleNamespace(params=None, extras=None)
         return load_outcome(outcome, trace, view, Sources(Acts())), view
     except BaseException as error:
         return error, view
