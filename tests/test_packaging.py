@@ -92,6 +92,7 @@ def test_the_wheel_says_what_pyproject_says(wheel):
         "ipywidgets",
         "nest-asyncio2",
         "pocketflow",
+        "wcwidth",
     }
 
 

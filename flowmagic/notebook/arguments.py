@@ -33,12 +33,12 @@ def _unquoted(text: str) -> str:
 
 
 def _run_option(name: str, note: str = "", **settings: Any) -> Any:
-    """Return the argument for an option of a run; the parsed values lack it if the line does.
+    """Return the argument for an option of a run. It has no default: `Options.of` knows that.
 
     Args:
-        name: of the field of `RunArguments`, which also gives the help.
-        note: what the help adds to that for the magic.
-        settings: further ones for argparse.
+        name: the field of `RunArguments`, whose description is the help.
+        note: what the help adds for the magic.
+        settings: further arguments of `add_argument`.
     """
     doc = OPTIONS[name].metadata["doc"]
     return argument(
@@ -150,7 +150,7 @@ _ARGUMENTS = (
     ),
     _run_option(
         "engine",
-        'Give its variable name, for example cluster = flowmagic.DaskEngine("tcp://host:8786").',
+        'Write its variable: cluster, after cluster = flowmagic.DaskEngine("tcp://host:8786").',
         metavar="NAME",
     ),
     argument(

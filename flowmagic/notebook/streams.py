@@ -46,7 +46,7 @@ class Stream:
             self.write(line)
 
     def flush(self) -> None:
-        """Flush the stream below, unless an instance does so: nothing of it is there."""
+        """Flush the stream below; in an instance do nothing, since its text is not there."""
         if not (self.active and is_kept()):
             self.below.flush()
 

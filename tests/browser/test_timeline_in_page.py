@@ -445,7 +445,7 @@ def test_in_a_notebook_that_is_not_trusted_the_summarys_timeline_is_drawn(notebo
         assert rows[f"#{index}"]["to"] == pytest.approx(end, abs=0.005)
     [before, after] = [each for each in drawn if each["title"].startswith("limit")]
     assert before["height"] == pytest.approx(after["height"] * 2 / 3, abs=1)
-    expect(inner).to_contain_text("red ✗ failed. Limit 2, from")
+    expect(inner).to_contain_text("red ✗ failed. Limit 2; 3 from")
 
 
 RETRIED = (

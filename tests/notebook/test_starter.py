@@ -38,9 +38,10 @@ def test_the_options_of_the_shared_store_reach_the_run(shell):
 
 def test_the_variable_holds_the_newest_run_and_the_list_has_all(shell):
     """Each run is listed with the variable that it was bound to."""
-    for n in (1, 2):
-        shell.run(f"%%batchflow flow -o run\n[{{'n': {n}}}]")
-    assert shell["run"][0].params == {"n": 2}
+    shell.run("%%batchflow flow -o run\n[{'n': 1}]")
+    shell.run("first = run")  # the list does not keep a run alive
+    shell.run("%%batchflow flow -o run\n[{'n': 2}]")
+    assert [shell[name][0].params["n"] for name in ("first", "run")] == [1, 2]
     lines = shell.run("%batchflow").text.splitlines()
     assert [line.split()[2] for line in lines] == ["run", "run"]
 
