@@ -3,6 +3,20 @@
 from __future__ import annotations
 
 import gc
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+# Where it finds `rfc3987_syntax`, jsonschema has parsers of international addresses built whenever it
+# is imported, which takes more than a second; here it finds none, nor does any program that is
+# started here: servers, nbconvert, papermill. No test has such an address.
+_without = tempfile.TemporaryDirectory()
+(Path(_without.name) / "rfc3987_syntax.py").write_text("raise ImportError('spared by the tests')\n")
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [_without.name, os.environ.get("PYTHONPATH")])
+)
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
 def pytest_collection_finish():
