@@ -8,6 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
+from .ahead import _ahead, _begun, program
+
+__all__ = ["_ahead", "_begun", "program"]  # fixtures
+
 # Where it finds `rfc3987_syntax`, jsonschema has parsers of international addresses built whenever it
 # is imported, which takes more than a second; here it finds none, nor does any program that is
 # started here: servers, nbconvert, papermill. No test has such an address.
