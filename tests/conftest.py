@@ -8,6 +8,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+import pytest
+
 from .ahead import _ahead, _begun, program
 
 __all__ = ["_ahead", "_begun", "program"]  # fixtures
@@ -23,10 +25,27 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 
-def pytest_collection_finish():
-    """Spare what was imported and collected each look for garbage: it stays to the end.
+gc.disable()  # what is imported and collected stays: no look for garbage would find any
+
+
+def spare_what_stays() -> None:
+    """Spare what there is each further look for garbage: it stays to the end.
 
     A look walked half a million objects of pytest and of libraries, and many tests have one.
     """
     gc.collect()
     gc.freeze()
+
+
+def pytest_collection_finish():
+    spare_what_stays()
+    gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    """After the last test of a folder spare what was imported by its tests, too."""
+    done = yield
+    if nextitem is not None and nextitem.path.parent != item.path.parent:
+        spare_what_stays()
+    return done
