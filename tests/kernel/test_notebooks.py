@@ -5,6 +5,10 @@ import base64
 import json
 import re
 import struct
+import sys
+import tempfile
+import traceback
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -35,38 +39,45 @@ def outputs(cell):
 
 
 async def _execute(stem, probe, folder):
-    """Execute a notebook in a kernel; return its cells by id, and what a probe then found in it."""
+    """Execute a notebook in a kernel, and a probe at its end."""
     [path] = [path for path in NOTEBOOKS if path.stem == stem]
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
     notebook.cells.append(nbformat.v4.new_code_cell(probe, id="probe"))
     client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": folder}})
-    await client.async_execute()
-    cells = {cell.id: cell for cell in notebook.cells}
-    return cells, json.loads(outputs(cells["probe"]))
+    return await client.async_execute()
+
+
+def programs(items, folder):
+    """What executes those that are asked for."""
+    names = {name for item in items for name in item.fixturenames}
+    asked = [stem for stem, (fixture, _) in PROBES.items() if fixture in names]
+    return {"execute": [sys.executable, "-m", __name__, str(folder), *asked]} if asked else {}
+
+
+async def execute(folder, *stems):
+    """Execute notebooks, all at once since they wait more than they work, and write each to a folder."""
+
+    async def one(stem):
+        notebook = await _execute(stem, PROBES[stem][1], tempfile.mkdtemp(dir=folder))
+        nbformat.write(notebook, Path(folder, f"{stem}.ipynb"))
+
+    done = await asyncio.gather(*map(one, stems), return_exceptions=True)
+    for stem, error in zip(stems, done, strict=True):
+        if error is not None:
+            print(stem, *traceback.format_exception(error), sep="\n")
 
 
 @pytest.fixture(scope="module")
-def executed(request, tmp_path_factory):
-    """Return a function that gives what `_execute` gave for a notebook, or raises what it raised.
-
-    All that the tests of this session ask for are executed at once: they wait more than they work.
-    """
-    names = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    asked = {stem: probe for stem, (fixture, probe) in PROBES.items() if fixture in names}
-
-    async def all_of_them():
-        each = (
-            _execute(stem, probe, str(tmp_path_factory.mktemp("elsewhere")))
-            for stem, probe in asked.items()
-        )
-        return await asyncio.gather(*each, return_exceptions=True)
-
-    found = dict(zip(asked, asyncio.run(all_of_them()), strict=True))
+def executed(program):
+    """Return a function that gives the cells of a notebook by id, and what a probe then found in it."""
+    done = program("execute")
 
     def of(stem):
-        if isinstance(found[stem], BaseException):
-            raise found[stem]
-        return found[stem]
+        path = Path(done.args[3], f"{stem}.ipynb")
+        assert path.exists(), done.stdout + done.stderr
+        notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+        cells = {cell.id: cell for cell in notebook.cells}
+        return cells, json.loads(outputs(cells["probe"]))
 
     return of
 
@@ -315,3 +326,6 @@ PROBES = {
     "04_resume": ("resumed", RESUMED),
 }
 """What each notebook is asked at its end, and the fixture that has the answer."""
+
+if __name__ == "__main__":
+    asyncio.run(execute(*sys.argv[1:]))
