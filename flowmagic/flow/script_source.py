@@ -1,6 +1,6 @@
-"""Reads the source of what a notebook defines, for a script that is to define it again.
+"""Reads the source of lambdas and of classes without functions, for a script that defines them again.
 
-Beside classes and functions with a known file, these are lambdas, and classes without functions.
+Also returns the names that such definitions use.
 """
 
 from __future__ import annotations
