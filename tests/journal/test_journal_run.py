@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
-from datetime import datetime, timezone
 from enum import Enum
-from types import SimpleNamespace
 
 import pytest
-from pocketflow import AsyncFlow, AsyncNode
+from pocketflow import AsyncNode
 
 import flowmagic
 from flowmagic.errors import JournalError
@@ -16,24 +14,10 @@ from flowmagic.journal import open_journal
 
 
 class Grade(AsyncNode):
-    def __init__(self, pass_at=5):
-        super().__init__()
-        self.pass_at = pass_at
-
     async def post_async(self, shared, prepared, executed):
         if self.params["n"] < 0:
             raise ValueError("below zero")
-        return "passed" if self.params["n"] >= self.pass_at else "failed"
-
-
-@pytest.fixture
-def journal(tmp_path):
-    path = tmp_path / "j"
-    rows = [{"n": n, "tags": ["a"]} for n in (1, 7, -1)]
-    flowmagic.run_batch(AsyncFlow(start=Grade()), rows, journal=path, limit=2)
-    flowmagic.run_batch(AsyncFlow(start=Grade(8)), [*rows[:2], {"n": 9}], journal=path)
-    with open_journal(path) as opened:
-        yield opened
+        return "passed" if self.params["n"] >= 5 else "failed"
 
 
 def test_a_closed_journal_says_so(tmp_path):
@@ -109,10 +93,33 @@ def test_secrets_that_are_kept_come_back(tmp_path):
     assert made(tmp_path / "j", rows, journal_secrets=True).batch() == rows
 
 
-AT = datetime(2026, 1, 31, 9, 5, tzinfo=timezone.utc)
+def test_a_run_knows_what_it_was_started_with_and_how_it_ended(tmp_path):
+    """Its options, the flow's own params, where its rows came from, and its counts."""
+    flow = Grade()
+    flow.set_params({"of": "the flow"})
+    run = made(tmp_path / "j", [{"n": 7}, {"n": -1}], flow, limit=2)
+    assert (run.number, run.flow, run.status, run.total) == (1, "Grade", "finished", 2)
+    assert run.options["limit"] == 2
+    assert run.base == {"of": "the flow"}
+    assert run.drawn_by == "list"
+    assert run.counts == {"succeeded": 1, "failed": 1}
+    assert run.params == [{"of": "the flow", "n": 7}, {"of": "the flow", "n": -1}]
+    assert repr(run).endswith("finished: 1 succeeded, 1 failed>")
 
 
-def run(number, *, flow="AsyncFlow", status="finished", total=3, **counts):
-    return SimpleNamespace(
-        number=number, flow=flow, began=AT, status=status, total=total, counts=counts
-    )
+def test_the_instances_of_a_run_are_found_by_index(tmp_path):
+    """An index that is not there is an IndexError that names the run."""
+    run = made(tmp_path / "j", [{"n": n} for n in (7, 1)])
+    assert len(run) == 2
+    assert [each.result for each in run] == [each.result for each in run.instances]
+    assert (run[0].result, run[1].result) == ("passed", "failed")
+    with pytest.raises(IndexError, match="Run 1 of this journal has no instance 2"):
+        run[2]
+
+
+def test_a_run_is_exported_as_a_script_that_can_be_written_to_a_file(tmp_path):
+    """The file has the same text as the one that is returned."""
+    run = made(tmp_path / "j", [{"n": 7}])
+    text = run.to_script(tmp_path / "again.py")
+    assert (tmp_path / "again.py").read_text(encoding="utf-8") == text
+    compile(text, "again.py", "exec")
