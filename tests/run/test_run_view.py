@@ -8,6 +8,7 @@ import pytest
 
 import flowmagic as fm
 from flowmagic import RunStatus, batchflow
+from flowmagic.limits.limits import Limits
 
 from ..virtualtime import virtual
 from .sleepers import ROWS, Calls, Sleeper, adds_up
@@ -62,3 +63,85 @@ async def test_the_run_status_is_text():
     run = await batchflow(Sleeper(), ROWS)
     assert run.started_at.tzinfo is not None
     assert run.elapsed == 2.0
+
+
+@virtual
+async def test_a_run_that_goes_on_shows_how_far_it_is():
+    """While it runs it is neither ended nor ok, and what has not ended has no result."""
+    run = batchflow(Sleeper(), ROWS[:4], limit=2)
+    await asyncio.sleep(1.5)
+    assert (run.status, run.ended, run.ok) == ("running", False, False)
+    assert run.counts == fm.RunCounts(running=2, succeeded=2)
+    assert run.results == ["done 0", "done 1", None, None]
+    assert (run.elapsed, run.total, len(run)) == (1.5, 4, 4)
+    await run
+    assert (run.status, run.ended, run.ok) == ("finished", True, True)
+
+
+@virtual
+async def test_the_time_of_an_ended_run_stands_still():
+    """`elapsed` is how long it took, however late it is read."""
+    run = await batchflow(Sleeper(), ROWS[:2], limit=1)
+    await asyncio.sleep(100)
+    assert run.elapsed == 2.0
+
+
+@virtual
+async def test_instances_are_found_by_their_index():
+    """As in `run.instances`, also from the end."""
+    run = await batchflow(Sleeper(), ROWS)
+    assert run[3].params == run.instances[3].params == {"i": 3}
+    assert run[-1].index == 9
+    with pytest.raises(IndexError, match="There is no instance 10: the run has 10"):
+        run[10]
+
+
+@virtual
+async def test_raise_for_failures_raises_nothing_for_a_run_without_failures():
+    """Cancelled instances are no failures."""
+    run = batchflow(Sleeper(), ROWS, limit=1)
+    await asyncio.sleep(1.5)
+    run.cancel()
+    await run
+    run.raise_for_failures()
+    assert not run.ok
+
+
+@virtual
+async def test_raise_for_failures_masks_the_secrets_of_the_params():
+    """A saved notebook keeps what a cell raised."""
+    node = Calls(lambda params: int(params["api_key"]))
+    run = await batchflow(node, [{"api_key": "sk-12345678"}])
+    with pytest.raises(fm.InstancesFailedError) as caught:
+        run.raise_for_failures()
+    assert "sk-12345678" not in str(caught.value)
+    assert caught.value.__cause__ is run[0].error
+
+
+@virtual
+async def test_limits_and_their_history_can_be_read():
+    """Those in force, and those that were in force before."""
+    run = batchflow(Sleeper(), ROWS, limit=2)
+    await asyncio.sleep(1)
+    run.limit = 5
+    assert run.limits == Limits(5)
+    assert [(change.at, change.limit) for change in run.limit_history] == [(0.0, 2), (1.0, 5)]
+    assert run.adaptive is None
+    assert run.cooling == 0.0
+    await run
+
+
+@virtual
+async def test_a_run_without_a_journal_has_none():
+    """Nor has it an error, a reason, or crossings to tell of."""
+    run = await batchflow(Sleeper(), ROWS)
+    assert run.journal is None
+    assert (run.error, run.reason, run.action) == (None, "", None)
+    assert (run.crossings, run.holds, run.failures) == ([], [], [])
+
+
+@virtual
+async def test_an_audit_names_the_params_that_no_instance_has_read():
+    """It can be asked for when the run has ended."""
+    run = await batchflow(Sleeper(), [{"i": 0, "unused": 1}, {"i": 1, "unused": 2}])
+    assert any("unused" in str(finding) for finding in run.audit())

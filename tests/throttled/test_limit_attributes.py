@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from flowmagic.errors import LimitError
+from flowmagic.limits.adaptive import Adaptive
 from flowmagic.throttled.adaptive_node import AdaptiveThrottledNode
+from flowmagic.throttled.limit_attributes import AdaptiveAttributes, LimitAttributes
 from flowmagic.throttled.node import ThrottledParallelBatchNode
 from flowmagic.throttled.presets import Presets
 
@@ -109,3 +111,81 @@ def test_a_figure_that_cannot_be_kept_to_is_refused_when_it_is_set(name, wrong):
         type("Own", (AdaptiveThrottledNode,), {name: wrong})()
     with pytest.raises(LimitError, match=rf"^{name} is "):
         AdaptiveThrottledNode(**{name: wrong})
+
+
+# Directly, without a node or a flow
+
+
+def even(value, name):
+    if value % 2:
+        raise LimitError(f"{name} is odd")
+
+
+class Limited(LimitAttributes):
+    """Notes what is enforced."""
+
+    size = 2
+    other = 4
+    _checks = {"size": even, "other": even}
+
+    def _limit_changed(self, name):
+        self.__dict__.setdefault("enforced", []).append((name, getattr(self, name)))
+
+
+class Bounded(AdaptiveAttributes):
+    least = 1
+    most = 20
+    _minimum, _maximum = "least", "most"
+
+
+def test_a_limit_is_checked_when_it_is_set_and_then_enforced():
+    """A wrong one is neither set nor enforced; an attribute that is no limit is only set."""
+    limited = Limited()
+    limited.size = 6
+    limited.name = "any"
+    with pytest.raises(LimitError, match="other is odd"):
+        limited.other = 3
+    assert limited.enforced == [("size", 6)]
+    assert limited._limit_values() == {"size": 6, "other": 4}
+
+
+def test_arguments_that_are_none_keep_the_class_attributes():
+    """The others become attributes of the object."""
+    limited = Limited()
+    limited._set_attributes(size=None, other=8)
+    assert limited._limit_values() == {"size": 2, "other": 8}
+    assert limited.enforced == [("other", 8)]
+
+
+def test_class_attributes_of_a_subclass_are_checked_on_request():
+    """They are not set on any object, so that nothing could check them earlier."""
+    Limited()._check_limits()
+    with pytest.raises(LimitError, match="size is odd"):
+        type("Own", (Limited,), {"size": 3})()._check_limits()
+
+
+def test_whoever_takes_limits_has_to_enforce_them():
+    """The mixin does not know how."""
+    bare = type("Bare", (LimitAttributes,), {"_checks": {"size": even}})()
+    with pytest.raises(NotImplementedError):
+        bare.size = 2
+
+
+@pytest.mark.parametrize(("initial", "start"), [(5, 5), (0, 1), (99, 20)])
+def test_the_first_value_of_an_adaptive_limit_is_brought_within_its_bounds(initial, start):
+    """With the factors as they are set at the moment."""
+    bounded = Bounded()
+    bounded.backoff_factor, bounded.recovery_threshold = 0.8, 3
+    assert bounded._adaptive_settings(initial) == Adaptive(
+        1, start, 20, backoff=0.8, threshold=3, growth=1.2
+    )
+
+
+def test_bounds_in_the_wrong_order_are_named_with_a_way_out():
+    """Whoever sets two bounds one by one may ask first."""
+    bounded = Bounded()
+    assert bounded._bounds_in_order()
+    bounded.least = 30
+    assert not bounded._bounds_in_order()
+    with pytest.raises(LimitError, match="least is 30, more than most, which is 20.*least=20"):
+        bounded._adaptive_settings(5)
