@@ -125,7 +125,7 @@ async def test_limits_and_their_history_can_be_read():
     await asyncio.sleep(1)
     run.limit = 5
     assert run.limits == Limits(5)
-    assert [(change.at, change.limit) for change in run.limit_history] == [(0.0, 2), (1.0, 5)]
+    assert [(change.seconds, change.limit) for change in run.limit_history] == [(0.0, 2), (1.0, 5)]
     assert run.adaptive is None
     assert run.cooling == 0.0
     await run
