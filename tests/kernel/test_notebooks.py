@@ -88,7 +88,6 @@ def quickstart(executed):
     return executed("01_quickstart")
 
 
-@pytest.mark.kernel
 def test_the_quickstart_analyses_every_module_it_asked_for(quickstart):
     """As many results as there were params, each equal to what the file itself says."""
     cells, found = quickstart
@@ -102,7 +101,6 @@ def test_the_quickstart_analyses_every_module_it_asked_for(quickstart):
     assert outputs(cells["results"]).endswith(f"\n{asked} modules, {total:,} lines in all\n")
 
 
-@pytest.mark.kernel
 def test_the_quickstart_lists_the_largest_modules(quickstart):
     """The ten of the table are the ten largest, with their sizes, in that order."""
     cells, found = quickstart
@@ -112,7 +110,6 @@ def test_the_quickstart_lists_the_largest_modules(quickstart):
     assert [found["lines"][line.split()[0]] for line in table] == sizes
 
 
-@pytest.mark.kernel
 def test_the_service_never_saw_more_requests_at_once_than_the_limit(quickstart):
     """The service counts for itself: five at most, then fifty at most."""
     cells, found = quickstart
@@ -128,7 +125,6 @@ def test_the_service_never_saw_more_requests_at_once_than_the_limit(quickstart):
     assert found["peak"] <= 50
 
 
-@pytest.mark.kernel
 def test_the_quickstart_retries_what_failed(quickstart):
     """What the cell says of the rush adds up; after the retry, only the failed were run again."""
     cells, found = quickstart
@@ -146,7 +142,6 @@ def test_the_quickstart_retries_what_failed(quickstart):
     ]
 
 
-@pytest.mark.kernel
 def test_the_quickstart_shows_the_params_that_each_copy_received(quickstart):
     """Both nodes of each of the three instances got that user's params."""
     cells, found = quickstart
@@ -159,7 +154,6 @@ def test_the_quickstart_shows_the_params_that_each_copy_received(quickstart):
             assert f"instance {index}  {node:<8}  received {row}" in lines
 
 
-@pytest.mark.kernel
 def test_the_quickstart_stops_its_service(quickstart):
     """Its port is closed at the end."""
     assert quickstart[1]["serving"] is False
@@ -190,7 +184,6 @@ def limits(executed):
     return executed("02_rate_limits")
 
 
-@pytest.mark.kernel
 def test_the_limits_notebook_fails_plainly_and_succeeds_when_it_adapts(limits):
     """The same prompts, the same provider: many fail at twenty at once, none when the run adapts."""
     cells, found = limits
@@ -206,7 +199,6 @@ def test_the_limits_notebook_fails_plainly_and_succeeds_when_it_adapts(limits):
     assert "  failed after 0." in said
 
 
-@pytest.mark.kernel
 def test_the_limits_notebook_keeps_two_runs_within_one_named_limit(limits):
     """The provider refused none of the calls, and the tokens counted are those it used."""
     cells, found = limits
@@ -218,7 +210,6 @@ def test_the_limits_notebook_keeps_two_runs_within_one_named_limit(limits):
     assert tokens == found["tokens"]
 
 
-@pytest.mark.kernel
 def test_the_limits_notebook_spreads_its_starts(limits):
     """Forty starts at 1,200 a minute take no less than their schedule does."""
     _, found = limits
@@ -227,7 +218,6 @@ def test_the_limits_notebook_spreads_its_starts(limits):
     assert starts[-1] - starts[0] >= 39 / 20 - 0.03
 
 
-@pytest.mark.kernel
 def test_the_limits_notebook_stops_when_the_quota_is_used_up(limits):
     """With the reason, after thirty answers and a handful of requests in vain."""
     cells, found = limits
@@ -258,7 +248,6 @@ def resumed(executed):
     return executed("04_resume")
 
 
-@pytest.mark.kernel
 def test_the_resume_notebook_loses_a_kernel_and_pays_at_most_four_calls_twice(resumed):
     """What it says of it is what happened: all answers are there, those before the death taken over."""
     cells, found = resumed
@@ -288,7 +277,6 @@ def crossings(executed):
     return executed("03_crossings")
 
 
-@pytest.mark.kernel
 def test_the_crossings_notebook_shows_wrong_pictures_and_mends_them(crossings):
     """Three of nine are right by chance; six read a picture that is not theirs; mended, all are right."""
     cells, found = crossings
@@ -300,7 +288,6 @@ def test_the_crossings_notebook_shows_wrong_pictures_and_mends_them(crossings):
     assert "read what instance" in outputs(cells["found"])
 
 
-@pytest.mark.kernel
 def test_the_crossings_notebook_shows_pictures(crossings):
     """Each is a PNG that a browser can read, of three by three pictures."""
     cells, _ = crossings
@@ -311,7 +298,6 @@ def test_the_crossings_notebook_shows_pictures(crossings):
         assert struct.unpack(">II", data[16:24]) == (192, 192)
 
 
-@pytest.mark.kernel
 def test_the_crossings_notebook_allows_what_is_meant(crossings):
     """One is reported, and silenced where it is said to be meant."""
     said = outputs(crossings[0]["meant-await"])
