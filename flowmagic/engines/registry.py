@@ -1,4 +1,4 @@
-"""What a user writes to say where instances run: a name, or an engine."""
+"""Turns the `engine` option into an engine: a name, an engine, or None."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def _dask_engine() -> Engine:
 
 
 NAMES: dict[str, Callable[[], Engine]] = {"local": LocalEngine, "dask": _dask_engine}
-"""What makes an engine, by the word for it."""
+"""The functions that make an engine, by the name that users write."""
 
 
 def engine_of(value: Any) -> Engine:
-    """Return the engine that a user asked for; None: the local one.
+    """Return the engine for a value of the `engine` option; None stands for the local engine.
 
     Raises:
-        EngineError (a RuntimeError): it is something else.
+        EngineError (a RuntimeError): the value is neither the name of an engine nor an engine.
         MissingExtraError (an ImportError): the engine needs a package that is not installed.
     """
     if value is None:

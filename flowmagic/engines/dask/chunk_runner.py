@@ -1,7 +1,7 @@
-"""A chunk of instances on a Dask worker: one task, one event loop, as many walks at once as it has rows.
+"""Runs a chunk of instances on a Dask worker: one task, with one event loop for all of them.
 
-A chunk runs once. Dask gives a lost worker's tasks to another one; whoever finds a chunk claimed
-leaves it alone, and the run decides what becomes of its instances.
+A chunk runs once. When a worker dies, Dask gives its tasks to other workers; a worker that finds a chunk
+claimed does not run it, and the run decides what happens to its instances.
 """
 
 from __future__ import annotations
@@ -20,268 +20,192 @@ from ...records.param_reads import track_reads
 from ...records.trace import Trace
 from ...shared.isolated import Isolated, isolated
 from ..base import Work
-from ..local import LocalRunner
+from . import payload
 from .instance_result import dump_outcome
-from .messages import End, MessageSender, Part
+from .messages import InstanceEnd, InstanceUpdate, MessageSender
 from .requirements import runtime
-from .serialization import claim, opened
-from .stdout import Prints, catch, printing
+from .stdout import PrintBuffer, current_buffer, install_forwarders
 from .trace_diff import TraceDiffer
+from .worker_slot import CpuTimingRunner, WorkerSlot
 
-_LATE = (
-    8 * 1024
-)  # bytes; the scheduler keeps messages for a while, so larger results go another way
-_MOST_DROPPED = 1_000  # chunks
+_MAX_MESSAGE = 8 * 1024  # bytes of an outcome; the scheduler keeps messages for a while
+_MAX_CANCELLED = 1_000  # chunks
 
-_here: dict[tuple[str, int], _Chunk] = {}
+_running: dict[tuple[str, int], ChunkRunner] = {}
 """The chunks that run in this process, by run and number."""
 
-_dropped: OrderedDict[tuple[str, int], set[int]] = OrderedDict()
-"""Tickets of chunks that may still come here, and are not to run."""
+_cancelled: OrderedDict[tuple[str, int], set[int]] = OrderedDict()
+"""Ids of cancelled instances, by run and number of their chunk, which may not have arrived yet."""
 
 
-def drop(run: str, tickets: dict[int, list[int]]) -> None:
-    """Cancel instances, by the numbers of their chunks: those here, and those that may come here."""
-    for number, unwanted in tickets.items():
-        _dropped.setdefault((run, number), set()).update(unwanted)
-        chunk = _here.get((run, number))
+def cancel_instances(run: str, ids_by_chunk: dict[int, list[int]]) -> None:
+    """Cancel instances of chunks that run in this process, or that may still arrive here."""
+    for number, ids in ids_by_chunk.items():
+        _cancelled.setdefault((run, number), set()).update(ids)
+        chunk = _running.get((run, number))
         if chunk is not None:
-            chunk.drop(unwanted)
-    while len(_dropped) > _MOST_DROPPED:
-        _dropped.popitem(last=False)
+            chunk.cancel(ids)
+    while len(_cancelled) > _MAX_CANCELLED:
+        _cancelled.popitem(last=False)
 
 
 def run_chunk(chunk: dict[str, Any]) -> dict[int, bytes] | None:
-    """Run the instances of a chunk: the task that Dask is given.
+    """Run the instances of a chunk. This is the task that Dask runs.
 
     Returns:
-        What was too large for a message, by ticket; None: the chunk had begun somewhere else before.
+        The outcomes that are too large for a message, by instance id; None if the chunk was claimed
+        before, or its run has ended.
 
     Raises:
-        EngineError: this worker has another Python or flowmagic than the run: neither would understand
-            the other.
+        EngineError: this worker has another Python or flowmagic than the run.
     """
     from distributed import get_worker
 
     chunk = dict(chunk)
     if (needed := chunk.pop("runtime")) != runtime():
-        raise EngineError(f"it has {runtime()}, and the run {needed}")
+        raise EngineError(
+            f"This worker has {runtime()}, and the run has {needed}. Start it with those versions."
+        )
     worker = get_worker()
-    if not claim(worker, chunk["package"], chunk["number"]):
+    if not payload.claim(worker, chunk["payload_key"], chunk["number"]):
         return None
     if not worker.address.startswith("inproc"):
-        catch()
-    return asyncio.run(_Chunk(worker, **chunk).run())
+        install_forwarders()
+    return asyncio.run(ChunkRunner(worker, **chunk).run())
 
 
-class _Instance:
-    """One instance of a chunk."""
+class ChunkInstance:
+    """One instance of a chunk; its row is its index in the chunk."""
 
-    __slots__ = ("prints", "row", "task", "ticket", "written")
+    __slots__ = ("id", "printed", "row", "task", "writes")
 
-    def __init__(self, ticket: int, row: int, on_print: Callable[[int], None]) -> None:
-        self.ticket = ticket
+    def __init__(self, instance_id: int, row: int, on_print: Callable[[int], None]) -> None:
+        self.id = instance_id
         self.row = row
-        self.written: dict[Any, Any] = {}
-        self.prints = Prints(functools.partial(on_print, row))
+        self.writes: dict[Any, Any] = {}
+        self.printed = PrintBuffer(functools.partial(on_print, row))
         self.task: asyncio.Task[None] | None = None
 
 
-class _Chunk:
+class ChunkRunner:
+    """Runs one chunk.
+
+    Args:
+        worker: the worker that it runs on.
+        payload_key: the key of the run's payload on the scheduler.
+        run: the id of the run.
+        topic: the topic of messages to the run.
+        number: the number of the chunk.
+        ids: the ids of its instances.
+        params: the pickled params of each of them.
+        threads: whether the `exec` of sync nodes may run in threads.
+        mostly_waiting: whether earlier chunks of the run mostly waited.
+    """
+
     def __init__(
         self,
         worker: Any,
         *,
-        package: str,
+        payload_key: str,
         run: str,
         topic: str,
         number: int,
-        tickets: list[int],
-        rows: list[bytes],
+        ids: list[int],
+        params: list[bytes],
         threads: bool,
-        waits: bool,
+        mostly_waiting: bool,
     ) -> None:
-        flow, shared, classes = opened(worker, package)
+        flow, shared, classes = payload.load(worker, payload_key)
         self._key = run, number
-        self._rows = rows
+        self._params = params
         self._shared = shared
-        self._messages = MessageSender(worker, topic, run, number, self._news)
-        self._differ = TraceDiffer(classes, len(rows), self._messages.soon)
-        self._instances = [
-            _Instance(ticket, row, self._printed) for row, ticket in enumerate(tickets)
-        ]
+        self._messages = MessageSender(worker, topic, run, number, self._collect_updates)
+        self._differ = TraceDiffer(classes, len(ids), self._messages.schedule)
+        self._instances = [ChunkInstance(each, row, self._on_print) for row, each in enumerate(ids)]
         work = Work(
             flow,
             shared,
-            limit=len(rows),
+            limit=len(ids),
             threads=threads,
             clock=time.monotonic,
             view=self._view,
             settle=Isolated.settle,
         )
-        self._runner = TimedRunner(work)
-        self._place = CpuSlot(self._runner, waits=waits)
-        self._ends: list[tuple[End, BaseException | None]] = []
-        self._late: dict[int, bytes] = {}
+        self._runner = CpuTimingRunner(work)
+        self._slot = WorkerSlot(self._runner, mostly_waiting=mostly_waiting)
+        self._ends: list[tuple[InstanceEnd, BaseException | None]] = []
+        self._large_outcomes: dict[int, bytes] = {}
 
     def _view(self, trace: Trace) -> Any:
-        return isolated(self._shared, self._instances[trace.row].written)
+        return isolated(self._shared, self._instances[trace.row].writes)
 
     async def run(self) -> dict[int, bytes]:
-        """Run all, and return what was too large to be told."""
+        """Run all instances; return the outcomes that are too large for a message, by instance id."""
         self._loop = loop = asyncio.get_running_loop()
-        _here[self._key] = self
+        _running[self._key] = self
         try:
-            self._place.begin()
-            self._messages.begin()
-            unwanted = _dropped.get(self._key, ())
-            for instance, row in zip(self._instances, self._rows, strict=True):
-                if instance.ticket not in unwanted:
-                    instance.task = loop.create_task(self._walk(instance, row))
-            tasks = [each.task for each in self._instances if each.task is not None]
+            self._slot.start()
+            self._messages.send_start()
+            cancelled = _cancelled.get(self._key, ())
+            tasks = []
+            for instance, params in zip(self._instances, self._params, strict=True):
+                if instance.id not in cancelled:
+                    instance.task = loop.create_task(self._run_instance(instance, params))
+                    tasks.append(instance.task)
             if tasks:
                 await asyncio.wait(tasks)
         finally:
-            self._place.end()
-            _here.pop(self._key, None)
-            _dropped.pop(self._key, None)
+            self._slot.stop()
+            _running.pop(self._key, None)
+            _cancelled.pop(self._key, None)
             self._runner.close()
         self._messages.flush()
-        self._messages.end(*self._place.taken(), len(self._rows), sorted(self._late))
-        return self._late
+        self._messages.send_end(
+            *self._slot.usage(), len(self._instances), has_large=bool(self._large_outcomes)
+        )
+        return self._large_outcomes
 
-    async def _walk(self, instance: _Instance, row: bytes) -> None:
+    async def _run_instance(self, instance: ChunkInstance, pickled_params: bytes) -> None:
         trace = self._differ.trace(instance.row)
-        printing.set(instance.prints)
+        current_buffer.set(instance.printed)
         result, error = None, None
         try:
-            params = track_reads(pickle.loads(row))  # noqa: S301 - of the user's own run
+            params = track_reads(pickle.loads(pickled_params))  # noqa: S301 - sent by the run itself
             trace.params = params
             result = await self._runner.run(params, trace)
-        except BaseException as raised:  # noqa: BLE001 - it is the instance's end, not the chunk's
+        except BaseException as raised:  # noqa: BLE001 - ends this instance, not the chunk
             error = raised
-        outcome, error = dump_outcome(trace, result, error, instance.written)
-        if len(outcome) > _LATE:
-            self._late[instance.ticket] = outcome
+        outcome, error = dump_outcome(trace, result, error, instance.writes)
+        if len(outcome) > _MAX_MESSAGE:
+            self._large_outcomes[instance.id] = outcome
             outcome = b""
-        self._ends.append(((instance.ticket, outcome), error))
+        self._ends.append((InstanceEnd(instance.id, outcome), error))
         self._differ.changed.add(instance.row)
 
-    def drop(self, tickets: list[int]) -> None:
+    def cancel(self, ids: list[int]) -> None:
         """Cancel instances, from any thread."""
-        unwanted = set(tickets)
+        cancelled = set(ids)
 
         def cancel() -> None:
             for instance in self._instances:
-                if instance.ticket in unwanted and instance.task is not None:
+                if instance.id in cancelled and instance.task is not None:
                     instance.task.cancel()
 
-        with contextlib.suppress(RuntimeError):  # it has ended meanwhile
+        with contextlib.suppress(RuntimeError):  # the chunk has ended meanwhile
             self._loop.call_soon_threadsafe(cancel)
 
-    def _printed(self, row: int) -> None:
-        with contextlib.suppress(RuntimeError):  # the chunk has ended, and a thread prints still
+    def _on_print(self, row: int) -> None:
+        with contextlib.suppress(RuntimeError):  # the chunk has ended, but not a thread of it
             self._loop.call_soon_threadsafe(self._differ.changed.add, row)
 
-    def _news(self) -> tuple[list[Part], list[End]]:
-        errors = {ticket: error for (ticket, _), error in self._ends}
-        parts: list[Part] = []
+    def _collect_updates(self) -> tuple[list[InstanceUpdate], list[InstanceEnd]]:
+        errors = {end.id: error for end, error in self._ends}
+        updates = []
         for row in sorted(self._differ.changed):
             instance = self._instances[row]
-            changes = self._differ.changes(row, errors.get(instance.ticket))
-            parts.append((instance.ticket, changes, instance.prints.take()))
+            diff = self._differ.diff(row, errors.get(instance.id))
+            updates.append(InstanceUpdate(instance.id, diff, instance.printed.take()))
         ends = [end for end, _ in self._ends]
         self._differ.changed.clear()
         self._ends.clear()
-        return parts, ends
-
-
-_LOOK_EVERY = 0.025  # seconds until a chunk first looks whether its worker has anything to compute
-# Share of a core; who computes less than that waits. Taking a chunk that computes for one that waits
-# (a crowded machine) costs its worker some turns; the other way round, instances would not run at all.
-_BUSY = 0.4
-
-
-class TimedRunner(LocalRunner):
-    """Knows how long the threads of its instances have computed."""
-
-    def __init__(self, work: Work) -> None:
-        super().__init__(work)
-        self.used: list[float] = []
-        """Seconds of each piece of work that has ended."""
-        self.live = 0
-        """How many of them are at it."""
-
-    async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
-        def timed(argument: Any) -> Any:
-            before = time.thread_time()
-            try:
-                return function(argument)
-            finally:
-                self.used.append(time.thread_time() - before)
-
-        self.live += 1
-        try:
-            return await super()._in_thread(timed, argument)
-        finally:
-            self.live -= 1
-
-
-class CpuSlot:
-    """Looks what a chunk computes, in its own loop, and gives its place back if it only waits.
-
-    Its instances wait for somebody then, a provider most likely: others may run there meanwhile.
-
-    Args:
-        runner: of its instances.
-        waits: whether it is known to wait, so that nobody need look.
-    """
-
-    def __init__(self, runner: TimedRunner, *, waits: bool) -> None:
-        self._runner = runner
-        self._waits = waits
-        self._looking: asyncio.TimerHandle | None = None
-
-    def begin(self) -> None:
-        """Begin to look."""
-        self._began = self._looked = _clocks()
-        if self._waits:
-            _give_back()
-        else:
-            self._look_after(_LOOK_EVERY)
-
-    def end(self) -> None:
-        """Look no more."""
-        if self._looking is not None:
-            self._looking.cancel()
-
-    def taken(self) -> tuple[float, float]:
-        """Return how many seconds the chunk has taken, and how many of them it has computed."""
-        began, used, _ = self._began
-        now, here, _ = _clocks()
-        return now - began, here - used + sum(self._runner.used)
-
-    def _look_after(self, wait: float) -> None:
-        self._looking = asyncio.get_running_loop().call_later(wait, self._look, wait)
-
-    def _look(self, wait: float) -> None:
-        before, self._looked = self._looked, _clocks()
-        seconds, here, everywhere = (
-            now - then for now, then in zip(self._looked, before, strict=True)
-        )
-        # What threads compute, only the process knows; without any, what others compute is theirs.
-        used = everywhere if self._runner.live else here
-        if used < _BUSY * seconds:
-            _give_back()
-        else:
-            self._look_after(min(1.0, 2 * wait))
-
-
-def _clocks() -> tuple[float, float, float]:
-    return time.monotonic(), time.thread_time(), time.process_time()
-
-
-def _give_back() -> None:
-    from distributed import secede
-
-    secede()
+        return updates, ends

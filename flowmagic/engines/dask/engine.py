@@ -1,8 +1,4 @@
-"""The instances of one run on a Dask cluster, as the run sees them.
-
-Instances that start within a few milliseconds of one another travel together (`dasksending`,
-`daskchunk`). What the workers tell is written to the instances' traces as it arrives.
-"""
+"""The Dask engine: runs the instances of a run on the workers of a Dask cluster."""
 
 from __future__ import annotations
 
@@ -10,23 +6,24 @@ import asyncio
 import contextlib
 import importlib.util
 import uuid
-from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ...errors import EngineError, InstanceLostError, MissingExtraError, describe
 from ...records.trace import Trace
 from ..base import Work
-from . import requirements
-from .cluster import Connection
+from . import payload, requirements
+from .chunk_sender import ChunkSender
+from .chunk_size import ChunkSizePolicy
+from .cluster_monitor import ClusterMonitor
+from .connection import Connection
 from .instance_result import load_outcome
-from .liveness import ClusterMonitor
-from .messages import Part, news_of
-from .sender import Chunking, ChunkSender
-from .serialization import Sources, forget, leave, packed
+from .messages import InstanceUpdate, updates_in
+from .serialization import dump_flow
+from .source_files import SourceFiles
 from .trace_diff import TracePatcher
 
-# One for all runs of this process: a scheduler keeps the latest messages of each topic for good.
+# One topic for all runs of this process: a scheduler never deletes the latest messages of a topic.
 _TOPIC = f"flowmagic-{uuid.uuid4().hex}"
 
 
@@ -34,62 +31,70 @@ class DaskRunner:
     """Runs each instance on a worker of a Dask cluster; see `Runner`.
 
     Args:
-        where: as of `DaskEngine`.
+        where: as for `DaskEngine`.
+        work: see `Work`.
 
     Raises:
-        EngineError: something in the flow or the shared store cannot travel.
+        EngineError: something in the flow or the shared store cannot be pickled.
     """
 
     def __init__(self, where: Any, work: Work) -> None:
         self._where = where
         self._work = work
-        packed(work.flow, work.shared)  # refused before anything runs
-        self._chunking = Chunking()
+        dump_flow(work.flow, work.shared)  # raises before anything runs
+        self._policy = ChunkSizePolicy()
         self._connection: Connection | None = None
-        self._strangers: dict[str, type] = {}
-
-    # As a `Runner`
+        self._stand_ins: dict[str, type] = {}
 
     async def open(self) -> None:
-        """Connect, and send what all instances need.
+        """Connect to the cluster, and publish the flow and the shared store there.
 
         Raises:
-            EngineError: no scheduler answers, what prep has made of things cannot travel, or the
-                scheduler or a worker lacks what the run needs.
+            EngineError: no scheduler answers; the scheduler or a worker lacks what the run needs; or
+                the flow's own prep has left something that cannot be pickled.
         """
         work = self._work
-        content = packed(work.flow, work.shared)
-        self._run = uuid.uuid4().hex
-        self._package = f"flowmagic-{self._run}"
-        self._sources = Sources(work.flow)
-        self._patcher = TracePatcher(work.flow, self._sources, work.clock, self._strangers)
-        self._offsets: dict[str, float] = {}
-        self._connection = connection = await Connection.to(self._where)
+        content = dump_flow(work.flow, work.shared)
+        self._run_id = uuid.uuid4().hex
+        self._payload_key = f"flowmagic-{self._run_id}"
+        self._source_files = SourceFiles(work.flow)
+        self._patcher = TracePatcher(work.flow, self._source_files, work.clock, self._stand_ins)
+        self._clock_offsets: dict[str, float] = {}
+        self._connection = connection = await Connection.open(self._where)
         try:
             await requirements.check(connection.client, work.flow)
         except EngineError:
             await connection.close()
             raise
-        self._watch = ClusterMonitor(connection, self._looked, self._broke)
+        self._monitor = ClusterMonitor(connection, self._on_check, self._on_cluster_loss)
         self._sender = ChunkSender(
             connection,
-            self._watch,
-            self._chunking,
-            package=self._package,
-            run=self._run,
+            self._monitor,
+            self._policy,
+            payload_key=self._payload_key,
+            run=self._run_id,
             topic=_TOPIC,
             threads=work.threads,
-            unfit=self._unfit,
+            on_start_error=self._on_start_error,
         )
-        connection.client.subscribe_topic(_TOPIC, self._heard)
-        await self._watch.begin(await leave(connection.client, self._package, content))
+        connection.client.subscribe_topic(_TOPIC, self._on_message)
+        anchor = await payload.publish(connection.client, self._payload_key, content)
+        await self._monitor.start(anchor)
 
-    def run(self, params: dict[Any, Any], trace: Trace) -> Coroutine[Any, Any, Any]:
+    async def run(self, params: dict[Any, Any], trace: Trace) -> Any:
         """Run one instance; see `Runner`."""
-        return self._instance(params, trace)
+        if self._monitor.failure is not None:
+            raise InstanceLostError(str(self._monitor.failure))
+        view = None if self._work.view is None else self._work.view(trace)
+        instance = self._sender.add(params, trace)
+        try:
+            outcome = await instance.future
+        finally:
+            self._sender.remove(instance)
+        return load_outcome(outcome, trace, view, self._source_files)
 
     def resize(self, limit: int) -> None:
-        """Do nothing: the workers are what they are."""
+        """Do nothing: the number of workers does not depend on the limit."""
 
     async def drain(self) -> None:
         """Wait until the instances have ended on their workers, and disconnect."""
@@ -97,102 +102,90 @@ class DaskRunner:
         if connection is None:
             return
         try:
-            if self._watch.gone is None:
+            if self._monitor.failure is None:
                 await self._sender.finish()
                 with contextlib.suppress(OSError, asyncio.TimeoutError):
-                    await connection.client.run(forget, self._package, on_error="ignore")
+                    await connection.client.run(
+                        payload.forget, self._payload_key, on_error="ignore"
+                    )
         finally:
             await connection.close()
             self._connection = None
 
     def close(self) -> None:
-        """Let go of the cluster, where `drain` was not awaited to its end."""
+        """Abandon the connection if `drain` has not closed it."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.abandon()
 
-    async def _instance(self, params: dict[Any, Any], trace: Trace) -> Any:
-        if self._watch.gone is not None:
-            raise InstanceLostError(str(self._watch.gone))
-        view = None if self._work.view is None else self._work.view(trace)
-        ticket = self._sender.add(params, trace)
-        try:
-            outcome = await ticket.future
-        finally:
-            self._sender.forget(ticket)
-        return load_outcome(outcome, trace, view, self._sources)
-
-    # What it is told
-
-    def _heard(self, event: tuple[float, Any]) -> None:
+    def _on_message(self, event: tuple[float, Any]) -> None:
         message = event[1]
-        if message["run"] != self._run:
+        if message["run"] != self._run_id:
             return
         worker, chunk = message["worker"], self._sender.chunks.get(message["chunk"])
-        late = self._work.clock() - message["now"]
-        # The least of all: a clock there cannot be further behind than its quickest message says.
-        offset = self._offsets[worker] = min(late, self._offsets.get(worker, late))
+        delay = self._work.clock() - message["now"]
+        # The smallest delay so far is the closest to the difference between the two clocks.
+        offset = self._clock_offsets[worker] = min(delay, self._clock_offsets.get(worker, delay))
         if "ended" in message:
-            seconds, cpu, instances, too_large = message["ended"]
-            self._chunking.learn(seconds, cpu, instances)
+            seconds, cpu, instances, has_large = message["ended"]
+            self._policy.learn(seconds, cpu, instances)
             if chunk is not None:
-                chunk.late = bool(too_large)
+                chunk.may_have_outcomes = has_large
         elif chunk is not None and "began" in message:
-            self._sender.begun(chunk, worker)
+            self._sender.on_begun(chunk, worker)
         elif chunk is not None:
-            parts, ends = news_of(message)
-            for part in parts:
-                self._take(part, offset)
-            for number, outcome in ends:
-                if outcome:
-                    chunk.end(number, outcome)
+            updates, ends = updates_in(message)
+            for update in updates:
+                self._apply(update, offset)
+            for end in ends:
+                if end.outcome:
+                    chunk.end(end.id, end.outcome)
 
-    def _take(self, part: Part, offset: float) -> None:
-        number, changes, printed = part
-        ticket = self._sender.tickets.get(number)
-        if ticket is None:
+    def _apply(self, update: InstanceUpdate, offset: float) -> None:
+        instance = self._sender.instances.get(update.id)
+        if instance is None:
             return
-        if ticket.offset is None:
-            ticket.offset = offset
-        self._patcher.take(ticket.trace, changes, ticket.offset)
-        ticket.print(printed)
+        if instance.clock_offset is None:
+            instance.clock_offset = offset
+        self._patcher.apply(instance.trace, update.diff, instance.clock_offset)
+        instance.print(update.printed)
 
-    def _looked(self) -> None:
-        self._sender.plan()
+    def _on_check(self) -> None:
+        self._sender.schedule_send()
         self._sender.lose_orphans()
 
-    async def _unfit(self, why: BaseException) -> None:
-        """End the run, since a worker that joined late would fail one instance after the other."""
-        assert self._connection is not None  # it has an instance
+    async def _on_start_error(self, reason: BaseException) -> None:
+        """End the run: a worker that cannot start any instance would fail one after the other."""
+        assert self._connection is not None  # a chunk has been sent
         try:
             await requirements.check(self._connection.client, self._work.flow)
             error = EngineError(
-                f"A worker could not begin with the instances of this run ({type(why).__name__}: {why}). "
-                "See to it that each worker can import what the flow needs, and then take the run up "
-                "with run.retry_failed()."
+                "A worker could not start any instance of this run "
+                f"({type(reason).__name__}: {reason}). Make sure that each worker can import what "
+                "the flow needs, then write run.retry_failed()."
             )
-        except EngineError as named:
-            error = named
+        except EngineError as requirement:
+            error = requirement
         if self._work.broke is not None:
             self._work.broke(error)
 
-    def _broke(self, gone: EngineError) -> None:
-        # First, so that nothing is retried.
+    def _on_cluster_loss(self, error: EngineError) -> None:
+        # Before the instances fail, so that none of them is retried.
         if self._work.broke is not None:
-            self._work.broke(gone)
+            self._work.broke(error)
         self._sender.lose_all()
 
 
 @dataclass(frozen=True)
 class DaskEngine:
-    """A Dask cluster, on whose workers instances run.
+    """Runs instances on the workers of a Dask cluster.
 
-    Each instance has a snapshot of the shared store, taken when the run begins, as with isolate: what
-    it writes comes back when it has ended, as its `writes`, and no other instance sees it.
+    Each instance has its own view of a snapshot of the shared store, which is taken when the run begins.
+    What it writes is its `writes`, once it has ended; no other instance sees it.
 
     Args:
-        where: the address of a scheduler ("tcp://host:8786"), a `distributed.Client`, or a cluster;
-            None starts a cluster of processes on this machine for each run, and closes it.
+        where: the address of a scheduler ("tcp://host:8786"), a `distributed.Client`, or a cluster.
+            None starts a cluster of processes on this machine for each run, and closes it at the end.
 
     Raises:
         EngineError (a RuntimeError): `where` is something else.
@@ -215,15 +208,15 @@ class DaskEngine:
         )
         if not (known or (isinstance(where, str) and "://" in where)):
             raise EngineError(
-                f"DaskEngine was given {describe(where)}, not the address of a scheduler, a client or "
+                f"DaskEngine got {describe(where)}, not the address of a scheduler, a client or "
                 'a cluster. Write DaskEngine("tcp://host:8786"), DaskEngine(client), or DaskEngine() '
                 "for a cluster on this machine."
             )
 
     def begin(self, work: Work) -> DaskRunner:
-        """Return what runs the instances of one run; see `Engine`.
+        """Return the runner of one run; see `Engine`.
 
         Raises:
-            EngineError: something in the flow or the shared store cannot travel.
+            EngineError: something in the flow or the shared store cannot be pickled.
         """
         return DaskRunner(self.where, work)

@@ -1,93 +1,98 @@
-"""How an instance ended on a worker, as it travels back: result or error, writes, and what it read."""
+"""Pickles how an instance ended on a worker: its result or error, its writes, and the params it read."""
 
 from __future__ import annotations
 
 import pickle
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...errors import RemoteError, describe
 from ...records.trace import Trace
-from .serialization import Sources, by_value, dumped
+from .serialization import dump, dump_by_value
+from .source_files import SourceFiles
+
+_MAX_CAUSES = 10
 
 
 def dump_outcome(
-    trace: Trace, result: Any, raised: BaseException | None, written: Mapping[Any, Any]
+    trace: Trace, result: Any, error: BaseException | None, writes: Mapping[Any, Any]
 ) -> tuple[bytes, BaseException | None]:
-    """Return an outcome as bytes, and the error in it.
+    """Pickle the outcome of an instance.
 
     Args:
-        trace: of the instance.
+        trace: its trace.
         result: its last action.
-        raised: its error; None: there is a result.
-        written: what it wrote to the shared store.
+        error: the exception that it raised; None if it has a result.
+        writes: what it wrote to the shared store.
 
     Returns:
-        The error is `raised`, or that of a result or a write which cannot travel.
+        The pickled outcome, and the exception in it: `error`, or a RemoteError if the result or a write
+        cannot be pickled.
     """
-    error, content, writes = raised, b"", []
+    content, pickled_writes = b"", []
     if error is None:
         try:
-            content = _travelling("Its result", result)
-        except BaseException as refusal:  # noqa: BLE001 - its own code
+            content = _dump_named("The result", result)
+        except BaseException as refusal:  # noqa: BLE001 - raised by the user's objects
             error = refusal
-    for key, value in written.items():
+    for key, value in writes.items():
         try:
-            writes.append((key, _travelling(f"What it wrote to shared[{key!r}]", value)))
+            pickled = _dump_named(f"The value written to shared[{key!r}]", value)
         except RemoteError as refusal:
-            if error is None:
-                error = refusal
+            error = refusal if error is None else error
+        else:
+            pickled_writes.append((key, pickled))
     if error is not None:
         content = dump_error(error)
     read = frozenset() if trace.params is None else frozenset(trace.params.read)
-    return dumped((error is None, content, writes, read)), error
+    return dump((error is None, content, pickled_writes, read)), error
 
 
-def load_outcome(outcome: bytes, trace: Trace, view: Any, sources: Sources) -> Any:
-    """Take over what an instance wrote and read, and return its last action, or raise its error.
+def load_outcome(outcome: bytes, trace: Trace, view: Any, source_files: SourceFiles) -> Any:
+    """Apply the outcome of an instance in the process of its run, and return its last action.
 
     Args:
-        outcome: what `dump_outcome` gave.
-        trace: of the instance, here.
-        view: its view of the shared store; None: it has none.
-        sources: of the run's flow.
+        outcome: what `dump_outcome` returned.
+        trace: the trace of the instance in this process.
+        view: its view of the shared store, which gets the writes; None if it has none.
+        source_files: those of the run's flow.
+
+    Raises:
+        BaseException: the error of the instance.
     """
-    ok, content, writes, read = pickle.loads(outcome)  # noqa: S301 - of our own worker
+    ok, content, writes, read = pickle.loads(outcome)  # noqa: S301 - sent by a worker of the run
     if view is not None:
-        view.update({key: pickle.loads(value) for key, value in writes})  # noqa: S301 - ditto
+        view.update({key: pickle.loads(value) for key, value in writes})  # noqa: S301 - part of it
     if trace.params is not None:
         trace.params.read.update(read)
     if ok:
-        return pickle.loads(content)  # noqa: S301 - ditto
-    error = load_error(content, sources)
+        return pickle.loads(content)  # noqa: S301 - part of it
+    error = load_error(content, source_files)
     for extra in (trace.extras or {}).values():
         if extra.get("error", error) is None:
             extra["error"] = error
     raise error
 
 
-def _travelling(what: str, value: Any) -> bytes:
+def _dump_named(name: str, value: Any) -> bytes:
     try:
-        return dumped(value)
+        return dump(value)
     except Exception as error:
         raise RemoteError(
-            f"{what} is {describe(value)}, which cannot travel back from its worker "
-            f"({type(error).__name__}: {error}). Return or write what can be pickled."
+            f"{name} is {describe(value)}, which cannot be sent back from the worker "
+            f"({type(error).__name__}: {error}). Return or write a value that can be pickled."
         ) from error
 
 
-_MOST_CAUSES = 10
-
-
 def dump_error(error: BaseException, depth: int = 0) -> bytes:
-    """Return an error as bytes."""
+    """Pickle an exception with its traceback and at most `_MAX_CAUSES` causes, as far as is possible."""
     cause, context = error.__cause__, error.__context__
-    if depth >= _MOST_CAUSES:
+    if depth >= _MAX_CAUSES:
         cause = context = None
     return pickle.dumps(
         (
-            _content(error),
+            _dump_bare(error),
             [
                 (
                     entry.f_code.co_filename,
@@ -98,74 +103,85 @@ def dump_error(error: BaseException, depth: int = 0) -> bytes:
                 for entry, line in traceback.walk_tb(error.__traceback__)
             ],
             None if cause is None else dump_error(cause, depth + 1),
-            # The same error is often both.
+            # Often the cause and the context are the same exception.
             None if context is None or context is cause else dump_error(context, depth + 1),
             error.__suppress_context__,
         )
     )
 
 
-def load_error(content: bytes, sources: Sources) -> BaseException:
-    """Return the error that `dump_error` wrote, with a traceback that leads to the source here."""
-    inner, trail, cause, context, suppressed = pickle.loads(content)  # noqa: S301 - of our own worker
-    error = _made(inner)
+def load_error(content: bytes, source_files: SourceFiles) -> BaseException:
+    """Return the exception that `dump_error` pickled; its traceback shows the source in this process."""
+    bare, frames, cause, context, suppressed = pickle.loads(content)  # noqa: S301 - sent by a worker of the run
+    error = _load_bare(*bare)
     if cause is not None:
-        error.__cause__ = error.__context__ = load_error(cause, sources)
+        error.__cause__ = error.__context__ = load_error(cause, source_files)
     if context is not None:
-        error.__context__ = load_error(context, sources)
+        error.__context__ = load_error(context, source_files)
     error.__suppress_context__ = suppressed
-    return error.with_traceback(_traceback(trail, sources)) if trail else error
+    return error.with_traceback(_traceback(frames, source_files)) if frames else error
 
 
-def _traceback(trail: list[tuple[str, str, int, str | None]], sources: Sources) -> Any:
+def _traceback(frames: list[tuple[str, str, int, str | None]], source_files: SourceFiles) -> Any:
     import tblib  # noqa: PLC0415 - optional: comes with distributed
 
     entry = None
-    for file, name, line, module in reversed(trail):
+    for file, function, line, module in reversed(frames):
         frame = {
             "f_globals": {"__name__": module},
             "f_lineno": line,
-            "f_code": {"co_filename": sources.file(file, name, line), "co_name": name},
+            "f_code": {
+                "co_filename": source_files.find(file, function, line),
+                "co_name": function,
+            },
         }
         entry = {"tb_frame": frame, "tb_lineno": line, "tb_next": entry}
     return tblib.Traceback.from_dict(entry).as_traceback()
 
 
-def _content(error: BaseException) -> tuple[str, Any]:
+def _dump_bare(error: BaseException) -> tuple[str, Any]:
+    """Pickle an exception without traceback and causes: whole, else in parts, else as text."""
     try:
-        # As pickle would do it, but for what tblib may have told pickle to add: traceback and causes.
+        # Not by `dump` alone: tblib may have changed how pickle reduces exceptions.
         reduced: Any = error.__reduce_ex__(pickle.HIGHEST_PROTOCOL)
         make, arguments, *state = reduced
-        whole = dumped((make, arguments, state))
-        if type(_remade(*pickle.loads(whole))) is type(error):  # noqa: S301 - some cannot be read
-            return "whole", whole
-    except Exception:  # noqa: BLE001, S110 - its own code; the next way follows
+        content = dump((make, arguments, state))
+        if type(_from_reduced(*pickle.loads(content))) is type(error):  # noqa: S301 - pickled above
+            return "whole", content
+    except Exception:  # noqa: BLE001, S110 - raised by the user's class; the parts are tried next
         pass
     try:
-        parts = (type(error), _that_travel(error.args), _that_travel(vars(error)))
-        content = by_value(parts)
-        _put_together(*pickle.loads(content))  # noqa: S301 - ditto
-    except Exception as why:  # noqa: BLE001 - ditto
-        return "text", (_said(error), f"{type(why).__name__}: {why}")
+        attributes = dict(zip(vars(error), _replace_unpicklable(vars(error).values()), strict=True))
+        content = dump_by_value((type(error), _replace_unpicklable(error.args), attributes))
+        _from_parts(*pickle.loads(content))  # noqa: S301 - pickled above
+    except Exception as reason:  # noqa: BLE001 - raised by the user's class
+        text = "".join(traceback.format_exception_only(type(error), error)).strip()
+        return "text", (text, f"{type(reason).__name__}: {reason}")
     return "parts", content
 
 
-def _that_travel(values: Any) -> Any:
-    """Return a tuple or dict with the text of each value in it that cannot travel, in its place."""
-    if isinstance(values, dict):
-        return dict(zip(values, _that_travel(tuple(values.values())), strict=True))
-    return tuple(value if _travels(value) else repr(value) for value in values)
+def _load_bare(form: str, content: Any) -> BaseException:
+    if form == "text":
+        text, reason = content
+        return RemoteError(f"{text} (The error itself could not be sent from the worker: {reason})")
+    value = pickle.loads(content)  # noqa: S301 - sent by a worker of the run
+    return _from_reduced(*value) if form == "whole" else _from_parts(*value)
 
 
-def _travels(value: Any) -> bool:
+def _replace_unpicklable(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Return the values, with the repr of each that cannot be pickled in its place."""
+    return tuple(value if _can_be_pickled(value) else repr(value) for value in values)
+
+
+def _can_be_pickled(value: Any) -> bool:
     try:
-        pickle.loads(dumped(value))  # noqa: S301 - ditto
-    except Exception:  # noqa: BLE001 - ditto
+        pickle.loads(dump(value))  # noqa: S301 - pickled here
+    except Exception:  # noqa: BLE001 - raised by the user's objects
         return False
     return True
 
 
-def _remade(make: Any, arguments: tuple[Any, ...], state: list[Any]) -> BaseException:
+def _from_reduced(make: Any, arguments: tuple[Any, ...], state: list[Any]) -> BaseException:
     error: BaseException = make(*arguments)
     for each in state:
         if each is not None:
@@ -173,23 +189,10 @@ def _remade(make: Any, arguments: tuple[Any, ...], state: list[Any]) -> BaseExce
     return error
 
 
-def _put_together(
+def _from_parts(
     kind: type[BaseException], args: tuple[Any, ...], attributes: dict[str, Any]
 ) -> BaseException:
     error = kind.__new__(kind, *args)
     error.args = args
     vars(error).update(attributes)
     return error
-
-
-def _made(content: tuple[str, Any]) -> BaseException:
-    way, inner = content
-    if way == "text":
-        said, why = inner
-        return RemoteError(f"{said} (This error itself could not travel from its worker: {why})")
-    value = pickle.loads(inner)  # noqa: S301 - ditto
-    return _remade(*value) if way == "whole" else _put_together(*value)
-
-
-def _said(error: BaseException) -> str:
-    return "".join(traceback.format_exception_only(type(error), error)).strip()

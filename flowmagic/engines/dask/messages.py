@@ -1,8 +1,7 @@
-"""The messages of a chunk to its run, by the event topics of its cluster.
+"""The messages of a chunk to its run, sent as events of the Dask scheduler.
 
-One says that it has begun, one that it has ended; between them, others tell what happens as it happens,
-every few hundredths of a second at most. Of each instance that has changed, such a message carries its
-`daskchanges`, so that it stands for itself.
+The first one says that the chunk has begun, the last one that it has ended. Those between carry updates
+of the instances that changed.
 """
 
 from __future__ import annotations
@@ -11,29 +10,49 @@ import asyncio
 import pickle
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
-from .trace_diff import Changes
+from .trace_diff import TraceDiff
 
-MESSAGE_EVERY = 0.01
-"""Seconds between two messages of a chunk, at least."""
+MESSAGE_INTERVAL = 0.01
+"""The least number of seconds between two messages with updates of one chunk."""
 
-Part = tuple[int, Changes, list[tuple[str, str]]]
-"""What is new of an instance: its ticket, its changes, what it has printed."""
 
-End = tuple[int, bytes]
-"""An instance that has ended: its ticket and outcome; empty: that was too large for a message."""
+class InstanceUpdate(NamedTuple):
+    """What has changed in an instance since the previous update.
+
+    Attributes:
+        id: the id of the `RemoteInstance`.
+        diff: the changes in its trace.
+        printed: what it has printed: names of streams, and texts.
+    """
+
+    id: int
+    diff: TraceDiff
+    printed: list[tuple[str, str]]
+
+
+class InstanceEnd(NamedTuple):
+    """An instance that has ended.
+
+    Attributes:
+        id: the id of the `RemoteInstance`.
+        outcome: what `dump_outcome` returned; empty if that is too large for a message.
+    """
+
+    id: int
+    outcome: bytes
 
 
 class MessageSender:
-    """Sends the messages of a chunk, from its own loop.
+    """Sends the messages of a chunk, from the event loop of the chunk.
 
     Args:
-        worker: on which it runs.
-        topic: under which the run hears them.
-        run: the name by which the run knows its own.
+        worker: the worker that runs the chunk.
+        topic: the topic that the process of the run subscribes to.
+        run: the id of the run.
         chunk: the number of the chunk.
-        news: gives what is new since it was last asked.
+        collect: returns the updates and the ends since its previous call.
     """
 
     def __init__(
@@ -42,52 +61,53 @@ class MessageSender:
         topic: str,
         run: str,
         chunk: int,
-        news: Callable[[], tuple[list[Part], list[End]]],
+        collect: Callable[[], tuple[list[InstanceUpdate], list[InstanceEnd]]],
     ) -> None:
         self._worker = worker
         self._topic = topic
-        self._from = {"run": run, "chunk": chunk, "worker": worker.address}
-        self._news = news
+        self._origin = {"run": run, "chunk": chunk, "worker": worker.address}
+        self._collect = collect
         self._last = 0.0
         self._next: asyncio.TimerHandle | None = None
 
-    def begin(self) -> None:
-        """Tell that the chunk has begun."""
+    def send_start(self) -> None:
+        """Send the message that the chunk has begun."""
         self._loop = asyncio.get_running_loop()
         self._send("began", True)
 
-    def soon(self) -> None:
-        """Tell what is new as soon as there may be a message again."""
+    def schedule(self) -> None:
+        """Send the updates as soon as `MESSAGE_INTERVAL` allows it."""
         if self._next is None:
-            wait = max(0.0, self._last + MESSAGE_EVERY - time.monotonic())
+            wait = max(0.0, self._last + MESSAGE_INTERVAL - time.monotonic())
             self._next = self._loop.call_later(wait, self.flush)
 
     def flush(self) -> None:
-        """Tell what is new at once."""
+        """Send the updates at once, if there are any."""
         if self._next is not None:
             self._next.cancel()
             self._next = None
-        parts, ends = self._news()
-        if parts:
-            self._send("parts", pickle.dumps((parts, ends)))
+        updates, ends = self._collect()
+        if updates:
+            self._send("updates", pickle.dumps((updates, ends)))
         self._last = time.monotonic()
 
-    def end(self, seconds: float, cpu: float, instances: int, large: list[int]) -> None:
-        """Tell that the chunk has ended.
+    def send_end(self, seconds: float, cpu: float, instances: int, *, has_large: bool) -> None:
+        """Send the message that the chunk has ended.
 
         Args:
             seconds: how long it took.
-            cpu: how many of them it computed.
-            instances: how many it had.
-            large: tickets of those whose outcomes are in the result of the task.
+            cpu: its CPU time, in seconds.
+            instances: the number of its instances.
+            has_large: whether the result of the task holds outcomes that were too large for a message.
         """
-        self._send("ended", (seconds, cpu, instances, large))
+        self._send("ended", (seconds, cpu, instances, has_large))
 
     def _send(self, name: str, content: Any) -> None:
-        self._worker.log_event(self._topic, {name: content, **self._from, "now": time.monotonic()})
+        message = {name: content, **self._origin, "now": time.monotonic()}
+        self._worker.log_event(self._topic, message)
 
 
-def news_of(message: dict[str, Any]) -> tuple[list[Part], list[End]]:
-    """Return what a message of what is new holds, where it has arrived."""
-    news: tuple[list[Part], list[End]] = pickle.loads(message["parts"])  # noqa: S301 - of our own worker
-    return news
+def updates_in(message: dict[str, Any]) -> tuple[list[InstanceUpdate], list[InstanceEnd]]:
+    """Return the updates and the ends in a message that has arrived."""
+    content: tuple[list[InstanceUpdate], list[InstanceEnd]] = pickle.loads(message["updates"])  # noqa: S301 - sent by a worker of the run
+    return content

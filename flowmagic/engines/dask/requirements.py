@@ -1,7 +1,4 @@
-"""What the processes of a cluster need for a run: this Python, this flowmagic, the modules of its flow.
-
-They are asked before anything is sent. What they are asked is text, for which they need nothing.
-"""
+"""Checks that a cluster has what a run needs: this Python, this flowmagic, the packages of the flow."""
 
 from __future__ import annotations
 
@@ -14,13 +11,15 @@ from importlib import metadata
 from typing import Any
 
 from ...errors import EngineError
-from .serialization import by_value, classes_of
+from .serialization import dump_by_value
+from .source_files import node_classes_of
 
-_ASKED = """{
+# Sent as text and evaluated there, so that a process needs nothing but Python to answer.
+_PROBE = """{
     "python": __import__("sys").version_info[:2],
     "flowmagic": getattr(__import__("flowmagic"), "__version__", "")
     if __import__("importlib.util").util.find_spec("flowmagic") else None,
-    "lacking": [
+    "missing": [
         each for each in MODULES if each not in __import__("sys").modules
         and not __import__("importlib.util").util.find_spec(each)
     ],
@@ -29,57 +28,54 @@ _RPC_TIMEOUT = 10.0  # seconds
 
 
 async def check(client: Any, flow: Any) -> None:
-    """See that the scheduler and each worker have what a run of the flow needs.
+    """Check that the scheduler and each worker have what a run of the flow needs.
+
+    A cluster that does not answer passes: `ClusterMonitor` finds out whether it is there.
 
     Raises:
-        EngineError: one lacks something, which is named with where it is missing.
+        EngineError: something is missing; the message says what, and on which of them.
     """
-    question = _ASKED.replace("MODULES", repr(modules_of(flow)))
     try:
         scheduler, workers = await asyncio.wait_for(
             asyncio.gather(
-                client.run_on_scheduler(eval, _ASKED.replace("MODULES", "[]")),
-                client.run(eval, question, on_error="return"),
+                client.run_on_scheduler(eval, _probe([])),
+                client.run(eval, _probe(modules_of(flow)), on_error="return"),
             ),
             _RPC_TIMEOUT,
         )
     except (OSError, asyncio.TimeoutError):
-        return  # whether they are there is the watch's to find out
-    lacking: dict[str, list[str]] = {}
-    for where, answer in [("the scheduler", scheduler), *workers.items()]:
-        if what := _lack(answer):
-            lacking.setdefault(what, []).append(where)
-    if lacking:
-        what, where = next(iter(lacking.items()))
-        first = f"{where[0]} (and {len(where) - 1} more)" if len(where) > 1 else where[0]
-        raise EngineError(f"The Dask cluster does not fit this run: {first} {what}")
+        return
+    problems: dict[str, list[str]] = {}
+    for name, answer in [("the scheduler", scheduler), *workers.items()]:
+        if problem := _problem(answer):
+            problems.setdefault(problem, []).append(name)
+    if problems:
+        problem, names = next(iter(problems.items()))
+        first = f"{names[0]} (and {len(names) - 1} more)" if len(names) > 1 else names[0]
+        raise EngineError(f"The Dask cluster does not fit this run: {first} {problem}")
 
 
 def runtime() -> str:
-    """Return what two processes must have in common for things to travel between them."""
+    """Return the versions of Python and flowmagic, which all processes of a run must share."""
     return f"Python {_dotted(sys.version_info[:2])}, flowmagic {_version()}"
 
 
-def _version() -> str:
-    return metadata.version("jupyter-flowmagic")
-
-
 def modules_of(flow: Any) -> list[str]:
-    """Return the names of the packages that a flow is to be read with, other than Python's own."""
-    reader = _Reader(io.BytesIO(by_value((flow, classes_of(flow)))))
-    with contextlib.suppress(Exception):  # of its own code, which will say so on the worker
-        reader.load()
+    """Return the top-level modules that a process imports to unpickle a flow, without Python's own."""
+    finder = _ModuleFinder(io.BytesIO(dump_by_value((flow, node_classes_of(flow)))))
+    with contextlib.suppress(Exception):  # raised by the user's objects, as it will be on a worker
+        finder.load()
     return sorted(
-        reader.found - set(sys.stdlib_module_names) - {"__main__", "cloudpickle", "flowmagic"}
+        finder.modules - set(sys.stdlib_module_names) - {"__main__", "cloudpickle", "flowmagic"}
     )
 
 
-class _Reader(pickle.Unpickler):
-    """Reads what can be read here, and notes of which packages it needs something."""
+class _ModuleFinder(pickle.Unpickler):
+    """Unpickles a flow, and notes the top-level modules that this imports."""
 
     def __init__(self, content: Any) -> None:
         super().__init__(content)
-        self.found: set[str] = set()
+        self.modules: set[str] = set()
 
     def find_class(self, module: str, name: str) -> Any:
         self._note(module)
@@ -87,29 +83,38 @@ class _Reader(pickle.Unpickler):
         return self._module if name == "subimport" else value
 
     def _module(self, name: str) -> Any:
+        """Replace cloudpickle's `subimport`, which is called to unpickle a module."""
         self._note(name)
         return sys.modules[name]
 
     def _note(self, module: str) -> None:
-        self.found.add(module.partition(".")[0])
+        self.modules.add(module.partition(".")[0])
 
 
-def _lack(answer: Any) -> str:
-    """Say what a process lacks, and what to do about it; empty if nothing."""
+def _probe(modules: list[str]) -> str:
+    return _PROBE.replace("MODULES", repr(modules))
+
+
+def _problem(answer: Any) -> str:
+    """Return what is wrong with a process and what to do about it; "" if nothing is."""
     if not isinstance(answer, dict):
-        return f"cannot be asked ({type(answer).__name__}: {answer})."
+        return f"did not answer the check ({type(answer).__name__}: {answer})."
     here, there = sys.version_info[:2], tuple(answer["python"])
     if there != here:
         return (
-            f"has Python {_dotted(there)}, and this process {_dotted(here)}: what is defined in a "
-            "notebook cannot travel between the two. Start it with the same Python."
+            f"has Python {_dotted(there)}, not {_dotted(here)} as this process, and code from a "
+            "notebook cannot be sent from one to the other. Start it with the same Python."
         )
-    if (found := answer["flowmagic"]) != (needed := _version()):
-        has = "lacks flowmagic" if found is None else f"has flowmagic {found}, not {needed}"
+    if (version := answer["flowmagic"]) != (needed := _version()):
+        has = "lacks flowmagic" if version is None else f"has flowmagic {version}, not {needed}"
         return f'{has}. Install it there: pip install "jupyter-flowmagic[dask]=={needed}".'
-    if answer["lacking"]:
-        return f"lacks what the flow needs: {', '.join(answer['lacking'])}. Install it there."
+    if answer["missing"]:
+        return f"lacks what the flow imports: {', '.join(answer['missing'])}. Install it there."
     return ""
+
+
+def _version() -> str:
+    return metadata.version("jupyter-flowmagic")
 
 
 def _dotted(version: tuple[int, ...]) -> str:

@@ -1,4 +1,4 @@
-"""What instances print on a worker: noted there, and printed again where their run is."""
+"""Forwards what instances print on a worker to the process of their run, which prints it there."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from contextvars import ContextVar
 from typing import Any
 
 
-class Prints:
-    """What one instance prints on a worker, in any of its threads.
+class PrintBuffer:
+    """What one instance has printed on a worker, in any of its threads, and what was not sent yet.
 
     Args:
-        tell: called, in such a thread, when there is something to take and was nothing before.
+        on_first: called when a text is added to the empty buffer, in the thread that prints.
     """
 
-    __slots__ = ("_tell", "_texts")
+    __slots__ = ("_on_first", "_texts")
 
-    def __init__(self, tell: Callable[[], None]) -> None:
-        self._tell = tell
+    def __init__(self, on_first: Callable[[], None]) -> None:
+        self._on_first = on_first
         self._texts: list[tuple[str, str]] = []
 
-    def note(self, stream: str, text: str) -> None:
-        """Note a text, and the name of the stream that it went to."""
+    def add(self, stream: str, text: str) -> None:
+        """Add a text that was written to the stream with this name."""
         self._texts.append((stream, text))
         if len(self._texts) == 1:
-            self._tell()
+            self._on_first()
 
     def take(self) -> list[tuple[str, str]]:
-        """Return what was printed since the last time, by stream, and forget it."""
+        """Empty the buffer; return names of streams and texts, with one text for consecutive writes."""
         texts = self._texts[:]
-        del self._texts[: len(texts)]  # a thread may be printing
+        del self._texts[: len(texts)]  # not `clear`: a thread may have added one meanwhile
         joined: list[tuple[str, str]] = []
         for stream, text in texts:
             if joined and joined[-1][0] == stream:
@@ -41,32 +41,34 @@ class Prints:
         return joined
 
 
-def print_again(printed: list[tuple[str, str]]) -> None:
-    """Print what `Prints.take` gave, as if it had been printed here."""
-    for stream, text in printed:
+def replay(texts: list[tuple[str, str]]) -> None:
+    """Print what `PrintBuffer.take` returned in this process."""
+    for stream, text in texts:
         getattr(sys, stream).write(text)
 
 
-printing: ContextVar[Prints | None] = ContextVar("flowmagic_prints", default=None)
-"""Where the running instance notes what it prints."""
+current_buffer: ContextVar[PrintBuffer | None] = ContextVar("flowmagic_print_buffer", default=None)
+"""The buffer of the instance that runs in this context."""
 
 
-class _Stream:
-    """Stands in for a standard stream of a worker: what an instance prints goes back to its run."""
+class StdoutForwarder:
+    """Replaces a standard stream of a worker: what instances write goes to their buffers."""
 
     def __init__(self, below: Any, name: str) -> None:
         self._below = below
         self._name = name
 
     def write(self, text: str) -> Any:
-        prints = printing.get()
-        if prints is None:
+        """Add a text to the buffer of the current instance; outside of instances, write it below."""
+        buffer = current_buffer.get()
+        if buffer is None:
             return self._below.write(text)
-        prints.note(self._name, text)
+        buffer.add(self._name, text)
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
-        # That of the stream below would go past `write`.
+        """Write several texts."""
+        # The method of the stream below would not call the `write` above.
         for line in lines:
             self.write(line)
 
@@ -74,13 +76,13 @@ class _Stream:
         return getattr(self._below, name)
 
 
-_catching = threading.Lock()
+_install_lock = threading.Lock()
 
 
-def catch() -> None:
-    """Have what instances print in this process noted from now on."""
-    with _catching:
+def install_forwarders() -> None:
+    """Replace the standard streams of this process, unless they have been replaced already."""
+    with _install_lock:
         for name in ("stdout", "stderr"):
             stream = getattr(sys, name)
-            if stream is not None and not isinstance(stream, _Stream):
-                setattr(sys, name, _Stream(stream, name))
+            if stream is not None and not isinstance(stream, StdoutForwarder):
+                setattr(sys, name, StdoutForwarder(stream, name))

@@ -1,43 +1,59 @@
-"""What changed in the node copies of an instance on a worker: found there, applied in the kernel.
+"""Trace diffs: what changed in the node copies of an instance on a worker, applied to the run's trace.
 
-Each diff starts at the first node copy that is still open, so it needs nothing sent before it.
+A diff starts at the first node copy that had not ended when the previous diff was made.
 """
 
 from __future__ import annotations
 
 import pickle
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...records.trace import ACTION, ENDED, FIELDS, NO_ACTION, Trace, TraceBoard
 from .instance_result import dump_error, load_error
-from .serialization import Sources, classes_of, dumped
-
-Changes = tuple[int, list[Any], dict[int, str], dict[int, Any], dict[int, dict[str, Any]]]
-"""Of an instance: place of the first copy, fields, names of nodes and actions in them, extras."""
+from .serialization import dump
+from .source_files import SourceFiles, node_classes_of
 
 
-class Changed(set[int]):
-    """The rows of which there is something to tell; calls `tell` when there is a first one."""
+class TraceDiff(NamedTuple):
+    """The end of a trace, with the numbers of its worker for nodes and actions.
 
-    def __init__(self, tell: Callable[[], None]) -> None:
+    Attributes:
+        start: the offset of the first node copy in it.
+        fields: the fields of its node copies.
+        node_names: the names of node classes in it that the flow does not have, by number.
+        action_names: the names of the actions in it, by number.
+        extras: what fits no field, pickled, by offset of the node copy.
+    """
+
+    start: int
+    fields: list[Any]
+    node_names: dict[int, str]
+    action_names: dict[int, Any]
+    extras: dict[int, dict[str, Any]]
+
+
+class ChangedRows(set[int]):
+    """The rows that have changed; calls `on_first` when one is added to the empty set."""
+
+    def __init__(self, on_first: Callable[[], None]) -> None:
         super().__init__()
-        self._tell = tell
+        self._on_first = on_first
 
     def add(self, row: int) -> None:
         """Add a row."""
         if not self:
-            self._tell()
+            self._on_first()
         super().add(row)
 
 
-class _Noted(Trace):
-    """A trace whose every change is noted."""
+class WatchedTrace(Trace):
+    """A trace that adds its row to `changed` when a field of it is set."""
 
-    __slots__ = ("changed", "told")
-    changed: Changed
-    told: int
-    """How many of its fields will not change and have been told."""
+    __slots__ = ("changed", "sent")
+    changed: ChangedRows
+    sent: int
+    """How many of its fields are final and have been in a diff."""
 
     def __setitem__(self, at: Any, value: Any) -> None:
         super().__setitem__(at, value)
@@ -45,131 +61,135 @@ class _Noted(Trace):
 
 
 class TraceDiffer:
-    """The traces of the instances on a worker, and which of them have changed.
+    """Keeps the traces of a chunk's instances, and makes the diffs of those that changed.
 
     Args:
-        classes: the node classes that the run knows, in its order.
-        rows: how many instances there are.
-        tell: called when something has changed, and nothing had before.
+        classes: the node classes of the flow, in the order of `node_classes_of`.
+        rows: the number of instances.
+        on_first: called when a trace changes, and none had changed before.
+
+    Attributes:
+        changed: the rows whose traces have changed; the caller empties it.
     """
 
-    def __init__(self, classes: list[type], rows: int, tell: Callable[[], None]) -> None:
+    def __init__(self, classes: list[type], rows: int, on_first: Callable[[], None]) -> None:
         self._board = TraceBoard()
         for kind in classes:
             self._board.name_node(kind)
         self._known = len(classes)
-        self.changed = Changed(tell)
+        self.changed = ChangedRows(on_first)
         self._board.watchers = (self.changed,)
         self._board.nodes.frombytes(bytes(rows * self._board.nodes.itemsize))
-        self._traces = [self._trace(row) for row in range(rows)]
+        self._traces = [self._new_trace(row) for row in range(rows)]
 
-    def _trace(self, row: int) -> _Noted:
-        trace = _Noted()
+    def _new_trace(self, row: int) -> WatchedTrace:
+        trace = WatchedTrace()
         trace.board, trace.row, trace.extras = self._board, row, None
-        trace.params, trace.changed, trace.told = None, self.changed, 0
+        trace.params, trace.changed, trace.sent = None, self.changed, 0
         return trace
 
     def trace(self, row: int) -> Trace:
         """Return the trace of an instance."""
         return self._traces[row]
 
-    def changes(self, row: int, error: BaseException | None) -> Changes:
-        """Return what has changed in an instance since the last time.
+    def diff(self, row: int, error: BaseException | None) -> TraceDiff:
+        """Return what has changed in a trace since the previous call.
 
         Args:
-            row: of the instance.
-            error: that it ended with; its copies do not carry it a second time.
+            row: the row of the instance.
+            error: the error that the instance ended with. The diff leaves it out, since the outcome
+                of the instance brings it.
         """
         trace = self._traces[row]
-        at = trace.told
-        fields = list.__getitem__(trace, slice(at, None))
-        nodes, actions = {}, {}
-        for place in range(0, len(fields), FIELDS):
-            node, action = fields[place], fields[place + ACTION]
+        at = start = trace.sent
+        fields = list.__getitem__(trace, slice(start, None))
+        node_names, action_names = {}, {}
+        for offset in range(0, len(fields), FIELDS):
+            node, action = fields[offset], fields[offset + ACTION]
             if node > self._known or not node:
-                nodes[node] = self._board.node_names[node]
+                node_names[node] = self._board.node_names[node]
             if action >= 0:
-                actions[action] = self._board.action_name(action)
+                action_names[action] = self._board.action_name(action)
         extras = {
-            place: {name: _dump(name, value, error) for name, value in extra.items()}
-            for place, extra in (trace.extras or {}).items()
-            if place >= at
+            offset: {name: _dump_extra(name, value, error) for name, value in extra.items()}
+            for offset, extra in (trace.extras or {}).items()
+            if offset >= start
         }
-        while at < len(trace) and trace[at + ENDED] == trace[at + ENDED]:  # no longer a NaN
+        while at < len(trace) and trace[at + ENDED] == trace[at + ENDED]:  # not NaN: it has ended
             at += FIELDS
-        trace.told = at
-        return len(trace) - len(fields), fields, nodes, actions, extras
+        trace.sent = at
+        return TraceDiff(start, fields, node_names, action_names, extras)
 
 
 class TracePatcher:
-    """Writes changes to the traces of a run, with its own numbers, classes and clock.
+    """Applies diffs to the traces of a run, which have other numbers, classes and times.
 
     Args:
-        flow: of the run.
-        sources: of that flow.
-        clock: gives the run's time, in seconds.
-        strangers: by name, what stands here for node classes that only the workers know; grows.
+        flow: the flow of the run.
+        source_files: those of the flow.
+        clock: returns the run's time, in seconds.
+        stand_ins: classes that stand for node classes that only the workers know, by name. New ones
+            are added to it.
     """
 
     def __init__(
         self,
         flow: Any,
-        sources: Sources,
+        source_files: SourceFiles,
         clock: Callable[[], float],
-        strangers: dict[str, type],
+        stand_ins: dict[str, type],
     ) -> None:
-        self._kinds = classes_of(flow)
-        self._sources = sources
+        self._classes = node_classes_of(flow)
+        self._source_files = source_files
         self._clock = clock
-        self._strangers = strangers
+        self._stand_ins = stand_ins
 
-    def take(self, trace: Trace, changes: Changes, shift: float) -> None:
-        """Take over what `TraceDiffer.changes` gave; `shift` is added to its times."""
-        at, fields, nodes, actions, extras = changes
+    def apply(self, trace: Trace, diff: TraceDiff, shift: float) -> None:
+        """Apply a diff to a trace, and add `shift` seconds to the times in it."""
         now = self._clock()
         own: list[Any] = []
-        for start in range(0, len(fields), FIELDS):
-            node, parent, action, started, ended = fields[start : start + FIELDS]
+        extras = {
+            offset: {name: self._load_extra(name, value) for name, value in extra.items()}
+            for offset, extra in diff.extras.items()
+        }
+        for offset in range(0, len(diff.fields), FIELDS):
+            node, parent, action, started, ended = diff.fields[offset : offset + FIELDS]
             if action >= 0:
-                name = actions[action]
+                name = diff.action_names[action]
                 action = trace.board.action_id(name)
                 if action < 0:
                     action = NO_ACTION
-                    extras.setdefault(at + start, {})["action"] = dumped(name)
-            number = _number_of(trace.board, self._kind(node, nodes))
-            # Not after now; an end that has not come is a NaN, and stays one.
+                    extras.setdefault(diff.start + offset, {})["action"] = name
+            number = _number_of(trace.board, self._class_of(node, diff.node_names))
+            # No time is later than now. NaN, which stands for no end, stays NaN in `min`.
             own += (number, parent, action, min(started + shift, now), min(ended + shift, now))
-        made = {
-            place: {name: self._load(name, value) for name, value in extra.items()}
-            for place, extra in extras.items()
-        }
-        trace.take(at, own, made)
+        trace.take(diff.start, own, extras)
 
-    def _kind(self, node: int, names: dict[int, str]) -> type:
-        """Return the class that a worker's number stands for; one made there has a stand-in here."""
+    def _class_of(self, node: int, names: dict[int, str]) -> type:
+        """Return the class for a worker's number; a stand-in if only the worker knows the class."""
         if node not in names:
-            return self._kinds[node - 1]
+            return self._classes[node - 1]
         kind = type(names[node], (), {})
-        return self._strangers.setdefault(names[node], kind)
+        return self._stand_ins.setdefault(names[node], kind)
 
-    def _load(self, name: str, value: Any) -> Any:
+    def _load_extra(self, name: str, value: Any) -> Any:
         if name == "after" or value is None:
             return value
         if name == "error":
-            return load_error(value, self._sources)
-        return pickle.loads(value)  # noqa: S301 - of our own worker
+            return load_error(value, self._source_files)
+        return pickle.loads(value)  # noqa: S301 - sent by a worker of the run
 
 
-def _dump(name: str, value: Any, error: BaseException | None) -> Any:
-    """Return what fits no field of a copy; an error that is also the instance's own: as None."""
+def _dump_extra(name: str, value: Any, error: BaseException | None) -> Any:
+    """Pickle an extra of a node copy; None if it is the instance's own error."""
     if name == "error":
         return None if value is error else dump_error(value)
     if name == "after":
         return value
     try:
-        return dumped(value)
-    except Exception:  # noqa: BLE001 - its own code
-        return dumped(repr(value))
+        return dump(value)
+    except Exception:  # noqa: BLE001 - raised by the user's objects
+        return dump(repr(value))
 
 
 def _number_of(board: TraceBoard, kind: type) -> int:

@@ -31,8 +31,8 @@ def processes():
 
 
 async def until(condition, seconds=20):
-    """Wait until something holds."""
+    """Wait until a condition is true."""
     end = time.monotonic() + seconds
     while not condition():
-        assert time.monotonic() < end, "it never held"
+        assert time.monotonic() < end, "the condition never became true"
         await asyncio.sleep(0.005)

@@ -1,4 +1,4 @@
-"""What a chunk does on its worker, and what it tells; the worker is one of paper."""
+"""How a chunk runs on its worker, and which messages it sends; the worker is a fake."""
 
 from __future__ import annotations
 
@@ -13,13 +13,11 @@ from pocketflow import AsyncNode
 
 from flowmagic import EngineError
 from flowmagic.engines.dask import chunk_runner
-from flowmagic.engines.dask.chunk_runner import CpuSlot, drop, run_chunk
+from flowmagic.engines.dask.chunk_runner import cancel_instances, run_chunk
 from flowmagic.engines.dask.instance_result import load_outcome
-from flowmagic.engines.dask.messages import news_of
+from flowmagic.engines.dask.messages import updates_in
 from flowmagic.engines.dask.requirements import runtime
-from flowmagic.engines.dask.serialization import Sources, classes_of
-
-from ...virtualtime import virtual
+from flowmagic.engines.dask.source_files import SourceFiles, node_classes_of
 
 gate = threading.Event()
 begun: list = []
@@ -48,45 +46,46 @@ class Acts(AsyncNode):
 
 @pytest.fixture
 def worker(monkeypatch):
-    """The worker of the chunks in this process: it keeps what is told, and lets any chunk begin."""
-    made = SimpleNamespace(address="inproc://paper", told=[], claimed=[], free=True)
-    made.log_event = lambda topic, message: made.told.append(message)
+    """The worker of the chunks in this process: it keeps the messages, and lets any chunk begin."""
+    made = SimpleNamespace(address="inproc://paper", messages=[], claimed=[], free=True)
+    made.log_event = lambda topic, message: made.messages.append(message)
 
-    def claim(worker, package, number):
-        made.claimed.append((package, number))
+    def claim(worker, key, number):
+        made.claimed.append((key, number))
         return made.free
 
     flow = Acts()
     monkeypatch.setattr(distributed, "get_worker", lambda: made)
-    monkeypatch.setattr(chunk_runner, "claim", claim)
-    monkeypatch.setattr(chunk_runner, "opened", lambda worker, key: (flow, {}, classes_of(flow)))
-    monkeypatch.setattr("flowmagic.engines.dask.chunk_runner._give_back", lambda: None)
+    monkeypatch.setattr(chunk_runner.payload, "claim", claim)
+    loaded = flow, {}, node_classes_of(flow)
+    monkeypatch.setattr(chunk_runner.payload, "load", lambda worker, key: loaded)
+    monkeypatch.setattr("flowmagic.engines.dask.worker_slot._give_back", lambda: None)
     for each in (gate, begun, stopped):
         each.clear()
     yield made
-    chunk_runner._dropped.clear()
+    chunk_runner._cancelled.clear()
 
 
 def chunk(*rows, number=1, **more):
-    """Return what a worker is given: the tickets are ten times their rows."""
+    """Return a task for a worker; the ids are ten times the rows."""
     return {
         "runtime": runtime(),
-        "package": "package",
+        "payload_key": "key",
         "run": "run",
         "topic": "topic",
         "number": number,
-        "tickets": [10 * at for at in range(len(rows))],
-        "rows": [pickle.dumps({"i": at, **row}) for at, row in enumerate(rows)],
+        "ids": [10 * at for at in range(len(rows))],
+        "params": [pickle.dumps({"i": at, **row}) for at, row in enumerate(rows)],
         "threads": True,
-        "waits": False,
+        "mostly_waiting": False,
         **more,
     }
 
 
 def ends(worker):
-    """Return the outcomes that were told, by ticket."""
-    parts = [message for message in worker.told if "parts" in message]
-    return {ticket: outcome for each in parts for ticket, outcome in news_of(each)[1]}
+    """Return the outcomes in the messages, by id."""
+    messages = [message for message in worker.messages if "updates" in message]
+    return {end.id: end.outcome for each in messages for end in updates_in(each)[1]}
 
 
 def loaded(outcome):
@@ -94,101 +93,102 @@ def loaded(outcome):
     view: dict = {}
     try:
         trace = SimpleNamespace(params=None, extras=None)
-        return load_outcome(outcome, trace, view, Sources(Acts())), view
+        return load_outcome(outcome, trace, view, SourceFiles(Acts())), view
     except BaseException as error:
         return error, view
 
 
-def test_a_chunk_tells_its_beginning_each_end_and_its_own_end_in_this_order(worker):
-    """And returns nothing, since all of it was small."""
+def test_a_chunk_sends_its_start_then_the_ends_of_its_instances_then_its_own_end(worker):
+    """It returns nothing, since all outcomes were small."""
     assert run_chunk(chunk({}, {"raises": ValueError("no")})) == {}
-    kinds = [next(iter(message)) for message in worker.told]
+    kinds = [next(iter(message)) for message in worker.messages]
     assert (kinds[0], kinds[-1]) == ("began", "ended")
-    assert set(kinds[1:-1]) == {"parts"}
-    told = ends(worker)
-    assert loaded(told[0]) == ("x", {"wrote": 0})
-    assert repr(loaded(told[10])[0]) == repr(ValueError("no"))
-    seconds, computed, instances, large = worker.told[-1]["ended"]
-    assert (instances, large) == (2, [])
-    assert 0 <= computed <= seconds + 0.1
-    assert worker.claimed == [("package", 1)]
+    assert set(kinds[1:-1]) == {"updates"}
+    outcomes = ends(worker)
+    assert loaded(outcomes[0]) == ("x", {"wrote": 0})
+    assert repr(loaded(outcomes[10])[0]) == repr(ValueError("no"))
+    seconds, cpu, instances, has_large = worker.messages[-1]["ended"]
+    assert (instances, has_large) == (2, False)
+    assert 0 <= cpu <= seconds + 0.1
+    assert worker.claimed == [("key", 1)]
 
 
-def test_what_is_too_large_to_be_told_is_returned_and_announced(worker):
-    """The scheduler keeps messages for a while; a result goes from worker to run."""
-    late = run_chunk(chunk({"size": 20_000}, {}))
-    assert set(late) == {0}
-    assert loaded(late[0])[0] == "x" * 20_000
+def test_an_outcome_too_large_for_a_message_is_returned_and_announced(worker):
+    """The scheduler keeps messages for a while; the result of a task goes straight to the run."""
+    large = run_chunk(chunk({"size": 20_000}, {}))
+    assert set(large) == {0}
+    assert loaded(large[0])[0] == "x" * 20_000
     assert ends(worker)[0] == b""
-    assert worker.told[-1]["ended"][3] == [0]
+    assert worker.messages[-1]["ended"][3] is True
 
 
-def test_a_chunk_that_has_begun_elsewhere_is_left_alone(worker):
-    """None is no outcome of any instance; nothing is told."""
+def test_a_chunk_that_was_claimed_before_does_not_run(worker):
+    """It returns None, which is no outcome, and sends no message."""
     worker.free = False
     assert run_chunk(chunk({})) is None
-    assert (begun, worker.told) == ([], [])
+    assert (begun, worker.messages) == ([], [])
 
 
 def test_a_worker_with_another_python_or_flowmagic_refuses_before_it_claims(worker):
-    """What it would tell could not be read; another worker may still begin."""
+    """The run could not read its messages; another worker may still run the chunk."""
     with pytest.raises(
-        EngineError, match=r"it has Python 3\..*, and the run Python 2\.7, flowmagic 9"
+        EngineError,
+        match=r"^This worker has Python 3\..*, and the run has Python 2\.7, flowmagic 9\. Start it with",
     ):
         run_chunk(chunk({}, runtime="Python 2.7, flowmagic 9"))
-    assert (begun, worker.claimed, worker.told) == ([], [], [])
+    assert (begun, worker.claimed, worker.messages) == ([], [], [])
 
 
-def test_the_chunk_that_dask_keeps_is_not_altered(worker):
-    """Dask may give it to another worker of the same process."""
-    given = chunk({})
-    run_chunk(given)
-    assert given == chunk({})
+def test_the_argument_of_the_task_is_not_changed(worker):
+    """Dask may pass it to another worker of the same process."""
+    task = chunk({})
+    run_chunk(task)
+    assert task == chunk({})
 
 
-def test_what_was_dropped_before_the_chunk_came_never_begins(worker):
-    """The others do; a chunk with the same number of another run is not meant."""
-    drop("run", {1: [0, 20]})
-    drop("other", {1: [10]})
+def test_instances_cancelled_before_their_chunk_arrives_never_begin(worker):
+    """The others do; a chunk of another run with the same number is another chunk."""
+    cancel_instances("run", {1: [0, 20]})
+    cancel_instances("other", {1: [10]})
     run_chunk(chunk({}, {}, {}))
     assert begun == [1]
     assert set(ends(worker)) == {10}
 
 
-def test_what_is_dropped_while_it_runs_is_cancelled_and_the_others_go_on(worker):
-    """From another thread: that of the worker's own loop."""
-    given = chunk({"waits": True}, {"waits": True})
-    thread = threading.Thread(target=run_chunk, args=(given,))
+def test_cancelling_a_running_instance_leaves_the_others_alone(worker):
+    """It is called in another thread, that of the worker's own loop."""
+    task = chunk({"waits": True}, {"waits": True})
+    thread = threading.Thread(target=run_chunk, args=(task,))
     thread.start()
     _until(lambda: len(begun) == 2)
-    drop("run", {1: [0], 2: [0]})
+    cancel_instances("run", {1: [0], 2: [0]})
     _until(lambda: stopped)
     gate.set()
     thread.join(20)
     assert stopped == [0]
-    told = ends(worker)
-    assert isinstance(loaded(told[0])[0], asyncio.CancelledError)
-    assert loaded(told[10])[0] == "x"
-    drop("run", {1: [10]})  # it has ended: nobody is there to hear it
-    assert chunk_runner._here == {}
+    outcomes = ends(worker)
+    assert isinstance(loaded(outcomes[0])[0], asyncio.CancelledError)
+    assert loaded(outcomes[10])[0] == "x"
+    cancel_instances("run", {1: [10]})  # the chunk has ended
+    assert chunk_runner._running == {}
 
 
-def test_a_row_that_cannot_be_read_there_fails_alone(worker):
-    """Its class may be missing; the rest of the chunk is well."""
-    given = chunk({}, {})
-    given["rows"][0] = b"\x80\x04no pickle"
-    run_chunk(given)
-    told = ends(worker)
-    assert isinstance(loaded(told[0])[0], pickle.UnpicklingError)
-    assert loaded(told[10])[0] == "x"
+def test_params_that_cannot_be_unpickled_fail_their_instance_only(worker):
+    """A class may be missing on the worker."""
+    task = chunk({}, {})
+    task["params"][0] = b"\x80\x04no pickle"
+    run_chunk(task)
+    outcomes = ends(worker)
+    assert isinstance(loaded(outcomes[0])[0], pickle.UnpicklingError)
+    assert loaded(outcomes[10])[0] == "x"
 
 
-def test_of_what_was_dropped_and_never_came_only_the_latest_is_kept(worker):
+def test_only_the_latest_cancellations_are_kept_for_chunks_that_never_arrive(worker):
     """A worker lives for weeks."""
     for number in range(1_200):
-        drop("run", {number: [1]})
-    assert len(chunk_runner._dropped) == 1_000
-    assert ("run", 1_199) in chunk_runner._dropped
+        cancel_instances("run", {number: [1]})
+    assert len(chunk_runner._cancelled) == 1_000
+    assert ("run", 1_199) in chunk_runner._cancelled
 
 
 def _until(condition):
@@ -197,78 +197,4 @@ def _until(condition):
         if condition():
             return
         waiting.wait(0.005)
-    raise AssertionError("it never held")
-
-
-class Machine:
-    """What the clocks of a worker say: of each second, how much its thread and process compute."""
-
-    def __init__(self):
-        self.here = self.everywhere = 0.0
-        self.given_back = []
-
-    def clocks(self):
-        now = asyncio.get_running_loop().time() - 1000
-        return now, self.here * now, self.everywhere * now
-
-    def give_back(self):
-        self.given_back.append(asyncio.get_running_loop().time() - 1000)
-
-
-@pytest.fixture
-def machine(monkeypatch):
-    made = Machine()
-    monkeypatch.setattr(chunk_runner, "_clocks", made.clocks)
-    monkeypatch.setattr(chunk_runner, "_give_back", made.give_back)
-    return made
-
-
-def runner(live=0, used=()):
-    return SimpleNamespace(live=live, used=list(used))
-
-
-@virtual
-async def test_one_that_waits_gives_its_place_back_once_at_the_first_look(machine):
-    """Others of its worker that compute are not its own doing."""
-    machine.everywhere = 1.0
-    place = CpuSlot(runner(), waits=False)
-    place.begin()
-    await asyncio.sleep(10)
-    assert machine.given_back == pytest.approx([0.025])
-
-
-@virtual
-async def test_one_that_is_known_to_wait_gives_it_back_at_once(machine):
-    """Many such follow one another."""
-    CpuSlot(runner(), waits=True).begin()
-    await asyncio.sleep(10)
-    assert machine.given_back == [0.0]
-
-
-@pytest.mark.parametrize(("here", "everywhere", "live"), [(0.9, 0.9, 0), (0.0, 0.9, 1)])
-def test_one_that_computes_keeps_it_in_its_loop_or_in_threads(machine, here, everywhere, live):
-    """Until it waits; it is looked at less and less often, and not after its end."""
-
-    @virtual
-    async def test():
-        machine.here, machine.everywhere = here, everywhere
-        place = CpuSlot(runner(live), waits=False)
-        place.begin()
-        await asyncio.sleep(10)
-        assert machine.given_back == []
-        place.end()
-        machine.here = machine.everywhere = 0.0
-        await asyncio.sleep(10)
-        assert machine.given_back == []
-
-    test()
-
-
-@virtual
-async def test_what_it_has_computed_is_that_of_its_loop_and_of_its_threads(machine):
-    """By that, the next chunks get their size."""
-    machine.here = 0.5
-    place = CpuSlot(runner(used=[0.25, 0.5]), waits=True)
-    place.begin()
-    await asyncio.sleep(2)
-    assert place.taken() == (2.0, 1.75)
+    raise AssertionError("the condition never became true")

@@ -12,7 +12,7 @@ from pocketflow import AsyncNode, Node
 import flowmagic as fm
 from flowmagic import DaskEngine, RemoteError
 from flowmagic.engines.dask.instance_result import dump_error, load_error
-from flowmagic.engines.dask.serialization import Sources
+from flowmagic.engines.dask.source_files import SourceFiles
 from flowmagic.limits.refusals import classify_refusal
 
 
@@ -71,17 +71,17 @@ async def test_what_cannot_travel_back_fails_its_instance_and_is_named(cluster):
     fine, result, write, unpicklable, hopeless = run.results
     assert fine == "fine"
     assert isinstance(result, RemoteError)
-    assert "Its result is a lock, which cannot travel back" in str(result)
-    assert "What it wrote to shared['lock'] is a lock" in str(write)
+    assert "The result is a lock, which cannot be sent back from the worker" in str(result)
+    assert "The value written to shared['lock'] is a lock" in str(write)
     assert type(unpicklable) is Unpicklable
     assert unpicklable.code == 429
     assert "it said no" in str(unpicklable)
     assert type(hopeless) is RemoteError
-    assert "Hopeless: no way (This error itself could not travel" in str(hopeless)
+    assert "Hopeless: no way (The error itself could not be sent from the worker: " in str(hopeless)
 
 
 def travelled(error):
-    return load_error(dump_error(error), Sources(Node()))
+    return load_error(dump_error(error), SourceFiles(Node()))
 
 
 def raised(error, cause=None):
@@ -184,7 +184,7 @@ def test_an_error_that_cannot_travel_at_all_comes_as_what_it_said():
     """With the reason, and the frames it was raised in."""
     twin = travelled(raised(Fragile("the tank is empty")))
     assert type(twin) is RemoteError
-    assert "Fragile: the tank is empty (This error itself could not travel" in str(twin)
+    assert "Fragile: the tank is empty (The error itself could not be sent from" in str(twin)
     assert twin.__traceback__ is not None
 
 

@@ -1,4 +1,4 @@
-"""What a chunk tells its run, and how often."""
+"""Which messages a chunk sends to its run, and how often."""
 
 from __future__ import annotations
 
@@ -8,21 +8,28 @@ from types import SimpleNamespace
 import pytest
 
 from flowmagic.engines.dask import messages
-from flowmagic.engines.dask.messages import MESSAGE_EVERY, MessageSender, news_of
+from flowmagic.engines.dask.messages import (
+    MESSAGE_INTERVAL,
+    InstanceEnd,
+    InstanceUpdate,
+    MessageSender,
+    updates_in,
+)
+from flowmagic.engines.dask.trace_diff import TraceDiff
 
 from ...virtualtime import virtual
 
 
 class Worker:
-    """Keeps what is told, with the topic."""
+    """Keeps the messages, with their topics."""
 
     address = "tcp://worker:1"
 
     def __init__(self):
-        self.told = []
+        self.messages = []
 
     def log_event(self, topic, message):
-        self.told.append((topic, message))
+        self.messages.append((topic, message))
 
 
 @pytest.fixture(autouse=True)
@@ -31,65 +38,67 @@ def _loops_clock(monkeypatch):
     monkeypatch.setattr(messages, "time", clock)
 
 
-PART = (7, (0, [1, -1, -2, 5.0, 6.0], {}, {}, {}), [("stdout", "hello")])
+DIFF = TraceDiff(0, [1, -1, -2, 5.0, 6.0], {}, {}, {})
+UPDATE = InstanceUpdate(7, DIFF, [("stdout", "hello")])
+END = InstanceEnd(7, b"outcome")
 
 
-def telling(worker, news):
-    made = MessageSender(worker, "topic", "run", 3, news)
-    made.begin()
-    return made
+def started(worker, collect):
+    sender = MessageSender(worker, "topic", "run", 3, collect)
+    sender.send_start()
+    return sender
 
 
 @virtual
-async def test_each_message_says_of_which_chunk_it_is_and_when_it_was_sent():
-    """The run tells its own from others by that, and the worker's clock from its own."""
+async def test_each_message_names_its_chunk_and_the_time_when_it_was_sent():
+    """So the run recognizes its own messages, and the offset of the worker's clock."""
     worker = Worker()
-    telling(worker, lambda: ([PART], [(7, b"outcome")])).flush()
-    assert [topic for topic, _ in worker.told] == ["topic", "topic"]
-    (_, began), (_, parts) = worker.told
+    started(worker, lambda: ([UPDATE], [END])).flush()
+    assert [topic for topic, _ in worker.messages] == ["topic", "topic"]
+    (_, began), (_, updates) = worker.messages
     origin = {"run": "run", "chunk": 3, "worker": "tcp://worker:1", "now": 1000.0}
     assert began == {"began": True, **origin}
-    assert parts == {"parts": parts["parts"], **origin}
-    assert news_of(parts) == ([PART], [(7, b"outcome")])
+    assert updates == {"updates": updates["updates"], **origin}
+    assert updates_in(updates) == ([UPDATE], [END])
 
 
 @virtual
-async def test_what_happens_at_once_is_one_message_and_the_next_follows_in_time():
-    """However often there is something new; what is asked for in between is not lost."""
+async def test_updates_of_one_moment_are_one_message_and_the_next_follows_after_the_interval():
+    """However often one is scheduled; none is lost."""
     worker, loop = Worker(), asyncio.get_running_loop()
-    made = telling(worker, lambda: ([PART], []))
-    worker.told.clear()
+    sender = started(worker, lambda: ([UPDATE], []))
+    worker.messages.clear()
     for _ in range(3):
-        made.soon()
-    await asyncio.sleep(MESSAGE_EVERY / 2)
-    assert len(worker.told) == 1
-    made.soon()
-    made.soon()
+        sender.schedule()
+    await asyncio.sleep(MESSAGE_INTERVAL / 2)
+    assert len(worker.messages) == 1
+    sender.schedule()
+    sender.schedule()
     await asyncio.sleep(1)
-    assert [message["now"] - 1000 for _, message in worker.told] == pytest.approx(
-        [0, MESSAGE_EVERY]
+    assert [message["now"] - 1000 for _, message in worker.messages] == pytest.approx(
+        [0, MESSAGE_INTERVAL]
     )
     assert loop.time() > 1001
 
 
 @virtual
-async def test_told_at_once_nothing_is_told_again_and_nothing_new_is_no_message():
-    """The end of a chunk follows the last of its news, and needs none."""
-    worker, news = Worker(), [[], [PART]]
-    made = telling(worker, lambda: (news.pop(), []))  # asked a third time, it raises
-    made.soon()
-    made.flush()
-    made.flush()
-    made.end(1.5, 0.5, 2, [7])
+async def test_a_flush_sends_the_scheduled_message_and_nothing_if_there_is_no_update():
+    """The end of the chunk is the last message."""
+    worker, updates = Worker(), [[], [UPDATE]]
+    sender = started(worker, lambda: (updates.pop(), []))  # a third call raises
+    sender.schedule()
+    sender.flush()
+    sender.flush()
+    sender.send_end(1.5, 0.5, 2, has_large=True)
     raised = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: raised.append(context))
     await asyncio.sleep(1)
     assert raised == []
     names = [
         name
-        for _, message in worker.told
-        for name in ("began", "parts", "ended")
+        for _, message in worker.messages
+        for name in ("began", "updates", "ended")
         if name in message
     ]
-    assert names == ["began", "parts", "ended"]
-    assert worker.told[-1][1]["ended"] == (1.5, 0.5, 2, [7])
+    assert names == ["began", "updates", "ended"]
+    assert worker.messages[-1][1]["ended"] == (1.5, 0.5, 2, True)

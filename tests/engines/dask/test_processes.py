@@ -14,7 +14,7 @@ from pocketflow import AsyncNode, Flow, Node
 
 import flowmagic as fm
 from flowmagic import DaskEngine, EngineError, InstanceLostError
-from flowmagic.engines.dask import cluster
+from flowmagic.engines.dask import connection
 
 from .conftest import until
 
@@ -57,7 +57,7 @@ def kill_one(at):
 
 
 async def test_instances_of_a_worker_that_dies_fail_and_say_so(processes, tmp_path):
-    """The others are well; none begins a second time, since nobody asked for that."""
+    """The others succeed; none begins a second time, since there are no retries."""
     run = fm.batchflow(Marks(), rows(tmp_path), limit=6, engine=DaskEngine(processes))
     await until(lambda: len(begun(tmp_path)) == 6)
     lost = kill_one(tmp_path)
@@ -67,7 +67,7 @@ async def test_instances_of_a_worker_that_dies_fail_and_say_so(processes, tmp_pa
     await run
     assert [each.index for each in run.failures] == lost
     assert all(isinstance(each.result, InstanceLostError) for each in run.failures)
-    assert "Instance 0 was lost with its worker, tcp://" in str(run.results[0])
+    assert "Instance 0 was lost: its worker, tcp://" in str(run.results[0])
     assert run.counts.succeeded == 6 - len(lost)
     assert all(len(pids) == 1 for pids in begun(tmp_path).values())
 
@@ -178,7 +178,7 @@ def _alive(pid):
 
 async def test_where_nobody_answers_the_run_fails_and_says_what_to_do(monkeypatch):
     """Nothing has run."""
-    monkeypatch.setattr(cluster, "_CONNECTING", 0.2)
+    monkeypatch.setattr(connection, "_CONNECT_TIMEOUT", 0.2)
     run = fm.batchflow(Where(), [{"i": 1}], engine=DaskEngine("tcp://127.0.0.1:9"))
     with pytest.raises(EngineError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9.*"):
         await run

@@ -1,4 +1,4 @@
-"""What a cluster lacks for a run is found before the run, and named with where it is missing."""
+"""What a cluster lacks is found before the run, and named with the process that lacks it."""
 
 from __future__ import annotations
 
@@ -17,23 +17,21 @@ from ...virtualtime import virtual
 HERE = {
     "python": sys.version_info[:2],
     "flowmagic": fm.__version__,
-    "lacking": [],
+    "missing": [],
 }
 
 
 class Cluster:
-    """A client whose scheduler and workers answer what they are told to, or the truth."""
+    """A client whose scheduler and workers give fixed answers, or evaluate the probe if it is None."""
 
     def __init__(self, scheduler=HERE, **workers):
         self.scheduler = scheduler
         self.workers = workers
-        self.asked = ""
 
     async def run_on_scheduler(self, function, question):
         return self.scheduler
 
     async def run(self, function, question, *, on_error):
-        self.asked = question
         return {
             where: function(question) if answer is None else answer
             for where, answer in self.workers.items()
@@ -61,13 +59,13 @@ async def test_where_all_have_what_is_needed_nothing_is_said():
         ),
         (
             Cluster(a=dict(HERE, python=(2, 7)), b=HERE),
-            r"a has Python 2\.7, and this process 3\.\d+: .* Start it with the same Python\.",
+            r"a has Python 2\.7, not 3\.\d+ as this process, .* Start it with the same Python\.",
         ),
         (
-            Cluster(**{name: dict(HERE, lacking=["mine", "yours"]) for name in "abcde"}),
-            r"a \(and 4 more\) lacks what the flow needs: mine, yours\. Install it there\.",
+            Cluster(**{name: dict(HERE, missing=["mine", "yours"]) for name in "abcde"}),
+            r"a \(and 4 more\) lacks what the flow imports: mine, yours\. Install it there\.",
         ),
-        (Cluster(a=SyntaxError("no")), r"a cannot be asked \(SyntaxError: no\)"),
+        (Cluster(a=SyntaxError("no")), r"a did not answer the check \(SyntaxError: no\)"),
     ],
 )
 async def test_what_is_missing_is_named_with_where_it_is(cluster, says):
@@ -83,7 +81,7 @@ class NotThere(Cluster):
 
 @virtual
 async def test_a_cluster_that_does_not_answer_is_not_judged():
-    """Whether it is there at all, the watch finds out."""
+    """`ClusterMonitor` finds out whether it is there at all."""
     await check(NotThere(), AsyncNode())
 
 
@@ -122,7 +120,7 @@ async def test_asked_of_real_processes_this_one_fits_and_a_module_of_nowhere_doe
         "flowmagic.engines.dask.requirements.modules_of", lambda flow: ["of_nowhere"]
     )
     run = fm.batchflow(Imported(), [{"i": 1}], engine=DaskEngine(cluster))
-    with pytest.raises(EngineError, match=r"inproc://.* lacks what the flow needs: of_nowhere\."):
+    with pytest.raises(EngineError, match=r"inproc://.* lacks what the flow imports: of_nowhere\."):
         await run
     assert run.counts.cancelled == 1
     assert [each for each in cluster.scheduler.clients if "flowmagic" in each] == []

@@ -1,4 +1,4 @@
-"""What instances print on a worker is noted there, and printed where their run is."""
+"""What instances print on a worker is printed in the process of their run."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pocketflow import Flow, Node
 
 import flowmagic as fm
 from flowmagic import DaskEngine
-from flowmagic.engines.dask.stdout import Prints, catch, printing
+from flowmagic.engines.dask.stdout import PrintBuffer, current_buffer, install_forwarders
 from flowmagic.notebook import streams
 from flowmagic.run.api import start
 from flowmagic.run.options import Options
@@ -18,49 +18,49 @@ from flowmagic.run.options import Options
 
 def test_what_goes_to_one_stream_in_a_row_is_one_text():
     """The order of the streams is kept; what was taken is not taken again."""
-    told = []
-    prints = Prints(lambda: told.append("news"))
+    calls = []
+    buffer = PrintBuffer(lambda: calls.append("first"))
     for stream, text in [("stdout", "a"), ("stdout", "b"), ("stderr", "c"), ("stdout", "d")]:
-        prints.note(stream, text)
-    assert told == ["news"]
-    assert prints.take() == [("stdout", "ab"), ("stderr", "c"), ("stdout", "d")]
-    assert prints.take() == []
-    prints.note("stdout", "e")
-    assert told == ["news", "news"]
+        buffer.add(stream, text)
+    assert calls == ["first"]
+    assert buffer.take() == [("stdout", "ab"), ("stderr", "c"), ("stdout", "d")]
+    assert buffer.take() == []
+    buffer.add("stdout", "e")
+    assert calls == ["first", "first"]
 
 
 def test_what_is_printed_outside_of_instances_stays_on_the_worker(monkeypatch):
-    """Its own log, above all. Asked for by every chunk, it is done once."""
+    """Its own log, for one. Every chunk installs the forwarders, but only the first call does anything."""
     below = io.StringIO()
     monkeypatch.setattr(sys, "stdout", below)
     monkeypatch.setattr(sys, "stderr", None)  # as under pythonw
-    prints = Prints(lambda: None)
-    catch()
-    caught = sys.stdout
-    catch()
-    assert sys.stdout is caught
+    buffer = PrintBuffer(lambda: None)
+    install_forwarders()
+    forwarder = sys.stdout
+    install_forwarders()
+    assert sys.stdout is forwarder
     print("of the worker")
-    token = printing.set(prints)
+    token = current_buffer.set(buffer)
     print("of an instance")
-    printing.reset(token)
+    current_buffer.reset(token)
     assert below.getvalue() == sys.stdout.getvalue() == "of the worker\n"
-    assert prints.take() == [("stdout", "of an instance\n")]
+    assert buffer.take() == [("stdout", "of an instance\n")]
 
 
-def test_lines_written_together_are_noted_as_well(monkeypatch):
-    """By whatever way a text reaches the stream."""
+def test_writelines_and_print_are_forwarded_as_well(monkeypatch):
+    """As is any other way to write to the stream."""
     below = io.StringIO()
     monkeypatch.setattr(sys, "stdout", below)
     monkeypatch.setattr(sys, "stderr", None)
-    prints = Prints(lambda: None)
-    catch()
+    buffer = PrintBuffer(lambda: None)
+    install_forwarders()
     sys.stdout.writelines(["of the worker\n"])
-    token = printing.set(prints)
+    token = current_buffer.set(buffer)
     sys.stdout.writelines(line for line in ("one\n", "two\n"))
     print(1, 2, sep="", file=sys.stdout)
-    printing.reset(token)
+    current_buffer.reset(token)
     assert below.getvalue() == "of the worker\n"
-    assert prints.take() == [("stdout", "one\ntwo\n12\n")]
+    assert buffer.take() == [("stdout", "one\ntwo\n12\n")]
 
 
 class Speaks(Node):

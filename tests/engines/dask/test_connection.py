@@ -1,4 +1,4 @@
-"""How a run gets to a cluster, by plain or by encrypted ways, and lets go of it again."""
+"""How a run connects to a cluster, with or without TLS, and disconnects."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from pocketflow import AsyncNode
 
 import flowmagic as fm
 from flowmagic import DaskEngine, EngineError
-from flowmagic.engines.dask import cluster
-from flowmagic.engines.dask.cluster import Connection
+from flowmagic.engines.dask import connection as module
+from flowmagic.engines.dask.connection import Connection
 
 from .conftest import until
 
@@ -39,8 +39,8 @@ async def test_an_address_a_client_and_a_cluster_lead_to_the_same_and_to_a_clien
     """What the user handed over stays as it was."""
     async with Client(cluster, asynchronous=True, set_as_default=False) as theirs:
         for where in (cluster.scheduler_address, theirs, cluster):
-            connection = await Connection.to(where)
-            assert connection.where == cluster.scheduler_address
+            connection = await Connection.open(where)
+            assert connection.address == cluster.scheduler_address
             assert connection.client is not theirs
             await connection.close()
             assert connection.client.status == "closed"
@@ -50,7 +50,7 @@ async def test_an_address_a_client_and_a_cluster_lead_to_the_same_and_to_a_clien
 
 async def test_what_was_started_ends_before_the_connection_closes(cluster):
     """None of it finds a client that is gone."""
-    connection = await Connection.to(cluster)
+    connection = await Connection.open(cluster)
     ended = []
 
     async def work():
@@ -59,7 +59,7 @@ async def test_what_was_started_ends_before_the_connection_closes(cluster):
         finally:
             ended.append((connection.client.status, connection.closing))
 
-    connection.start(work())
+    connection.start_task(work())
     await asyncio.sleep(0)
     await connection.close()
     assert ended == [("running", True)]
@@ -69,9 +69,9 @@ async def test_a_cluster_of_our_own_is_closed_where_nobody_answers_there(monkeyp
     """In a thread: that takes a while, and the notebook's loop is not to wait."""
     made = Cluster()
     monkeypatch.setattr(distributed, "LocalCluster", lambda **options: made)
-    monkeypatch.setattr(cluster, "_CONNECTING", 0.2)
+    monkeypatch.setattr(module, "_CONNECT_TIMEOUT", 0.2)
     with pytest.raises(EngineError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9 \("):
-        await Connection.to(None)
+        await Connection.open(None)
     assert made.closed
     assert threading.main_thread() not in made.closed
 
@@ -85,7 +85,7 @@ async def test_a_cluster_that_is_being_made_when_the_run_is_cancelled_is_closed_
         return made
 
     monkeypatch.setattr(distributed, "LocalCluster", make)
-    connecting = asyncio.create_task(Connection.to(None))
+    connecting = asyncio.create_task(Connection.open(None))
     await asyncio.sleep(0.01)
     connecting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -111,7 +111,7 @@ async def test_abandoned_our_cluster_is_closed_once_and_somebody_elses_never():
     [
         (
             "tls://127.0.0.1:9",
-            r"for which certificates are needed .*DaskEngine\(Client\(\"tls://127",
+            r"needs a client with TLS certificates .*DaskEngine\(Client\(\"tls://127",
         ),
         ("nonsense://127.0.0.1:9", r"No Dask scheduler answers at nonsense://.* \(ValueError\)"),
     ],
@@ -119,7 +119,7 @@ async def test_abandoned_our_cluster_is_closed_once_and_somebody_elses_never():
 async def test_an_address_that_cannot_be_tried_is_refused_with_what_to_write(address, says):
     """Not with the words of a library below, and nothing is left open."""
     with pytest.raises(EngineError, match=says):
-        await Connection.to(address)
+        await Connection.open(address)
 
 
 class Says(AsyncNode):
@@ -168,5 +168,5 @@ def test_by_tls_a_client_with_certificates_leads_to_the_cluster_and_none_without
             assert sorted(capsys.readouterr().out.splitlines()) == [
                 f"said by {i}" for i in range(3)
             ]
-        with pytest.raises(EngineError, match=r"certificates are needed"):
+        with pytest.raises(EngineError, match=r"needs a client with TLS certificates"):
             fm.run_batch(Says(), rows, engine=DaskEngine(cluster.scheduler_address))
