@@ -57,13 +57,13 @@ def test_a_value_comes_back_as_it_was(value):
 
 
 @given(st.dictionaries(st.sampled_from(["$bytes", "$dict", "$x", "a"]), st.text(max_size=4)))
-def test_a_dict_that_looks_like_a_tag_is_none(value):
-    """Somebody's keys may begin with $."""
+def test_a_dict_that_looks_like_a_tag_comes_back_as_a_dict(value):
+    """The user's keys may begin with $."""
     assert decoded(encoded(value)) == value
 
 
-def test_what_is_not_finite_has_a_form():
-    """JSON itself has none for it."""
+def test_numbers_that_are_not_finite_can_be_stored():
+    """JSON itself has no form for them."""
     text = encoded([math.nan, math.inf, -math.inf])
     json.loads(text, parse_constant=lambda name: pytest.fail(name))
     nan, *others = decoded(text)
@@ -85,7 +85,7 @@ class Name(str):
     """A kind of text."""
 
 
-def test_classes_come_back_as_what_they_hold():
+def test_objects_come_back_as_plain_values():
     """A name in a file never leads to a class."""
     assert decoded(encoded(Answer("yes", (0.5,)))) == {"text": "yes", "scores": (0.5,)}
     assert decoded(encoded(Colour.RED)) == "red"
@@ -95,7 +95,7 @@ def test_classes_come_back_as_what_they_hold():
 
 
 def test_pydantic_models_are_written_by_their_fields():
-    """Wherever pydantic is there."""
+    """If pydantic is installed."""
     pydantic = pytest.importorskip("pydantic")
 
     class Reply(pydantic.BaseModel):
@@ -110,8 +110,8 @@ class Odd:
         self.n = n
 
 
-def test_what_has_no_form_is_named_with_its_place_and_the_way_out():
-    """The message says where it stands and what to write."""
+def test_a_value_that_cannot_be_stored_is_named_with_its_place():
+    """The message also says what to write."""
     with pytest.raises(EncodingError) as caught:
         encoded({"a": [1, Odd(2)]})
     assert "['a'][1] is of class" in str(caught.value)
@@ -136,7 +136,7 @@ def test_a_registered_class_comes_back_as_itself(monkeypatch):
         register(Name, str, Name, name="bytes")
 
 
-def test_secrets_are_masked_by_their_names_and_wherever_they_stand():
+def test_secrets_are_masked_by_their_names_and_wherever_they_occur():
     """In a text that quotes one, too."""
     text = encoded({"api_key": "sk-123456", "note": "used sk-123456"}, {"sk-123456"})
     assert decoded(text) == {"api_key": MASK, "note": f"used {MASK}"}
@@ -160,7 +160,7 @@ def test_secrets_are_masked_in_keys_and_bytes_and_dicts_with_other_keys():
 
 @pytest.mark.parametrize("number", [10**600, -(10**700), 10**5_000, -(2**2_000)], ids=range(4))
 def test_an_int_of_any_size_comes_back(number):
-    """Also of more digits than Python writes."""
+    """Even with more digits than Python writes."""
     assert decoded(encoded({"n": [number]})) == {"n": [number]}
 
 
@@ -173,14 +173,14 @@ class Tags(set):
     pass
 
 
-def test_a_subclass_of_what_has_a_form_is_read_as_what_it_is_a_kind_of():
-    """A NamedTuple as a tuple, for one."""
+def test_a_subclass_comes_back_as_its_base_class():
+    """A NamedTuple as a tuple, for example."""
     assert decoded(encoded([Point(1, 2), Tags({3})])) == [(1, 2), {3}]
 
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
-    """Never run; no other error than ours."""
+    """It is never run, and no other error than ours is raised."""
     try:
         decoded(text)
     except JournalError as error:
@@ -206,12 +206,12 @@ class Hostile:
 
 
 @pytest.mark.parametrize("make", [Client, threading.Lock, lambda: {1: [Client()]}, Hostile])
-def test_a_value_without_a_form_has_no_text(make):
+def test_a_value_that_cannot_be_stored_has_no_text(make):
     """Whatever is raised on the way."""
     assert encoded_or_none(make(), None) is None
 
 
-def test_a_value_with_a_form_has_the_text_that_a_journal_writes():
+def test_a_value_that_can_be_stored_has_the_text_that_a_journal_writes():
     """Which can be read again."""
     text = encoded_or_none({"when": (1, 2)}, None)
     assert text is not None

@@ -65,7 +65,7 @@ def test_a_journal_of_an_earlier_version_is_refused_and_left_as_it_is(tmp_path, 
 
 
 @pytest.mark.parametrize("write", [True, False])
-def test_what_is_no_journal_is_refused_and_left_as_it_is(tmp_path, write):
+def test_a_file_that_is_no_journal_is_refused_and_left_as_it_is(tmp_path, write):
     """A text, and another program's database."""
     text = tmp_path / "notes.txt"
     text.write_text("my notes, which are longer than a page header " * 200)
@@ -83,7 +83,7 @@ def test_what_is_no_journal_is_refused_and_left_as_it_is(tmp_path, write):
     assert tables == [("mine",)]
 
 
-def test_paths_that_cannot_be_are_told(tmp_path):
+def test_impossible_paths_are_refused(tmp_path):
     """A folder, a folder that is not there, no path at all."""
     with pytest.raises(JournalError, match="is a folder.*runs.journal"):
         open_file(tmp_path, write=True)
@@ -135,7 +135,7 @@ def open_folder():
     shutil.rmtree(folder)
 
 
-def test_a_read_only_place_is_told(open_folder):
+def test_a_folder_that_cannot_be_written_to_is_refused(open_folder):
     """Before anything runs."""
     open_folder.chmod(0o555)
     said = as_somebody(lambda: open_file(open_folder / "a", write=True))
@@ -143,8 +143,8 @@ def test_a_read_only_place_is_told(open_folder):
     assert "cannot be written" in said
 
 
-def test_a_journal_in_a_read_only_place_is_read(open_folder):
-    """Of a backup, say; unless another kernel had not finished writing it."""
+def test_a_journal_in_a_read_only_folder_can_be_read(open_folder):
+    """Such as a backup; unless another kernel had not finished writing it."""
     path = open_folder / "a"
     open_file(path, write=True).close()
     path.chmod(0o444)
@@ -192,7 +192,7 @@ def test_an_empty_file_becomes_a_journal(tmp_path):
 
 
 @pytest.mark.filterwarnings("error")
-def test_a_connection_that_nobody_has_any_more_is_closed_without_a_word(tmp_path):
+def test_a_connection_that_nobody_refers_to_is_closed_silently(tmp_path):
     """A journal that is looked at in a notebook is seldom closed by hand; from Python 3.13 on
     SQLite would warn of it, in whatever cell runs then.
     """

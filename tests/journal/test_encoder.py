@@ -39,8 +39,8 @@ def ask(*rows, path, **options):
     return flowmagic.run_batch(AsyncFlow(start=Ask()), list(rows), journal=path, **options)
 
 
-def test_what_a_node_tried_by_itself_is_written(tmp_path):
-    """Retries and fallbacks, copy by copy."""
+def test_a_nodes_own_retries_and_fallbacks_are_written(tmp_path):
+    """Copy by copy."""
 
     class Rescued(Ask):
         async def exec_fallback_async(self, prepared, error):
@@ -53,8 +53,8 @@ def test_what_a_node_tried_by_itself_is_written(tmp_path):
     assert tries == [(2, 1), (0, 0)]
 
 
-def test_a_huge_number_in_a_row_is_written_and_known_again(tmp_path):
-    """Larger than Python writes as digits: it must neither break the run nor be run twice."""
+def test_a_row_with_a_huge_number_is_written_and_recognised(tmp_path):
+    """Larger than Python writes as digits: it must neither break the run nor run twice."""
     rows = [{"i": 1, "modulus": 10**5_000 + n} for n in range(2)]
     assert ask(*rows, path=tmp_path / "j").ok
     assert open_journal(tmp_path / "j")[1].params == rows

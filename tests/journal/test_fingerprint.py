@@ -41,14 +41,14 @@ def test_the_same_cell_run_again_makes_the_same_flow(cells):
         ({"temperature": 1}, ["the attributes or successors of Ask have changed"]),
     ],
 )
-def test_what_has_changed_is_said(cells, changed, said):
+def test_the_message_says_what_has_changed(cells, changed, said):
     """In a cell that was edited: the class, what it inherits from, its attributes."""
     before, now = parts(cells), parts(cells, **changed)
     assert fingerprint(before) != fingerprint(now)
     assert differences(before, now) == said
 
 
-def test_classes_without_a_source_are_told_apart_by_what_they_do():
+def test_classes_without_a_source_are_distinguished_by_their_code():
     """As `exec` makes them."""
     marks = [fingerprint(parts_of(made(result))) for result in ("1", "2", "1")]
     assert marks[0] == marks[2] != marks[1]
@@ -63,8 +63,8 @@ def made(result):
     return names["Ask"]()
 
 
-def test_a_secret_that_was_changed_makes_no_other_flow(cells):
-    """In attributes, at any depth, and where another one quotes it."""
+def test_a_changed_secret_does_not_change_the_fingerprint(cells):
+    """In attributes, at any depth, and where another attribute quotes it."""
     names = cells.run(ASK.format(word="a", result=1))
     node = names.Ask(api_key="sk-12345678", headers={"token": "tk-12345678"}, url="u?sk-12345678")
     other = names.Ask(api_key="sk-87654321", headers={"token": "x"}, url="u?sk-87654321")
@@ -73,7 +73,7 @@ def test_a_secret_that_was_changed_makes_no_other_flow(cells):
     assert fingerprint(parts_of(node)) != fingerprint(parts_of(other))
 
 
-def test_a_circle_of_nodes_has_an_end():
+def test_nodes_in_a_circle_are_read_once():
     """Each node is one part."""
     one, other = AsyncNode(), AsyncNode()
     one >> other
@@ -81,8 +81,8 @@ def test_a_circle_of_nodes_has_an_end():
     assert len(parts_of(AsyncFlow(start=one))) == 3
 
 
-def test_what_a_node_does_when_asked_for_an_attribute_is_not_called():
-    """It may raise, or give anything."""
+def test_a_nodes_own_getattr_is_not_called():
+    """It may raise, or return anything."""
 
     class Trap(AsyncNode):
         def __getattr__(self, name):

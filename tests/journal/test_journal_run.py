@@ -20,8 +20,8 @@ class Grade(AsyncNode):
         return "passed" if self.params["n"] >= 5 else "failed"
 
 
-def test_a_closed_journal_says_so(tmp_path):
-    """A run that is looked at after the `with` it came from."""
+def test_a_closed_journal_says_that_it_is_closed(tmp_path):
+    """Also if a run is read after the `with` block it came from."""
     with open_journal_of(tmp_path) as journal:
         run = journal[1]
         started = iter(run)
@@ -41,8 +41,8 @@ def made(path, rows, flow=None, **options):
     return open_journal(path)[-1]
 
 
-def test_a_run_gives_its_batch_again_if_it_is_there_as_it_was(tmp_path):
-    """Dates, bytes, paths and numpy too."""
+def test_a_run_returns_its_batch_as_it_was(tmp_path):
+    """Dates, bytes, paths and numpy values too."""
     np = pytest.importorskip("numpy")
     rows = [{"n": 1, "a": (b"x", {2}), "x": np.float32(2)}, {"n": -1, "where": tmp_path}]
     again = made(tmp_path / "j", rows).batch()
@@ -77,7 +77,7 @@ def test_a_batch_that_cannot_be_read_back_as_it_was_is_refused(tmp_path, rows, s
 
 
 def test_a_batch_that_was_not_written_to_its_end_is_refused(tmp_path):
-    """As a kernel leaves it that was killed right at the beginning of a long list."""
+    """Its kernel was killed right at the beginning of a long list."""
     made(tmp_path / "j", [{"n": 1}, {"n": 2}])
     connection = sqlite3.connect(tmp_path / "j")
     connection.execute("DELETE FROM instances WHERE position = 1")
@@ -87,7 +87,7 @@ def test_a_batch_that_was_not_written_to_its_end_is_refused(tmp_path):
         open_journal(tmp_path / "j")[-1].batch()
 
 
-def test_secrets_that_are_kept_come_back(tmp_path):
+def test_secrets_come_back_if_they_are_kept(tmp_path):
     """With `journal_secrets`."""
     rows = [{"n": 1, "api_key": "sk-12345678"}]
     assert made(tmp_path / "j", rows, journal_secrets=True).batch() == rows

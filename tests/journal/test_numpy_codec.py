@@ -20,8 +20,8 @@ def test_numpy_comes_back_as_numpy():
     assert (again == array).all()
 
 
-def test_rows_of_a_dataframe_have_a_form():
-    """Its dates, and its gaps."""
+def test_rows_of_a_dataframe_can_be_stored():
+    """With their dates and their gaps."""
     pd = pytest.importorskip("pandas")
     when = dt.datetime(2026, 1, 31, 12, 5, 1, 7)  # noqa: DTZ001 - as a frame has it
     frame = pd.DataFrame({"at": [when, None], "n": pd.array([1, None], dtype="Int64")})
@@ -33,8 +33,8 @@ def test_rows_of_a_dataframe_have_a_form():
 
 
 @pytest.mark.parametrize("text", ["2026-01-31T12", "NaT"])
-def test_dates_of_numpy_come_back_as_they_were(text):
-    """With their unit, also where there is none."""
+def test_numpy_dates_come_back_as_they_were(text):
+    """With their unit, and NaT too."""
     np = pytest.importorskip("numpy")
     for value in (np.datetime64(text, "ns"), np.datetime64(text, "h"), np.timedelta64(5, "D")):
         again = decoded(encoded(value))

@@ -6,14 +6,14 @@ from flowmagic.errors import JournalError
 from flowmagic.journal.options import JournalOptions
 
 
-def test_without_a_path_no_journal_is_wanted():
-    """Whatever else is said, but that it should be resumed."""
+def test_without_a_path_there_is_no_journal():
+    """Whatever the other options are; only `resume` needs one."""
     assert JournalOptions.of(None, resume=False, sync="full", secrets=True) is None
     with pytest.raises(JournalError, match="no journal to resume from"):
         JournalOptions.of(None, resume=True, sync="normal", secrets=False)
 
 
-def test_words_become_values():
+def test_written_options_become_values():
     """As `batchflow` takes them."""
     asked = JournalOptions.of("runs", resume="anyway", sync="full", secrets=True)
     assert asked == JournalOptions("runs", resume="anyway", full=True, secrets=True)
@@ -28,7 +28,7 @@ def test_words_become_values():
         ({"sync": "often"}, r"sync is a str \('often'\). Write sync='normal' or sync='full'"),
     ],
 )
-def test_what_makes_no_sense_is_told_with_what_would(wrong, said):
-    """One line."""
+def test_a_wrong_option_is_refused_with_a_correct_line(wrong, said):
+    """In one line."""
     with pytest.raises(JournalError, match=said):
         JournalOptions.of("runs", **{"resume": False, "sync": "normal", "secrets": False, **wrong})

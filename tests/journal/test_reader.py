@@ -42,8 +42,8 @@ def journal(tmp_path):
         yield opened
 
 
-def test_runs_are_listed_and_found_by_number_and_from_the_end(journal):
-    """A wrong number is answered with those that there are."""
+def test_runs_are_found_by_number_and_from_the_end(journal):
+    """For a wrong number, the error lists those that there are."""
     assert [run.number for run in journal] == [1, 2]
     assert journal[-1].number == 2
     assert "finished: 2 succeeded, 1 failed" in repr(journal[1])
@@ -54,7 +54,7 @@ def test_runs_are_listed_and_found_by_number_and_from_the_end(journal):
 
 
 def test_two_runs_are_compared_by_their_params(journal):
-    """What came out otherwise, what is new, what is no longer run."""
+    """Rows with another result, new rows, and rows that no longer run."""
     changes = journal.compare(1, 2)
     assert changes.alike == 1
     assert {(each.params["n"], each.before, each.after) for each in changes} == {
@@ -81,8 +81,8 @@ def test_a_run_becomes_a_table(journal, tmp_path):
     assert table["n"].to_list() == [1, 7, -1]
 
 
-def test_a_journal_cut_in_the_middle_is_told_and_what_can_be_read_is_read(tmp_path):
-    """Reading never raises anything but our own error; writing to it is refused."""
+def test_a_truncated_journal_is_read_as_far_as_it_goes(tmp_path):
+    """Reading raises no other error than ours; writing to it is refused."""
     path = tmp_path / "j"
     rows = [{"n": n, "text": "x" * 500} for n in range(400)]
     flowmagic.run_batch(Grade(), rows, journal=path, limit=50).journal.join(20)
@@ -103,15 +103,15 @@ def test_a_journal_cut_in_the_middle_is_told_and_what_can_be_read_is_read(tmp_pa
     assert path.read_bytes() == before
 
 
-def test_open_journal_says_what_it_wants():
-    """A path, not a run."""
+def test_open_journal_needs_a_path():
+    """Not a run."""
     with pytest.raises(JournalError, match="open_journal\\('runs.journal'\\)"):
         open_journal(None)
 
 
 @given(st.integers(0, 10**9))
 @settings(max_examples=25, deadline=None)
-def test_a_journal_cut_anywhere_is_read_or_refused(cut):
+def test_a_journal_truncated_anywhere_is_read_or_refused(cut):
     """Wherever the kernel, the disk or a copy broke off: no other error than ours."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "j"
@@ -143,8 +143,8 @@ def run(number, *, flow="AsyncFlow", status="finished", total=3, **counts):
     )
 
 
-def test_runs_are_listed_one_a_line_within_a_terminal():
-    """What became of them, one below the other; a run of a dead kernel is not said to go on."""
+def test_runs_are_listed_one_a_line_within_the_width_of_a_terminal():
+    """With their counts, one below the other; the run of a dead kernel has not ended."""
     text = listed(
         "runs.journal",
         [
@@ -163,7 +163,7 @@ def test_runs_are_listed_one_a_line_within_a_terminal():
 
 
 def test_of_many_runs_the_latest_are_listed():
-    """And how many there are besides."""
+    """And how many earlier ones there are."""
     lines = listed("j", [run(number, succeeded=3) for number in range(1, 31)]).splitlines()
     assert lines[:2] == ["journal 'j': 30 runs", "  …  10 earlier"]
     assert [int(line.split()[0]) for line in lines[2:]] == list(range(11, 31))

@@ -44,8 +44,8 @@ def mended():
     broken = False
 
 
-def test_each_instance_is_written_with_what_it_did(tmp_path):
-    """Params, copies, result, error: all that is on record, and the run besides."""
+def test_each_instance_is_written_in_full(tmp_path):
+    """Params, copies, result, error; and the run with its options."""
     run = ask({"i": 1}, {"i": 2, "fail": True}, path=tmp_path / "j", limit=3)
     (written,) = open_journal(tmp_path / "j")
     assert (written.flow, written.status, written.total) == ("AsyncFlow", "finished", 2)
@@ -66,14 +66,14 @@ def test_each_instance_is_written_with_what_it_did(tmp_path):
 
 
 def test_without_resume_all_rows_run(tmp_path):
-    """The journal only writes."""
+    """The journal is only written."""
     ask({"i": 1}, path=tmp_path / "j")
     ask({"i": 1}, path=tmp_path / "j")
     assert ran == [1, 1]
     assert len(open_journal(tmp_path / "j")) == 2
 
 
-def test_secrets_are_masked_but_rows_are_known_by_the_real_ones(tmp_path):
+def test_secrets_are_masked_and_rows_are_recognised_by_the_real_values(tmp_path):
     """In params, errors and tracebacks; another key is another row."""
     row = {"i": 1, "api_key": "sk-12345678", "fail": True}
     ask(row, path=tmp_path / "j")
@@ -104,7 +104,7 @@ STORE = {"secret": "sk-of-the-store"}
 
 
 def test_secrets_of_the_flow_are_masked_wherever_they_are_quoted(tmp_path):
-    """Of its classes, of a node, of the store, beside those of the row."""
+    """Those of its classes, of a node, of the store, and of the row."""
     node = Refused()
     node.token, node.url = "sk-of-a-node", "?sk-of-the-store"
     run = flowmagic.run_batch(
@@ -126,7 +126,7 @@ class Give(AsyncNode):
         return object() if self.params["i"] else b"bytes"
 
 
-def test_a_result_that_has_no_form_is_said_once_and_runs_again(tmp_path):
+def test_a_result_that_cannot_be_stored_is_warned_of_once_and_runs_again(tmp_path):
     """The others are restored; the run itself is not harmed."""
     rows = [{"i": 0}, {"i": 1}, {"i": 2}]
     flow = Give()
@@ -142,8 +142,8 @@ def test_a_result_that_has_no_form_is_said_once_and_runs_again(tmp_path):
     assert again.results[0] == b"bytes"
 
 
-def test_retried_rows_are_written_as_they_end_at_last(tmp_path):
-    """Also when the run is taken up again after its end."""
+def test_retried_rows_are_written_with_their_last_attempt(tmp_path):
+    """Also when the run continues after its end."""
     run = ask({"i": 1, "fail": True}, path=tmp_path / "j")
     mended()
 
@@ -184,7 +184,7 @@ class FullDisk:
         return self.connection.execute(sql, values)
 
 
-def test_a_full_disk_is_told_and_the_batch_goes_on(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_the_run_continues(tmp_path, monkeypatch):
     """What could not be written is written as soon as it can be."""
     monkeypatch.setattr(FullDisk, "full", True)
     monkeypatch.setattr("flowmagic.journal.writer._RETRY_EVERY", 0.01)
@@ -217,14 +217,14 @@ def test_a_full_disk_is_told_and_the_batch_goes_on(tmp_path, monkeypatch):
         ({"journal": 7}, "not a path"),
     ],
 )
-def test_options_that_make_no_sense_start_nothing(options, said):
-    """One line, with the corrected one."""
+def test_wrong_options_start_nothing(options, said):
+    """The error has a corrected line."""
     with pytest.raises(JournalError, match=said):
         flowmagic.run_batch(Ask(), [{"i": 1}], **options)
     assert ran == []
 
 
-def test_a_slot_goes_to_the_next_one_only_when_the_last_is_on_disk(tmp_path):
+def test_an_instance_keeps_its_slot_until_it_is_on_disk(tmp_path):
     """Of the instances that have begun, at most `limit` are not in the file, at any moment."""
     behind = []
 
@@ -242,7 +242,7 @@ def test_a_slot_goes_to_the_next_one_only_when_the_last_is_on_disk(tmp_path):
     assert max(behind) <= 4
 
 
-def test_two_runs_at_once_write_one_journal(tmp_path):
+def test_two_concurrent_runs_may_write_one_journal(tmp_path):
     """As two notebooks do: each waits for the other, and nothing of either is missing."""
 
     async def both():
@@ -265,8 +265,8 @@ def test_two_runs_at_once_write_one_journal(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_clock_that_jumps_back_changes_no_order(tmp_path, monkeypatch):
-    """Runs are counted; the latest is the one that came last."""
+def test_a_clock_that_jumps_back_does_not_change_the_order_of_runs(tmp_path, monkeypatch):
+    """Runs are numbered; the latest is the one that was written last."""
     ask({"i": 1}, path=tmp_path / "j")
     monkeypatch.setattr("time.time", lambda: 1_000.0)
     ask({"i": 2}, path=tmp_path / "j")
@@ -276,8 +276,8 @@ def test_a_clock_that_jumps_back_changes_no_order(tmp_path, monkeypatch):
     assert latest[0].seconds >= 0
 
 
-def test_a_loop_that_was_closed_around_a_run_leaves_what_ended_in_the_file(tmp_path):
-    """Without a word of a closed loop; the rest is to run again."""
+def test_ended_instances_are_in_the_file_when_the_loop_was_closed(tmp_path):
+    """Without an error about a closed loop; the rest will run again."""
 
     class Wait(AsyncNode):
         async def exec_async(self, prepared):
@@ -310,7 +310,7 @@ def test_a_loop_that_was_closed_around_a_run_leaves_what_ended_in_the_file(tmp_p
 
 
 def test_the_secret_of_a_row_is_masked_in_an_attribute_of_a_node(tmp_path):
-    """Under whatever name it stands there."""
+    """Whatever the name of the attribute is."""
     node, path = Ask(), tmp_path / "j"
     node.ours = "sk-of-the-rows"
     flowmagic.run_batch(node, [{"i": 1, "api_key": node.ours}], journal=path).journal.join(20)

@@ -44,8 +44,8 @@ def mended():
     broken = False
 
 
-def test_what_has_succeeded_is_not_run_again(tmp_path):
-    """In whatever order it comes, with new rows among it; what failed runs."""
+def test_rows_that_succeeded_do_not_run_again(tmp_path):
+    """In whatever order they come, with new rows among them; rows that failed run."""
     ask({"i": 1}, {"i": 2, "fail": True}, {"i": 3}, path=tmp_path / "j")
     ran.clear()
     mended()
@@ -63,16 +63,16 @@ def test_what_has_succeeded_is_not_run_again(tmp_path):
     assert [each.restored for each in again.instances] == [1, 2, 2]
 
 
-def test_a_row_that_stands_twice_needs_two_that_succeeded(tmp_path):
-    """Nobody knows that the second one would have come out the same."""
+def test_a_row_that_occurs_twice_must_have_succeeded_twice(tmp_path):
+    """Nobody knows that the second one would have had the same result."""
     ask({"i": 1}, path=tmp_path / "j")
     ran.clear()
     ask({"i": 1}, {"i": 1}, path=tmp_path / "j", resume=True)
     assert ran == [1]
 
 
-def test_another_flow_is_told_and_the_user_decides(tmp_path):
-    """What has changed is named; nothing has run."""
+def test_a_changed_flow_is_refused_unless_the_user_insists(tmp_path):
+    """The message names what has changed; nothing has run."""
 
     class Changed(Ask):
         """Another source."""
@@ -132,8 +132,8 @@ def test_post_gets_restored_results_too(tmp_path):
         "DROP TABLE runs",
     ],
 )
-def test_a_damaged_journal_is_told_and_nothing_runs(tmp_path, damage):
-    """In words of ours, and not of SQLite alone."""
+def test_a_damaged_journal_is_refused_and_nothing_runs(tmp_path, damage):
+    """In our own words, and not in those of SQLite alone."""
     ask({"i": 1}, path=tmp_path / "j").journal.join(20)
     connection = sqlite3.connect(tmp_path / "j")
     with connection:
@@ -157,8 +157,8 @@ def keys_in(path):
         return [key for (key,) in connection.execute("SELECT key FROM instances ORDER BY position")]
 
 
-def test_an_index_gives_each_row_once(tmp_path):
-    """With the run and the position it comes from; of a key that it does not know, nothing."""
+def test_an_index_returns_each_row_once(tmp_path):
+    """With the run and the position it comes from; for an unknown key, nothing."""
     path = tmp_path / "j"
     ask({"i": 1}, {"i": 2}, path=path, resume=True).journal.join(20)
     one, two = keys_in(path)
@@ -173,7 +173,7 @@ def test_an_index_gives_each_row_once(tmp_path):
 
 
 def test_an_index_of_a_flow_that_never_ran_is_empty(tmp_path):
-    """So that nothing need be looked up in it; nor does it need to be closed."""
+    """So that nothing needs to be looked up in it; nor does it need to be closed."""
     path = tmp_path / "j"
     flowmagic.run_batch(Ask(), [{"i": 1}], journal=path).journal.join(20)
     index = index_of(path)
@@ -182,7 +182,7 @@ def test_an_index_of_a_flow_that_never_ran_is_empty(tmp_path):
     index.close()
 
 
-def test_a_closed_index_gives_nothing_more(tmp_path):
+def test_a_closed_index_returns_nothing(tmp_path):
     """A row that is drawn later runs."""
     path = tmp_path / "j"
     ask({"i": 1}, path=path, resume=True).journal.join(20)
@@ -192,8 +192,8 @@ def test_a_closed_index_gives_nothing_more(tmp_path):
     assert index.take(keys_in(path)[0]) is None
 
 
-def test_a_result_that_cannot_be_read_is_said_and_an_earlier_one_is_taken(tmp_path):
-    """The row is not lost to damage in one place."""
+def test_a_result_that_cannot_be_read_is_replaced_by_an_earlier_one(tmp_path):
+    """With a warning: the row is not lost to damage in one place."""
     path, said = tmp_path / "j", []
     ask({"i": 1}, path=path).journal.join(20)
     ask({"i": 1}, path=path).journal.join(20)
@@ -224,7 +224,7 @@ def test_the_runs_of_a_flow_are_found_oldest_first(tmp_path):
         assert runs_of(connection, "Flow", parts, anyway=False) == []
 
 
-def test_errors_of_ours_are_not_called_damage():
+def test_our_own_errors_are_not_reported_as_damage():
     """They say more than that."""
     with pytest.raises(JournalError, match="^ours$"), readable():
         raise JournalError("ours")

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flowmagic.journal.row_key import row_key
 
 
-def test_rows_are_known_by_what_they_hold():
-    """In whatever order it stands; not without the key of the file."""
+def test_rows_with_equal_params_have_equal_keys():
+    """In whatever order they are written; and only with the key of the file."""
     key = row_key(b"k", {"a": 1, "b": [2]})
     assert key == row_key(b"k", {"b": [2], "a": 1})
     assert key != row_key(b"k", {"a": 1, "b": [3]})

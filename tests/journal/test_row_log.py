@@ -39,7 +39,7 @@ async def stopped(path, given, *, after):
 
 
 def test_rows_that_never_started_are_in_the_file(tmp_path):
-    """As pending, with their params; what has ended is told from them."""
+    """As pending, with their params, unlike those that have ended."""
     asyncio.run(stopped(tmp_path / "j", batch(40), after=2))
     run = open_journal(tmp_path / "j")[-1]
     ended = 40 - run.counts["pending"]
@@ -58,7 +58,7 @@ def test_rows_that_never_started_are_in_the_file(tmp_path):
 
 
 @pytest.mark.parametrize("share", [1, 1e-9])
-def test_a_long_list_is_written_in_slices_while_the_run_goes_on(tmp_path, monkeypatch, share):
+def test_a_long_list_is_written_in_slices_during_the_run(tmp_path, monkeypatch, share):
     """All of it in the end, however short the run was; the loop is held for no longer than a slice."""
     slices = []
     clock = iter(range(10**9))
@@ -76,8 +76,8 @@ def test_a_long_list_is_written_in_slices_while_the_run_goes_on(tmp_path, monkey
     assert sum(slices) == len(open_journal(tmp_path / "j")[-1].params) == 100
 
 
-def test_a_row_is_known_by_what_it_was_before_it_ran(tmp_path):
-    """A node may change what stands in its params: the row is the same all the same."""
+def test_a_row_is_recognised_by_its_params_before_it_ran(tmp_path):
+    """A node may change its params: the row remains the same."""
     for given in (batch(), (row for row in batch()), batch()):
         run = flowmagic.run_batch(
             AsyncFlow(start=Ask()), given, journal=tmp_path / "j", resume=True
@@ -86,7 +86,7 @@ def test_a_row_is_known_by_what_it_was_before_it_ran(tmp_path):
     assert [row["said"] for row in open_journal(tmp_path / "j")[2].params] == [[]] * 5
 
 
-def test_a_generators_rows_are_written_as_they_end(tmp_path):
+def test_rows_of_a_generator_are_written_as_they_end(tmp_path):
     """In full, also where no row is kept; retried ones once."""
     run = flowmagic.run_batch(
         AsyncFlow(start=Ask()), (row for row in batch()), keep=0, retries=flowmagic.Retries(1, 1e-9),
@@ -130,7 +130,7 @@ async def test_the_file_knows_the_batch_while_it_runs(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("n", [0, 1])
-def test_an_empty_batch_is_one(tmp_path, n):
+def test_an_empty_batch_is_written_as_one(tmp_path, n):
     """And one of a single row."""
     flowmagic.run_batch(AsyncFlow(start=Ask()), batch(n), journal=tmp_path / "j")
     assert len(open_journal(tmp_path / "j")[-1]) == n

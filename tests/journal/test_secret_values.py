@@ -27,7 +27,7 @@ def test_secrets_of_nodes_are_those_of_attributes_and_classes(cells):
 
 
 def test_secrets_of_globals_are_those_that_the_nodes_use(cells):
-    """Constants, and what stands in the functions that they call; also within a lambda."""
+    """Constants, and defaults of the functions that they call; also within a lambda."""
     assert secrets_of_globals(cells.run(CELL).Ask()) == {
         "sk-12345678",
         "tk-12345678",

@@ -48,8 +48,8 @@ def test_secrets_of_attributes_are_masked_unless_they_are_to_be_kept():
     assert attributes(node, None)["url"] == "u?sk-12345678"
 
 
-def test_the_shared_store_is_kept_but_for_long_values():
-    """And for what cannot be stored; keys of any kind."""
+def test_the_shared_store_is_kept_except_for_long_values():
+    """And except for what cannot be stored; keys may be of any type."""
     shared = {
         "a": [1],
         2: {"x"},
@@ -82,7 +82,7 @@ def test_each_entry_is_kept_with_its_value():
     assert kept(store) == [({key: value}, "") for key, value in store.items()]
 
 
-def test_of_a_value_without_a_form_the_class_is_kept():
+def test_of_a_value_that_cannot_be_stored_the_class_is_kept():
     """So that the script of the run can say what is to be put there."""
     assert kept({"client": Client(), "count": 3}) == [
         ({"client": None}, "Client"),
@@ -98,7 +98,7 @@ def test_of_a_long_value_the_class_is_kept():
     ]
 
 
-def test_an_entry_whose_key_has_no_form_is_left_out():
+def test_an_entry_whose_key_cannot_be_stored_is_left_out():
     """Nothing could be said of it."""
     assert kept({Client(): 1, "n": 2}) == [({"n": 2}, "")]
 
@@ -114,7 +114,7 @@ def test_of_a_store_that_is_no_dict_nothing_is_kept(shared):
     assert shared_kept(shared, None) == []
 
 
-def test_secrets_are_masked_by_their_key_and_wherever_they_stand():
+def test_secrets_are_masked_by_their_key_and_wherever_they_occur():
     """With None as the secrets, nothing is masked: the user wants them kept."""
     store = {"api_key": "sk-12345678", "url": "?key=sk-12345678", "n": 1}
     masked = kept(store, frozenset({"sk-12345678"}))
@@ -123,8 +123,8 @@ def test_secrets_are_masked_by_their_key_and_wherever_they_stand():
     assert kept(store) == [({key: value}, "") for key, value in store.items()]
 
 
-def test_it_is_a_snapshot():
-    """What the run changes later is not in it; and it is plain enough for JSON."""
+def test_later_changes_are_not_in_the_snapshot():
+    """It is made of plain values that JSON can hold."""
     store = {"messages": ["hello"]}
     rows = shared_kept(store, None)
     store["messages"].append("world")

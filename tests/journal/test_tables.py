@@ -34,7 +34,7 @@ VALUES = {
 
 
 @pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
-def test_every_value_has_a_form_in_every_file(tmp_path, value):
+def test_every_value_can_be_written_to_every_kind_of_file(tmp_path, value):
     """One odd answer of a model must not keep the others from being written."""
     run = written(tmp_path, value, "plain", 3)
 
@@ -59,7 +59,7 @@ def test_parquet_has_one_kind_of_value_in_a_column(tmp_path, value):
     assert column[1] == (7 if value == 2.5 else "7")
 
 
-def test_text_stands_in_csv_as_it_is(tmp_path):
+def test_text_is_written_to_csv_unchanged(tmp_path):
     """It may be read back as params: nothing is put before what a spreadsheet takes for a formula."""
     path = written(tmp_path, '=HYPERLINK("x")', VALUES["a text of several lines"]).to_csv(
         tmp_path / "a.csv"

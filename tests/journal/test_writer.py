@@ -54,7 +54,7 @@ class Counted:
 
 
 def test_many_rows_take_few_steps(tmp_path, monkeypatch):
-    """After each step Python's lock is asked for again, which a busy loop has."""
+    """After each step the writer asks for Python's lock again, which a busy loop holds."""
     seen = []
 
     def counted(*given, **how):
@@ -71,7 +71,7 @@ def test_many_rows_take_few_steps(tmp_path, monkeypatch):
 
 
 def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
-    """What cannot be written is told, and tried again as it was."""
+    """A failed one is reported, and tried again as it was."""
     monkeypatch.setattr(writer, "_RETRY_EVERY", 0.01)
     troubled = threading.Event()
     made = Writer(
@@ -92,7 +92,7 @@ def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch
     other.close()
 
 
-def test_a_file_that_was_moved_is_told_and_written_to_when_it_is_back(tmp_path, monkeypatch):
+def test_a_file_that_was_moved_is_reported_and_written_to_when_it_is_back(tmp_path, monkeypatch):
     """SQLite would go on writing to what nobody finds any more."""
     monkeypatch.setattr(writer, "_RETRY_EVERY", 0.01)
     told = threading.Condition()
@@ -122,7 +122,7 @@ def test_a_file_that_was_moved_is_told_and_written_to_when_it_is_back(tmp_path, 
     assert rows_in(tmp_path / "j") == [("a", 1), ("b", 1)]
 
 
-def test_what_can_never_be_written_is_given_up_and_counted(tmp_path, monkeypatch):
+def test_instances_that_can_never_be_written_are_given_up_and_counted(tmp_path, monkeypatch):
     """After a while, with the reason; the file is closed."""
     monkeypatch.setattr(writer, "_RETRY_EVERY", 0.01)
     monkeypatch.setattr(writer, "_GIVE_UP_AFTER", 0)
@@ -155,7 +155,7 @@ assert run.ok and run.journal.write_error
 
 @pytest.mark.parametrize(("seconds", "how", "written"), [("20", "let go", 3), ("0", "hold", 1)])
 def test_a_script_does_not_end_before_all_is_written_or_given_up(tmp_path, seconds, how, written):
-    """Another process may hold the file at the end; what it keeps from being written is told."""
+    """Another process may lock the file at the end; what could not be written is reported."""
     command = [sys.executable, "-c", LOCKED, str(tmp_path / "j"), seconds, how]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     connection = sqlite3.connect(tmp_path / "j")
@@ -187,7 +187,7 @@ class Writes:
 
 
 @virtual
-async def test_what_comes_in_one_turn_is_handed_over_at_once():
+async def test_statements_of_one_turn_are_passed_on_together():
     """In its order; the next turn begins anew."""
     box = Outbox(asyncio.get_running_loop(), Writes)
     for n in range(3):
@@ -200,7 +200,7 @@ async def test_what_comes_in_one_turn_is_handed_over_at_once():
 
 
 @virtual
-async def test_only_what_was_put_before_is_waited_for():
+async def test_settled_waits_only_for_what_was_put_before():
     """Not what came later, nor what is sent along: rows that come all the time would never end."""
     box = Outbox(asyncio.get_running_loop(), Writes)
     box.put(SEND, 0)
@@ -222,8 +222,8 @@ async def test_only_what_was_put_before_is_waited_for():
 
 
 @virtual
-async def test_a_writer_opened_anew_starts_counting_anew():
-    """As for a run that is taken up again."""
+async def test_a_reopened_writer_counts_from_zero():
+    """As for a run that continues."""
     box = Outbox(asyncio.get_running_loop(), Writes)
     box.put(SEND, 0)
     await asyncio.sleep(0)

@@ -26,8 +26,8 @@ ROWS = [{"a": 1}, {"a": 2}]
         pl.DataFrame(ROWS),
     ],
 )
-def test_what_has_a_length_gives_its_rows(given):
-    """Lists, tuples, other mappings and frames are known in advance."""
+def test_batches_with_a_length_are_known_in_advance(given):
+    """Lists, tuples, other mappings and frames."""
     batch = as_batch(given)
     assert [dict(row) for row in batch.rows] == ROWS
     assert batch.total == 2
@@ -40,7 +40,7 @@ class Lazy(UserDict):
 
 
 def test_a_mapping_that_cannot_be_read_is_refused():
-    """Merged amid the run, it would break that."""
+    """During the run, it would break the run when it is merged."""
     with pytest.raises(BatchError, match=r"Item 1 .*a Lazy, whose .*ConnectionError: the database"):
         as_batch([{"a": 1}, Lazy(a=1)])
 
@@ -85,7 +85,7 @@ async def test_generators_are_drawn_row_by_row():
         ("x" * 100, "xxx…"),
     ],
 )
-def test_a_wrong_batch_is_refused_in_words(wrong, message):
+def test_a_wrong_batch_is_refused_with_a_correction(wrong, message):
     """The message names what was found, where, and what to write."""
     with pytest.raises(BatchError, match=message):
         as_batch(wrong)
@@ -115,15 +115,15 @@ def test_files_are_read(tmp_path):
         ("a.txt", b"", r"neither in \.csv nor in \.jsonl"),
     ],
 )
-def test_a_malformed_file_is_refused_by_line(tmp_path: Path, name, content, message):
-    """Nothing is lost without a word."""
+def test_a_malformed_file_is_refused_with_its_line(tmp_path: Path, name, content, message):
+    """No row is lost silently."""
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(BatchError, match=message):
         as_batch(path)
 
 
-def test_grid_is_the_product_with_the_last_name_fastest():
+def test_grid_is_the_product_in_which_the_last_name_varies_fastest():
     """A string, a number or a mapping is one value."""
     assert grid(m=["a", "b"], t=(0, 1)) == [
         {"m": "a", "t": 0},

@@ -22,8 +22,8 @@ class Mark(AsyncNode):
 
 
 @virtual
-async def test_params_are_columns_and_what_became_of_a_row_follows_them():
-    """A param that is named like one of ours keeps its name."""
+async def test_the_columns_are_the_params_then_the_outcome():
+    """A param with the name of one of our columns keeps its name."""
     rows = [{"status": "x", "divisor": 2}, {"status": "y", "divisor": 0}]
     frame = (await fm.batchflow(Halve(), rows)).to_frame()
     assert list(frame.columns) == [
@@ -37,15 +37,15 @@ async def test_params_are_columns_and_what_became_of_a_row_follows_them():
 
 
 @virtual
-async def test_what_isolated_instances_wrote_is_a_column():
-    """And of others there is no such column."""
+async def test_the_writes_of_isolated_instances_are_a_column():
+    """Other instances have no such column."""
     run = await fm.batchflow(Mark(), fm.grid(i=[7, 8]), isolate=True)
     assert list(run.to_frame()["writes"]) == [{"mark": 7}, {"mark": 8}]
     assert "writes" not in (await fm.batchflow(Mark(), [{"i": 1}])).to_frame().columns
 
 
 @virtual
-async def test_no_rows_are_a_frame_too():
+async def test_an_empty_batch_is_an_empty_frame():
     """With the columns that every frame has."""
     frame = (await fm.batchflow(Mark(), [])).to_frame()
     assert list(frame.columns) == ["status", "seconds", "attempts", "result"]

@@ -41,7 +41,7 @@ def test_an_ended_instance_shows_what_it_did():
     )
 
 
-def test_a_failed_one_has_an_error_and_its_traceback():
+def test_a_failed_instance_has_an_error_and_its_traceback():
     """`result` is the exception too, as in `run.results`."""
     failed = Instance(records_of_every_kind(), 1)
     assert isinstance(failed.error, ValueError)
@@ -51,8 +51,8 @@ def test_a_failed_one_has_an_error_and_its_traceback():
     assert isinstance(Instance(records_of_every_kind(), 2).error, TimeoutError)
 
 
-def test_no_secret_of_the_flow_or_the_shared_store_stands_in_a_repr():
-    """Besides those of its own params."""
+def test_a_repr_shows_no_secret_of_the_flow_or_the_shared_store():
+    """As it shows none of the instance's own params."""
     records = RecordStore({}, 0.0, 5, frozenset({"sk-of-the-node"}))
     records.load([{}, {}])
     for index, (result, code) in enumerate(
@@ -108,8 +108,8 @@ def test_instances_are_a_sequence():
     assert repr(instances) == "<5 instances>"
 
 
-def test_a_repr_is_for_the_eye_bounded_and_without_secrets():
-    """It stands in a cell that will be saved; params, results and errors may be of any size."""
+def test_a_repr_is_short_and_has_no_secrets():
+    """A saved notebook keeps it; params, results and errors may be of any size."""
     records = RecordStore({"api_key": "sk-123456"}, 0.0, 5)
     records.load([{"text": "x" * 10_000}])
     trace = records.start(0, 0.0)
@@ -125,8 +125,8 @@ def test_a_repr_is_for_the_eye_bounded_and_without_secrets():
         assert len(shown) < 500
 
 
-def test_an_index_that_is_no_number_is_an_error_in_words():
-    """Rows have no names; numpy's integers are numbers."""
+def test_an_index_must_be_an_integer():
+    """Rows have no names; numpy's integers are integers."""
     with pytest.raises(
         TypeError, match=r"The index of an instance is an int, and this is a str \('a'\)"
     ):
@@ -136,7 +136,7 @@ def test_an_index_that_is_no_number_is_an_error_in_words():
 
 
 @pytest.mark.parametrize("index", [5, -6])
-def test_an_index_beyond_the_end_is_an_error_in_words(index):
-    """How many there are is what one needs to know."""
+def test_an_index_beyond_the_end_is_an_error(index):
+    """The message says how many instances there are."""
     with pytest.raises(IndexError, match=f"There is no instance {index}: the run has 5."):
         Instances(records_of_every_kind())[index]

@@ -43,7 +43,7 @@ DICTS = st.dictionaries(KEYS, st.integers(0, 3))
 @example({"a": 0, 1: 0}, "a", {}, "pprint")
 @given(DICTS, KEYS, DICTS, st.sampled_from(sorted(ANY)))
 def test_it_does_what_a_dict_does(params, key, other, name):
-    """Whatever is asked of it: the same answers and errors, of the same types, the same dict left."""
+    """Every operation gives the same result or error, of the same type, and leaves the same dict."""
     act = ANY[name]
     mine, theirs = track_reads(params), dict(params)
     got = of(lambda p: act(p, key, other), mine)
@@ -110,8 +110,8 @@ READS = {
 
 
 @pytest.mark.parametrize("name", READS)
-def test_what_asks_for_a_key_is_noted_and_nothing_else(name):
-    """One key where one was asked for, there or not; every key where all of it was gone over."""
+def test_reads_of_keys_are_noted_and_nothing_else(name):
+    """One key if one was asked for, there or not; every key if the whole dict was read."""
     read, keys = READS[name]
     params = track_reads({"a": 1, "b": 2})
     read(params)
@@ -123,8 +123,8 @@ WRITES = ("pop", "popitem", "setdefault", "[] =", "del", "clear", "|=", "update"
 
 @pytest.mark.parametrize("key", ["a", "c"])
 @pytest.mark.parametrize("name", ANY)
-def test_whatever_changes_it_is_counted(name, key):
-    """Reads are not: a node copy's params are on record once, until somebody writes."""
+def test_every_write_is_counted(name, key):
+    """Reads are not: the params of a node copy are recorded once, until somebody writes."""
     before = {"a": 1, "b": 2}
     params = track_reads(before)
     of(lambda p: ANY[name](p, key, {"a": 3}), params)
@@ -145,7 +145,7 @@ def test_equal_sets_have_one_number():
 
 
 def test_sets_beyond_the_limits_are_unknown(monkeypatch):
-    """Memory stays bounded, a key as long as a text is not kept, and nothing is said to be unread."""
+    """Memory stays bounded, a very long key is not kept, and no key is called unread."""
     monkeypatch.setattr(param_reads, "_MAX_SETS", 4)
     sets = ReadSets()
     assert [sets.number({"a"}), sets.number({"b"})] == [2, 3]
@@ -160,7 +160,7 @@ def test_sets_beyond_the_limits_are_unknown(monkeypatch):
     assert few.number({"x", "y"}) == few.UNKNOWN
 
 
-def test_threads_that_read_at_once_lose_no_read():
+def test_concurrent_reads_of_several_threads_are_all_noted():
     """Sync nodes read in worker threads, while the panel asks what was read so far."""
     params, before = track_reads({}), sys.getswitchinterval()
     barrier = threading.Barrier(4)
@@ -185,8 +185,8 @@ def test_threads_that_read_at_once_lose_no_read():
 
 
 @given(DICTS, DICTS)
-def test_what_a_nested_flow_inherits_is_merged_as_pocketflow_does_and_read_of_nobody(params, row):
-    """The same dict in the same order; what is read of it counts as read of the params, writes do not."""
+def test_params_for_a_nested_flow_are_merged_as_in_pocketflow_without_a_read(params, row):
+    """The same dict in the same order; reads of it count as reads of the params, writes do not."""
     mine = track_reads(params)
     merged = inherited(mine, row)
     assert list(dict.items(merged)) == list({**params, **row}.items())
@@ -197,7 +197,7 @@ def test_what_a_nested_flow_inherits_is_merged_as_pocketflow_does_and_read_of_no
     assert type(inherited(params, row)) is dict
 
 
-def test_rows_that_are_no_mappings_are_refused_as_pocketflow_does():
+def test_rows_that_are_no_mappings_are_refused_as_in_pocketflow():
     """With its message, whatever the params are."""
     for params in ({}, track_reads({})):
         with pytest.raises(TypeError, match="'list' object is not a mapping"):
@@ -267,8 +267,8 @@ NESTED = [
 @pytest.mark.parametrize("threads", [True, False])
 @pytest.mark.parametrize("number", range(len(NESTED)))
 @virtual
-async def test_what_nested_flows_read_counts_and_their_merging_does_not(number, threads):
-    """Whatever kind of nested flow: what its nodes asked for, and no more."""
+async def test_reads_of_nested_flows_count_and_their_merging_does_not(number, threads):
+    """Whatever kind of nested flow: the keys that its nodes asked for, and no more."""
     flow = AsyncFlow(start=chain(NESTED[number](), Reads("b")))
     run = await flowmagic.batchflow(flow, [{"a": 1, "b": 2, "c": 3}], threads=threads)
     assert run.ok
@@ -293,8 +293,8 @@ class Orchestrates(AsyncFlow):
 
 
 @virtual
-async def test_a_nested_flow_with_a_course_of_its_own_may_read_it_all():
-    """What cannot be told counts as read: nothing is said to be unread that was not."""
+async def test_a_nested_flow_that_overrides_its_orchestration_may_have_read_all_params():
+    """What is not known counts as read: no param is called unread that was read."""
     for kind, read in ((Merges, {"a", "b", "c"}), (Passes, {"a"}), (Orchestrates, {"a", "b", "c"})):
         nested = kind(start=ReadsAsync("a"))
         run = await flowmagic.batchflow(AsyncFlow(start=nested), [{"a": 1, "b": 2, "c": 3}])
@@ -302,8 +302,8 @@ async def test_a_nested_flow_with_a_course_of_its_own_may_read_it_all():
 
 
 @virtual
-async def test_each_instance_tells_what_was_read_of_it_so_far_and_in_its_last_attempt():
-    """While it runs, when it has ended, after a failure; a new attempt begins with nothing."""
+async def test_each_instance_knows_the_keys_that_its_last_attempt_has_read():
+    """While it runs, when it has ended, and after a failure; a new attempt begins with none."""
 
     class Fails(AsyncNode):
         async def exec_async(self, prepared):
@@ -336,7 +336,7 @@ async def test_each_instance_tells_what_was_read_of_it_so_far_and_in_its_last_at
 
 
 @virtual
-async def test_a_row_that_was_to_run_again_and_did_not_keeps_what_was_read_of_it():
+async def test_a_row_whose_retry_never_began_keeps_its_reads():
     """As it keeps its result."""
 
     class Fails(AsyncNode):
@@ -355,8 +355,8 @@ async def test_a_row_that_was_to_run_again_and_did_not_keeps_what_was_read_of_it
 
 
 @virtual
-async def test_where_reads_are_not_told_apart_an_instance_has_read_all_it_has(monkeypatch):
-    """Never the other way round: what may have been read is not said to be unread."""
+async def test_if_reads_are_unknown_an_instance_has_read_all_its_params(monkeypatch):
+    """Never the other way round: a param that may have been read is not called unread."""
     monkeypatch.setattr(param_reads, "_MAX_SETS", 2)
     flow = AsyncFlow(start=Reads("a", "b"))
     run = await flowmagic.batchflow(flow, [{"a": 1, "b": 2, "c": 3}])
@@ -364,8 +364,8 @@ async def test_where_reads_are_not_told_apart_an_instance_has_read_all_it_has(mo
 
 
 @virtual
-async def test_the_row_of_an_instance_is_its_own_params():
-    """Without the flow's; `params` has both. The row itself, not a copy; empty when it was dropped."""
+async def test_the_row_of_an_instance_has_its_own_params_only():
+    """`params` also has the flow's. It is the row itself, not a copy; empty if it was dropped."""
     flow, rows = AsyncFlow(start=Reads("a")), [{"a": 1}, {"b": 2}]
     flow.set_params({"a": 0, "z": 0})
     run = await flowmagic.batchflow(flow, rows)

@@ -50,7 +50,7 @@ def rows_up_to(n):
 
 
 @given(st.lists(st.text()))
-def test_what_fits_is_given_back_as_it_was_written(texts):
+def test_a_text_that_fits_comes_back_as_it_was_written(texts):
     """Whatever the text is, and in however many pieces it comes."""
     outputs = PrintedTexts(bytearray([RUNNING]))
     for text in texts:
@@ -58,8 +58,8 @@ def test_what_fits_is_given_back_as_it_was_written(texts):
     assert outputs.text(0, 0) == "".join(texts)
 
 
-def test_what_cannot_be_encoded_is_escaped():
-    """As Python itself does on stderr: a name of a file may have lone surrogates."""
+def test_characters_that_cannot_be_encoded_are_escaped():
+    """As Python itself does on stderr: a file name may have lone surrogates."""
     outputs = PrintedTexts(bytearray([RUNNING]))
     outputs.write(0, "a\udc80b")
     assert outputs.text(0, 0) == r"a\udc80b"
@@ -68,8 +68,8 @@ def test_what_cannot_be_encoded_is_escaped():
 @given(
     st.lists(st.tuples(st.text(min_size=1), st.integers(1, 9_000)), min_size=1, max_size=8),
 )
-def test_of_a_long_one_the_beginning_and_the_end_are_kept(texts):
-    """However it was written; the gap says how many bytes it stands for."""
+def test_of_a_long_text_the_beginning_and_the_end_are_kept(texts):
+    """However it was written; the gap says how many bytes are missing."""
     outputs = PrintedTexts(bytearray([RUNNING]))
     for text, times in texts:
         outputs.write(0, text * times)
@@ -92,8 +92,8 @@ def test_of_a_long_one_the_beginning_and_the_end_are_kept(texts):
     assert HEAD + TAIL - 2 * 1024 - 6 <= len(begins) + len(ends) <= HEAD + TAIL
 
 
-def test_a_long_one_is_cut_between_its_lines():
-    """Nothing half a line stands beside the gap: half a secret, for one, would not be masked."""
+def test_a_long_text_is_cut_between_its_lines():
+    """No half line is beside the gap: half a secret, for example, would not be masked."""
     outputs = PrintedTexts(bytearray([RUNNING]))
     for number in range(20_000):
         outputs.write(0, f"line {number}\n")
@@ -107,7 +107,7 @@ def test_a_long_one_is_cut_between_its_lines():
     assert HEAD - 20 < len("\n".join(lines[:gap])) <= HEAD
 
 
-def test_a_line_without_an_end_is_cut_where_it_must_be():
+def test_a_single_long_line_is_cut_anywhere():
     """The first 16 kB and the last 48 kB of it."""
     outputs = PrintedTexts(bytearray([RUNNING]))
     outputs.write(0, "a" * HEAD + "b" * 1_234 + "c" * TAIL)
@@ -115,7 +115,7 @@ def test_a_line_without_an_end_is_cut_where_it_must_be():
     assert outputs.text(0, 0) == "a" * HEAD + gap + "c" * TAIL
 
 
-def test_a_character_that_was_cut_through_is_left_out():
+def test_a_character_that_was_cut_in_two_is_left_out():
     """No replacement characters beside the gap."""
     outputs = PrintedTexts(bytearray([RUNNING]))
     outputs.write(0, "." + "€" * 30_000)
@@ -140,8 +140,8 @@ def kept(outputs, n):
     return [index for index in range(n) if outputs.text(index, 0) == LINE * 10]
 
 
-def test_over_the_bound_of_a_run_the_oldest_successful_ones_go():
-    """Failed and running ones stay, and of what went it is said that it did."""
+def test_beyond_the_limit_of_a_run_the_oldest_successful_instances_are_dropped():
+    """Failed and running ones stay, and a dropped text says that it was dropped."""
     codes = [FAILED, SUCCEEDED, RUNNING, SUCCEEDED, SUCCEEDED, SUCCEEDED, SUCCEEDED, SUCCEEDED]
     outputs = full(codes, 8_000)  # each weighs 1,300: one too many, and some room
     assert kept(outputs, 8) == [0, 2, 4, 5, 6, 7]
@@ -149,7 +149,7 @@ def test_over_the_bound_of_a_run_the_oldest_successful_ones_go():
     assert outputs.text(8, 0) == ""
 
 
-def test_one_that_prints_much_takes_the_room_of_several():
+def test_an_instance_that_prints_much_takes_the_room_of_several():
     """As many of the oldest as it needs, and no more."""
     outputs = full([SUCCEEDED] * 5 + [RUNNING], 8_000)
     outputs.write(key(5, 0), LINE * 20)
@@ -157,8 +157,8 @@ def test_one_that_prints_much_takes_the_room_of_several():
     assert outputs.text(5, 0) == LINE * 30
 
 
-def test_over_the_bound_with_nothing_to_drop_not_every_print_looks_for_it():
-    """Only each sixty-fourth part of the bound does."""
+def test_with_nothing_to_drop_not_every_print_looks_for_room():
+    """Only one for each sixty-fourth part of the limit does."""
     looks = []
 
     class Status(bytearray):
@@ -173,7 +173,7 @@ def test_over_the_bound_with_nothing_to_drop_not_every_print_looks_for_it():
     assert looked == 1 + (60_300 - 32_100) // 600
 
 
-def test_who_prints_when_its_output_was_dropped_begins_a_new_one():
+def test_printing_after_a_text_was_dropped_begins_a_new_one():
     """A task that has outlived its instance."""
     outputs = PrintedTexts(bytearray([SUCCEEDED]))
     outputs.write(0, LINE * 1_000)
@@ -182,21 +182,21 @@ def test_who_prints_when_its_output_was_dropped_begins_a_new_one():
     assert outputs.text(0, 0) == "again\n"
 
 
-def test_of_who_has_printed_nothing_nothing_was_dropped():
-    """Its output is empty, and says no more."""
+def test_an_instance_that_printed_nothing_has_an_empty_text():
+    """It does not say that something was dropped."""
     outputs = PrintedTexts(bytearray([SUCCEEDED]))
     outputs.forget(0, 0)
     assert outputs.text(0, 0) == ""
 
 
-def test_when_no_successful_one_is_left_the_oldest_others_go_but_no_running_one():
-    """The bound holds whatever fails; what runs is bounded by itself."""
+def test_without_successful_instances_the_oldest_failed_ones_are_dropped():
+    """The limit holds whatever fails; running instances are limited one by one."""
     assert kept(full([FAILED] * 4 + [RUNNING] * 4, 8_000), 8) == [2, 3, 4, 5, 6, 7]
     assert kept(full([RUNNING] * 8, 8_000), 8) == list(range(8))
 
 
-def test_what_has_been_dropped_makes_room():
-    """However much is printed, what is kept stays under the bound."""
+def test_a_dropped_text_makes_room():
+    """However much is printed, the kept texts stay within the limit."""
     n, most = 500, 20_000
     outputs = full([SUCCEEDED] * n, most)
     there = kept(outputs, n)
@@ -207,15 +207,15 @@ def test_what_has_been_dropped_makes_room():
 # To whom a text belongs
 
 
-def test_outside_of_any_instance_nothing_is_kept():
-    """The caller writes it where it would have gone."""
+def test_outside_any_instance_nothing_is_kept():
+    """The caller prints it as usual."""
     assert not keep("text")
     assert not is_kept()
 
 
 @virtual
-async def test_each_instance_has_its_own():
-    """However their steps alternate; and the code around them has none."""
+async def test_each_instance_has_its_own_text():
+    """However their steps alternate; the code around them has none."""
     run = await captured(AsyncFlow(start=Say()), rows_up_to(5), limit=5)
     assert [each.printed for each in run.instances] == [
         f"hello from {n}\ngoodbye from {n}\n" for n in range(5)
@@ -224,7 +224,7 @@ async def test_each_instance_has_its_own():
 
 
 @virtual
-async def test_it_can_be_read_while_the_instance_runs():
+async def test_a_text_can_be_read_while_the_instance_runs():
     """What it has printed so far."""
     run = captured(AsyncFlow(start=Say()), [{"n": 5}])
     assert run[0].printed == ""
@@ -235,7 +235,7 @@ async def test_it_can_be_read_while_the_instance_runs():
 
 @virtual
 async def test_without_capture_nothing_is_kept():
-    """So it is in scripts: an instance prints as it always did."""
+    """In scripts, an instance prints as usual."""
     seen = []
 
     class Asks(AsyncNode):
@@ -248,7 +248,7 @@ async def test_without_capture_nothing_is_kept():
 
 
 @virtual
-async def test_tasks_and_threads_of_an_instance_are_its_own():
+async def test_tasks_and_threads_of_an_instance_print_to_it():
     """Tasks it spawns, `asyncio.to_thread`, and a task that outlives it."""
     late = []
 
@@ -271,7 +271,7 @@ async def test_tasks_and_threads_of_an_instance_are_its_own():
 
 
 @virtual
-async def test_run_in_executor_and_plain_threads_are_nobodys():
+async def test_run_in_executor_and_plain_threads_print_to_no_instance():
     """Python gives them no context: what they print goes where it always went."""
     seen = []
 
@@ -312,7 +312,7 @@ def test_sync_nodes_print_to_their_instance(threads):
 
 
 @virtual
-async def test_the_runs_own_prep_and_post_and_its_source_are_no_instances():
+async def test_the_runs_prep_post_and_source_print_to_no_instance():
     """What they print belongs to the cell."""
     seen = []
 
@@ -355,8 +355,8 @@ class Outer(AsyncNode):
 
 
 @virtual
-async def test_in_nested_runs_it_is_the_innermost_instance_that_is_kept_apart():
-    """Each its own; and after the inner run the outer instance goes on with its own."""
+async def test_in_nested_runs_the_innermost_instance_gets_the_text():
+    """After the inner run, the outer instance continues with its own."""
     run = await captured(AsyncFlow(start=Outer()), rows_up_to(2))
     assert [each.printed for each in run.instances] == [
         f"outer {n}\nouter again {n}\n" for n in (0, 1)
@@ -365,8 +365,8 @@ async def test_in_nested_runs_it_is_the_innermost_instance_that_is_kept_apart():
 
 
 @virtual
-async def test_a_nested_run_that_nobody_looks_into_prints_to_the_instance_around_it():
-    """As that one's own code does."""
+async def test_a_nested_run_without_capture_prints_to_the_instance_around_it():
+    """As the code of that instance does."""
 
     class Plain(Outer):
         capture = False
@@ -380,8 +380,8 @@ async def test_a_nested_run_that_nobody_looks_into_prints_to_the_instance_around
 
 
 @virtual
-async def test_each_attempt_has_its_own():
-    """The last one's is the instance's; a thread of an earlier one goes on in that one's."""
+async def test_each_attempt_has_its_own_text():
+    """The text of the last one is the instance's; a thread of an earlier one continues with its own."""
     tries = []
 
     class Flaky(AsyncNode):
@@ -398,8 +398,8 @@ async def test_each_attempt_has_its_own():
 
 
 @virtual
-async def test_of_many_attempts_the_latest_are_kept():
-    """As many as are on record; the text of the others goes with them."""
+async def test_of_many_attempts_the_latest_texts_are_kept():
+    """As many as there are attempts in the records."""
     tries = []
 
     class Fails(AsyncNode):
@@ -419,7 +419,7 @@ async def test_of_many_attempts_the_latest_are_kept():
 
 
 @virtual
-async def test_a_retry_that_was_called_off_leaves_the_output_of_the_last_attempt():
+async def test_a_retry_that_never_began_leaves_the_text_of_the_last_attempt():
     """As it leaves its result."""
 
     class Fails(AsyncNode):
@@ -435,8 +435,8 @@ async def test_a_retry_that_was_called_off_leaves_the_output_of_the_last_attempt
 
 
 @virtual
-async def test_rows_of_a_generator_that_are_no_longer_kept_keep_no_output():
-    """It goes with the params and the node copies, of all attempts, and that is said."""
+async def test_dropped_rows_of_a_generator_keep_no_text():
+    """It is dropped with the params and the node copies, of all attempts, and says so."""
     run = await captured(AsyncFlow(start=Say()), iter(rows_up_to(4)), keep=2, limit=1)
     gone = "[What this instance printed is no longer kept.]\n"
     assert [each.printed == gone for each in run.instances] == [True, True, False, False]
@@ -460,7 +460,7 @@ async def test_rows_of_a_generator_that_are_no_longer_kept_keep_no_output():
 # Odd times
 
 
-def test_a_context_that_outlives_its_run_does_not_hold_it():
+def test_a_context_that_outlives_its_run_does_not_keep_the_run_alive():
     """A connection opened by an instance may live as long as the kernel."""
     outputs = PrintedTexts(bytearray([RUNNING]))
     context = outputs.context(contextvars.copy_context())
@@ -473,7 +473,7 @@ def test_a_context_that_outlives_its_run_does_not_hold_it():
 
 
 def test_a_forked_process_keeps_nothing(monkeypatch):
-    """What it kept, nobody could read; so it prints as ever."""
+    """Nobody could read it there, so the process prints as usual."""
     outputs = PrintedTexts(bytearray([RUNNING]))
     context = outputs.context(contextvars.copy_context())
     context.run(enter, 0)
@@ -510,7 +510,7 @@ def test_a_finaliser_may_print_while_something_is_being_written():
     assert outputs._size == sum(len(each) + 300 for each in outputs._texts.values())
 
 
-def test_threads_that_print_at_the_same_time_lose_nothing():
+def test_concurrent_prints_of_several_threads_are_all_kept():
     """Each text is there once, and whole."""
     outputs = PrintedTexts(bytearray([RUNNING]))
     began = threading.Barrier(4)

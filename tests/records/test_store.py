@@ -38,7 +38,7 @@ OPERATIONS = st.lists(
 
 
 @given(OPERATIONS, st.booleans())
-def test_counts_equal_what_the_rows_say_after_any_course(operations, drawn):
+def test_counts_equal_the_statuses_of_the_rows_after_any_operations(operations, drawn):
     """Whatever happens to the rows, in any order; and watchers see every row that changed."""
     records = RecordStore({}, 0.0, 3)
     if not drawn:
@@ -85,7 +85,7 @@ def test_a_row_overrides_the_flows_own_params():
     assert records.merged(0) == {"n": "row", "kept": 1}
 
 
-def test_of_drawn_rows_the_latest_successes_and_all_failures_are_kept_in_full():
+def test_of_a_generators_rows_the_latest_successes_and_all_failures_are_kept():
     """Beyond `keep`, status, times and result remain of a success; `dropped` says how many."""
     records = RecordStore({}, 0.0, 2)
     for number in range(10):
@@ -162,7 +162,7 @@ def test_a_retry_that_never_began_leaves_the_row_as_it_was():
     assert (records.history, records.status_counts) == ({}, [0, 0, 0, 2, 1])
 
 
-def test_what_never_started_is_cancelled_in_one_sweep():
+def test_rows_that_never_started_are_cancelled_in_one_sweep():
     """Rows between running ones, and the long tail behind them."""
     records = loaded(6)
     records.start(1, 100.0)

@@ -19,8 +19,8 @@ def loaded(n, **params):
     return records
 
 
-def test_packed_node_copies_are_those_that_were_written():
-    """What an ended instance gives is what the running one gave."""
+def test_packed_node_copies_equal_the_original_ones():
+    """An ended instance has the copies that the running one had."""
     records = loaded(1, base=1)
     trace = records.start(0, 101.0)
     flow = trace.open(Load, -1, 101.0, None)
@@ -61,7 +61,7 @@ def test_a_long_walk_is_kept_too():
     assert copies[999].started == 999.0
 
 
-def test_more_actions_than_can_be_numbered_are_kept_with_their_rows():
+def test_actions_beyond_the_numbered_ones_are_kept_with_their_rows():
     """Some flows return a text of their own as the action."""
     records = loaded(1)
     trace = records.start(0, 100.0)
@@ -72,7 +72,7 @@ def test_more_actions_than_can_be_numbered_are_kept_with_their_rows():
     assert [c.action for c in copies] == [f"action {number}" for number in range(5_000)]
 
 
-def test_watchers_each_collect_a_changed_row_once():
+def test_each_watcher_collects_a_changed_row_once():
     """Until they empty their set; and nothing more once they have left."""
     records = loaded(3)
     one, two = records.watch(), records.watch()
@@ -89,8 +89,8 @@ def test_watchers_each_collect_a_changed_row_once():
     assert two == {1}
 
 
-def test_copies_that_were_recorded_elsewhere_are_taken_over():
-    """From a place on, as often as they are told; the row is at the last of them, and is watched."""
+def test_copies_that_were_recorded_elsewhere_are_adopted():
+    """From an offset on, as often as they arrive; the row is at the last of them, and is watched."""
     records = loaded(2)
     there, here = records.start(0, 100.0), records.start(1, 100.0)
     first = there.open(Load, -1, 100.0, {"n": 5})

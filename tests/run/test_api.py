@@ -54,8 +54,8 @@ async def stopped(path, params, *, after=2, flow=flow):
     return done
 
 
-async def test_a_run_goes_on_without_its_params(tmp_path):
-    """The journal has them: those that never started run, the others do not."""
+async def test_an_interrupted_run_resumes_without_its_params(tmp_path):
+    """The journal has them: rows that never started run, the others do not."""
     rows = [{"i": i} for i in range(9)]
     done = await stopped(tmp_path / "j", rows)
     run = await flowmagic.resume(tmp_path / "j", flow())
@@ -65,24 +65,24 @@ async def test_a_run_goes_on_without_its_params(tmp_path):
     assert len(again.records.restored) == 9
 
 
-def test_a_script_and_a_cell_go_on_in_the_same_way(tmp_path):
-    """Whatever starts a run: with `resume`, and a flow that has no prep to give params."""
+def test_run_batch_resumes_as_resume_does(tmp_path):
+    """With `resume=True`, and a flow that has no prep to return params."""
     done = asyncio.run(stopped(tmp_path / "j", [{"i": i} for i in range(9)]))
     run = flowmagic.run_batch(flow(), journal=tmp_path / "j", resume=True)
     assert run.ok
     assert sorted([*done, *ran]) == list(range(9))
 
 
-async def test_where_prep_gave_the_params_it_gives_them_again(tmp_path):
-    """It may fill the store, too."""
+async def test_a_flow_whose_prep_returned_the_params_is_asked_again(tmp_path):
+    """Its prep may fill the store, too."""
     done = await stopped(tmp_path / "j", None, flow=lambda: Own(start=Ask()))
     run = await flowmagic.resume(tmp_path / "j", Own(start=Ask()))
     assert run.shared == {"prepared": True}
     assert sorted([*done, *ran]) == list(range(4))
 
 
-async def test_nothing_to_go_on_with_is_told(tmp_path):
-    """No journal, no run of the flow, another flow, params that are not there as they were."""
+async def test_resume_says_what_is_missing(tmp_path):
+    """No journal, no run of the flow, another flow, or params that cannot be read back."""
     path = tmp_path / "j"
     with pytest.raises(JournalError, match="There is no journal"):
         flowmagic.resume(path, flow())

@@ -30,8 +30,8 @@ def said(run) -> str:
     return "\n".join(map(str, run.audit()))
 
 
-def test_instances_that_ended_where_their_action_leads_nowhere_are_told():
-    """With their number and the first of them; an end without any way is one that is meant."""
+def test_instances_whose_action_has_no_successor_are_a_finding():
+    """With their number and the first of them; the end of a node without successors is meant."""
     run = routed(*[{"way": "lfet"}] * 7, {"way": "left"}, {"way": "right"})
     text = said(run)
     assert 'Instances 0, 1, 2, 3, 4 and 2 more ended at Route, which returned "lfet"' in text
@@ -41,7 +41,7 @@ def test_instances_that_ended_where_their_action_leads_nowhere_are_told():
     assert (found.instances, found.count) == ((0, 1, 2, 3, 4), 7)
 
 
-def test_an_instance_that_returned_nothing_where_others_lead_on_is_told():
+def test_an_instance_that_returned_no_action_where_others_did_is_a_finding():
     """Unless all of them do: that is how a chat ends."""
     text = said(routed({"way": None}, {"way": "left"}))
     assert "Instance 0 ended at Route, which returned nothing" in text
@@ -50,8 +50,8 @@ def test_an_instance_that_returned_nothing_where_others_lead_on_is_told():
     assert 'returned "lfet"' in said(routed({"way": "lfet"}))
 
 
-def test_params_that_no_instance_has_read_are_told():
-    """Read by one is read."""
+def test_params_that_no_instance_has_read_are_a_finding():
+    """One instance that reads a param is enough."""
     text = said(routed({"way": "left", "tone": 1}))
     assert 'No instance has read the param "tone". It has changed nothing.' in text
     assert said(routed({"way": "left"}, {"way": "right"})) == ""
@@ -60,8 +60,8 @@ def test_params_that_no_instance_has_read_are_told():
     assert 'the params "column 0", "column 1", "column 2", "column 3", "column 4" and 1,995' in text
 
 
-def test_nested_flows_and_single_nodes_are_not_mistaken():
-    """Only what stands at the top of the flow that ran has led it on."""
+def test_nested_flows_and_single_nodes_are_no_finding():
+    """Only the nodes at the top of the flow decide where an instance ends."""
     inner = Route()
     inner - "left" >> End()
     outer = AsyncFlow(start=AsyncFlow(start=inner))
@@ -70,8 +70,8 @@ def test_nested_flows_and_single_nodes_are_not_mistaken():
     assert said(flowmagic.run_batch(Route(), [{"way": "x"}])) == ""
 
 
-def test_instances_without_a_result_are_told_where_others_of_the_same_node_have_one():
-    """Not where they took another way."""
+def test_instances_without_a_result_are_a_finding_if_others_of_the_same_node_have_one():
+    """Not if they took another way through the graph."""
 
     class Answer(AsyncNode):
         async def post_async(self, shared, prepared, executed):
@@ -83,8 +83,8 @@ def test_instances_without_a_result_are_told_where_others_of_the_same_node_have_
     assert said(flowmagic.run_batch(Answer(), [{"says": None}])) == ""
 
 
-def test_nested_flows_end_where_the_flow_itself_does():
-    """By the node that holds them, whatever began last within."""
+def test_an_end_within_a_nested_flow_is_that_of_the_node_that_holds_it():
+    """Whichever node began last within."""
     inner, end = AsyncFlow(start=End()), End()
     inner - "go on" >> end
     text = said(flowmagic.run_batch(AsyncFlow(start=inner), [{}, {}]))
@@ -103,8 +103,8 @@ class Breaks(AsyncNode):
             raise ValueError("no")
 
 
-def test_errors_that_something_has_swallowed_are_told():
-    """The instance succeeded, and yet a node of it raised."""
+def test_errors_that_were_swallowed_are_a_finding():
+    """The instance succeeded, and yet one of its nodes raised."""
 
     class Patient(AsyncFlow):
         async def _run_async(self, shared):
@@ -121,7 +121,7 @@ def test_errors_that_something_has_swallowed_are_told():
     assert "Instance 1" not in said(run)
 
 
-def test_what_a_failed_instance_left_running_is_told():
+def test_node_copies_that_a_failed_instance_left_running_are_a_finding():
     """PocketFlow's parallel batches do not stop the others."""
 
     class Branches(AsyncParallelBatchFlow):
@@ -135,7 +135,7 @@ def test_what_a_failed_instance_left_running_is_told():
     assert said(alone) == ""
 
 
-def test_actions_of_no_known_name_and_loops_are_looked_at_too():
+def test_actions_that_are_objects_and_loops_are_audited_too():
     """Some nodes return an object as their action; some lead back to themselves."""
 
     class Loops(AsyncNode):
@@ -152,8 +152,8 @@ def test_actions_of_no_known_name_and_loops_are_looked_at_too():
     assert str(found).startswith('Instance 1 ended at Loops, which returned "odd"')
 
 
-def test_rows_that_are_no_longer_kept_are_no_reason_to_break():
-    """Of a generator's, only some are kept; what is known of the others is their end."""
+def test_rows_that_were_dropped_are_left_out():
+    """Of a generator, only some rows are kept; of the others only the end is known."""
     rows = ({"way": "left", f"column {n}": n} for n in range(8))
     route = Route()
     route - "left" >> AsyncFlow(start=End())
@@ -163,8 +163,8 @@ def test_rows_that_are_no_longer_kept_are_no_reason_to_break():
     assert "column 7" in said(run)
 
 
-def test_reads_that_are_not_told_apart_are_not_guessed():
-    """Then each param may have been read."""
+def test_no_param_is_called_unread_if_reads_are_unknown():
+    """Each param may have been read then."""
     run = routed({"way": "left", "tone": 1})
     run.records.read[0] = run.records.read_sets.UNKNOWN
     assert said(run) == ""

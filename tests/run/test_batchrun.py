@@ -71,8 +71,8 @@ def test_run_batch_returns_the_ended_run():
 
 
 @virtual
-async def test_without_params_and_prep_the_batch_is_asked_for():
-    """No params and no own prep: one error, before anything runs."""
+async def test_without_params_and_prep_the_error_asks_for_a_batch():
+    """One error, before anything runs."""
     with pytest.raises(fm.BatchError, match="no prep_async of its own"):
         batchflow(AsyncFlow(start=Sleeper()))
     with pytest.raises(fm.BatchError, match="no prep of its own"):
@@ -80,7 +80,7 @@ async def test_without_params_and_prep_the_batch_is_asked_for():
 
 
 @virtual
-async def test_limits_that_cannot_be_kept_are_refused_live_too():
+async def test_wrong_limits_are_refused_during_a_run():
     """0, negatives and non-integers raise ValueError, and the run keeps its limit."""
     run = batchflow(Sleeper(), ROWS, limit=2)
     for wrong in (0, -1, True, 2.0, "3", None):
@@ -97,8 +97,8 @@ async def test_limits_that_cannot_be_kept_are_refused_live_too():
 
 
 @virtual
-async def test_raised_the_limit_acts_in_the_same_moment():
-    """New instances start at once when the limit is raised, not when another ends."""
+async def test_a_raised_limit_takes_effect_at_once():
+    """New instances start when the limit is raised, not when another one ends."""
     node = Sleeper()
     run = batchflow(node, ROWS, limit=2)
     await asyncio.sleep(0.5)
@@ -112,8 +112,8 @@ async def test_raised_the_limit_acts_in_the_same_moment():
 
 
 @virtual
-async def test_lowered_the_running_finish_and_no_more_than_the_new_limit_run():
-    """Nothing is cancelled; once they have ended, the peak is the new limit."""
+async def test_running_instances_finish_when_the_limit_is_lowered():
+    """Nothing is cancelled; once enough have ended, the peak is the new limit."""
     node = Sleeper()
     run = batchflow(node, [{"i": i} for i in range(20)], limit=8)
     await asyncio.sleep(0.5)
@@ -129,8 +129,8 @@ async def test_lowered_the_running_finish_and_no_more_than_the_new_limit_run():
 
 
 @virtual
-async def test_lowered_before_the_workers_first_turn_the_new_limit_holds():
-    """A limit lowered while workers wait for their turn of the loop holds for them."""
+async def test_a_limit_lowered_before_the_first_step_of_the_workers_holds():
+    """They are waiting for their turn of the loop when it is lowered."""
     node = Sleeper()
     run = batchflow(node, ROWS, limit=8)
     await asyncio.sleep(0)
@@ -141,7 +141,7 @@ async def test_lowered_before_the_workers_first_turn_the_new_limit_holds():
 
 
 @virtual
-async def test_per_minute_is_kept_and_changed_live():
+async def test_per_minute_can_be_changed_during_a_run():
     """Starts keep the pace, and a new pace counts from the last start."""
     node = Sleeper(0.0)
     run = batchflow(node, [{"i": i} for i in range(9)], limit=9, per_minute=60)
@@ -159,8 +159,8 @@ async def test_per_minute_is_kept_and_changed_live():
 
 
 @virtual
-async def test_pause_starts_no_more_and_resume_goes_on():
-    """The running ones finish; the run neither ends nor starts anything until it is resumed."""
+async def test_nothing_starts_between_pause_and_resume():
+    """Running instances finish; the run neither ends nor starts anything until it is resumed."""
     node = Sleeper()
     run = batchflow(node, ROWS, limit=3)
     await asyncio.sleep(0.5)
@@ -182,8 +182,8 @@ async def test_pause_starts_no_more_and_resume_goes_on():
 
 
 @virtual
-async def test_pause_with_nothing_running_holds_the_run():
-    """Paused before its first step, a run waits, and resumes."""
+async def test_a_run_paused_before_its_first_step_waits():
+    """It starts when it is resumed."""
     run = batchflow(Sleeper(), ROWS)
     run.pause()
     await asyncio.sleep(100)
@@ -194,8 +194,8 @@ async def test_pause_with_nothing_running_holds_the_run():
 
 
 @virtual
-async def test_pause_while_a_start_is_waited_for():
-    """A start due at a pace does not happen while paused."""
+async def test_a_start_that_falls_due_during_a_pause_is_held_back():
+    """At a pace, the next start has a time of its own."""
     node = Sleeper(0.0)
     run = batchflow(node, ROWS, per_minute=60)
     await asyncio.sleep(0.5)
@@ -208,8 +208,8 @@ async def test_pause_while_a_start_is_waited_for():
 
 
 @virtual
-async def test_a_paused_run_whose_last_row_runs_ends():
-    """Pausing holds starts; with none left, the run ends."""
+async def test_a_paused_run_ends_with_its_last_row():
+    """A pause holds back starts; there are none left."""
     run = batchflow(Sleeper(), ROWS[:2])
     await asyncio.sleep(0.5)
     run.pause()
@@ -218,8 +218,8 @@ async def test_a_paused_run_whose_last_row_runs_ends():
 
 
 @virtual
-async def test_stop_lets_the_running_finish_and_cancels_the_rest():
-    """The running ones end as they would; what never started is cancelled; post runs."""
+async def test_stop_lets_running_instances_finish_and_cancels_the_rest():
+    """What never started is cancelled; post runs."""
     node = Sleeper()
     run = batchflow(node, ROWS, limit=3)
     await asyncio.sleep(0.5)
@@ -237,7 +237,7 @@ async def test_stop_lets_the_running_finish_and_cancels_the_rest():
 
 
 @virtual
-async def test_cancel_cancels_the_running_ones_too():
+async def test_cancel_also_cancels_running_instances():
     """Every row that has not ended is cancelled, within the same moment."""
     node = Sleeper()
     run = batchflow(node, ROWS, limit=3)
@@ -256,8 +256,8 @@ async def test_cancel_cancels_the_running_ones_too():
 
 @pytest.mark.parametrize("verb", ["cancel", "stop", "pause"])
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 4])
-def test_a_verb_at_any_early_turn_ends_the_run(verb, turns):
-    """Called before the main task's, or a worker's, first step, no verb can hang the run."""
+def test_no_early_verb_hangs_the_run(verb, turns):
+    """Whether it is called before the first step of the main task or of a worker."""
 
     async def main():
         run = batchflow(Sleeper(), ROWS, limit=3)
@@ -290,8 +290,8 @@ def test_cancel_ends_a_paused_or_stopping_run(first):
 
 
 @virtual
-async def test_an_instance_that_swallows_its_cancellation_is_waited_for():
-    """Its row tells what it did; the run ends after it."""
+async def test_a_cancelled_run_waits_for_an_instance_that_swallows_its_cancellation():
+    """Its row says what it did; the run ends after it."""
 
     async def stubborn():
         try:
@@ -308,8 +308,8 @@ async def test_an_instance_that_swallows_its_cancellation_is_waited_for():
 
 
 @virtual
-async def test_retry_failed_runs_the_failed_again_in_their_rows():
-    """After the end the run is taken up again: same rows, same params, attempts count."""
+async def test_retry_failed_runs_failed_rows_again_in_place():
+    """An ended run continues: same rows, same params, and attempts are counted."""
     node = Sleeper(failing=[2, 5])
     run = await batchflow(node, ROWS, limit=3)
     node.failing.clear()
@@ -326,7 +326,7 @@ async def test_retry_failed_runs_the_failed_again_in_their_rows():
 
 
 @virtual
-async def test_retry_failed_during_a_run_takes_them_next():
+async def test_retry_failed_during_a_run_takes_failed_rows_next():
     """They come before the rows that have not started."""
     node = Sleeper(failing=[0])
     run = batchflow(node, ROWS[:4], limit=1)
@@ -358,8 +358,8 @@ async def test_retry_failed_after_a_stop_leaves_the_other_rows_alone():
 
 
 @virtual
-async def test_retry_failed_while_stopping_is_no_start():
-    """A stopping run starts nothing."""
+async def test_retry_failed_starts_nothing_while_the_run_is_stopping():
+    """The failed rows stay failed."""
     node = Sleeper(failing=[0])
     run = batchflow(node, ROWS, limit=1)
     await asyncio.sleep(1.5)
@@ -391,7 +391,7 @@ def posting(node):
 
 
 @virtual
-async def test_retry_failed_during_post_runs_when_post_has_returned():
+async def test_retry_failed_during_post_waits_until_post_has_returned():
     """No failed row is lost: it runs after this post, and then post runs again."""
     node = Sleeper(failing=[2])
     flow = posting(node)
@@ -408,8 +408,8 @@ async def test_retry_failed_during_post_runs_when_post_has_returned():
 
 
 @virtual
-async def test_retry_failed_in_the_moment_of_the_last_end():
-    """Between the last instance's end and the main task's waking, a retry still counts."""
+async def test_retry_failed_counts_in_the_moment_of_the_last_end():
+    """Between the end of the last instance and the next step of the main task."""
     node = Sleeper(failing=[0])
     flow = posting(node)
     run = batchflow(flow, ROWS[:1])
@@ -441,7 +441,7 @@ async def test_cancel_during_post_cancels_it():
 
 
 @virtual
-async def test_an_error_in_post_surfaces_with_the_results_reachable():
+async def test_an_error_in_post_is_raised_and_the_results_remain():
     """`await run` raises the user's own error from the user's own frame, each time the same."""
     flow = posting(Sleeper())
     flow.on_post = lambda: 1 / 0
@@ -477,8 +477,8 @@ class OwnPrep(AsyncBatchFlow):
 
 
 @virtual
-async def test_own_prep_gives_the_batch_and_what_it_sets_is_merged():
-    """As in PocketFlow, the flow's params are merged as they are after prep; post gets what prep gave."""
+async def test_own_prep_returns_the_batch_and_may_set_params():
+    """As in PocketFlow, the flow's params are merged as prep left them; post gets what prep returned."""
     given = ({"i": 1}, {"i": 2})
     flow = OwnPrep(start=Sleeper())
     flow.given = given
@@ -495,7 +495,7 @@ async def test_own_prep_gives_the_batch_and_what_it_sets_is_merged():
 
 
 @virtual
-async def test_a_sync_flow_gives_its_own_batch_too():
+async def test_a_sync_flow_may_return_its_own_batch_too():
     """`prep` and `post` of a BatchFlow are called once each."""
 
     class Sync(BatchFlow):
@@ -510,8 +510,8 @@ async def test_a_sync_flow_gives_its_own_batch_too():
 
 
 @virtual
-async def test_an_error_in_prep_surfaces():
-    """It is the user's own; a wrong batch names the prep that gave it."""
+async def test_an_error_in_prep_is_raised():
+    """It is the user's own; for a wrong batch, the error names the prep that returned it."""
     flow = OwnPrep(start=Sleeper())
     flow.given = KeyError("x")
     run = batchflow(flow)
@@ -545,8 +545,8 @@ def test_a_verb_during_prep_ends_the_run(verb, status, when):
 
 
 @virtual
-async def test_pause_during_prep_holds_the_instances():
-    """Prep goes on; nothing starts before resume."""
+async def test_a_pause_during_prep_holds_back_the_instances():
+    """Prep continues; nothing starts before resume."""
     node = Sleeper()
     run = batchflow(OwnPrep(start=node))
     await asyncio.sleep(0.5)
@@ -587,7 +587,7 @@ async def async_generator(n, log, wrong=None, error=None):
 
 
 @virtual
-async def test_a_generator_is_drawn_as_slots_get_free():
+async def test_a_generator_is_drawn_as_slots_become_free():
     """At most the running rows are drawn; the total is unknown until its end."""
     log = []
     run = batchflow(Sleeper(), generator(10, log), limit=2)
@@ -620,8 +620,8 @@ def test_stop_and_cancel_close_the_generator(kind, verb):
 
 
 @virtual
-async def test_a_generator_whose_first_row_is_wrong_is_refused_by_the_call():
-    """Like a list of the wrong things, and it is closed."""
+async def test_a_generator_with_a_wrong_first_row_is_refused_by_the_call():
+    """As a list of the wrong things is; and it is closed."""
     log = []
     with pytest.raises(fm.BatchError, match=r"Item 0 of the batch is a str \('wrong'\)"):
         batchflow(Sleeper(), generator(5, log, wrong=0))
@@ -629,8 +629,8 @@ async def test_a_generator_whose_first_row_is_wrong_is_refused_by_the_call():
 
 
 @pytest.mark.parametrize("kind", [generator, async_generator])
-def test_a_wrong_row_ends_the_run_and_nothing_after_it_starts(kind):
-    """Status failed, `await` raises, what ran is reachable, the source is closed and not drawn again."""
+def test_a_wrong_row_ends_the_run(kind):
+    """Its status is failed, `await` raises, what ran can be read, and the source is closed."""
 
     async def main():
         log = []
@@ -699,8 +699,8 @@ async def test_a_row_drawn_while_the_run_is_paused_is_not_lost():
 
 
 @virtual
-async def test_a_row_drawn_while_the_run_is_stopped_is_a_cancelled_row():
-    """What was drawn is accounted for."""
+async def test_a_row_drawn_while_the_run_is_stopped_is_cancelled():
+    """Every row that was drawn is accounted for."""
     run = batchflow(Sleeper(0.0), async_generator(6, []), limit=2)
     await asyncio.sleep(2.5)
     run.stop()
@@ -709,8 +709,8 @@ async def test_a_row_drawn_while_the_run_is_stopped_is_a_cancelled_row():
 
 
 @virtual
-async def test_a_mapping_that_cannot_be_merged_leaves_no_row_running():
-    """A row that raises when it is read ends the run, and counts add up."""
+async def test_a_mapping_that_cannot_be_merged_ends_the_run():
+    """No row is left running, and the counts add up."""
     from collections import UserDict
 
     class OddMapping(UserDict):
@@ -731,8 +731,8 @@ async def test_a_mapping_that_cannot_be_merged_leaves_no_row_running():
 
 
 @virtual
-async def test_keep_bounds_what_is_kept_of_a_generator():
-    """Beyond `keep`, the oldest successes keep status and result only; failures stay in full."""
+async def test_keep_limits_how_many_rows_of_a_generator_are_kept():
+    """Beyond it, the oldest successes keep status and result only; failures stay in full."""
     run = await batchflow(Sleeper(failing=[1]), generator(10, []), limit=1, keep=3)
     assert run.records.dropped == 6
     assert run[0].params == {}
@@ -755,8 +755,8 @@ async def test_keep_bounds_what_is_kept_of_a_generator():
     "error", [asyncio.CancelledError("mine"), SystemExit(3), GeneratorExit(), StopIteration(1)]
 )
 @pytest.mark.parametrize("suspended", [False, True])
-def test_whatever_a_node_raises_fails_its_own_instance_only(error, suspended):
-    """The others go on, with the worker or with another one."""
+def test_whatever_a_node_raises_fails_only_its_own_instance(error, suspended):
+    """The others continue, with the same worker or another one."""
 
     async def main():
         async def work(params):
@@ -793,7 +793,7 @@ async def test_an_interrupt_in_a_node_cancels_the_run_and_not_the_loop():
 
 
 @virtual
-async def test_a_node_that_cancels_its_own_task_harms_no_other():
+async def test_a_node_that_cancels_its_own_task_affects_no_other_instance():
     """The next instance does not get the cancellation that this one left pending."""
 
     async def work(params):
@@ -807,7 +807,7 @@ async def test_a_node_that_cancels_its_own_task_harms_no_other():
 
 
 @virtual
-async def test_a_node_that_swallows_its_own_cancellation_harms_no_other():
+async def test_a_node_that_swallows_its_own_cancellation_affects_no_other_instance():
     """A later CancelledError raised by another node is that node's failure."""
 
     async def work(params):
@@ -968,8 +968,8 @@ def test_sync_nodes_overlap_in_threads():
     fm.run_batch(Meets(), ROWS, limit=5).raise_for_failures()
 
 
-def test_more_threads_when_the_limit_is_raised():
-    """Raised live, the pool of threads grows along."""
+def test_there_are_more_threads_when_the_limit_is_raised():
+    """The pool of threads grows during the run."""
     barrier = threading.Barrier(6, timeout=10)
     entered = threading.Semaphore(0)
 
@@ -990,7 +990,7 @@ def test_more_threads_when_the_limit_is_raised():
     asyncio.run(main())
 
 
-def test_cancel_ends_a_row_whose_thread_goes_on():
+def test_cancel_ends_a_row_whose_thread_continues():
     """The row is cancelled at once, its post never runs, the thread finishes."""
     entered, release, finished = threading.Event(), threading.Event(), threading.Event()
     posted = []
@@ -1041,8 +1041,8 @@ async def begin(*args, **kwargs):
     return batchflow(*args, **kwargs)
 
 
-def test_verbs_and_wait_from_another_thread():
-    """They are posted to the run's loop; `wait` blocks until its end, retries included."""
+def test_verbs_and_wait_work_from_another_thread():
+    """Verbs are posted to the run's loop; `wait` blocks until its end, retries included."""
     gate = threading.Event()
 
     class Gated(Node):
@@ -1081,8 +1081,8 @@ async def waited(run):
     return await run
 
 
-def test_the_one_who_waits_sees_the_final_status():
-    """When `wait` goes on in another thread, the observers have been told and the status is final."""
+def test_the_status_is_final_when_wait_returns():
+    """In another thread, too; and the observers have been called by then."""
     told = threading.Event()
 
     def observer(run):
@@ -1098,8 +1098,8 @@ def test_the_one_who_waits_sees_the_final_status():
         assert run.status == "finished"
 
 
-def test_wait_in_plain_code_runs_the_loop():
-    """A loop that stands still is run until the end."""
+def test_wait_runs_a_loop_that_is_not_running():
+    """Until the end of the run."""
     loop = VirtualLoop()
     try:
         run = loop.run_until_complete(begin(Sleeper(), ROWS))
@@ -1119,7 +1119,7 @@ def test_wait_in_plain_code_runs_the_loop():
         run.wait()
 
 
-def test_wait_inside_the_running_loop():
+def test_wait_works_inside_the_running_loop():
     """nest-asyncio2 lets plain code block in the loop that runs it, and later runs still work."""
     code = """
 import asyncio, flowmagic as fm
@@ -1143,7 +1143,7 @@ asyncio.run(main())
 
 
 @virtual
-async def test_two_runs_of_one_flow_at_once():
+async def test_two_runs_of_one_flow_at_once_are_independent():
     """Each has its own records, limit and contexts."""
     node = Sleeper()
     one, two = batchflow(node, ROWS, limit=2), batchflow(node, ROWS, limit=3)
@@ -1153,7 +1153,7 @@ async def test_two_runs_of_one_flow_at_once():
     assert node.spy.peak == 5
 
 
-def test_the_loop_that_ends_around_a_run_leaves_it_cancelled():
+def test_a_run_whose_loop_ends_is_cancelled():
     """`asyncio.run` whose main returns early: every row ends, and nothing more starts."""
     for turns in range(6):
         node = Sleeper(0.0)
@@ -1172,8 +1172,8 @@ def test_the_loop_that_ends_around_a_run_leaves_it_cancelled():
         adds_up(run)
 
 
-def test_a_loop_closed_around_a_run_starts_nothing_more():
-    """Dropped with its loop, a run closes its instances and takes no further row."""
+def test_a_run_whose_loop_was_closed_starts_nothing_more():
+    """It closes its instances, and takes no further row."""
     node = Sleeper(100)
     loop = VirtualLoop()
     run = loop.run_until_complete(begin(node, ROWS, limit=2))
@@ -1191,7 +1191,7 @@ def test_a_loop_closed_around_a_run_starts_nothing_more():
 
 
 @virtual
-async def test_an_awaiting_task_that_is_cancelled_leaves_the_run_going():
+async def test_cancelling_a_task_that_awaits_a_run_does_not_end_the_run():
     """Interrupting `await run` ends that wait only."""
     run = batchflow(Sleeper(), ROWS, limit=2)
     waiter = asyncio.ensure_future(waited(run))
@@ -1204,7 +1204,7 @@ async def test_an_awaiting_task_that_is_cancelled_leaves_the_run_going():
 
 
 @virtual
-async def test_join_takes_the_run_along_when_it_is_cancelled():
+async def test_join_cancels_the_run_when_it_is_cancelled():
     """A run that belongs to its caller ends with it, before the cancellation goes on."""
     from flowmagic.run.batchrun import join
 
@@ -1219,8 +1219,8 @@ async def test_join_takes_the_run_along_when_it_is_cancelled():
 
 
 @virtual
-async def test_observers_hear_of_each_status_and_cannot_break_the_run():
-    """One that raises is detached and reported; one may take the run up again."""
+async def test_observers_are_called_for_each_status_and_cannot_break_the_run():
+    """One that raises is detached and reported; one may continue the run."""
     heard, reported = [], []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
 
@@ -1247,7 +1247,7 @@ async def test_observers_hear_of_each_status_and_cannot_break_the_run():
 
 
 @virtual
-async def test_a_flow_is_not_kept_by_a_run_that_is_gone():
+async def test_a_flow_is_not_kept_alive_by_an_ended_run():
     """Nothing global holds a flow."""
     flow = AsyncFlow(start=Sleeper())
     gone = weakref.ref(flow)
@@ -1260,7 +1260,7 @@ async def test_a_flow_is_not_kept_by_a_run_that_is_gone():
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are of Python 3.12")
 @virtual
-async def test_a_loop_with_eager_tasks_runs_the_same():
+async def test_a_loop_with_eager_tasks_runs_the_same_way():
     """Whether a task's first step comes at once or later, the limit and the counts hold."""
     asyncio.get_running_loop().set_task_factory(asyncio.eager_task_factory)
     node = Sleeper(failing=[3])

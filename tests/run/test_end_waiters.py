@@ -24,8 +24,8 @@ def begun(waiter):
 
 
 @virtual
-async def test_all_who_wait_go_on_when_the_end_has_come_and_whoever_comes_later_at_once():
-    """Nobody before it."""
+async def test_tasks_wait_until_the_end_and_not_at_all_after_it():
+    """None continues before the end."""
     waiters = Waiters(asyncio.get_running_loop())
     tasks = [asyncio.ensure_future(waiters.settled()) for _ in range(3)]
     await asyncio.sleep(1)
@@ -37,8 +37,8 @@ async def test_all_who_wait_go_on_when_the_end_has_come_and_whoever_comes_later_
 
 
 @virtual
-async def test_taken_up_again_whoever_comes_waits_for_the_next_end():
-    """Also one who came just before it turned out that there was nothing to take up."""
+async def test_after_the_run_continues_tasks_wait_for_its_next_end():
+    """Also a task that began to wait just before it turned out that nothing was left to continue."""
     waiters = Waiters(asyncio.get_running_loop())
     waiters.release()
     waiters.hold()
@@ -49,8 +49,8 @@ async def test_taken_up_again_whoever_comes_waits_for_the_next_end():
     await waiting
 
 
-def test_other_loops_and_threads_are_let_go_too():
-    """Each in its own; one whose loop is closed meanwhile keeps nobody."""
+def test_waiters_in_other_loops_and_threads_are_released_too():
+    """Each in its own; one whose loop was closed meanwhile delays nobody."""
     ready = threading.Barrier(3)
     gone = []
 
@@ -90,8 +90,8 @@ async def _first_step(coroutine):
     coroutine.send(None)
 
 
-def test_one_who_blocks_is_told_when_the_time_is_over_or_the_end_cannot_come():
-    """In plain code, by running the loop that stands still."""
+def test_block_raises_when_the_time_is_over_or_the_end_cannot_come():
+    """In plain code, it runs the loop that is not running."""
     loop = asyncio.new_event_loop()
     waiters = Waiters(loop)
     with pytest.raises(TimeoutError, match=r"within 0\.01 seconds"):
@@ -141,7 +141,7 @@ async def waited():
     return flowmagic.batchflow(AsyncFlow(start=Echo()), ROWS).wait()
 
 
-def test_in_pyodide_wait_leaves_the_blocking_to_its_loop(monkeypatch):
+def test_in_pyodide_the_loop_itself_blocks(monkeypatch):
     """nest-asyncio2 cannot patch that loop, and trips over the tornado that JupyterLite mocks."""
     monkeypatch.setattr(sys, "platform", "emscripten")
     monkeypatch.setitem(sys.modules, "nest_asyncio2", None)  # importing it fails
@@ -153,7 +153,7 @@ def test_in_pyodide_wait_leaves_the_blocking_to_its_loop(monkeypatch):
     assert run.results == [0, 1, 2]
 
 
-def test_in_a_browser_that_cannot_block_wait_says_what_to_write(monkeypatch):
+def test_in_a_browser_that_cannot_block_the_error_says_what_to_write(monkeypatch):
     """Pyodide's loop raises a RuntimeError there, and so does asyncio's own."""
     monkeypatch.setattr(sys, "platform", "emscripten")
     with pytest.raises(RuntimeError, match=r"cannot block in this browser .* Write `await run`\."):
@@ -161,8 +161,8 @@ def test_in_a_browser_that_cannot_block_wait_says_what_to_write(monkeypatch):
 
 
 @pytest.mark.filterwarnings("error")
-def test_in_a_loop_that_cannot_be_patched_wait_says_what_to_write(monkeypatch):
-    """As uvloop's; and nothing is left behind that was never awaited."""
+def test_in_a_loop_that_cannot_be_patched_the_error_says_what_to_write(monkeypatch):
+    """As in uvloop's; and no coroutine is left behind that was never awaited."""
 
     def refuse(loop):
         raise ValueError("Can't patch loop of type Other")

@@ -41,8 +41,8 @@ async def settled(condition):
     raise AssertionError("nothing came of it")
 
 
-async def test_there_is_one_thread_whatever_the_number_of_runs_and_none_after_the_last():
-    """Nor a timer."""
+async def test_one_thread_watches_for_all_runs_and_ends_with_the_last():
+    """No timer is left either."""
     loop = asyncio.get_running_loop()
     first, second = [], []
     tell = [lambda late, seen: first.append(late), lambda late, seen: second.append(late)]
@@ -61,8 +61,8 @@ async def test_there_is_one_thread_whatever_the_number_of_runs_and_none_after_th
     assert loop not in event_loop_monitor._monitors
 
 
-async def test_a_loop_that_is_held_is_told_with_the_line_and_for_how_long():
-    """The line is ours to see, the library that it calls is not."""
+async def test_a_held_loop_is_reported_with_the_line_and_the_seconds():
+    """The line is the user's, and not that of the library that it calls."""
     seen = []
     loop = asyncio.get_running_loop()
 
@@ -79,8 +79,8 @@ async def test_a_loop_that_is_held_is_told_with_the_line_and_for_how_long():
     assert all(each.board is None for each in sightings)
 
 
-async def test_without_threads_nothing_is_seen_and_nothing_breaks(monkeypatch):
-    """As in a browser's Python."""
+async def test_without_threads_nothing_is_watched(monkeypatch):
+    """As in a browser's Python, where no thread can be started."""
 
     def refuse(self):
         raise RuntimeError("can't start new thread")
@@ -135,8 +135,8 @@ def ours(function):
     return type(function)(function.__code__, names, function.__name__)
 
 
-def test_the_walk_that_called_says_whose_step_it_is(trace):
-    """By its place in the trace; before the first copy, by what began last."""
+def test_the_walk_on_the_stack_says_whose_step_it_is(trace):
+    """By its place in the trace; before the first copy, by the node that began last."""
     seen = ours(walk)(trace, 0, _look)
     assert (seen.board, seen.row, seen.node) == (trace.board, 1, "int")
     assert seen.place == (__file__, _look.__code__.co_firstlineno + 1)
@@ -144,8 +144,8 @@ def test_the_walk_that_called_says_whose_step_it_is(trace):
     assert walk(trace, 0, _look).board is None
 
 
-def test_what_libraries_do_is_told_by_the_line_that_called_them(trace):
-    """The innermost one that the user wrote."""
+def test_a_library_that_holds_the_loop_is_reported_by_the_line_that_called_it(trace):
+    """The innermost line that the user wrote."""
 
     def in_library():
         seen = []
@@ -156,7 +156,7 @@ def test_what_libraries_do_is_told_by_the_line_that_called_them(trace):
     assert seen.place == (__file__, in_library.__code__.co_firstlineno + 2)
 
 
-def test_where_nothing_is_the_users_own_the_node_is_what_pocketflow_called(trace, monkeypatch):
+def test_if_no_frame_is_the_users_the_node_is_what_pocketflow_called(trace, monkeypatch):
     """A flow may be a package that was installed."""
     monkeypatch.setattr(event_loop_monitor, "_is_library", lambda _: True)
     seen = ours(walk)(trace, 0, lambda: _look())
@@ -164,8 +164,8 @@ def test_where_nothing_is_the_users_own_the_node_is_what_pocketflow_called(trace
     assert seen.place.line > _look.__code__.co_firstlineno + 1
 
 
-def test_a_cell_is_not_blamed_for_what_its_panel_takes():
-    """Its line only called the magic; what the cell itself does, below the magic, is told."""
+def test_a_cell_is_not_blamed_for_the_time_of_its_panel():
+    """Its line only called the magic; the code of the cell itself, below the magic, is reported."""
     names = {"__name__": "flowmagic.notebook.magic"}
     magic = type(walk)(walk.__code__, names, "magic")
     drawing = type(_look)(_look.__code__, {**globals(), **names}, "drawing")
@@ -173,8 +173,8 @@ def test_a_cell_is_not_blamed_for_what_its_panel_takes():
     assert magic(None, None, _look).place.file == __file__
 
 
-def test_what_called_the_loop_is_not_what_it_is_at():
-    """A script that runs a loop holds nothing."""
+def test_the_code_that_runs_the_loop_does_not_hold_it():
+    """A script that runs a loop only waits for it."""
 
     async def look():
         return sighting(sys._getframe().f_back)
@@ -197,7 +197,7 @@ class Holds(AsyncNode):
 
 
 def test_a_node_that_holds_the_loop_is_named_with_its_instance_and_line():
-    """From its very first step; those that waited meanwhile are not."""
+    """From its very first step; instances that waited meanwhile are not named."""
     rows = [{"holds": i == 2} for i in range(4)]
     run = flowmagic.run_batch(AsyncFlow(start=Holds()), rows)
     hold = run.holds[0]
@@ -208,8 +208,8 @@ def test_a_node_that_holds_the_loop_is_named_with_its_instance_and_line():
     assert str(hold).endswith(f"ms (test_event_loop_monitor.py, line {line}).")
 
 
-def test_of_what_an_instance_runs_at_once_the_node_that_held_is_named():
-    """Not the one that began last; and another run on the loop has nothing to do with it."""
+def test_of_concurrent_nodes_of_an_instance_the_one_that_held_the_loop_is_named():
+    """Not the one that began last; and another run on the loop is not blamed."""
 
     class Branches(AsyncParallelBatchFlow):
         async def prep_async(self, shared):
@@ -234,8 +234,8 @@ def test_of_what_an_instance_runs_at_once_the_node_that_held_is_named():
     assert other.holds == []
 
 
-def test_a_run_that_is_taken_up_again_is_watched_again():
-    """What holds the loop in a retry is told as ever."""
+def test_a_run_that_continues_is_watched_again():
+    """A node that holds the loop in a retry is reported like any other."""
     tries = []
 
     class Fails(AsyncNode):
@@ -261,8 +261,8 @@ def told(late, *seen, board=None):
     return watch.holds
 
 
-def test_each_has_its_share_of_the_time():
-    """By how often it was seen; one with less than what counts is not named."""
+def test_each_node_is_reported_with_its_share_of_the_time():
+    """By how often it was seen; one below the threshold is not named."""
     long, short = Sighting(None, 3, "Long", HERE), Sighting(None, 4, "Short", HERE)
     (hold,) = told(0.4, long, long, long, short)
     assert (hold.index, hold.node) == (3, "Long")
@@ -271,7 +271,7 @@ def test_each_has_its_share_of_the_time():
     assert told(LATE, long) == []
 
 
-def test_instances_that_hold_the_loop_at_the_same_node_are_told_together():
+def test_instances_that_hold_the_loop_at_the_same_node_are_reported_together():
     """Each of them briefly: it is the sum that hurts."""
     seen = [Sighting(None, row, "Node", HERE) for row in (5, 2, 2, 7)]
     (hold,) = told(0.5, *seen)
@@ -279,8 +279,8 @@ def test_instances_that_hold_the_loop_at_the_same_node_are_told_together():
     assert str(hold) == text
 
 
-def test_what_is_no_runs_is_told_to_all_that_stood_still():
-    """If it is somebody's code; what other runs did is told there."""
+def test_code_outside_any_run_is_reported_to_all_runs_that_it_held():
+    """If it is the user's code; what other runs did is reported there."""
     watch = HoldRecorder(None, RecordStore({}, 0.0, 0))
     watch._note(0.5, [Sighting(None, -1, "", HERE)])
     assert str(watch.holds[0]) == "Something held the event loop for 500 ms (agent.py, line 12)."
@@ -290,7 +290,7 @@ def test_what_is_no_runs_is_told_to_all_that_stood_still():
 
 
 def test_of_many_holds_the_longest_are_kept():
-    """And all are counted."""
+    """All of them are counted."""
     watch = HoldRecorder(None, RecordStore({}, 0.0, 0))
     for n in range(100):
         watch._note(1.0 + n, [Sighting(watch._board, n, "Node", HERE)])
@@ -298,8 +298,8 @@ def test_of_many_holds_the_longest_are_kept():
     assert [hold.index for hold in watch.holds] == list(range(99, 99 - MOST_HOLDS, -1))
 
 
-def test_a_cell_has_its_name():
-    """Where somebody knows what to call a file."""
+def test_a_cell_is_called_by_its_name():
+    """If somebody knows what to call a file."""
     (hold,) = told(0.5, Sighting(None, 1, "Node", Place("/tmp/ipykernel_1/2.py", 3)))
     assert hold.text(lambda _: "Cell In[4]").endswith("500 ms (Cell In[4], line 3).")
     assert str(hold).endswith("500 ms (its cell, line 3).")

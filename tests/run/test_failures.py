@@ -33,14 +33,14 @@ def test_waits_double_up_to_the_longest_and_are_random_below_that(attempt):
 
 
 @pytest.mark.parametrize("wrong", [-1, True, 1.5, "2", None, 101])
-def test_retries_that_are_no_number_of_attempts_are_refused(wrong):
+def test_retries_must_be_a_number_of_attempts(wrong):
     """ValueError, with the corrected line."""
     with pytest.raises(LimitError, match=r"retries is .*not a number .*Write .*retries=2"):
         Retries(wrong)
 
 
 @pytest.mark.parametrize("wrong", [5, None, "TimeoutError", (1,), int])
-def test_what_selects_no_errors_is_refused_before_anything_runs(wrong):
+def test_a_filter_that_can_select_no_errors_is_refused_before_anything_runs(wrong):
     """And not when the first instance has failed."""
     with pytest.raises(LimitError, match=r"on is .*Write for example on=TimeoutError"):
         Retries(2, on=wrong)
@@ -49,7 +49,7 @@ def test_what_selects_no_errors_is_refused_before_anything_runs(wrong):
 @pytest.mark.parametrize(
     "wrong", [0, -1, True, "3", None, float("inf"), float("nan"), 10**400], ids=range(8)
 )
-def test_seconds_that_are_no_positive_number_are_refused(wrong):
+def test_seconds_must_be_a_positive_number(wrong):
     """ValueError, naming the option."""
     with pytest.raises(LimitError, match=r"timeout is .*not a positive number of seconds"):
         check_seconds(wrong, "timeout")
@@ -89,14 +89,14 @@ def test_a_budget_that_is_neither_is_refused(wrong):
         ErrorBudget.of(wrong)
 
 
-def test_a_count_is_what_may_fail():
+def test_a_count_is_how_many_instances_may_fail():
     """One more exceeds it, and the sentence has both numbers."""
     budget = ErrorBudget(count=3)
     assert budget.exceeded(failed=3, ended=3) == ""
     assert budget.exceeded(failed=4, ended=4) == "4 instances failed, more than max_errors=3"
 
 
-def test_a_share_counts_from_its_sample_on():
+def test_a_share_counts_once_its_sample_has_ended():
     """The first failures of a large batch say little."""
     budget = ErrorBudget(share=0.2, sample=20)
     assert budget.exceeded(failed=19, ended=19) == ""

@@ -325,7 +325,7 @@ slow = settings(
 
 @slow
 @given(flow=graphs(), parallel=st.booleans())
-def test_async_flows_make_the_very_calls_of_pocketflow(flow, parallel):
+def test_async_flows_make_the_same_calls_as_in_pocketflow(flow, parallel):
     """With threads off, the global order of hook calls, their params and the results are the same."""
     before = state(flow)
     results, expected = logged(as_pocketflow(flow, ROWS, {}, parallel=parallel))
@@ -343,7 +343,7 @@ def test_async_flows_make_the_very_calls_of_pocketflow(flow, parallel):
 
 @slow
 @given(flow=graphs(may_await=False))
-def test_sync_flows_make_the_very_calls_of_pocketflow(flow):
+def test_sync_flows_make_the_same_calls_as_in_pocketflow(flow):
     """A sync flow's instances, one after the other, are what BatchFlow makes of them."""
     before = state(flow)
 
@@ -381,7 +381,7 @@ def test_with_threads_each_instance_makes_the_same_calls(flow):
 
 @settings(slow, max_examples=25)
 @given(flow=st.one_of(graphs(), graphs(may_await=False)))
-def test_the_node_copies_are_those_of_the_calls(flow):
+def test_the_recorded_node_copies_match_the_calls(flow):
     """One record per prep that was called, with the params that copy received."""
     run, log = logged(as_flowmagic(flow, ROWS, {}, limit=1, threads=False))
     if any(isinstance(node, OwnOrch) for node in nodes_of(flow)):
@@ -392,7 +392,7 @@ def test_the_node_copies_are_those_of_the_calls(flow):
 
 
 @pytest.mark.parametrize("kind", [AsyncParallelBatchFlow, AsyncBatchFlow])
-def test_throttled_flow_hands_the_same_to_post(kind):
+def test_a_throttled_flow_passes_the_same_to_post(kind):
     """The flow class makes the calls of its base, prep and post included."""
 
     def build(base):

@@ -56,7 +56,7 @@ class Scripted(AsyncNode):
 
 
 @virtual
-async def test_an_instance_that_takes_too_long_fails_and_stops_no_other():
+async def test_an_instance_that_takes_too_long_fails_alone():
     """Each attempt has the whole time; the error names the instance and the limit."""
     node = Scripted(seconds=3.0)
     run = await batchflow(node, ROWS[:3], limit=3, timeout=2)
@@ -82,7 +82,7 @@ async def test_a_timeout_may_be_retried():
 
 
 @virtual
-async def test_the_row_of_a_sync_node_ends_in_time_too():
+async def test_a_sync_node_that_takes_too_long_fails_in_time_too():
     """Its thread cannot be interrupted and finishes unobserved."""
     release = threading.Event()
 
@@ -143,8 +143,8 @@ async def test_retries_that_do_not_help_leave_the_last_failure():
 
 @virtual
 @pytest.mark.parametrize("verb", ["stop", "cancel"])
-async def test_what_waits_for_a_retry_when_the_run_is_ended_has_failed(verb):
-    """With the error it had: it is not lost, and not called cancelled."""
+async def test_a_row_that_waits_for_a_retry_has_failed_when_the_run_ends(verb):
+    """It keeps its error: it is neither lost nor called cancelled."""
     error = ValueError("kept")
     run = batchflow(Scripted({0: [error]}), ROWS[:1], retries=Retries(1, wait=1e6, longest=1e5))
     await asyncio.sleep(2)
@@ -157,7 +157,7 @@ async def test_what_waits_for_a_retry_when_the_run_is_ended_has_failed(verb):
 
 
 @virtual
-async def test_paused_nothing_is_retried_until_it_goes_on():
+async def test_nothing_is_retried_while_the_run_is_paused():
     """A retry whose time has come waits for `resume()`."""
     node = Scripted({0: [ValueError()]})
     run = batchflow(node, ROWS[:1], retries=Retries(1, wait=0.001))
@@ -172,7 +172,7 @@ async def test_paused_nothing_is_retried_until_it_goes_on():
 
 @virtual
 async def test_retry_failed_gives_new_attempts_and_keeps_the_history():
-    """At once, while the others run; and after the end. All attempts stand in the same row."""
+    """During the run at once, and after its end. All attempts are in the same row."""
     node = Scripted({0: [ValueError(str(n)) for n in range(3)]}, seconds=1.0)
     run = batchflow(node, ROWS[:4], limit=1, retries=0)
     await asyncio.sleep(1.5)
@@ -190,8 +190,8 @@ async def test_retry_failed_gives_new_attempts_and_keeps_the_history():
 
 
 @virtual
-async def test_a_question_to_the_user_that_raises_ends_the_run_with_that_error():
-    """`Retries.on` is somebody's function: the run says what it raised, and no row is lost."""
+async def test_a_retry_filter_that_raises_ends_the_run_with_its_error():
+    """`Retries.on` is the user's function: the run keeps what it raised, and no row is lost."""
     run = batchflow(
         Scripted({0: [ValueError()]}), ROWS, limit=2, retries=Retries(1, on=lambda e: 1 / 0)
     )
@@ -202,8 +202,8 @@ async def test_a_question_to_the_user_that_raises_ends_the_run_with_that_error()
 
 
 @virtual
-async def test_asked_for_by_hand_a_retry_has_all_its_attempts_again():
-    """What the run had used up before does not count."""
+async def test_a_retry_by_hand_has_all_attempts_again():
+    """The attempts that were used up before do not count."""
     run = await batchflow(Scripted({0: [ValueError()] * 3}), ROWS[:1], retries=1)
     assert (run[0].attempts, run[0].status) == (2, "failed")
     run.retry_failed()
@@ -234,8 +234,8 @@ async def test_a_retry_while_the_end_is_written_to_the_journal_is_not_lost(tmp_p
 
 
 @virtual
-async def test_what_fails_while_the_run_is_stopping_is_not_retried():
-    """The run ends when the running ones have ended, not when a wait is over."""
+async def test_an_instance_that_fails_while_the_run_is_stopping_is_not_retried():
+    """The run ends when the running instances have ended, not when a wait is over."""
     run = batchflow(
         Scripted({0: [ValueError()]}), ROWS, limit=1, retries=Retries(1, wait=1e5, longest=1e5)
     )
@@ -250,7 +250,7 @@ async def test_what_fails_while_the_run_is_stopping_is_not_retried():
 
 
 @virtual
-async def test_one_running_instance_is_cancelled_and_the_others_go_on():
+async def test_one_running_instance_can_be_cancelled():
     """Its slot goes to the next one at once."""
     node = Scripted(seconds=10.0)
     run = batchflow(node, ROWS[:4], limit=2)
@@ -266,7 +266,7 @@ async def test_one_running_instance_is_cancelled_and_the_others_go_on():
 
 
 @virtual
-async def test_one_that_has_not_started_is_passed_over():
+async def test_an_instance_cancelled_before_it_starts_never_runs():
     """Also by an index from the end; an ended one stays what it is."""
     node = Scripted()
     run = batchflow(node, ROWS[:4], limit=1)
@@ -284,8 +284,8 @@ async def test_one_that_has_not_started_is_passed_over():
 
 
 @virtual
-async def test_the_last_one_that_was_waited_for_can_be_cancelled():
-    """The run ends then, paused or waiting for a retry."""
+async def test_the_run_ends_when_its_last_waiting_row_is_cancelled():
+    """Whether it is paused or waits for a retry."""
     run = batchflow(
         Scripted({0: [ValueError()]}), ROWS[:1], retries=Retries(1, wait=1e6, longest=1e5)
     )
@@ -316,8 +316,8 @@ async def test_an_instance_that_is_not_there_cannot_be_cancelled():
 
 
 @virtual
-async def test_too_many_errors_stop_the_run_and_it_says_so():
-    """The running ones finish, the rest never start; a retry of the failed takes it up again."""
+async def test_too_many_errors_stop_the_run_with_a_reason():
+    """Running instances finish, the rest never start; `retry_failed` continues the run."""
     node = Scripted({i: [ValueError()] for i in range(10)})
     run = await batchflow(node, ROWS, limit=2, max_errors=3)
     assert run.status == "stopped"
@@ -342,8 +342,8 @@ async def test_a_share_of_errors_stops_a_long_run_early():
 
 
 @virtual
-async def test_within_its_budget_a_run_finishes():
-    """And has no reason to give."""
+async def test_a_run_within_its_error_budget_finishes():
+    """It has no reason to give."""
     run = await batchflow(Scripted({0: [ValueError()]}), ROWS, max_errors=1)
     assert (run.status, run.reason) == ("finished", "")
 
@@ -384,7 +384,7 @@ class RefusedAtOnce(AsyncNode):
 
 
 @virtual
-async def test_a_cool_down_holds_back_those_too_that_have_their_slots_already():
+async def test_a_cool_down_also_holds_back_instances_that_have_a_slot_already():
     """Of two admitted together, the first is refused before the second begins."""
     node = RefusedAtOnce()
     run = await batchflow(node, ROWS[:3], limit=2)
@@ -419,7 +419,7 @@ async def test_a_run_that_cools_down_can_be_stopped_cancelled_and_changed():
 
 
 @virtual
-async def test_an_adaptive_run_finds_what_the_provider_bears():
+async def test_an_adaptive_run_finds_the_limit_of_the_provider():
     """Refused above 6 at once: it halves, climbs again one by one, and every row is done."""
 
     class Provider(AsyncNode):
@@ -453,7 +453,7 @@ async def test_an_adaptive_run_finds_what_the_provider_bears():
 
 
 @virtual
-async def test_refused_together_lowers_once():
+async def test_refusals_of_one_burst_lower_the_limit_once():
     """Twenty refusals of one burst halve the limit, they do not bring it down to one."""
     refused = {i: [RateLimitHit()] for i in range(20)}
     run = batchflow(Scripted(refused), [{"i": i} for i in range(40)], adaptive="1-20-40")
@@ -465,7 +465,7 @@ async def test_refused_together_lowers_once():
 
 
 @virtual
-async def test_an_adaptive_limit_goes_on_from_where_a_user_puts_it():
+async def test_an_adaptive_limit_continues_from_the_users_value():
     """In either direction, while it runs."""
     run = batchflow(Scripted(), [{"i": i} for i in range(200)], adaptive="1-4-6")
     await asyncio.sleep(0.5)
@@ -477,7 +477,7 @@ async def test_an_adaptive_limit_goes_on_from_where_a_user_puts_it():
 
 
 @virtual
-async def test_a_refusal_lowers_from_where_the_user_had_put_the_limit():
+async def test_a_refusal_lowers_the_users_value():
     """Not from where it would have been without."""
     node = Scripted({i: [RateLimitHit()] for i in range(4, 100)})
     run = batchflow(node, [{"i": i} for i in range(60)], adaptive="1-4-50")

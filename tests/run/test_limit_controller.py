@@ -80,7 +80,7 @@ def test_an_adaptive_change_does_not_undo_what_was_requested_meanwhile():
     ]  # fmt: skip
 
 
-def test_while_requested_limits_are_put_in_force_they_are_shown_all_along():
+def test_requested_limits_are_shown_while_they_are_put_in_force():
     """Another thread that reads in between never sees the old ones again."""
     controlled = Controlled("2-10-50", concurrency=10)
     controller, seen = controlled.controller, []
@@ -104,7 +104,7 @@ def test_another_field_leaves_an_adaptive_limit_alone():
     assert controlled.controller.aimd.in_a_row == 1
 
 
-def test_a_cool_down_counts_its_seconds_down():
+def test_a_cool_down_counts_down_its_seconds():
     """One that ends earlier does not shorten it."""
     controlled = Controlled()
     controlled.controller.cool_down(20.0)
@@ -116,7 +116,7 @@ def test_a_cool_down_counts_its_seconds_down():
     assert controlled.controller.cooling == 0.0
 
 
-def test_threads_that_request_at_once_lose_nothing():
+def test_concurrent_requests_of_several_threads_are_all_kept():
     """While the loop applies: each thread reads back its own field, and the end has the last of both."""
     controlled = Controlled(concurrency=1)
     controller = controlled.controller

@@ -31,7 +31,7 @@ DOCS = pathlib.Path(__file__).parents[2] / "docs"
 
 
 @pytest.mark.parametrize("name", OPTIONS)
-def test_an_option_is_everywhere_what_its_field_says(name):
+def test_an_option_is_the_same_everywhere(name):
     """The same name, default, type and description in each function, TypedDict and journal.
 
     Its argument in the magic: tests/notebook/test_arguments.py.
@@ -81,15 +81,15 @@ def test_a_misspelt_option_is_refused_with_the_one_that_was_meant():
         flowmagic.run_batch(object(), colour="red")
 
 
-def test_what_is_not_asked_for_is_not_limited():
-    """The defaults: five at once, and nothing else."""
+def test_the_defaults_limit_only_the_concurrency():
+    """Five instances at once, and nothing else."""
     assert Options.of() == Options()
     assert Options() == Options(
         Limits(5, None, 1), None, None, None, Retries(0), threads=True, keep=KEEP
     )
 
 
-def test_words_become_values():
+def test_written_options_become_values():
     """Each in the forms that a user may write."""
     options = Options.of(
         per_minute=60, burst=3, adaptive="2-10-50", timeout=3, max_errors="20%", retries=2
@@ -111,13 +111,13 @@ def test_two_options_for_how_many_at_once_are_refused():
 
 
 @pytest.mark.parametrize("wrong", [-1, True, 1.5, "many", None])
-def test_a_keep_that_is_no_number_of_rows_is_refused(wrong):
+def test_keep_must_be_a_number_of_rows(wrong):
     """ValueError, with the corrected line."""
     with pytest.raises(LimitError, match=r"keep is .*not a number of rows\. Write .*keep=1000"):
         Options.of(keep=wrong)
 
 
-def test_with_other_limits_an_adaptive_one_moves_on_from_there():
+def test_an_adaptive_limit_continues_from_other_limits():
     """Its bounds widen where the new limit lies outside."""
     options = Options.of(adaptive="2-10-50")
     assert options.with_limits(Limits(20)).adaptive == Adaptive(2, 20, 50)

@@ -102,7 +102,7 @@ def test_a_success_of_a_plain_run_goes_straight_to_the_records():
     assert ended.outcomes.succeeded == ended.records.finish
 
 
-def test_a_question_to_the_user_that_raises_leaves_the_row_recorded():
+def test_a_row_is_recorded_though_the_retry_filter_raises():
     """`Retries.on` is the user's function."""
     ended = Ended(Retries(1, on=lambda error: 1 / 0), journal=True)
     with pytest.raises(ZeroDivisionError):
@@ -146,7 +146,7 @@ def test_waits_grow_from_attempt_to_attempt(monkeypatch):
 # The error budget
 
 
-def test_a_failure_too_many_stops_the_run():
+def test_one_failure_too_many_stops_the_run():
     """By what the records count, this failure included; the reason has both numbers."""
     ended = Ended(max_errors=ErrorBudget(count=3))
     stops = [ended.fail(ValueError(), index).stop for index in range(4)]
@@ -188,8 +188,8 @@ def test_a_refused_instance_is_among_the_first_when_the_run_continues():
     assert decision == Decision(retry_in=0.0, cool_down=7.0)
 
 
-def test_a_wait_that_a_named_limit_took_up_is_not_waited_twice():
-    """Whoever calls there waits already."""
+def test_a_wait_that_a_named_limit_observes_is_not_waited_twice():
+    """All callers under that limit wait already."""
     error = RateLimitHit("slow", retry_after=7)
     error._flowmagic_limit = "openai"
     assert Ended().fail(error).cool_down == 0.0
@@ -218,7 +218,7 @@ def test_what_no_wait_can_cure_counts_as_a_failure():
     ],
 )
 def test_an_adaptive_run_stops_for_what_no_wait_can_cure(error, reason):
-    """Its reason says what, and which instance it was."""
+    """Its reason says why, and because of which instance."""
     assert Ended(5, adaptive=(1, 4, 8)).fail(error, 3) == Decision(stop=reason)
 
 
@@ -251,7 +251,7 @@ def test_a_refusal_with_a_retry_after_lowers_the_limit_and_cools_down():
     assert decision == Decision(retry_in=0.0, cool_down=20.0, limit=5)
 
 
-def test_an_ordinary_failure_moves_no_adaptive_limit():
+def test_an_ordinary_failure_does_not_move_an_adaptive_limit():
     """A bug in a node says nothing about the provider."""
     ended = Ended(adaptive=(1, 8, 16))
     assert ended.fail(ValueError()) == Decision()

@@ -29,7 +29,7 @@ def test_an_own_prep_is_found_on_the_class_and_on_the_object(kind, name):
 
 
 @virtual
-async def test_the_own_prep_gives_the_batch():
+async def test_the_own_prep_returns_the_batch():
     """Awaited where it is async; it gets the shared store; None is an empty batch."""
 
     class Own(AsyncFlow):

@@ -16,7 +16,7 @@ from .sleepers import ROWS, Calls, Sleeper, adds_up
 
 @virtual
 async def test_results_are_in_the_order_of_the_params():
-    """However long each takes, results stand at the index of their params."""
+    """However long each instance takes, its result is at the index of its params."""
     node = Calls(lambda params: asyncio.sleep(10 - params["i"]))
     node.post_async = Sleeper.post_async.__get__(node)
 
@@ -32,8 +32,8 @@ async def test_results_are_in_the_order_of_the_params():
 
 
 @virtual
-async def test_a_failure_is_a_result_and_stops_no_other():
-    """The exception stands at its index; everything else ran."""
+async def test_a_failed_instance_has_its_exception_as_its_result():
+    """The exception is at its index; the others ran."""
     run = await batchflow(Sleeper(failing=[2, 5]), ROWS, limit=3)
     assert [each.index for each in run.failures] == [2, 5]
     assert isinstance(run.results[2], ValueError)
@@ -46,8 +46,8 @@ async def test_a_failure_is_a_result_and_stops_no_other():
 
 
 @virtual
-async def test_the_repr_tells_the_counts():
-    """The repr names the flow, the status and the counts that are not zero."""
+async def test_the_repr_has_the_counts():
+    """It names the flow, the status and the counts that are not zero."""
     run = batchflow(Sleeper(failing=[1]), ROWS[:2])
     assert repr(run) == "<BatchRun of Sleeper: running, 2 pending>"
     await run

@@ -196,7 +196,7 @@ async def test_rows_retried_at_once_keep_their_order():
 
 
 @virtual
-async def test_retries_that_are_forgotten_never_come():
+async def test_forgotten_retries_never_run():
     """Neither those that wait for their time nor those that wait for a slot; no timer is left."""
     scheduled = Scheduled([{"n": n} for n in range(2)], loop=asyncio.get_running_loop())
     for index in (scheduled.take(), scheduled.take()):
@@ -227,8 +227,8 @@ async def test_a_dropped_row_is_skipped():
     assert [scheduled.records.status[index] for index in (0, 2)] == [FAILED, CANCELLED]
 
 
-def test_each_instance_has_a_context_of_its_own_and_the_source_has_one():
-    """None sees what another one set; what a generator sets stays with it."""
+def test_each_instance_and_the_source_have_contexts_of_their_own():
+    """No instance sees what another one sets; what a generator sets, only the generator sees."""
     seen = []
 
     def rows():
@@ -249,7 +249,7 @@ def test_each_instance_has_a_context_of_its_own_and_the_source_has_one():
     variable.set("unset")
 
 
-def test_an_empty_batch_gives_nothing():
+def test_an_empty_batch_has_no_rows_to_take():
     """At once, and as often as asked."""
     scheduled = Scheduled(Batch([], rows=[]))
     assert not scheduled.scheduler.has_next()

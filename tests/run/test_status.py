@@ -5,7 +5,7 @@ import pytest
 from flowmagic.run.status import RunEnd, RunStatus
 
 
-def test_a_run_ends_as_requested_and_finishes_if_nothing_was():
+def test_a_run_finishes_unless_another_end_was_requested():
     """The last request counts."""
     run_end = RunEnd()
     assert not run_end.is_early
@@ -16,7 +16,7 @@ def test_a_run_ends_as_requested_and_finishes_if_nothing_was():
     assert run_end.status == "cancelled"
 
 
-def test_what_broke_it_first_is_kept_and_outweighs_what_was_requested():
+def test_the_first_error_is_kept_and_outweighs_a_requested_end():
     """A later error is often a consequence of it."""
     run_end = RunEnd()
     first = ValueError("first")
@@ -27,7 +27,7 @@ def test_what_broke_it_first_is_kept_and_outweighs_what_was_requested():
     assert run_end.status == "failed"
 
 
-def test_the_traceback_is_that_of_the_moment_when_it_broke():
+def test_the_traceback_is_that_of_the_moment_when_the_run_broke():
     """However often the error is raised again later."""
     run_end = RunEnd()
     try:
@@ -41,7 +41,7 @@ def test_the_traceback_is_that_of_the_moment_when_it_broke():
     assert run_end.error.__traceback__ is not seen
 
 
-def test_reopened_it_is_as_new_but_for_rows_that_never_started():
+def test_reopening_forgets_the_end_but_not_that_rows_never_started():
     """A stopped run whose failures succeed at last has still not run all its rows."""
     run_end = RunEnd()
     run_end.requested = RunStatus.STOPPED

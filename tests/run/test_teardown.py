@@ -16,7 +16,7 @@ from .sleepers import Sleeper
 
 
 @virtual
-async def test_an_error_in_closing_the_source_surfaces():
+async def test_an_error_of_closing_the_source_is_raised():
     """A `finally` that raises is the user's error."""
 
     def source():

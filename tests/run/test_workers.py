@@ -79,7 +79,7 @@ class Pooled:
 
 
 @virtual
-async def test_everything_is_run_and_then_it_is_idle():
+async def test_all_rows_run_and_then_the_pool_is_idle():
     """Each instance once; every slot is given back."""
 
     async def work(index):
@@ -94,7 +94,7 @@ async def test_everything_is_run_and_then_it_is_idle():
 
 
 @virtual
-async def test_nothing_to_run_is_idle_too():
+async def test_a_pool_without_rows_is_idle():
     """An empty batch ends."""
     pooled = Pooled(0, None)
     await pooled.idle.wait()
@@ -122,8 +122,8 @@ async def test_a_worker_cancelled_before_its_first_step_gives_its_slot_back():
 
 
 @virtual
-async def test_one_instance_is_cancelled_and_the_others_go_on():
-    """The row is told from one whose node raised CancelledError by itself."""
+async def test_one_instance_can_be_cancelled():
+    """Its row can be distinguished from one whose node raised CancelledError by itself."""
 
     async def work(index):
         await asyncio.sleep(5)
@@ -141,7 +141,7 @@ async def test_one_instance_is_cancelled_and_the_others_go_on():
 
 
 @virtual
-async def test_an_instance_whose_time_is_over_ends_with_a_timeout():
+async def test_an_instance_that_takes_too_long_ends_with_a_timeout():
     """Only that one; the message names the instance and the limit; its slot is free again."""
 
     async def work(index):
@@ -158,7 +158,7 @@ async def test_an_instance_whose_time_is_over_ends_with_a_timeout():
 
 
 @virtual
-async def test_an_instance_in_time_leaves_no_timer():
+async def test_an_instance_that_ends_in_time_leaves_no_timer():
     """However often workers go on to the next one, none is cancelled for the one before it."""
 
     async def work(index):
@@ -172,8 +172,8 @@ async def test_an_instance_in_time_leaves_no_timer():
 
 
 @virtual
-async def test_cancelled_by_hand_it_is_no_timeout():
-    """Also when its time is over in the same moment."""
+async def test_an_instance_cancelled_by_hand_has_not_timed_out():
+    """Even if its time is over in the same moment."""
 
     async def work(index):
         try:
@@ -190,8 +190,8 @@ async def test_cancelled_by_hand_it_is_no_timeout():
 
 
 @virtual
-async def test_one_that_finishes_although_its_time_was_over_has_finished():
-    """What it gives is not thrown away."""
+async def test_an_instance_that_finishes_after_its_time_has_succeeded():
+    """Its result is not thrown away."""
 
     async def work(index):
         try:
@@ -205,8 +205,8 @@ async def test_one_that_finishes_although_its_time_was_over_has_finished():
 
 
 @virtual
-async def test_held_nothing_starts_until_it_is_pumped_again():
-    """The running ones finish."""
+async def test_a_held_pool_starts_nothing_until_it_is_pumped_again():
+    """Running instances finish."""
 
     async def work(index):
         await asyncio.sleep(1)
@@ -225,8 +225,8 @@ async def test_held_nothing_starts_until_it_is_pumped_again():
 
 
 @virtual
-async def test_paced_starts_come_by_themselves():
-    """A timer pumps again when the next start is due; between them it is not idle."""
+async def test_paced_starts_need_no_pumping():
+    """A timer pumps again when the next start is due; between them the pool is not idle."""
     loop = asyncio.get_running_loop()
     starts = []
 
@@ -240,7 +240,7 @@ async def test_paced_starts_come_by_themselves():
 
 
 @virtual
-async def test_others_get_their_turn_while_many_instances_start():
+async def test_other_callbacks_run_while_many_instances_start():
     """A slice at most goes into starting instances, whatever their number; then the loop turns."""
     loop = asyncio.get_running_loop()
     turns = []
@@ -360,7 +360,7 @@ def test_every_step_of_a_driven_coroutine_runs_in_its_context():
     assert (variable.get(), context[variable]) == ("unset", "second")
 
 
-def test_what_is_thrown_at_the_driver_reaches_the_coroutine():
+def test_what_is_thrown_into_the_driver_reaches_the_coroutine():
     """It may catch it and go on, as with a cancellation that a node handles."""
 
     class Pause:
