@@ -156,7 +156,11 @@ def _watched(
     notebook: Any, instances: int, limit: int, seconds: int, *, at_goal: bool
 ) -> list[Figure]:
     book = notebook(
-        _setup(instances), CELL.format(limit=limit), "run.cancel()", BARE.format(limit=limit)
+        _setup(instances),
+        CELL.format(limit=limit),
+        "run.cancel()",
+        BARE.format(limit=limit),
+        again=True,
     )
     book.run(1)
     settled = min(SETTLED, 1_000 * seconds)
@@ -207,7 +211,7 @@ def _looked_at(
     notebook: Any, instances: int, limit: int, seconds: int, tab: str, *, at_goal: bool
 ) -> list[Figure]:
     """Return how fluent a page is that shows the instances in another way."""
-    book = notebook(_setup(instances), CELL.format(limit=limit), "run.cancel()")
+    book = notebook(_setup(instances), CELL.format(limit=limit), "run.cancel()", again=True)
     book.run(1)
     book.panel.get_by_role("tab", name=tab).click()
     book.page.wait_for_timeout(min(SETTLED, 1_000 * seconds))

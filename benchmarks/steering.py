@@ -67,7 +67,7 @@ def measure(moves: int) -> None:
     at_goal = moves >= OPTIONS["moves"][0]
     with opener() as notebook:
         for state, (cell, then) in STATES.items():
-            slider, cancel = _taken(notebook, cell, then, moves)
+            slider, cancel = _taken(notebook, cell, then, moves, again=bool(figures))
             beside = f"median {share(slider, 0.5) or 0:.0f} ms, of {len(slider)} moves"
             what = f"slider moved to one more instance running, p95: {state}"
             figures.append(
@@ -80,9 +80,11 @@ def measure(moves: int) -> None:
     print_figures(figures)
 
 
-def _taken(notebook: Any, cell: str, then: str | None, moves: int) -> tuple[list[float], float]:
+def _taken(
+    notebook: Any, cell: str, then: str | None, moves: int, *, again: bool
+) -> tuple[list[float], float]:
     """Return milliseconds from each move, and from Cancel, to their effect."""
-    book = notebook(SETUP, cell, then or "0")
+    book = notebook(SETUP, cell, then or "0", again=again)
     book.run(1, wait=False)
     book.panel.wait_for()
     book.page.wait_for_timeout(1_000)

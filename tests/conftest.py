@@ -5,19 +5,53 @@ from __future__ import annotations
 import gc
 import itertools
 import linecache
+import os
 import sys
+import tempfile
 import types
+from pathlib import Path
 
 import pytest
 
+from .ahead import _ahead, _begun, program
 
-def pytest_collection_finish():
-    """Spare what was imported and collected each look for garbage: it stays to the end.
+__all__ = ["_ahead", "_begun", "program"]  # fixtures
+
+# Where it finds `rfc3987_syntax`, jsonschema has parsers of international addresses built whenever it
+# is imported, which takes more than a second; here it finds none, nor does any program that is
+# started here: servers, nbconvert, papermill. No test has such an address.
+_without = tempfile.TemporaryDirectory()
+(Path(_without.name) / "rfc3987_syntax.py").write_text("raise ImportError('spared by the tests')\n")
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    filter(None, [_without.name, os.environ.get("PYTHONPATH")])
+)
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+
+gc.disable()  # what is imported and collected stays: no look for garbage would find any
+
+
+def spare_what_stays() -> None:
+    """Spare what there is each further look for garbage: it stays to the end.
 
     A look walked half a million objects of pytest and of libraries, and many tests have one.
     """
     gc.collect()
     gc.freeze()
+
+
+def pytest_collection_finish():
+    spare_what_stays()
+    gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item, nextitem):
+    """After the last test of a folder spare what was imported by its tests, too."""
+    done = yield
+    if nextitem is not None and nextitem.path.parent != item.path.parent:
+        spare_what_stays()
+    return done
 
 
 _numbers = itertools.count()

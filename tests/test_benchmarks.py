@@ -9,7 +9,6 @@ import asyncio
 import os
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -73,26 +72,21 @@ def run_benchmarks(*arguments, **environment):
     )
 
 
-@pytest.fixture(scope="module")
-def begun(request):
-    """Each benchmark that is tried here, two at a time: nobody asks here how fast."""
-    asked = {
-        item.callspec.params["name"]
-        for item in request.session.items
-        if getattr(item, "module", None) is request.module and "begun" in item.fixturenames
+def programs(items, _folder):
+    """Each benchmark that is tried here, beside other tests: nobody asks here how fast."""
+    asked = {item.callspec.params["name"] for item in items if "program" in item.fixturenames}
+    return {
+        name: [sys.executable, "-m", "benchmarks", name, *TINY[name][0]]
+        for name in TINY
+        if name in asked
     }
-    pool = ThreadPoolExecutor(2)
-    yield {
-        name: pool.submit(run_benchmarks, name, *TINY[name][0]) for name in TINY if name in asked
-    }
-    pool.shutdown(cancel_futures=True)
 
 
 @pytest.mark.parametrize("name", TINY)
-def test_a_benchmark_prints_its_table_and_the_command_that_makes_it(begun, name):
+def test_a_benchmark_prints_its_table_and_the_command_that_makes_it(program, name):
     """A table of the documentation can be made again by the command printed above it."""
     options, expected = TINY[name]
-    done = begun[name].result()
+    done = program(name)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"$ python -m benchmarks {name} {' '.join(options)}\n")
     assert expected in done.stdout

@@ -1,28 +1,24 @@
 """The code keeps to the project's own rules: lint, format, strict types and layers."""
 
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+CHECKERS = {
+    "lint": ["-m", "ruff", "check"],
+    "format": ["-m", "ruff", "format", "--check"],
+    "types": ["-m", "mypy"],
+    "layers": ["-c", "from importlinter.cli import lint_imports_command as f; f()"],
+}
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(["-m", "ruff", "check"], id="lint"),
-        pytest.param(["-m", "ruff", "format", "--check"], id="format"),
-        pytest.param(["-m", "mypy"], id="types"),
-        pytest.param(
-            ["-c", "from importlinter.cli import lint_imports_command as f; f()"], id="layers"
-        ),
-    ],
-)
-def test_the_code_passes(command):
+def programs(items, _folder):
+    """Each checker that is asked for."""
+    return {item.callspec.id: [sys.executable, *CHECKERS[item.callspec.id]] for item in items}
+
+
+@pytest.mark.parametrize("name", CHECKERS)
+def test_the_code_passes(program, name):
     """Each checker, configured in pyproject.toml, finds nothing to say."""
-    done = subprocess.run(
-        [sys.executable, *command], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = program(name)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,7 +1,7 @@
-"""What is set on our copy of a node while it runs, to record what PocketFlow does not report.
+"""Records what PocketFlow does not report, by setting attributes on a node copy while it runs.
 
 These are a node's retries and fallbacks, and the nodes of a nested flow that orchestrates itself.
-The user's own node is never changed, and the copy gets back what it had.
+The user's own node is never changed, and the copy's former attributes are restored.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def falls_back(kind: Any) -> bool:
 
 
 class TemporaryAttributes:
-    """Sets attributes on a node copy inside of a `with` block, and then restores the former ones.
+    """Sets attributes on a node copy for a `with` block, and then restores the former ones.
 
     An attribute that the node itself replaces meanwhile keeps the node's value.
     """
@@ -52,9 +52,9 @@ class TemporaryAttributes:
 class RetryCounter(TemporaryAttributes):
     """Counts the retries and fallbacks of a node copy while it runs, and adds them to its trace.
 
-    For a batch node, these are the retries and fallbacks of all its items. One difference to an
-    unchanged node remains: the `exec` of a shallow copy that the node makes of itself meanwhile is
-    called on the node.
+    For a batch node, these are the retries and fallbacks of all its items. One thing differs from an
+    unchanged node: if the node makes a shallow copy of itself meanwhile, a call of the copy's `exec`
+    runs on the node.
     """
 
     def __init__(self, node: Any, trace: Trace, at: int) -> None:
@@ -95,7 +95,7 @@ class _CallCounter:
             self.raised += 1
 
     def __reduce__(self) -> tuple[Callable[[Any], Any], tuple[Any]]:
-        # A node that pickles or copies itself takes its own method along, not this counter.
+        # A node that pickles or deep-copies itself takes its own method along, not this counter.
         return _identity, (self._method,)
 
 

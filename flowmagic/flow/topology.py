@@ -23,7 +23,7 @@ TOP = -1
 """The level of the nodes of the flow itself; in a trace, also the parent of their copies."""
 
 DEFAULT = "default"
-"""The action that a node without an action follows."""
+"""The action that PocketFlow follows when a node returns none."""
 
 _MOST_NODES = 2_000  # a nested flow that is used many times makes many nodes out of a few objects
 

@@ -33,19 +33,10 @@ class RunParts:
         events: of the run; receives what happens by itself.
 
     Attributes:
-        loop: in which the run was started.
-        clock: returns the loop's time, in seconds.
-        began: when the run began.
         context: where each instance starts from, so that none sees what another one has set.
-        records: what is known of the instances.
         journal: what writes the run down; None: nothing does.
         holds: what watches for nodes that hold the loop; None where nothing can.
         limits: the owner of the limits in force.
-        store: the shared store, as the instances see it.
-        runner: runs the instances.
-        outcomes: decides what follows from their ends.
-        scheduler: chooses the next row.
-        workers: start the instances and drive them to their ends.
     """
 
     def __init__(

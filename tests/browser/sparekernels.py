@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import forkedkernels
+from jupyter_client.provisioning import local_provisioner
 from jupyter_server.services.kernels.kernelmanager import AsyncMappingKernelManager
+
+local_provisioner.launch_kernel = forkedkernels.launch
 
 
 class SpareKernels(AsyncMappingKernelManager):

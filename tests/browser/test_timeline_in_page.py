@@ -22,7 +22,7 @@ gates = {}
 
 class Fetch(AsyncNode):
     async def exec_async(self, prepared):
-        await asyncio.sleep(self.params.get("first", 0.3))
+        await asyncio.sleep(self.params.get("first", 0.2))
 
 class Summarise(AsyncNode):
     async def exec_async(self, prepared):
@@ -30,7 +30,7 @@ class Summarise(AsyncNode):
             await gates.setdefault(self.params["gate"], asyncio.Event()).wait()
         if self.params.get("fail"):
             raise ValueError(self.params["fail"])
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(self.params.get("second", 0.2))
 
 fetch, summarise = Fetch(), Summarise()
 fetch >> summarise
@@ -41,7 +41,10 @@ FOUR = (
     "%%batchflow flow --limit 2 -o run\n"
     "[{'i': 0, 'gate': 'a'}, {'i': 1}, {'i': 2, 'fail': '<img src=x>'}, {'i': 3}]"
 )
-MANY = "%%batchflow flow --limit {limit} -o run\n[{{'i': i, 'first': 0}} for i in range({n})]"
+MANY = (
+    "%%batchflow flow --limit {limit} -o run\n"
+    "[{{'i': i, 'first': 0, 'second': 0.03}} for i in range({n})]"
+)
 LANE = 18  # pixels of a lane, where there are few
 
 
@@ -106,7 +109,7 @@ def ended(book) -> None:
 def test_bars_lie_in_lanes_and_a_running_one_grows_until_it_ends(notebook):
     """In the colour of the status; the node is named inside, and in the legend."""
     book = timeline(notebook, FOUR)
-    book.until("run.counts.ended == 3 and run.elapsed > 2")
+    book.until("run.counts.ended == 3 and run.elapsed > 1.3")
     expect(book.panel.locator(".fm-nodes")).to_have_text("FetchSummarise")
     until_drawn(book)
     assert stretch(book, 2, "running") > 50, "of the first lane"
@@ -256,7 +259,7 @@ def test_while_it_follows_now_stays_on_the_screen_until_one_moves(notebook):
     book = timeline(notebook, FOUR)
     follow = book.button("Follow the present")
     expect(follow).to_have_attribute("aria-pressed", "true")
-    book.until("run.elapsed > 3")
+    book.until("run.elapsed > 2")
     bars(book).focus()
     for _ in range(3):
         book.page.keyboard.press("+")
@@ -387,7 +390,7 @@ def test_before_a_run_it_says_so_and_a_page_that_reloads_has_it_again(notebook):
 def test_in_a_notebook_that_is_not_trusted_the_summarys_timeline_is_drawn(notebook, theme):
     """Its tags and styles are left by what removes those that may do harm."""
     book = started(notebook, FOUR, setup=SETUP)
-    book.until("run.counts.ended == 3 and run.elapsed > 1.5")
+    book.until("run.counts.ended == 3 and run.elapsed > 1.1")
     book.value("setattr(run, 'limit', 3) or 0")
     book.value("[each.set() for each in gates.values()] and 0")
     book.until("run.ended")

@@ -44,20 +44,6 @@ def mended():
     broken = False
 
 
-def test_what_a_node_tried_by_itself_is_written(tmp_path):
-    """Retries and fallbacks, copy by copy."""
-
-    class Rescued(Ask):
-        async def exec_fallback_async(self, prepared, error):
-            return None
-
-    flow = AsyncFlow(start=Rescued(max_retries=3))
-    flowmagic.run_batch(flow, [{"i": 1, "fail": True}, {"i": 2}], journal=tmp_path / "j")
-    (written,) = open_journal(tmp_path / "j")
-    tries = [(copy["retries"], copy["fallbacks"]) for one in written for copy in one.copies]
-    assert tries == [(2, 1), (0, 0)]
-
-
 def test_each_instance_is_written_with_what_it_did(tmp_path):
     """Params, copies, result, error: all that is on record, and the run besides."""
     run = ask({"i": 1}, {"i": 2, "fail": True}, path=tmp_path / "j", limit=3)
@@ -321,16 +307,6 @@ def test_a_loop_that_was_closed_around_a_run_leaves_what_ended_in_the_file(tmp_p
     assert first == "succeeded"
     assert {"cancelled", "pending"}.issuperset(others)
     assert [each.params["i"] for each in written] == [0, 1, 2]
-
-
-def test_a_huge_number_in_a_row_is_written_and_known_again(tmp_path):
-    """Larger than Python writes as digits: it must neither break the run nor be run twice."""
-    rows = [{"i": 1, "modulus": 10**5_000 + n} for n in range(2)]
-    assert ask(*rows, path=tmp_path / "j").ok
-    assert open_journal(tmp_path / "j")[1].params == rows
-    ran.clear()
-    assert ask(*reversed(rows), path=tmp_path / "j", resume=True).ok
-    assert not ran
 
 
 def test_the_secret_of_a_row_is_masked_in_an_attribute_of_a_node(tmp_path):

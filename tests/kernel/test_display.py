@@ -1,9 +1,5 @@
 """What a cell puts before the user's eyes, in a real kernel."""
 
-import pytest
-
-pytestmark = pytest.mark.kernel
-
 WIDGET = "application/vnd.jupyter.widget-view+json"
 PREP = """
 class Own(AsyncFlow):

@@ -34,7 +34,6 @@ def kernel():
     manager.shutdown_kernel(now=True)
 
 
-@pytest.mark.kernel
 def test_a_cell_that_was_changed_is_another_flow_and_the_script_names_what_to_paste(
     kernel, tmp_path
 ):

@@ -12,7 +12,6 @@ KILLS = 8  # `python -m benchmarks journal` kills fifty
 LIMIT = 5
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("number", range(KILLS))
 def test_nothing_that_was_reported_is_lost_and_at_most_limit_run_twice(tmp_path, number):
     """At a random moment, SIGKILL, while instances begin and end all the time."""

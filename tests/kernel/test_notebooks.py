@@ -5,6 +5,10 @@ import base64
 import json
 import re
 import struct
+import sys
+import tempfile
+import traceback
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -35,38 +39,45 @@ def outputs(cell):
 
 
 async def _execute(stem, probe, folder):
-    """Execute a notebook in a kernel; return its cells by id, and what a probe then found in it."""
+    """Execute a notebook in a kernel, and a probe at its end."""
     [path] = [path for path in NOTEBOOKS if path.stem == stem]
     notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
     notebook.cells.append(nbformat.v4.new_code_cell(probe, id="probe"))
     client = NotebookClient(notebook, timeout=120, resources={"metadata": {"path": folder}})
-    await client.async_execute()
-    cells = {cell.id: cell for cell in notebook.cells}
-    return cells, json.loads(outputs(cells["probe"]))
+    return await client.async_execute()
+
+
+def programs(items, folder):
+    """What executes those that are asked for."""
+    names = {name for item in items for name in item.fixturenames}
+    asked = [stem for stem, (fixture, _) in PROBES.items() if fixture in names]
+    return {"execute": [sys.executable, "-m", __name__, str(folder), *asked]} if asked else {}
+
+
+async def execute(folder, *stems):
+    """Execute notebooks, all at once since they wait more than they work, and write each to a folder."""
+
+    async def one(stem):
+        notebook = await _execute(stem, PROBES[stem][1], tempfile.mkdtemp(dir=folder))
+        nbformat.write(notebook, Path(folder, f"{stem}.ipynb"))
+
+    done = await asyncio.gather(*map(one, stems), return_exceptions=True)
+    for stem, error in zip(stems, done, strict=True):
+        if error is not None:
+            print(stem, *traceback.format_exception(error), sep="\n")
 
 
 @pytest.fixture(scope="module")
-def executed(request, tmp_path_factory):
-    """Return a function that gives what `_execute` gave for a notebook, or raises what it raised.
-
-    All that the tests of this session ask for are executed at once: they wait more than they work.
-    """
-    names = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    asked = {stem: probe for stem, (fixture, probe) in PROBES.items() if fixture in names}
-
-    async def all_of_them():
-        each = (
-            _execute(stem, probe, str(tmp_path_factory.mktemp("elsewhere")))
-            for stem, probe in asked.items()
-        )
-        return await asyncio.gather(*each, return_exceptions=True)
-
-    found = dict(zip(asked, asyncio.run(all_of_them()), strict=True))
+def executed(program):
+    """Return a function that gives the cells of a notebook by id, and what a probe then found in it."""
+    done = program("execute")
 
     def of(stem):
-        if isinstance(found[stem], BaseException):
-            raise found[stem]
-        return found[stem]
+        path = Path(done.args[3], f"{stem}.ipynb")
+        assert path.exists(), done.stdout + done.stderr
+        notebook = nbformat.read(path, as_version=nbformat.NO_CONVERT)
+        cells = {cell.id: cell for cell in notebook.cells}
+        return cells, json.loads(outputs(cells["probe"]))
 
     return of
 
@@ -77,7 +88,6 @@ def quickstart(executed):
     return executed("01_quickstart")
 
 
-@pytest.mark.kernel
 def test_the_quickstart_analyses_every_module_it_asked_for(quickstart):
     """As many results as there were params, each equal to what the file itself says."""
     cells, found = quickstart
@@ -91,7 +101,6 @@ def test_the_quickstart_analyses_every_module_it_asked_for(quickstart):
     assert outputs(cells["results"]).endswith(f"\n{asked} modules, {total:,} lines in all\n")
 
 
-@pytest.mark.kernel
 def test_the_quickstart_lists_the_largest_modules(quickstart):
     """The ten of the table are the ten largest, with their sizes, in that order."""
     cells, found = quickstart
@@ -101,7 +110,6 @@ def test_the_quickstart_lists_the_largest_modules(quickstart):
     assert [found["lines"][line.split()[0]] for line in table] == sizes
 
 
-@pytest.mark.kernel
 def test_the_service_never_saw_more_requests_at_once_than_the_limit(quickstart):
     """The service counts for itself: five at most, then fifty at most."""
     cells, found = quickstart
@@ -117,7 +125,6 @@ def test_the_service_never_saw_more_requests_at_once_than_the_limit(quickstart):
     assert found["peak"] <= 50
 
 
-@pytest.mark.kernel
 def test_the_quickstart_retries_what_failed(quickstart):
     """What the cell says of the rush adds up; after the retry, only the failed were run again."""
     cells, found = quickstart
@@ -135,7 +142,6 @@ def test_the_quickstart_retries_what_failed(quickstart):
     ]
 
 
-@pytest.mark.kernel
 def test_the_quickstart_shows_the_params_that_each_copy_received(quickstart):
     """Both nodes of each of the three instances got that user's params."""
     cells, found = quickstart
@@ -148,7 +154,6 @@ def test_the_quickstart_shows_the_params_that_each_copy_received(quickstart):
             assert f"instance {index}  {node:<8}  received {row}" in lines
 
 
-@pytest.mark.kernel
 def test_the_quickstart_stops_its_service(quickstart):
     """Its port is closed at the end."""
     assert quickstart[1]["serving"] is False
@@ -179,7 +184,6 @@ def limits(executed):
     return executed("02_rate_limits")
 
 
-@pytest.mark.kernel
 def test_the_limits_notebook_fails_plainly_and_succeeds_when_it_adapts(limits):
     """The same prompts, the same provider: many fail at twenty at once, none when the run adapts."""
     cells, found = limits
@@ -195,7 +199,6 @@ def test_the_limits_notebook_fails_plainly_and_succeeds_when_it_adapts(limits):
     assert "  failed after 0." in said
 
 
-@pytest.mark.kernel
 def test_the_limits_notebook_keeps_two_runs_within_one_named_limit(limits):
     """The provider refused none of the calls, and the tokens counted are those it used."""
     cells, found = limits
@@ -207,7 +210,6 @@ def test_the_limits_notebook_keeps_two_runs_within_one_named_limit(limits):
     assert tokens == found["tokens"]
 
 
-@pytest.mark.kernel
 def test_the_limits_notebook_spreads_its_starts(limits):
     """Forty starts at 1,200 a minute take no less than their schedule does."""
     _, found = limits
@@ -216,7 +218,6 @@ def test_the_limits_notebook_spreads_its_starts(limits):
     assert starts[-1] - starts[0] >= 39 / 20 - 0.03
 
 
-@pytest.mark.kernel
 def test_the_limits_notebook_stops_when_the_quota_is_used_up(limits):
     """With the reason, after thirty answers and a handful of requests in vain."""
     cells, found = limits
@@ -247,7 +248,6 @@ def resumed(executed):
     return executed("04_resume")
 
 
-@pytest.mark.kernel
 def test_the_resume_notebook_loses_a_kernel_and_pays_at_most_four_calls_twice(resumed):
     """What it says of it is what happened: all answers are there, those before the death taken over."""
     cells, found = resumed
@@ -277,7 +277,6 @@ def crossings(executed):
     return executed("03_crossings")
 
 
-@pytest.mark.kernel
 def test_the_crossings_notebook_shows_wrong_pictures_and_mends_them(crossings):
     """Three of nine are right by chance; six read a picture that is not theirs; mended, all are right."""
     cells, found = crossings
@@ -289,7 +288,6 @@ def test_the_crossings_notebook_shows_wrong_pictures_and_mends_them(crossings):
     assert "read what instance" in outputs(cells["found"])
 
 
-@pytest.mark.kernel
 def test_the_crossings_notebook_shows_pictures(crossings):
     """Each is a PNG that a browser can read, of three by three pictures."""
     cells, _ = crossings
@@ -300,7 +298,6 @@ def test_the_crossings_notebook_shows_pictures(crossings):
         assert struct.unpack(">II", data[16:24]) == (192, 192)
 
 
-@pytest.mark.kernel
 def test_the_crossings_notebook_allows_what_is_meant(crossings):
     """One is reported, and silenced where it is said to be meant."""
     said = outputs(crossings[0]["meant-await"])
@@ -315,3 +312,6 @@ PROBES = {
     "04_resume": ("resumed", RESUMED),
 }
 """What each notebook is asked at its end, and the fixture that has the answer."""
+
+if __name__ == "__main__":
+    asyncio.run(execute(*sys.argv[1:]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import nbformat
-import pytest
 
 from ..test_places import folder, printed
 
@@ -24,7 +23,6 @@ CELLS = (
 )
 
 
-@pytest.mark.kernel
 def test_nbconvert_executes_a_batch_and_its_page_shows_the_summary(folder):
     """`jupyter nbconvert --execute`: the cell waits, and what stays in the page needs no kernel."""
     nbformat.write(book(*CELLS), folder / "batch.ipynb")
@@ -34,7 +32,6 @@ def test_nbconvert_executes_a_batch_and_its_page_shows_the_summary(folder):
     assert "5 of 5 succeeded" in page
 
 
-@pytest.mark.kernel
 def test_papermill_gives_the_batch_its_parameters_and_waits_for_it(folder):
     """The rows of a parameterised notebook; the results stand in the notebook that papermill writes."""
     asked = book(CELLS[0], "rows = []", *CELLS[1:])

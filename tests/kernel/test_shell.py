@@ -12,7 +12,6 @@ from ..notebook.test_shell import GATE
 from .conftest import FLOW, Kernel
 
 
-@pytest.mark.kernel
 def test_in_a_live_notebook_the_cell_returns_at_once(kernel):
     """The run is bound, goes on in the kernel's own loop, and `await run` is the barrier."""
     kernel.run(GATE)
@@ -27,7 +26,6 @@ def test_in_a_live_notebook_the_cell_returns_at_once(kernel):
     assert "True 4" in answer.stdout
 
 
-@pytest.mark.kernel
 def test_wait_waits_and_gives_the_partial_results_on_interrupt(kernel):
     """The notebook's stop button: the batch ends soon, with what it has, and the cell fails."""
     kernel.run(GATE)
@@ -45,7 +43,6 @@ def test_wait_waits_and_gives_the_partial_results_on_interrupt(kernel):
     assert took < 5, took  # how long it takes is measured by `python -m benchmarks interrupt`
 
 
-@pytest.mark.kernel
 def test_run_all_stops_at_an_interrupted_cell(kernel):
     """The cells queued behind it are not run, as after any error."""
     kernel.run(GATE)
@@ -61,7 +58,6 @@ def test_run_all_stops_at_an_interrupted_cell(kernel):
     assert not kernel.value("'went_on' in globals()")
 
 
-@pytest.mark.kernel
 def test_interrupting_await_run_ends_that_wait_only(kernel):
     """The run is not the waiting cell's."""
     kernel.run(GATE)
@@ -74,7 +70,6 @@ def test_interrupting_await_run_ends_that_wait_only(kernel):
     assert "True" in kernel.run("gate.set()\nawait run\nprint(run.ok)").stdout
 
 
-@pytest.mark.kernel
 def test_run_wait_blocks_in_plain_code_inside_the_kernels_loop():
     """`run.wait()` in a cell without await: the loop is entered again, the run goes on under it."""
     kernel = Kernel()
@@ -92,7 +87,6 @@ def _notebook(*cells):
     return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
 
 
-@pytest.mark.kernel
 def test_executed_by_a_program_the_cell_waits_by_itself():
     """Nbclient (and so nbconvert and papermill): results are there when the next cell runs."""
     book = _notebook(
@@ -109,7 +103,6 @@ def test_executed_by_a_program_the_cell_waits_by_itself():
     assert "10 of 10 succeeded" in final.data["text/plain"]
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize(("word", "ended"), [("never", "False"), ("always", "True")])
 def test_the_environment_overrides_the_guess(monkeypatch, word, ended):
     """FLOWMAGIC_WAIT decides where the guess would be wrong."""
@@ -124,7 +117,6 @@ def test_the_environment_overrides_the_guess(monkeypatch, word, ended):
     assert book.cells[3].outputs[0].text == f"{ended}\n"
 
 
-@pytest.mark.kernel
 @pytest.mark.parametrize("is_replaced", [True, False])
 def test_a_command_arrives_while_a_cell_blocks_or_at_the_latest_after_it(is_replaced):
     """Without the replaced method of ipykernel the panel is only slower."""

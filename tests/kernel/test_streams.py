@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-
 from ..notebook.test_streams import SAY, STEPS
 
 OUTPUTS = "[each.printed for each in run.instances]"
 FIVE = "\n[{'n': n} for n in range(5)]"
 
 
-@pytest.mark.kernel
 def test_instances_that_run_at_once_are_kept_apart(kernel):
     """And out of the cell."""
     kernel.run(SAY)
@@ -19,7 +16,6 @@ def test_instances_that_run_at_once_are_kept_apart(kernel):
     assert kernel.value(OUTPUTS) == STEPS
 
 
-@pytest.mark.kernel
 def test_the_notebooks_own_prints_are_untouched(kernel):
     """Of cells before, during and after a run, in their order, with those of its prep and post."""
     kernel.run(
@@ -43,7 +39,6 @@ def test_the_notebooks_own_prints_are_untouched(kernel):
     assert kernel.value(OUTPUTS) == STEPS
 
 
-@pytest.mark.kernel
 def test_prints_land_in_the_cell_if_so_asked_or_set(kernel):
     """By --no-capture, by %config."""
     kernel.run(SAY)
@@ -56,7 +51,6 @@ def test_prints_land_in_the_cell_if_so_asked_or_set(kernel):
     assert kernel.run(ask.format("")).stdout == ""
 
 
-@pytest.mark.kernel
 def test_where_a_program_executes_the_notebook_prints_stay_in_the_cell(kernel):
     """Nobody could open an instance there, and a saved notebook would lose them."""
     kernel.run(SAY)
@@ -64,7 +58,6 @@ def test_where_a_program_executes_the_notebook_prints_stay_in_the_cell(kernel):
     assert answer.stdout == STEPS[0]
 
 
-@pytest.mark.kernel
 def test_a_run_without_a_panel_prints_into_the_cell(kernel):
     """`flowmagic.batchflow` in a cell has none."""
     kernel.run(SAY)
@@ -74,7 +67,6 @@ def test_a_run_without_a_panel_prints_into_the_cell(kernel):
     )
 
 
-@pytest.mark.kernel
 def test_all_that_goes_by_the_standard_streams_is_kept(kernel):
     """stderr, warnings, log records without a handler; of sync nodes, tasks, `asyncio.to_thread`."""
     kernel.run(
@@ -104,7 +96,6 @@ def test_all_that_goes_by_the_standard_streams_is_kept(kernel):
     assert lines[-3:] == ["logged", "thread", "sync"]
 
 
-@pytest.mark.kernel
 def test_logging_of_the_notebook_is_untouched(kernel):
     """`basicConfig` works while the extension is loaded, and no record is doubled or lost."""
     kernel.run(
@@ -124,7 +115,6 @@ def test_logging_of_the_notebook_is_untouched(kernel):
     kernel.run("logging.root.handlers.clear(); logging.root.setLevel(logging.WARNING)")
 
 
-@pytest.mark.kernel
 def test_unloaded_the_kernels_own_streams_are_back(kernel):
     """The very objects, whatever IPython did to them in the cells between; and they work."""
     kernel.run("import sys")
@@ -143,7 +133,6 @@ def test_unloaded_the_kernels_own_streams_are_back(kernel):
     assert kernel.run("print('no recursion')").stdout == "no recursion\n"
 
 
-@pytest.mark.kernel
 def test_the_streams_do_for_libraries_what_they_did(kernel):
     """They answer as the kernel's own do, and fail as these do."""
     kernel.run(
@@ -161,7 +150,6 @@ def test_the_streams_do_for_libraries_what_they_did(kernel):
     assert kernel.run("sys.stdout.writelines(['one\\n', 'two\\n'])").stdout == "one\ntwo\n"
 
 
-@pytest.mark.kernel
 def test_a_run_that_goes_on_after_the_unload_prints_into_the_cell(kernel):
     """It is the user's; what it had printed before is still there."""
     kernel.run(

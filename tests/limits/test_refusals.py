@@ -2,117 +2,50 @@
 
 from __future__ import annotations
 
-import io
-import json
 import math
 import subprocess
 import sys
-import urllib.error
-import warnings
 from datetime import datetime, timezone
-from email.message import Message
 from email.utils import formatdate
-from http import HTTPStatus
 from itertools import pairwise
 from unittest.mock import MagicMock, Mock
 
-import aiohttp
-import anthropic
-import httpx
 import openai
 import pytest
-import requests
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
 from flowmagic.errors import RateLimitHit
 from flowmagic.limits.refusals import Refusal, RefusalKind, classify_refusal, is_rate_limit
 
+from .clienterrors import (
+    LIBRARIES,
+    LOW,
+    PER_DAY,
+    PER_MINUTE,
+    PLAN,
+    REACHED,
+    REQUEST,
+    TPD,
+    TPM,
+    Bare,
+    ClientError,
+    GoogleError,
+    anthropics,
+    geminis,
+    of_aiohttp,
+    of_anthropic,
+    of_httpx,
+    of_openai,
+    of_requests,
+    of_urllib,
+    openais,
+)
+
 SLOW, QUOTA, KEY = RefusalKind
-URI = "https://api.example.com/v1/chat"
-REQUEST = httpx.Request("POST", URI)
 
 
-# ------------------------------------------------------------------------ errors, as libraries raise
-
-
-def of_httpx(status, headers=None, body=None):
-    response = httpx.Response(status, headers=headers, json=body, request=REQUEST)
-    with pytest.raises(httpx.HTTPStatusError) as caught:
-        response.raise_for_status()
-    return caught.value
-
-
-def of_requests(status, headers=None, body=None):
-    response = requests.Response()
-    response.status_code, response.url, response.reason = status, URI, HTTPStatus(status).phrase
-    response.headers.update(headers or {})
-    response.raw = io.BytesIO(json.dumps(body).encode())
-    response.content  # as after a request without stream=True
-    with pytest.raises(requests.HTTPError) as caught:
-        response.raise_for_status()
-    return caught.value
-
-
-def of_aiohttp(status, headers=None, body=None):
-    headers = CIMultiDictProxy(CIMultiDict(headers or {}))
-    info = aiohttp.RequestInfo(URL(URI), "POST", headers, URL(URI))
-    return aiohttp.ClientResponseError(
-        info, (), status=status, message=HTTPStatus(status).phrase, headers=headers
-    )
-
-
-def of_urllib(status, headers=None, body=None):
-    message = Message()
-    for name, value in (headers or {}).items():
-        message[name] = value
-    return urllib.error.HTTPError(URI, status, HTTPStatus(status).phrase, message, None)
-
-
-def of_openai(status, headers=None, body=None):
-    response = httpx.Response(status, headers=headers, json=body, request=REQUEST)
-    return openai.OpenAI(api_key="x")._make_status_error_from_response(response)
-
-
-def of_anthropic(status, headers=None, body=None):
-    response = httpx.Response(status, headers=headers, json=body, request=REQUEST)
-    return anthropic.Anthropic(api_key="x")._make_status_error_from_response(response)
-
-
-class GoogleError(Exception):
-    """As google-genai's: an int in `code`, a name in `status`, the parsed body in `details`."""
-
-    def __init__(self, status, headers=None, body=None):
-        error = (body or {}).get("error", {})
-        self.code, self.status, self.details = status, error.get("status"), body
-        self.response = Mock(spec=["headers"], headers=headers or {})
-        super().__init__(f"{status} {self.status}. {body}")
-
-
-class ClientError(Exception):
-    """As botocore's: the parsed answer is a dict in `response`."""
-
-    def __init__(self, status, headers=None, body=None):
-        self.response = {
-            "Error": body or {"Code": str(status), "Message": ""},
-            "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers or {}},
-        }
-        super().__init__(f"An error occurred when calling the Converse operation: {body}")
-
-
-LIBRARIES = [of_httpx, of_requests, of_aiohttp, of_urllib, of_openai, of_anthropic]
-LIBRARIES += [GoogleError, ClientError]
 every_library = pytest.mark.parametrize("library", LIBRARIES, ids=lambda make: make.__name__)
-
-
-class Bare(Exception):
-    """An error with the given attributes."""
-
-    def __init__(self, *args, **attributes):
-        super().__init__(*args)
-        self.__dict__.update(attributes)
 
 
 # ------------------------------------------------------------------------------------------ statuses
@@ -157,15 +90,6 @@ def test_openais_error_in_a_stream_has_no_status_but_a_code():
     assert classify_refusal(openai.APIError("Slow down", REQUEST, body=body)) == (SLOW, None)
 
 
-def test_a_status_among_googles_codes_is_read_where_it_is_a_class_attribute():
-    """As in google-api-core: an HTTPStatus on the class."""
-
-    class ResourceExhausted(Exception):
-        code = HTTPStatus.TOO_MANY_REQUESTS
-
-    assert classify_refusal(ResourceExhausted("429 exhausted")) == (SLOW, None)
-
-
 @pytest.mark.parametrize(
     ("status", "code", "kind"),
     [
@@ -194,51 +118,8 @@ def test_googles_wrong_key_is_read_though_it_comes_as_a_bad_request():
     assert classify_refusal(GoogleError(400, body=body)) == (KEY, None)
 
 
-@pytest.mark.parametrize("wrong", ["429", 429.0, True, None, Mock(), MagicMock(), [429], b"429"])
-@pytest.mark.parametrize("name", ["status_code", "status", "http_status", "code"])
-def test_a_status_that_is_no_integer_is_none(wrong, name):
-    """Neither guessed nor complained of; and an integer in another place still counts."""
-    assert classify_refusal(Bare(**{name: wrong})) is None
-    other = "status" if name == "status_code" else "status_code"
-    assert classify_refusal(Bare(**{name: wrong, other: 429})) == (SLOW, None)
-
-
 # --------------------------------------------------------------------------------------------- quota
 
-TPM = (
-    "Rate limit reached for gpt-4o in organization org-1 on tokens per min (TPM): Limit 30000, Used "
-    "29937, Requested 385. Please try again in 644ms. Visit "
-    "https://platform.openai.com/account/billing_per_day/daily to add a payment method."
-)
-TPD = (
-    "Rate limit reached for model `m` in organization `o` on tokens per day (TPD): Limit 200000, Used "
-    "199708, Requested 1214. Please try again in 6m38.304s. Need more? https://x.com/billing"
-)
-PLAN = "You exceeded your current quota, please check your plan and billing details."
-LOW = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing."
-REACHED = "You have reached your specified API usage limits. You will regain access on 2026-08-01."
-
-
-def openais(message, code=None, kind=None):
-    return {"error": {"message": message, "type": kind, "param": None, "code": code}}
-
-
-def anthropics(message, kind):
-    return {"type": "error", "error": {"type": kind, "message": message}, "request_id": "req_1"}
-
-
-def geminis(*quota_ids, delay="26s"):
-    violations = [{"quotaMetric": "generate_content_requests", "quotaId": one} for one in quota_ids]
-    details = [
-        {"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": violations},
-        {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": delay},
-    ]
-    error = {"code": 429, "message": PLAN, "status": "RESOURCE_EXHAUSTED", "details": details}
-    return {"error": error}
-
-
-PER_DAY = "GenerateRequestsPerDayPerProjectPerModel-FreeTier"
-PER_MINUTE = "GenerateContentInputTokensPerModelPerMinute-FreeTier"
 
 ANSWERS = [
     pytest.param(429, openais(PLAN, "insufficient_quota"), QUOTA, id="openai code"),
@@ -319,18 +200,6 @@ def test_a_message_alone_tells_a_quota_once_the_status_is_a_refusal():
     assert classify_refusal(Bare(TPD)) is None
 
 
-def test_a_body_that_is_text_is_read():
-    """JSON or a short note; but a page has words of its own."""
-    for body in (json.dumps(openais(TPD)), TPD, TPD.encode(), bytearray(TPD, "ascii")):
-        assert classify_refusal(Bare("no", status_code=429, body=body)) == (QUOTA, None)
-    for body in (
-        f"<html>{TPD}</html>",
-        "x" * 500 + TPD,
-        json.dumps({"message": TPD, "x": "x" * 70_000}),
-    ):
-        assert classify_refusal(Bare("no", status_code=429, body=body)) == (SLOW, None)
-
-
 def test_a_price_of_one_page_is_no_quota():
     """402 is the account's where a provider's own library raised it, or where money is spoken of."""
     assert classify_refusal(of_httpx(402)) is None
@@ -340,52 +209,7 @@ def test_a_price_of_one_page_is_no_quota():
     assert classify_refusal(of_openai(402, body={"error": {"message": "Pay"}})) == (QUOTA, None)
 
 
-def test_what_was_asked_and_comes_back_in_the_answer_is_not_read():
-    """A bad request may quote an input that speaks of anything."""
-    body = {"detail": [{"type": "missing", "input": LOW, "value": "insufficient_quota"}]}
-    assert classify_refusal(of_httpx(400, body=body)) is None
-    body = {"error": {"type": "invalid_request_error", "message": "Too long.", "input": LOW}}
-    assert classify_refusal(of_anthropic(400, body=body)) is None
-
-
-# ----------------------------------------------------------------------------------- bodies not read
-
-
-def test_no_body_is_fetched():
-    """A stream that has not been read is left alone, and the status still counts."""
-
-    class Stream(httpx.SyncByteStream):
-        def __iter__(self):
-            raise AssertionError("read")
-
-    response = httpx.Response(429, stream=Stream(), request=REQUEST)
-    error = httpx.HTTPStatusError("429", request=REQUEST, response=response)
-    assert classify_refusal(error) == (SLOW, None)
-    assert not response.is_stream_consumed
-
-    raw = Mock()
-    response = requests.Response()
-    response.status_code, response.raw = 429, raw
-    assert classify_refusal(requests.HTTPError("429", response=response)) == (SLOW, None)
-    assert response._content is False
-    assert raw.mock_calls == []
-
-    file = io.BytesIO(json.dumps(openais(TPD)).encode())
-    error = urllib.error.HTTPError(URI, 429, "no", Message(), file)
-    assert classify_refusal(error) == (SLOW, None)
-    assert file.tell() == 0
-
-
-def test_no_deprecated_attribute_is_touched():
-    """Aiohttp's `code` warns; even where its `status` is no integer."""
-    for status in (429, 404, 0, None, "429"):
-        error = of_aiohttp(429)
-        error.status = status
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            classify_refusal(error)
-            is_rate_limit(error)
-        assert caught == []
+# ------------------------------------------------------------------------------------------- imports
 
 
 def test_no_client_library_is_imported():
@@ -706,23 +530,6 @@ def test_nothing_escapes_whatever_an_error_holds(base, given, raising, outer):
         assert is_rate_limit(one) in {True, False}
 
 
-@given(
-    body=st.recursive(
-        st.text() | st.integers() | st.none(),
-        lambda one: (
-            st.lists(one)
-            | st.dictionaries(
-                st.sampled_from(["error", "code", "message", "type", "retryDelay"]), one
-            )
-        ),
-    )
-)
-def test_any_body_is_borne(body):
-    """A refusal stays one whatever its body holds."""
-    for form in (body, json.dumps(body)):
-        assert classify_refusal(Bare("no", status_code=429, body=form)).kind in {SLOW, QUOTA, KEY}
-
-
 @pytest.mark.parametrize("broken", ["headers", "body", "details", "response", "type", "exceptions"])
 def test_one_attribute_that_raises_does_not_hide_the_others(broken):
     """The status counts though the headers cannot be had."""
@@ -761,28 +568,6 @@ def test_an_interrupt_by_the_user_is_not_swallowed():
 
     with pytest.raises(KeyboardInterrupt):
         classify_refusal(Interrupted())
-
-
-def test_deep_and_endless_bodies_and_headers_are_cut():
-    """No body is too deep, no mapping too long."""
-    deep = body = {}
-    for _ in range(100_000):
-        deep["error"] = deep = {}
-    loop = {"message": "per day"}
-    loop["error"] = loop
-    assert classify_refusal(Bare("no", status_code=429, body=body)) == (SLOW, None)
-    assert classify_refusal(Bare("no", status_code=429, body=loop)) == (QUOTA, None)
-    assert classify_refusal(Bare("no", status_code=429, body="[" * 60_000)) == (SLOW, None)
-
-    class Endless(dict):
-        def items(self):
-            while True:
-                yield "error", "x"
-
-    assert classify_refusal(Bare("no", status_code=429, headers=Endless(), body=Endless())) == (
-        SLOW,
-        None,
-    )
 
 
 # ------------------------------------------------------------------------------------------- hearsay

@@ -10,91 +10,15 @@ import threading
 import weakref
 
 import pytest
-from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode, AsyncParallelBatchFlow, BatchFlow, Node
+from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncParallelBatchFlow, BatchFlow, Node
 
 import flowmagic as fm
-from flowmagic import RunStatus, batchflow
+from flowmagic import batchflow
 
-from ..virtualtime import Spy, VirtualLoop, run_virtual, virtual
-
-ROWS = [{"i": i} for i in range(10)]
-
-
-class Sleeper(AsyncNode):
-    """Sleeps for `seconds` of virtual time; fails for the rows in `failing`."""
-
-    def __init__(self, seconds=1.0, failing=()):
-        super().__init__()
-        self.seconds = seconds
-        self.failing = set(failing)
-        self.spy = Spy()
-        self.seen = []
-
-    async def exec_async(self, prep_res):
-        self.seen.append(self.params["i"])
-        with self.spy:
-            await asyncio.sleep(self.seconds)
-        if self.params["i"] in self.failing:
-            raise ValueError(f"row {self.params['i']}")
-
-    async def post_async(self, shared, prep_res, exec_res):
-        return f"done {self.params['i']}"
-
-
-class Calls(AsyncNode):
-    """Calls a function with its params."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    async def exec_async(self, prep_res):
-        result = self.function(self.params)
-        return await result if asyncio.iscoroutine(result) else result
-
-
-def adds_up(run):
-    counts = run.counts
-    assert counts.total == len(run) == len(run.results)
-    for status in fm.Status:
-        assert getattr(counts, status.value) == sum(each.status == status for each in run.instances)
-    if run.ended:
-        assert counts.pending == counts.running == 0
-        assert run.total == len(run)
-
+from ..virtualtime import VirtualLoop, run_virtual, virtual
+from .sleepers import ROWS, Calls, Sleeper, adds_up
 
 # What a run gives
-
-
-@virtual
-async def test_results_are_in_the_order_of_the_params():
-    """However long each takes, results stand at the index of their params."""
-    node = Calls(lambda params: asyncio.sleep(10 - params["i"]))
-    node.post_async = Sleeper.post_async.__get__(node)
-
-    class Backwards(Sleeper):
-        async def exec_async(self, prep_res):
-            await asyncio.sleep(10 - self.params["i"])
-
-    run = await batchflow(Backwards(), ROWS, limit=10)
-    assert run.results == [f"done {i}" for i in range(10)]
-    assert run.ok
-    assert run.status == "finished"
-    adds_up(run)
-
-
-@virtual
-async def test_a_failure_is_a_result_and_stops_no_other():
-    """The exception stands at its index; everything else ran."""
-    run = await batchflow(Sleeper(failing=[2, 5]), ROWS, limit=3)
-    assert [each.index for each in run.failures] == [2, 5]
-    assert isinstance(run.results[2], ValueError)
-    assert run.counts == fm.RunCounts(succeeded=8, failed=2)
-    assert not run.ok
-    with pytest.raises(fm.InstancesFailedError, match="2 of 10 instances failed"):
-        run.raise_for_failures()
-    assert "exec_async" in run[2].traceback
-    assert "flowmagic/pool" not in run[2].traceback
 
 
 @virtual
@@ -117,16 +41,6 @@ async def test_an_empty_batch_ends():
     run.resume()
     run.retry_failed()
     assert run.status == "finished"
-
-
-@virtual
-async def test_the_repr_tells_the_counts():
-    """The repr names the flow, the status and the counts that are not zero."""
-    run = batchflow(Sleeper(failing=[1]), ROWS[:2])
-    assert repr(run) == "<BatchRun of Sleeper: running, 2 pending>"
-    await run
-    assert repr(run) == "<BatchRun of Sleeper: finished, 1 succeeded, 1 failed>"
-    assert repr(await batchflow(Sleeper(), [])) == "<BatchRun of Sleeper: finished, no instances>"
 
 
 # What is refused
@@ -795,47 +709,6 @@ async def test_a_row_drawn_while_the_run_is_stopped_is_a_cancelled_row():
 
 
 @virtual
-async def test_an_error_in_closing_the_source_surfaces():
-    """A `finally` that raises is the user's error."""
-
-    def source():
-        try:
-            yield {"i": 0}
-            yield {"i": 1}
-        finally:
-            raise OSError("disk")
-
-    run = batchflow(Sleeper(), source(), limit=1)
-    await asyncio.sleep(0.5)
-    run.stop()
-    with pytest.raises(OSError, match="disk"):
-        await run
-    assert run.status == "failed"
-
-
-@virtual
-async def test_cancel_reaches_a_source_that_closes_slowly():
-    """A second cancel, or a retry, while the source closes: the run ends, and nothing is lost."""
-
-    async def source():
-        try:
-            yield {"i": 0}
-            yield {"i": 1}
-        finally:
-            await asyncio.sleep(50)
-
-    node = Sleeper(failing=[0])
-    run = batchflow(node, source(), limit=1)
-    await asyncio.sleep(0.5)
-    run.stop()
-    await asyncio.sleep(1)
-    run.cancel()
-    await run
-    assert run.status == "cancelled"
-    assert asyncio.get_running_loop().time() < 1002
-
-
-@virtual
 async def test_a_mapping_that_cannot_be_merged_leaves_no_row_running():
     """A row that raises when it is read ends the run, and counts add up."""
     from collections import UserDict
@@ -1383,16 +1256,6 @@ async def test_a_flow_is_not_kept_by_a_run_that_is_gone():
     await asyncio.sleep(0)
     gc.collect()
     assert gone() is None
-
-
-@virtual
-async def test_the_run_status_is_text():
-    """It compares with its word."""
-    assert RunStatus.FINISHED == "finished"
-    assert str(RunStatus.PAUSED) == "paused"
-    run = await batchflow(Sleeper(), ROWS)
-    assert run.started_at.tzinfo is not None
-    assert run.elapsed == 2.0
 
 
 @pytest.mark.skipif(sys.version_info < (3, 12), reason="eager tasks are of Python 3.12")

@@ -27,8 +27,6 @@ from flowmagic.run.event_loop_monitor import (
     watch,
 )
 
-from ..virtualtime import virtual
-
 
 def threads():
     return [each for each in threading.enumerate() if each.name == "flowmagic-lag"]
@@ -254,15 +252,6 @@ def test_a_run_that_is_taken_up_again_is_watched_again():
         return await run
 
     assert [hold.node for hold in asyncio.run(lifecycle()).holds] == ["Fails"]
-
-
-@virtual
-async def test_a_loop_with_a_time_of_its_own_is_not_watched():
-    """It is never late."""
-    run = flowmagic.batchflow(AsyncFlow(start=Calm()), [{"i": 1}])
-    await run
-    assert run.holds == []
-    assert run._lifecycle.parts.holds is None
 
 
 def told(late, *seen, board=None):

@@ -9,7 +9,7 @@ import pickle
 import pytest
 from pocketflow import AsyncParallelBatchFlow
 
-from flowmagic.errors import LimitError, RateLimitHit
+from flowmagic.errors import RateLimitHit
 from flowmagic.limits.calls import CallLimit
 from flowmagic.throttled.adaptive_node import AdaptiveThrottledNode
 
@@ -300,16 +300,6 @@ async def test_bounds_and_factors_set_while_it_runs_act_at_once():
     await running
 
 
-def test_bounds_that_contradict_each_other_are_refused():
-    """A number to begin with gives way to bounds that were set; bounds do not give way."""
-    with pytest.raises(
-        LimitError, match="min_concurrent is 9, more than max_concurrent, which is 5"
-    ):
-        AdaptiveThrottledNode(min_concurrent=9, max_concurrent=5)
-    assert AdaptiveThrottledNode(max_concurrent=3).current_concurrent == 3
-    assert AdaptiveThrottledNode(min_concurrent=7).current_concurrent == 7
-
-
 @virtual
 async def test_a_reset_forgets_everything():
     """What was begun, what was learned, and a cool-down."""
@@ -347,30 +337,6 @@ def test_stats_have_the_names_of_pocketflow_throttled():
         "running": 0,
         "waiting": 0,
     }
-
-
-@pytest.mark.parametrize(
-    ("name", "wrong"),
-    [
-        ("max_concurrent", 0),
-        ("initial_concurrent", 0),
-        ("min_concurrent", 0),
-        ("backoff_factor", 1.0),
-        ("backoff_factor", 0),
-        ("recovery_threshold", 0),
-        ("recovery_factor", 1),
-    ],
-)
-def test_a_figure_that_cannot_be_kept_to_is_refused_when_it_is_set(name, wrong):
-    """As argument, attribute or class attribute; the message names it and shows the line."""
-    node = AdaptiveThrottledNode()
-    with pytest.raises(LimitError, match=rf"^{name} is .*\({wrong}\), not a .*for example {name}="):
-        setattr(node, name, wrong)
-    assert getattr(node, name) == getattr(AdaptiveThrottledNode, name)
-    with pytest.raises(LimitError, match=rf"^{name} is "):
-        type("Own", (AdaptiveThrottledNode,), {name: wrong})()
-    with pytest.raises(LimitError, match=rf"^{name} is "):
-        AdaptiveThrottledNode(**{name: wrong})
 
 
 def test_deep_copies_and_pickles_take_the_figures_along_and_not_what_was_learned():

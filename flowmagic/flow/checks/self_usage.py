@@ -28,8 +28,8 @@ class SelfUsage:
         required: params that are read without a default whenever the node runs, and where.
         optional: params that are read with a default or under a condition, or looked for with `in`.
         assigned: params that are set.
-        may_read_any, may_set_any: whether params may be read or set whose names the source does not
-            tell.
+        may_read_any: whether params may be read whose names are not in the source.
+        may_set_any: whether params may be set whose names are not in the source.
         mutated: attributes whose value is changed in place, and where.
         rebound: attributes that get a new value, other than in `__init__`.
         strings: every string in the source.
@@ -58,7 +58,7 @@ def self_usage_of(source: NodeSource) -> SelfUsage:
 
 
 class _MethodReader:
-    """Reads one method; `always` says whether a syntax node runs whenever the method does."""
+    """Reads one method; `always` means that a syntax node runs whenever the method does."""
 
     def __init__(self, usage: SelfUsage, method: Method) -> None:
         self._usage = usage

@@ -1,0 +1,183 @@
+"""What a run records, as values for the columns of its journal."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from pocketflow import AsyncFlow, AsyncNode
+
+import flowmagic
+from flowmagic.journal import open_journal
+from flowmagic.journal.codec import decoded
+from flowmagic.journal.encoder import Encoder
+from flowmagic.records.attempts import Restored
+from flowmagic.records.instances import Instance
+from flowmagic.records.status import FAILED, SUCCEEDED
+from flowmagic.records.store import RecordStore
+from flowmagic.text.redact import MASK
+
+ran: list = []
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    ran.clear()
+
+
+class Ask(AsyncNode):
+    async def exec_async(self, prepared):
+        ran.append(self.params["i"])
+        if self.params.get("fail"):
+            raise ValueError(f"no answer for {self.params.get('api_key')}")
+
+    async def post_async(self, shared, prepared, executed):
+        return f"answer {self.params['i']}"
+
+
+def ask(*rows, path, **options):
+    return flowmagic.run_batch(AsyncFlow(start=Ask()), list(rows), journal=path, **options)
+
+
+def test_what_a_node_tried_by_itself_is_written(tmp_path):
+    """Retries and fallbacks, copy by copy."""
+
+    class Rescued(Ask):
+        async def exec_fallback_async(self, prepared, error):
+            return None
+
+    flow = AsyncFlow(start=Rescued(max_retries=3))
+    flowmagic.run_batch(flow, [{"i": 1, "fail": True}, {"i": 2}], journal=tmp_path / "j")
+    (written,) = open_journal(tmp_path / "j")
+    tries = [(copy["retries"], copy["fallbacks"]) for one in written for copy in one.copies]
+    assert tries == [(2, 1), (0, 0)]
+
+
+def test_a_huge_number_in_a_row_is_written_and_known_again(tmp_path):
+    """Larger than Python writes as digits: it must neither break the run nor be run twice."""
+    rows = [{"i": 1, "modulus": 10**5_000 + n} for n in range(2)]
+    assert ask(*rows, path=tmp_path / "j").ok
+    assert open_journal(tmp_path / "j")[1].params == rows
+    ran.clear()
+    assert ask(*reversed(rows), path=tmp_path / "j", resume=True).ok
+    assert not ran
+
+
+# Encoded directly
+
+
+class Odd:
+    """An object that a journal cannot store."""
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError("no message")
+
+
+COLUMNS = (
+    *("status", "attempts", "started", "ended", "copies", "result", "unwritten"),
+    *("error", "printed", "writes", "restored"),
+)
+
+
+def encoder(secrets=frozenset()):
+    """Return an encoder, and the list of its warnings."""
+    warnings = []
+    return Encoder(b"key of the hash", secrets, warnings.append), warnings
+
+
+def ended(result="done", code=SUCCEEDED, params=None, writes=None):
+    """Return an instance that has ended, whose only node copy returned "next"."""
+    records = RecordStore({}, 10.0, 5)
+    records.load([params or {"n": 1}])
+    trace = records.start(0, 11.0)
+    trace.close(trace.open(Ask, -1, 11.0, None), "next", 12.0)
+    records.finish(0, result, 13.0, code)
+    if writes is not None:
+        records.writes[0] = writes
+    return Instance(records, 0)
+
+
+def columns(instance, restored=None, **options):
+    """Return the columns of an instance by name."""
+    return dict(zip(COLUMNS, encoder(**options)[0].ended(instance, restored), strict=True))
+
+
+def test_a_row_is_encoded_with_its_key():
+    """Equal params have equal keys, in whatever order they were written."""
+    encode, warnings = encoder()
+    row = encode.row({"a": 1, "b": (2, 3)})
+    assert decoded(row.params) == {"a": 1, "b": (2, 3)}
+    assert row.key == encode.row({"b": (2, 3), "a": 1}).key != encode.row({"a": 1}).key
+    assert warnings == []
+
+
+def test_a_row_that_cannot_be_stored_has_neither_key_nor_params():
+    """The user is warned, with the reason, that the row will run again."""
+    encode, warnings = encoder()
+    assert encode.row({"a": Odd()}) == (None, None)
+    (warning,) = warnings
+    assert warning.startswith("Some params cannot be stored in the journal, so resuming will run")
+    assert "Odd" in warning
+
+
+def test_the_secrets_of_a_row_are_masked_and_its_key_is_that_of_the_real_values():
+    """Without secrets to mask, everything is stored as it is."""
+    params = {"api_key": "sk-12345678", "url": "?key=sk-12345678&user=sk-of-others"}
+    masking, keeping = encoder(frozenset({"sk-of-others"}))[0], encoder(None)[0]
+    masked, kept = masking.row(params), keeping.row(params)
+    assert decoded(masked.params) == {"api_key": MASK, "url": f"?key={MASK}&user={MASK}"}
+    assert decoded(kept.params) == params
+    assert masked.key == kept.key
+
+
+def test_an_instance_that_succeeded_has_its_result_and_copies_in_its_columns():
+    """Times are seconds since the run began; what there is not is None."""
+    of = columns(ended())
+    assert (of["status"], of["attempts"], of["started"], of["ended"]) == ("succeeded", 1, 1.0, 3.0)
+    assert (decoded(of["result"]), of["unwritten"]) == ("done", "")
+    assert of["error"] is of["printed"] is of["writes"] is of["restored"] is None
+    # Params are only written for a copy whose params differ from those of the instance.
+    assert json.loads(of["copies"]) == [["Ask", None, 1.0, 2.0, '"next"', None, None, 0, 0]]
+
+
+def test_an_instance_that_failed_has_its_error_and_no_result():
+    """The error keeps its type, its message and its traceback, in which secrets are masked."""
+    error = ValueError("sk-12345678 is refused")
+    of = columns(ended(error, FAILED, params={"token": "sk-12345678"}))
+    assert of["status"] == "failed"
+    assert of["result"] is None
+    kept = decoded(of["error"])
+    assert (kept["type"], kept["text"]) == ("ValueError", f"{MASK} is refused")
+    assert kept["traceback"].strip() == f"ValueError: {MASK} is refused"
+
+
+def test_an_error_that_cannot_give_its_message_is_written_all_the_same():
+    """A class of the user may raise in its `__str__`."""
+    kept = decoded(columns(ended(Mute(), FAILED))["error"])
+    assert (kept["type"], kept["text"]) == ("Mute", "(its message cannot be shown)")
+
+
+def test_a_result_that_cannot_be_stored_is_left_out_with_the_reason():
+    """So it is never taken for one that was restored."""
+    encode, warnings = encoder()
+    of = dict(zip(COLUMNS, encode.ended(ended(Odd()), None), strict=True))
+    assert of["result"] is None
+    assert "Odd" in of["unwritten"]
+    assert warnings == [f"A value could not be written to the journal. {of['unwritten']}"]
+
+
+def test_a_result_is_not_stored_without_the_writes_that_belong_to_it():
+    """Restored alone, it would leave out what the instance wrote: the row runs again instead."""
+    of = columns(ended(writes={"seen": 1}))
+    assert (decoded(of["result"]), decoded(of["writes"])) == ("done", {"seen": 1})
+    of = columns(ended(writes={"client": Odd()}))
+    assert of["result"] is of["writes"] is None
+    assert "Odd" in of["unwritten"]
+
+
+def test_a_restored_instance_refers_to_the_run_it_came_from():
+    """By the number of the run and the index of the row in it."""
+    restored = Restored(run=3, position=7, result="done", writes=None)
+    assert json.loads(columns(ended(), restored)["restored"]) == [3, 7]

@@ -1,0 +1,125 @@
+"""One run of a journal: its rows, and its batch to run again."""
+
+from __future__ import annotations
+
+import sqlite3
+from enum import Enum
+
+import pytest
+from pocketflow import AsyncNode
+
+import flowmagic
+from flowmagic.errors import JournalError
+from flowmagic.journal import open_journal
+
+
+class Grade(AsyncNode):
+    async def post_async(self, shared, prepared, executed):
+        if self.params["n"] < 0:
+            raise ValueError("below zero")
+        return "passed" if self.params["n"] >= 5 else "failed"
+
+
+def test_a_closed_journal_says_so(tmp_path):
+    """A run that is looked at after the `with` it came from."""
+    with open_journal_of(tmp_path) as journal:
+        run = journal[1]
+        started = iter(run)
+        next(started)
+    for look in (lambda: run.counts, lambda: run.instances, lambda: next(started)):
+        with pytest.raises(JournalError, match="closed. Open it again"):
+            look()
+
+
+def open_journal_of(folder):
+    flowmagic.run_batch(Grade(), [{"n": 1}, {"n": 2}], journal=folder / "j")
+    return open_journal(folder / "j")
+
+
+def made(path, rows, flow=None, **options):
+    flowmagic.run_batch(flow or Grade(), rows, journal=path, **options)
+    return open_journal(path)[-1]
+
+
+def test_a_run_gives_its_batch_again_if_it_is_there_as_it_was(tmp_path):
+    """Dates, bytes, paths and numpy too."""
+    np = pytest.importorskip("numpy")
+    rows = [{"n": 1, "a": (b"x", {2}), "x": np.float32(2)}, {"n": -1, "where": tmp_path}]
+    again = made(tmp_path / "j", rows).batch()
+    assert again == rows
+    assert isinstance(again[1]["where"], type(tmp_path))
+
+
+class Answer(Enum):
+    YES = 1
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (
+            [{"n": 1}, {"n": 2, "api_key": "sk-12345678"}],
+            "row 1 cannot be read back as it was: a secret",
+        ),
+        ([{"n": 1, "o": {"token": "sk-12345678"}}], "row 0 cannot be read back as it was"),
+        ([{"n": 1, "answer": Answer.YES}], "row 0 cannot be read back as it was"),
+        ([{"n": 1, "o": object()}], "row 0 could not be stored"),
+        (({"n": n} for n in range(2)), "they came from a generator"),
+    ],
+)
+def test_a_batch_that_cannot_be_read_back_as_it_was_is_refused(tmp_path, rows, said):
+    """Rather than run with a mask, or with another value than the original one."""
+    run = made(tmp_path / "j", rows)
+    with pytest.raises(
+        JournalError, match=f"run 1 cannot be taken.*{said}.*resume\\(path, flow, p"
+    ):
+        run.batch()
+
+
+def test_a_batch_that_was_not_written_to_its_end_is_refused(tmp_path):
+    """As a kernel leaves it that was killed right at the beginning of a long list."""
+    made(tmp_path / "j", [{"n": 1}, {"n": 2}])
+    connection = sqlite3.connect(tmp_path / "j")
+    connection.execute("DELETE FROM instances WHERE position = 1")
+    connection.commit()
+    connection.close()
+    with pytest.raises(JournalError, match="1 of 2 rows had been written when its kernel died"):
+        open_journal(tmp_path / "j")[-1].batch()
+
+
+def test_secrets_that_are_kept_come_back(tmp_path):
+    """With `journal_secrets`."""
+    rows = [{"n": 1, "api_key": "sk-12345678"}]
+    assert made(tmp_path / "j", rows, journal_secrets=True).batch() == rows
+
+
+def test_a_run_knows_what_it_was_started_with_and_how_it_ended(tmp_path):
+    """Its options, the flow's own params, where its rows came from, and its counts."""
+    flow = Grade()
+    flow.set_params({"of": "the flow"})
+    run = made(tmp_path / "j", [{"n": 7}, {"n": -1}], flow, limit=2)
+    assert (run.number, run.flow, run.status, run.total) == (1, "Grade", "finished", 2)
+    assert run.options["limit"] == 2
+    assert run.base == {"of": "the flow"}
+    assert run.drawn_by == "list"
+    assert run.counts == {"succeeded": 1, "failed": 1}
+    assert run.params == [{"of": "the flow", "n": 7}, {"of": "the flow", "n": -1}]
+    assert repr(run).endswith("finished: 1 succeeded, 1 failed>")
+
+
+def test_the_instances_of_a_run_are_found_by_index(tmp_path):
+    """An index that is not there is an IndexError that names the run."""
+    run = made(tmp_path / "j", [{"n": n} for n in (7, 1)])
+    assert len(run) == 2
+    assert [each.result for each in run] == [each.result for each in run.instances]
+    assert (run[0].result, run[1].result) == ("passed", "failed")
+    with pytest.raises(IndexError, match="Run 1 of this journal has no instance 2"):
+        run[2]
+
+
+def test_a_run_is_exported_as_a_script_that_can_be_written_to_a_file(tmp_path):
+    """The file has the same text as the one that is returned."""
+    run = made(tmp_path / "j", [{"n": 7}])
+    text = run.to_script(tmp_path / "again.py")
+    assert (tmp_path / "again.py").read_text(encoding="utf-8") == text
+    compile(text, "again.py", "exec")
