@@ -11,7 +11,7 @@ from flowmagic import EngineError, InstanceLostError
 from flowmagic.engines.dask.chunk_runner import cancel_instances
 from flowmagic.engines.dask.chunk_sender import ChunkSender
 from flowmagic.engines.dask.chunk_size import ChunkSizePolicy
-from flowmagic.engines.dask.connection import Connection
+from flowmagic.engines.dask.cluster_connection import ClusterConnection
 
 from ...virtualtime import virtual
 
@@ -71,7 +71,7 @@ def cluster():
 
 
 def sender_on(cluster):
-    connection = Connection(Client(), "tcp://s:1", None)
+    connection = ClusterConnection(Client(), "tcp://s:1", None)
     common = {"payload_key": "p", "run": "r", "topic": "t", "threads": True}
 
     async def on_start_error(error):

@@ -16,8 +16,8 @@ from pocketflow import AsyncNode
 
 import flowmagic as fm
 from flowmagic import DaskEngine, EngineError
-from flowmagic.engines.dask import connection as module
-from flowmagic.engines.dask.connection import Connection
+from flowmagic.engines.dask import cluster_connection
+from flowmagic.engines.dask.cluster_connection import ClusterConnection
 
 from .conftest import until
 
@@ -39,7 +39,7 @@ async def test_an_address_a_client_and_a_cluster_give_a_client_of_the_runs_own(
     """What the user passed is not changed."""
     async with Client(cluster, asynchronous=True, set_as_default=False) as theirs:
         for where in (cluster.scheduler_address, theirs, cluster):
-            connection = await Connection.open(where)
+            connection = await ClusterConnection.open(where)
             assert connection.address == cluster.scheduler_address
             assert connection.client is not theirs
             await connection.close()
@@ -50,7 +50,7 @@ async def test_an_address_a_client_and_a_cluster_give_a_client_of_the_runs_own(
 
 async def test_its_tasks_end_before_the_client_closes(cluster):
     """None of them uses a closed client."""
-    connection = await Connection.open(cluster)
+    connection = await ClusterConnection.open(cluster)
     ended = []
 
     async def work():
@@ -69,9 +69,9 @@ async def test_a_cluster_that_was_started_for_the_run_is_closed_if_it_does_not_a
     """In a thread: closing takes a while, and must not block the notebook's loop."""
     made = Cluster()
     monkeypatch.setattr(distributed, "LocalCluster", lambda **options: made)
-    monkeypatch.setattr(module, "_CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr(cluster_connection, "_CONNECT_TIMEOUT", 0.2)
     with pytest.raises(EngineError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9 \("):
-        await Connection.open(None)
+        await ClusterConnection.open(None)
     assert made.closed
     assert threading.main_thread() not in made.closed
 
@@ -85,7 +85,7 @@ async def test_a_cluster_that_is_starting_when_the_run_is_cancelled_is_closed_la
         return made
 
     monkeypatch.setattr(distributed, "LocalCluster", make)
-    connecting = asyncio.create_task(Connection.open(None))
+    connecting = asyncio.create_task(ClusterConnection.open(None))
     await asyncio.sleep(0.01)
     connecting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -98,7 +98,7 @@ async def test_a_cluster_that_is_starting_when_the_run_is_cancelled_is_closed_la
 async def test_abandoning_the_connection_closes_its_own_cluster_once():
     """Without waiting, since no loop may be running any more."""
     ours = Cluster()
-    connection = Connection(SimpleNamespace(), "tcp://s:1", ours)
+    connection = ClusterConnection(SimpleNamespace(), "tcp://s:1", ours)
     connection.abandon()
     connection.abandon()
     await until(lambda: ours.closed)
@@ -119,7 +119,7 @@ async def test_abandoning_the_connection_closes_its_own_cluster_once():
 async def test_an_address_that_cannot_be_used_is_refused_with_the_corrected_line(address, says):
     """Not with the message of a library, and nothing is left open."""
     with pytest.raises(EngineError, match=says):
-        await Connection.open(address)
+        await ClusterConnection.open(address)
 
 
 class Says(AsyncNode):
