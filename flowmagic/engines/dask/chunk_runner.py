@@ -77,8 +77,6 @@ def run_chunk(chunk: dict[str, Any]) -> dict[int, bytes] | None:
 class ChunkInstance:
     """One instance of a chunk; its row is its index in the chunk."""
 
-    __slots__ = ("id", "printed", "row", "task", "writes")
-
     def __init__(self, instance_id: int, row: int, on_print: Callable[[int], None]) -> None:
         self.id = instance_id
         self.row = row

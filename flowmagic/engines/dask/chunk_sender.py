@@ -12,8 +12,8 @@ from typing import Any
 from ...records.trace import Trace
 from .chunk_runner import cancel_instances, run_chunk
 from .chunk_size import ChunkSizePolicy
+from .cluster_connection import ClusterConnection
 from .cluster_monitor import ClusterMonitor
-from .connection import Connection
 from .remote_instance import RemoteInstance, SentChunk
 from .requirements import runtime
 
@@ -45,7 +45,7 @@ class ChunkSender:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ClusterConnection,
         monitor: ClusterMonitor,
         policy: ChunkSizePolicy,
         *,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import EngineError
-from .connection import Connection
+from .cluster_connection import ClusterConnection
 
 _CHECK_INTERVAL = 0.5  # seconds
 _RPC_TIMEOUT = 5.0  # seconds
@@ -32,7 +32,7 @@ class ClusterMonitor:
 
     def __init__(
         self,
-        connection: Connection,
+        connection: ClusterConnection,
         on_check: Callable[[], None],
         on_loss: Callable[[EngineError], None],
     ) -> None:

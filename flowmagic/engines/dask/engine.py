@@ -15,8 +15,8 @@ from ..base import Work
 from . import payload, requirements
 from .chunk_sender import ChunkSender
 from .chunk_size import ChunkSizePolicy
+from .cluster_connection import ClusterConnection
 from .cluster_monitor import ClusterMonitor
-from .connection import Connection
 from .instance_result import load_outcome
 from .messages import InstanceUpdate, updates_in
 from .serialization import dump_flow
@@ -43,7 +43,7 @@ class DaskRunner:
         self._work = work
         dump_flow(work.flow, work.shared)  # raises before anything runs
         self._policy = ChunkSizePolicy()
-        self._connection: Connection | None = None
+        self._connection: ClusterConnection | None = None
         self._stand_ins: dict[str, type] = {}
 
     async def open(self) -> None:
@@ -60,7 +60,7 @@ class DaskRunner:
         self._source_files = SourceFiles(work.flow)
         self._patcher = TracePatcher(work.flow, self._source_files, work.clock, self._stand_ins)
         self._clock_offsets: dict[str, float] = {}
-        self._connection = connection = await Connection.open(self._where)
+        self._connection = connection = await ClusterConnection.open(self._where)
         try:
             await requirements.check(connection.client, work.flow)
         except EngineError:

@@ -33,17 +33,6 @@ class RemoteInstance:
         EngineError: a param cannot be pickled; the message names it.
     """
 
-    __slots__ = (
-        "_context",
-        "chunk",
-        "clock_offset",
-        "failed_sends",
-        "future",
-        "id",
-        "params",
-        "trace",
-    )
-
     def __init__(self, instance_id: int, params: dict[Any, Any], trace: Trace) -> None:
         self.id = instance_id
         self.params = _dump_params(params)

@@ -16,8 +16,6 @@ class PrintBuffer:
         on_first: called when a text is added to the empty buffer, in the thread that prints.
     """
 
-    __slots__ = ("_on_first", "_texts")
-
     def __init__(self, on_first: Callable[[], None]) -> None:
         self._on_first = on_first
         self._texts: list[tuple[str, str]] = []

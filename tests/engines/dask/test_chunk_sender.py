@@ -11,13 +11,13 @@ from flowmagic import EngineError, InstanceLostError
 from flowmagic.engines.dask.chunk_runner import cancel_instances
 from flowmagic.engines.dask.chunk_sender import ChunkSender
 from flowmagic.engines.dask.chunk_size import ChunkSizePolicy
-from flowmagic.engines.dask.connection import Connection
+from flowmagic.engines.dask.cluster_connection import ClusterConnection
 
 from ...virtualtime import virtual
 
 
 class Future:
-    """Of a task whose end the test decides."""
+    """The future of a task whose end the test decides."""
 
     def __init__(self, task):
         self.task = task
@@ -64,14 +64,14 @@ class Client:
 
 @pytest.fixture
 def cluster():
-    """A cluster of two workers, of which nothing is real."""
+    """A fake cluster monitor that knows two workers."""
     return SimpleNamespace(
         workers={"a": 1, "b": 1}, failure=None, check_scheduler=lambda: None, start_errors=[]
     )
 
 
 def sender_on(cluster):
-    connection = Connection(Client(), "tcp://s:1", None)
+    connection = ClusterConnection(Client(), "tcp://s:1", None)
     common = {"payload_key": "p", "run": "r", "topic": "t", "threads": True}
 
     async def on_start_error(error):
@@ -87,8 +87,10 @@ def add(sender, n):
 
 
 @virtual
-async def test_what_starts_together_travels_together_and_no_more_than_workers_soon_begin(cluster):
-    """The rest waits here, where a worker that joins can still get it."""
+async def test_instances_that_start_together_share_chunks_and_no_more_are_sent_than_soon_begin(
+    cluster,
+):
+    """The rest waits in the sender, so that a worker that joins can get it."""
     sender, connection = sender_on(cluster)
     sent = connection.client.sent
     instances = add(sender, 8)
@@ -105,8 +107,10 @@ async def test_what_starts_together_travels_together_and_no_more_than_workers_so
 
 
 @virtual
-async def test_of_instances_that_compute_one_chunk_lies_ready_and_the_next_ones_gather(cluster):
-    """Until a worker has begun that chunk; so they go together and not one by one."""
+async def test_if_instances_compute_one_chunk_lies_ready_and_further_instances_share_the_next(
+    cluster,
+):
+    """They wait until a worker has begun that chunk, so that they are not sent one by one."""
     sender, connection = sender_on(cluster)
     sender._policy.learn(0.06, 0.06, 2)
     sent = connection.client.sent
@@ -125,8 +129,8 @@ async def test_of_instances_that_compute_one_chunk_lies_ready_and_the_next_ones_
 
 
 @virtual
-async def test_an_outcome_too_large_to_be_told_comes_with_the_chunks_end(cluster):
-    """What nobody has told anything of by then is lost, and the hint says what helps."""
+async def test_an_outcome_too_large_for_a_message_arrives_with_the_end_of_the_chunk(cluster):
+    """An instance without an outcome by then is lost, and the message says what helps."""
     sender, connection = sender_on(cluster)
     there, lost = add(sender, 2)
     await asyncio.sleep(1)
@@ -145,8 +149,8 @@ async def test_an_outcome_too_large_to_be_told_comes_with_the_chunks_end(cluster
 
 
 @virtual
-async def test_instances_that_are_forgotten_are_cancelled_where_they_run(cluster):
-    """All of one moment in one call; a chunk that nobody wants and that has not begun never begins."""
+async def test_removed_instances_are_cancelled_on_their_workers(cluster):
+    """Those of one moment in one call; a chunk that has not begun is cancelled with its last instance."""
     sender, connection = sender_on(cluster)
     instances = add(sender, 8)
     await asyncio.sleep(1)
@@ -168,8 +172,8 @@ async def test_instances_that_are_forgotten_are_cancelled_where_they_run(cluster
 
 
 @virtual
-async def test_what_was_on_a_worker_that_is_gone_is_lost_at_once(cluster):
-    """The other chunks go on."""
+async def test_instances_on_a_worker_that_is_gone_are_lost_at_once(cluster):
+    """The other chunks are not affected."""
     sender, connection = sender_on(cluster)
     instances = add(sender, 8)
     await asyncio.sleep(1)
@@ -184,8 +188,8 @@ async def test_what_was_on_a_worker_that_is_gone_is_lost_at_once(cluster):
 
 
 @virtual
-async def test_without_a_scheduler_all_is_lost_and_no_retry_is_advised(cluster):
-    """Those that wait here, too."""
+async def test_without_a_scheduler_all_instances_are_lost_and_no_retry_is_advised(cluster):
+    """Including those that have not been sent."""
     sender, connection = sender_on(cluster)
     instances = add(sender, 3)
     cluster.failure = EngineError("gone")
@@ -197,7 +201,7 @@ async def test_without_a_scheduler_all_is_lost_and_no_retry_is_advised(cluster):
 
 
 @virtual
-async def test_a_chunk_that_does_not_end_holds_up_the_end_for_seconds_only(cluster):
+async def test_a_chunk_that_does_not_end_delays_the_end_of_the_run_by_seconds_only(cluster):
     """Its worker may hang in the user's code."""
     sender, connection = sender_on(cluster)
     add(sender, 1)
@@ -209,12 +213,12 @@ async def test_a_chunk_that_does_not_end_holds_up_the_end_for_seconds_only(clust
 
 
 class KilledWorker(Exception):
-    """As Dask calls it."""
+    """Has the name of Dask's exception."""
 
 
 @virtual
-async def test_what_lay_ready_on_workers_that_died_is_sent_again(cluster):
-    """It has not begun: it is not its fault. But not for ever, for it may be."""
+async def test_instances_whose_workers_die_before_they_begin_are_sent_again(cluster):
+    """But not forever: they may be the reason why the workers die."""
     sender, connection = sender_on(cluster)
     [instance] = add(sender, 1)
     for _ in range(5):
@@ -232,8 +236,8 @@ async def test_what_lay_ready_on_workers_that_died_is_sent_again(cluster):
 
 
 @virtual
-async def test_a_worker_that_cannot_begin_with_any_instance_is_told_of(cluster):
-    """It would fail all rows in no time. An error after the beginning is no such thing."""
+async def test_a_chunk_that_fails_before_it_begins_is_reported(cluster):
+    """Its worker would soon fail all rows. A chunk that fails after it has begun is not reported."""
     sender, connection = sender_on(cluster)
     first, second = add(sender, 2)
     await asyncio.sleep(1)
@@ -251,8 +255,8 @@ async def test_a_worker_that_cannot_begin_with_any_instance_is_told_of(cluster):
 
 
 @virtual
-async def test_a_worker_to_which_the_scheduler_was_slow_ends_no_run(cluster):
-    """Its chunk is lost; the next one may have more luck."""
+async def test_a_timeout_between_worker_and_scheduler_does_not_end_the_run(cluster):
+    """Its chunk is lost; the next one may begin."""
     sender, connection = sender_on(cluster)
     [instance] = add(sender, 1)
     await asyncio.sleep(1)
@@ -264,8 +268,8 @@ async def test_a_worker_to_which_the_scheduler_was_slow_ends_no_run(cluster):
 
 
 @virtual
-async def test_without_any_worker_one_chunk_asks_the_cluster_for_one(cluster):
-    """An adaptive cluster starts workers only when something is there for them."""
+async def test_without_any_worker_one_chunk_is_sent(cluster):
+    """An adaptive cluster starts workers only when there are tasks for them."""
     sender, connection = sender_on(cluster)
     cluster.workers.clear()
     add(sender, 8)

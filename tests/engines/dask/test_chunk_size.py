@@ -15,23 +15,23 @@ def learned(seconds, cpu, instances):
     return policy
 
 
-def test_before_anything_is_known_each_worker_gets_two_small_ones():
-    """Nobody computes much longer than the others, whatever the instances are."""
+def test_before_any_chunk_has_ended_each_thread_gets_two_small_ones():
+    """So no worker computes much longer than the others, however long instances take."""
     assert ChunkSizePolicy().size(100, 4, 8) == 13
     assert ChunkSizePolicy().size(100, 4, 1) == 13
     assert ChunkSizePolicy().size(1, 4, 8) == 1
     assert ChunkSizePolicy().size(10, 0, 0) == 5
 
 
-def test_long_instances_travel_alone_and_short_ones_together():
-    """A chunk keeps its worker busy for `TARGET`, and no longer."""
+def test_long_instances_are_sent_alone_and_short_ones_together():
+    """A chunk takes `TARGET` seconds of CPU time."""
     assert learned(1.0, 1.0, 1).size(1000, 2, 2) == 1
     assert learned(0.1, 0.1, 10).size(1000, 2, 2) == round(TARGET / 0.01)
     assert learned(0.001, 0.001, 100).size(100_000, 2, 2) == MAX_SIZE
 
 
-def test_instances_that_only_wait_travel_together_however_long_they_wait():
-    """What counts is what they compute; they wait side by side."""
+def test_instances_that_only_wait_are_sent_together_however_long_they_wait():
+    """Only CPU time counts, since they wait at the same time."""
     policy = learned(30.0, 0.01, 10)
     assert policy.mostly_waiting
     assert policy.size(40, 2, 2) == 20
@@ -45,8 +45,8 @@ def test_instances_that_only_wait_travel_together_however_long_they_wait():
     st.integers(0, 10**4),
     st.integers(1, 10**4),
 )
-def test_a_chunk_is_never_empty_and_leaves_something_for_the_others(chunks, waiting, threads, room):
-    """Whatever was learned."""
+def test_a_chunk_is_never_empty_and_leaves_a_share_for_the_others(chunks, waiting, threads, room):
+    """However long earlier chunks took."""
     policy = ChunkSizePolicy()
     for each in chunks:
         policy.learn(*each)
@@ -56,8 +56,8 @@ def test_a_chunk_is_never_empty_and_leaves_something_for_the_others(chunks, wait
     assert 0 < policy.pause(3) <= 1.0
 
 
-def test_where_instances_compute_for_long_what_waits_goes_as_one_when_a_worker_needs_it():
-    """Not piece by piece, as one instance after the other ends: each piece would cost."""
+def test_if_instances_compute_for_long_waiting_ones_are_sent_together_when_a_worker_needs_them():
+    """Not one by one as others end, since each chunk costs."""
     long, short = learned(0.06, 0.06, 2), learned(0.01, 0.01, 100)
     assert (long.ready_chunks, short.ready_chunks, ChunkSizePolicy().ready_chunks) == (1, 2, 2)
     assert long.size(2, 2, 1) == 2
@@ -65,7 +65,7 @@ def test_where_instances_compute_for_long_what_waits_goes_as_one_when_a_worker_n
 
 
 def test_the_latest_chunks_count_most():
-    """A flow whose rows grow longer is sent in smaller chunks before long."""
+    """If instances take longer and longer, chunks soon become smaller."""
     policy = learned(0.1, 0.1, 100)
     assert policy.size(1000, 2, 2) == 100
     for _ in range(10):
@@ -73,8 +73,8 @@ def test_the_latest_chunks_count_most():
     assert policy.size(1000, 2, 2) == 1
 
 
-def test_instances_are_gathered_longer_the_longer_they_take():
-    """By a small part of that; and so long that the tasks do not take all of the scheduler."""
+def test_the_pause_is_longer_if_instances_take_longer():
+    """A small part of that; and after many chunks, long enough for the scheduler to handle them."""
     assert ChunkSizePolicy().pause(0) == pytest.approx(0.002)
     assert ChunkSizePolicy().pause(10) == pytest.approx(0.04)
     assert learned(6.4, 0.0, 1).pause(0) == pytest.approx(0.1)

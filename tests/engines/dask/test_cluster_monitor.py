@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 from types import SimpleNamespace
 
+from flowmagic.engines.dask.cluster_connection import ClusterConnection
 from flowmagic.engines.dask.cluster_monitor import ClusterMonitor
-from flowmagic.engines.dask.connection import Connection
 
 from ...virtualtime import virtual
 
@@ -29,7 +29,7 @@ class Client:
 
 async def monitored(*, lost=False, cluster=None):
     """Return a monitor that has started, its connection, its anchor, and its calls."""
-    connection, calls = Connection(Client(), "tcp://s:8786", cluster), []
+    connection, calls = ClusterConnection(Client(), "tcp://s:8786", cluster), []
     monitor = ClusterMonitor(connection, lambda: calls.append("checked"), calls.append)
     anchor = SimpleNamespace(lost=lost)
     anchor.cancelled = lambda: anchor.lost

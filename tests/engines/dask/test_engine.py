@@ -1,4 +1,4 @@
-"""A run on a Dask cluster: what it promises is what the local engine promises."""
+"""A run on a Dask cluster gives what the local engine gives."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ROWS = [{"i": i} for i in range(12)]
 
 @pytest.fixture(autouse=True)
 def _fresh():
-    """The workers of the cluster within this process see these; other tests must not."""
+    """Workers within this process share these variables; tests must not."""
     gate.clear()
     seen.clear()
     live.clear()
@@ -79,7 +79,7 @@ class Waits(AsyncNode):
 
 
 async def test_results_writes_and_copies_are_those_of_the_local_engine(cluster):
-    """Row for row: the same run, but for its times."""
+    """Row for row: only the times differ."""
     there = await fm.batchflow(flow(), ROWS, shared={"base": 5}, engine=DaskEngine(cluster))
     here = await fm.batchflow(flow(), ROWS, shared={"base": 5}, isolate=True)
     assert there.ok
@@ -116,8 +116,8 @@ class Rescued(Says):
         return None
 
 
-async def test_retries_and_fallbacks_within_a_node_are_told(cluster):
-    """As here: what a node tried by itself stands with its copy."""
+async def test_retries_and_fallbacks_within_a_node_are_recorded(cluster):
+    """As with the local engine, in the node copy."""
     first = Doubles()
     first - "on" >> Rescued(max_retries=3)
     rows = [{"i": 0}, {"i": 1, "bad": [1]}]
@@ -129,7 +129,7 @@ async def test_retries_and_fallbacks_within_a_node_are_told(cluster):
 
 
 async def test_the_limit_holds_and_can_be_raised_while_it_runs(cluster):
-    """What has not started is in no chunk."""
+    """Instances that have not started are in no chunk."""
     run = fm.batchflow(Waits(), ROWS, limit=3, engine=DaskEngine(cluster))
     await until(lambda: len(live) == 3)
     assert run.counts.running == 3
@@ -150,7 +150,7 @@ class Then(Waits):
 
 
 async def test_node_copies_are_seen_while_the_instance_runs(cluster):
-    """The panel shows where an instance is, and not only where it was."""
+    """The panel shows at which node an instance is."""
     first = Then()
     first - "waited None" >> Waits()
     run = fm.batchflow(AsyncFlow(start=first), ROWS[:2], engine=DaskEngine(cluster))
@@ -169,7 +169,7 @@ async def test_node_copies_are_seen_while_the_instance_runs(cluster):
 
 
 async def test_a_cancelled_run_stops_its_work_on_the_workers(cluster):
-    """Every instance there is cancelled, those that wait for a worker never begin."""
+    """All instances there are cancelled; those that wait for a worker never begin."""
     run = fm.batchflow(Waits(), ROWS, limit=9, engine=DaskEngine(cluster))
     await until(lambda: len(live) == 9)
     run.cancel()
@@ -184,7 +184,7 @@ async def test_a_cancelled_run_stops_its_work_on_the_workers(cluster):
 
 
 async def test_one_cancelled_instance_leaves_the_others_of_its_chunk_alone(cluster):
-    """It ends there and here."""
+    """It ends on the worker and in the run."""
     run = fm.batchflow(Waits(), ROWS[:8], limit=8, engine=DaskEngine(cluster))
     await until(lambda: len(live) == 8)
     run.cancel(3)
@@ -197,15 +197,15 @@ async def test_one_cancelled_instance_leaves_the_others_of_its_chunk_alone(clust
 
 
 async def test_an_instance_that_takes_too_long_is_stopped_there(cluster):
-    """It fails with the run's own TimeoutError."""
+    """It fails with the TimeoutError of the run."""
     run = await fm.batchflow(Waits(), ROWS[:2], timeout=0.3, engine=DaskEngine(cluster))
     assert live == []
     assert run.counts.failed == 2
     assert "took longer than timeout=0.3 s" in str(run.results[0])
 
 
-async def test_a_param_that_cannot_travel_fails_its_row_and_is_named(cluster):
-    """Before anything of it is sent; the others run."""
+async def test_a_param_that_cannot_be_pickled_fails_its_row_and_is_named(cluster):
+    """Nothing of that row is sent; the others run."""
     rows = [{"i": 1}, {"i": 2, "lock": threading.Lock()}]
     run = await fm.batchflow(flow(), rows, shared={"base": 0}, engine=DaskEngine(cluster))
     assert run.results[0] == "had 2"
@@ -213,8 +213,8 @@ async def test_a_param_that_cannot_travel_fails_its_row_and_is_named(cluster):
     assert "The param 'lock' is a lock, which cannot be sent to a worker" in str(run.results[1])
 
 
-async def test_a_flow_that_cannot_travel_starts_no_run(cluster):
-    """EngineError, naming the attribute of the node, where the run would have begun."""
+async def test_a_flow_that_cannot_be_pickled_starts_no_run(cluster):
+    """EngineError at the call, naming the attribute of the node."""
     node = Waits()
     node.lock = threading.Lock()
     with pytest.raises(
@@ -234,8 +234,8 @@ class OwnPrep(AsyncParallelBatchFlow):
         shared["results"] = results
 
 
-async def test_the_snapshot_is_of_after_prep_and_post_sees_what_came_back(cluster):
-    """Prep and post run here; both work on the user's own store."""
+async def test_the_snapshot_is_taken_after_prep_and_post_sees_the_writes(cluster):
+    """Prep and post of the flow run in this process, on the user's own store."""
     first = Doubles()
     first - "on" >> Says()
     shared = {}
@@ -246,7 +246,7 @@ async def test_the_snapshot_is_of_after_prep_and_post_sees_what_came_back(cluste
 
 
 async def test_failures_are_retried_and_a_refusal_keeps_what_it_carries(cluster):
-    """Retry-After holds back the starts, as here."""
+    """Retry-After delays the next starts, as with the local engine."""
     run = await fm.batchflow(
         Refuses(), ROWS[:4], retries=fm.Retries(1, wait=0.01), engine=DaskEngine(cluster)
     )
@@ -261,7 +261,7 @@ class Refuses(AsyncNode):
             raise RateLimitHit("slow down", retry_after=0.05)
 
 
-async def test_an_ended_run_goes_on_with_what_has_failed(cluster):
+async def test_an_ended_run_can_retry_what_has_failed(cluster):
     """The engine is opened again."""
     rows = [{"i": 1, "bad": [1]}, {"i": 2}]
     run = await fm.batchflow(flow(), rows, shared={"base": 0}, engine=DaskEngine(cluster))
@@ -271,8 +271,8 @@ async def test_an_ended_run_goes_on_with_what_has_failed(cluster):
     assert (await run).ok
 
 
-async def test_the_journal_of_a_run_there_is_taken_up_here(cluster, tmp_path):
-    """Results and writes are in it; another engine takes them over."""
+async def test_a_run_on_dask_can_be_resumed_on_the_local_engine(cluster, tmp_path):
+    """Its journal has the results and the writes."""
     path = tmp_path / "runs.journal"
     rows = [*ROWS[:3], {"i": 3, "bad": [3]}]
     run = await fm.batchflow(
@@ -288,7 +288,7 @@ async def test_the_journal_of_a_run_there_is_taken_up_here(cluster, tmp_path):
 
 
 async def test_a_worker_that_joins_late_takes_part(cluster):
-    """Without one the instances wait; they are running, and can be cancelled."""
+    """Before it joins, the instances wait, with status running."""
     cluster.scale(0)
     await until(lambda: not cluster.workers)
     run = fm.batchflow(flow(), ROWS[:4], shared={"base": 0}, limit=2, engine=DaskEngine(cluster))
@@ -297,8 +297,8 @@ async def test_a_worker_that_joins_late_takes_part(cluster):
     assert (await run).ok
 
 
-async def test_cancelled_without_any_worker_it_ends(cluster):
-    """Nothing is left that a worker could begin later."""
+async def test_a_run_without_any_worker_ends_when_it_is_cancelled(cluster):
+    """No task is left that a worker could begin later."""
     cluster.scale(0)
     await until(lambda: not cluster.workers)
     run = fm.batchflow(Waits(), ROWS[:4], limit=2, engine=DaskEngine(cluster))
@@ -310,7 +310,7 @@ async def test_cancelled_without_any_worker_it_ends(cluster):
 
 
 async def test_when_the_scheduler_is_gone_the_run_ends_and_says_so(cluster):
-    """Every row is in exactly one status, lost or never started; nothing is retried."""
+    """Every row has exactly one status, failed or cancelled; nothing is retried."""
     run = fm.batchflow(Waits(), ROWS, limit=5, retries=3, engine=DaskEngine(cluster))
     await until(lambda: len(live) == 5)
     run._lifecycle._runner._connection.client.scheduler_comm.comm.abort()
@@ -323,7 +323,7 @@ async def test_when_the_scheduler_is_gone_the_run_ends_and_says_so(cluster):
 
 
 async def test_a_client_of_the_users_is_left_alone(cluster):
-    """Its own futures, and the run's are none of them."""
+    """It keeps its own futures, and has none of the run's."""
     async with Client(cluster, asynchronous=True, set_as_default=False) as client:
         mine = client.submit(lambda: 5)
         run = await fm.batchflow(
@@ -343,8 +343,8 @@ async def test_after_a_run_nothing_of_it_is_left_on_the_cluster(cluster):
     assert not [key for key in cluster.scheduler.task_metadata if "flowmagic" in key]
 
 
-async def test_sync_nodes_that_wait_do_so_side_by_side(cluster):
-    """Their exec runs in threads of the worker: more of them than it has for Dask."""
+async def test_sync_nodes_wait_at_the_same_time(cluster):
+    """Their exec runs in threads, of which there are more than the worker has for Dask."""
     run = fm.batchflow(Flow(start=Blocks()), ROWS[:8], limit=8, engine=DaskEngine(cluster))
     await until(lambda: len(live) == 8)
     gate.set()
@@ -358,7 +358,7 @@ class Blocks(Node):
 
 
 async def test_rows_of_a_generator_are_drawn_as_they_are_needed(cluster):
-    """As here."""
+    """As with the local engine."""
 
     def rows():
         for i in range(30):
@@ -380,7 +380,7 @@ def test_an_engine_is_a_value():
 
 
 @pytest.mark.parametrize("wrong", ["a:8786", 8786, object(), ["tcp://a:1"]])
-def test_what_leads_to_no_cluster_is_refused(wrong):
+def test_what_is_not_a_cluster_is_refused(wrong):
     """RuntimeError, with the corrected line."""
     with pytest.raises(
         EngineError,
@@ -389,14 +389,14 @@ def test_what_leads_to_no_cluster_is_refused(wrong):
         DaskEngine(wrong)
 
 
-def test_without_distributed_the_line_to_install_it_is_said(monkeypatch):
-    """As an extra of this package."""
+def test_without_distributed_the_message_has_the_line_that_installs_it(monkeypatch):
+    """It is an extra of this package."""
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(MissingExtraError, match=r'pip install "jupyter-flowmagic\[dask\]"'):
         engine_of("dask")
 
 
 def test_distributed_is_imported_only_by_a_run_on_it():
-    """Who does not ask for it does not pay for it."""
+    """Other runs do not pay for the import."""
     code = "import flowmagic; flowmagic.DaskEngine()"
     assert imported_by(code, "dask", "distributed", "cloudpickle", "tblib") == "[]"

@@ -1,4 +1,4 @@
-"""How instances ended on a worker comes back, whatever it is."""
+"""Results, writes and errors of instances come back from a worker."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ class Hopeless(Exception):
         return super().__new__(cls, *args)
 
 
-async def test_what_cannot_travel_back_fails_its_instance_and_is_named(cluster):
-    """The others are well; an error is put together again, or its text comes in a RemoteError."""
+async def test_what_cannot_be_sent_back_fails_its_instance_and_is_named(cluster):
+    """The others succeed; an error is rebuilt from its parts, or becomes a RemoteError with its text."""
     made.clear()
     makes = ["fine", "result", "write", "unpicklable error", "hopeless error"]
     run = await fm.batchflow(Returns(), [{"make": m} for m in makes], engine=DaskEngine(cluster))
@@ -80,7 +80,7 @@ async def test_what_cannot_travel_back_fails_its_instance_and_is_named(cluster):
     assert "Hopeless: no way (The error itself could not be sent from the worker: " in str(hopeless)
 
 
-def travelled(error):
+def sent_back(error):
     return load_error(dump_error(error), SourceFiles(Node()))
 
 
@@ -94,17 +94,17 @@ def raised(error, cause=None):
 
 
 def test_class_arguments_attributes_and_notes_stay():
-    """Whatever pickle takes, it takes."""
+    """As with pickle."""
     error = raised(KeyError("a", 5))
     error.more = [1]
-    twin = travelled(error)
+    twin = sent_back(error)
     assert (type(twin), twin.args, twin.more) == (KeyError, ("a", 5), [1])
 
 
 def test_the_traceback_leads_to_the_same_lines():
-    """As text it is the same."""
+    """Its text is the same."""
     error = raised(ValueError("here"))
-    text = "".join(traceback.format_tb(travelled(error).__traceback__))
+    text = "".join(traceback.format_tb(sent_back(error).__traceback__))
     assert [line for line in text.splitlines() if "File" in line] == [
         line
         for line in "".join(traceback.format_tb(error.__traceback__)).splitlines()
@@ -113,45 +113,45 @@ def test_the_traceback_leads_to_the_same_lines():
     assert "raise error" in text
 
 
-def test_causes_and_contexts_come_along():
-    """With their own tracebacks; a chain without end is cut."""
-    twin = travelled(raised(ValueError("outer"), raised(KeyError("inner"))))
+def test_causes_and_contexts_are_sent_too():
+    """With their own tracebacks; a long chain is cut."""
+    twin = sent_back(raised(ValueError("outer"), raised(KeyError("inner"))))
     assert type(twin.__cause__) is KeyError
     assert twin.__cause__.__traceback__ is not None
     assert twin.__suppress_context__
     error = ValueError(0)
     for number in range(1, 50):
         error = raised(ValueError(number), error)
-    depth, twin = 0, travelled(error)
+    depth, twin = 0, sent_back(error)
     while twin is not None:
         depth, twin = depth + 1, twin.__cause__
     assert depth == 11
 
 
 def test_a_context_that_was_suppressed_stays_so():
-    """`raise ... from None` shows no context, there and here."""
+    """`raise ... from None` shows no context, before and after."""
     try:
         try:
             raise KeyError("hidden")
         except KeyError:
             raise ValueError("shown") from None
     except ValueError as error:
-        twin = travelled(error)
+        twin = sent_back(error)
     assert type(twin.__context__) is KeyError
     assert twin.__suppress_context__
     assert "hidden" not in "".join(traceback.format_exception(twin))
 
 
 def test_an_error_never_raised_has_no_traceback():
-    """It is one all the same."""
-    assert travelled(ValueError("x")).__traceback__ is None
+    """It can be sent all the same."""
+    assert sent_back(ValueError("x")).__traceback__ is None
 
 
 def test_a_provider_s_refusal_still_says_when_to_come_back():
-    """Its constructor wants a response, so that pickle alone could not read it again."""
+    """Its constructor needs a response, so pickle alone could not load it."""
     request = httpx.Request("GET", "http://127.0.0.1/")
     response = httpx.Response(429, headers={"retry-after": "7"}, request=request)
-    twin = travelled(raised(httpx.HTTPStatusError("slow", request=request, response=response)))
+    twin = sent_back(raised(httpx.HTTPStatusError("slow", request=request, response=response)))
     assert type(twin) is httpx.HTTPStatusError
     assert classify_refusal(twin).retry_after == 7
 
@@ -163,9 +163,9 @@ class Holds(Exception):
         self.code = 5
 
 
-def test_of_what_an_error_holds_the_text_replaces_what_cannot_travel():
-    """The rest of it stays."""
-    twin = travelled(raised(Holds(lock=threading.Lock())))
+def test_the_repr_replaces_what_cannot_be_pickled_of_an_error():
+    """The rest is kept."""
+    twin = sent_back(raised(Holds(lock=threading.Lock())))
     assert (type(twin), twin.code) == (Holds, 5)
     assert "lock" in twin.lock
     assert "it holds" in str(twin)
@@ -180,15 +180,15 @@ class Fragile(Exception):
         raise TypeError("nor its parts")
 
 
-def test_an_error_that_cannot_travel_at_all_comes_as_what_it_said():
-    """With the reason, and the frames it was raised in."""
-    twin = travelled(raised(Fragile("the tank is empty")))
+def test_an_error_that_cannot_be_pickled_at_all_becomes_a_remote_error_with_its_text():
+    """With the reason, and with its traceback."""
+    twin = sent_back(raised(Fragile("the tank is empty")))
     assert type(twin) is RemoteError
     assert "Fragile: the tank is empty (The error itself could not be sent from" in str(twin)
     assert twin.__traceback__ is not None
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
-def test_what_is_no_exception_travels_too(error):
+def test_exceptions_outside_of_exception_are_sent_too(error):
     """A node may raise anything."""
-    assert type(travelled(raised(error))) is type(error)
+    assert type(sent_back(raised(error))) is type(error)

@@ -1,4 +1,4 @@
-"""A run on worker processes: what is true only there, and what happens when one of them dies."""
+"""A run on worker processes: what only they can show, and what happens when one of them dies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pocketflow import AsyncNode, Flow, Node
 
 import flowmagic as fm
 from flowmagic import DaskEngine, EngineError, InstanceLostError
-from flowmagic.engines.dask import connection
+from flowmagic.engines.dask import cluster_connection
 
 from .conftest import until
 
@@ -37,7 +37,7 @@ class Marks(AsyncNode):
 
 
 def begun(at):
-    """By row, the processes in which it has begun."""
+    """Return the ids of the processes in which each row has begun."""
     return {
         int(path.name): path.read_text(encoding="utf-8").split()
         for path in at.iterdir()
@@ -50,13 +50,13 @@ def rows(at, n=6):
 
 
 def kill_one(at):
-    """Kill the process that the first row is in; return the rows that were in it."""
+    """Kill the process that runs the first row, and return the rows that it ran."""
     where = begun(at)
     os.kill(int(where[0][0]), signal.SIGKILL)
     return sorted(row for row, pids in where.items() if pids == where[0])
 
 
-async def test_instances_of_a_worker_that_dies_fail_and_say_so(processes, tmp_path):
+async def test_instances_of_a_worker_that_dies_fail_with_instance_lost_error(processes, tmp_path):
     """The others succeed; none begins a second time, since there are no retries."""
     run = fm.batchflow(Marks(), rows(tmp_path), limit=6, engine=DaskEngine(processes))
     await until(lambda: len(begun(tmp_path)) == 6)
@@ -73,7 +73,7 @@ async def test_instances_of_a_worker_that_dies_fail_and_say_so(processes, tmp_pa
 
 
 async def test_lost_instances_are_run_again_within_their_retries(processes, tmp_path):
-    """Those alone, and each once more."""
+    """Only those, and each once more."""
     await until(lambda: len(processes.scheduler.workers) == 2)
     retries = fm.Retries(1, wait=0.01)
     run = fm.batchflow(
@@ -99,8 +99,8 @@ async def test_cancelled_the_work_in_the_processes_stops(processes, tmp_path):
     assert run.counts.cancelled == 20
 
 
-async def test_classes_of_a_notebook_travel_and_come_back_as_themselves(processes):
-    """Nodes, errors and values that no worker could import; an error keeps its class and line."""
+async def test_objects_of_a_notebooks_classes_come_back_with_the_same_classes(processes):
+    """Nodes, errors and values that no worker can import; an error keeps its line, too."""
     namespace = {"__name__": "__main__", "Node": Node}
     source = (
         "class Failed(Exception): pass\n"
@@ -140,7 +140,7 @@ class Huge(AsyncNode):
 
 
 def test_an_instance_too_large_for_its_workers_memory_fails_and_the_run_ends():
-    """The worker is killed by its nanny; what ran there is lost and reported, the rest goes on."""
+    """Its nanny kills the worker; the instance is lost, and the rest runs on a new worker."""
     with LocalCluster(
         n_workers=1, threads_per_worker=1, dashboard_address=":0", memory_limit="350MB"
     ) as cluster:
@@ -176,9 +176,9 @@ def _alive(pid):
     return True
 
 
-async def test_where_nobody_answers_the_run_fails_and_says_what_to_do(monkeypatch):
+async def test_without_a_scheduler_the_run_fails_and_says_what_to_do(monkeypatch):
     """Nothing has run."""
-    monkeypatch.setattr(connection, "_CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr(cluster_connection, "_CONNECT_TIMEOUT", 0.2)
     run = fm.batchflow(Where(), [{"i": 1}], engine=DaskEngine("tcp://127.0.0.1:9"))
     with pytest.raises(EngineError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9.*"):
         await run

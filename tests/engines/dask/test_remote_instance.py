@@ -37,7 +37,7 @@ async def test_the_first_end_counts_and_later_ones_are_ignored():
 
 
 @virtual
-async def test_a_param_that_cannot_travel_is_named():
+async def test_a_param_that_cannot_be_pickled_is_named():
     """EngineError, with what to do instead."""
     with pytest.raises(
         EngineError,

@@ -19,7 +19,7 @@ class Plain(Node):
     pass
 
 
-def test_a_flow_and_its_store_travel_with_the_classes_of_the_nodes():
+def test_a_flow_and_its_store_are_pickled_with_the_node_classes():
     """The classes give the nodes the same numbers on a worker."""
     inner = Flow(start=Plain())
     first = Plain()
@@ -77,14 +77,14 @@ def closed_over():
         (Plain(), {"fine": 1, "db": lock}, r"^shared\['db'\] is a lock, .*Remove it from"),
     ],
 )
-def test_what_cannot_travel_is_named(flow, shared, named):
+def test_what_cannot_be_pickled_is_named(flow, shared, named):
     """The attribute of the node, or what a method uses, or the key of the store."""
     with pytest.raises(EngineError, match=named):
         dump_flow(flow, shared)
 
 
 def test_a_global_that_a_notebooks_method_uses_is_named():
-    """It would travel along with the method, by value."""
+    """It would be pickled by value, with the method."""
     namespace = {"__name__": "__main__", "Node": Node, "client": lock}
     exec("class Mine(Node):\n    def exec(self, _): return client", namespace)
     with pytest.raises(EngineError, match=r"^'client', which Mine\.exec uses, is a lock, "):
@@ -96,16 +96,16 @@ class Refuses:
         raise RuntimeError("only as a whole")
 
 
-def test_what_has_no_name_is_said_as_it_was_refused():
-    """A store that is no dict, for one."""
+def test_what_cannot_be_named_is_refused_with_the_reason():
+    """For example a store that is not a dict."""
     with pytest.raises(
         EngineError, match=r"RuntimeError: only as a whole.*Write engine=\"local\"\."
     ):
         dump_flow(Plain(), Refuses())
 
 
-def test_what_others_can_import_travels_by_name_and_the_rest_by_value():
-    """A function of a notebook is no use by name on a worker."""
+def test_what_a_worker_can_import_is_pickled_by_reference_and_the_rest_by_value():
+    """A worker cannot import a function of a notebook."""
     assert len(dump(Plain)) < 100
     namespace = {"__name__": "__main__"}
     exec("def double(n): return 2 * n", namespace)

@@ -15,7 +15,7 @@ _CONNECT_TIMEOUT = 10.0  # seconds
 _CLOSE_TIMEOUT = 10.0  # seconds
 
 
-class Connection:
+class ClusterConnection:
     """A client of the run's own in the running event loop, and the cluster if it was started for the run.
 
     The run does not use a client of the user's: that may belong to another loop, and the run's topic
@@ -37,7 +37,7 @@ class Connection:
         self._tasks: set[asyncio.Task[None]] = set()
 
     @classmethod
-    async def open(cls, where: Any) -> Connection:
+    async def open(cls, where: Any) -> ClusterConnection:
         """Connect to an address, a client's cluster or a cluster; None starts a cluster of processes.
 
         Raises:

@@ -16,14 +16,14 @@ from pocketflow import AsyncNode
 
 import flowmagic as fm
 from flowmagic import DaskEngine, EngineError
-from flowmagic.engines.dask import connection as module
-from flowmagic.engines.dask.connection import Connection
+from flowmagic.engines.dask import cluster_connection
+from flowmagic.engines.dask.cluster_connection import ClusterConnection
 
 from .conftest import until
 
 
 class Cluster:
-    """One of our own, of which nothing is real; counts how often it is closed, and where."""
+    """A fake cluster that was started for the run; keeps the threads that close it."""
 
     def __init__(self, address="tcp://127.0.0.1:9"):
         self.scheduler_address = address
@@ -33,13 +33,13 @@ class Cluster:
         self.closed.append(threading.current_thread())
 
 
-async def test_an_address_a_client_and_a_cluster_lead_to_the_same_and_to_a_client_of_our_own(
+async def test_an_address_a_client_and_a_cluster_give_a_client_of_the_runs_own(
     cluster,
 ):
-    """What the user handed over stays as it was."""
+    """What the user passed is not changed."""
     async with Client(cluster, asynchronous=True, set_as_default=False) as theirs:
         for where in (cluster.scheduler_address, theirs, cluster):
-            connection = await Connection.open(where)
+            connection = await ClusterConnection.open(where)
             assert connection.address == cluster.scheduler_address
             assert connection.client is not theirs
             await connection.close()
@@ -48,9 +48,9 @@ async def test_an_address_a_client_and_a_cluster_lead_to_the_same_and_to_a_clien
         assert len(cluster.workers) == 2
 
 
-async def test_what_was_started_ends_before_the_connection_closes(cluster):
-    """None of it finds a client that is gone."""
-    connection = await Connection.open(cluster)
+async def test_its_tasks_end_before_the_client_closes(cluster):
+    """None of them uses a closed client."""
+    connection = await ClusterConnection.open(cluster)
     ended = []
 
     async def work():
@@ -65,19 +65,19 @@ async def test_what_was_started_ends_before_the_connection_closes(cluster):
     assert ended == [("running", True)]
 
 
-async def test_a_cluster_of_our_own_is_closed_where_nobody_answers_there(monkeypatch):
-    """In a thread: that takes a while, and the notebook's loop is not to wait."""
+async def test_a_cluster_that_was_started_for_the_run_is_closed_if_it_does_not_answer(monkeypatch):
+    """In a thread: closing takes a while, and must not block the notebook's loop."""
     made = Cluster()
     monkeypatch.setattr(distributed, "LocalCluster", lambda **options: made)
-    monkeypatch.setattr(module, "_CONNECT_TIMEOUT", 0.2)
+    monkeypatch.setattr(cluster_connection, "_CONNECT_TIMEOUT", 0.2)
     with pytest.raises(EngineError, match=r"No Dask scheduler answers at tcp://127\.0\.0\.1:9 \("):
-        await Connection.open(None)
+        await ClusterConnection.open(None)
     assert made.closed
     assert threading.main_thread() not in made.closed
 
 
-async def test_a_cluster_that_is_being_made_when_the_run_is_cancelled_is_closed_later(monkeypatch):
-    """Its processes would stay for as long as the kernel lives."""
+async def test_a_cluster_that_is_starting_when_the_run_is_cancelled_is_closed_later(monkeypatch):
+    """Otherwise its processes would run as long as the kernel."""
     made, go_on = Cluster(), threading.Event()
 
     def make(**options):
@@ -85,7 +85,7 @@ async def test_a_cluster_that_is_being_made_when_the_run_is_cancelled_is_closed_
         return made
 
     monkeypatch.setattr(distributed, "LocalCluster", make)
-    connecting = asyncio.create_task(Connection.open(None))
+    connecting = asyncio.create_task(ClusterConnection.open(None))
     await asyncio.sleep(0.01)
     connecting.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -95,10 +95,10 @@ async def test_a_cluster_that_is_being_made_when_the_run_is_cancelled_is_closed_
     await until(lambda: made.closed)
 
 
-async def test_abandoned_our_cluster_is_closed_once_and_somebody_elses_never():
-    """Without a wait, for there is no loop any more that could wait."""
+async def test_abandoning_the_connection_closes_its_own_cluster_once():
+    """Without waiting, since no loop may be running any more."""
     ours = Cluster()
-    connection = Connection(SimpleNamespace(), "tcp://s:1", ours)
+    connection = ClusterConnection(SimpleNamespace(), "tcp://s:1", ours)
     connection.abandon()
     connection.abandon()
     await until(lambda: ours.closed)
@@ -116,10 +116,10 @@ async def test_abandoned_our_cluster_is_closed_once_and_somebody_elses_never():
         ("nonsense://127.0.0.1:9", r"No Dask scheduler answers at nonsense://.* \(ValueError\)"),
     ],
 )
-async def test_an_address_that_cannot_be_tried_is_refused_with_what_to_write(address, says):
-    """Not with the words of a library below, and nothing is left open."""
+async def test_an_address_that_cannot_be_used_is_refused_with_the_corrected_line(address, says):
+    """Not with the message of a library, and nothing is left open."""
     with pytest.raises(EngineError, match=says):
-        await Connection.open(address)
+        await ClusterConnection.open(address)
 
 
 class Says(AsyncNode):
@@ -130,8 +130,8 @@ class Says(AsyncNode):
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="certificates are made by openssl")
-def test_by_tls_a_client_with_certificates_leads_to_the_cluster_and_none_without(tmp_path, capsys):
-    """All that a run sends and hears, prints and large results included."""
+def test_a_cluster_with_tls_is_reached_by_a_client_with_certificates_only(tmp_path, capsys):
+    """Everything passes, including printed text and large results."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     command = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2"
     subprocess.run(
