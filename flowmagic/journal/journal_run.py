@@ -15,8 +15,8 @@ from ..errors import JournalError
 from ..text.redact import MASK
 from .codec import decoded
 from .database import hash_key
-from .export.script import script_of
 from .fingerprint import Part, row_key
+from .script import Script
 from .snapshot import Entry, NodeSnapshot
 from .tables import Tables
 
@@ -132,7 +132,7 @@ class JournalRun(Tables):
         Args:
             path: a file to write it to as well.
         """
-        text = script_of(self)
+        text = Script(self).text()
         if path is not None:
             pathlib.Path(path).write_text(text, encoding="utf-8")
         return text

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dis
 import itertools
+import keyword
 import types
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -19,7 +20,6 @@ from ..records.batch import Batch
 from ..text.redact import masked_source, secrets_of
 from ..text.user_objects import or_none
 from .codec import encoded, encoded_or_none
-from .export.names import is_importable, location_of
 
 _MOST_KEYS = 100
 _LONGEST = 2_000  # characters of an entry of the shared store
@@ -89,6 +89,32 @@ def _entry(
     if text is not None and (longest is None or len(text) <= longest):
         return text, ""
     return encoded({key: None}, secrets), type(value).__name__
+
+
+_MAIN = ("__main__", "__mp_main__")
+
+
+def location_of(value: Any) -> str:
+    """Return where a class or function is found, as "module:qualified.name".
+
+    Of a lambda, and of anything else, return in words what it is; that text has no colon.
+    """
+    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+        if value.__name__ != "<lambda>":
+            return f"{value.__module__}:{value.__qualname__}"
+        return "a lambda"
+    return f"an object of class {type(value).__name__}"
+
+
+def is_importable(location: str) -> bool:
+    """Whether a class or function is in a module: not in a notebook, nor within a function."""
+    module, _, name = location.partition(":")
+    return module not in _MAIN and all(map(is_name, [*module.split("."), *name.split(".")]))
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be a name in Python."""
+    return text.isidentifier() and not keyword.iskeyword(text)
 
 
 _MOST_NODES = 1_000
