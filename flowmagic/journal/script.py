@@ -247,7 +247,9 @@ class Literals:
         plain = numpy.asarray(value)
         if value.dtype.kind in "mM":
             plain = plain.astype("int64")
-        text = self._using("numpy", f"_numpy.array({self.of(plain.tolist())}, dtype={value.dtype.str!r})")
+        text = self._using(
+            "numpy", f"_numpy.array({self.of(plain.tolist())}, dtype={value.dtype.str!r})"
+        )
         if not plain.shape:
             return f"{text}[()]"
         return text if plain.size else f"{text}.reshape({plain.shape!r})"
