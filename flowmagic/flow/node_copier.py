@@ -1,17 +1,23 @@
-"""Copies nodes as `copy.copy` does in PocketFlow, but faster for classes without hooks for copying.
+"""Copies nodes as PocketFlow does, and records what PocketFlow does not report while a copy runs.
 
-Each class is examined once per run.
+Nodes are copied as by `copy.copy`, but faster where a class has no hooks for copying; each class is
+examined once per run. What is recorded are a node's retries and fallbacks, and the nodes of a nested
+flow that orchestrates itself, by attributes that are set on the copy while it runs and then restored.
+The user's own node is never changed.
 """
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import copyreg
+from collections.abc import Callable
 from typing import Any
 
-from pocketflow import AsyncNode, BaseNode, Flow
+from pocketflow import AsyncNode, BaseNode, Flow, Node
 
-from .instrumentation import falls_back
+from ..records.param_reads import copied
+from ..records.trace import Trace
 
 _new = object.__new__
 
@@ -69,3 +75,124 @@ def copies_plainly(kind: type) -> bool:
         )
         and not any("__slots__" in vars(base) for base in kind.__mro__)
     )
+
+
+_HOOKS = ("exec", "exec_fallback"), ("exec_async", "exec_fallback_async")
+
+
+def falls_back(kind: Any) -> bool:
+    """Whether a node class overrides the fallback; PocketFlow's own raises the error again."""
+    if issubclass(kind, AsyncNode):
+        return kind.exec_fallback_async is not AsyncNode.exec_fallback_async
+    return issubclass(kind, Node) and kind.exec_fallback is not Node.exec_fallback
+
+
+class TemporaryAttributes:
+    """Sets attributes on a node copy for a `with` block, and then restores the former ones.
+
+    An attribute that the node itself replaces meanwhile keeps the node's value.
+    """
+
+    def __init__(self, node: Any, **attributes: Any) -> None:
+        self._node, self._attributes = node, attributes
+
+    def __enter__(self) -> None:
+        # Through __dict__, so that no __setattr__ of the user runs.
+        present = self._node.__dict__
+        self._former = {name: present[name] for name in self._attributes if name in present}
+        present.update(self._attributes)
+
+    def __exit__(self, *_: object) -> None:
+        present = self._node.__dict__
+        for name, value in self._attributes.items():
+            if present.get(name) is value:
+                del present[name]
+                if name in self._former:
+                    present[name] = self._former[name]
+
+
+class RetryCounter(TemporaryAttributes):
+    """Counts the retries and fallbacks of a node copy while it runs, and adds them to its trace.
+
+    For a batch node, these are the retries and fallbacks of all its items. One thing differs from an
+    unchanged node: if the node makes a shallow copy of itself meanwhile, a call of the copy's `exec`
+    runs on the node.
+    """
+
+    def __init__(self, node: Any, trace: Trace, at: int) -> None:
+        is_async = isinstance(node, AsyncNode)
+        counter = _AsyncCallCounter if is_async else _CallCounter
+        run, fallback = _HOOKS[is_async]
+        self._run, self._fallback = counter(getattr(node, run)), counter(getattr(node, fallback))
+        super().__init__(node, **{run: self._run, fallback: self._fallback})
+        self._trace, self._at = trace, at
+
+    def __exit__(self, *error: object) -> None:
+        super().__exit__(*error)
+        fallback = self._fallback
+        # The last failure leads to the fallback, whether that raises again or not: it is no retry.
+        retries = self._run.raised - fallback.raised - fallback.returned
+        if retries > 0 or fallback.returned:
+            self._trace.note_retries(self._at, retries, fallback.returned)
+
+
+class _CallCounter:
+    """Calls a method of a node, and counts how often it raised and returned."""
+
+    def __init__(self, method: Callable[..., Any]) -> None:
+        self._method = method
+        self.raised = self.returned = 0
+
+    def __call__(self, *arguments: Any) -> Any:
+        with self:
+            return self._method(*arguments)
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self.returned += 1
+        elif issubclass(kind, Exception):
+            self.raised += 1
+
+    def __reduce__(self) -> tuple[Callable[[Any], Any], tuple[Any]]:
+        # A node that pickles or deep-copies itself takes its own method along, not this counter.
+        return _identity, (self._method,)
+
+
+class _AsyncCallCounter(_CallCounter):
+    async def __call__(self, *arguments: Any) -> Any:
+        with self:
+            return await self._method(*arguments)
+
+
+def _identity(method: Any) -> Any:
+    return method
+
+
+class OrchestrationRecorder(TemporaryAttributes):
+    """Records the nodes of a nested flow that orchestrates itself, when it asks for the next node.
+
+    By then a node copy has ended, so its start is taken from the end of the copy before it in the
+    same task: parallel walks interleave.
+    """
+
+    def __init__(
+        self, flow: Any, trace: Trace, parent: int, clock: Callable[[], float], *, is_async: bool
+    ) -> None:
+        began = clock()
+        get_next_node = flow.get_next_node
+        latest: dict[Any, tuple[float, int]] = {}
+        """By task: when its latest node copy ended, and the copy's position in the trace."""
+
+        def recorded(node: Any, action: Any) -> Any:
+            task = asyncio.current_task() if is_async else None
+            start, after = latest.get(task, (began, -1))
+            at = trace.open(type(node), parent, start, copied(getattr(node, "params", {})), after)
+            end = clock()
+            latest[task] = end, at
+            trace.close(at, action, end)
+            return get_next_node(node, action)
+
+        super().__init__(flow, get_next_node=recorded)

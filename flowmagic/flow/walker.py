@@ -32,13 +32,13 @@ from pocketflow import (
 from ..records.param_reads import DICTS, ReadTrackingDict, copied, inherited
 from ..records.trace import Trace
 from .graph import is_overridden
-from .instrumentation import (
+from .node_copier import (
+    NodeCopier,
     OrchestrationRecorder,
     RetryCounter,
     TemporaryAttributes,
     falls_back,
 )
-from .node_copier import NodeCopier
 
 InThread = Callable[[Callable[[Any], Any], Any], Awaitable[Any]]
 """Runs `function(argument)` in a worker thread; awaited, it gives what the function returns."""

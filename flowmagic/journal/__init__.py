@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .codec import EncodingError, decoded, encoded, register
-    from .instance import JournalInstance
-    from .journal_run import JournalRun
+    from .journal_run import JournalInstance, JournalRun
     from .reader import Journal, open_journal
 
 __all__ = [

@@ -9,10 +9,10 @@ from typing import Any
 
 from ..records.attempts import Restored
 from ..records.instances import Instance
+from ..text.formatting import traceback_text
 from ..text.redact import secrets_of
-from ..text.tracebacks import traceback_text
 from .codec import EncodingError, as_json, encoded, plain_of, text_of
-from .row_key import row_key_of_plain
+from .fingerprint import row_key_of_plain
 from .row_log import Row
 
 _MOST_PRINTED = 64_000  # characters, the last ones
@@ -92,7 +92,7 @@ class Encoder:
         return self._secrets.union(more) if more else self._secrets
 
     def _copies(self, instance: Instance, secrets: frozenset[str] | None) -> str:
-        """Return the node copies as JSON: a list for each, in the order of `instance.COPY_FIELDS`."""
+        """Return the node copies as JSON: a list for each, in the order of `journal_run.COPY_FIELDS`."""
         params = instance.params
         return as_json(
             [

@@ -25,8 +25,14 @@ from .fingerprint import Part, fingerprint, parts_of
 from .options import JournalOptions
 from .resume import ResumeIndex
 from .row_log import Row, RowLog
-from .secret_values import secrets_of_globals, secrets_of_nodes, secrets_of_rows
-from .snapshot import names_in_notebook, nodes_kept, shared_kept
+from .snapshot import (
+    names_in_notebook,
+    nodes_kept,
+    secrets_of_globals,
+    secrets_of_nodes,
+    secrets_of_rows,
+    shared_kept,
+)
 from .writer import Outbox, Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20

@@ -1,17 +1,25 @@
-"""What a run started with besides its rows, as its journal keeps it: its nodes and the shared store.
+"""What a run starts with besides its rows: its nodes, the shared store, and the secrets in them.
 
-`JournalRun.to_script` writes it as Python. Of a class, the journal keeps where it is found, not its
-source.
+The journal keeps the nodes and the store, which `JournalRun.to_script` writes as Python, and masks
+the secrets wherever they occur. Of a class, it keeps where it is found, not its source.
 """
 
 from __future__ import annotations
 
+import dis
+import itertools
+import keyword
+import types
+from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
+from ..flow.graph import nodes_of
+from ..flow.source_code import functions_of, is_stock, is_user_code, source_of
+from ..records.batch import Batch
+from ..text.redact import masked_source, secrets_of
+from ..text.user_objects import or_none
 from .codec import encoded, encoded_or_none
-from .export.names import is_importable, location_of
-from .flow_nodes import attributes_of, flow_nodes, globals_of, links_of, user_classes_of
 
 _MOST_KEYS = 100
 _LONGEST = 2_000  # characters of an entry of the shared store
@@ -81,3 +89,117 @@ def _entry(
     if text is not None and (longest is None or len(text) <= longest):
         return text, ""
     return encoded({key: None}, secrets), type(value).__name__
+
+
+_MAIN = ("__main__", "__mp_main__")
+
+
+def location_of(value: Any) -> str:
+    """Return where a class or function is found, as "module:qualified.name".
+
+    Of a lambda, and of anything else, return in words what it is; that text has no colon.
+    """
+    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
+        if value.__name__ != "<lambda>":
+            return f"{value.__module__}:{value.__qualname__}"
+        return "a lambda"
+    return f"an object of class {type(value).__name__}"
+
+
+def is_importable(location: str) -> bool:
+    """Whether a class or function is in a module: not in a notebook, nor within a function."""
+    module, _, name = location.partition(":")
+    return module not in _MAIN and all(map(is_name, [*module.split("."), *name.split(".")]))
+
+
+def is_name(text: str) -> bool:
+    """Whether a text can be a name in Python."""
+    return text.isidentifier() and not keyword.iskeyword(text)
+
+
+_MOST_NODES = 1_000
+_OF_POCKETFLOW = ("successors", "params", "start_node")
+
+Links = tuple["dict[str, int | None]", "int | None"]
+
+
+def flow_nodes(flow: Any) -> list[Any]:
+    """Return the nodes of a flow in the order in which they are reached, the flow itself first."""
+    return list(itertools.islice(nodes_of(flow), _MOST_NODES))
+
+
+def links_of(nodes: list[Any]) -> list[Links]:
+    """Return where each node leads: numbers of nodes by action, and of the start node of a flow."""
+    numbers = {id(node): number for number, node in enumerate(nodes)}
+    return [
+        (
+            {str(action): numbers.get(id(to)) for action, to in node.successors.items()},
+            numbers.get(id(vars(node).get("start_node"))),
+        )
+        for node in nodes
+    ]
+
+
+def attributes_of(node: Any) -> dict[str, Any]:
+    """Return the attributes of a node, without PocketFlow's own, sorted by name."""
+    return {name: value for name, value in sorted(vars(node).items()) if name not in _OF_POCKETFLOW}
+
+
+def user_classes(kind: type) -> list[type]:
+    """Return a class and those that it inherits from, without PocketFlow's, flowmagic's and Python's."""
+    return [each for each in kind.__mro__ if not is_stock(each)]
+
+
+def user_classes_of(nodes: list[Any]) -> list[type]:
+    """Return the classes of nodes and those that they inherit from, each once."""
+    return list(dict.fromkeys(kind for node in nodes for kind in user_classes(type(node))))
+
+
+def globals_of(kind: type) -> dict[str, Any]:
+    """Return the globals that the functions of a class read, by name; those of its bases not."""
+    return {
+        name: function.__globals__[name]
+        for function in functions_of(kind)
+        for name in _global_names(function.__code__)
+        if name in function.__globals__
+    }
+
+
+def _global_names(code: types.CodeType) -> Iterator[str]:
+    for instruction in dis.get_instructions(code):
+        if instruction.opname == "LOAD_GLOBAL":
+            yield instruction.argval
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _global_names(constant)
+
+
+_MOST_ROWS = 1_000  # in a batch, a secret is nearly always the same one
+
+
+def secrets_of_nodes(flow: Any) -> set[str]:
+    """Return the secrets in the attributes of a flow's nodes, and in the source of their classes."""
+    nodes = flow_nodes(flow)
+    secrets = {secret for node in nodes for secret in secrets_of(attributes_of(node))}
+    for kind in user_classes_of(nodes):
+        masked_source(source_of(kind), secrets)
+    return secrets
+
+
+def secrets_of_globals(flow: Any) -> set[str]:
+    """Return the secrets among the globals that the nodes' classes use, and in the user's code there."""
+    secrets: set[str] = set()
+    for kind in user_classes_of(flow_nodes(flow)):
+        for name, value in globals_of(kind).items():
+            if isinstance(value, (type, types.FunctionType)):
+                if is_user_code(value):  # reading the source of a library may take seconds
+                    masked_source(source_of(value), secrets)
+            else:
+                secrets |= or_none(secrets_of, {name: value}) or set()
+    return secrets
+
+
+def secrets_of_rows(flow: Any, batch: Batch | None) -> set[str]:
+    """Return the secrets in the flow's params and in the rows, as far as they are known in advance."""
+    rows = [] if batch is None or batch.rows is None else batch.rows[:_MOST_ROWS]
+    return set().union(*map(secrets_of, (flow.params, *rows)))

@@ -10,12 +10,14 @@ import os
 import pathlib
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtraError
 from ..records.frames import pandas
 from .codec import LARGE
-from .instance import JournalInstance
+
+if TYPE_CHECKING:
+    from .journal_run import JournalInstance
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SURROGATES = "backslashreplace"  # UTF-8 has no form for them

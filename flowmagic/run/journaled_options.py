@@ -8,7 +8,7 @@ from typing import Any
 from ..engines.base import Engine
 from ..engines.registry import NAMES
 from ..journal.codec import encoded_or_none
-from ..journal.export.names import location_of
+from ..journal.snapshot import location_of
 from .options import Options
 
 

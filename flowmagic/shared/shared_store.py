@@ -1,8 +1,8 @@
 """The shared store of a run, and how its instances see it.
 
 By default the store is *tracked*: all instances share the user's dict, and their reads and writes of
-it are noted in order to find crossings (`tracked`, `crossings`). With `isolate=True` it is *isolated*:
-each instance has a copy of its own (`isolated`). With `track_shared=False`, or if `shared` is not a
+it are noted in order to find crossings (`Tracked`, `crossings`). With `isolate=True` it is *isolated*:
+each instance has a copy of its own (`Isolated`). With `track_shared=False`, or if `shared` is not a
 plain dict, the instances receive the user's object itself.
 """
 
@@ -21,8 +21,7 @@ from ..records.status import SUCCEEDED
 from ..records.store import RecordStore
 from ..records.trace import Trace
 from .crossings import Crossing, CrossingDetector
-from .isolated import Isolated, isolated
-from .tracked import views
+from .views import Isolated, isolated, views
 
 Merge = Callable[[Any, Instance], Any]
 """Writes to the shared store what an isolated instance wrote: called with the store and the instance."""

@@ -169,3 +169,43 @@ def test_of_many_runs_the_latest_are_listed():
     assert [int(line.split()[0]) for line in lines[2:]] == list(range(11, 31))
     assert listed("j", [run(1)]).startswith("journal 'j': 1 run\n")
     assert listed("j", []) == "journal 'j': 0 runs"
+
+
+class Answer(AsyncNode):
+    async def post_async(self, shared, prepared, executed):
+        return shared["answer"]
+
+
+def two_runs(tmp_path, rows, before, after, again=None):
+    for answer, batch in ((before, rows), (after, again or rows)):
+        flowmagic.run_batch(Answer(), batch, shared={"answer": answer}, journal=tmp_path / "j")
+    return open_journal(tmp_path / "j").compare(1, 2)
+
+
+def test_results_that_differ_only_far_behind_are_no_longer_alike(tmp_path):
+    """What is shown is cut; what is compared is not."""
+    changes = two_runs(tmp_path, [{"n": 1}], "x" * 500 + "a", "x" * 500 + "b")
+    assert changes.alike == 0
+    assert "which differs further on" in str(changes)
+
+
+@pytest.mark.parametrize("answer", [float("nan"), {1: "a", "b": [2]}, {3, 4}], ids=range(3))
+def test_a_result_of_any_form_is_alike_to_itself(tmp_path, answer):
+    """Also one that no comparison finds equal."""
+    assert str(two_runs(tmp_path, [{"n": 1}], answer, answer)).startswith(
+        "0 rows differ, 1 came out the same."
+    )
+
+
+def test_rows_are_matched_by_params_of_any_form(tmp_path):
+    """Keys of several types, in any order; 1, True, "1" and (1,) are told apart."""
+    rows = [{1: "a", "b": 2}, {"n": 1}, {"n": True}, {"n": (1,)}, {"n": [1]}, {"n": "1"}]
+    turned = [dict(reversed(row.items())) for row in reversed(rows)]
+    assert two_runs(tmp_path, rows, "a", "b", turned).alike == 0
+    changes = open_journal(tmp_path / "j").compare(1, 2)
+    assert {(each.before, each.after) for each in changes} == {(n, 5 - n) for n in range(6)}
+
+
+def test_numbers_too_large_to_write_are_shown_all_the_same(tmp_path):
+    """The list of changes is for reading."""
+    assert "n" in str(two_runs(tmp_path, [{"n": 10**5_000}], "a", "b"))

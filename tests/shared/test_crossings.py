@@ -16,7 +16,7 @@ import flowmagic as fm
 from flowmagic.records.store import RecordStore
 from flowmagic.shared import crossings
 from flowmagic.shared.crossings import Crossing, CrossingDetector
-from flowmagic.shared.tracked import views
+from flowmagic.shared.views import views
 
 from ..virtualtime import virtual
 

@@ -18,7 +18,7 @@ from typing import Any
 from ...errors import EngineError
 from ...records.param_reads import track_reads
 from ...records.trace import Trace
-from ...shared.isolated import Isolated, isolated
+from ...shared.views import Isolated, isolated
 from ..base import Work
 from . import payload
 from .instance_result import dump_outcome

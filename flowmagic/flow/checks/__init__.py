@@ -1,9 +1,9 @@
 """Checks a flow and its batch before a run: what is likely to go wrong, found by reading the code.
 
 Nothing is run, and nothing is said about source that cannot be read. `reachable_nodes` lists the
-nodes of the graph with their source (`node_source`), which `self_usage`, `actions` and `blocking`
-read. The rules are in `graph_rules`, `fan_out` and `param_rules`: functions that yield findings. To
-add one, call it in `_findings`.
+nodes of the graph with their source (`node_source`), which `self_usage` and `blocking` read. The
+rules are in `graph_rules` and `param_rules`: functions that yield findings. To add one, call it in
+`_findings`.
 
 It may import what `flow` may import.
 """
@@ -18,7 +18,6 @@ from ...records.batch import BatchLike, as_batch
 from ..finding import Finding
 from ..graph import check_flow
 from . import graph_rules, param_rules
-from .fan_out import fan_out
 from .reachable_nodes import reachable_nodes
 
 __all__ = ["check"]
@@ -60,7 +59,7 @@ def _findings(flow: Any, rows: Any, limit: int, *, threads: bool) -> Iterator[Fi
             *graph_rules.shared_attributes(reached),
             *graph_rules.blocked_loop(reached, threads=threads),
             *graph_rules.erased_params(reached),
-            *fan_out(reached, limit),
+            *graph_rules.fan_out(reached, limit),
         ):
             # Nodes of one class have the same findings.
             if (each.node, each.what) not in reported:

@@ -16,9 +16,8 @@ from ...records.instances import Attempt, Instance
 from ...records.node_copies import NodeCopy
 from ...records.status import Status
 from ...records.store import RecordStore
-from ...text.formatting import error_text, key_text, short_repr, truncate
+from ...text.formatting import error_text, key_text, short_repr, traceback_text, truncate
 from ...text.redact import MASK, is_secret, masked, secrets_of
-from ...text.tracebacks import traceback_text
 from ..shell import name_of
 from .columns import equal
 from .protocol import AttemptDetail, CopyDetail, Detail, ParamDetail

@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 from ...records.instances import Instance
 from ...records.status import CANCELLED, FAILED
 from ...run.batchrun import BatchRun
-from ...text.formatting import error_text, params_text, short_repr, truncate
+from ...text.formatting import error_text, params_text, short_repr, traceback_text, truncate
 from ...text.redact import masked, secrets_of
-from ...text.tracebacks import traceback_text
 from ..shell import name_of
 from . import timeline
 from .notices import crossing_lines, crossing_notice, engine_lines

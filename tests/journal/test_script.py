@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import datetime as dt
+import decimal
+import functools
 import json
+import math
 import os
+import pathlib
 import sqlite3
 import subprocess
 import sys
+import uuid
 from functools import partial
 from pathlib import Path
 
 import pytest
+from hypothesis import given
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.journal import open_journal
+from flowmagic.journal.script import Literals, Names
+from flowmagic.journal.snapshot import is_importable, location_of
 from flowmagic.text.redact import MASK
 
-ROOT = Path(__file__).parents[3]
+from .test_codec import VALUES
+
+ROOT = Path(__file__).parents[2]
 PREFIX = "merged"
 
 
@@ -281,3 +292,137 @@ def test_a_generator_is_said_to_be_one(tmp_path, rows):
     text = text_of(tmp_path, Grade(), (row for row in rows))
     assert "# From a generator" in text or not rows
     compile(text, "script", "exec")
+
+
+def evaluated(literals, text):
+    names: dict = {}
+    exec("\n".join(literals.imports), names)
+    return eval(text, names)
+
+
+@given(VALUES)
+def test_a_literal_makes_the_value_again(value):
+    """With its type, and no more than the imports that it names."""
+    literals = Literals()
+    again = evaluated(literals, literals.of(value))
+    assert again == value
+    assert type(again) is type(value)
+    assert literals.unknown == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"a": [1, ("x",)]}, "{'a': [1, ('x',)]}"),
+        (math.inf, "float('inf')"),
+        (set(), "set()"),
+        (dt.date(2026, 1, 31), "_datetime.date(2026, 1, 31)"),
+        (decimal.Decimal("1.10"), "_decimal.Decimal('1.10')"),
+        (pathlib.Path("a/b"), "_pathlib.Path('a/b')"),
+        (uuid.UUID(int=1), "_uuid.UUID('00000000-0000-0000-0000-000000000001')"),
+    ],
+)
+def test_a_literal_reads_well(value, text):
+    """As somebody would write it; modules under names that no notebook has."""
+    assert Literals().of(value) == text
+
+
+def test_numpy_values_have_literals_too():
+    """Scalars, arrays of any shape, dates."""
+    np = pytest.importorskip("numpy")
+    for value in (
+        np.float32(0.5), np.int64(3), np.datetime64("2026-01-31", "ns"), np.arange(6).reshape(2, 3),
+        np.zeros((0, 3), dtype="int16"), np.array([np.nan, 1.0]),
+    ):  # fmt: skip
+        literals = Literals()
+        again = evaluated(literals, literals.of(value))
+        assert type(again) is type(value)
+        assert again.dtype == value.dtype
+        assert again.shape == value.shape
+        assert np.array_equal(again, value, equal_nan=value.dtype.kind == "f")
+
+
+def test_what_has_no_literal_is_counted():
+    """And leaves a gap that Python shows at once."""
+    literals = Literals()
+    assert literals.of([1, object()]) == "[1, ...]"
+    assert literals.unknown == 1
+
+
+class Outer:
+    class Inner:
+        pass
+
+
+def local():
+    class Ask:
+        pass
+
+    return Ask
+
+
+HERE = __name__
+
+
+@pytest.mark.parametrize(
+    ("value", "location", "importable"),
+    [
+        (AsyncNode, "pocketflow:AsyncNode", True),
+        (json.dumps, "json:dumps", True),
+        (len, "builtins:len", True),
+        (Outer.Inner, f"{HERE}:Outer.Inner", True),
+        (local(), f"{HERE}:local.<locals>.Ask", False),
+        (type("Ask", (), {"__module__": "__main__"}), "__main__:Ask", False),
+        (lambda: 1, "a lambda", False),
+        (functools.partial(len), "an object of class partial", False),
+    ],
+)
+def test_a_location_says_whether_it_can_be_imported(value, location, importable):
+    """Not from a notebook, nor from within a function."""
+    assert location_of(value) == location
+    assert is_importable(location) is importable
+
+
+def test_names_are_imported_or_missing():
+    """Each once; a class within another one is found through that."""
+    names = Names({"run"})
+    assert names.of("shop:Outer.Inner") == names.of("shop:Outer.Inner") == "Outer.Inner"
+    assert names.of("builtins:ValueError") == "ValueError"
+    assert names.of("__main__:Ask") == "Ask"
+    assert names.of("shop:make.<locals>.Local") == "Local"
+    assert names.of("a lambda") == ""
+    assert names.imports == ["from shop import Outer"]
+    assert names.missing == ["Ask", "Local"]
+
+
+def test_no_two_things_share_a_name():
+    """Of two modules, of two versions of a cell, or of the script itself."""
+    names = Names({"run"})
+    assert names.of("one:Ask") == "Ask"
+    assert names.of("two:Ask") == "Ask_"
+    assert names.of("__main__:Ask", "a") == "Ask__"
+    assert names.of("__main__:Ask", "b") == "Ask___"
+    assert names.of("__main__:Ask", "a") == "Ask__"
+    assert names.of("one:run") == "run_"
+    assert names.of("one:print") == "print_"
+    assert names.imports == [
+        "from one import Ask", "from two import Ask as Ask_", "from one import run as run_",
+        "from one import print as print_",
+    ]  # fmt: skip
+    assert names.missing == ["Ask as Ask__", "Ask as Ask___"]
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "os; import sys:Ask", "one:Ask\nimport os", "one:Ask.in valid", "one:class", ":Ask()", "one:",
+        "builtins:None", "builtins:x y", "one.:a b", "",
+    ],
+)  # fmt: skip
+def test_nothing_but_names_gets_into_a_script(location):
+    """A file may hold anything."""
+    names = Names(set())
+    name = names.of(location)
+    assert name == "" or name.isidentifier()
+    assert names.imports == []
+    assert all(each.isidentifier() for each in names.missing)

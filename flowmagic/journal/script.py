@@ -6,19 +6,26 @@ a name that was checked to be one.
 
 from __future__ import annotations
 
+import builtins
+import datetime as dt
+import decimal
+import math
+import pathlib
+import sys
 import textwrap
+import uuid
 from typing import TYPE_CHECKING, Any
 
-from ...engines.registry import NAMES as ENGINES
-from ...text.redact import MASK
-from ..codec import decoded
-from .literals import Literals
-from .names import Names, is_name
+from ..engines.registry import NAMES as ENGINES
+from ..text.redact import MASK
+from .codec import LARGE, decoded
+from .snapshot import is_importable, is_name
 
 if TYPE_CHECKING:
-    from ..journal_run import JournalRun
-    from ..snapshot import Entry
+    from .journal_run import JournalRun
+    from .snapshot import Entry
 
+_CLASSES = {"adaptive": "Adaptive", "retries": "Retries"}  # options that are objects of flowmagic's
 _RESERVED = {"flowmagic", "instance", "params", "run", "shared", "_node"}
 _NODE = '''\
 def _node(kind, /, **attributes):
@@ -29,12 +36,7 @@ def _node(kind, /, **attributes):
 '''
 
 
-def script_of(run: JournalRun) -> str:
-    """Return the script."""
-    return _Script(run).text()
-
-
-class _Script:
+class Script:
     """Writes the parts of a script, and collects the imports and names that they need."""
 
     def __init__(self, run: JournalRun) -> None:
@@ -45,6 +47,7 @@ class _Script:
         self._names = Names(_RESERVED | nodes | modules)
 
     def text(self) -> str:
+        """Return the script."""
         run = self._run
         body = [
             *_NODE.splitlines(),
@@ -70,14 +73,9 @@ class _Script:
         head += sorted({"import flowmagic", *self._literals.imports, *self._names.imports})
         missing = dict.fromkeys([*self._names.missing, *filter(is_name, run.notebook_names)])
         if missing:
-            head += [
-                "",
-                "# Not in the journal. Import or paste it here, with what it uses:",
-                *(
-                    f"# {line}"
-                    for line in textwrap.wrap(", ".join(missing), break_long_words=False)
-                ),
-            ]
+            head += ["", "# Not in the journal. Import or paste it here, with what it uses:"]
+            wrapped = textwrap.wrap(", ".join(missing), break_long_words=False)
+            head += [f"# {line}" for line in wrapped]
         return "\n".join([*head, "", "", *body])
 
     def _nodes(self) -> list[str]:
@@ -149,9 +147,8 @@ class _Script:
             function = self._names.of(str(value))
             return [f"merge={function},"] if function else [_left_out(name, value)]
         # Other texts say in words what could not be kept.
-        if name == "engine" and str(value) not in ENGINES:
-            return [_left_out(name, value)]
-        if name == "allow_shared" and isinstance(value, str):
+        unknown_engine = name == "engine" and str(value) not in ENGINES
+        if unknown_engine or (name == "allow_shared" and isinstance(value, str)):
             return [_left_out(name, value)]
         if name in _CLASSES and isinstance(value, dict):
             return self._object(name, value)
@@ -173,9 +170,6 @@ class _Script:
         return [f"{option}=flowmagic.{_CLASSES[option]}({', '.join(arguments)}),", *remarks]
 
 
-_CLASSES = {"adaptive": "Adaptive", "retries": "Retries"}
-
-
 def _latest_options(run: JournalRun) -> dict[str, Any]:
     """Return the options of a run, with the limits that it ended with."""
     options = dict(run.options)
@@ -194,3 +188,115 @@ def _left_out(name: str, value: Any) -> str:
 def _remark(text: str) -> str:
     """Return a comment at the end of a line, of printable characters only."""
     return "  # " + "".join(each if each.isprintable() else " " for each in text)
+
+
+class Literals:
+    """Writes values as Python expressions.
+
+    Attributes:
+        imports: the import lines that the expressions need; their names begin with an underscore.
+        unknown: how many values could not be written; `...` stands in their place.
+    """
+
+    def __init__(self) -> None:
+        self.imports: set[str] = set()
+        self.unknown = 0
+
+    def of(self, value: Any) -> str:  # noqa: C901, PLR0911 - one return per kind
+        """Return an expression for a value that was read from a journal."""
+        kind = type(value)
+        if value is None or kind in (str, int, bool, bytes):
+            return hex(value) if kind is int and abs(value) >= LARGE else repr(value)
+        if kind is float:
+            return repr(value) if math.isfinite(value) else f"float({str(value)!r})"
+        if kind is dict:
+            return f"{{{', '.join(f'{self.of(key)}: {self.of(item)}' for key, item in value.items())}}}"
+        if kind in (list, tuple, set, frozenset):
+            return self._several(value, kind)
+        if kind is complex:
+            return f"complex({self.of(value.real)}, {self.of(value.imag)})"
+        if kind in (dt.datetime, dt.date, dt.time, dt.timedelta):
+            return self._using("datetime", repr(value).replace("datetime.", "_datetime."))
+        if kind is decimal.Decimal:
+            return self._using("decimal", f"_decimal.{value!r}")
+        if kind is uuid.UUID:
+            return self._using("uuid", f"_uuid.{value!r}")
+        if isinstance(value, pathlib.PurePath):
+            return self._using("pathlib", f"_pathlib.Path({str(value)!r})")
+        numpy = sys.modules.get("numpy")
+        if numpy is not None and isinstance(value, (numpy.generic, numpy.ndarray)):
+            return self._numpy(numpy, value)
+        self.unknown += 1
+        return "..."
+
+    def _using(self, module: str, text: str) -> str:
+        self.imports.add(f"import {module} as _{module}")
+        return text
+
+    def _several(self, value: Any, kind: type) -> str:
+        inner = ", ".join(map(self.of, value))
+        if kind is list:
+            return f"[{inner}]"
+        if kind is tuple:
+            return f"({inner}{',' * (len(value) == 1)})"
+        if kind is set and value:
+            return f"{{{inner}}}"
+        return f"{kind.__name__}([{inner}])" if value else f"{kind.__name__}()"
+
+    def _numpy(self, numpy: Any, value: Any) -> str:
+        plain = numpy.asarray(value)
+        if value.dtype.kind in "mM":
+            plain = plain.astype("int64")
+        text = self._using(
+            "numpy", f"_numpy.array({self.of(plain.tolist())}, dtype={value.dtype.str!r})"
+        )
+        if not plain.shape:
+            return f"{text}[()]"
+        return text if plain.size else f"{text}.reshape({plain.shape!r})"
+
+
+class Names:
+    """Gives each class and function of a script a name of its own.
+
+    Args:
+        reserved: names that the script uses itself.
+
+    Attributes:
+        imports: the lines that import what can be imported.
+        missing: what the user has to import or paste: names, and `Ask as Ask_` for one that is taken.
+    """
+
+    def __init__(self, reserved: set[str]) -> None:
+        self.imports: list[str] = []
+        self.missing: list[str] = []
+        self._taken = {*reserved, *dir(builtins)}
+        self._names: dict[tuple[str, str], str] = {}
+
+    def of(self, location: str, version: str = "") -> str:
+        """Return the name for a location; empty if it is none (a lambda, say).
+
+        `version` tells apart two classes at one location, as a cell that is run again makes them.
+        """
+        module, _, path = location.partition(":")
+        if module == "builtins" and path in dir(builtins) and is_name(path):
+            return path
+        importable = is_importable(location)
+        wanted, *inner = path.split(".") if importable else [path.rpartition(".")[2]]
+        if not is_name(wanted):
+            return ""
+        # Classes within one class are found through it.
+        key = (f"{module}:{wanted}", "") if importable else (location, version)
+        if key not in self._names:
+            self._names[key] = name = self._free(wanted)
+            written = wanted if name == wanted else f"{wanted} as {name}"
+            if importable:
+                self.imports.append(f"from {module} import {written}")
+            else:
+                self.missing.append(written)
+        return ".".join([self._names[key], *inner])
+
+    def _free(self, name: str) -> str:
+        while name in self._taken:
+            name += "_"
+        self._taken.add(name)
+        return name
