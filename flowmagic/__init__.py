@@ -51,7 +51,6 @@ if TYPE_CHECKING:
     from .throttled.flow import ThrottledAsyncParallelBatchFlow
     from .throttled.limiter_registry import LimiterRegistry, RateLimiter
     from .throttled.node import ThrottledParallelBatchNode
-    from .throttled.presets import FlowPresets, Presets
 
 __version__ = "0.1.0"
 
@@ -69,7 +68,6 @@ __all__ = [
     "EngineError",
     "Finding",
     "FlowError",
-    "FlowPresets",
     "FlowmagicError",
     "Hold",
     "Instance",
@@ -82,7 +80,6 @@ __all__ = [
     "MissingExtraError",
     "NoRunningLoopError",
     "NodeCopy",
-    "Presets",
     "RateLimitHit",
     "RateLimiter",
     "RemoteError",
@@ -112,9 +109,7 @@ _ON_FIRST_USE = {
     "AdaptiveThrottledBatchFlow": ".throttled.adaptive_flow",
     "AdaptiveThrottledNode": ".throttled.adaptive_node",
     "DaskEngine": ".engines.dask.engine",
-    "FlowPresets": ".throttled.presets",
     "LimiterRegistry": ".throttled.limiter_registry",
-    "Presets": ".throttled.presets",
     "RateLimiter": ".throttled.limiter_registry",
     "ThrottledAsyncParallelBatchFlow": ".throttled.flow",
     "ThrottledParallelBatchNode": ".throttled.node",
