@@ -16,11 +16,21 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from .attempts import MOST_ATTEMPTS, PackedAttempt, Restored
 from .param_reads import ReadSets, ReadTrackingDict
 from .printed import PrintedTexts
 from .status import CANCELLED, PENDING, RUNNING, STATUSES, SUCCEEDED, RunCounts
-from .trace import NAN, Params, Trace, TraceBoard, packer, packers, unpacked
+from .trace import (
+    MOST_ATTEMPTS,
+    NAN,
+    PackedAttempt,
+    Params,
+    Restored,
+    Trace,
+    TraceBoard,
+    packer,
+    packers,
+    unpacked,
+)
 
 _NO_TIME = array("d", [NAN])
 

@@ -13,12 +13,11 @@ from typing import Any
 from ..records.batch import Batch
 from ..records.status import FAILED, PENDING, RUNNING
 from .end_waiters import Waiters
-from .observers import Observers
 from .options import Options
 from .outcomes import Decision
 from .parts import RunParts
 from .prep_post import own_batch, own_post
-from .status import RunEnd, RunPhase, RunStatus
+from .status import Observers, RunEnd, RunPhase, RunStatus
 from .teardown import close_source, drain, finish_journal
 
 Post = Callable[[list[Any]], Awaitable[Any]]

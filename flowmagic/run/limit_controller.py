@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..limits.adaptive import Adaptive, Aimd
-from ..limits.history import By, LimitHistory
-from ..limits.limits import Limiter, Limits
+from ..limits.limits import By, Limiter, LimitHistory, Limits
 
 
 class LimitController:

@@ -15,7 +15,7 @@ right choice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from ..errors import from_users_frame
 from ..limits.adaptive import Aimd
@@ -26,6 +26,7 @@ from .failures import ErrorBudget, Retries
 
 if TYPE_CHECKING:
     from ..journal.recorder import Recorder
+
 
 _MOST_DOUBLINGS = 7  # of the wait of a refused instance, however often it was refused
 
@@ -46,6 +47,25 @@ class Decision(NamedTuple):
     limit: int | None = None
     stop: str = ""
     interrupt: KeyboardInterrupt | None = None
+
+
+class RunEvents(Protocol):
+    """Receives what happens in a run by itself. `Lifecycle` in a run; called on the run's loop."""
+
+    def carry_out(self, index: int, decision: Decision) -> None:
+        """Do what follows from the end of an instance."""
+
+    def retry_is_due(self) -> None:
+        """Start workers: a row that waited for its retry may be taken now."""
+
+    def workers_idle(self) -> None:
+        """Note that nothing runs, and that nothing will start by itself."""
+
+    def broke(self, error: BaseException) -> None:
+        """End the run: the source of its batch raised, or a worker did outside any instance."""
+
+    def engine_broke(self, error: BaseException) -> None:
+        """End the run: its engine can run nothing more."""
 
 
 class Outcomes:

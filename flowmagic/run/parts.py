@@ -15,10 +15,9 @@ from ..records.printed import PrintedTexts
 from ..records.store import RecordStore
 from ..shared.shared_store import Store
 from .event_loop_monitor import HoldRecorder
-from .events import RunEvents
 from .limit_controller import LimitController
 from .options import Options
-from .outcomes import Outcomes
+from .outcomes import Outcomes, RunEvents
 from .scheduler import Scheduler
 from .workers import WorkerPool
 

@@ -13,7 +13,7 @@ from ..records.param_reads import track_reads
 from ..records.printed import enter, key
 from ..records.status import PENDING
 from ..records.store import RecordStore
-from .events import RunEvents
+from .outcomes import RunEvents
 from .workers import SLICE, Taken, drive
 
 if TYPE_CHECKING:

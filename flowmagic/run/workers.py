@@ -20,8 +20,7 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from ..limits.limits import Limiter
-from .events import RunEvents
-from .outcomes import Outcomes
+from .outcomes import Outcomes, RunEvents
 
 if TYPE_CHECKING:
     from .scheduler import Scheduler

@@ -23,8 +23,7 @@ from contextlib import contextmanager, suppress
 
 from ...errors import LimitError
 from ..refusals import LONGEST_COOL_DOWN, RefusalKind, classify_refusal
-from .call import Call
-from .capacity import Capacity
+from .capacity import Call, Capacity
 from .waiters import LoopWaiter, ThreadWaiter
 
 _Waiter = LoopWaiter | ThreadWaiter
