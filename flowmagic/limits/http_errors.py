@@ -98,8 +98,6 @@ def text_of(error: BaseException, status: int | None, *, with_message: bool) -> 
     """Return the words of an error and of the body of its response.
 
     Args:
-        error: the error.
-        status: its HTTP status, if it has one.
         with_message: whether `str(error)` counts too. The message of a bad request may quote the
             request, so it only counts if there is no body.
     """
@@ -168,10 +166,7 @@ def seconds(value: Any) -> float | None:
 
 
 def _until(text: str, sent: str | None) -> float:
-    """Return the seconds until an HTTP date.
-
-    The Date header, if there is one, is the present: the two clocks may be minutes apart.
-    """
+    """Return the seconds until an HTTP date, from the Date header on: our clock may be off by minutes."""
     now = or_none(_moment, sent)
     return max(0.0, _moment(text) - (wall_clock() if now is None else now))
 

@@ -145,11 +145,6 @@ class Limiter:
         else:
             self._pace.change(limits.per_minute, burst=limits.burst)
 
-    @property
-    def paced(self) -> bool:
-        """Whether there is a limit per minute, so that `begin` must be called."""
-        return self._pace is not None
-
     def admit(self, now: float, *, holding: bool = False) -> float:
         """Take a slot and return 0.0; or return how many seconds to wait before the next try.
 

@@ -15,7 +15,7 @@ right choice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import from_users_frame
 from ..limits.adaptive import Aimd
@@ -49,32 +49,10 @@ class Decision(NamedTuple):
     interrupt: KeyboardInterrupt | None = None
 
 
-class RunEvents(Protocol):
-    """Receives what happens in a run by itself. `Lifecycle` in a run; called on the run's loop."""
-
-    def carry_out(self, index: int, decision: Decision) -> None:
-        """Do what follows from the end of an instance."""
-
-    def retry_is_due(self) -> None:
-        """Start workers: a row that waited for its retry may be taken now."""
-
-    def workers_idle(self) -> None:
-        """Note that nothing runs, and that nothing will start by itself."""
-
-    def broke(self, error: BaseException) -> None:
-        """End the run: the source of its batch raised, or a worker did outside any instance."""
-
-    def engine_broke(self, error: BaseException) -> None:
-        """End the run: its engine can run nothing more."""
-
-
 class Outcomes:
     """Records how the instances of one run end, and decides what follows.
 
     Args:
-        records: of the run.
-        retries: which failed instances run again, how often and when.
-        max_errors: how many may fail before the run stops; None: any number.
         aimd: the adaptive limit, if the run has one. It is raised after successes and lowered after
             refusals; instances refused by a rate limit run again up to `retries.refusals` times;
             and a used-up quota or refused credentials stop the run.

@@ -127,7 +127,7 @@ def test_a_pace_switched_off_and_on_begins_anew():
     limiter = Limiter(Limits(1, 1))
     assert drive(limiter, 0.0, 1.0) == [0.0]
     limiter.limits = Limits(1)
-    assert not limiter.paced
+    assert limiter._pace is None
     assert limiter.admit(2.0, holding=True) == 0.0
     limiter.limits = Limits(1, 60)
     assert limiter.admit(2.0, holding=True) == pytest.approx(1.0)
@@ -163,7 +163,7 @@ def test_a_burst_begins_at_once_and_counts_only_with_a_pace():
     assert [start - 1000 for start in drive(limiter, 1000.0, 1003.5)] == [0, 0, 0, 1, 2, 3]
     limiter.limits = Limits(10, 60, 60)
     assert len(drive(limiter, 1003.5, 1003.6)) == 54
-    assert not Limiter(Limits(10, None, 3)).paced
+    assert Limiter(Limits(10, None, 3))._pace is None
 
 
 @pytest.mark.parametrize("burst", [1, 4, 50, 600])

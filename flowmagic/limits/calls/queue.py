@@ -41,11 +41,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 class CallQueue:
-    """Lets calls in, one after the other, as its capacity allows.
-
-    Args:
-        name: the name of the limit, for messages.
-    """
+    """Lets calls in, one after the other, as its capacity allows."""
 
     _clock = staticmethod(time.monotonic)
     _block = staticmethod(threading.Event.wait)
