@@ -21,7 +21,7 @@ from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic import CallLimit
-from flowmagic.limits.limits import WINDOW as MINUTE
+from flowmagic.limits.pace import WINDOW as MINUTE
 
 from . import contestants
 from .contestants import AIOMETER, BATCHFLOW

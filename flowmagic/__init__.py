@@ -30,7 +30,7 @@ from .flow.finding import Finding
 from .limits.adaptive import Adaptive
 from .limits.calls import CallLimit
 from .limits.calls.named import limit, named_limits, remove_limit, set_limit
-from .limits.history import LimitChange
+from .limits.limits import LimitChange
 from .records.batch import grid
 from .records.instances import Attempt, Instance
 from .records.node_copies import NodeCopy
@@ -46,12 +46,10 @@ if TYPE_CHECKING:
     from .engines.dask.engine import DaskEngine
     from .flow.checks import check
     from .journal.reader import open_journal
-    from .throttled.adaptive_flow import AdaptiveThrottledBatchFlow
     from .throttled.adaptive_node import AdaptiveThrottledNode
-    from .throttled.flow import ThrottledAsyncParallelBatchFlow
+    from .throttled.flow import AdaptiveThrottledBatchFlow, ThrottledAsyncParallelBatchFlow
     from .throttled.limiter_registry import LimiterRegistry, RateLimiter
     from .throttled.node import ThrottledParallelBatchNode
-    from .throttled.presets import FlowPresets, Presets
 
 __version__ = "0.1.0"
 
@@ -69,7 +67,6 @@ __all__ = [
     "EngineError",
     "Finding",
     "FlowError",
-    "FlowPresets",
     "FlowmagicError",
     "Hold",
     "Instance",
@@ -82,7 +79,6 @@ __all__ = [
     "MissingExtraError",
     "NoRunningLoopError",
     "NodeCopy",
-    "Presets",
     "RateLimitHit",
     "RateLimiter",
     "RemoteError",
@@ -109,12 +105,10 @@ __all__ = [
 
 
 _ON_FIRST_USE = {
-    "AdaptiveThrottledBatchFlow": ".throttled.adaptive_flow",
+    "AdaptiveThrottledBatchFlow": ".throttled.flow",
     "AdaptiveThrottledNode": ".throttled.adaptive_node",
     "DaskEngine": ".engines.dask.engine",
-    "FlowPresets": ".throttled.presets",
     "LimiterRegistry": ".throttled.limiter_registry",
-    "Presets": ".throttled.presets",
     "RateLimiter": ".throttled.limiter_registry",
     "ThrottledAsyncParallelBatchFlow": ".throttled.flow",
     "ThrottledParallelBatchNode": ".throttled.node",

@@ -19,12 +19,6 @@ CROSS_CUTTING = {
 }
 """Test files beside the modules that are about none of them, each with its reason."""
 
-WITHOUT_LOGIC = {
-    "records/attempts.py": "two named tuples; `records/store.py` and `journal/resume.py` fill them",
-    "run/events.py": "a protocol, which `run/lifecycle.py` implements",
-}
-"""Modules that have nothing to test by itself, each with its reason."""
-
 
 def modules() -> list[Path]:
     """Return the modules of the package, without `__init__`, relative to it."""
@@ -38,9 +32,9 @@ def expected_file(module: Path) -> Path:
 
 
 def test_each_module_has_its_test_file():
-    """In the same folders, with its name; or it is listed with a reason."""
+    """In the same folders, with its name."""
     lacking = [str(each) for each in modules() if not (TESTS / expected_file(each)).exists()]
-    assert sorted(lacking) == sorted(WITHOUT_LOGIC)
+    assert lacking == []
 
 
 def test_each_test_file_in_a_mirrored_folder_has_its_module():

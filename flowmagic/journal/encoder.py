@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from ..records.attempts import Restored
 from ..records.instances import Instance
+from ..records.trace import Restored
 from ..text.formatting import traceback_text
 from ..text.redact import secrets_of
 from .codec import EncodingError, as_json, encoded, plain_of, text_of

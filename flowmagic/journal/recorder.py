@@ -14,11 +14,11 @@ import time
 import uuid
 from typing import Any
 
-from ..limits.history import LimitChange
-from ..records.attempts import Restored
+from ..limits.limits import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
 from ..records.store import RecordStore
+from ..records.trace import Restored
 from .database import hash_key, open_file
 from .encoder import Encoder
 from .fingerprint import Part, fingerprint, parts_of

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..errors import JournalError
-from ..records.attempts import Restored
+from ..records.trace import Restored
 from .codec import decoded
 from .database import open_file
 from .fingerprint import Part, differences, fingerprint

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtraError
-from ..records.frames import pandas
+from ..records.instances import pandas
 from .codec import LARGE
 
 if TYPE_CHECKING:

@@ -1,20 +1,20 @@
 """How many instances may run at once, and how many may start in a minute.
 
 `Limits` holds the settings; `Limiter` enforces them in one run. New limits are assigned to the
-limiter of a running run, which is never replaced, so that nothing waits on an old one.
+limiter of a running run, which is never replaced, so that nothing waits on an old one. `LimitHistory`
+keeps which limits were in force since when.
 """
 
 from __future__ import annotations
 
 import math
+from collections import deque
 from dataclasses import dataclass
 from numbers import Integral, Real
-from typing import Any, TypeGuard
+from typing import Any, Literal, NamedTuple, TypeGuard
 
 from ..errors import LimitError, describe
-from .pace import WINDOW, Pace
-
-__all__ = ["WINDOW", "Limiter", "Limits", "check_burst", "check_concurrency", "check_per_minute"]
+from .pace import Pace
 
 
 @dataclass(frozen=True)
@@ -145,11 +145,6 @@ class Limiter:
         else:
             self._pace.change(limits.per_minute, burst=limits.burst)
 
-    @property
-    def paced(self) -> bool:
-        """Whether there is a limit per minute, so that `begin` must be called."""
-        return self._pace is not None
-
     def admit(self, now: float, *, holding: bool = False) -> float:
         """Take a slot and return 0.0; or return how many seconds to wait before the next try.
 
@@ -194,3 +189,44 @@ class Limiter:
     def cooling(self, now: float) -> float:
         """Return how many seconds of a cool-down are left; 0.0 if there is none."""
         return max(0.0, self._cool_until - now)
+
+
+MOST_LIMIT_CHANGES = 1_000
+"""How many changes after the start are kept, the latest; an adaptive limit may move for hours."""
+
+By = Literal["start", "user", "adaptive"]
+
+
+class LimitChange(NamedTuple):
+    """Limits that came into force.
+
+    Attributes:
+        seconds: when, in seconds since the run began.
+        limit: how many instances run at once from then on.
+        per_minute: how many may start within any 60 seconds; None: no such limit.
+        by: who set them: "start", "user" or "adaptive".
+    """
+
+    seconds: float
+    limit: int
+    per_minute: float | None
+    by: By
+
+
+class LimitHistory:
+    """The limits at the start of a run, and the latest changes."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._start = LimitChange(0.0, limits.concurrency, limits.per_minute, "start")
+        self._later: deque[LimitChange] = deque(maxlen=MOST_LIMIT_CHANGES)
+
+    def note(self, seconds: float, limits: Limits, by: By) -> None:
+        """Record the limits in force from now on, if they differ from the last ones."""
+        last = self._later[-1] if self._later else self._start
+        if (last.limit, last.per_minute) != (limits.concurrency, limits.per_minute):
+            self._later.append(LimitChange(seconds, limits.concurrency, limits.per_minute, by))
+
+    def kept(self) -> list[LimitChange]:
+        """Return the limits at the start and the latest changes, in order of time."""
+        # Copied, since another thread may call this: a deque that grows cannot be iterated.
+        return [self._start, *self._later.copy()]

@@ -19,8 +19,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from ..text.user_objects import get, or_none
-from .http_errors import BAD_REQUEST, ErrorText, status_of, text_of
-from .retry_after import retry_after, seconds
+from .http_errors import BAD_REQUEST, ErrorText, retry_after, seconds, status_of, text_of
 
 _BUILTIN = frozenset(
     kind

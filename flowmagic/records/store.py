@@ -16,11 +16,21 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from .attempts import MOST_ATTEMPTS, PackedAttempt, Restored
 from .param_reads import ReadSets, ReadTrackingDict
 from .printed import PrintedTexts
 from .status import CANCELLED, PENDING, RUNNING, STATUSES, SUCCEEDED, RunCounts
-from .trace import NAN, Params, Trace, TraceBoard, packer, packers, unpacked
+from .trace import (
+    MOST_ATTEMPTS,
+    NAN,
+    PackedAttempt,
+    Params,
+    Restored,
+    Trace,
+    TraceBoard,
+    packer,
+    packers,
+    unpacked,
+)
 
 _NO_TIME = array("d", [NAN])
 
@@ -150,11 +160,9 @@ class RecordStore(TraceBoard):
 
     def _drop(self, index: int) -> None:
         if self.printed is not None:
-            for number in (
-                *(each.number for each in self.history.get(index, ())),
-                self.attempt(index),
-            ):
-                self.printed.forget(index, number)
+            for each in self.history.get(index, ()):
+                self.printed.forget(index, each.number)
+            self.printed.forget(index, self.attempt(index))
         del self.rows[index]
         del self._copies[index]
         self._extras.pop(index, None)
@@ -268,18 +276,11 @@ class RecordStore(TraceBoard):
 
     def row(self, index: int) -> Params:
         """Return the params of a row, without the flow's own; empty if they were dropped."""
-        try:
-            return self.rows[index]
-        except KeyError:
-            return {}
+        return self.rows[index] if self.keeps(index) else {}
 
     def merged(self, index: int) -> dict[Any, Any]:
         """Return the flow's own params overlaid with those of a row; empty if these were dropped."""
-        try:
-            row = self.rows[index]
-        except KeyError:
-            return {}
-        return {**self.base, **row}
+        return {**self.base, **self.rows[index]} if self.keeps(index) else {}
 
     def restore(self, index: int, restored: Restored) -> None:
         """Mark a pending row as succeeded, with its outcome in an earlier run."""

@@ -1,4 +1,4 @@
-"""Traces: what the node copies of one instance did, recorded while it runs.
+"""Traces: what the node copies of one instance did, recorded while it runs, and stored afterwards.
 
 Times are those of the run's own clock.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from struct import Struct
-from typing import Any
+from typing import Any, NamedTuple
 
 from .param_reads import ReadTrackingDict
 
@@ -211,3 +211,46 @@ def unpacked(packed: bytes) -> tuple[Any, ...]:
 def actions_of(packed: bytes) -> Iterator[tuple[Any, ...]]:
     """Yield the numbers of node and action of each copy in one packed trace, or in several joined."""
     return _ACTIONS.iter_unpack(packed)
+
+
+class PackedAttempt(NamedTuple):
+    """An earlier attempt of a row, as it is stored. `Instance.history` shows it as an `Attempt`.
+
+    Attributes:
+        code: the code of its final status.
+        started, ended: by the run's own clock, as in the columns.
+        result: its last action, or its exception.
+        packed: its packed trace; see `trace.unpacked`.
+        extras: what fits no field of the trace; see `Trace.extras`.
+        number: how many attempts of the row came before it.
+        read: the number of the set of keys that it has read; see `ReadSets`.
+    """
+
+    code: int
+    started: float
+    ended: float
+    result: Any
+    packed: bytes
+    extras: dict[int, dict[str, Any]] | None
+    number: int
+    read: int
+
+
+class Restored(NamedTuple):
+    """The outcome of a row in an earlier run, read from the journal.
+
+    Attributes:
+        run: number of the earlier run in the journal.
+        position: index of the row in that run.
+        result: its last action.
+        writes: what it wrote to its own copy of the shared store; None if it was not isolated.
+    """
+
+    run: int
+    position: int
+    result: Any
+    writes: Any
+
+
+MOST_ATTEMPTS = 20
+"""How many earlier attempts of a row are kept: the latest ones."""

@@ -24,14 +24,9 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 def _names_options(keywords: Any) -> Callable[[_Function], _Function]:
-    """Decorate a function to name the options in its signature and docstring, instead of `**options`.
-
-    `help()`, `batchflow?` and completion in notebooks show these. Type checkers and editors read
-    `Unpack[...]` instead.
-
-    Args:
-        keywords: the TypedDict with the options that the function takes.
-    """
+    """Decorate a function to name the options of a TypedDict in its signature and docstring."""
+    # `help()`, `batchflow?` and completion in notebooks show these. Type checkers and editors read
+    # `Unpack[...]` instead.
     options = [each for name, each in OPTIONS.items() if name in keywords.__optional_keys__]
 
     def decorate(function: _Function) -> _Function:

@@ -123,8 +123,7 @@ def _unmatched_ends(nodes: Nodes, ends: dict[_End, list[int]]) -> Iterator[Findi
             f"{_capital(indices)} ended at {name}, which returned {returned}: that leads nowhere.",
             f"It has successors for {others}; these did not run.",
             f"If the flow should end there, ignore this. Otherwise add a successor, or return {others}.",
-            instances=tuple(indices[:SHOWN]),
-            count=len(indices),
+            **_instances(indices),
         )
 
 
@@ -145,8 +144,7 @@ def _no_results(nodes: Nodes, ends: dict[_End, list[int]]) -> Iterator[Finding]:
                 "others have one.",
                 "The result is the last action; a post without a return returns None.",
                 note=True,
-                instances=tuple(indices[:SHOWN]),
-                count=len(indices),
+                **_instances(indices),
             )
 
 
@@ -175,8 +173,7 @@ def _retries_and_fallbacks(records: RecordStore) -> Iterator[Finding]:
         yield Finding(
             f"{_capital(indices)} went on with the fallback of {name}.",
             "Its exec failed there; the nodes after it got what exec_fallback returned.",
-            instances=tuple(indices[:SHOWN]),
-            count=len(indices),
+            **_instances(indices),
         )
     for name, indices in retried.items():
         times = "once" if count[name] == 1 else f"{count[name]:,} times"
@@ -184,8 +181,7 @@ def _retries_and_fallbacks(records: RecordStore) -> Iterator[Finding]:
             f"{name} tried again {times}, in {indices_text(tuple(indices[:SHOWN]), len(indices))}.",
             "Each retry is one more call of its exec.",
             note=True,
-            instances=tuple(indices[:SHOWN]),
-            count=len(indices),
+            **_instances(indices),
         )
 
 
@@ -210,8 +206,7 @@ def _swallowed(records: RecordStore) -> Iterator[Finding]:
             f"{_capital(indices)} succeeded although {name} raised an error there.",
             "The error was caught, by an except or by a gather that returns exceptions.",
             "The node copy has the error: run[i].copies.",
-            instances=tuple(indices[:SHOWN]),
-            count=len(indices),
+            **_instances(indices),
         )
 
 
@@ -227,8 +222,7 @@ def _left_running(records: RecordStore) -> Iterator[Finding]:
             else f"{_capital(indices)} failed while other nodes of it were still running.",
             "On the first failure, PocketFlow's parallel batches leave the others running; their "
             "calls are paid for, and their results are lost.",
-            instances=tuple(indices[:SHOWN]),
-            count=len(indices),
+            **_instances(indices),
         )
 
 
@@ -265,6 +259,11 @@ def _unread(records: RecordStore, succeeded: list[int]) -> Iterator[Finding]:
 
 def _quoted(text: str) -> str:
     return f'"{text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"}"'
+
+
+def _instances(indices: list[int]) -> dict[str, Any]:
+    """Return the arguments of a `Finding` about these instances."""
+    return {"instances": tuple(indices[:SHOWN]), "count": len(indices)}
 
 
 def _capital(indices: list[int]) -> str:

@@ -15,9 +15,9 @@ from typing import Any
 from ..records.batch import Batch
 from .end_waiters import Waiters, running_loop
 from .lifecycle import Lifecycle, Post
-from .observers import Observers
 from .options import Options
 from .run_view import RunView
+from .status import Observers
 
 
 async def join(run: BatchRun) -> BatchRun:

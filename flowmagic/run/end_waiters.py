@@ -19,11 +19,7 @@ def running_loop() -> asyncio.AbstractEventLoop | None:
 
 
 class Waiters:
-    """Wakes everything that waits for the end of a run, in all loops and threads.
-
-    Args:
-        loop: the run's.
-    """
+    """Wakes everything that waits for the end of a run, in all loops and threads."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop

@@ -205,12 +205,7 @@ class Hold:
 
 
 class HoldRecorder:
-    """Keeps the holds of one run.
-
-    Args:
-        loop: the run's, which runs in this thread.
-        board: the records that the run's instances write to.
-    """
+    """Keeps the holds of one run, whose instances write to `board`; its loop runs in this thread."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, board: TraceBoard) -> None:
         self.count = 0
@@ -243,17 +238,9 @@ class HoldRecorder:
             # Other runs keep their own holds; code outside any run delays all runs of the loop.
             outside = first.board is None and first.place is not None
             if share > LATE and (first.board is self._board or outside):
-                self._add(_hold(group, share))
-
-    def _add(self, hold: Hold) -> None:
-        self.count += 1
-        self._holds.append(hold)
-        if len(self._holds) > MOST_HOLDS:
-            self._holds.remove(min(self._holds, key=lambda each: each.seconds))
-
-
-def _hold(sightings: list[Sighting], seconds: float) -> Hold:
-    first = sightings[0]
-    rows = {each.row for each in sightings}
-    index = None if first.board is None else first.row
-    return Hold(index, first.node, seconds, first.place, len(rows) - 1)
+                others = len({each.row for each in group}) - 1
+                index = None if outside else first.row
+                self.count += 1
+                self._holds.append(Hold(index, first.node, share, first.place, others))
+                if len(self._holds) > MOST_HOLDS:
+                    self._holds.remove(min(self._holds, key=lambda each: each.seconds))

@@ -13,13 +13,11 @@ from typing import Any
 from ..records.batch import Batch
 from ..records.status import FAILED, PENDING, RUNNING
 from .end_waiters import Waiters
-from .observers import Observers
 from .options import Options
 from .outcomes import Decision
 from .parts import RunParts
 from .prep_post import own_batch, own_post
-from .status import RunEnd, RunPhase, RunStatus
-from .teardown import close_source, drain, finish_journal
+from .status import Observers, RunEnd, RunPhase, RunStatus, close_source, drain, finish_journal
 
 Post = Callable[[list[Any]], Awaitable[Any]]
 """Takes the results when all instances have ended, and returns the flow's action."""
@@ -28,13 +26,10 @@ Post = Callable[[list[Any]], Awaitable[Any]]
 class Lifecycle:
     """Takes a batch through prep, its instances, and post; again if the run is continued.
 
-    It carries out what `Outcomes` decides, and implements `RunEvents`.
+    It carries out what `Outcomes` decides.
 
     Args:
-        flow: what runs.
-        batch: what it runs over; None: the flow's own prep returns it.
-        shared: the shared store.
-        options: of the run.
+        batch: what the flow runs over; None: the flow's own prep returns it.
         post: called instead of the flow's own post.
         observers: notified when the status has changed.
         waiters: released when the run has ended and was not continued by an observer.
@@ -175,7 +170,7 @@ class Lifecycle:
         if self._phase is RunPhase.INSTANCES:
             self._workers.pump()
 
-    # Events; see `RunEvents`
+    # Events, which the parts report
 
     def carry_out(self, index: int, decision: Decision) -> None:
         """Do what follows from the end of an instance."""

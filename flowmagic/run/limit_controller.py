@@ -8,8 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..limits.adaptive import Adaptive, Aimd
-from ..limits.history import By, LimitHistory
-from ..limits.limits import Limiter, Limits
+from ..limits.limits import By, Limiter, LimitHistory, Limits
 
 
 class LimitController:
@@ -19,15 +18,9 @@ class LimitController:
     requests other limits, which `limits` shows from then on, and posts `apply_requested` to the loop.
 
     Args:
-        limits: those to begin with.
         adaptive: how the limit moves by itself; None: it does not.
         clock: returns the run's time, in seconds.
         began: the time at which the run began; the history counts from there.
-
-    Attributes:
-        limiter: what admits instances within the limits in force.
-        history: which limits were in force since when.
-        aimd: the state of an adaptive limit; None for one that changes only by hand.
     """
 
     def __init__(

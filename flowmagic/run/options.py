@@ -29,13 +29,7 @@ _T = TypeVar("_T")
 
 
 def _option(default: _T, doc: str, python: str = "") -> _T:
-    """Define a field of `RunArguments`.
-
-    Args:
-        default: the value if the option is not given.
-        doc: what the option does, for the docstrings and for the help of the magic.
-        python: what only callers in Python need to know.
-    """
+    """Define a field of `RunArguments`; `python` is what only callers in Python need to know."""
     return field(default=default, metadata={"doc": doc, "python": python})
 
 

@@ -27,6 +27,7 @@ from .failures import ErrorBudget, Retries
 if TYPE_CHECKING:
     from ..journal.recorder import Recorder
 
+
 _MOST_DOUBLINGS = 7  # of the wait of a refused instance, however often it was refused
 
 
@@ -52,9 +53,6 @@ class Outcomes:
     """Records how the instances of one run end, and decides what follows.
 
     Args:
-        records: of the run.
-        retries: which failed instances run again, how often and when.
-        max_errors: how many may fail before the run stops; None: any number.
         aimd: the adaptive limit, if the run has one. It is raised after successes and lowered after
             refusals; instances refused by a rate limit run again up to `retries.refusals` times;
             and a used-up quota or refused credentials stop the run.

@@ -8,14 +8,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ..engines.base import Runner, Work
+from ..engines.base import Work
 from ..flow.graph import secrets_around
 from ..records.batch import Batch
 from ..records.printed import PrintedTexts
 from ..records.store import RecordStore
 from ..shared.shared_store import Store
 from .event_loop_monitor import HoldRecorder
-from .events import RunEvents
 from .limit_controller import LimitController
 from .options import Options
 from .outcomes import Outcomes
@@ -24,30 +23,33 @@ from .workers import WorkerPool
 
 if TYPE_CHECKING:
     from ..journal.recorder import Recorder
+    from .lifecycle import Lifecycle
 
 
 class RunParts:
     """What a run consists of. The parts report to `events`, and know no more of each other than here.
 
-    Args:
-        events: of the run; receives what happens by itself.
-
     Attributes:
+        clock: returns the loop's time, in seconds.
         context: where each instance starts from, so that none sees what another one has set.
         journal: what writes the run down; None: nothing does.
         holds: what watches for nodes that hold the loop; None where nothing can.
-        limits: the owner of the limits in force.
+        store: the shared store, as the instances see it.
     """
 
     def __init__(
-        self, flow: Any, batch: Batch | None, *, shared: Any, options: Options, events: RunEvents
+        self, flow: Any, batch: Batch | None, *, shared: Any, options: Options, events: Lifecycle
     ) -> None:
         self.loop = asyncio.get_running_loop()
         self.clock = _clock_of(self.loop)
         self.began = self.clock()
         self.context = contextvars.copy_context()
-        self.records = _make_records(flow, shared, options, self.began)
-        self.journal = _make_recorder(flow, batch, shared, options, self.records, self.loop)
+        self.records = RecordStore(
+            flow.params, self.began, options.kept, secrets_around(flow, shared)
+        )
+        if options.capture:
+            self.records.printed = PrintedTexts(self.records.status)
+        self.journal = self._recorder(flow, batch, shared, options)
         # A virtual clock is never late.
         watches = self.clock is time.monotonic
         self.holds = HoldRecorder(self.loop, self.records) if watches else None
@@ -55,7 +57,18 @@ class RunParts:
             options.limits, options.adaptive, clock=self.clock, began=self.began
         )
         self.store = Store(shared, options.sharing, self.records)
-        self.runner = self._begin_runner(flow, shared, options, events)
+        self.runner = options.engine.begin(
+            Work(
+                flow,
+                shared,
+                view=self.store.view,
+                settle=self.store.settle,
+                limit=options.limits.concurrency,
+                threads=options.threads,
+                clock=self.clock,
+                broke=events.engine_broke,
+            )
+        )
         self.outcomes = Outcomes(
             self.records,
             retries=options.retries,
@@ -81,18 +94,23 @@ class RunParts:
             timeout=options.timeout,
         )
 
-    def _begin_runner(self, flow: Any, shared: Any, options: Options, events: RunEvents) -> Runner:
-        return options.engine.begin(
-            Work(
-                flow,
-                shared,
-                view=self.store.view,
-                settle=self.store.settle,
-                limit=options.limits.concurrency,
-                threads=options.threads,
-                clock=self.clock,
-                broke=events.engine_broke,
-            )
+    def _recorder(
+        self, flow: Any, batch: Batch | None, shared: Any, options: Options
+    ) -> Recorder | None:
+        if options.journal is None:
+            return None
+        # Most runs have no journal, and these imports are a third of flowmagic's import time.
+        from ..journal.recorder import Recorder  # noqa: PLC0415
+        from .journaled_options import options_kept  # noqa: PLC0415
+
+        return Recorder(
+            flow,
+            self.records,
+            self.loop,
+            options=options.journal,
+            run_options=options_kept(options),
+            shared=shared,
+            batch=batch,
         )
 
 
@@ -100,35 +118,3 @@ def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
     """Return the function that returns a loop's time at the least cost."""
     stock = type(loop).time is asyncio.BaseEventLoop.time
     return time.monotonic if stock else loop.time
-
-
-def _make_records(flow: Any, shared: Any, options: Options, began: float) -> RecordStore:
-    records = RecordStore(flow.params, began, options.kept, secrets_around(flow, shared))
-    if options.capture:
-        records.printed = PrintedTexts(records.status)
-    return records
-
-
-def _make_recorder(  # noqa: PLR0917 - all that a run is started with
-    flow: Any,
-    batch: Batch | None,
-    shared: Any,
-    options: Options,
-    records: RecordStore,
-    loop: asyncio.AbstractEventLoop,
-) -> Recorder | None:
-    if options.journal is None:
-        return None
-    # Most runs have no journal, and these imports are a third of flowmagic's import time.
-    from ..journal.recorder import Recorder  # noqa: PLC0415
-    from .journaled_options import options_kept  # noqa: PLC0415
-
-    return Recorder(
-        flow,
-        records,
-        loop,
-        options=options.journal,
-        run_options=options_kept(options),
-        shared=shared,
-        batch=batch,
-    )

@@ -7,10 +7,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InstancesFailedError
 from ..flow.finding import Finding
 from ..limits.adaptive import Aimd
-from ..limits.history import LimitChange
-from ..limits.limits import Limits
-from ..records.frames import frame_of
-from ..records.instances import Instance, Instances
+from ..limits.limits import LimitChange, Limits
+from ..records.instances import Instance, Instances, frame_of
 from ..records.status import FAILED, RunCounts
 from ..records.store import RecordStore
 from ..shared.crossings import Crossing

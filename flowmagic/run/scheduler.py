@@ -13,20 +13,17 @@ from ..records.param_reads import track_reads
 from ..records.printed import enter, key
 from ..records.status import PENDING
 from ..records.store import RecordStore
-from .events import RunEvents
 from .workers import SLICE, Taken, drive
 
 if TYPE_CHECKING:
     from ..journal.recorder import Recorder
+    from .lifecycle import Lifecycle
 
 
 class Scheduler:
     """Starts the instances that the workers take, one row at a time.
 
     Args:
-        records: of the run.
-        runner: runs the instances.
-        loop: the run's.
         context: the Context that each instance gets a copy of.
         events: receives a due retry, and an error in the batch's source.
         journal: where the rows are also written; None: nowhere.
@@ -39,7 +36,7 @@ class Scheduler:
         *,
         loop: asyncio.AbstractEventLoop,
         context: Context,
-        events: RunEvents,
+        events: Lifecycle,
         journal: Recorder | None = None,
     ) -> None:
         self._records = records

@@ -1,11 +1,21 @@
-"""Where a run is, and how it ends."""
+"""Where a run is, what it does at its end, and who is notified when its status changes."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+from collections.abc import Callable
 from enum import Enum, auto
 from types import TracebackType
+from typing import TYPE_CHECKING
 
+from ..engines.base import Runner
 from ..errors import from_users_frame
+from ..records.batch import Batch
+
+if TYPE_CHECKING:
+    from ..journal.recorder import Recorder
+    from .batchrun import BatchRun
 
 
 class RunStatus(str, Enum):
@@ -84,3 +94,60 @@ class RunEnd:
         if self.is_early:
             self._earlier_end = self.requested
         self.requested = RunStatus.FINISHED
+
+
+class Observers:
+    """Calls each observer with the run; removes one that raises, and reports the error to the loop."""
+
+    def __init__(self, run: BatchRun, loop: asyncio.AbstractEventLoop) -> None:
+        self._run = run
+        self._loop = loop
+        self._observers: list[Callable[[BatchRun], None]] = []
+
+    def add(self, observer: Callable[[BatchRun], None]) -> None:
+        """Call `observer(run)` from the next change on."""
+        self._observers.append(observer)
+
+    def notify(self) -> None:
+        """Call all observers."""
+        for observer in list(self._observers):
+            try:
+                observer(self._run)
+            except Exception as error:  # noqa: BLE001 - a bug in an observer must not end the run
+                self._observers.remove(observer)
+                message = "An observer of a flowmagic run raised, and was detached"
+                self._loop.call_exception_handler({"message": message, "exception": error})
+
+
+async def close_source(batch: Batch, run_end: RunEnd) -> None:
+    """Close the generator that a batch draws from; its `finally` blocks are the user's code."""
+    try:
+        await batch.close()
+    except asyncio.CancelledError:
+        run_end.requested = RunStatus.CANCELLED
+    except GeneratorExit:
+        raise
+    except BaseException as error:  # noqa: BLE001 - kept
+        run_end.keep(error)
+
+
+async def drain(runner: Runner, run_end: RunEnd) -> None:
+    """Wait until nothing of the instances is left where they ran."""
+    try:
+        await runner.drain()
+    except asyncio.CancelledError:
+        pass  # the loop is being closed
+    except Exception as error:  # noqa: BLE001 - kept
+        run_end.keep(error)
+
+
+async def finish_journal(journal: Recorder, write_end: Callable[[], None]) -> None:
+    """Write all rows, then the end, and wait until they are on disk.
+
+    A run that is reported to have ended is on disk, unless the loop is being closed.
+    """
+    with contextlib.suppress(asyncio.CancelledError):
+        await journal.all_rows()
+    write_end()
+    with contextlib.suppress(asyncio.CancelledError):
+        await journal.settled()

@@ -20,10 +20,10 @@ from contextvars import Context
 from typing import TYPE_CHECKING, Any
 
 from ..limits.limits import Limiter
-from .events import RunEvents
 from .outcomes import Outcomes
 
 if TYPE_CHECKING:
+    from .lifecycle import Lifecycle
     from .scheduler import Scheduler
 
 SLICE = 0.005
@@ -44,10 +44,6 @@ class WorkerPool:
     change, after a pause.
 
     Args:
-        scheduler: starts the instances.
-        outcomes: records how they end, and decides what follows.
-        limiter: of the run.
-        loop: the run's.
         events: receives each decision, and when the pool is idle.
         clock: returns the loop's time; None: `loop.time`.
         timeout: seconds after which an instance is cancelled and fails with a TimeoutError.
@@ -60,7 +56,7 @@ class WorkerPool:
         limiter: Limiter,
         loop: asyncio.AbstractEventLoop,
         *,
-        events: RunEvents,
+        events: Lifecycle,
         clock: Callable[[], float] | None = None,
         timeout: float | None = None,
     ) -> None:
@@ -252,7 +248,8 @@ class WorkerPool:
             task in self._cancelled or bool(_cancelling(task)())
         )
         if cancelled and task in self._timed_out:
-            error, cancelled = TimeoutError(_too_long(index, self._timeout)), False
+            message = f"Instance {index} took longer than timeout={self._timeout:g} s."
+            error, cancelled = TimeoutError(message), False
         decision = self._outcomes.raised(index, error, now, cancelled=cancelled)
         if decision is not None:
             self._events.carry_out(index, decision)
@@ -280,10 +277,6 @@ def _cancelling(task: asyncio.Task[None]) -> Callable[[], int]:
         return task.cancelling
     # A cancellation that has arrived cannot be told from a CancelledError that a node raised.
     return lambda: task._must_cancel  # type: ignore[attr-defined]
-
-
-def _too_long(index: int, timeout: float | None) -> str:
-    return f"Instance {index} took longer than timeout={timeout:g} s."
 
 
 @types.coroutine

@@ -1,4 +1,4 @@
-"""The classes of pocketflow-throttled under their own names: flows, nodes, limiters and presets.
+"""The classes of pocketflow-throttled under their own names: flows, nodes and limiters.
 
 It may import everything but `notebook` and `testing`.
 """

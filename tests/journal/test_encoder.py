@@ -11,10 +11,10 @@ import flowmagic
 from flowmagic.journal import open_journal
 from flowmagic.journal.codec import decoded
 from flowmagic.journal.encoder import Encoder
-from flowmagic.records.attempts import Restored
 from flowmagic.records.instances import Instance
 from flowmagic.records.status import FAILED, SUCCEEDED
 from flowmagic.records.store import RecordStore
+from flowmagic.records.trace import Restored
 from flowmagic.text.redact import MASK
 
 ran: list = []

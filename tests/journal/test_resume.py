@@ -12,7 +12,7 @@ import flowmagic
 from flowmagic.errors import JournalError
 from flowmagic.journal.fingerprint import parts_of
 from flowmagic.journal.resume import ResumeIndex, readable, runs_of
-from flowmagic.records.attempts import Restored
+from flowmagic.records.trace import Restored
 
 ran: list = []
 broken = True

@@ -275,7 +275,7 @@ def test_of_headers_of_one_name_the_first_stands():
 def test_a_date_is_counted_from_the_senders_clock_else_from_ours(monkeypatch):
     """The two clocks may be minutes apart, and it is the sender who set the date."""
     ours = datetime(2015, 10, 21, 7, 20, tzinfo=timezone.utc).timestamp()
-    monkeypatch.setattr("flowmagic.limits.retry_after.wall_clock", lambda: ours)
+    monkeypatch.setattr("flowmagic.limits.http_errors.wall_clock", lambda: ours)
     later, sent = "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:27:30 GMT"
     for headers, seconds in [
         ({"retry-after": later}, 480.0),

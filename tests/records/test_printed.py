@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode, Flow, Node
 
 import flowmagic
-from flowmagic.records.attempts import MOST_ATTEMPTS
 from flowmagic.records.printed import HEAD, TAIL, PrintedTexts, enter, is_kept, keep, key
 from flowmagic.records.status import FAILED, PENDING, RUNNING, SUCCEEDED
 from flowmagic.records.store import RecordStore
+from flowmagic.records.trace import MOST_ATTEMPTS
 from flowmagic.run.api import start
 from flowmagic.run.options import Options
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import re
 
 import pytest
 from pocketflow import AsyncFlow, AsyncNode
@@ -129,3 +130,204 @@ async def test_a_flow_may_retry_its_instances():
         flow.flow_retries = retries
         await flow.run_async({})
         assert flow.stats["failed_flows"] == failed
+
+
+class Refusing(AsyncNode):
+    """Is refused for the rows in `refused`, after a second."""
+
+    refused = frozenset()
+    spy: Spy
+
+    async def exec_async(self, prep_res):
+        with self.spy:
+            await asyncio.sleep(1)
+        if self.params["i"] in self.refused:
+            raise fm.RateLimitHit("slow down")
+
+
+class Finding(fm.AdaptiveThrottledBatchFlow):
+    """Runs `rows` rows."""
+
+    rows = 20
+
+    async def prep_async(self, shared):
+        return fm.grid(i=range(self.rows))
+
+
+def finding(refused=(), kind=Finding, **limits):
+    node = Refusing()
+    node.refused = frozenset(refused)
+    node.spy = Spy()
+    return kind(start=node, **limits)
+
+
+@virtual
+async def test_a_refused_burst_lowers_the_limit_once_and_what_is_reported_is_what_runs():
+    """The whole burst is one congestion; the limiter is resized, so nobody waits on an old one."""
+    flow = finding(range(8), initial_concurrent_flows=8, recovery_threshold=1000)
+    running = asyncio.ensure_future(flow.run_async({}))
+    await asyncio.sleep(1.5)
+    assert flow.current_concurrent_flows == 4
+    assert flow.start_node.spy.live == 4
+    await running
+    stats = flow.stats
+    assert (stats["total_rate_limits"], stats["failed_flows"], stats["completed_flows"]) == (
+        8,
+        8,
+        12,
+    )
+    assert (stats["current_concurrent_flows"], stats["stop_reason"]) == (4, "")
+    # Those that began in the very moment of the lowering count as begun before it.
+    assert stats["consecutive_successes"] == 8
+
+
+@virtual
+async def test_sustained_success_raises_the_limit_up_to_its_ceiling():
+    """By the recovery factor, each time that the threshold is reached."""
+    flow = finding(
+        initial_concurrent_flows=2,
+        max_concurrent_flows=7,
+        recovery_threshold=2,
+        recovery_factor=2.0,
+    )
+    await flow.run_async({})
+    assert flow.current_concurrent_flows == 7
+    assert flow.start_node.spy.peak <= 7
+
+
+@virtual
+async def test_what_was_learned_is_kept_for_the_next_run_until_it_is_reset():
+    """The next run of the same flow begins where the last one ended."""
+    flow = finding(range(4), initial_concurrent_flows=4, recovery_threshold=1000)
+    await flow.run_async({})
+    assert flow.current_concurrent_flows == 2
+    flow.start_node.refused = frozenset()
+    flow.start_node.spy.peak = 0
+    await flow.run_async({})
+    assert flow.start_node.spy.peak == 2
+    assert flow.stats["total_rate_limits"] == 4
+    flow.min_concurrent_flows = 3
+    assert flow.current_concurrent_flows == 3  # within what was set since
+    flow.min_concurrent_flows = 1
+    flow.reset_adaptive_state()
+    assert flow.current_concurrent_flows == 4
+    assert flow.stats["total_rate_limits"] == flow.stats["consecutive_successes"] == 0
+
+
+@virtual
+async def test_bounds_set_during_a_run_hold_at_once():
+    """A lower ceiling brings the limit down, a higher floor brings it up."""
+    flow = finding(initial_concurrent_flows=6)
+    running = asyncio.ensure_future(flow.run_async({}))
+    await asyncio.sleep(0.5)
+    flow.max_concurrent_flows = 3
+    assert flow.current_concurrent_flows == 3
+    await asyncio.sleep(1)
+    assert flow.start_node.spy.live == 3
+    flow.max_concurrent_flows = 20
+    flow.min_concurrent_flows = 9
+    await asyncio.sleep(0)
+    assert flow.current_concurrent_flows == 9
+    flow.max_flows_per_minute = 6000
+    await running
+
+
+@virtual
+async def test_refused_instances_run_again_if_the_flow_retries():
+    """Then none is lost to a rate limit."""
+
+    class Once(Refusing):
+        seen: set
+
+        async def exec_async(self, prep_res):
+            await super().exec_async(prep_res)
+            if self.params["i"] not in self.seen:
+                self.seen.add(self.params["i"])
+                raise fm.RateLimitHit("slow", retry_after=2)
+
+    flow = finding()
+    flow.start_node = Once()
+    flow.start_node.spy, flow.start_node.seen = Spy(), set()
+    flow.flow_retries = 1
+    await flow.run_async({})
+    assert flow.stats["completed_flows"] == 20
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [
+        ({"initial_concurrent_flows": 0}, "initial_concurrent_flows is"),
+        ({"min_concurrent_flows": -1}, "min_concurrent_flows is"),
+        ({"max_concurrent_flows": 1.5}, "max_concurrent_flows is"),
+        (
+            {"min_concurrent_flows": 9, "max_concurrent_flows": 3},
+            (
+                "min_concurrent_flows is 9, more than max_concurrent_flows, which is 3. "
+                "Write for example min_concurrent_flows=3."
+            ),
+        ),
+        (
+            {"backoff_factor": 1.5},
+            (
+                "backoff_factor is a float (1.5), not a number between 0 and 1. "
+                "Write for example backoff_factor=0.5, which halves the limit."
+            ),
+        ),
+        (
+            {"recovery_threshold": 0},
+            (
+                "recovery_threshold is an int (0), not a positive integer. Write for example recovery_"
+                "threshold=10, or recovery_threshold=None for as many successes as the limit in force."
+            ),
+        ),
+        (
+            {"recovery_factor": 0.5},
+            (
+                "recovery_factor is a float (0.5), not a number above 1. "
+                "Write for example recovery_factor=1.5, or recovery_factor=None to raise by 1."
+            ),
+        ),
+    ],
+)
+def test_limits_that_contradict_each_other_are_refused_at_once(limits, named):
+    """When the flow is made, not in the middle of a run."""
+    with pytest.raises(ValueError, match="^" + re.escape(named)):
+        finding(**limits)
+
+
+@virtual
+async def test_factors_set_during_a_run_hold_at_once_and_a_reset_forgets_what_was_learned():
+    """As of an adaptive node; bounds in the wrong order wait for the second one to be set."""
+    flow = finding(initial_concurrent_flows=4, recovery_threshold=1000)
+    running = asyncio.ensure_future(flow.run_async({}))
+    await asyncio.sleep(0.5)
+    flow.recovery_threshold = 4
+    flow.recovery_factor = 2.0
+    await asyncio.sleep(1)
+    assert flow.current_concurrent_flows == flow.start_node.spy.live == 8
+    flow.min_concurrent_flows = 30
+    assert flow.current_concurrent_flows == 8
+    flow.min_concurrent_flows = 1
+    flow.reset_adaptive_state()
+    assert flow.current_concurrent_flows == 4
+    await running
+    with pytest.raises(ValueError, match="^backoff_factor is an int"):
+        flow.backoff_factor = 1
+
+
+@virtual
+async def test_one_flow_runs_in_one_event_loop_after_the_other():
+    """Nothing of it belongs to a loop, as its limiter once did elsewhere."""
+    flow = finding(initial_concurrent_flows=2)
+    await flow.run_async({})
+    await asyncio.to_thread(lambda: asyncio.run(_without_sleeping(flow)))
+    assert flow.stats["completed_flows"] == 20
+
+
+async def _without_sleeping(flow):
+    class Quick(AsyncNode):
+        async def exec_async(self, prep_res):
+            await asyncio.sleep(0)
+
+    flow.start_node = Quick()
+    await flow.run_async({})

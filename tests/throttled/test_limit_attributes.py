@@ -9,7 +9,6 @@ from flowmagic.limits.adaptive import Adaptive
 from flowmagic.throttled.adaptive_node import AdaptiveThrottledNode
 from flowmagic.throttled.limit_attributes import AdaptiveAttributes, LimitAttributes
 from flowmagic.throttled.node import ThrottledParallelBatchNode
-from flowmagic.throttled.presets import Presets
 
 
 def test_limits_are_class_attributes_arguments_or_attributes():
@@ -33,10 +32,9 @@ def test_limits_are_class_attributes_arguments_or_attributes():
     plain = ThrottledParallelBatchNode()
     assert (plain.max_concurrent, plain.max_per_minute) == (5, None)
     assert (plain.max_retries, plain.wait) == (1, 0)
-    for preset in ("openai_tier1", "unlimited_concurrent"):
-        node = ThrottledParallelBatchNode(**Presets.get(preset))
-        assert node.limiter.concurrency == Presets.get(preset)["max_concurrent"]
-        assert node.limiter.per_minute == Presets.get(preset)["max_per_minute"]
+    for limits in ((5, 60), (50, None)):
+        node = ThrottledParallelBatchNode(max_concurrent=limits[0], max_per_minute=limits[1])
+        assert (node.limiter.concurrency, node.limiter.per_minute) == limits
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a call limit allows at a moment: free slots, the paces, and no cool-down.
+"""What a call limit allows at a moment: free slots, the paces, and no cool-down; a call it let in.
 
 Nothing here waits or locks. `CallQueue` calls it, under its lock.
 """
@@ -7,13 +7,98 @@ from __future__ import annotations
 
 import math
 from enum import Enum
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from ...errors import LimitError
+from ...errors import LimitError, describe
 from ..adaptive import Adaptive, Aimd
-from ..pace import WINDOW, Pace
-from .call import Call, CallOwner
-from .meter import Meter
+from ..limits import plain_number
+from ..pace import WINDOW, Entry, Pace
+
+if TYPE_CHECKING:
+    from .queue import CallQueue
+
+_SECONDS = 60  # of a `Meter`
+
+
+class Call:
+    """A call that a limit has let in.
+
+    Attributes:
+        tokens: how many tokens it counts for.
+        began: when it was let in, in seconds of the limit's clock.
+        waited: how many seconds it waited before that.
+        limit: the limit that let it in.
+        outer: the enclosing call of the same task under the same limit, if there is one.
+        pace, entry: the token pace that it counts against, and its entry there.
+    """
+
+    __slots__ = ("began", "entry", "limit", "outer", "pace", "tokens", "waited")
+
+    def __init__(self, limit: CallQueue, tokens: float, began: float, waited: float) -> None:
+        self.limit = limit
+        self.outer: Call | None = None
+        self.tokens = tokens
+        self.began = began
+        self.waited = waited
+        self.pace: Pace | None = None
+        self.entry: Entry | None = None
+
+    def used(self, tokens: float) -> None:
+        """Report how many tokens the call really used, in its block or after it.
+
+        It replaces the estimate; of several reports, the last one counts.
+
+        Raises:
+            LimitError: `tokens` is not a number, or is negative.
+        """
+        self.limit.correct(self, check_tokens(tokens, "used"))
+
+
+def check_tokens(value: Any, name: str = "tokens") -> float:
+    """Return `value` if it is a finite number of tokens, 0 or more; else raise LimitError."""
+    number = plain_number(value)
+    if number is None or number < 0:
+        line = "call.used(1200)" if name == "used" else "limit.call(tokens=1200)"
+        raise LimitError(
+            f"{name} is {describe(value)}, not a number of tokens, 0 or more. Write for example {line}."
+        )
+    return int(number) if float(number).is_integer() else number
+
+
+class Meter:
+    """Adds up amounts by the second, for a minute.
+
+    `total` never returns more than the last 60 seconds held: the oldest second, of which only a part
+    is within them, is left out. All times are seconds of one clock.
+    """
+
+    def __init__(self) -> None:
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all amounts."""
+        self._counts: list[float] = [0] * _SECONDS
+        self._second = 0
+        """The latest second seen."""
+
+    def add(self, at: float, amount: float = 1) -> None:
+        """Add an amount at a time, present or past; a negative one takes back an earlier amount."""
+        second = int(at)
+        if second > self._second:
+            self._advance(second)
+        if second > self._second - _SECONDS:
+            self._counts[second % _SECONDS] += amount
+
+    def total(self, now: float) -> float:
+        """Return the sum of the last minute."""
+        if int(now) > self._second:
+            self._advance(int(now))
+        return sum(self._counts)
+
+    def _advance(self, second: int) -> None:
+        for new in range(max(self._second, second - _SECONDS) + 1, second + 1):
+            self._counts[new % _SECONDS] = 0
+        self._second = second
 
 
 class Keep(Enum):
@@ -154,9 +239,9 @@ class Capacity:
         if self.token_pace is not None:
             self.token_pace.forgo(tokens)
 
-    def begin(self, owner: CallOwner, now: float, tokens: float, waited: float) -> Call:
+    def begin(self, limit: CallQueue, now: float, tokens: float, waited: float) -> Call:
         """Return a call that begins now, with what was taken for it."""
-        call = Call(owner, tokens, now, waited)
+        call = Call(limit, tokens, now, waited)
         self.calls += 1
         self.last_begin = now
         self.call_meter.add(now)

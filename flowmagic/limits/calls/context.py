@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ...errors import BlockedLoopError, LimitError, describe
-from .call import Call, check_tokens
+from .capacity import Call, check_tokens
 from .queue import CallQueue
 
 Tokens = float | Callable[..., float]

@@ -23,8 +23,7 @@ from contextlib import contextmanager, suppress
 
 from ...errors import LimitError
 from ..refusals import LONGEST_COOL_DOWN, RefusalKind, classify_refusal
-from .call import Call
-from .capacity import Capacity
+from .capacity import Call, Capacity
 from .waiters import LoopWaiter, ThreadWaiter
 
 _Waiter = LoopWaiter | ThreadWaiter
@@ -42,11 +41,7 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 class CallQueue:
-    """Lets calls in, one after the other, as its capacity allows.
-
-    Args:
-        name: the name of the limit, for messages.
-    """
+    """Lets calls in, one after the other, as its capacity allows."""
 
     _clock = staticmethod(time.monotonic)
     _block = staticmethod(threading.Event.wait)

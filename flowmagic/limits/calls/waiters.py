@@ -15,7 +15,6 @@ class LoopWaiter:
     """A task that waits, without blocking its event loop.
 
     Args:
-        tokens: how many tokens its call is going to use.
         recheck: called in the event loop when the time that `recheck_in` sets is over.
     """
 
@@ -77,7 +76,6 @@ class ThreadWaiter:
     """A thread that waits, blocked.
 
     Args:
-        tokens: how many tokens its call is going to use.
         recheck: called in the thread when the time that `recheck_in` sets is over.
         block: waits for an event, for that many seconds at most.
     """

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from html import escape
 from itertools import pairwise
 
-from ...limits.history import LimitChange
+from ...limits.limits import LimitChange
 from ...records.status import CANCELLED, FAILED, RUNNING, STATUSES, SUCCEEDED
 from ...records.store import RecordStore
 from ...run.batchrun import BatchRun

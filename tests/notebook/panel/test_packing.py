@@ -17,9 +17,9 @@ from flowmagic.notebook.panel.param_list import ParamList
 from flowmagic.notebook.panel.queries import Queries
 from flowmagic.notebook.summary.lanes import EARLIER, Bar, bars_of
 from flowmagic.notebook.summary.timeline import as_html
-from flowmagic.records.attempts import Restored
 from flowmagic.records.status import FAILED, RUNNING, SUCCEEDED
 from flowmagic.records.store import RecordStore
+from flowmagic.records.trace import Restored
 
 from ...virtualtime import virtual
 
