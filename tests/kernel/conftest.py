@@ -25,6 +25,7 @@ class Kernel:
         from jupyter_client.manager import start_new_kernel
 
         self.updates = []  # every update_display_data heard so far
+        self.pressed = 0  # the commands of a page are numbered
         self.manager, self.client = start_new_kernel(kernel_name="python3", startup_timeout=60)
 
     def send(self, code, *, live=True):
@@ -74,6 +75,8 @@ class Kernel:
         """
         models = [w for w in answer.widgets if "header" in w["data"]["state"]]
         assert len(models) == 1, answer.widgets
+        self.pressed += 1
+        command |= {"client": "page", "n": self.pressed}
         data = {"method": "custom", "content": command}
         content = {"comm_id": models[0]["comm_id"], "data": data}
         message = self.client.session.msg("comm_msg", content)

@@ -76,7 +76,7 @@ def test_the_line_magic_says_when_the_flows_prep_fails(kernel):
     kernel.run(PREP.replace("return", "raise KeyError('users');"))
     kernel.run("import gc")
     kernel.run("%batchflow own")
-    notices = "[w._notice for w in gc.get_objects() if type(w).__name__ == 'Panel']"
+    notices = "[w._commands.notice for w in gc.get_objects() if type(w).__name__ == 'Panel']"
     kernel.until(f"any('KeyError' in each and 'users' in each for each in {notices})")
 
 
