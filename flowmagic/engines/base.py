@@ -12,8 +12,6 @@ from typing import Any, Protocol
 
 from ..records.trace import Trace
 
-__all__ = ["Engine", "Runner", "Work"]
-
 
 @dataclass(frozen=True)
 class Work:

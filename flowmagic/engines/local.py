@@ -114,7 +114,6 @@ async def run_in_thread(executor: Executor, function: Callable[[Any], Any], argu
         try:
             raise error
         finally:
-            del (
-                error
-            )  # its traceback refers to this frame: a cycle that would keep the user's locals
+            # Its traceback refers to this frame: a cycle that would keep the user's locals.
+            del error
     return result

@@ -28,11 +28,7 @@ class Place(NamedTuple):
     line: int
 
     def text(self, name_of: Callable[[str], str] = _short) -> str:
-        """Return it as text: `agent.py, line 12`.
-
-        Args:
-            name_of: returns the name to show for a file.
-        """
+        """Return it as text: `agent.py, line 12`; `name_of` returns the name to show for a file."""
         name = name_of(self.file)
         return f"{_short(self.file) if name == self.file else name}, line {self.line}"
 

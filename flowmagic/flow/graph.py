@@ -84,11 +84,7 @@ def secrets_around(flow: Any, shared: Any) -> frozenset[str]:
 
 
 def is_overridden(node: Any, name: str, *stock: Any) -> bool:
-    """Whether a node or flow overrides a method, in its class or on the object itself.
-
-    Args:
-        stock: PocketFlow's own implementations of the method.
-    """
+    """Whether a node or flow, or its class, overrides PocketFlow's `stock` implementations of a method."""
     return name in node.__dict__ or getattr(type(node), name) not in stock
 
 

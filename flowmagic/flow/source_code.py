@@ -31,8 +31,6 @@ _PACKAGES = {"site-packages", "dist-packages"}
 _MOST_LINES = 20_000  # of a file that a check reads: parsing a longer one takes too long
 _MOST_FILES = 64  # that are kept parsed
 
-# Whose code it is
-
 
 def is_stock(value: Any) -> bool:
     """Whether a class or function is PocketFlow's, flowmagic's or Python's own."""
@@ -55,9 +53,6 @@ def is_user_code(value: Any) -> bool:
 
 def _is_in_library(file: str) -> bool:
     return file.startswith(_LIBRARIES) or not _PACKAGES.isdisjoint(file.split(os.sep))
-
-
-# Source as text
 
 
 def source_of(value: Any) -> str:
@@ -160,9 +155,6 @@ def _source_from_attributes(kind: type) -> str:
     return f"class {kind.__name__}({bases}):\n{''.join(lines) or '    pass'}"
 
 
-# Source as syntax trees
-
-
 def tree_of(function: FunctionType) -> FunctionTree | None:
     """Return the definition of a function; None if it is not known, or is in a very long file."""
     return None if len(_lines(function)) > _MOST_LINES else _tree(function)
@@ -226,9 +218,6 @@ def _parse(text: str) -> _Parsed:
         {(each.name, _first_line(each)): each for each in functions},
         [each for each in nodes if isinstance(each, ast.ClassDef)],
     )
-
-
-# Functions and names
 
 
 def functions_of(kind: type) -> Iterator[FunctionType]:

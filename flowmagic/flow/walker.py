@@ -85,10 +85,7 @@ class Walker:
     async def _own_orchestration(
         self, flow: Any, orch: str, shared: Any, params: dict[Any, Any], trace: Trace
     ) -> Any:
-        """Run a top-level flow that overrides its orchestration, on the user's own object.
-
-        It leaves one record, of the flow itself.
-        """
+        """Run a top-level flow that overrides its orchestration, and record only the flow itself."""
         at = trace.open(type(flow), -1, self._clock(), None)
         try:
             action = getattr(flow, orch)(shared, params)
@@ -111,8 +108,7 @@ class Walker:
     ) -> Any:
         """Walk from a flow's start node to the end; return the last action.
 
-        Args:
-            parent: the position in the trace of the nested flow to walk; -1 at the top level.
+        `parent` is the position in the trace of the nested flow to walk; -1 at the top level.
         """
         # `or params`, since an empty `ReadTrackingDict` still notes which keys are read.
         p: Any = params or {**flow.params} or params

@@ -48,9 +48,7 @@ class Recorder:
     The constructor opens the file, so that a run whose journal cannot be written does not start.
 
     Args:
-        flow: the flow that the run has.
         records: where the run records its instances.
-        loop: the run's loop.
         options: of the journal.
         run_options: the options of the run, as plain values.
         shared: the store that the instances share.
@@ -148,8 +146,6 @@ class Recorder:
         if text not in self.warnings and len(self.warnings) < _MOST_WARNINGS:
             self.warnings.append(text)
 
-    # Writing
-
     def knows_total(self) -> None:
         """Start writing the rows: their number is known."""
         self._outbox.put(
@@ -218,8 +214,6 @@ class Recorder:
     def join(self, timeout: float | None = None) -> None:
         """Wait, after `close`, until all is written or given up; at most `timeout` seconds."""
         self._outbox.writer.join(timeout)
-
-    # Resuming
 
     def restore(self, index: int) -> Restored | None:
         """Return the result of a row in an earlier run; None if the row has to run."""

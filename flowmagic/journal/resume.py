@@ -22,7 +22,6 @@ class ResumeIndex:
     there is nothing to restore.
 
     Args:
-        path: of the journal.
         flow: the class name of the flow.
         parts: the fingerprints of its nodes.
         anyway: whether runs from before the flow was changed count as well.

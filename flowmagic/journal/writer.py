@@ -46,11 +46,9 @@ class Statement(NamedTuple):
 
     def sql(self, rows: int) -> str:
         """Return the SQL for a number of rows."""
-        return (
-            f"{self.head} {', '.join([self.values] * rows)} {self.tail}"
-            if self.values
-            else self.head
-        )
+        if not self.values:
+            return self.head
+        return f"{self.head} {', '.join([self.values] * rows)} {self.tail}"
 
 
 Item = tuple[Statement, "tuple[Any, ...]"]
@@ -237,7 +235,6 @@ class Outbox:
     All calls are made on the run's loop.
 
     Args:
-        loop: the run's loop.
         open_writer: returns a writer; it is passed what to call when the writer made progress.
 
     Attributes:

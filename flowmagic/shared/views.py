@@ -188,12 +188,7 @@ class Isolated(ObservedDict):
 
 
 def _deep_copy(value: Any, known: dict[int, Any]) -> Any:
-    """Return a deep copy of a list, dict, set or deque; an object in it twice is copied once.
-
-    Args:
-        value: what to copy; of other types, it is returned as it is.
-        known: the copies made so far, by `id` of the original.
-    """
+    """Return a deep copy of a `_COPIED` value; `known` has the copies made so far, by original `id`."""
     kind = type(value)
     if kind not in _COPIED:
         return value
@@ -212,10 +207,7 @@ def _deep_copy(value: Any, known: dict[int, Any]) -> Any:
 
 
 def _same(one: Any, other: Any) -> bool:
-    """Return whether a copy still equals its original.
-
-    Values are compared by identity, since those such as arrays have no truth value to compare by.
-    """
+    """Whether a copy still equals its original, by identity: values such as arrays have no truth value."""
     pairs, seen = [(one, other)], set[int]()
     while pairs:
         one, other = pairs.pop()
@@ -244,12 +236,9 @@ _make_isolated: Callable[..., Isolated] = type.__call__.__get__(Isolated)
 def isolated(
     store: dict[Any, Any], written: dict[Any, Any], allowed: AbstractSet[Any] = frozenset()
 ) -> Isolated:
-    """Return an isolated copy of a store.
+    """Return an isolated copy of a store, which fills `written` with what the instance writes.
 
-    Args:
-        store: the user's dict.
-        written: a dict that is filled with what the instance writes.
-        allowed: keys whose lists and dicts all instances share.
+    All instances share the lists and dicts under the `allowed` keys.
     """
     view = _make_isolated(store)
     view._written, view._originals, view._allowed = written, {}, allowed

@@ -182,7 +182,6 @@ def traceback_text(
     is returned, since none of its frames is the user's.
 
     Args:
-        error: the error.
         secrets: texts to mask.
         name_of: returns the name to show for the name of a source file.
     """

@@ -178,7 +178,6 @@ def masked_source(source: str, secrets: set[str]) -> str:
     Returns an empty text if the source cannot be parsed, since then it cannot be searched.
 
     Args:
-        source: the source.
         secrets: texts to mask wherever they occur. The secrets found in the source are added to it.
     """
     found = _secrets_in_source(source)

@@ -45,7 +45,6 @@ def within_budget(to_text: Callable[[object], str], value: object) -> str | None
 
     Args:
         to_text: `repr` or `str`.
-        value: the value.
 
     Raises:
         Exception: what `to_text` raises.

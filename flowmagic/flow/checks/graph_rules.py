@@ -243,11 +243,7 @@ def _place_of(reached: ReachableNode, *names: str) -> Place | None:
 
 
 def fan_out(reached: ReachableNode, limit: int) -> Iterator[Finding]:
-    """State how many calls run at once where instances run something in parallel themselves.
-
-    Args:
-        limit: how many instances run at once.
-    """
+    """State how many calls run at once where `limit` instances run something in parallel themselves."""
     if not reached.outer or not fans_out(reached.node):
         return
     sizes = [_batch_size(each) for each in (*reached.outer[1:], reached) if fans_out(each.node)]

@@ -117,8 +117,6 @@ class _MethodReader:
             for each in ast.iter_child_nodes(node):
                 self._read(each, always=always)
 
-    # `self`, its params, its attributes
-
     def _is_self(self, node: ast.AST) -> bool:
         return isinstance(node, ast.Name) and node.id == self._self and bool(self._self)
 
