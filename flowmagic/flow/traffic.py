@@ -10,7 +10,7 @@ from typing import Any
 from ..records.status import CANCELLED, RUNNING
 from ..records.store import RecordStore
 from ..records.trace import FIELDS, NO_ACTION, OPEN, actions_of, unpacked
-from .graph import DEFAULT, TOP, Topology
+from .topology import DEFAULT, TOP, Topology
 
 Step = tuple[int, Any]
 """The number of a node, or of a node class that has one node; and its action, or `OPEN` if it raised."""

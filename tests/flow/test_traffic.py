@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow, Flow, Node
 
 import flowmagic
-from flowmagic.flow.graph import Topology
+from flowmagic.flow.topology import Topology
 from flowmagic.flow.traffic import Traffic
 
 from ..virtualtime import virtual

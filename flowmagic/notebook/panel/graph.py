@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Callable, Collection
 from typing import Any
 
-from ...flow.graph import Topology
+from ...flow.topology import Topology
 from ...flow.traffic import Traffic
 from ...records.store import RecordStore
 from ...text.formatting import truncate
