@@ -14,13 +14,12 @@ from hypothesis import strategies as st
 from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
-from flowmagic.notebook.panel.columns import VaryingColumns
 from flowmagic.notebook.panel.detail import detail_of
 from flowmagic.notebook.panel.graph import GraphState
 from flowmagic.notebook.panel.header import header_of
 from flowmagic.notebook.panel.param_list import ParamList
 from flowmagic.notebook.panel.rerun_cell import Origin, cell_of
-from flowmagic.notebook.panel.row_text import row_labels, row_texts
+from flowmagic.notebook.panel.row_text import VaryingColumns, row_labels, row_texts
 from flowmagic.notebook.summary import summary
 from flowmagic.records.printed import keep
 from flowmagic.run.api import start

@@ -4,6 +4,6 @@ It may import everything but `throttled` and `testing`; it alone may import IPyt
 libraries.
 """
 
-from .panel.standalone import start_in_panel
+from .display import start_in_panel
 
 __all__ = ["start_in_panel"]

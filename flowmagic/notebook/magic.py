@@ -14,10 +14,8 @@ from ..errors import LimitError
 from ..limits.limits import Limits, check_per_minute
 from ..run.end_waiters import running_loop
 from .arguments import line_arguments
-from .cell import run_cell
-from .line_command import run_line
-from .magic_line import MagicArguments, read_line
-from .namespace import find_engine
+from .cell import run_cell, run_line
+from .magic_line import MagicArguments, find_engine, read_line
 from .shell import run_to_end, runs_in_background
 
 

@@ -82,7 +82,7 @@ def test_exported_by_nbconvert_the_summary_stands_there_and_the_panel_is_a_line(
     summary = page.locator("details summary", has_text="5 of 6 succeeded, 1 failed")
     expect(summary).to_be_visible()
     expect(page.get_by_text("ValueError: no user").first).to_be_visible()
-    page.get_by_text("Timeline: at most").click()
+    page.get_by_text("Timeline: about").click()
     bar = page.locator("details details i").first
     expect(bar).to_be_visible()
     assert bar.evaluate("each => getComputedStyle(each).printColorAdjust") == "exact"

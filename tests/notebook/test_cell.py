@@ -1,6 +1,12 @@
 """A cell of the magic: where its batch comes from, and how its run ends."""
 
+from __future__ import annotations
+
 import pytest
+
+from flowmagic.limits.calls.named import remove_limit
+from flowmagic.notebook.cell import origin_of
+from flowmagic.run.options import Options
 
 
 @pytest.mark.parametrize(
@@ -134,3 +140,98 @@ def test_an_error_in_the_flows_own_post_surfaces_with_the_users_line(shell):
     assert isinstance(result.error_in_exec, KeyError)
     assert "raise KeyError('post')" in result.text
     assert shell["run"].results == ["added"]
+
+
+def test_all_options_of_a_run_reach_it(shell):
+    """As if they had been given to batchflow()."""
+    line = (
+        "flow --adaptive 2-10-50 --per-minute 600 --burst 3 --timeout 60 --retries 2 "
+        "--max-errors 20%/50 --keep 7 --no-threads -o run"
+    )
+    result = shell.run(f"%%batchflow {line}\n[{{'n': 1}}]")
+    assert result.success, result.text
+    assert shell["run"].options == Options.of(
+        adaptive="2-10-50",
+        per_minute=600,
+        burst=3,
+        timeout=60,
+        retries=2,
+        max_errors=(0.2, 50),
+        keep=7,
+        threads=False,
+    )
+    assert shell["run"].limit == 10
+
+
+def test_the_options_of_the_shared_store_reach_the_run(shell):
+    """Keys that are meant to be shared may be several, and quoted."""
+    line = "flow --isolate --allow-shared sums --allow-shared 'a b' --no-track -o run"
+    result = shell.run(f"%%batchflow {line}\n[{{'n': 1}}]")
+    assert result.success, result.text
+    assert shell["run"].options == Options.of(
+        isolate=True, allow_shared=("sums", "a b"), track_shared=False
+    )
+    assert shell["run"].shared == {0: {"sums": [2]}}
+
+
+def test_the_variable_holds_the_newest_run_and_the_list_has_all(shell):
+    """Each run is listed with the variable that it was bound to."""
+    shell.run("%%batchflow flow -o run\n[{'n': 1}]")
+    shell.run("first = run")  # the list does not keep a run alive
+    shell.run("%%batchflow flow -o run\n[{'n': 2}]")
+    assert [shell[name][0].params["n"] for name in ("first", "run")] == [1, 2]
+    lines = shell.run("%batchflow").text.splitlines()
+    assert [line.split()[2] for line in lines] == ["run", "run"]
+
+
+def test_a_panel_writes_cells_with_the_line_but_without_name_and_file(shell):
+    """Another run of one row must not take over the variable."""
+    magics = shell.ip.magics_manager.registry["BatchFlowMagics"]
+    arguments = magics._arguments("flow --limit 3 -o run -f rows.csv")
+    origin = origin_of(shell.ip, arguments)
+    assert (origin.flow, origin.line, origin.output) == ("flow", "flow --limit 3", "run")
+    assert origin.names is shell.ip.user_ns
+
+
+def test_bare_it_lists_the_runs(shell):
+    """%batchflow is a table of this shell's runs."""
+    assert "No runs yet" in shell.run("%batchflow").text
+    shell.run("%%batchflow flow -o first\n[{'n': 1}]")
+    shell.run("%%batchflow flow -o second\n[{'n': 13}]")
+    text = shell.run("%batchflow").text
+    assert "first" in text.splitlines()[0]
+    assert "1 failed" in text.splitlines()[1]
+
+
+def test_bare_it_lists_the_named_limits_too(shell):
+    """With how far each is used."""
+    try:
+        shell.run("import flowmagic\nlimit = flowmagic.set_limit('openai', concurrency=10)")
+        text = shell.run("%batchflow").text
+    finally:
+        remove_limit("openai")
+    assert "No runs yet" in text.splitlines()[0]
+    assert text.splitlines()[1].startswith("limit openai: 0 of 10 running, 0 waiting, ")
+
+
+def test_a_panel_is_refused_where_none_can_be_shown(shell):
+    """%batchflow FLOW needs a notebook."""
+    assert "A panel needs a notebook" in shell.run("%batchflow flow").text
+
+
+def test_check_says_what_is_likely_to_go_wrong_and_starts_nothing(shell):
+    """Places are named as cells; a flow with nothing wrong is said to have none."""
+    shell.run(
+        "import time\n"
+        "class Slow(AsyncNode):\n"
+        "    async def exec_async(self, _):\n"
+        "        time.sleep(self.params['m'])\n"
+        "slow = AsyncFlow(start=Slow())"
+    )
+    text = shell.run("%%batchflow slow --check -o run\n[{'n': 1}]").text
+    assert "exec_async calls time.sleep() on the event loop." in text
+    assert 'No row has the param "m"' in text
+    assert "Cell In[" in text
+    assert "run" not in shell.ip.user_ns
+    assert "time.sleep()" in shell.run("%batchflow slow --check").text
+    assert "Nothing was found" in shell.run("%batchflow flow --check").text

@@ -19,8 +19,8 @@ from ...records.store import RecordStore
 from ...text.formatting import error_text, key_text, short_repr, traceback_text, truncate
 from ...text.redact import MASK, is_secret, masked, secrets_of
 from ..shell import name_of
-from .columns import equal
 from .protocol import AttemptDetail, CopyDetail, Detail, ParamDetail
+from .row_text import equal
 
 _MAX_VALUE = 400  # characters of a value
 _MAX_NAME = 60  # characters of a param's name

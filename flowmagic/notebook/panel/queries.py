@@ -11,12 +11,11 @@ from typing import TypeVar
 
 from ...records.instances import Instance
 from ...records.store import RecordStore
-from .columns import MAX_COLUMNS, VaryingColumns
 from .detail import RerunCell, detail_of
 from .packing import pack_attempts, pack_segments
 from .param_list import ParamList
 from .protocol import Command, Delta, Detail, RowTexts, TextCheck
-from .row_text import row_texts
+from .row_text import MAX_COLUMNS, VaryingColumns, row_texts
 from .search import Search
 
 MAX_PAGES = 4

@@ -1,19 +1,34 @@
-"""The texts of rows for the table and the overview: their params and their outcomes.
+"""The texts of rows for the table and the overview: their params, in columns if they vary, and outcomes.
 
 All texts are bounded in length, with secrets masked. The page shows them as text, never as markup.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from ...records.status import FAILED, SUCCEEDED
 from ...records.store import RecordStore
 from ...text.formatting import error_text, key_text, params_text, short_repr, truncate
 from ...text.redact import MASK, is_secret, secrets_of
-from .columns import MAX_KEYS, VaryingColumns
-from .protocol import RowTexts
+from .protocol import Columns, RowTexts
+
+MAX_COLUMNS = 8
+"""How many params have a column of their own: the first ones that vary."""
+
+MAX_KEYS = 50
+"""How many params of a row are compared."""
+
+_SLICE = 0.003  # seconds of comparing between two messages
+_ROWS_PER_CHECK = 16  # rows compared between two looks at the clock
+_MAX_NAME = 60  # characters
+_MAX_VALUE = 80
+_MAX_SAME = 500
+_MISSING: Any = object()
+_NUMERIC = frozenset({int, float, type(None)})
 
 MAX_LABELLED = 64
 """Up to this many rows have labels: the overview has room for text on so few."""
@@ -21,7 +36,7 @@ MAX_LABELLED = 64
 _MAX_LINE = 200  # characters of a row's params
 _MAX_OUTCOME = 160
 _MAX_LABEL = 80
-_MAX_VALUE = 40  # characters of a name or value in a label
+_MAX_LABEL_VALUE = 40  # characters of a name or value in a label
 
 
 def row_texts(records: RecordStore, rows: Iterable[int], varying: VaryingColumns) -> RowTexts:
@@ -45,14 +60,7 @@ def line(records: RecordStore, index: int, width: int) -> str:
 
 
 def outcome(records: RecordStore, index: int, width: int, secrets: set[str]) -> str:
-    """Return the last action or the error of a row; empty while it has not ended.
-
-    Args:
-        records: the records of the run.
-        index: the row.
-        width: the maximum number of characters.
-        secrets: the secrets to mask.
-    """
+    """Return the last action or the error of a row, cut to `width` characters; empty until it has ended."""
     code = records.status[index]
     if code not in (SUCCEEDED, FAILED):
         return ""
@@ -85,7 +93,105 @@ def _label(row: Mapping[Any, Any], keys: list[Any]) -> str:
         if key not in row or length > _MAX_LABEL:
             continue
         value = row[key]
-        shown = MASK if is_secret(key, value) else short_repr(value, _MAX_VALUE, secrets)
-        parts.append(f"{key_text(key, _MAX_VALUE, secrets)}={shown}")
+        shown = MASK if is_secret(key, value) else short_repr(value, _MAX_LABEL_VALUE, secrets)
+        parts.append(f"{key_text(key, _MAX_LABEL_VALUE, secrets)}={shown}")
         length += len(parts[-1]) + 2
     return truncate(", ".join(parts), _MAX_LABEL)
+
+
+class VaryingColumns:
+    """Finds the params that are not the same in all rows compared so far.
+
+    Attributes:
+        keys: the params that vary, in the order of the rows' keys.
+    """
+
+    def __init__(self, records: RecordStore) -> None:
+        self._records = records
+        self._compared = 0
+        self._begun = False
+        self._first: dict[Any, Any] = {}
+        """The params of the first row that is kept, and `_MISSING` for keys of later rows only."""
+        self._vary: set[Any] = set()
+        self._numbers: set[Any] = set()
+        """Keys whose values are all numbers or missing."""
+        self.keys: list[Any] = []
+
+    def look(self) -> bool:
+        """Compare some more rows; return whether the columns have changed."""
+        records, before = self._records, (len(self._vary), len(self._numbers & self._vary))
+        end = time.perf_counter() + _SLICE
+        while self._compared < len(records):
+            if records.keeps(self._compared):
+                self._take(records.merged(self._compared))
+            self._compared += 1
+            if self._compared % _ROWS_PER_CHECK == 0 and time.perf_counter() > end:
+                break
+        if (len(self._vary), len(self._numbers & self._vary)) == before:
+            return False
+        self.keys = [key for key in self._first if key in self._vary]
+        return True
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether there are rows that have not been compared yet."""
+        return self._compared < len(self._records)
+
+    def _take(self, row: Mapping[Any, Any]) -> None:
+        if self._begun:
+            self._compare(row)
+        else:
+            self._begun = True
+            self._first = dict(islice(row.items(), MAX_KEYS))
+            self._numbers = set(self._first)
+        for key in [key for key in self._numbers if type(row.get(key)) not in _NUMERIC]:
+            self._numbers.discard(key)
+
+    def _compare(self, row: Mapping[Any, Any]) -> None:
+        first, vary = self._first, self._vary
+        for key, value in first.items():
+            if key not in vary and not equal(row.get(key, _MISSING), value):
+                vary.add(key)
+        if len(row) > len(first) or not first.keys() >= row.keys():
+            for key in islice(row, MAX_KEYS):
+                if key not in first and len(first) < MAX_KEYS:
+                    first[key] = _MISSING
+                    vary.add(key)
+                    self._numbers.add(key)
+
+    def columns(self) -> Columns:
+        """Return the columns, and the params that are the same in all rows, for the page."""
+        same = {key: value for key, value in self._first.items() if key not in self._vary}
+        shown = self.keys[:MAX_COLUMNS]
+        return {
+            "names": [key_text(key, _MAX_NAME) for key in shown],
+            "numeric": [key in self._numbers for key in shown],
+            "same": params_text(same, _MAX_SAME) if self._vary else "",
+            "more": max(0, len(self.keys) - MAX_COLUMNS),
+        }
+
+    def cells(self, row: Mapping[Any, Any], secrets: set[str]) -> list[str]:
+        """Return the cells of a row as text; empty for a param that the row does not have."""
+        return [
+            "" if key not in row else cell_text(key, row[key], secrets)
+            for key in self.keys[:MAX_COLUMNS]
+        ]
+
+
+def cell_text(key: object, value: object, secrets: set[str]) -> str:
+    """Return a value as text for a cell: a string without quotes, a secret masked."""
+    if is_secret(key, value):
+        return MASK
+    if isinstance(value, str) and value.strip():
+        return key_text(value, _MAX_VALUE, secrets)
+    return short_repr(value, _MAX_VALUE, secrets)
+
+
+def equal(one: object, other: object) -> bool:
+    """Whether two values have the same type and are equal. Raises nothing."""
+    if one is other:
+        return True
+    try:
+        return bool(type(one) is type(other) and one == other)
+    except Exception:  # noqa: BLE001 - arrays have no truth value, and a user's __eq__ may raise
+        return False

@@ -15,8 +15,6 @@ from flowmagic.notebook.panel import packing as module
 from flowmagic.notebook.panel.packing import pack_attempts, pack_columns, pack_rows, pack_segments
 from flowmagic.notebook.panel.param_list import ParamList
 from flowmagic.notebook.panel.queries import Queries
-from flowmagic.notebook.summary.lanes import EARLIER, Bar, bars_of
-from flowmagic.notebook.summary.timeline import as_html
 from flowmagic.records.status import FAILED, RUNNING, SUCCEEDED
 from flowmagic.records.store import RecordStore
 from flowmagic.records.trace import Restored
@@ -258,36 +256,3 @@ def test_a_page_is_answered_once():
     queries.handlers["attempts"]({"type": "attempts", "client": "one", "rows": [0]})
     queries.reset()
     assert queries.add_answers({"type": "delta", "seq": 2}, []) == []
-
-
-class Second(AsyncNode):
-    """Fails at its first attempt."""
-
-    tries = 0
-
-    async def exec_async(self, prepared):
-        await asyncio.sleep(self.params["wait"])
-        Second.tries += self.params.get("fails", 0)
-        if self.params.get("fails") and Second.tries == 1:
-            raise ValueError("not yet")
-
-
-@virtual
-async def test_a_saved_notebook_shows_them_pale_where_they_ran():
-    """In the same lane, with a title of their own; words say what they are."""
-    Second.tries = 0
-    run = await flowmagic.batchflow(Second(), [{"wait": 4, "fails": 1}, {"wait": 6}], limit=2)
-    run.retry_failed()
-    await run
-    assert bars_of(run.records, run.elapsed)[0] == Bar(
-        0.0, 4.0, EARLIER, "#0 attempt 1 failed, 0.00 s + 4.00 s"
-    )
-    assert [bar.code for bar in bars_of(run.records, run.elapsed)] == [
-        EARLIER,
-        SUCCEEDED,
-        SUCCEEDED,
-    ]
-    html = as_html(run)
-    assert "title='#0 attempt 1 failed, 0.00 s + 4.00 s'" in html
-    assert "pale earlier attempts" in html
-    assert "✗" not in html.partition("<p")[0], "it did not fail in the end"

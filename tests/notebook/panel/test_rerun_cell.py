@@ -38,7 +38,7 @@ def ran(shell):
             magics.batchflow, line, limit=5, per_minute=None, capture=True
         )
         _, run = list(run_list.runs(shell.ip).values())[-1]
-        origin = flowmagic.notebook.starter.origin_of(shell.ip, asked)
+        origin = flowmagic.notebook.cell.origin_of(shell.ip, asked)
         return lambda index: code(origin, run, index)
 
     return run

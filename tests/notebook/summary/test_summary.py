@@ -8,9 +8,8 @@ import pytest
 from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow
 
 import flowmagic
-from flowmagic.notebook.panel.columns import VaryingColumns
 from flowmagic.notebook.panel.detail import detail_of
-from flowmagic.notebook.panel.row_text import row_texts
+from flowmagic.notebook.panel.row_text import VaryingColumns, row_texts
 from flowmagic.notebook.summary import summary
 
 
