@@ -1,7 +1,7 @@
 // Rows and earlier attempts for tests.
 
 import { FAILED, PENDING, SUCCEEDED } from "../../../../flowmagic/notebook/panel/js/store/protocol.js";
-import { Attempts } from "../../../../flowmagic/notebook/panel/js/store/attempts.js";
+import { Attempts } from "../../../../flowmagic/notebook/panel/js/store/segments.js";
 import { Rows } from "../../../../flowmagic/notebook/panel/js/store/rows.js";
 
 /** @param {[number, number, number[][]][]} rows index and number of earlier attempts of each row, and number, start and end of each */

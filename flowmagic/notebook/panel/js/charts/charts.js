@@ -1,8 +1,7 @@
 // The charts of a run: throughput, running instances and limit, latency, failures.
 
-import { limitAt, limitSteps } from "../store/limit_history.js";
 import { FAILED, RUNNING, SUCCEEDED } from "../store/protocol.js";
-import { Series } from "../store/series.js";
+import { Series, limitAt, limitSteps } from "../store/series.js";
 import { element, writeAttribute } from "../ui/elements.js";
 import { duration, number } from "../ui/format.js";
 import { Palette } from "../ui/palette.js";

@@ -2,12 +2,11 @@
 
 import { element, write } from "../ui/elements.js";
 
+/** @import { LimitStep, Series, Stretch } from "../store/series.js" */
+
 const HEIGHT = 28; // CSS pixels, as in panel.css
 const HEADROOM = 0.08; // share of the height above the greatest value
 const WIDEST = 8; // CSS pixels; greatest width of a bar
-
-/** @import { LimitStep } from "../store/limit_history.js" */
-/** @import { Series, Stretch } from "../store/series.js" */
 
 /**
  * The data of a chart.

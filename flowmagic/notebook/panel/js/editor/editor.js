@@ -4,8 +4,7 @@ import { element, smallButton, write } from "../ui/elements.js";
 import { plural } from "../ui/format.js";
 import { GridHelper } from "./grid_helper.js";
 import { SheetGrid } from "./sheet.js";
-import { appended } from "./sheet_text.js";
-import { checkJson } from "./text_checks.js";
+import { appended, checkJson } from "./sheet_text.js";
 
 const PAUSE_MS = 300; // without a key, after which the kernel checks the text
 

@@ -1,9 +1,9 @@
-// Edits of a sheet. Each returns a new sheet.
-
-/** @import { Cells, Sheet } from "./sheet_text.js" */
+// Edits of a sheet, each of which returns a new sheet, and the undo history.
 
 import { plural } from "../ui/format.js";
 import { MAX_COLUMNS, MAX_ROWS, readCell } from "./sheet_text.js";
+
+/** @import { Cells, Sheet } from "./sheet_text.js" */
 
 /** @typedef {{top: number, bottom: number, left: number, right: number}} Block edges included */
 
@@ -93,4 +93,54 @@ function unused(columns) {
   let name = "param";
   for (let n = 2; columns.includes(name); n += 1) name = `param${n}`;
   return name;
+}
+
+const MAX_TEXTS = 200; // texts kept
+
+export class UndoHistory {
+  constructor() {
+    /** @type {string[]} */
+    this.texts = [];
+    this.at = -1;
+  }
+
+  /** @param {string} text */
+  reset(text) {
+    this.texts = [text];
+    this.at = 0;
+  }
+
+  /** Whether a text is the current one. @param {string} text */
+  isAt(text) {
+    return this.texts[this.at] === text;
+  }
+
+  /** @param {string} text */
+  add(text) {
+    if (this.isAt(text)) return;
+    this.texts = [...this.texts.slice(0, this.at + 1), text].slice(-MAX_TEXTS);
+    this.at = this.texts.length - 1;
+  }
+
+  get undoable() {
+    return this.at > 0;
+  }
+
+  get redoable() {
+    return this.at < this.texts.length - 1;
+  }
+
+  /** @returns {string | null} the previous text */
+  undo() {
+    if (!this.undoable) return null;
+    this.at -= 1;
+    return this.texts[this.at];
+  }
+
+  /** @returns {string | null} the next text */
+  redo() {
+    if (!this.redoable) return null;
+    this.at += 1;
+    return this.texts[this.at];
+  }
 }

@@ -1,14 +1,12 @@
 // The param list as an editable table: a row per dict, a column per param.
 
-/** @import { Sheet } from "./sheet_text.js" */
-
 import { element, smallButton, writeAttribute } from "../ui/elements.js";
-import { CellInput } from "./cell_input.js";
 import { SheetClipboard } from "./clipboard.js";
-import { cleared, doubled, tooLarge, withColumn, withRow, withoutColumn, withoutRows } from "./edits.js";
-import { HEAD, ROW, SheetCells } from "./sheet_cells.js";
+import { UndoHistory, cleared, doubled, tooLarge, withColumn, withRow, withoutColumn, withoutRows } from "./edits.js";
+import { HEAD, ROW, CellInput, SheetCells } from "./sheet_cells.js";
 import { readSheet, writeSheet } from "./sheet_text.js";
-import { UndoHistory } from "./undo.js";
+
+/** @import { Sheet } from "./sheet_text.js" */
 
 const PAGE = 9;
 

@@ -3,9 +3,8 @@
 import { element, frameAround, keepKeys } from "../ui/elements.js";
 import { Palette } from "../ui/palette.js";
 import { StatusLine } from "../ui/status_line.js";
-import { Cards } from "./cards.js";
 import { cellAt, cornerOf, keyTo, layout, sameLayout } from "./layout.js";
-import { Squares } from "./squares.js";
+import { Cards, Squares } from "./squares.js";
 
 const RING = 7; // smallest side of the frame around a cell, in CSS pixels
 const SCROLLBAR = 16; // CSS pixels

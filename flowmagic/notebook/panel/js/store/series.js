@@ -3,9 +3,10 @@
 // Everything is derived from the columns, so that two pages draw the same, whenever they were opened.
 // The columns hold only the last attempt of a retried row, and so does the series.
 
-/** @import { Rows } from "./rows.js" */
-
 import { CANCELLED, FAILED, PENDING, RUNNING } from "./protocol.js";
+
+/** @import { Header } from "./protocol.js" */
+/** @import { Rows } from "./rows.js" */
 
 const MAX_BINS = 100;
 const MIN_BINS = 10;
@@ -145,4 +146,23 @@ export class Series {
       p50: percentile(durations, 0.5), p95: percentile(durations, 0.95),
     };
   }
+}
+
+/** @typedef {{from: number, to: number, limit: number, byUser: boolean, first: boolean}} LimitStep times in seconds */
+
+/**
+ * @param {Pick<Header, "limit_history" | "limit">} header
+ * @param {number} now seconds since the start of the run
+ * @returns {LimitStep[]} in chronological order, without gaps, at least one
+ */
+export function limitSteps({ limit_history, limit }, now) {
+  const applied = limit_history.filter(([seconds]) => seconds <= now);
+  return (applied.length ? applied : [[0, limit, 0]]).map(([from, level, byUser], i) => ({
+    from, to: applied[i + 1]?.[0] ?? now, limit: level, byUser: byUser === 1, first: i === 0,
+  }));
+}
+
+/** @param {LimitStep[]} steps @returns {number} the limit in force at a time */
+export function limitAt(steps, seconds) {
+  return (steps.findLast(({ from }) => from <= seconds) ?? steps[0]).limit;
 }

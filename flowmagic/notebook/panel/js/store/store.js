@@ -1,9 +1,8 @@
-/** @import { Columns, Delta, Detail, Editor, Graph, Header, TextCheck } from "./protocol.js" */
-
-import { Attempts } from "./attempts.js";
 import { FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./protocol.js";
 import { Rows } from "./rows.js";
-import { Segments } from "./segments.js";
+import { Attempts, Segments } from "./segments.js";
+
+/** @import { Columns, Delta, Detail, Editor, Graph, Header, TextCheck } from "./protocol.js" */
 
 const MAX_RESULTS = 4; // search results kept until a view reads them
 const RETRY_MS = 2000; // after which unanswered rows are requested again

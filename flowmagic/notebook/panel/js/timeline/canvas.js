@@ -1,22 +1,22 @@
 // The drawn part of the timeline: the axis, the bars with the limit behind them, and two frames.
 
-import { limitSteps } from "../store/limit_history.js";
+import { limitSteps } from "../store/series.js";
 import { element, frameAround } from "../ui/elements.js";
 import { Palette } from "../ui/palette.js";
 import { AXIS_HEIGHT, drawAxis, drawLimitBackground } from "./axis.js";
 import { Bars } from "./bars.js";
 import { Tiles } from "./tiles.js";
 
+/** @import { LimitStep } from "../store/series.js" */
+/** @import { Viewport } from "./bars.js" */
+/** @import { EarlierAttempts, PlacedAttempt } from "./earlier_attempts.js" */
+/** @import { Lanes } from "./lanes.js" */
+
 const HEIGHT = 240; // CSS pixels; greatest height of all lanes, beyond which they scroll
 const LANE = 18; // CSS pixels; greatest height of a lane
 const FEW = 4; // lanes with room from the start, so that the height does not grow with each
 const EACH = 1_500; // most visible bars that are drawn one by one rather than in tiles
 const RING = 8; // CSS pixels; smallest side of the frame around a bar
-
-/** @import { Viewport } from "./bars.js" */
-/** @import { Lanes } from "./lanes.js" */
-/** @import { EarlierAttempts, PlacedAttempt } from "./earlier_attempts.js" */
-/** @import { LimitStep } from "../store/limit_history.js" */
 
 export class TimelineCanvas {
   /** @param {Lanes} lanes @param {EarlierAttempts} earlierAttempts */

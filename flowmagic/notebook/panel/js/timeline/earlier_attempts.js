@@ -2,12 +2,12 @@
 
 import { firstOf, nearest } from "./lanes.js";
 
+/** @import { Attempt, Attempts } from "../store/segments.js" */
+/** @import { Lanes } from "./lanes.js" */
+
 const MAX_ATTEMPTS = 2_000; // attempts drawn
 
 const byStart = (one, other) => one.started - other.started || one.row - other.row;
-
-/** @import { Attempt, Attempts } from "../store/attempts.js" */
-/** @import { Lanes } from "./lanes.js" */
 
 /** @typedef {Attempt & {lane: number}} PlacedAttempt */
 

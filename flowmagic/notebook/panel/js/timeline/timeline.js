@@ -3,13 +3,14 @@
 import { FAILED } from "../store/protocol.js";
 import { element, keepKeys, write } from "../ui/elements.js";
 import { number } from "../ui/format.js";
-import { changesOf } from "./axis.js";
+import { TimeRange, changesOf } from "./axis.js";
 import { TimelineCanvas } from "./canvas.js";
 import { EarlierAttempts } from "./earlier_attempts.js";
 import { HoverLine } from "./hover_line.js";
 import { Lanes } from "./lanes.js";
-import { TimeRange } from "./time_range.js";
 import { Zoom } from "./zoom.js";
+
+/** @import { PlacedAttempt } from "./earlier_attempts.js" */
 
 const MARKS = 5_000; // most changed rows that are tracked individually
 const NEAR = 4; // CSS pixels around a bar that still belong to it
@@ -18,8 +19,6 @@ const REQUEST_MS = 340; // least time between two requests
 const LOST_MS = 3_000; // after which an unanswered request counts as lost
 const MAX_REQUESTED = 200; // rows per request
 const NONE = { index: -1, attempt: null };
-
-/** @import { PlacedAttempt } from "./earlier_attempts.js" */
 
 export class Timeline {
   constructor(view) {

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { cleared, doubled, pasted, renamed, tooLarge, withCell, withColumn, withRow, withoutColumn, withoutRows } from "../../../../../flowmagic/notebook/panel/js/editor/edits.js";
+import { UndoHistory, cleared, doubled, pasted, renamed, tooLarge, withCell, withColumn, withRow, withoutColumn, withoutRows } from "../../../../../flowmagic/notebook/panel/js/editor/edits.js";
 
 const SHEET = { columns: ["a", "b"], rows: [["1", "2"], ["3", "4"], ["5", "6"]] };
 const EMPTY = { columns: [], rows: [] };
@@ -47,4 +46,17 @@ test("a sheet that grows beyond what can be edited is rejected, one that shrinks
   assert.equal(tooLarge(long(1_200), long(1_201)), "");
   assert.equal(tooLarge(wide(100), EMPTY), "");
   assert.match(tooLarge(wide(101), EMPTY), /up to 100 params/);
+});
+
+test("edits are undone and redone until there is a new edit", () => {
+  const history = new UndoHistory();
+  history.reset("a");
+  assert.equal(history.undo(), null);
+  history.add("b");
+  history.add("b");
+  history.add("c");
+  assert.deepEqual([history.undo(), history.undo(), history.undo(), history.redo()], ["b", "a", null, "b"]);
+  history.add("d");
+  assert.equal(history.redo(), null);
+  assert.equal(history.undo(), "b");
 });

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
-import { appended, combine, joinCopied, kindOf, readCell, readSheet, shownCell, splitPasted, splitValues, writeSheet } from "../../../../../flowmagic/notebook/panel/js/editor/sheet_text.js";
+import { appended, checkJson, combine, joinCopied, kindOf, readCell, readSheet, shownCell, splitPasted, splitValues, writeSheet } from "../../../../../flowmagic/notebook/panel/js/editor/sheet_text.js";
 
 test("a list of dicts becomes rows and columns, each value as it was written", () => {
   const text = '[\n  {"a": 1.0, "b": "x, \\"y\\" ]"},\n  {"b": [1, {"c": 2}], "d: e": 12345678901234567890}\n]';
@@ -104,4 +103,12 @@ test("any values survive the table and the clipboard", () => {
     const back = splitPasted(joinCopied(full)).map((line) => line.map((shown) => readCell(shown).cell));
     assert.deepEqual(back.map((line) => line.map((cell) => cell && JSON.parse(cell))), full.map((line) => line.map((cell) => cell && JSON.parse(cell))));
   }
+});
+
+test("a list of dicts is counted; other texts are rejected or left to the kernel", () => {
+  assert.deepEqual(checkJson('[{"a": 1}, {}]'), { count: 2, unsure: false });
+  assert.deepEqual(checkJson('[{"a": "•••"}]'), { count: 1, unsure: true });
+  assert.deepEqual(checkJson("[{'a': 1}]"), { unsure: true });
+  assert.match(checkJson('{"a": 1}').message, /not a list of dicts/);
+  assert.match(checkJson('[{}, [], {}]').message, /Item 1 is not a dict/);
 });

@@ -1,11 +1,11 @@
-// The node copies of instances, as they arrive.
+// The node copies and earlier attempts of instances, as they arrive.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-
 import { Rows } from "../../../../../flowmagic/notebook/panel/js/store/rows.js";
 import { Segments } from "../../../../../flowmagic/notebook/panel/js/store/segments.js";
 import { RUNNING, SUCCEEDED } from "../../../../../flowmagic/notebook/panel/js/store/protocol.js";
+import { attemptsOf, packed as packedAttempts, rowsOf as retriedRows } from "../attempt_rows.mjs";
 
 /** @param {[number, number[][]][]} rows the index of each row, and node, depth, start and end of each of its copies */
 function packed(rows) {
@@ -70,4 +70,43 @@ test("the latest of very many rows are kept", () => {
   for (let i = 0; i < 5_000; i += 1) segments.apply(packed([[i, []]]), rows);
   assert.equal(segments.known.size, 2_000);
   assert.ok(segments.of(4_999) && segments.of(3_000) && !segments.of(2_999));
+});
+
+test("retried rows are requested once, and again after another attempt", () => {
+  const rows = retriedRows([[0, 1], [2, 3, 1], [2, 3, 2]]);
+  const attempts = attemptsOf(rows);
+  assert.deepEqual(attempts.missing(rows), [1, 2]);
+  attempts.apply(packedAttempts([[1, 1, [[1, 0, 1]]], [2, 2, [[1, 0, 1], [2, 1, 2]]]]));
+  assert.deepEqual(attempts.missing(rows), []);
+  assert.deepEqual(attempts.known.get(2).attempts.map(({ number, started, ended }) => [number, started, ended]), [[1, 0, 1], [2, 1, 2]]);
+  rows.earlier[1] = 2;
+  rows.earlier[0] = 1;
+  attempts.note(rows, [0, 1]);
+  assert.deepEqual(attempts.missing(rows).sort(), [0, 1]);
+});
+
+test("a row that was cancelled before its retry has no earlier attempts", () => {
+  const rows = retriedRows([[2, 3, 1]]);
+  const attempts = attemptsOf(rows, [[0, 1, [[1, 0, 1]]]]);
+  rows.earlier[0] = 0;
+  attempts.note(rows, [0]);
+  assert.equal(attempts.known.size, 0);
+  attempts.apply(packedAttempts([[0, 1, [[1, 0, 1]]]]));
+  assert.equal(attempts.known.size, 0, "an answer that arrives too late");
+});
+
+test("only the first of very many retried rows are requested", () => {
+  const rows = retriedRows(Array.from({ length: 1_500 }, () => [2, 3, 1]));
+  const attempts = attemptsOf(rows);
+  assert.equal(attempts.missing(rows).length, 1_000);
+  assert.ok(attempts.more);
+});
+
+test("a truncated message is read as far as possible", () => {
+  const rows = retriedRows([[2, 3, 1], [2, 3, 1]]);
+  const attempts = attemptsOf(rows);
+  const whole = packedAttempts([[0, 1, [[1, 0, 1]]], [1, 1, [[1, 0, 1]]]]);
+  attempts.apply(new DataView(whole.buffer, 0, whole.byteLength - 1));
+  assert.deepEqual([...attempts.known.keys()], [0]);
+  attempts.apply(undefined);
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Attempts } from "../../../../../flowmagic/notebook/panel/js/store/attempts.js";
+import { Attempts } from "../../../../../flowmagic/notebook/panel/js/store/segments.js";
 import { Rows } from "../../../../../flowmagic/notebook/panel/js/store/rows.js";
 import { EarlierAttempts } from "../../../../../flowmagic/notebook/panel/js/timeline/earlier_attempts.js";
 import { Lanes } from "../../../../../flowmagic/notebook/panel/js/timeline/lanes.js";

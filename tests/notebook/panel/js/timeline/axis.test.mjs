@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { TimeRange, ticks } from "../../../../../flowmagic/notebook/panel/js/timeline/time_range.js";
+import { TimeRange, ticks } from "../../../../../flowmagic/notebook/panel/js/timeline/axis.js";
 
 const near = (one, other) => assert.ok(Math.abs(one - other) < 1e-9 * Math.max(1, Math.abs(other)), `${one} is not ${other}`);
 

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { truncate } from "../../../../../flowmagic/notebook/panel/js/overview/cards.js";
+import { truncate } from "../../../../../flowmagic/notebook/panel/js/overview/squares.js";
 
 test("a text is truncated to fit, and never splits a surrogate pair", () => {
   const fits = (room) => (part) => [...part].length <= room;
