@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 SLICE = 0.005
 """Seconds of one loop turn that may go into starting instances."""
 
+_MAX_STARTS = 1_000
+"""Workers to start in one turn; rows are taken in the next one, and there may be fewer."""
+
 _ADMITTED = -1
 """The index of a worker that has a slot and has not started an instance yet."""
 
@@ -87,13 +90,15 @@ class WorkerPool:
         """Start as many workers as may find an instance."""
         self._stop_timer()
         slice_ends = self._clock() + SLICE
+        started = 0
         while self._may_start():
+            started += 1
             task = self._loop.create_task(self._work())
             # Counted here, not in the task: a task cancelled before its first step never runs.
             # A task of an eager factory has run already, and may have an instance.
             self._workers.setdefault(task, _ADMITTED)
             task.add_done_callback(self._left)
-            if self._clock() >= slice_ends:
+            if self._clock() >= slice_ends or started >= _MAX_STARTS:
                 self._loop.call_soon(self.pump)
                 break
         if self.idle and self._timer is None:

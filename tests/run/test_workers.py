@@ -403,3 +403,16 @@ def test_closing_the_driver_closes_the_coroutine_in_its_context():
     outer.close()
     assert closed == ["inside"]
     assert inspect.getcoroutinestate(inner) == inspect.CORO_CLOSED
+
+
+@virtual
+async def test_a_huge_limit_starts_no_more_workers_than_there_may_be_rows():
+    """A turn starts a thousand at most, though the rows are not taken before the next one."""
+
+    async def work(index):
+        return index
+
+    pooled = Pooled(3, work, concurrency=10**30)
+    assert len(asyncio.all_tasks()) <= 1_002
+    await pooled.idle.wait()
+    assert pooled.instances.ends == {0: 0, 1: 1, 2: 2}

@@ -20,7 +20,7 @@ from ...records.param_reads import track_reads
 from ...records.trace import Trace
 from ...shared.views import Isolated, isolated
 from ..base import Work
-from . import payload
+from . import serialization
 from .instance_result import dump_outcome
 from .messages import InstanceEnd, InstanceUpdate, MessageSender
 from .requirements import runtime
@@ -67,7 +67,7 @@ def run_chunk(chunk: dict[str, Any]) -> dict[int, bytes] | None:
             f"This worker has {runtime()}, and the run has {needed}. Start it with those versions."
         )
     worker = get_worker()
-    if not payload.claim(worker, chunk["payload_key"], chunk["number"]):
+    if not serialization.claim(worker, chunk["payload_key"], chunk["number"]):
         return None
     if not worker.address.startswith("inproc"):
         install_forwarders()
@@ -113,7 +113,7 @@ class ChunkRunner:
         threads: bool,
         mostly_waiting: bool,
     ) -> None:
-        flow, shared, classes = payload.load(worker, payload_key)
+        flow, shared, classes = serialization.load(worker, payload_key)
         self._key = run, number
         self._params = params
         self._shared = shared

@@ -12,15 +12,14 @@ from typing import Any, ClassVar
 from ...errors import EngineError, InstanceLostError, MissingExtraError, describe
 from ...records.trace import Trace
 from ..base import Work
-from . import payload, requirements
+from . import requirements, serialization
 from .chunk_sender import ChunkSender
 from .chunk_size import ChunkSizePolicy
 from .cluster_connection import ClusterConnection
 from .cluster_monitor import ClusterMonitor
 from .instance_result import load_outcome
 from .messages import InstanceUpdate, updates_in
-from .serialization import dump_flow
-from .source_files import SourceFiles
+from .serialization import SourceFiles, dump_flow
 from .trace_diff import TracePatcher
 
 # One topic for all runs of this process: a scheduler never deletes the latest messages of a topic.
@@ -78,7 +77,7 @@ class DaskRunner:
             on_start_error=self._on_start_error,
         )
         connection.client.subscribe_topic(_TOPIC, self._on_message)
-        anchor = await payload.publish(connection.client, self._payload_key, content)
+        anchor = await serialization.publish(connection.client, self._payload_key, content)
         await self._monitor.start(anchor)
 
     async def run(self, params: dict[Any, Any], trace: Trace) -> Any:
@@ -106,7 +105,7 @@ class DaskRunner:
                 await self._sender.finish()
                 with contextlib.suppress(OSError, asyncio.TimeoutError):
                     await connection.client.run(
-                        payload.forget, self._payload_key, on_error="ignore"
+                        serialization.forget, self._payload_key, on_error="ignore"
                     )
         finally:
             await connection.close()

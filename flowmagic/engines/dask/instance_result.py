@@ -9,8 +9,7 @@ from typing import Any
 
 from ...errors import RemoteError, describe
 from ...records.trace import Trace
-from .serialization import dump, dump_by_value
-from .source_files import SourceFiles
+from .serialization import SourceFiles, dump, dump_by_value
 
 _MAX_CAUSES = 10
 

@@ -11,8 +11,7 @@ from importlib import metadata
 from typing import Any
 
 from ...errors import EngineError
-from .serialization import dump_by_value
-from .source_files import node_classes_of
+from .serialization import dump_by_value, node_classes_of
 
 # Sent as text and evaluated there, so that a process needs nothing but Python to answer.
 _PROBE = """{

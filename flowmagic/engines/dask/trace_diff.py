@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from ...records.trace import ACTION, ENDED, FIELDS, NO_ACTION, Trace, TraceBoard
 from .instance_result import dump_error, load_error
-from .serialization import dump
-from .source_files import SourceFiles, node_classes_of
+from .serialization import SourceFiles, dump, node_classes_of
 
 
 class TraceDiff(NamedTuple):

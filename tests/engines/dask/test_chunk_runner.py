@@ -17,7 +17,7 @@ from flowmagic.engines.dask.chunk_runner import cancel_instances, run_chunk
 from flowmagic.engines.dask.instance_result import load_outcome
 from flowmagic.engines.dask.messages import updates_in
 from flowmagic.engines.dask.requirements import runtime
-from flowmagic.engines.dask.source_files import SourceFiles, node_classes_of
+from flowmagic.engines.dask.serialization import SourceFiles, node_classes_of
 
 gate = threading.Event()
 begun: list = []

@@ -12,7 +12,7 @@ from pocketflow import AsyncNode, Node
 import flowmagic as fm
 from flowmagic import DaskEngine, RemoteError
 from flowmagic.engines.dask.instance_result import dump_error, load_error
-from flowmagic.engines.dask.source_files import SourceFiles
+from flowmagic.engines.dask.serialization import SourceFiles
 from flowmagic.limits.refusals import classify_refusal
 
 

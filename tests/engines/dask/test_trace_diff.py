@@ -7,7 +7,7 @@ import pickle
 
 from pocketflow import AsyncNode, Flow, Node
 
-from flowmagic.engines.dask.source_files import SourceFiles, node_classes_of
+from flowmagic.engines.dask.serialization import SourceFiles, node_classes_of
 from flowmagic.engines.dask.trace_diff import TraceDiffer, TracePatcher
 from flowmagic.records.store import RecordStore
 from flowmagic.records.trace import FIELDS
