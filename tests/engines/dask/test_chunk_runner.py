@@ -56,9 +56,9 @@ def worker(monkeypatch):
 
     flow = Acts()
     monkeypatch.setattr(distributed, "get_worker", lambda: made)
-    monkeypatch.setattr(chunk_runner.payload, "claim", claim)
+    monkeypatch.setattr(chunk_runner.serialization, "claim", claim)
     loaded = flow, {}, node_classes_of(flow)
-    monkeypatch.setattr(chunk_runner.payload, "load", lambda worker, key: loaded)
+    monkeypatch.setattr(chunk_runner.serialization, "load", lambda worker, key: loaded)
     monkeypatch.setattr("flowmagic.engines.dask.worker_slot._give_back", lambda: None)
     for each in (gate, begun, stopped):
         each.clear()
