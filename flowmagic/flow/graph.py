@@ -15,7 +15,7 @@ from ..errors import FlowError, describe
 from ..text.redact import secrets_of
 from ..text.user_objects import or_none
 
-_MOST_SEARCHED = 1_000  # nodes, for secrets
+_MOST_NODES = 1_000
 
 
 def check_flow(flow: Any) -> None:
@@ -67,10 +67,15 @@ def nodes_of(flow: Any) -> Iterator[Any]:
             waiting += successors_of(node).values()
 
 
+def first_nodes(flow: Any) -> list[Any]:
+    """Return the first 1,000 node objects of a flow; a graph may generate its nodes without end."""
+    return list(islice(nodes_of(flow), _MOST_NODES))
+
+
 def secrets_around(flow: Any, shared: Any) -> frozenset[str]:
     """Return the secrets in the shared store and in the attributes of the nodes."""
     secrets: set[str] = or_none(secrets_of, shared) or set()
-    for node in islice(nodes_of(flow), _MOST_SEARCHED):
+    for node in first_nodes(flow):
         secrets |= or_none(secrets_of, vars(node)) or set()
     return frozenset(secrets)
 

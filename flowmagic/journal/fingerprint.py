@@ -17,10 +17,11 @@ import types
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ..flow.graph import first_nodes
 from ..flow.source_code import functions_of, source_of
 from ..text.redact import MASK, is_secret, masked_source
 from .codec import encoded, encoded_or_none, plain_of
-from .snapshot import Links, attributes_of, flow_nodes, links_of, secrets_of_nodes, user_classes
+from .snapshot import Links, attributes_of, links_of, secrets_of_nodes, user_classes
 
 
 class Part(NamedTuple):
@@ -39,7 +40,7 @@ class Part(NamedTuple):
 
 def parts_of(flow: Any) -> list[Part]:
     """Return the fingerprints of a flow's nodes, in the order in which they are reached."""
-    nodes = flow_nodes(flow)
+    nodes = first_nodes(flow)
     secrets = secrets_of_nodes(flow)
     sources = {kind: _hash(_source(kind, secrets)) for kind in dict.fromkeys(map(type, nodes))}
     return [

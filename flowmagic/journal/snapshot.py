@@ -7,14 +7,13 @@ the secrets wherever they occur. Of a class, it keeps where it is found, not its
 from __future__ import annotations
 
 import dis
-import itertools
 import keyword
 import types
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from ..flow.graph import nodes_of
+from ..flow.graph import first_nodes
 from ..flow.source_code import functions_of, is_stock, is_user_code, source_of
 from ..records.batch import Batch
 from ..text.redact import masked_source, secrets_of
@@ -50,7 +49,7 @@ class NodeSnapshot(NamedTuple):
 
 def nodes_kept(flow: Any, secrets: AbstractSet[str] | None) -> list[NodeSnapshot]:
     """Return the nodes of a flow; `secrets` as for `codec.encoded`."""
-    nodes = flow_nodes(flow)
+    nodes = first_nodes(flow)
     return [
         NodeSnapshot(
             location_of(type(node)),
@@ -64,7 +63,7 @@ def nodes_kept(flow: Any, secrets: AbstractSet[str] | None) -> list[NodeSnapshot
 def names_in_notebook(flow: Any) -> list[str]:
     """Return the names of the nodes' classes that no script can import, and of the globals they use."""
     names: set[str] = set()
-    for kind in user_classes_of(flow_nodes(flow)):
+    for kind in user_classes_of(first_nodes(flow)):
         if not is_importable(location_of(kind)):
             names |= {kind.__name__, *globals_of(kind)}
     return sorted(names)
@@ -117,15 +116,9 @@ def is_name(text: str) -> bool:
     return text.isidentifier() and not keyword.iskeyword(text)
 
 
-_MOST_NODES = 1_000
 _OF_POCKETFLOW = ("successors", "params", "start_node")
 
 Links = tuple["dict[str, int | None]", "int | None"]
-
-
-def flow_nodes(flow: Any) -> list[Any]:
-    """Return the nodes of a flow in the order in which they are reached, the flow itself first."""
-    return list(itertools.islice(nodes_of(flow), _MOST_NODES))
 
 
 def links_of(nodes: list[Any]) -> list[Links]:
@@ -179,7 +172,7 @@ _MOST_ROWS = 1_000  # in a batch, a secret is nearly always the same one
 
 def secrets_of_nodes(flow: Any) -> set[str]:
     """Return the secrets in the attributes of a flow's nodes, and in the source of their classes."""
-    nodes = flow_nodes(flow)
+    nodes = first_nodes(flow)
     secrets = {secret for node in nodes for secret in secrets_of(attributes_of(node))}
     for kind in user_classes_of(nodes):
         masked_source(source_of(kind), secrets)
@@ -189,7 +182,7 @@ def secrets_of_nodes(flow: Any) -> set[str]:
 def secrets_of_globals(flow: Any) -> set[str]:
     """Return the secrets among the globals that the nodes' classes use, and in the user's code there."""
     secrets: set[str] = set()
-    for kind in user_classes_of(flow_nodes(flow)):
+    for kind in user_classes_of(first_nodes(flow)):
         for name, value in globals_of(kind).items():
             if isinstance(value, (type, types.FunctionType)):
                 if is_user_code(value):  # reading the source of a library may take seconds

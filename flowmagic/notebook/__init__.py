@@ -1,7 +1,6 @@
 """The notebook: the magic, the panel, the saved summary and the terminal.
 
-It may import everything but `throttled` and `testing`; it alone may import IPython and the widget
-libraries.
+It may import everything but `throttled` and `testing`; no other package may import IPython.
 """
 
 from .display import start_in_panel

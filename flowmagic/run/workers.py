@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 SLICE = 0.005
 """Seconds of one loop turn that may go into starting instances."""
 
-_MAX_STARTS = 1_000
-"""Workers to start in one turn; rows are taken in the next one, and there may be fewer."""
+_MAX_STARTS = 1_000  # workers in one turn: they take rows in the next one, and there may be fewer
 
 _ADMITTED = -1
 """The index of a worker that has a slot and has not started an instance yet."""

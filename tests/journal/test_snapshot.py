@@ -7,12 +7,12 @@ import json
 import pytest
 from pocketflow import AsyncFlow, AsyncNode, Flow, Node
 
-from flowmagic.journal import snapshot
+from flowmagic.flow import graph
+from flowmagic.flow.graph import first_nodes
 from flowmagic.journal.codec import decoded
 from flowmagic.journal.snapshot import (
     NodeSnapshot,
     attributes_of,
-    flow_nodes,
     globals_of,
     links_of,
     nodes_kept,
@@ -174,16 +174,16 @@ def test_the_nodes_of_a_flow_come_in_the_order_in_which_they_are_reached():
     second - "again" >> first
     second - "inner" >> inner
     flow = AsyncFlow(start=first)
-    assert flow_nodes(flow) == [flow, first, second, inner, inner.start_node]
+    assert first_nodes(flow) == [flow, first, second, inner, inner.start_node]
 
 
 def test_of_a_very_large_flow_only_the_first_nodes_are_read(monkeypatch):
     """A flow that makes successors without end cannot hold up the start of a run."""
-    monkeypatch.setattr(snapshot, "_MOST_NODES", 5)
+    monkeypatch.setattr(graph, "_MOST_NODES", 5)
     first = node = Node()
     for _ in range(20):
         node = node >> Node()
-    assert len(flow_nodes(Flow(start=first))) == 5
+    assert len(first_nodes(Flow(start=first))) == 5
 
 
 def test_links_are_numbers_of_nodes():
@@ -192,7 +192,7 @@ def test_links_are_numbers_of_nodes():
     first >> second
     second - "again" >> first
     flow = AsyncFlow(start=first)
-    nodes = flow_nodes(flow)
+    nodes = first_nodes(flow)
     assert links_of(nodes) == [({}, 1), ({"default": 2}, None), ({"again": 1}, None)]
     assert links_of(nodes[:2]) == [({}, 1), ({"default": None}, None)]
 
