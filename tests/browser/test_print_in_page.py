@@ -83,7 +83,7 @@ def test_exported_by_nbconvert_the_summary_stands_there_and_the_panel_is_a_line(
     expect(summary).to_be_visible()
     expect(page.get_by_text("ValueError: no user").first).to_be_visible()
     page.get_by_text("Timeline: about").click()
-    bar = page.locator("details details i").first
+    bar = page.locator("details details i:visible").first
     expect(bar).to_be_visible()
     assert bar.evaluate("each => getComputedStyle(each).printColorAdjust") == "exact"
     ink, paper = page.evaluate(
