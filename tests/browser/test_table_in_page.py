@@ -6,6 +6,7 @@ import re
 
 from playwright.sync_api import expect
 
+from .test_overview_in_page import until_drawn
 from .test_panel_in_page import in_lab
 
 expect.set_options(timeout=30_000)
@@ -193,9 +194,11 @@ def test_the_row_under_the_keyboard_stays_where_it_is_while_others_come_before_i
     row = book.panel.locator(".fm-spacer > [id$='-row-8']")
     expect(row).to_have_attribute("aria-rowindex", "11")
     where = "row => row.getBoundingClientRect().y - row.closest('[role=grid]').getBoundingClientRect().y"
+    until_drawn(book)  # the scrolling that the last key asked for
     before = row.evaluate(where)
     book.value("[gate.set()] and 0")
     expect(row).to_have_attribute("aria-rowindex", "13")
+    until_drawn(book)
     assert row.evaluate(where) == before
 
 
