@@ -3,8 +3,6 @@
 import concurrent.futures
 import time
 from collections import OrderedDict, UserDict
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import pytest
 from hypothesis import given
@@ -16,35 +14,11 @@ from flowmagic.errors import BatchError
 from flowmagic.text.formatting import error_text, params_text, short_repr, traceback_text, truncate
 from flowmagic.text.redact import MASK, secrets_of
 
-KEY = "sk-very-secret-0123456789"
+from .secretvalues import KEY, Client, Model, Pair
 
 
 class KindOfDict(dict):
     pass
-
-
-@dataclass
-class Client:
-    api_key: str
-    retries: int = 3
-
-
-class Pair(NamedTuple):
-    name: str
-    token: str
-
-
-class Model:
-    """As pydantic makes them."""
-
-    model_fields = {"api_key": ..., "retries": ...}
-
-    def __init__(self, api_key):
-        self.api_key = api_key
-        self.retries = 3
-
-    def __repr__(self):
-        return f"Model(api_key={self.api_key!r}, retries={self.retries})"
 
 
 @pytest.mark.parametrize(

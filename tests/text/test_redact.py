@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
-
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from flowmagic.text.redact import MASK, is_secret, masked, masked_source, secrets_of
+
+from .secretvalues import KEY, Client, Model, Pair
 
 
 @pytest.mark.parametrize(
@@ -81,33 +80,6 @@ def test_any_secret_is_masked(secret):
     text = masked_source(f"key = 1; password = {secret!r}; after = 'é'", found)
     assert text == f"key = 1; password = {MASK!r}; after = 'é'"
     assert found == {secret}
-
-
-KEY = "sk-very-secret-0123456789"
-
-
-@dataclass
-class Client:
-    api_key: str
-    retries: int = 3
-
-
-class Pair(NamedTuple):
-    name: str
-    token: str
-
-
-class Model:
-    """As pydantic makes them."""
-
-    model_fields = {"api_key": ..., "retries": ...}
-
-    def __init__(self, api_key):
-        self.api_key = api_key
-        self.retries = 3
-
-    def __repr__(self):
-        return f"Model(api_key={self.api_key!r}, retries={self.retries})"
 
 
 @pytest.mark.parametrize(
