@@ -485,7 +485,7 @@ def test_an_earlier_attempt_is_a_pale_bar_where_it_ran(notebook, when):
     assert 0 < pale[3] < 255
     assert all(abs(one - other) < 4 for one, other in zip(pale[:3], failed[:3], strict=True))
     lanes(book).hover(position={"x": x, "y": LANE // 2})
-    expect(told(book)).to_contain_text("#0failedattempt 1 of 2 · from 0.0")
+    expect(told(book)).to_contain_text(f"#0failedattempt 1 of 2 · from {start:.2f} s")
     lanes(book).click(position={"x": x, "y": LANE // 2})
     expect(book.panel.get_by_role("region", name="Opened instance")).to_contain_text(
         "1 earlier attempt"
