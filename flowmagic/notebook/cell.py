@@ -186,7 +186,7 @@ def _open_panel_of_run(shell: Any, number: int, arguments: MagicArguments) -> No
         run.name,
         starter(shell, arguments, run.flow, run.shared),
         run.limits,
-        as_batch(rows) if isinstance(rows, list) else None,
+        Batch(rows, rows=rows, index=run.records.index) if isinstance(rows, list) else None,
         origin=origin_of(shell, arguments),
     )
     display.attach(run)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, SupportsIndex, overload
 from ..errors import MissingExtraError, describe
 from ..text.formatting import error_text, params_text, short_repr
 from ..text.redact import secrets_of
+from .frame_rows import index_names
 from .node_copies import NodeCopy, copies_in, copies_of, record_repr
 from .status import CANCELLED, FAILED, PENDING, STATUSES, Status
 from .store import RecordStore
@@ -237,16 +238,26 @@ def frame_of(instances: Instances, names: Iterable[str]) -> Any:
     Its columns are the params, then the attributes of an instance that `names` lists. If a param and
     an attribute have the same name, the column of the attribute gets an underscore at its end.
 
+    Its index is that of the DataFrame that the batch was. The params that are named levels of it are
+    no columns. Of another batch, the index is that of the instances.
+
     Raises:
         MissingExtraError: pandas is not installed.
     """
     pd = pandas()
-    frame = pd.DataFrame([each.params for each in instances], index=range(len(instances)))
+    records = instances._records
+    index: Any = range(len(records)) if records.index is None else records.index.copy()
+    levels = frozenset() if records.index is None else frozenset(index_names(index))
+    rows = [
+        {key: value for key, value in each.params.items() if key not in levels}
+        for each in instances
+    ]
+    frame = pd.DataFrame(rows, index=index)
     for name in names:
         column = [getattr(each, name) for each in instances]
         if name == "status":
             column = [str(status) for status in column]
-        label = f"{name}_" if name in frame.columns else name
+        label = f"{name}_" if name in levels or name in frame.columns else name
         frame[label] = pd.Series(column, index=frame.index, dtype=_dtype(name))
     return frame
 

@@ -56,6 +56,8 @@ class RecordStore(TraceBoard):
         self.total: int | None = None
         """The number of rows; None until a generator is exhausted."""
         self.rows: list[Params] | dict[int, Params] = {}
+        self.index: Any = None
+        """The index of the pandas DataFrame that the rows come from; None for other batches."""
         self.status = bytearray()
         self.started = array("d")
         self.ended = array("d")
@@ -91,10 +93,11 @@ class RecordStore(TraceBoard):
     def __len__(self) -> int:
         return len(self.status)
 
-    def load(self, rows: Sequence[Params]) -> None:
-        """Add all rows of a batch that is known in advance."""
+    def load(self, rows: Sequence[Params], index: Any = None) -> None:
+        """Add all rows of a batch that is known in advance, and its pandas index if it has one."""
         n = len(rows)
         self.rows = list(rows)
+        self.index = index
         self.total = n
         self.status.extend(bytes(n))
         self.nodes.frombytes(bytes(n * self.nodes.itemsize))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from .param_reads import ReadTrackingDict
 
 Params = Mapping[Any, Any]
+"""One row of a batch: the params of one instance."""
 
 NAN = float("nan")
 FIELDS = 5

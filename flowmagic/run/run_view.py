@@ -183,8 +183,9 @@ class RunView:
         """Return a pandas DataFrame: a column per param, then status, seconds, attempts, result.
 
         With `isolate`, the column `writes` follows: a dict per instance. The index is that of the
-        instances. A param named like one of these columns keeps its name, and the column gets an
-        underscore (`status_`).
+        DataFrame that gave the batch, so that `df["status"] = run.to_frame()["status"]` is right for
+        a filtered or sorted one; of other batches it is that of the instances. A param named like one
+        of these columns keeps its name, and the column gets an underscore (`status_`).
 
         Raises:
             MissingExtraError: pandas is not installed.

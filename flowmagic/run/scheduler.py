@@ -64,7 +64,7 @@ class Scheduler:
         self._batch = batch
         self.needs_prepare = batch.is_async or self._journal is not None
         if batch.rows is not None:
-            self._records.load(batch.rows)
+            self._records.load(batch.rows, batch.index)
             if self._journal is not None:
                 self._journal.knows_total()
 
