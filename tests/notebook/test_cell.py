@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowmagic.limits.calls.named import remove_limit
+from flowmagic.notebook import cell, run_list
 from flowmagic.notebook.cell import origin_of
 from flowmagic.run.options import Options
 
@@ -49,6 +50,37 @@ def test_the_flows_post_gets_the_rows_of_the_file(shell, tmp_path):
     )
     shell.run(f"%%batchflow posts -f {tmp_path}/rows.jsonl -o run\n#")
     assert shell["run"].shared["params"] == [{"n": 1}, {"n": 2}]
+
+
+def test_what_became_of_the_rows_of_a_frame_goes_back_beside_them(shell):
+    """Of a filtered DataFrame, with the names of its columns and the labels of its index."""
+    shell.run("import pandas as pd\ndf = pd.DataFrame({'n': [13, 2, 3]}, index=[5, 1, 3])")
+    result = shell.run(
+        "%%batchflow flow -o run\ndf[df['n'] < 10].sort_values('n', ascending=False)"
+    )
+    assert result.success, result.text
+    shell.run("df['status'] = run.to_frame()['status']")
+    assert list(shell["df"]["status"].fillna("")) == ["", "succeeded", "succeeded"]
+
+
+def test_a_run_from_the_panel_of_an_earlier_run_has_its_index(shell, monkeypatch):
+    """The panel runs the same rows, of the same DataFrame."""
+    shell.run("import pandas as pd")
+    shell.run("%%batchflow flow -o run\npd.DataFrame({'n': [1]}, index=['label'])")
+    batches = []
+
+    class Display:
+        def __init__(self, *args, **options):
+            batches.append(args[3])
+
+        def attach(self, run):
+            pass
+
+    monkeypatch.setattr(cell, "NotebookDisplay", Display)
+    monkeypatch.setattr(cell, "_check_for_notebook", lambda shell: None)
+    [number] = run_list.runs(shell.ip)
+    assert shell.run(f"%batchflow {number}").success
+    assert [(list(batch.rows), list(batch.index)) for batch in batches] == [([{"n": 1}], ["label"])]
 
 
 def test_a_file_and_a_body_are_one_too_many(shell, tmp_path):
