@@ -54,7 +54,9 @@ def _read_csv(name: str) -> list[Params]:
         header = _values(text, delimiter, name, first)
         if twice := repeated(header):
             # One of the columns would be lost silently.
-            raise BatchError(f"{name}, line {first}: the header names {twice[0]!r} twice.")
+            raise BatchError(
+                f"{name}, line {first}: the header names {twice[0]!r} twice. Rename one of them."
+            )
         rows: list[Params] = []
         for line, record in records:
             values = _values(record, delimiter, name, line)
@@ -155,7 +157,8 @@ def _read_jsonl(name: str) -> list[Params]:
                 row = json.loads(line, object_pairs_hook=_object)
             except _RepeatedKeyError as error:
                 raise BatchError(
-                    f"{name}, line {number}: the key {error.args[0]!r} occurs twice in one object."
+                    f"{name}, line {number}: the key {error.args[0]!r} occurs twice in one object. "
+                    "Remove or rename one."
                 ) from None
             except (ValueError, RecursionError) as error:
                 raise BatchError(f"{name}, line {number}: not JSON ({error}).") from None

@@ -73,6 +73,8 @@ def _pandas_rows(frame: Any) -> FrameRows:
     names = index_names(index)
     _check_index(index, names, frame.columns)
     rows: list[Params] = frame.to_dict(orient="records")
+    if not len(frame.columns):
+        rows = [{} for _ in range(len(frame))]  # pandas 2.2 returns none
     if names:
         # A level is found by its name: a number may be a name or a position.
         is_multi = hasattr(index, "levels")

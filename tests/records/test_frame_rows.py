@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flowmagic import BatchError
 from flowmagic.records.batch import as_batch
@@ -32,6 +34,26 @@ def test_columns_and_named_levels_of_the_index_are_params(frame):
     rows, _ = rows_of_frame(frame)
     assert rows == FRAME.to_dict("records")
     assert {type(row["id"]) for row in rows} == {int}
+
+
+@given(
+    frame=st.lists(
+        st.fixed_dictionaries(
+            {"a": st.text(), "b": st.integers(-9, 9), "c": st.sampled_from("xy")}
+        ),
+        min_size=1,
+    ).map(pd.DataFrame),
+    levels=st.lists(st.sampled_from("abc"), unique=True),
+    unnamed=st.booleans(),
+)
+def test_no_value_is_lost_whatever_is_the_index(frame, levels, unnamed):
+    """Any columns as levels, in any order, with labels that occur twice and one level of numbers."""
+    indexed = frame.set_index(levels) if levels else frame
+    if unnamed:
+        indexed = indexed.set_index(pd.RangeIndex(len(frame)), append=True)
+    rows, index = rows_of_frame(indexed)
+    assert rows == frame.to_dict("records")
+    pd.testing.assert_index_equal(index, indexed.index, exact=True)
 
 
 def test_a_level_without_a_name_is_no_param():
