@@ -114,6 +114,7 @@ def test_csv_follows_its_standard(tmp_path, content, rows):
         ("a\tb\n1;2\tx, y\n", [{"a": "1;2", "b": "x, y"}]),
         ('"a, b";c\n1;2\n', [{"a, b": "1", "c": "2"}]),
         ("a;b,c\n1;2,3\n", [{"a;b": "1;2", "c": "3"}]),
+        ("a;b\tc\n1;2\t3\n", [{"a": "1", "b\tc": "2\t3"}]),
         ("text\none; two\n", [{"text": "one; two"}]),
         ('text\n"one, two"\n', [{"text": "one, two"}]),
     ],

@@ -36,11 +36,12 @@ def test_columns_and_named_levels_of_the_index_are_params(frame):
     assert {type(row["id"]) for row in rows} == {int}
 
 
+TEXTS = st.text(st.characters(exclude_characters="\0"))  # which pandas 2.2 takes for the empty text
+
+
 @given(
     frame=st.lists(
-        st.fixed_dictionaries(
-            {"a": st.text(), "b": st.integers(-9, 9), "c": st.sampled_from("xy")}
-        ),
+        st.fixed_dictionaries({"a": TEXTS, "b": st.integers(-9, 9), "c": st.sampled_from("xy")}),
         min_size=1,
     ).map(pd.DataFrame),
     levels=st.lists(st.sampled_from("abc"), unique=True),
