@@ -35,6 +35,7 @@ from .graph import is_overridden
 from .node_copier import (
     NodeCopier,
     OrchestrationRecorder,
+    OutputRecorder,
     RetryCounter,
     TemporaryAttributes,
     falls_back,
@@ -124,9 +125,19 @@ class Walker:
             at = trace.open(kind, parent, clock(), None if unchanged else snapshot, at)
             try:
                 node.set_params(p)
-                if may_await and kind in direct and getattr(node, "max_retries", 1) == 1:
+                if (
+                    may_await
+                    and kind in direct
+                    and getattr(node, "max_retries", 1) == 1
+                    and "_run_async" not in node.__dict__
+                ):
                     # `_run` would do the same, but 11 to 20 % slower (benchmarks overhead).
-                    action = await node._run_async(shared)
+                    prepared = await node.prep_async(shared)
+                    executed = await node._exec(prepared)
+                    if executed is not None:
+                        trace.note_output(at, executed)
+                    action = await node.post_async(shared, prepared, executed)
+                    del prepared, executed  # may be large, and the walk goes on
                 else:
                     action = await self._run(node, shared, trace, at, may_await=may_await)
             except BaseException as error:
@@ -157,13 +168,28 @@ class Walker:
         counted = getattr(node, "max_retries", 1) != 1 or falls_back(type(node))
         with RetryCounter(node, trace, at) if counted else _NO_COUNTER:
             if may_await and isinstance(node, AsyncNode):
-                return await node._run_async(shared)
-            if self._in_thread is not None and _splits(node):
-                prepared = node.prep(shared)
+                return await self._run_async_node(node, shared, trace, at)
+            if isinstance(node, AsyncNode) or _overrides(node, "_run"):
+                # An async node or flow in a sync flow raises PocketFlow's own "Use run_async." here.
+                with OutputRecorder(node, trace, at):
+                    return node._run(shared)
+            prepared = node.prep(shared)
+            if self._in_thread is not None and not _overrides(node, "_exec"):
                 executed = await self._in_thread(node._exec, prepared)
-                return node.post(shared, prepared, executed)
-            # An async node or flow in a sync flow raises PocketFlow's own "Use run_async." here.
-            return node._run(shared)
+            else:
+                executed = node._exec(prepared)
+            trace.note_output(at, executed)
+            return node.post(shared, prepared, executed)
+
+    @staticmethod
+    async def _run_async_node(node: Any, shared: Any, trace: Trace, at: int) -> Any:
+        if _overrides(node, "_run_async"):
+            with OutputRecorder(node, trace, at):
+                return await node._run_async(shared)
+        prepared = await node.prep_async(shared)
+        executed = await node._exec(prepared)
+        trace.note_output(at, executed)
+        return await node.post_async(shared, prepared, executed)
 
     async def _run_async_flow(self, flow: Any, shared: Any, trace: Trace, at: int) -> Any:
         """Run a nested async flow; `flow` is our copy of it, so that attributes may be set."""
@@ -258,6 +284,7 @@ _STOCK = {
         AsyncFlow._run_async,
         AsyncBatchFlow._run_async,
         AsyncParallelBatchFlow._run_async,
+        AsyncNode._run_async,
     ),
     "_exec": (BaseNode._exec, Node._exec, BatchNode._exec),
 }
@@ -265,13 +292,6 @@ _STOCK = {
 
 def _overrides(node: Any, name: str) -> bool:
     return is_overridden(node, name, *_STOCK[name])
-
-
-def _splits(node: Any) -> bool:
-    """Whether the `exec` of a sync node can run apart from its `prep` and `post`."""
-    return not (
-        isinstance(node, AsyncNode) or _overrides(node, "_run") or _overrides(node, "_exec")
-    )
 
 
 def _same(params: Any, snapshot: Any) -> bool:

@@ -16,6 +16,8 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import OutputLostError
+from .outputs import KEEP_BYTES, RESTORED_OFFSET, OutputStore, by_offset
 from .param_reads import ReadSets, ReadTrackingDict
 from .printed import PrintedTexts
 from .status import CANCELLED, PENDING, RUNNING, STATUSES, SUCCEEDED, RunCounts
@@ -32,6 +34,10 @@ from .trace import (
     unpacked,
 )
 
+_NOT_KEPT = OutputLostError(
+    "This output is no longer in memory: of rows from a generator, only the latest are kept in full. "
+    "Raise keep, or write a journal."
+)
 _NO_TIME = array("d", [NAN])
 
 
@@ -41,13 +47,19 @@ class RecordStore(TraceBoard):
     Args:
         base: the flow's own params, over which each row is merged.
         began: when the run began, by the clock of all times.
-        keep: how many succeeded rows of a generator keep their params and node copies. Of older ones,
-            only status, times and result are kept.
+        keep: how many succeeded rows of a generator keep their params, node copies and outputs. Of
+            older ones, only status, times and result are kept.
         secrets: secret texts besides those in the rows, to be masked wherever the run is shown.
+        keep_bytes: how many bytes of outputs to keep; see `OutputStore`.
     """
 
     def __init__(
-        self, base: Params, began: float, keep: int, secrets: frozenset[str] = frozenset()
+        self,
+        base: Params,
+        began: float,
+        keep: int,
+        secrets: frozenset[str] = frozenset(),
+        keep_bytes: int = KEEP_BYTES,
     ) -> None:
         super().__init__()
         self.base = dict(base)
@@ -65,6 +77,8 @@ class RecordStore(TraceBoard):
         self.read = array("H")
         """The number of the set of keys that an ended row has read; see `read_of`."""
         self.results: list[Any] = []
+        self.outputs = OutputStore(keep_bytes)
+        """What the nodes of ended instances returned from exec."""
         self._ends = [0] * len(STATUSES)
         """How many rows have ended with each code. The counts of pending and running rows follow."""
         self.dropped = 0
@@ -132,6 +146,7 @@ class RecordStore(TraceBoard):
         trace.board = self
         trace.row = index
         trace.extras = None
+        trace.outputs = None
         trace.params = params
         return trace
 
@@ -145,6 +160,8 @@ class RecordStore(TraceBoard):
         self._copies[index] = pack(*trace)
         if trace.extras:
             self._extras[index] = trace.extras
+        if trace.outputs:
+            self.outputs.put(index, trace.outputs)
         if trace.params is not None and trace.params.read:
             self.read[index] = self.read_sets.number(trace.params.read)
         self.ended[index] = now
@@ -159,10 +176,11 @@ class RecordStore(TraceBoard):
                 self._drop(self._full.popleft())
 
     def _drop(self, index: int) -> None:
+        for each in self.history.get(index, ()):
+            self._forget_attempt(index, each.number)
         if self.printed is not None:
-            for each in self.history.get(index, ()):
-                self.printed.forget(index, each.number)
             self.printed.forget(index, self.attempt(index))
+        self.outputs.forget(index)
         del self.rows[index]
         del self._copies[index]
         self._extras.pop(index, None)
@@ -173,6 +191,7 @@ class RecordStore(TraceBoard):
     def requeue(self, index: int) -> None:
         """Mark an ended row as pending again, and add its attempt to the history."""
         attempts = self.history.setdefault(index, [])
+        self.outputs.retire(index, self.attempt(index))
         attempts.append(
             PackedAttempt(
                 self.status[index],
@@ -187,14 +206,18 @@ class RecordStore(TraceBoard):
         )
         self.read[index] = 0
         for each in attempts[:-MOST_ATTEMPTS]:
-            if self.printed is not None:
-                self.printed.forget(index, each.number)
+            self._forget_attempt(index, each.number)
         del attempts[:-MOST_ATTEMPTS]
         self.earlier[index] = min(255, self.earlier[index] + 1)
         self.started[index] = self.ended[index] = NAN
         self.results[index] = None
         self._copies[index] = b""
         self._move(index, PENDING)
+
+    def _forget_attempt(self, index: int, number: int) -> None:
+        self.outputs.forget((index, number))
+        if self.printed is not None:
+            self.printed.forget(index, number)
 
     def attempt(self, index: int) -> int:
         """Return how many earlier attempts a row has had. Unlike `earlier`, it has no upper limit."""
@@ -216,6 +239,7 @@ class RecordStore(TraceBoard):
             self._move(index, CANCELLED)
             return
         last = attempts.pop()
+        self.outputs.reinstate(index, last.number)
         if not attempts:
             del self.history[index]
         self.earlier[index] -= 1
@@ -287,6 +311,8 @@ class RecordStore(TraceBoard):
         self.restored[index] = restored
         if restored.writes is not None:
             self.writes[index] = restored.writes
+        if restored.output is not None:
+            self.outputs.put(index, [RESTORED_OFFSET, restored.output])
         self.results[index] = restored.result
         self._copies[index] = b""
         self._move(index, SUCCEEDED)
@@ -294,6 +320,23 @@ class RecordStore(TraceBoard):
     def keeps(self, index: int) -> bool:
         """Return whether the params of a row are still kept."""
         return isinstance(self.rows, list) or index in self.rows
+
+    def output(self, index: int) -> Any:
+        """Return the output of an instance: of its last node copy whose output is not None.
+
+        An `OutputLostError` stands for an output that is no longer kept.
+        """
+        trace = self.live.get(index)
+        if trace is not None:
+            return trace.outputs[-1] if trace.outputs else None
+        return self.outputs.own(index) if self.keeps(index) else _NOT_KEPT
+
+    def outputs_of(self, index: int) -> dict[int, Any]:
+        """Return the outputs of the node copies of an instance, by offset; None is left out."""
+        trace = self.live.get(index)
+        if trace is not None:
+            return by_offset(trace.outputs or ())
+        return self.outputs.of(index)
 
     def read_of(self, index: int) -> frozenset[Any]:
         """Return the keys that a row's last attempt has read of its params, there or not.
