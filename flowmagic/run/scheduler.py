@@ -117,26 +117,35 @@ class Scheduler:
         return bool(self._retries) or total is None or self._next < total
 
     async def prepare(self) -> bool:
-        """Wait for the journal and for an async source; return whether a row can be taken."""
-        journal = self._journal
-        if journal is None:
-            return await self._row_is_there()
-        await journal.settled()
+        """Wait for the journal and for an async source; return whether a row can be taken.
+
+        The next call of `take`, before anything is awaited, then returns an instance.
+        """
+        if self._journal is not None:
+            await self._journal.settled()
         slice_ends = self._loop.time() + SLICE
         while await self._row_is_there():
-            if self._retries or not self._restored(self._next):
+            if self._retries:
+                if self._is_pending(self._retries[0]):
+                    return True
+                self._retries.popleft()
+            elif self._is_pending(self._next) and not self._restored(self._next):
                 return True
-            self._next += 1
+            else:
+                self._next += 1
             if self._loop.time() > slice_ends:
                 await asyncio.sleep(0)
                 slice_ends = self._loop.time() + SLICE
         return False
 
+    def _is_pending(self, index: int) -> bool:
+        """Whether a row still has to run; it may have been cancelled while it waited."""
+        return self._records.status[index] == PENDING
+
     def _restored(self, index: int) -> bool:
         """Whether the result of a row was taken over from an earlier run, so that it need not run."""
         journal, records = self._journal, self._records
-        assert journal is not None
-        if records.status[index] != PENDING or (left := journal.restore(index)) is None:
+        if journal is None or (left := journal.restore(index)) is None:
             return False
         records.restore(index, left)
         journal.note(index)
