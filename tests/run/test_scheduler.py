@@ -111,7 +111,7 @@ def test_a_generator_is_drawn_only_when_a_row_is_taken():
             drawn.append(n)
             yield {"n": n}
 
-    scheduled = Scheduled(rows(), loop=asyncio.get_running_loop())
+    scheduled = Scheduled(rows())
     assert drawn == [0]  # the first row is looked at when the batch is checked
     assert scheduled.scheduler.has_next()
     assert [scheduled.take(), scheduled.take()] == [0, 1]
@@ -167,7 +167,7 @@ def test_a_source_that_raises_is_reported_and_draws_no_more(error):
         yield {"n": 0}
         raise error
 
-    scheduled = Scheduled(rows(), loop=asyncio.get_running_loop())
+    scheduled = Scheduled(rows())
     assert [scheduled.take(), scheduled.take(), scheduled.take()] == [0, None, None]
     assert scheduled.errors == [error]
     assert scheduled.records.total == 1
