@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import OutputLostError
+from .containers import snapshot
 from .outputs import KEEP_BYTES, RESTORED_OFFSET, OutputStore, by_offset
 from .param_reads import ReadSets, ReadTrackingDict
 from .printed import PrintedTexts
@@ -68,6 +69,8 @@ class RecordStore(TraceBoard):
         self.total: int | None = None
         """The number of rows; None until a generator is exhausted."""
         self.rows: list[Params] | dict[int, Params] = {}
+        self.given: dict[int, dict[Any, Any]] = {}
+        """The merged params of started rows that hold plain containers, as they were before."""
         self.status = bytearray()
         self.started = array("d")
         self.ended = array("d")
@@ -135,7 +138,13 @@ class RecordStore(TraceBoard):
         self._drawn = True
         return index
 
-    def start(self, index: int, now: float, params: ReadTrackingDict | None = None) -> Trace:
+    def start(
+        self,
+        index: int,
+        now: float,
+        params: ReadTrackingDict | None = None,
+        mutable: bool = False,  # noqa: FBT001, FBT002 - a keyword costs 1 % (benchmarks overhead)
+    ) -> Trace:
         """Mark a pending row as running and return the trace that its instance writes to."""
         self.status[index] = RUNNING
         self.started[index] = now
@@ -147,8 +156,21 @@ class RecordStore(TraceBoard):
         trace.row = index
         trace.extras = None
         trace.outputs = None
+        trace.mutable = mutable
         trace.params = params
         return trace
+
+    def params_as_given(self, index: int, params: dict[Any, Any]) -> dict[Any, Any] | None:
+        """Return copies of the merged params of a row, as they were before its first attempt.
+
+        None in the first attempt, which gets the row's own objects. Only for `params` that hold plain
+        containers: nodes may have changed these.
+        """
+        given = self.given.get(index)
+        if given is not None:
+            return snapshot(given)
+        self.given[index] = snapshot(params)
+        return None
 
     def finish(self, index: int, result: Any, now: float, code: int = SUCCEEDED) -> None:
         """Mark a running row as ended, with its result or exception."""
@@ -184,6 +206,7 @@ class RecordStore(TraceBoard):
         del self.rows[index]
         del self._copies[index]
         self._extras.pop(index, None)
+        self.given.pop(index, None)
         self.writes.pop(index, None)
         self.history.pop(index, None)
         self.dropped += 1
@@ -300,10 +323,14 @@ class RecordStore(TraceBoard):
 
     def row(self, index: int) -> Params:
         """Return the params of a row, without the flow's own; empty if they were dropped."""
-        return self.rows[index] if self.keeps(index) else {}
+        row = self.rows[index] if self.keeps(index) else {}
+        given = self.given.get(index)
+        return row if given is None else {key: given[key] for key in row}
 
     def merged(self, index: int) -> dict[Any, Any]:
         """Return the flow's own params overlaid with those of a row; empty if these were dropped."""
+        if index in self.given:
+            return self.given[index].copy()
         return {**self.base, **self.rows[index]} if self.keeps(index) else {}
 
     def restore(self, index: int, restored: Restored) -> None:

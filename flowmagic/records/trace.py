@@ -107,12 +107,14 @@ class Trace(list[Any]):
     `close` and `fail` end it. `RecordStore.start` makes a trace and sets its attributes.
     """
 
-    __slots__ = ("board", "extras", "outputs", "params", "row")
+    __slots__ = ("board", "extras", "mutable", "outputs", "params", "row")
 
     board: TraceBoard
     row: int
     extras: dict[int, dict[str, Any]] | None
     """What fits no field, by offset of the copy: "params", "after", "action", "error", "tries"."""
+    mutable: bool
+    """Whether there are plain containers among the params, which nodes may change in place."""
     outputs: list[Any] | None
     """What exec returned, unless it was None: the offset of the copy and its output, in turn. The
     offsets ascend."""
