@@ -9,7 +9,7 @@ from ..flow.finding import Finding
 from ..limits.adaptive import Aimd
 from ..limits.limits import LimitChange, Limits
 from ..records.instances import Instance, Instances, frame_of
-from ..records.status import FAILED, RunCounts
+from ..records.status import CANCELLED, FAILED, SUCCEEDED, RunCounts
 from ..records.store import RecordStore
 from ..shared.crossings import Crossing
 from ..text.formatting import error_text
@@ -149,6 +149,23 @@ class RunView:
     def results(self) -> list[Any]:
         """In the order of the params: the last action, or the exception; None while not ended."""
         return list(self.records.results)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """In the order of the params: the output of each instance, or the exception of a failed one.
+
+        The output is what exec returned in the last node whose exec returned something, see
+        `Instance.output`; None if none did, or while the instance has not ended.
+        """
+        records = self.records
+        return [
+            records.results[index]
+            if code in (FAILED, CANCELLED)
+            else records.output(index)
+            if code == SUCCEEDED
+            else None
+            for index, code in enumerate(records.status)
+        ]
 
     @property
     def failures(self) -> list[Instance]:

@@ -143,7 +143,9 @@ def test_a_bar_tells_what_it_is_and_a_click_opens_it(notebook):
     expect(told(book)).to_contain_text("Point at a bar")
     lanes(book).hover(position={"x": place(book, 2), "y": LANE + 8})
     expect(told(book)).to_have_text(
-        re.compile(r"^#2failedSummarise · from \d+\.\d\d s · for \d+\.\d\d s · i=2, fail='<img src=x>'")
+        re.compile(
+            r"^#2failedSummarise · from \d+\.\d\d s · for \d+\.\d\d s · i=2, fail='<img src=x>'"
+        )
     )
     lanes(book).click(position={"x": place(book, 2), "y": LANE + 8})
     expect(book.panel.get_by_role("region", name="Opened instance")).to_contain_text("Instance 2")
