@@ -51,6 +51,12 @@ def test_the_fields_of_a_record_are_params(record, params):
     assert as_row(record, 0) == params
 
 
+def test_the_fields_of_an_attrs_object_are_params():
+    """As those of a dataclass."""
+    attrs = pytest.importorskip("attrs")
+    assert as_row(attrs.make_class("Page", ["url"])("a"), 0) == {"url": "a"}
+
+
 def test_a_record_inside_a_record_stays_as_it_is():
     """Nothing is converted or copied on the way to the nodes."""
     inner = Question("why")
