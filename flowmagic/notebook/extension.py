@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 import weakref
+from functools import partial
 from typing import Any
 
 from IPython.core.completer import (
@@ -21,6 +22,7 @@ from traitlets import TraitError
 
 from ..run.batchrun import BatchRun
 from . import streams
+from .display import display_hidden
 from .magic import BatchFlowMagics
 from .magic_line import flow_names
 from .summary import summary
@@ -37,7 +39,8 @@ class Extension:
         self._shell = shell
         self._magics = _make_magics(shell)
         self._matcher = make_matcher(self._magics)
-        self._formatters: dict[str, Any] = {}
+        self._formatters: list[tuple[Any, Any]] = []
+        """Each formatter that shows runs, with what it had for them before."""
 
     def load(self) -> None:
         """Register everything."""
@@ -45,9 +48,13 @@ class Extension:
         shell.register_magics(self._magics)
         shell.input_transformers_post.append(await_batchflow)
         shell.Completer.custom_matchers.append(self._matcher)
-        for mime, show in (("text/html", summary.as_html), ("text/plain", _pretty)):
-            formatter = shell.display_formatter.formatters[mime]
-            self._formatters[mime] = formatter.type_printers.get(BatchRun)
+        display = shell.display_formatter
+        for formatter, show in (
+            (display.formatters["text/html"], summary.as_html),
+            (display.formatters["text/plain"], _pretty),
+            (display.ipython_display_formatter, partial(display_hidden, shell)),
+        ):
+            self._formatters.append((formatter, formatter.type_printers.get(BatchRun)))
             formatter.for_type(BatchRun, show)
         if hasattr(shell, "kernel"):  # without one there is no panel to show what instances print
             streams.install()
@@ -63,8 +70,7 @@ class Extension:
         _remove(shell.configurables, self._magics)
         _remove(shell.input_transformers_post, await_batchflow)
         _remove(shell.Completer.custom_matchers, self._matcher)
-        for mime, previous in self._formatters.items():
-            formatter = shell.display_formatter.formatters[mime]
+        for formatter, previous in self._formatters:
             if previous is None:
                 formatter.type_printers.pop(BatchRun, None)
             else:
