@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 import flowmagic as fm
 from flowmagic import batchflow
+from flowmagic.records.store import RecordStore
+from flowmagic.run.as_completed import EndedRows
 
 from ..virtualtime import VirtualLoop, run_virtual, virtual
 from .sleepers import ROWS, Calls, Sleeper
@@ -109,6 +111,8 @@ async def test_the_wait_for_one_instance_can_be_given_up_and_nothing_is_lost():
     instances = run.as_completed()
     with pytest.raises(asyncio.TimeoutError):
         await asyncio.wait_for(anext(instances), 0.5)
+    [rows] = run.records.watchers
+    assert not rows.waiting
     assert [each.index async for each in instances] == [0, 1]
 
 
@@ -174,6 +178,35 @@ async def test_what_runs_again_before_it_was_given_is_given_when_it_has_ended():
 
 
 @virtual
+async def test_an_iterator_at_its_end_stays_there():
+    """Also if the run continues."""
+    run = batchflow(Sleeper(failing=[0]), ROWS[:2])
+    instances = run.as_completed()
+    assert len([each async for each in instances]) == 2
+    run.retry_failed()
+    assert [each async for each in instances] == []
+    assert not run.ended
+    await run
+
+
+@virtual
+async def test_only_the_end_of_a_row_wakes_who_waits():
+    """Neither its start nor its nodes, of which there may be many."""
+    records = RecordStore({}, 0.0, 5)
+    records.load([{}, {}])
+    rows = EndedRows(records)
+    records.watch_with(rows)
+    waiting = asyncio.get_running_loop().create_future()
+    rows.waiting.add(waiting)
+    records.start(1, 1.0).open(Sleeper, -1, 1.0, None)
+    assert not waiting.done()
+    records.finish(1, None, 2.0)
+    assert waiting.done()
+    records.cancel_pending()
+    assert [rows.take(), rows.take(), rows.take()] == [1, 0, None]
+
+
+@virtual
 async def test_cancelled_instances_have_ended_and_those_that_never_ran_come_last():
     """Live, and afterwards."""
     run = batchflow(Sleeper(), ROWS[:5], limit=2)
@@ -229,26 +262,25 @@ def test_it_can_be_iterated_in_another_loop():
     """As the run can be awaited there: while it runs, after its end, and left early."""
     here = threading.current_thread()
     started, leave = threading.Event(), threading.Event()
-    runs = []
+    begun = []
 
     async def main():
-        go_on = asyncio.Event()
-
-        async def slow(params):
-            assert threading.current_thread() is not here
-            if params["i"]:
-                await go_on.wait()
-
-        runs.append(batchflow(Calls(lambda params: slow(params)), ROWS[:3]))
         loop = asyncio.get_running_loop()
-        runs.append(lambda: loop.call_soon_threadsafe(go_on.set))
+        may_end = asyncio.Semaphore(1)
+
+        async def work(_):
+            assert threading.current_thread() is not here
+            await may_end.acquire()
+
+        run = batchflow(Calls(work), ROWS[:3], limit=1)
+        begun.extend([run, lambda: loop.call_soon_threadsafe(may_end.release)])
         started.set()
-        await asyncio.to_thread(leave.wait, 10)
+        begun.append(await asyncio.to_thread(leave.wait, 10))
 
     thread = threading.Thread(target=lambda: asyncio.run(main()))
     thread.start()
     assert started.wait(10)
-    run, go_on = runs
+    run, let_one_end, *_ = begun
 
     async def iterate():
         async for instance in run.as_completed():
@@ -257,7 +289,7 @@ def test_it_can_be_iterated_in_another_loop():
         given = []
         async for instance in run.as_completed():
             given.append(instance.index)
-            go_on()
+            let_one_end()  # else the next one would never come
         return given, await indices(run)
 
     try:
@@ -265,9 +297,8 @@ def test_it_can_be_iterated_in_another_loop():
     finally:
         leave.set()
         thread.join(10)
-    assert live[0] == 0
-    assert live == afterwards
-    assert sorted(live) == [0, 1, 2]
+    assert begun[2], "it waited until the loop of the run was closed"
+    assert live == afterwards == [0, 1, 2]
     assert run.records.watchers == ()
 
 
