@@ -122,7 +122,8 @@ def await_batchflow(lines: list[str]) -> list[str]:
     """Put `await` before a `%%batchflow` cell; refuse it under another cell magic.
 
     Another magic would execute the cell in its own way, in which the `await` is a syntax error or is
-    silently skipped.
+    silently skipped. A cell that only asks for the manual becomes a line: IPython refuses a cell magic
+    without a body.
     """
     text = "".join(lines)
     if NAME not in text or not text.startswith("get_ipython().run_cell_magic("):
@@ -130,7 +131,9 @@ def await_batchflow(lines: list[str]) -> list[str]:
     call = _magic_call(text)
     if call is None:
         return lines
-    name, body = call
+    name, line, body = call
+    if name == NAME and not body and {"-h", "--help"} & set(line.split()):
+        return [f"get_ipython().run_line_magic({NAME!r}, {line!r})\n"]
     if name == NAME:
         return [f"await {lines[0]}", *lines[1:]]
     if body.lstrip().startswith(f"%%{NAME}"):
@@ -138,14 +141,14 @@ def await_batchflow(lines: list[str]) -> list[str]:
     return lines
 
 
-def _magic_call(text: str) -> tuple[str, str] | None:
-    """Return the name and the body if the text is a single call of a cell magic, otherwise None."""
+def _magic_call(text: str) -> tuple[str, str, str] | None:
+    """Return name, line and body if the text is a single call of a cell magic, otherwise None."""
     try:
         [statement] = ast.parse(text).body
-        name, _, body = map(ast.literal_eval, statement.value.args)  # type: ignore[attr-defined]
+        name, line, body = map(ast.literal_eval, statement.value.args)  # type: ignore[attr-defined]
     except (SyntaxError, ValueError, AttributeError):
         return None
-    return name, body
+    return name, line, body
 
 
 def refuse_stacked(name: str) -> None:

@@ -245,9 +245,11 @@ def test_the_manual_is_printed_and_nothing_runs(shell):
     assert result.success
     assert "--per-minute N" in result.text
     assert not {"touched", "run"} & set(shell.ip.user_ns)
-    line = shell.run("%batchflow -h")
-    assert line.text == result.text
-    assert line.result is None
+    for cell in ("%batchflow -h", "%%batchflow flow --help", "%%batchflow -h\n"):
+        line = shell.run(cell)
+        assert line.text == result.text
+        assert line.result is None
+    assert "cell body is empty" in shell.run("%%batchflow flow").text
 
 
 def test_a_panel_is_refused_where_none_can_be_shown(shell):
