@@ -10,6 +10,7 @@
     ├── SharedError (TypeError)            the shared store cannot be shared in this way
     ├── EngineError (RuntimeError)         an engine cannot be reached, or cannot run this flow
     ├── InstanceLostError (RuntimeError)   the worker that ran an instance has died
+    ├── OutputLostError (RuntimeError)     stands in place of an output that is not there any more
     ├── MissingExtraError (ImportError)    an optional package is not installed
     ├── OptionError (TypeError)            there is no option of this name
     ├── MissingAttributeError (AttributeError)  a run or an instance has no such attribute
@@ -70,6 +71,10 @@ class EngineError(FlowmagicError, RuntimeError):
 
 class InstanceLostError(FlowmagicError, RuntimeError):
     """The worker that ran an instance has died, and what the instance did there is not known."""
+
+
+class OutputLostError(FlowmagicError, RuntimeError):
+    """An output was dropped from memory, or could not be written or sent. It stands in its place."""
 
 
 class MissingExtraError(FlowmagicError, ImportError):

@@ -34,7 +34,7 @@ def test_every_error_is_drawn_in_the_tree_and_public():
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, errors.FlowmagicError)
     ]
-    assert len(ours) == 14
+    assert len(ours) == 15
     for name in ours:
         assert name in errors.__doc__
         assert getattr(flowmagic, name) is getattr(errors, name)

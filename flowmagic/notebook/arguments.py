@@ -97,6 +97,14 @@ _ARGUMENTS = (
             lambda text: Options.of(keep=int(text)).keep, "a number of rows, like 1000"
         ),
     ),
+    _run_option(
+        "keep_bytes",
+        metavar="N",
+        type=_converter(
+            lambda text: Options.of(keep_bytes=int(text)).keep_bytes,
+            "a number of bytes, like 2_000_000_000",
+        ),
+    ),
     argument(
         "--shared",
         metavar="NAME",

@@ -17,7 +17,7 @@ from ..text.suggestions import by_wrong_name, missing_attribute
 from .node_copies import NodeCopy, copies_in, copies_of, record_repr
 from .status import CANCELLED, FAILED, PENDING, STATUSES, Status
 from .store import RecordStore
-from .trace import Params, time_or_none, unpacked
+from .trace import PackedAttempt, Params, time_or_none, unpacked
 
 _WIDTH = 120  # characters of a value in a repr
 
@@ -50,6 +50,7 @@ class Attempt(NamedTuple):
         copies: what its node copies received and did.
         printed: what it printed; see `Instance.printed`.
         read: the keys of the params that it read; see `Instance.read`.
+        output: what it came to; see `Instance.output`.
     """
 
     status: Status
@@ -59,6 +60,7 @@ class Attempt(NamedTuple):
     copies: list[NodeCopy]
     printed: str
     read: frozenset[Any]
+    output: Any = None
 
     def __repr__(self) -> str:
         return record_repr(self)
@@ -115,6 +117,15 @@ class Instance:
     def result(self) -> Any:
         """The last action, or the exception; None until the instance has ended."""
         return self._records.results[self.index]
+
+    @property
+    def output(self) -> Any:
+        """What exec returned in the last node copy where that was not None (in the last attempt).
+
+        The last copy is the one that began last. An `OutputLostError` stands for an output that was
+        dropped: of old rows of a generator (`keep`), or to save memory (`keep_bytes`).
+        """
+        return self._records.output(self.index)
 
     @property
     def error(self) -> BaseException | None:
@@ -180,18 +191,9 @@ class Instance:
     @property
     def history(self) -> list[Attempt]:
         """Its earlier attempts, oldest first; at most the latest 20."""
-        records, index = self._records, self.index
         return [
-            Attempt(
-                status=STATUSES[each.code],
-                started=each.started - records.began,
-                ended=each.ended - records.began,
-                result=each.result,
-                copies=copies_in(records, index, unpacked(each.packed), each.extras or {}),
-                printed=records.printed_of(index, each.number),
-                read=records.keys_read(index, each.read),
-            )
-            for each in records.history.get(index, ())
+            _attempt(self._records, self.index, each)
+            for each in self._records.history.get(self.index, ())
         ]
 
     def __repr__(self) -> str:
@@ -205,6 +207,20 @@ class Instance:
         elif self.result is not None:
             text += f"; {short_repr(self.result, _WIDTH, secrets)}"
         return f"{text}>"
+
+
+def _attempt(records: RecordStore, index: int, packed: PackedAttempt) -> Attempt:
+    outputs = records.outputs.of((index, packed.number))
+    return Attempt(
+        status=STATUSES[packed.code],
+        started=packed.started - records.began,
+        ended=packed.ended - records.began,
+        result=packed.result,
+        copies=copies_in(records, index, unpacked(packed.packed), packed.extras or {}, outputs),
+        printed=records.printed_of(index, packed.number),
+        read=records.keys_read(index, packed.read),
+        output=outputs[max(outputs)] if outputs else None,
+    )
 
 
 class Instances(Sequence[Instance]):

@@ -16,6 +16,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
+from ..errors import OutputLostError
+from .containers import snapshot
+from .outputs import KEEP_BYTES, RESTORED_OFFSET, OutputStore, by_offset
 from .param_reads import ReadSets, ReadTrackingDict
 from .printed import PrintedTexts
 from .status import CANCELLED, PENDING, RUNNING, STATUSES, SUCCEEDED, RunCounts
@@ -32,6 +35,10 @@ from .trace import (
     unpacked,
 )
 
+_NOT_KEPT = OutputLostError(
+    "This output is no longer in memory: of rows from a generator, only the latest are kept in full. "
+    "Raise keep, or write a journal."
+)
 _NO_TIME = array("d", [NAN])
 
 
@@ -41,13 +48,19 @@ class RecordStore(TraceBoard):
     Args:
         base: the flow's own params, over which each row is merged.
         began: when the run began, by the clock of all times.
-        keep: how many succeeded rows of a generator keep their params and node copies. Of older ones,
-            only status, times and result are kept.
+        keep: how many succeeded rows of a generator keep their params, node copies and outputs. Of
+            older ones, only status, times and result are kept.
         secrets: secret texts besides those in the rows, to be masked wherever the run is shown.
+        keep_bytes: how many bytes of outputs to keep; see `OutputStore`.
     """
 
     def __init__(
-        self, base: Params, began: float, keep: int, secrets: frozenset[str] = frozenset()
+        self,
+        base: Params,
+        began: float,
+        keep: int,
+        secrets: frozenset[str] = frozenset(),
+        keep_bytes: int = KEEP_BYTES,
     ) -> None:
         super().__init__()
         self.base = dict(base)
@@ -56,6 +69,8 @@ class RecordStore(TraceBoard):
         self.total: int | None = None
         """The number of rows; None until a generator is exhausted."""
         self.rows: list[Params] | dict[int, Params] = {}
+        self.given: dict[int, dict[Any, Any]] = {}
+        """The merged params of started rows that hold plain containers, as they were before."""
         self.status = bytearray()
         self.started = array("d")
         self.ended = array("d")
@@ -65,6 +80,8 @@ class RecordStore(TraceBoard):
         self.read = array("H")
         """The number of the set of keys that an ended row has read; see `read_of`."""
         self.results: list[Any] = []
+        self.outputs = OutputStore(keep_bytes)
+        """What the nodes of ended instances returned from exec."""
         self._ends = [0] * len(STATUSES)
         """How many rows have ended with each code. The counts of pending and running rows follow."""
         self.dropped = 0
@@ -121,7 +138,13 @@ class RecordStore(TraceBoard):
         self._drawn = True
         return index
 
-    def start(self, index: int, now: float, params: ReadTrackingDict | None = None) -> Trace:
+    def start(
+        self,
+        index: int,
+        now: float,
+        params: ReadTrackingDict | None = None,
+        mutable: bool = False,  # noqa: FBT001, FBT002 - a keyword costs 1 % (benchmarks overhead)
+    ) -> Trace:
         """Mark a pending row as running and return the trace that its instance writes to."""
         self.status[index] = RUNNING
         self.started[index] = now
@@ -132,8 +155,22 @@ class RecordStore(TraceBoard):
         trace.board = self
         trace.row = index
         trace.extras = None
+        trace.outputs = None
+        trace.mutable = mutable
         trace.params = params
         return trace
+
+    def params_as_given(self, index: int, params: dict[Any, Any]) -> dict[Any, Any] | None:
+        """Return copies of the merged params of a row, as they were before its first attempt.
+
+        None in the first attempt, which gets the row's own objects. Only for `params` that hold plain
+        containers: nodes may have changed these.
+        """
+        given = self.given.get(index)
+        if given is not None:
+            return snapshot(given)
+        self.given[index] = snapshot(params)
+        return None
 
     def finish(self, index: int, result: Any, now: float, code: int = SUCCEEDED) -> None:
         """Mark a running row as ended, with its result or exception."""
@@ -145,6 +182,8 @@ class RecordStore(TraceBoard):
         self._copies[index] = pack(*trace)
         if trace.extras:
             self._extras[index] = trace.extras
+        if trace.outputs:
+            self.outputs.put(index, trace.outputs)
         if trace.params is not None and trace.params.read:
             self.read[index] = self.read_sets.number(trace.params.read)
         self.ended[index] = now
@@ -159,13 +198,15 @@ class RecordStore(TraceBoard):
                 self._drop(self._full.popleft())
 
     def _drop(self, index: int) -> None:
+        for each in self.history.get(index, ()):
+            self._forget_attempt(index, each.number)
         if self.printed is not None:
-            for each in self.history.get(index, ()):
-                self.printed.forget(index, each.number)
             self.printed.forget(index, self.attempt(index))
+        self.outputs.forget(index)
         del self.rows[index]
         del self._copies[index]
         self._extras.pop(index, None)
+        self.given.pop(index, None)
         self.writes.pop(index, None)
         self.history.pop(index, None)
         self.dropped += 1
@@ -173,6 +214,7 @@ class RecordStore(TraceBoard):
     def requeue(self, index: int) -> None:
         """Mark an ended row as pending again, and add its attempt to the history."""
         attempts = self.history.setdefault(index, [])
+        self.outputs.retire(index, self.attempt(index))
         attempts.append(
             PackedAttempt(
                 self.status[index],
@@ -187,14 +229,18 @@ class RecordStore(TraceBoard):
         )
         self.read[index] = 0
         for each in attempts[:-MOST_ATTEMPTS]:
-            if self.printed is not None:
-                self.printed.forget(index, each.number)
+            self._forget_attempt(index, each.number)
         del attempts[:-MOST_ATTEMPTS]
         self.earlier[index] = min(255, self.earlier[index] + 1)
         self.started[index] = self.ended[index] = NAN
         self.results[index] = None
         self._copies[index] = b""
         self._move(index, PENDING)
+
+    def _forget_attempt(self, index: int, number: int) -> None:
+        self.outputs.forget((index, number))
+        if self.printed is not None:
+            self.printed.forget(index, number)
 
     def attempt(self, index: int) -> int:
         """Return how many earlier attempts a row has had. Unlike `earlier`, it has no upper limit."""
@@ -216,6 +262,7 @@ class RecordStore(TraceBoard):
             self._move(index, CANCELLED)
             return
         last = attempts.pop()
+        self.outputs.reinstate(index, last.number)
         if not attempts:
             del self.history[index]
         self.earlier[index] -= 1
@@ -276,10 +323,14 @@ class RecordStore(TraceBoard):
 
     def row(self, index: int) -> Params:
         """Return the params of a row, without the flow's own; empty if they were dropped."""
-        return self.rows[index] if self.keeps(index) else {}
+        row = self.rows[index] if self.keeps(index) else {}
+        given = self.given.get(index)
+        return row if given is None else {key: given[key] for key in row}
 
     def merged(self, index: int) -> dict[Any, Any]:
         """Return the flow's own params overlaid with those of a row; empty if these were dropped."""
+        if index in self.given:
+            return self.given[index].copy()
         return {**self.base, **self.rows[index]} if self.keeps(index) else {}
 
     def restore(self, index: int, restored: Restored) -> None:
@@ -287,6 +338,8 @@ class RecordStore(TraceBoard):
         self.restored[index] = restored
         if restored.writes is not None:
             self.writes[index] = restored.writes
+        if restored.output is not None:
+            self.outputs.put(index, [RESTORED_OFFSET, restored.output])
         self.results[index] = restored.result
         self._copies[index] = b""
         self._move(index, SUCCEEDED)
@@ -294,6 +347,23 @@ class RecordStore(TraceBoard):
     def keeps(self, index: int) -> bool:
         """Return whether the params of a row are still kept."""
         return isinstance(self.rows, list) or index in self.rows
+
+    def output(self, index: int) -> Any:
+        """Return the output of an instance: of its last node copy whose output is not None.
+
+        An `OutputLostError` stands for an output that is no longer kept.
+        """
+        trace = self.live.get(index)
+        if trace is not None:
+            return trace.outputs[-1] if trace.outputs else None
+        return self.outputs.own(index) if self.keeps(index) else _NOT_KEPT
+
+    def outputs_of(self, index: int) -> dict[int, Any]:
+        """Return the outputs of the node copies of an instance, by offset; None is left out."""
+        trace = self.live.get(index)
+        if trace is not None:
+            return by_offset(trace.outputs or ())
+        return self.outputs.of(index)
 
     def read_of(self, index: int) -> frozenset[Any]:
         """Return the keys that a row's last attempt has read of its params, there or not.

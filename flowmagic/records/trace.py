@@ -121,12 +121,17 @@ class Trace(list[Any]):
     `close` and `fail` end it. `RecordStore.start` makes a trace and sets its attributes.
     """
 
-    __slots__ = ("board", "extras", "params", "row")
+    __slots__ = ("board", "extras", "mutable", "outputs", "params", "row")
 
     board: TraceBoard
     row: int
     extras: dict[int, dict[str, Any]] | None
     """What fits no field, by offset of the copy: "params", "after", "action", "error", "tries"."""
+    mutable: bool
+    """Whether there are plain containers among the params, which nodes may change in place."""
+    outputs: list[Any] | None
+    """What exec returned, unless it was None: the offset of the copy and its output, in turn. The
+    offsets ascend."""
     params: ReadTrackingDict | None
     """The params of the instance, which note what is read of them; None if that is not noted."""
 
@@ -175,6 +180,20 @@ class Trace(list[Any]):
         """End a node copy that raised `error`."""
         self[at + ENDED] = now
         self._extra(at)["error"] = error
+
+    def note_output(self, at: int, output: Any) -> None:
+        """Note what the exec of a node copy returned."""
+        if output is None:
+            return
+        outputs = self.outputs
+        if outputs is None:
+            self.outputs = [at, output]
+        elif at > outputs[-2]:
+            outputs += (at, output)
+        else:  # nodes of a parallel flow end in any order, and a node may call its post again
+            by_offset = dict(zip(outputs[::2], outputs[1::2], strict=True))
+            by_offset[at] = output
+            self.outputs = [part for pair in sorted(by_offset.items()) for part in pair]
 
     def note_retries(self, at: int, retries: int, fallbacks: int) -> None:
         """Note how often the exec of a node copy was retried, and how often its fallback was used."""
@@ -258,12 +277,14 @@ class Restored(NamedTuple):
         position: index of the row in that run.
         result: its last action.
         writes: what it wrote to its own copy of the shared store; None if it was not isolated.
+        output: its output; None if it had none.
     """
 
     run: int
     position: int
     result: Any
     writes: Any
+    output: Any = None
 
 
 MOST_ATTEMPTS = 20

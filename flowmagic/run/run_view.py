@@ -10,7 +10,7 @@ from ..flow.finding import Finding
 from ..limits.adaptive import Aimd
 from ..limits.limits import LimitChange, Limits
 from ..records.instances import Instance, Instances, frame_of
-from ..records.status import FAILED, RunCounts
+from ..records.status import CANCELLED, FAILED, SUCCEEDED, RunCounts
 from ..records.store import RecordStore
 from ..shared.crossings import Crossing
 from ..text.formatting import error_text
@@ -200,6 +200,25 @@ class RunView:
         if total is not None:
             rows = f"{missing} of {total} rows have not ended"
         warnings.warn(f"run.{name} is not complete: {rows}. Write `await run` first.", stacklevel=3)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """In the order of the params: the output of each instance, or the exception of a failed one.
+
+        The output is what exec returned in the last node whose exec returned something, see
+        `Instance.output`; None if none did, or while the instance has not ended. Warns, once per run,
+        if rows have not ended.
+        """
+        self._warn_if_pending("outputs")
+        records = self.records
+        return [
+            records.results[index]
+            if code in (FAILED, CANCELLED)
+            else records.output(index)
+            if code == SUCCEEDED
+            else None
+            for index, code in enumerate(records.status)
+        ]
 
     @property
     def failures(self) -> list[Instance]:

@@ -101,7 +101,11 @@ def silent(read):
 
 @pytest.mark.parametrize(
     ("read", "name"),
-    [(lambda run: run.results, "results"), (lambda run: run.to_frame(), "to_frame()")],
+    [
+        (lambda run: run.results, "results"),
+        (lambda run: run.outputs, "outputs"),
+        (lambda run: run.to_frame(), "to_frame()"),
+    ],
 )
 @virtual
 async def test_what_is_asked_before_its_end_warns_once_that_it_is_not_complete(read, name):
@@ -111,7 +115,7 @@ async def test_what_is_asked_before_its_end_warns_once_that_it_is_not_complete(r
     assert warned(lambda: read(run)) == (
         f"run.{name} is not complete: 4 of 10 rows have not ended. Write `await run` first."
     )
-    silent(lambda: (run.results, run.to_frame()))
+    silent(lambda: (run.results, run.outputs, run.to_frame()))
     await run
     other = await batchflow(Sleeper(failing=[0]), ROWS)
     silent(lambda: read(other))
@@ -179,7 +183,7 @@ async def test_what_is_named_instead_of_a_wrong_name_exists():
             assert hasattr(run[0] if index else run, name) or name in COMING, right
 
 
-COMING = {"outputs", "to_csv", "to_jsonl", "to_parquet", "to_polars"}
+COMING = {"to_csv", "to_jsonl", "to_parquet", "to_polars"}
 
 
 @virtual

@@ -83,7 +83,9 @@ class TraceDiffer:
 
     def _new_trace(self, row: int) -> WatchedTrace:
         trace = WatchedTrace()
-        trace.board, trace.row, trace.extras = self._board, row, None
+        trace.board, trace.row = self._board, row
+        trace.extras = trace.outputs = None
+        trace.mutable = True
         trace.params, trace.changed, trace.sent = None, self.changed, 0
         return trace
 
