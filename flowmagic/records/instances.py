@@ -8,18 +8,37 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, overload
 
 from ..errors import MissingExtraError, describe
 from ..text.formatting import error_text, params_text, short_repr
 from ..text.redact import secrets_of
 from .frame_rows import index_names
+from ..text.suggestions import by_wrong_name, missing_attribute
 from .node_copies import NodeCopy, copies_in, copies_of, record_repr
 from .status import CANCELLED, FAILED, PENDING, STATUSES, Status
 from .store import RecordStore
 from .trace import PackedAttempt, Params, time_or_none, unpacked
 
 _WIDTH = 120  # characters of a value in a repr
+
+
+_RIGHT_NAMES = by_wrong_name(
+    {
+        "run[i].attempts": "retries tries",
+        "run[i].copies": "calls nodes steps trace",
+        "run[i].error": "exc exception failure",
+        "run[i].history": "attempt earlier previous",
+        "run[i].index": "id number position",
+        "run[i].output": "answer answers exec_res outputs response returned value values",
+        "run[i].params": "args input inputs kwargs param",
+        "run[i].printed": "log logs prints stderr stdout",
+        "run[i].result": "action actions results",
+        "run[i].seconds": "duration elapsed runtime time took",
+        "run[i].status": "cancelled done failed finished ok pending running state succeeded success",
+        "run[i].writes": "shared written",
+    }
+)
 
 
 class Attempt(NamedTuple):
@@ -52,6 +71,11 @@ class Instance:
     """A live view of one pass of the flow over one row."""
 
     __slots__ = ("_records", "index")
+
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            return missing_attribute(self, name, "run[i]", _RIGHT_NAMES)
 
     def __init__(self, records: RecordStore, index: int) -> None:
         self._records = records

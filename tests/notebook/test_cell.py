@@ -246,6 +246,44 @@ def test_bare_it_lists_the_named_limits_too(shell):
     assert text.splitlines()[1].startswith("limit openai: 0 of 10 running, 0 waiting, ")
 
 
+def test_a_run_that_has_no_name_can_be_reached_by_its_number(shell):
+    """Assigned, or with -o; without a panel, `%batchflow 1` shows its summary."""
+    shell.run("%%batchflow flow\n[{'n': 1}]")
+    shell.run("import gc; gc.collect()")
+    assert shell.run("first = %batchflow 1").text == ""
+    assert shell["first"].ok
+    assert "1 of 1 succeeded" in shell.run("%batchflow 1").text
+    shell.run("%batchflow 1 -o again")
+    assert shell["again"] is shell["first"]
+    assert shell.run("%batchflow").text.split()[2] == "again"
+
+
+def test_a_run_that_is_not_there_is_one_line_that_lists_those_there_are(shell):
+    """And a name that the run uses is refused here, too."""
+    shell.run("%%batchflow flow\n[{'n': 1}]")
+    assert shell.run("%batchflow 7").text == (
+        "UsageError: There is no run 7. The runs of this kernel: 1 (flow).\n"
+    )
+    before = shell["flow"]
+    assert "-o flow would replace flow" in shell.run("%batchflow 1 -o flow").text
+    assert "-o max would replace Python's own max" in shell.run("%batchflow 1 -o max").text
+    assert shell["flow"] is before
+    assert "max" not in shell.ip.user_ns
+
+
+def test_the_manual_is_printed_and_nothing_runs(shell):
+    """For a cell and for a line; the cell's body is not run."""
+    result = shell.run("%%batchflow flow --help -o run\ntouched = True\n[{'n': 1}]")
+    assert result.success
+    assert "--per-minute N" in result.text
+    assert not {"touched", "run"} & set(shell.ip.user_ns)
+    for cell in ("%batchflow -h", "%%batchflow flow --help", "%%batchflow -h\n"):
+        line = shell.run(cell)
+        assert line.text == result.text
+        assert line.result is None
+    assert "cell body is empty" in shell.run("%%batchflow flow").text
+
+
 def test_a_panel_is_refused_where_none_can_be_shown(shell):
     """%batchflow FLOW needs a notebook."""
     assert "A panel needs a notebook" in shell.run("%batchflow flow").text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import sys
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from pocketflow import AsyncNode, BatchFlow, Node
 
 import flowmagic as fm
-from flowmagic.records.instances import Attempt, Instance, Instances
+from flowmagic.records.instances import _RIGHT_NAMES, Attempt, Instance, Instances
 from flowmagic.records.status import CANCELLED, FAILED, SUCCEEDED
 from flowmagic.records.store import RecordStore
 from flowmagic.text.redact import MASK
@@ -60,6 +61,20 @@ def test_a_failed_instance_has_an_error_and_its_traceback():
     assert failed.traceback.endswith("ValueError: no\n")
     assert repr(failed) == "<Instance 1: failed, base=1, n=1; ValueError: no>"
     assert isinstance(Instance(records_of_every_kind(), 2).error, TimeoutError)
+
+
+def test_a_wrong_name_is_answered_with_the_right_one():
+    """`hasattr`, defaults and copies work as ever; what is named exists."""
+    done = Instance(records_of_every_kind(), 0)
+    with pytest.raises(fm.MissingAttributeError, match=r"'outputs'. Write run\[i\]\.output\.$"):
+        done.outputs
+    with pytest.raises(AttributeError, match=r"Did you mean run\[i\]\.attempts\?$"):
+        done.atempts
+    assert not hasattr(done, "stdout")
+    assert copy.copy(done).params == done.params
+    for wrong, right in _RIGHT_NAMES.items():
+        assert not hasattr(done, wrong)
+        assert hasattr(done, right.removeprefix("run[i]."))
 
 
 def test_a_repr_shows_no_secret_of_the_flow_or_the_shared_store():

@@ -758,7 +758,7 @@ class RunMachine(RuleBasedStateMachine):
             return
         statuses = [str(each.status) for each in self.run.instances]
         counts = self.run.counts
-        assert counts.total == len(self.run) == len(self.run.results) <= self.rows
+        assert counts.total == len(self.run) == len(self.run.records.results) <= self.rows
         for status in fm.Status:
             assert getattr(counts, status.value) == statuses.count(status.value)
         # A node that swallows its cancellation or was cut short may outlive its row by a moment.
