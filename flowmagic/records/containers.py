@@ -38,6 +38,49 @@ def snapshot(params: Mapping[Any, Any]) -> dict[Any, Any]:
     return copied
 
 
+class GivenParams:
+    """The plain containers in the params of started rows, as they were before the first attempt.
+
+    A value that the user has replaced in a row since then is not affected.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[int, dict[Any, tuple[Any, Any]]] = {}
+        """By row and key: the container in the row, and the copy that was made of it."""
+
+    def for_attempt(self, index: int, params: dict[Any, Any]) -> dict[Any, Any] | None:
+        """Return what the next attempt of a row gets in place of its merged params.
+
+        The first attempt gets the params themselves (None); later ones get copies of the containers
+        as they were before it.
+        """
+        if index in self._rows:
+            return snapshot(self.as_given(index, params))
+        copied = snapshot(params)
+        self._rows[index] = {
+            key: (value, copied[key])
+            for key, value in dict.items(params)
+            if copied[key] is not value
+        }
+        return None
+
+    def as_given(self, index: int, params: Mapping[Any, Any]) -> dict[Any, Any] | Mapping[Any, Any]:
+        """Return the params of a row with its containers as they were; `params` itself if it has none."""
+        containers = self._rows.get(index)
+        if not containers:
+            return params
+        items = dict.items(params) if isinstance(params, dict) else params.items()
+        given = {}
+        for key, value in items:
+            original, copied = containers.get(key, (value, value))
+            given[key] = copied if original is value else value
+        return given
+
+    def forget(self, index: int) -> None:
+        """Drop the copies of a row."""
+        self._rows.pop(index, None)
+
+
 def _is_small(value: Any) -> bool:
     items, waiting, seen = 0, [value], set[int]()
     while waiting:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, overload
 from ..errors import MissingExtraError, describe
 from ..text.formatting import error_text, params_text, short_repr
 from ..text.redact import secrets_of
-from .frame_rows import index_names
 from ..text.suggestions import by_wrong_name, missing_attribute
+from .frame_rows import index_names
 from .node_copies import NodeCopy, copies_in, copies_of, record_repr
 from .status import CANCELLED, FAILED, PENDING, STATUSES, Status
 from .store import RecordStore

@@ -209,7 +209,7 @@ class Scheduler:
             if type(value) in CONTAINERS:
                 mutable = True
                 break
-        if mutable and (given := records.params_as_given(index, params)) is not None:
+        if mutable and (given := records.given.for_attempt(index, params)) is not None:
             params = track_reads(given)
         walk = self._runner.run(params, records.start(index, now, params, mutable))
         context = self._instances_context.copy()

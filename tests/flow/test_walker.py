@@ -806,3 +806,22 @@ async def test_a_retried_instance_starts_with_the_row_as_it_was_given():
     assert run[0].attempts == 2
     assert [len(copy.params["messages"]) for copy in run[0].copies] == [1, 2]
     assert len(run[0].history[0].copies[0].params["messages"]) == 1
+
+
+@virtual
+async def test_a_value_that_the_user_puts_into_a_row_counts_for_its_retry():
+    """A row may be mended before it is retried: what a node changed is undone, what the user set stays."""
+
+    class Refuses(AsyncNode):
+        async def exec_async(self, prep_res):
+            self.params["said"].append("no")
+            if self.params["who"] == "nobody":
+                raise ValueError
+
+    row = {"said": [], "who": "nobody", "list": [1]}
+    run = await fm.batchflow(AsyncFlow(start=Refuses()), [row])
+    row["who"], row["list"] = "me", [2]
+    await run.retry_failed()
+    assert run.ok
+    assert run[0].params == {"said": [], "who": "me", "list": [2]}
+    assert run[0].copies[0].params == run[0].params

@@ -277,8 +277,8 @@ def test_the_manual_is_printed_and_nothing_runs(shell):
     assert result.success
     assert "--per-minute N" in result.text
     assert not {"touched", "run"} & set(shell.ip.user_ns)
-    for cell in ("%batchflow -h", "%%batchflow flow --help", "%%batchflow -h\n"):
-        line = shell.run(cell)
+    for text in ("%batchflow -h", "%%batchflow flow --help", "%%batchflow -h\n"):
+        line = shell.run(text)
         assert line.text == result.text
         assert line.result is None
     assert "cell body is empty" in shell.run("%%batchflow flow").text
