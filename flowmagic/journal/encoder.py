@@ -11,8 +11,8 @@ from ..records.instances import Instance
 from ..records.trace import Restored
 from ..text.formatting import traceback_text
 from ..text.redact import secrets_of
-from .codec import EncodingError, as_json, encoded, plain_of, text_of
-from .fingerprint import row_key_of_plain
+from .codec import EncodingError, as_json, encoded
+from .row_key import row_key, why_no_key
 from .row_log import Row
 
 _MOST_PRINTED = 64_000  # characters, the last ones
@@ -37,17 +37,21 @@ class Encoder:
         self._warn = warn
 
     def row(self, params: Mapping[Any, Any]) -> Row:
-        """Return key and params of a row; both None if the params cannot be stored."""
+        """Return key and params of a row, each None if there is none."""
+        key = text = None
         try:
-            plain = plain_of(params)
-            text = text_of(plain, self._secrets_with(params))
-            return Row(row_key_of_plain(self._hash_key, plain), text)
-        except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
-            self._warn(
-                "Some params cannot be stored in the journal, so resuming will run their rows again. "
-                f"{_reason(error)}"
-            )
-            return Row(None, None)
+            key = row_key(self._hash_key, params)
+        except Exception:  # noqa: BLE001 - reading a user's object may raise anything
+            self._warn(why_no_key(params))
+        try:
+            text = encoded(params, self._secrets_with(params))
+        except Exception as error:  # noqa: BLE001 - as above
+            if key is not None:  # else the user knows of the object already
+                self._warn(
+                    "Some params cannot be stored in the journal, so resuming needs them again. "
+                    f"{_reason(error)}"
+                )
+        return Row(key, text)
 
     def ended(self, instance: Instance, restored: Restored | None) -> tuple[Any, ...]:
         """Return the columns of an instance that has ended, from `status` to `restored`."""

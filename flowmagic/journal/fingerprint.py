@@ -1,26 +1,21 @@
-"""Hashes by which a run recognises its flow and its rows in an earlier one.
+"""Hashes by which a run recognises its flow in an earlier one.
 
 Two flows are the same if their nodes are connected alike, and if the classes and attributes of these
 nodes are written alike. Secrets are masked before they are hashed: another API key does not make
 another flow.
-
-The hash of a row is of the real values, so a row whose secrets are masked in the file is still
-recognised. It does not reveal them, since it is keyed, and each journal has a random key of its own.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import json
 import types
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from ..flow.graph import first_nodes
 from ..flow.source_code import functions_of, source_of
 from ..text.redact import MASK, is_secret, masked_source
-from .codec import encoded, encoded_or_none, plain_of
+from .codec import encoded, encoded_or_none
 from .snapshot import Links, attributes_of, links_of, secrets_of_nodes, user_classes
 
 
@@ -106,45 +101,3 @@ def _code_hash(code: types.CodeType) -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
-
-
-_as_sorted_json = json.JSONEncoder(
-    separators=(",", ":"), check_circular=False, sort_keys=True
-).encode
-
-
-def row_key(secret: bytes, params: Mapping[Any, Any]) -> str | None:
-    """Return the key of a row: equal for equal merged params, in whatever order they are written.
-
-    Args:
-        secret: the key of the hash, see `database.hash_key`.
-
-    Returns:
-        32 hexadecimal digits; None if the params cannot be stored, so that nothing stands for them.
-    """
-    try:
-        return row_key_of_plain(secret, plain_of(dict(params)))
-    except Exception:  # noqa: BLE001 - reading a user's object may raise anything
-        return None
-
-
-def row_key_of_plain(secret: bytes, plain: Any) -> str:
-    """Return the key of a row whose params `codec.plain_of` has already put in terms of JSON."""
-    return hmac.digest(secret, canonical_text(plain).encode(), "sha256").hex()[:32]
-
-
-def canonical_text(plain: Any) -> str:
-    """Return the result of `codec.plain_of` as a text that does not depend on the order of dicts."""
-    text = _as_sorted_json(plain)
-    return _as_sorted_json(_with_sorted_pairs(plain)) if '"$dict":' in text else text
-
-
-def _with_sorted_pairs(plain: Any) -> Any:
-    if isinstance(plain, list):
-        return [_with_sorted_pairs(item) for item in plain]
-    if not isinstance(plain, dict):
-        return plain
-    items = {key: _with_sorted_pairs(item) for key, item in plain.items()}
-    if list(items) == ["$dict"]:
-        return {"$dict": sorted(items["$dict"], key=_as_sorted_json)}
-    return items

@@ -13,9 +13,11 @@ from typing import Any
 
 from ..errors import JournalError
 from ..text.redact import MASK
+from ..text.user_objects import or_none
 from .codec import decoded
 from .database import hash_key
-from .fingerprint import Part, row_key
+from .fingerprint import Part
+from .row_key import row_key
 from .script import Script
 from .snapshot import Entry, NodeSnapshot
 from .tables import Tables
@@ -112,7 +114,7 @@ class JournalRun(Tables):
             if text is None:
                 return f"row {position} could not be stored"
             params = decoded(text)
-            if row_key(secret, params) != key:
+            if or_none(row_key, secret, params) != key:
                 why = "a secret in it was masked"
                 if MASK not in params.values():
                     why = "it holds a masked secret, or an object that is stored as something else"

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from ..errors import JournalError, describe
 from ..text.formatting import short_repr, truncate
-from .codec import plain_of
 from .database import open_file
-from .fingerprint import canonical_text, parts_of
+from .fingerprint import parts_of
 from .journal_run import SELECT_RUNS, JournalInstance, JournalRun, query
 from .resume import runs_of
+from .row_key import NoRowKeyError, canonical_text
 
 
 class Journal:
@@ -232,10 +232,10 @@ def compare(before: Iterable[JournalInstance], after: Iterable[JournalInstance])
 
 
 def _comparable(value: Any) -> str:
-    """Return a text that is equal for equal values of the same types, also for NaN."""
+    """Return a text that is the same for values that are equal as `row_key` has it."""
     try:
-        return canonical_text(plain_of(value))
-    except JournalError:  # nested too deep, or of a class that is no longer registered
+        return canonical_text(value)
+    except NoRowKeyError:  # nested too deep
         return repr(value)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import MissingExtraError
 from ..records.instances import pandas
+from . import numpy_codec
 from .codec import LARGE
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ def _plain(value: Any) -> Any:
     """Return a value with text in place of what JSON lacks."""
     if value is None or isinstance(value, str):
         return value
+    if numpy_codec.is_missing(value):
+        return None
     if isinstance(value, int):
         return _without_huge_int(value)
     if isinstance(value, float):
@@ -145,6 +148,10 @@ def _plain(value: Any) -> Any:
 
 def _with_uniform_columns(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return rows whose columns have one type each: other columns become text."""
+    rows = [
+        {name: None if numpy_codec.is_missing(value) else value for name, value in row.items()}
+        for row in rows
+    ]
     names = list(dict.fromkeys(name for row in rows for name in row))
     kinds = {
         name: {_kind(row[name]) for row in rows if row.get(name) is not None} for name in names
