@@ -17,7 +17,7 @@ from typing import Any
 
 from ..errors import JournalError, describe
 
-VERSION = 2
+VERSION = 3
 """Of the tables; a file with another version is refused."""
 
 _APPLICATION_ID = 0x666C6F77  # "flow", in the header of the file, tells it from other databases
@@ -36,6 +36,8 @@ CREATE TABLE runs (
     base TEXT,
     began REAL NOT NULL,
     status TEXT NOT NULL,
+    process TEXT NOT NULL,
+    beat REAL NOT NULL,
     seconds REAL,
     total INTEGER,
     limit_history TEXT
@@ -236,19 +238,27 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 
 
 def _create_tables(connection: sqlite3.Connection) -> None:
-    # Two kernels may do so at once; the second one finds the tables.
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
+        # Two kernels may do so at once; the second one finds the tables.
         if _is_empty(connection):
             for statement in _TABLES.split(";"):
                 connection.execute(statement)
             connection.execute("INSERT INTO meta VALUES ('key', ?)", (secrets.token_bytes(32),))
             connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={VERSION}")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write all that is executed in it, or nothing; meanwhile no other connection writes."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 def _reason(file: pathlib.Path, error: Exception, *, write: bool) -> str:
@@ -270,3 +280,21 @@ def hash_key(connection: sqlite3.Connection) -> bytes:
     """Return the key of the hashes by which rows are recognised, 32 bytes; see `row_key`."""
     (key,) = connection.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()
     return bytes(key)
+
+
+@contextlib.contextmanager
+def readable() -> Iterator[None]:
+    """Raise JournalError for the errors that reading a damaged file raises."""
+    try:
+        yield
+    except JournalError:
+        raise
+    except DAMAGE as error:
+        raise JournalError(
+            f"The journal is damaged, and the results of earlier runs cannot be read ({error}). "
+            "Write to another path, and leave resume out."
+        ) from None
+
+
+DAMAGE = (sqlite3.DatabaseError, ValueError, TypeError, KeyError)
+"""What reading a damaged file raises."""

@@ -17,13 +17,15 @@ from ..text.user_objects import or_none
 from .codec import decoded
 from .database import hash_key
 from .fingerprint import Part
+from .process import Process
 from .row_key import row_key
 from .script import Script
 from .snapshot import Entry, NodeSnapshot
 from .tables import Tables
 
 SELECT_RUNS = (
-    "SELECT number, id, flow, setup, options, base, began, status, seconds, total, limit_history"
+    "SELECT number, id, flow, setup, options, base, began, status, process, beat, seconds, total,"
+    " limit_history"
     " FROM runs ORDER BY number"
 )
 _INSTANCES = (
@@ -39,7 +41,8 @@ class JournalRun(Tables):
         number: counts the runs of the file, from 1.
         flow: class name of the flow.
         began: when it started, in local time.
-        status: how it ended; "running" if it has not ended, or its kernel died.
+        status: how it ended; "running" if it has not ended, or its kernel died: see `is_running`.
+        process: what runs it, or ran it last.
         seconds: how long it took; None if it has not ended.
         total: number of rows; None if a generator has not given all of them.
         options: its options as plain values, named as `batchflow` takes them: a function or class as
@@ -57,7 +60,8 @@ class JournalRun(Tables):
     def __init__(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> None:
         self._connection = connection
         self.number, self._id, self.flow, setup, options, base, began, *rest = row
-        self.status, self.seconds, self.total, limit_history = rest
+        self.status, process, self._beat, self.seconds, self.total, limit_history = rest
+        self.process = Process.read(process)
         self.began = datetime.fromtimestamp(began, timezone.utc).astimezone()
         self.options: dict[str, Any] = decoded(options)
         self.base: dict[Any, Any] = {} if base is None else decoded(base)
@@ -68,6 +72,20 @@ class JournalRun(Tables):
         self.nodes = [NodeSnapshot(*each) for each in kept["nodes"]]
         self.notebook_names: list[str] = kept["notebook names"]
         self.shared: list[Entry] = kept["shared"]
+
+    @property
+    def is_running(self) -> bool:
+        """Whether it had not ended when it was read from the file, and its process is still alive."""
+        return self.status == "running" and self.process.runs(self._id, self._beat)
+
+    def refuse_if_running(self) -> None:
+        """Check that it is not running any more.
+
+        Raises:
+            JournalError: it is.
+        """
+        if self.status == "running":
+            self.process.refuse_if_running(self.number, self._id, self._beat)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -120,7 +138,8 @@ class JournalRun(Tables):
                     why = "it holds a masked secret, or an object that is stored as something else"
                 return f"row {position} cannot be read back as it was: {why}"
         if self.total is None or written < self.total:
-            return f"{written} of {self.total or '?'} rows had been written when its kernel died"
+            when = "so far" if self.is_running else "when its kernel died"
+            return f"{written} of {self.total or '?'} rows had been written {when}"
         return ""
 
     def to_script(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -159,7 +178,16 @@ class JournalRun(Tables):
         except JournalError:
             counts = "damaged"
         when = f"{self.began:%Y-%m-%d %H:%M:%S}"
-        return f"<run {self.number} of {self.flow}, {when}, {self.status}: {counts or 'nothing written'}>"
+        status = status_text(self)
+        if status == "running":
+            status += f" in {self.process}"
+        what = f"run {self.number} of {self.flow}"
+        return f"<{what}, {when}, {status}: {counts or 'nothing written'}>"
+
+
+def status_text(run: JournalRun) -> str:
+    """Return the status of a run; "not ended" if its kernel died, so that nothing changed it since."""
+    return "not ended" if run.status == "running" and not run.is_running else run.status
 
 
 def query(connection: sqlite3.Connection, sql: str, *values: Any) -> Iterator[Any]:

@@ -11,7 +11,7 @@ from ..errors import JournalError, describe
 from ..text.formatting import short_repr, truncate
 from .database import open_file
 from .fingerprint import parts_of
-from .journal_run import SELECT_RUNS, JournalInstance, JournalRun, query
+from .journal_run import SELECT_RUNS, JournalInstance, JournalRun, query, status_text
 from .resume import runs_of
 from .row_key import NoRowKeyError, canonical_text
 
@@ -119,6 +119,7 @@ def rows_to_resume(path: Any, flow: Any, *, anyway: bool) -> list[dict[Any, Any]
                 "Pass the params: flowmagic.resume(path, flow, params)."
             )
         run = journal[numbers[-1]]
+        run.refuse_if_running()
         return None if run.drawn_by == "prep" else run.batch()
 
 
@@ -139,13 +140,9 @@ def listed(path: object, runs: Sequence[JournalRun]) -> str:
 
 
 def _line(run: JournalRun) -> str:
-    # Its kernel may have died: then nothing has changed the status since.
-    status = "not ended" if run.status == "running" else run.status
     flow = truncate(run.flow, _FLOW_WIDTH)
-    return (
-        f"{run.number:>{_NUMBER_WIDTH}}  {run.began:%Y-%m-%d %H:%M}  {flow:<{_FLOW_WIDTH}}  {status:<9}  "
-        f"{_counted(run)}"
-    )
+    head = f"{run.number:>{_NUMBER_WIDTH}}  {run.began:%Y-%m-%d %H:%M}  {flow:<{_FLOW_WIDTH}}"
+    return f"{head}  {status_text(run):<9}  {_counted(run)}"
 
 
 def _counted(run: JournalRun) -> str:

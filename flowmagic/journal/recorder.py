@@ -19,10 +19,11 @@ from ..records.batch import Batch
 from ..records.instances import Instance
 from ..records.store import RecordStore
 from ..records.trace import Restored
-from .database import hash_key, open_file
+from .database import hash_key, open_file, readable, transaction
 from .encoder import Encoder
 from .fingerprint import Part, fingerprint, parts_of
 from .options import JournalOptions
+from .process import Process, recorded_here
 from .resume import ResumeIndex
 from .row_log import Row, RowLog
 from .snapshot import (
@@ -58,7 +59,8 @@ class Recorder:
         warnings: sentences for the user about values that could not be written.
 
     Raises:
-        JournalError: the journal cannot be written, or it is to be resumed and the flow has changed.
+        JournalError: the journal cannot be written, or it is to be resumed and the flow has changed, or
+            an earlier run of it is still running.
     """
 
     def __init__(
@@ -79,19 +81,11 @@ class Recorder:
         with contextlib.closing(open_file(options.path, write=True)) as connection:
             key = hash_key(connection)
         parts = parts_of(flow)
-        self._resume_index = self._open_index(flow, parts, options)
         secrets: frozenset[str] | None = None
         if not options.secrets:
             secrets = frozenset(records.secrets)
             secrets |= secrets_of_nodes(flow) | secrets_of_globals(flow)
         self._encoder = Encoder(key, secrets, self._warn)
-        self._rows = RowLog(
-            records,
-            loop,
-            encode=self._encoder.row,
-            write=self._write_rows,
-            keep_keys=bool(self._resume_index),
-        )
         # The encoder finds the secrets of a row when it encodes that row.
         known = None if secrets is None else secrets | secrets_of_rows(flow, batch)
         setup = {
@@ -101,31 +95,50 @@ class Recorder:
             "shared": shared_kept(shared, known),
             "drawn by": _drawn_by(batch),
         }
-        self._outbox = Outbox(loop, functools.partial(Writer, options.path, full=options.full))
-        self._outbox.put(
-            _NEW_RUN,
+        began = time.time()
+        new_run = (
             self.id,
             type(flow).__name__,
             fingerprint(parts),
             json.dumps(setup),
             self._encoder.value(run_options, secrets)[0] or "{}",
             self._encoder.value(dict(flow.params), secrets)[0],
-            time.time(),
+            began,
+            Process.current().written(),
+            began,
         )
-        self._outbox.flush()  # at once: runs are numbered in the order in which they are written
-
-    def _open_index(
-        self, flow: Any, parts: list[Part], options: JournalOptions
-    ) -> ResumeIndex | None:
+        self._resume_index = None
+        if options.resume:
+            self._resume_index = self._resumed(flow, parts, options, new_run)
+        self._rows = RowLog(
+            records,
+            loop,
+            encode=self._encoder.row,
+            write=self._write_rows,
+            keep_keys=bool(self._resume_index),
+        )
+        self._outbox = Outbox(loop, functools.partial(Writer, options.path, full=options.full))
         if not options.resume:
-            return None
-        return ResumeIndex(
-            options.path,
-            type(flow).__name__,
-            parts,
-            anyway=options.resume == "anyway",
-            warn=self._warn,
-        )
+            self._outbox.put(_NEW_RUN, *new_run)
+            self._outbox.flush()  # at once: runs are numbered in the order in which they are written
+        recorded_here.add(self.id)
+
+    def _resumed(
+        self, flow: Any, parts: list[Part], options: JournalOptions, new_run: tuple[Any, ...]
+    ) -> ResumeIndex:
+        """Find what earlier runs have left, and write the new run to the file in the same transaction.
+
+        So of two kernels that resume at the same moment, the second one finds the run of the first.
+        """
+        path, anyway = options.path, options.resume == "anyway"
+        with (
+            contextlib.closing(open_file(path, write=True, full=options.full)) as connection,
+            readable(),
+            transaction(connection),
+        ):
+            index = ResumeIndex(path, type(flow).__name__, parts, anyway=anyway, warn=self._warn)
+            connection.execute(_NEW_RUN.sql(1), new_run)
+        return index
 
     @property
     def write_error(self) -> str:
@@ -181,6 +194,7 @@ class Recorder:
     def reopen(self) -> None:
         """Continue to write, after `close`: failed rows of the run are retried."""
         self._outbox.open()
+        recorded_here.add(self.id)
         self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
 
     def ended(self, status: str, seconds: float, limit_history: list[LimitChange]) -> None:
@@ -208,6 +222,7 @@ class Recorder:
         """Have the rest written and the file closed, without waiting for it."""
         self._rows.close()
         self._outbox.close()
+        recorded_here.discard(self.id)
         if self._resume_index is not None:
             self._resume_index.close()
 
@@ -239,8 +254,9 @@ _ENDED = Statement(
     is_end=True,
 )
 _NEW_RUN = Statement(
-    "INSERT INTO runs (id, flow, fingerprint, setup, options, base, began, status) VALUES",
-    "(?, ?, ?, ?, ?, ?, ?, 'running')",
+    "INSERT INTO runs (id, flow, fingerprint, setup, options, base, began, process, beat, status)"
+    " VALUES",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, 'running')",
 )
 _IN_THE_FILE = Row(None, None)
 

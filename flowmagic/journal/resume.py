@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from ..errors import JournalError
 from ..records.trace import Restored
 from .codec import decoded
-from .database import open_file
+from .database import open_file, readable
 from .fingerprint import Part, differences, fingerprint
+from .process import Process
 
 
 class ResumeIndex:
@@ -28,7 +29,8 @@ class ResumeIndex:
         warn: called with a sentence for the user when a result cannot be restored.
 
     Raises:
-        JournalError: there are runs of the flow, but it has changed since the last one.
+        JournalError: there are runs of the flow, but it has changed since the last one, or one of them
+            is still running.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class ResumeIndex:
         self._found: dict[str, list[tuple[int, str, int]]] = {}
         """Run number, run id and position of the rows with a key, oldest first."""
         with contextlib.closing(open_file(path, write=False)) as connection, readable():
-            for number, run in runs_of(connection, flow, parts, anyway=anyway):
+            runs = runs_of(connection, flow, parts, anyway=anyway)
+            refuse_running(connection, runs)
+            for number, run in runs:
                 for key, position in connection.execute(
                     "SELECT key, position FROM instances WHERE run = ? AND status = 'succeeded'"
                     " AND key != '' AND result IS NOT NULL AND restored IS NULL",
@@ -84,20 +88,6 @@ class ResumeIndex:
             self._connection = None
 
 
-@contextlib.contextmanager
-def readable() -> Iterator[None]:
-    """Raise JournalError for the errors that reading a damaged file raises."""
-    try:
-        yield
-    except JournalError:
-        raise
-    except (sqlite3.DatabaseError, ValueError, TypeError, KeyError) as error:
-        raise JournalError(
-            f"The journal is damaged, and the results of earlier runs cannot be read ({error}). "
-            "Write to another path, and leave resume out."
-        ) from None
-
-
 def runs_of(
     connection: sqlite3.Connection, flow: str, parts: list[Part], *, anyway: bool
 ) -> list[tuple[int, str]]:
@@ -124,3 +114,18 @@ def runs_of(
             "all rows."
         )
     return same
+
+
+def refuse_running(connection: sqlite3.Connection, runs: list[tuple[int, str]]) -> None:
+    """Check that none of these runs, given by number and id, is still running.
+
+    Raises:
+        JournalError: one is, in this process or another one.
+    """
+    for number, run in reversed(runs):
+        with readable():
+            status, process, beat = connection.execute(
+                "SELECT status, process, beat FROM runs WHERE number = ?", (number,)
+            ).fetchone()
+            if status == "running":
+                Process.read(process).refuse_if_running(number, run, beat)

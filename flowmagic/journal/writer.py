@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..errors import JournalError
-from .database import open_file, watched
+from .database import open_file, transaction, watched
 
 _RETRY_EVERY = 1.0  # seconds
 _GIVE_UP_AFTER = 30.0  # seconds after the end of the run
@@ -184,15 +184,9 @@ class Writer:
         connection = self.connection
         try:
             self._check_path()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+            with transaction(connection):
                 for statement, group in itertools.groupby(self._unwritten, key=_STATEMENT):
                     _write_rows(connection, statement, [values for _, values in group])
-                connection.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
         except Exception as error:  # noqa: BLE001 - no error of the journal stops a run
             self.error = str(error) or type(error).__name__
         else:

@@ -139,7 +139,13 @@ AT = datetime(2026, 1, 31, 9, 5, tzinfo=timezone.utc)
 
 def run(number, *, flow="AsyncFlow", status="finished", total=3, **counts):
     return SimpleNamespace(
-        number=number, flow=flow, began=AT, status=status, total=total, counts=counts
+        number=number,
+        flow=flow,
+        began=AT,
+        status=status,
+        total=total,
+        counts=counts,
+        is_running=False,
     )
 
 
