@@ -51,6 +51,7 @@ class RecordStore(TraceBoard):
             older ones, only status, times and result are kept.
         secrets: secret texts besides those in the rows, to be masked wherever the run is shown.
         keep_bytes: how many bytes of outputs to keep; see `OutputStore`.
+        journaled: whether a journal writes each instance when it has ended.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class RecordStore(TraceBoard):
         keep: int,
         secrets: frozenset[str] = frozenset(),
         keep_bytes: int = KEEP_BYTES,
+        *,
+        journaled: bool = False,
     ) -> None:
         super().__init__()
         self.base = dict(base)
@@ -77,7 +80,7 @@ class RecordStore(TraceBoard):
         self.read = array("H")
         """The number of the set of keys that an ended row has read; see `read_of`."""
         self.results: list[Any] = []
-        self.outputs = OutputStore(keep_bytes)
+        self.outputs = OutputStore(keep_bytes, spares_latest=journaled)
         """What the nodes of ended instances returned from exec."""
         self._ends = [0] * len(STATUSES)
         """How many rows have ended with each code. The counts of pending and running rows follow."""
@@ -308,7 +311,8 @@ class RecordStore(TraceBoard):
 
     def restore(self, index: int, restored: Restored) -> None:
         """Mark a pending row as succeeded, with its outcome in an earlier run."""
-        self.restored[index] = restored
+        # Without the output, which would otherwise stay in memory whatever the budget is.
+        self.restored[index] = restored._replace(output=None)
         if restored.writes is not None:
             self.writes[index] = restored.writes
         if restored.output is not None:
