@@ -12,6 +12,8 @@
     ├── InstanceLostError (RuntimeError)   the worker that ran an instance has died
     ├── OutputLostError (RuntimeError)     stands in place of an output that is not there any more
     ├── MissingExtraError (ImportError)    an optional package is not installed
+    ├── OptionError (TypeError)            there is no option of this name
+    ├── MissingAttributeError (AttributeError)  a run or an instance has no such attribute
     └── InstancesFailedError               raised by BatchRun.raise_for_failures()
 
     RateLimitHit (Exception)               to be raised by your nodes: a provider asks to slow down
@@ -77,6 +79,14 @@ class OutputLostError(FlowmagicError, RuntimeError):
 
 class MissingExtraError(FlowmagicError, ImportError):
     """A feature needs an optional package that is not installed."""
+
+
+class OptionError(FlowmagicError, TypeError):
+    """There is no option of this name."""
+
+
+class MissingAttributeError(FlowmagicError, AttributeError):
+    """A run or an instance has no attribute of this name."""
 
 
 class InstancesFailedError(FlowmagicError):

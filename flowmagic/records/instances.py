@@ -8,17 +8,37 @@ from __future__ import annotations
 import math
 import traceback
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, SupportsIndex, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, overload
 
 from ..errors import MissingExtraError, describe
 from ..text.formatting import error_text, params_text, short_repr
 from ..text.redact import secrets_of
+from ..text.suggestions import by_wrong_name, missing_attribute
+from .frame_rows import index_names
 from .node_copies import NodeCopy, copies_in, copies_of, record_repr
 from .status import CANCELLED, FAILED, PENDING, STATUSES, Status
 from .store import RecordStore
 from .trace import PackedAttempt, Params, time_or_none, unpacked
 
 _WIDTH = 120  # characters of a value in a repr
+
+
+_RIGHT_NAMES = by_wrong_name(
+    {
+        "run[i].attempts": "retries tries",
+        "run[i].copies": "calls nodes steps trace",
+        "run[i].error": "exc exception failure",
+        "run[i].history": "attempt earlier previous",
+        "run[i].index": "id number position",
+        "run[i].output": "answer answers exec_res outputs response returned value values",
+        "run[i].params": "args input inputs kwargs param",
+        "run[i].printed": "log logs prints stderr stdout",
+        "run[i].result": "action actions results",
+        "run[i].seconds": "duration elapsed runtime time took",
+        "run[i].status": "cancelled done failed finished ok pending running state succeeded success",
+        "run[i].writes": "shared written",
+    }
+)
 
 
 class Attempt(NamedTuple):
@@ -51,6 +71,11 @@ class Instance:
     """A live view of one pass of the flow over one row."""
 
     __slots__ = ("_records", "index")
+
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            return missing_attribute(self, name, "run[i]", _RIGHT_NAMES)
 
     def __init__(self, records: RecordStore, index: int) -> None:
         self._records = records
@@ -253,16 +278,26 @@ def frame_of(instances: Instances, names: Iterable[str]) -> Any:
     Its columns are the params, then the attributes of an instance that `names` lists. If a param and
     an attribute have the same name, the column of the attribute gets an underscore at its end.
 
+    Its index is that of the DataFrame that the batch was. The params that are named levels of it are
+    no columns. Of another batch, the index is that of the instances.
+
     Raises:
         MissingExtraError: pandas is not installed.
     """
     pd = pandas()
-    frame = pd.DataFrame([each.params for each in instances], index=range(len(instances)))
+    records = instances._records
+    index: Any = range(len(records)) if records.index is None else records.index.copy()
+    levels = frozenset() if records.index is None else frozenset(index_names(index))
+    rows = [
+        {key: value for key, value in each.params.items() if key not in levels}
+        for each in instances
+    ]
+    frame = pd.DataFrame(rows, index=index)
     for name in names:
         column = [getattr(each, name) for each in instances]
         if name == "status":
             column = [str(status) for status in column]
-        label = f"{name}_" if name in frame.columns else name
+        label = f"{name}_" if name in levels or name in frame.columns else name
         frame[label] = pd.Series(column, index=frame.index, dtype=_dtype(name))
     return frame
 

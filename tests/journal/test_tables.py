@@ -64,5 +64,5 @@ def test_text_is_written_to_csv_unchanged(tmp_path):
     path = written(tmp_path, '=HYPERLINK("x")', VALUES["a text of several lines"]).to_csv(
         tmp_path / "a.csv"
     )
-    rows = flowmagic.records.batch.read_file(path)
+    rows = flowmagic.records.batch.as_batch(path).rows
     assert [row["value"] for row in rows] == ['=HYPERLINK("x")', 'a "b",\r\nc\rd']

@@ -112,6 +112,7 @@ class TraceDiffer:
         trace = WatchedTrace()
         trace.board, trace.row = self._board, row
         trace.extras = trace.outputs = None
+        trace.mutable = True
         trace.params, trace.changed, trace.sent = None, self.changed, 0
         trace.new_outputs, trace.large_outputs = {}, {}
         return trace
