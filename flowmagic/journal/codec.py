@@ -30,6 +30,7 @@ import enum
 import json
 import math
 import pathlib
+import re
 import uuid
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
@@ -201,6 +202,15 @@ def decoded(text: str) -> Any:
         raise
     except Exception as error:  # noqa: BLE001 - the file may hold anything
         raise JournalError(f"This text is not a journal value ({error}): {text[:80]!r}") from None
+
+
+# Within a text of the user, quotes are escaped.
+_OBJECT = re.compile(r'\{"\$(?:dataclass|model|enum)":\["([^"]+)"')
+
+
+def classes_in(text: str) -> list[str]:
+    """Return the names of the classes whose objects `decoded` reads from a text as plain values."""
+    return list(dict.fromkeys(_OBJECT.findall(text)))
 
 
 def _plain(value: Any, path: str, depth: int) -> Any:  # noqa: PLR0911 - one return per kind

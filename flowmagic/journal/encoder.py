@@ -12,7 +12,7 @@ from ..records.instances import Instance
 from ..records.node_copies import NodeCopy
 from ..records.trace import Restored
 from ..text.formatting import traceback_text
-from ..text.redact import secrets_of
+from ..text.redact import masked, secrets_of
 from .codec import EncodingError, as_json, encoded, encoded_and_masked, plain_of, text_of
 from .fingerprint import row_key_of_plain
 from .row_log import Row
@@ -79,10 +79,10 @@ class Encoder:
         output, earlier_outputs, unwritten = self._outputs(instance, copies, secrets)
         result = writes = None
         if error is None:
-            result, reason = self._exact("result", instance.result, secrets)
+            result, reason = self.value(instance.result, secrets, exact="result")
             unwritten = unwritten or reason
         if instance.writes is not None:
-            writes, reason = self._exact("writes", instance.writes, secrets)
+            writes, reason = self.value(instance.writes, secrets, exact="writes")
             unwritten = unwritten or reason
         printed = instance.printed
         return (
@@ -101,19 +101,15 @@ class Encoder:
             earlier_outputs,
         )
 
-    def value(self, value: Any, secrets: AbstractSet[str] | None) -> str | None:
-        """Return a value as text, for people to read; None if it cannot be stored."""
-        try:
-            return encoded(value, secrets)
-        except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
-            self._warn(f"A value could not be written to the journal. {_reason(error)}")
-            return None
-
-    def _exact(
-        self, name: str, value: Any, secrets: AbstractSet[str] | None
+    def value(
+        self, value: Any, secrets: AbstractSet[str] | None, *, exact: str = ""
     ) -> tuple[str | None, str]:
-        """Return a value as text and an empty reason; or None, and why it cannot be stored as it is."""
-        text, reason = _text_or_reason(name, value, secrets)
+        """Return a value as text and an empty reason; or None, and why it cannot be stored.
+
+        Args:
+            exact: what the value is, if it must not be stored with a secret in it masked.
+        """
+        text, reason = _text_or_reason(value, secrets, exact)
         if reason:
             self._warn(f"A value could not be written to the journal. {reason}")
         return text, reason
@@ -163,7 +159,7 @@ class Encoder:
             return encoded(output, secrets), str(output)
         text, reason = None, _TOO_LARGE
         if self._large_size(output) <= _LARGEST_OUTPUT:
-            text, reason = _text_or_reason("output", output, secrets)
+            text, reason = _text_or_reason(output, secrets, "output")
             if text is not None and len(text) > most:
                 text, reason = None, _TOO_LARGE
         if text is not None:
@@ -171,7 +167,8 @@ class Encoder:
         which = f"The output of {node}" if node else "The output of a restored row"
         then = ", so resuming will run its row again" if is_own else ""
         self._warn(f"{which} could not be written to the journal{then}. {reason}")
-        return encoded(OutputLostError(f"This output is not in the journal. {reason}")), reason
+        lost = OutputLostError(f"This output is not in the journal. {reason}")
+        return encoded(lost), reason
 
     def _copies(
         self, copies: Sequence[NodeCopy], params: dict[Any, Any], secrets: frozenset[str] | None
@@ -184,9 +181,9 @@ class Encoder:
                     copy.parent,
                     copy.started,
                     copy.ended,
-                    self.value(copy.action, secrets),
+                    self.value(copy.action, secrets)[0],
                     None if copy.error is None else type(copy.error).__name__,
-                    None if copy.params == params else self.value(copy.params, secrets),
+                    None if copy.params == params else self.value(copy.params, secrets)[0],
                     copy.retries,
                     copy.fallbacks,
                 ]
@@ -196,14 +193,15 @@ class Encoder:
 
 
 def _text_or_reason(
-    name: str, value: Any, secrets: AbstractSet[str] | None
+    value: Any, secrets: AbstractSet[str] | None, exact: str
 ) -> tuple[str | None, str]:
+    """See `Encoder.value`."""
     try:
         text, is_masked = encoded_and_masked(value, secrets)
     except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
-        return None, _reason(error)
-    if is_masked:
-        return None, f"A secret in the {name} was masked (journal_secrets=True keeps secrets)."
+        return None, masked(_reason(error), secrets or frozenset())
+    if exact and is_masked:
+        return None, f"A secret in the {exact} was masked (journal_secrets=True keeps secrets)."
     return text, ""
 
 

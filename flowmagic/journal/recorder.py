@@ -106,8 +106,8 @@ class Recorder:
             type(flow).__name__,
             fingerprint(parts),
             json.dumps(setup),
-            self._encoder.value(run_options, secrets) or "{}",
-            self._encoder.value(dict(flow.params), secrets),
+            self._encoder.value(run_options, secrets)[0] or "{}",
+            self._encoder.value(dict(flow.params), secrets)[0],
             time.time(),
         )
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written

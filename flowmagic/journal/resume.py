@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import JournalError
 from ..records.trace import Restored
-from .codec import decoded
+from .codec import classes_in, decoded
 from .database import open_file
 from .fingerprint import Part, differences, fingerprint
 
@@ -84,6 +84,12 @@ class ResumeIndex:
                         " WHERE run = ? AND position = ?",
                         (run, position),
                     ).fetchone()
+                for name in classes_in(f"{result} {writes} {output}"):
+                    self._warn(
+                        f"Restored rows have plain values, such as dicts, in place of objects of class "
+                        f"{name}. To have objects back, write flowmagic.journal.register({name}, ...) "
+                        "before they are written."
+                    )
                 return Restored(
                     number,
                     position,

@@ -58,7 +58,7 @@ def test_each_instance_is_written_in_full(tmp_path):
         "answer 1",
         1,
     )
-    assert [(copy["node"], copy["action"]) for copy in one.copies] == [("Ask", "answer 1")]
+    assert [(copy.node, copy.action) for copy in one.copies] == [("Ask", "answer 1")]
     assert one.seconds == pytest.approx(run[0].seconds)
     assert (two.status, two.error["type"], two.result) == ("failed", "ValueError", None)
     assert "no answer for None" in two.error["text"]
