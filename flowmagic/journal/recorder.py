@@ -252,10 +252,11 @@ _IN_THE_FILE = Row(None, None)
 
 
 def _ran_again(rows: int, reason: str) -> str:
-    which = (
-        "1 row that had succeeded runs" if rows == 1 else f"{rows:,} rows that had succeeded run"
-    )
-    return f"{which} again: the journal does not have all that came of it. {reason}"
+    if rows == 1:
+        which, them = "1 row that had succeeded runs", "it"
+    else:
+        which, them = f"{rows:,} rows that had succeeded run", "them"
+    return f"{which} again: the journal does not have all that came of {them}. {reason}"
 
 
 def _drawn_by(batch: Batch | None) -> str:
