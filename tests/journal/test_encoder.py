@@ -263,6 +263,14 @@ def test_an_output_of_almost_a_megabyte_is_stored():
         assert of["unwritten"] == ""
 
 
+def test_an_output_that_takes_very_much_memory_is_not_encoded_to_see_how_long_it_is():
+    """That would hold the loop for seconds."""
+    for size, is_lost in ((4_000_000, False), (4_000_001, True)):
+        encode = Encoder(b"key", None, print, lambda output, size=size: size)
+        of = dict(zip(COLUMNS, encode.ended(ended(outputs=[["small"]]), None), strict=True))
+        assert isinstance(decoded(of["output"]), OutputLostError) is is_lost
+
+
 def test_what_is_not_written_of_the_outputs_is_warned_of_in_the_same_words():
     """With what follows from it, and the class of the node."""
     encode, warnings = encoder()

@@ -290,6 +290,51 @@ async def test_a_run_on_dask_can_be_resumed_on_the_local_engine(cluster, tmp_pat
     assert len(again.records.restored) == 3
 
 
+class Reads(AsyncNode):
+    async def exec_async(self, _):
+        return {"question": self.params["question"], "page": "p" * self.params["size"]}
+
+    async def post_async(self, shared, prep_res, exec_res):
+        shared["page"] = exec_res["page"]
+
+
+class Answers(AsyncNode):
+    async def prep_async(self, shared):
+        return shared["page"]
+
+    async def exec_async(self, page):
+        return f"{self.params['question']}: {len(page)}"
+
+
+async def test_the_answers_to_a_filtered_frame_are_the_same_here_there_and_after_a_resume(
+    cluster, tmp_path
+):
+    """Two hundred rows through two nodes; half of them were done when the first run was cancelled."""
+    pd = pytest.importorskip("pandas")
+    path = tmp_path / "runs.journal"
+    frame = pd.DataFrame(
+        {"question": [f"q{n}" for n in range(400)], "size": [n % 7 * 3_000 for n in range(400)]}
+    )
+    rows = frame[frame.index % 2 == 1]
+    expected = [f"q{n}: {n % 7 * 3_000}" for n in range(1, 400, 2)]
+
+    def start(**options):
+        first = Reads()
+        first >> Answers()
+        return fm.batchflow(AsyncFlow(start=first), rows, limit=20, **options)
+
+    plain = await start(isolate=True)
+    there = await start(engine=DaskEngine(cluster))
+    half = start(engine=DaskEngine(cluster), journal=path)
+    await until(lambda: half.counts.succeeded >= 100)
+    await half.cancel()
+    resumed = await start(engine=DaskEngine(cluster), journal=path, resume=True)
+    assert 100 <= len(resumed.records.restored) == half.counts.succeeded < 200
+    assert plain.outputs == there.outputs == resumed.outputs == expected
+    for one, other in zip(plain.instances, there.instances, strict=True):
+        assert [copy.output for copy in one.copies] == [copy.output for copy in other.copies]
+
+
 async def test_a_worker_that_joins_late_takes_part(cluster):
     """Before it joins, the instances wait, with status running."""
     cluster.scale(0)
