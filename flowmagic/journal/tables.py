@@ -129,11 +129,11 @@ def _without_huge_int(value: Any) -> Any:
     return hex(value) if isinstance(value, int) and abs(value) >= LARGE else value
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:  # noqa: PLR0911 - one return per kind
     """Return a value with text in place of what JSON lacks."""
-    if value is None or isinstance(value, str):
+    if isinstance(value, str):
         return value
-    if numpy_codec.is_missing(value):
+    if value is None or numpy_codec.is_missing(value):
         return None
     if isinstance(value, int):
         return _without_huge_int(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pocketflow import AsyncFlow, AsyncNode
 
-from flowmagic.journal.fingerprint import differences, fingerprint, parts_of, row_key
+from flowmagic.journal.fingerprint import differences, fingerprint, parts_of
 
 ASK = """
 from pocketflow import AsyncFlow, AsyncNode
@@ -89,15 +89,3 @@ def test_a_nodes_own_getattr_is_not_called():
             raise ConnectionError(name)
 
     assert next(part.name for part in parts_of(Trap())).endswith("Trap")
-
-
-def test_rows_are_known_by_what_they_hold():
-    """In whatever order it stands; not without the key of the file."""
-    key = row_key(b"k", {"a": 1, "b": [2]})
-    assert key == row_key(b"k", {"b": [2], "a": 1})
-    assert key != row_key(b"k", {"a": 1, "b": [3]})
-    assert row_key(b"k", {1: "a", "b": 2}) == row_key(b"k", {"b": 2, 1: "a"})
-    nested = row_key(b"k", {"a": [{1: "a", "b": {2: 0, 3: 0}}]})
-    assert nested == row_key(b"k", {"a": [{"b": {3: 0, 2: 0}, 1: "a"}]})
-    assert key != row_key(b"l", {"a": 1, "b": [2]})
-    assert row_key(b"k", {"a": object()}) is None
