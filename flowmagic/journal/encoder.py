@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,7 +15,7 @@ from ..records.trace import Restored
 from ..text.formatting import traceback_text
 from ..text.redact import masked, secrets_of
 from .codec import EncodingError, as_json, encoded, encoded_and_masked
-from .row_key import row_key, why_no_key
+from .row_key import row_key
 from .row_log import Row
 
 _MOST_PRINTED = 64_000  # characters, the last ones
@@ -57,14 +58,12 @@ class Encoder:
     def row(self, params: Mapping[Any, Any]) -> Row:
         """Return key and params of a row, each None if there is none."""
         key = text = None
-        try:
+        with contextlib.suppress(Exception):  # reading a user's object may raise anything
             key = row_key(self._hash_key, params)
-        except Exception:  # noqa: BLE001 - reading a user's object may raise anything
-            self._warn(why_no_key(params))
         try:
             text = encoded(params, self._secrets_with(params))
         except Exception as error:  # noqa: BLE001 - as above
-            if key is not None:  # else the user knows of the object already
+            if key is not None:  # else the user is told of the object anyway
                 self._warn(
                     "Some params cannot be stored in the journal, so resuming needs them again. "
                     f"{_reason(error)}"

@@ -8,7 +8,7 @@ import os
 import pathlib
 import sqlite3
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
@@ -92,12 +92,18 @@ class JournalRun(Tables):
     def counts(self) -> dict[str, int]:
         """How many rows are in each status, of those that were written."""
         sql = "SELECT status, count(*) FROM instances WHERE run = ? GROUP BY status"
-        counts = dict(query(self._connection, sql, self._id))
-        return {status: counts[status] for status in STATUSES if status in counts}
+        found = dict(query(self._connection, sql, self._id))
+        order = {status: self._under_way if status == RUNNING else status for status in _STATUSES}
+        return {order[status]: found[status] for status in order if status in found}
+
+    @property
+    def _under_way(self) -> str:
+        """The status of the instances that had begun and not ended when they were written."""
+        return RUNNING if self.is_running else IN_DOUBT
 
     @property
     def instances(self) -> list[JournalInstance]:
-        """The instances in the order of the params; those that did not end are pending."""
+        """The instances in the order of the params."""
         return list(self)
 
     @property
@@ -175,14 +181,16 @@ class JournalRun(Tables):
 
     def __iter__(self) -> Iterator[JournalInstance]:
         sql = f"{_INSTANCES} WHERE run = ? ORDER BY position"
-        yield from map(read_instance, query(self._connection, sql, self._id))
+        under_way = self._under_way
+        for row in query(self._connection, sql, self._id):
+            yield read_instance(row, under_way)
 
     def __getitem__(self, index: int) -> JournalInstance:
         sql = f"{_INSTANCES} WHERE run = ? AND position = ?"
         row = next(query(self._connection, sql, self._id, index), None)
         if row is None:
             raise IndexError(f"Run {self.number} of this journal has no instance {index}.")
-        return read_instance(row)
+        return read_instance(row, self._under_way)
 
     def __len__(self) -> int:
         return sum(self.counts.values())
@@ -258,7 +266,8 @@ class JournalInstance:
     Attributes:
         index: its index in the batch.
         params: the merged params; None if they could not be stored.
-        status: succeeded, failed or cancelled; pending if it had not ended, or never started.
+        status: succeeded, failed, cancelled, or pending; running if it is under way; in doubt if it
+            was when its kernel died, so that it may have been paid for.
         attempts: how often it was started; 0 if it was restored or is pending.
         started: seconds since the run began; None if it did not run.
         seconds: how long it took; None if it did not run.
@@ -290,17 +299,24 @@ class JournalInstance:
     restored: tuple[int, int] | None
 
 
-STATUSES = ("succeeded", "failed", "cancelled", "pending")
+RUNNING, IN_DOUBT = "running", "in doubt"
+_STATUSES = ("succeeded", "failed", "cancelled", RUNNING, "pending")
 
 
-def read_instance(row: tuple[Any, ...]) -> JournalInstance:
+def read_instance(row: tuple[Any, ...], under_way: str = IN_DOUBT) -> JournalInstance:
     """Return the instance of a row of the table, given without the columns `run` and `key`.
+
+    Args:
+        under_way: its status if it had begun and not ended when it was written.
 
     Raises:
         JournalError: the row is damaged.
     """
     try:
-        return _read(row)
+        if row[2] != RUNNING:
+            return _read(row)
+        # The columns after `attempts` are empty, or from an earlier attempt.
+        return replace(_read((*row[:4], *[None] * (len(row) - 4))), status=under_way)
     except (ValueError, TypeError) as error:
         raise JournalError(
             f"The journal is damaged: instance {row[0]} cannot be read ({error})."
@@ -310,7 +326,7 @@ def read_instance(row: tuple[Any, ...]) -> JournalInstance:
 def _read(row: tuple[Any, ...]) -> JournalInstance:
     position, params, status, attempts, started, ended, copies, result = row[:8]
     unwritten, error, printed, writes, restored, output, earlier_outputs = row[8:]
-    if status not in STATUSES:
+    if status not in _STATUSES:
         raise ValueError("its end is missing")  # the file was cut off within the row
     params, output = _or_none(params), _or_none(output)
     return JournalInstance(

@@ -12,8 +12,11 @@ import functools
 import json
 import time
 import uuid
+import warnings
+from collections.abc import Mapping
 from typing import Any
 
+from ..errors import JournalWarning, users_stack_level
 from ..limits.limits import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
@@ -25,6 +28,7 @@ from .fingerprint import Part, fingerprint, parts_of
 from .options import JournalOptions
 from .process import Process, recorded_here
 from .resume import ResumeIndex
+from .row_key import why_no_key
 from .row_log import Row, RowLog
 from .snapshot import (
     names_in_notebook,
@@ -37,6 +41,7 @@ from .snapshot import (
 from .writer import Outbox, Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20
+_MOST_CHECKED = 1_000  # rows that are looked at before the run; the others before they start
 _MOST_REASONS = 3
 
 
@@ -56,6 +61,10 @@ class Recorder:
         shared: the store that the instances share.
         batch: None if the flow's own prep will return it.
 
+    Attributes:
+        in_doubt: the rows that an earlier run has left in doubt, each with the number of that run.
+        skips_in_doubt: whether these do not run again.
+
     Raises:
         JournalError: the journal cannot be written, or it is to be resumed and the flow has changed, or
             an earlier run of it is still running.
@@ -73,6 +82,8 @@ class Recorder:
         batch: Batch | None,
     ) -> None:
         self.id = uuid.uuid4().hex
+        self.in_doubt: dict[int, int] = {}
+        self.skips_in_doubt = options.in_doubt == "skip"
         self._warnings: list[str] = []
         self._records = records
         start_thread(int)  # where threads cannot be started, no file is made either
@@ -108,14 +119,15 @@ class Recorder:
         self._resume_index = None
         if options.resume:
             self._resume_index = self._resumed(flow, parts, options, new_run)
+        self._outbox = Outbox(loop, functools.partial(Writer, options.path, full=options.full))
         self._rows = RowLog(
+            self.id,
             records,
+            self._outbox,
             loop,
-            encode=self._encoder.row,
-            write=self._write_rows,
+            encode=self._row,
             keep_keys=bool(self._resume_index),
         )
-        self._outbox = Outbox(loop, functools.partial(Writer, options.path, full=options.full))
         if not options.resume:
             self._outbox.put(_NEW_RUN, *new_run)
             self._outbox.flush()  # at once: runs are numbered in the order in which they are written
@@ -169,23 +181,38 @@ class Recorder:
         self._outbox.put(
             Statement("UPDATE runs SET total = ? WHERE id = ?"), self._records.total, self.id
         )
+        for index in range(min(len(self._records), _MOST_CHECKED)):
+            self._report_missing_key(self._records.merged(index))
         self._rows.begin()
 
+    def _row(self, params: Mapping[Any, Any]) -> Row:
+        row = self._encoder.row(params)
+        if row.key is None:
+            self._report_missing_key(params)
+        return row
+
+    def _report_missing_key(self, params: Mapping[Any, Any]) -> None:
+        """Tell the user if a row cannot be recognised, since the run costs something from now on."""
+        reason = why_no_key(params)
+        if reason and reason not in self._warnings:
+            self._warn(reason)
+            with contextlib.suppress(JournalWarning):  # which a filter may make an error
+                warnings.warn(reason, JournalWarning, stacklevel=users_stack_level())
+
     def starts(self, index: int) -> None:
-        """Keep the params of a row that is about to start as they are now."""
+        """Write that a row is about to start. It may start when `settled` has returned."""
         self._rows.starts(index)
 
-    def _write_rows(self, rows: list[tuple[int, Row]]) -> None:
-        # Not waited for: no slot depends on a row that has not started.
-        for index, row in rows:
-            self._outbox.send(_PENDING, self.id, index, row.key or "", row.params)
+    def withdraw(self, index: int) -> None:
+        """Write that a row does not start now after all."""
+        self._rows.withdraw(index)
 
     def note(self, index: int) -> None:
         """Write an instance that has ended."""
         ended = self._encoder.ended(
             Instance(self._records, index), self._records.restored.get(index)
         )
-        row = self._rows.take_row(index) or _IN_THE_FILE
+        row = self._rows.take_row(index)
         self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
 
     async def all_rows(self) -> None:
@@ -236,17 +263,27 @@ class Recorder:
         self._outbox.writer.join(timeout)
 
     def restore(self, index: int) -> Restored | None:
-        """Return the result of a row in an earlier run; None if the row has to run."""
-        if not self._resume_index:
+        """Return the result of a row in an earlier run; None if it has to run, or is left in doubt."""
+        index_of_runs = self._resume_index
+        key = self._rows.take_key(index) if index_of_runs else None
+        if not (key and index_of_runs):
             return None
-        key = self._rows.take_key(index)
-        return self._resume_index.take(key) if key else None
+        restored = index_of_runs.take(key)
+        if restored is None and (number := index_of_runs.take_doubt(key)) is not None:
+            self.in_doubt[index] = number
+        return restored
+
+    def why_in_doubt(self, index: int) -> str:
+        """Return why a row that was not restored is in doubt; empty if it is not."""
+        number = self.in_doubt.get(index)
+        if number is None:
+            return ""
+        return (
+            f"It was under way when the kernel of run {number} died, and may have been paid for. With "
+            'in_doubt="skip" it does not run again.'
+        )
 
 
-_PENDING = Statement(
-    "INSERT OR IGNORE INTO instances (run, position, key, params, status, attempts) VALUES",
-    "(?, ?, ?, ?, 'pending', 0)",
-)
 _ENDED = Statement(
     "INSERT INTO instances VALUES",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -264,7 +301,6 @@ _NEW_RUN = Statement(
     " VALUES",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, 'running')",
 )
-_IN_THE_FILE = Row(None, None)
 
 
 def _ran_again(rows: int, reason: str) -> str:

@@ -20,8 +20,8 @@ from .process import Process
 class ResumeIndex:
     """Finds the results of rows that succeeded in earlier runs of a flow, by the keys of the rows.
 
-    It holds the keys in memory, and reads an outcome from the file when it is taken. It is false if
-    no row has succeeded.
+    It holds the keys in memory, and reads an outcome from the file when it is taken. It also has the
+    keys of the rows that are in doubt. It is false if it has none.
 
     Args:
         flow: the class name of the flow.
@@ -66,8 +66,11 @@ class ResumeIndex:
                         self._incomplete.setdefault(key, []).append(unwritten)
                     else:
                         self._found.setdefault(key, []).append((number, run, position))
+            self._in_doubt = rows_in_doubt(connection, runs)
         self._connection: sqlite3.Connection | None = (
-            open_file(path, write=False) if self._found or self._incomplete else None
+            open_file(path, write=False)
+            if self._found or self._incomplete or self._in_doubt
+            else None
         )
 
     def __bool__(self) -> bool:
@@ -106,6 +109,11 @@ class ResumeIndex:
         if incomplete := self._incomplete.get(key):
             self.not_restored[incomplete.pop()] += 1
         return None
+
+    def take_doubt(self, key: str) -> int | None:
+        """Return the number of the run that left a row with this key in doubt, once for each such row."""
+        numbers = self._in_doubt.get(key)
+        return numbers.pop() if numbers else None
 
     def close(self) -> None:
         """Close the file."""
@@ -155,3 +163,28 @@ def refuse_running(connection: sqlite3.Connection, runs: list[tuple[int, str]]) 
             ).fetchone()
             if status == "running":
                 Process.read(process).refuse_if_running(number, run, beat)
+
+
+def rows_in_doubt(
+    connection: sqlite3.Connection, runs: list[tuple[int, str]]
+) -> dict[str, list[int]]:
+    """Return the rows of ended runs that were under way when their kernel died, and have not run since.
+
+    Args:
+        runs: number and id of each, oldest first.
+
+    Returns:
+        The number of the run, for each such row, by key.
+    """
+    found: dict[str, list[int]] = {}
+    for number, run in runs:
+        if found:
+            for (key,) in connection.execute(
+                "SELECT DISTINCT key FROM instances WHERE run = ? AND attempts > 0", (run,)
+            ):
+                found.pop(key, None)
+        for (key,) in connection.execute(
+            "SELECT key FROM instances WHERE run = ? AND status = 'running' AND key != ''", (run,)
+        ):
+            found.setdefault(key, []).append(number)
+    return found

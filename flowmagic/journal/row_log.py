@@ -1,9 +1,12 @@
-"""Writes the params of each row to the journal before the row starts.
+"""Writes the params of each row to the journal before the row starts, and that it is about to start.
 
 The rows of a list are known in advance. All of them are written while the run goes on, so that the
-file holds the whole batch although the kernel may die. A row of a generator is written together with
-its instance, when that ends. Both are encoded before the row starts, since a node may change its
-params.
+file holds the whole batch although the kernel may die. A row of a generator is written when it is about
+to start, or together with its instance if that was restored. Both are encoded before the row starts,
+since a node may change its params.
+
+A row does not start before it is on disk that it is about to: when a kernel has died, each row that may
+have been paid for without a trace of its end is marked in the file. These rows are in doubt.
 """
 
 from __future__ import annotations
@@ -13,8 +16,10 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from ..records.status import PENDING
+from ..records.instances import Instance
+from ..records.status import PENDING, Status
 from ..records.store import RecordStore
+from .writer import Outbox, Statement
 
 _SLICE = 0.001  # seconds of the loop's time at once,
 _SHARE = 0.25  # and this share of it in the long run
@@ -25,12 +30,31 @@ class Row(NamedTuple):
     """A row as it is written.
 
     Attributes:
-        key: identifies its params, see `row_key`; None if they cannot be stored.
+        key: identifies its params, see `row_key`; None if nothing does.
         params: the params as text; None if they cannot be stored.
     """
 
     key: str | None
     params: str | None
+
+
+_IN_THE_FILE = Row(None, None)
+"""Stands for a row that was written before."""
+
+_PENDING = Statement(
+    "INSERT OR IGNORE INTO instances (run, position, key, params, status, attempts) VALUES",
+    "(?, ?, ?, ?, 'pending', 0)",
+)
+_STARTED = Statement(
+    "INSERT INTO instances (run, position, key, params, status, attempts) VALUES",
+    "(?, ?, ?, ?, 'running', ?)",
+    "ON CONFLICT (run, position) DO UPDATE SET status = 'running', attempts = excluded.attempts"
+    # While nothing can be written, an attempt may end before its start is written.
+    " WHERE instances.attempts < excluded.attempts",
+)
+_WITHDRAWN = Statement(
+    "UPDATE instances SET status = ?, attempts = ? WHERE run = ? AND position = ?"
+)
 
 
 class RowLog:
@@ -40,25 +64,27 @@ class RowLog:
     from `begin` on, or earlier where a row is about to start.
 
     Args:
+        run: id of the run.
         records: hold the rows.
         encode: returns the `Row` of merged params.
-        write: takes rows to write, each with its index.
         keep_keys: whether `take_key` will be called for the rows, to resume.
     """
 
     def __init__(
         self,
+        run: str,
         records: RecordStore,
+        outbox: Outbox,
         loop: asyncio.AbstractEventLoop,
         *,
         encode: Callable[[Mapping[Any, Any]], Row],
-        write: Callable[[list[tuple[int, Row]]], None],
         keep_keys: bool,
     ) -> None:
+        self._run = run
         self._records = records
+        self._outbox = outbox
         self._loop = loop
         self._encode = encode
-        self._write = write
         self._keys: dict[int, str | None] | None = {} if keep_keys else None
         self._known = 0
         """How many rows are known in advance."""
@@ -67,7 +93,7 @@ class RowLog:
         self._chunk: list[tuple[int, Row]] = []
         """Encoded rows that are to be written with the next ones."""
         self._with_instance: dict[int, Row] = {}
-        """Encoded rows of a generator."""
+        """Encoded rows of a generator that are not written yet."""
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
@@ -76,7 +102,24 @@ class RowLog:
         self._encode_and_schedule()
 
     def starts(self, index: int) -> None:
-        """Encode a row that is about to start, unless that was done before."""
+        """Write that a row is about to start. It may start when `Outbox.settled` has returned."""
+        attempt = self._records.earlier[index] + 1
+        row = None
+        if attempt == 1:
+            self._encode_row(index)
+            row = self._with_instance.pop(index, None)
+        key, params = row or _IN_THE_FILE
+        self._outbox.put_last(_STARTED, self._run, index, key or "", params, attempt)
+
+    def withdraw(self, index: int) -> None:
+        """Write that a row does not start now after all, after `starts`."""
+        instance = Instance(self._records, index)
+        waits_for_retry = instance.status == Status.PENDING and instance.history
+        status = instance.history[-1].status if waits_for_retry else instance.status
+        self._outbox.put_last(_WITHDRAWN, str(status), instance.attempts, self._run, index)
+
+    def _encode_row(self, index: int) -> None:
+        """Encode a row, unless that was done before."""
         while self._next <= index < self._known:
             self._encode_slice()
         if self._chunk and self._chunk[0][0] <= index:
@@ -89,12 +132,12 @@ class RowLog:
 
     def take_key(self, index: int) -> str | None:
         """Return the key of a row; None the next time, and where keys are not kept."""
-        self.starts(index)
+        self._encode_row(index)
         return None if self._keys is None else self._keys.pop(index, None)
 
-    def take_row(self, index: int) -> Row | None:
-        """Return a row to write with its instance; None the next time, and for a row of a list."""
-        return self._with_instance.pop(index, None)
+    def take_row(self, index: int) -> Row:
+        """Return a row to write with its instance; without content if it was written before."""
+        return self._with_instance.pop(index, _IN_THE_FILE)
 
     async def write_all(self) -> None:
         """Encode and write all rows that are left, in slices."""
@@ -133,5 +176,6 @@ class RowLog:
 
     def _flush(self) -> None:
         rows, self._chunk = self._chunk, []
-        if rows:
-            self._write(rows)
+        for index, row in rows:
+            # Not waited for: no slot depends on a row that has not started.
+            self._outbox.send(_PENDING, self._run, index, row.key or "", row.params)

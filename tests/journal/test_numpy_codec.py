@@ -26,7 +26,10 @@ def test_rows_of_a_dataframe_can_be_stored():
     when = dt.datetime(2026, 1, 31, 12, 5, 1, 7)  # noqa: DTZ001 - as a frame has it
     frame = pd.DataFrame({"at": [when, None], "n": pd.array([1, None], dtype="Int64")})
     rows = decoded(encoded(frame.to_dict(orient="records")))
-    assert [(type(row["at"]), row["n"]) for row in rows] == [(pd.Timestamp, 1), (type(pd.NaT), pd.NA)]
+    assert [(type(row["at"]), row["n"]) for row in rows] == [
+        (pd.Timestamp, 1),
+        (type(pd.NaT), pd.NA),
+    ]
     assert rows[0]["at"] == when
     zone = dt.timezone(dt.timedelta(hours=2))
     assert decoded(encoded(pd.Timestamp(when, tz=zone))) == when.replace(tzinfo=zone)

@@ -18,7 +18,7 @@ variable = contextvars.ContextVar("variable", default="unset")
 class Instances:
     """Stands in for scheduler and outcomes: instances that run `work(index)`, and how they ended."""
 
-    needs_prepare = False
+    needs_claim = False
 
     def __init__(self, number, work):
         self.left = list(range(number))
