@@ -8,9 +8,11 @@ from ..errors import InstancesFailedError
 from ..flow.finding import Finding
 from ..limits.adaptive import Aimd
 from ..limits.limits import LimitChange, Limits
-from ..records.instances import Instance, Instances, frame_of
+from ..records.exports import Exports
+from ..records.instances import Instance, Instances
 from ..records.status import CANCELLED, FAILED, SUCCEEDED, RunCounts
 from ..records.store import RecordStore
+from ..records.table import InstanceColumns, columns_of
 from ..shared.crossings import Crossing
 from ..text.formatting import error_text
 from ..text.redact import secrets_of
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from ..journal.recorder import Recorder
 
 
-class RunView:
+class RunView(Exports):
     """The read-only part of a `BatchRun`. It may be read from any thread."""
 
     flow: Any
@@ -196,18 +198,14 @@ class RunView:
         records = self.records
         return error_text(error, secrets_of(records.merged(index)) | records.secrets)
 
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame: a column per param, then status, seconds, attempts, result.
+    def _columns(self, *, nodes: bool) -> InstanceColumns:
+        return columns_of(self.records, nodes=nodes)
 
-        With `isolate`, the column `writes` follows: a dict per instance. The index is that of the
-        instances. A param named like one of these columns keeps its name, and the column gets an
-        underscore (`status_`).
+    def _isolates(self) -> bool:
+        return self.options.sharing.isolate
 
-        Raises:
-            MissingExtraError: pandas is not installed.
-        """
-        own = ("writes",) if self.options.sharing.isolate else ()
-        return frame_of(self.instances, ("status", "seconds", "attempts", "result", *own))
+    def _frame_index(self) -> Any:
+        return getattr(self.records, "index", None)
 
     def __repr__(self) -> str:
         counts = self.counts
