@@ -48,7 +48,7 @@ LONGEST_ERROR = 10_000
 """How many characters of an error a cell holds."""
 
 SURROGATES = "backslashreplace"
-"""How surrogates are written, for which UTF-8 has no form. In JSON, it is also how they are read."""
+"""How surrogates are written, for which UTF-8 has no form. JSON reads this escape as the surrogate."""
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MOST_LEVELS = 50  # of lists and objects
@@ -59,16 +59,16 @@ _INT64 = 1 << 63
 def json_value(value: Any) -> Any:
     """Return a value in terms of JSON: dicts, lists, strings, finite numbers, bools and None.
 
-    A value that contains itself, or that has more than 50 levels, becomes text.
+    A value that has more than 50 levels, or that contains itself, becomes text.
     """
     try:
-        return _json_value(value, ())
+        return _json_value(value, 0)
     except RecursionError:
         return _text(value)
 
 
-def _json_value(value: Any, within: tuple[int, ...]) -> Any:  # noqa: PLR0911 - one return per kind
-    """Return a value in terms of JSON; `within` has the ids of the containers that it is in."""
+def _json_value(value: Any, level: int) -> Any:  # noqa: PLR0911 - one return per kind
+    """Return a value in terms of JSON that is within so many lists and objects."""
     value = _scalar(value)
     if value is None or isinstance(value, (str, bool)):
         return value
@@ -83,12 +83,11 @@ def _json_value(value: Any, within: tuple[int, ...]) -> Any:  # noqa: PLR0911 - 
     content = or_none(_content, value)
     if not isinstance(content, (list, dict)):
         return _text(value)
-    if id(value) in within or len(within) >= _MOST_LEVELS:
+    if level == _MOST_LEVELS:
         raise RecursionError
-    within += (id(value),)
     if isinstance(content, list):
-        return [_json_value(each, within) for each in content]
-    items = {_key(key): _json_value(each, within) for key, each in content.items()}
+        return [_json_value(each, level + 1) for each in content]
+    items = {_key(key): _json_value(each, level + 1) for key, each in content.items()}
     # Of two keys with the same text, such as 1 and "1", one would be lost.
     return items if len(items) == len(content) else _text(value)
 

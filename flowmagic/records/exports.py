@@ -164,7 +164,7 @@ def _pandas_frame(pd: Any, table: Table, index: Any) -> Any:
     series = [_series(pd, table.columns[name], types.get(name)) for name in names]
     frame = pd.DataFrame(dict(enumerate(series)))
     frame.index = index.copy()  # renaming it later must not rename that of the run
-    frame.columns = pd.Index(names, tupleize_cols=False)
+    frame.columns = names
     return frame
 
 

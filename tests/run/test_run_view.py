@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pandas as pd
 import pytest
 
 import flowmagic as fm
@@ -145,3 +146,24 @@ async def test_an_audit_names_the_params_that_no_instance_has_read():
     """It can be asked for when the run has ended."""
     run = await batchflow(Sleeper(), [{"i": 0, "unused": 1}, {"i": 1, "unused": 2}])
     assert any("unused" in str(finding) for finding in run.audit())
+
+
+@virtual
+async def test_the_frame_of_a_run_has_the_index_of_the_records():
+    """If the batch was a DataFrame; else it is numbered."""
+    run = await batchflow(Sleeper(), ROWS[:2])
+    assert list(run.to_frame().index) == [0, 1]
+    run.records.index = pd.Index(["a", "b"])
+    assert list(run.to_frame().index) == ["a", "b"]
+
+
+@virtual
+async def test_a_run_that_is_on_has_a_frame():
+    """With the outcome of what has ended."""
+    run = batchflow(Calls(lambda params: asyncio.sleep(1, params["i"])), ROWS[:4], limit=2)
+    await asyncio.sleep(1.5)
+    frame = run.to_frame()
+    assert list(frame["status"]) == ["succeeded", "succeeded", "running", "running"]
+    assert list(frame["output"][:2]) == [0, 1]
+    assert frame["output"].isna().sum() == frame["seconds"].isna().sum() == 2
+    await run
