@@ -123,7 +123,8 @@ class Instance:
         """What exec returned in the last node copy where that was not None (in the last attempt).
 
         The last copy is the one that began last. An `OutputLostError` stands for an output that was
-        dropped: of old rows of a generator (`keep`), or to save memory (`keep_bytes`).
+        dropped, of old rows of a generator (`keep`) or to save memory (`keep_bytes`), or that could
+        not be sent from a worker.
         """
         return self._records.output(self.index)
 

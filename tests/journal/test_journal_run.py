@@ -8,10 +8,10 @@ from enum import Enum
 import numpy as np
 import pandas as pd
 import pytest
-from pocketflow import AsyncNode
+from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
-from flowmagic.errors import JournalError
+from flowmagic.errors import JournalError, RemoteError
 from flowmagic.journal import open_journal
 from flowmagic.journal.journal_run import read_instance
 
@@ -157,7 +157,7 @@ def test_a_frame_has_the_indices_of_the_rows_that_were_written(tmp_path):
     assert list(frame["n"]) == [0, 2]
 
 
-ROW = (3, '{"n":1}', "succeeded", 1, 0.5, 2.0, "[]", '"done"', "", None, None, None, None)
+ROW = (3, '{"n":1}', "succeeded", 1, 0.5, 2.0, "[]", '"done"', "", *[None] * 6)
 
 
 def test_a_row_is_read_whole():
@@ -169,10 +169,61 @@ def test_a_row_is_read_whole():
 
 @pytest.mark.parametrize(
     ("place", "found"),
-    [(2, None), (2, "\0\0\0"), (6, '[["Ask", nul'), (6, "[[1]]"), (1, '{"n":\0\0\0'), (12, "[1")],
+    [
+        (2, None),
+        (2, "\0\0\0"),
+        (13, '{"$by'),
+        (14, "5"),
+        (14, "[1,"),
+        (6, '[["Ask", nul'),
+        (6, "[[1]]"),
+        (1, '{"n":\0\0\0'),
+        (12, "[1"),
+    ],
 )
 def test_a_row_that_was_cut_off_is_told(place, found):
     """What a file that broke off holds there: nothing, or a part."""
     row = [*ROW[:place], found, *ROW[place + 1 :]]
     with pytest.raises(JournalError, match="journal"):
         read_instance(tuple(row))
+
+
+class Fetch(AsyncNode):
+    async def exec_async(self, prepared):
+        return {"page": self.params["n"]}
+
+
+class Ask(AsyncNode):
+    async def exec_async(self, prepared):
+        if self.params["n"] == 1:
+            raise ValueError("no answer")
+        return None if self.params["n"] == 2 else f"answer {self.params['n']}"
+
+
+class Tell(AsyncNode):
+    pass
+
+
+def test_outputs_are_read_as_of_a_live_run(tmp_path):
+    """Of each instance, and of each of its node copies; an error stands for one that failed."""
+    first = Fetch()
+    first >> Ask() >> Tell()
+    live = flowmagic.run_batch(
+        AsyncFlow(start=first), [{"n": n} for n in range(3)], journal=tmp_path / "j"
+    )
+    run = open_journal(tmp_path / "j")[-1]
+    assert [each.output for each in run] == [each.output for each in live.instances]
+    assert [[copy.output for copy in each.copies] for each in run] == [
+        [{"page": 0}, "answer 0", None], [{"page": 1}, None], [{"page": 2}, None, None],
+    ]  # fmt: skip
+    assert [copy.params for copy in run[0].copies] == [{"n": 0}] * 3
+    answer, error, page = run.outputs
+    assert (answer, page) == ("answer 0", {"page": 2}) == (live.outputs[0], live.outputs[2])
+    assert isinstance(error, RemoteError)
+    assert str(error) == "ValueError: no answer"
+
+
+def test_an_instance_that_has_not_ended_has_no_output_yet():
+    """Nor has it node copies."""
+    pending = read_instance((0, "{}", "pending", 0, *[None] * 11))
+    assert (pending.output, pending.copies) == (None, [])
