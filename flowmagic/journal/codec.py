@@ -42,12 +42,11 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from ..errors import JournalError, OutputLostError
+from ..records.cells import LARGE
 from ..text.redact import MASK, is_secret, masked
 from . import numpy_codec
 
 MAX_DEPTH = 50
-LARGE = 1 << 2_000
-"""Python may refuse to write or read an int of more than 640 digits."""
 
 
 class EncodingError(JournalError):

@@ -38,12 +38,6 @@ def _pandas_content(pandas: Any, value: Any) -> list[Any] | None:
     return None
 
 
-def is_missing(value: Any) -> bool:
-    """Whether this is how a pandas DataFrame marks a missing value."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and (value is pandas.NaT or value is pandas.NA)
-
-
 def pandas_value(content: list[Any]) -> Any:
     """Return the value of a `$pandas`; where pandas is not installed, the content as it is."""
     try:

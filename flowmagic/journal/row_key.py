@@ -42,9 +42,10 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from ..records.cells import LARGE
 from ..text.formatting import short_repr
 from . import numpy_key
-from .codec import LARGE, MAX_DEPTH, registered
+from .codec import MAX_DEPTH, registered
 from .numpy_key import Inner
 
 _NAME_WIDTH = 60  # characters of a param's name in a message
