@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
@@ -14,6 +13,7 @@ from ..records.node_copies import NodeCopy
 from ..records.trace import Restored
 from ..text.formatting import traceback_text
 from ..text.redact import masked, secrets_of
+from ..text.user_objects import or_none
 from .codec import EncodingError, as_json, encoded, encoded_and_masked
 from .row_key import row_key
 from .row_log import Row
@@ -57,12 +57,10 @@ class Encoder:
 
     def row(self, params: Mapping[Any, Any]) -> Row:
         """Return key and params of a row, each None if there is none."""
-        key = text = None
-        with contextlib.suppress(Exception):  # reading a user's object may raise anything
-            key = row_key(self._hash_key, params)
+        key, text = or_none(row_key, self._hash_key, params), None
         try:
             text = encoded(params, self._secrets_with(params))
-        except Exception as error:  # noqa: BLE001 - as above
+        except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
             if key is not None:  # else the user is told of the object anyway
                 self._warn(
                     "Some params cannot be stored in the journal, so resuming needs them again. "

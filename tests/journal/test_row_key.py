@@ -194,7 +194,7 @@ DIFFERENT = [
     # times
     (NS, NAIVE), (NS, pd.Timestamp(NAIVE)), (NS, NS + pd.Timedelta(1, "ns")), (NAIVE, NAIVE.isoformat()),
     (np.datetime64("2026-07-01", "ps"), np.datetime64("2026-07-01", "ps") + np.timedelta64(1, "ps")),
-    (NAIVE, NAIVE.replace(tzinfo=UTC)), (NAIVE.date(), NAIVE), 
+    (NAIVE, NAIVE.replace(tzinfo=UTC)), (NAIVE.date(), NAIVE),
     (NAIVE.date(), dt.datetime(2026, 7, 1)),  # noqa: DTZ001
     (NAIVE.replace(tzinfo=UTC), NAIVE.replace(hour=14, tzinfo=PLUS_2)),
     (NAIVE.time(), NAIVE.replace(tzinfo=UTC).timetz()), (NAIVE.time(), BERLIN.timetz()),
