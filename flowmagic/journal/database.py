@@ -12,7 +12,7 @@ import pathlib
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ..errors import JournalError, describe
@@ -74,7 +74,7 @@ def open_file(path: Any, *, write: bool, full: bool = False) -> sqlite3.Connecti
     Raises:
         JournalError: the file is not a journal, is one of another version, or cannot be opened.
     """
-    file = _checked(path)
+    file = file_of(path)
     existed = file.exists() and file.stat().st_size > 0
     if not existed and not write:
         raise JournalError(f"There is no journal {str(file)!r}.")
@@ -84,24 +84,6 @@ def open_file(path: Any, *, write: bool, full: bool = False) -> sqlite3.Connecti
         return _opened_to_read(file)
     except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         raise JournalError(_reason(file, error, write=write)) from None
-
-
-def watched(path: Any) -> Callable[[], bool]:
-    """Return a function that tells whether the journal at this path is still the same file.
-
-    SQLite continues to write to a file that was deleted or moved, where nobody would find it.
-    """
-    file = _checked(path).absolute()
-
-    def identity() -> tuple[int, int] | None:
-        try:
-            status = file.stat()
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
-
-    opened = identity()
-    return lambda: identity() == opened
 
 
 def _opened_to_write(file: pathlib.Path, *, existed: bool, full: bool) -> sqlite3.Connection:
@@ -181,7 +163,12 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             return
 
 
-def _checked(path: Any) -> pathlib.Path:
+def file_of(path: Any) -> pathlib.Path:
+    """Return the file that a user has named.
+
+    Raises:
+        JournalError: there can be no journal.
+    """
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise JournalError(
             f"journal is {describe(path)}, not a path. Write for example journal='runs.journal'."

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import pathlib
 import time
 import uuid
 from typing import Any
@@ -19,10 +20,11 @@ from ..records.batch import Batch
 from ..records.instances import Instance
 from ..records.store import RecordStore
 from ..records.trace import Restored
-from .database import hash_key, open_file, readable, transaction
+from .database import file_of, hash_key, open_file, readable, transaction
 from .encoder import Encoder
 from .fingerprint import Part, fingerprint, parts_of
 from .options import JournalOptions
+from .outbox import Outbox
 from .process import Process, recorded_here
 from .resume import ResumeIndex
 from .row_log import Row, RowLog
@@ -34,7 +36,7 @@ from .snapshot import (
     secrets_of_rows,
     shared_kept,
 )
-from .writer import Outbox, Statement, Writer, start_thread
+from .writer import Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20
 
@@ -55,9 +57,6 @@ class Recorder:
         shared: the store that the instances share.
         batch: None if the flow's own prep will return it.
 
-    Attributes:
-        warnings: sentences for the user about values that could not be written.
-
     Raises:
         JournalError: the journal cannot be written, or it is to be resumed and the flow has changed, or
             an earlier run of it is still running.
@@ -75,10 +74,12 @@ class Recorder:
         batch: Batch | None,
     ) -> None:
         self.id = uuid.uuid4().hex
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
         self._records = records
         start_thread(int)  # where threads cannot be started, no file is made either
-        with contextlib.closing(open_file(options.path, write=True)) as connection:
+        # Absolute, since the run may be continued after the user has changed the working directory.
+        path = file_of(options.path).absolute()
+        with contextlib.closing(open_file(path, write=True)) as connection:
             key = hash_key(connection)
         parts = parts_of(flow)
         secrets: frozenset[str] | None = None
@@ -109,7 +110,7 @@ class Recorder:
         )
         self._resume_index = None
         if options.resume:
-            self._resume_index = self._resumed(flow, parts, options, new_run)
+            self._resume_index = self._resumed(path, flow, parts, options, new_run)
         self._rows = RowLog(
             records,
             loop,
@@ -117,20 +118,26 @@ class Recorder:
             write=self._write_rows,
             keep_keys=bool(self._resume_index),
         )
-        self._outbox = Outbox(loop, functools.partial(Writer, options.path, full=options.full))
-        if not options.resume:
-            self._outbox.put(_NEW_RUN, *new_run)
-            self._outbox.flush()  # at once: runs are numbered in the order in which they are written
+        self._outbox = Outbox(
+            loop, functools.partial(Writer, path, full=options.full, run=self.id)
+        )
+        self._outbox.put(_NEW_RUN, *new_run)
+        self._outbox.flush()  # at once: runs are numbered in the order in which they are written
         recorded_here.add(self.id)
 
     def _resumed(
-        self, flow: Any, parts: list[Part], options: JournalOptions, new_run: tuple[Any, ...]
+        self,
+        path: pathlib.Path,
+        flow: Any,
+        parts: list[Part],
+        options: JournalOptions,
+        new_run: tuple[Any, ...],
     ) -> ResumeIndex:
         """Find what earlier runs have left, and write the new run to the file in the same transaction.
 
         So of two kernels that resume at the same moment, the second one finds the run of the first.
         """
-        path, anyway = options.path, options.resume == "anyway"
+        anyway = options.resume == "anyway"
         with (
             contextlib.closing(open_file(path, write=True, full=options.full)) as connection,
             readable(),
@@ -139,6 +146,12 @@ class Recorder:
             index = ResumeIndex(path, type(flow).__name__, parts, anyway=anyway, warn=self._warn)
             connection.execute(_NEW_RUN.sql(1), new_run)
         return index
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences for the user: values that could not be written, files that were lost meanwhile."""
+        warning = self._outbox.writer.warning
+        return [*self._warnings, warning] if warning else self._warnings
 
     @property
     def write_error(self) -> str:
@@ -156,8 +169,8 @@ class Recorder:
         return self._outbox.writer.loss_reason
 
     def _warn(self, text: str) -> None:
-        if text not in self.warnings and len(self.warnings) < _MOST_WARNINGS:
-            self.warnings.append(text)
+        if text not in self._warnings and len(self._warnings) < _MOST_WARNINGS:
+            self._warnings.append(text)
 
     def knows_total(self) -> None:
         """Start writing the rows: their number is known."""
@@ -254,7 +267,7 @@ _ENDED = Statement(
     is_end=True,
 )
 _NEW_RUN = Statement(
-    "INSERT INTO runs (id, flow, fingerprint, setup, options, base, began, process, beat, status)"
+    "INSERT OR IGNORE INTO runs (id, flow, fingerprint, setup, options, base, began, process, beat, status)"
     " VALUES",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, 'running')",
 )
