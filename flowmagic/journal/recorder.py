@@ -118,9 +118,7 @@ class Recorder:
             write=self._write_rows,
             keep_keys=bool(self._resume_index),
         )
-        self._outbox = Outbox(
-            loop, functools.partial(Writer, path, full=options.full, run=self.id)
-        )
+        self._outbox = Outbox(loop, functools.partial(Writer, path, full=options.full, run=self.id))
         self._outbox.put(_NEW_RUN, *new_run)
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
         recorded_here.add(self.id)

@@ -211,7 +211,9 @@ class Writer:
         """
         due = self._checkpoint_at
         try:
-            items = self._queue.get(timeout=None if due is None else max(0.0, due - time.monotonic()))
+            items = self._queue.get(
+                timeout=None if due is None else max(0.0, due - time.monotonic())
+            )
         except queue.Empty:
             return True
         while items is not None:
