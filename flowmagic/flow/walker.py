@@ -29,6 +29,7 @@ from pocketflow import (
     Node,
 )
 
+from ..records.containers import has_containers, same
 from ..records.param_reads import DICTS, ReadTrackingDict, copied, inherited
 from ..records.trace import ACTION, ENDED, NO_ACTION, Trace
 from .graph import is_overridden
@@ -111,10 +112,12 @@ class Walker:
         # `or params`, since an empty `ReadTrackingDict` still notes which keys are read.
         p: Any = params or {**flow.params} or params
         clock, direct, copy = self._clock, self._direct, self._copy
-        # A snapshot serves all node copies until one of them writes to its params. At the top level
+        # A snapshot serves all node copies until one of them changes its params. At the top level
         # the records hold the instance's params already, so that none is recorded before that.
         unchanged = at_top = parent < 0
-        snapshot = None if at_top and type(p) is ReadTrackingDict else copied(p)
+        mutable = trace.mutable if at_top else _is_mutable(p)
+        known = at_top and type(p) is ReadTrackingDict and not mutable
+        before = None if known else copied(p)
         writes, at = 0, -1
         alone = type(flow) is _SingleNode
         action = None
@@ -122,7 +125,7 @@ class Walker:
         # A node that is false ends a walk in PocketFlow, but runs when it runs alone.
         while node or alone:
             kind = type(node)
-            at = trace.open(kind, parent, clock(), None if unchanged else snapshot, at)
+            at = trace.open(kind, parent, clock(), None if unchanged else before, at)
             try:
                 node.set_params(p)
                 if (
@@ -152,11 +155,11 @@ class Walker:
                 break
             node = copy(node)
             if type(p) is ReadTrackingDict:
-                if writes == p.writes:
+                if writes == p.writes and not mutable:
                     continue
                 writes = p.writes
-            if snapshot is None or not _same(p, snapshot):
-                snapshot, unchanged = copied(p), False
+            if before is None or not _same(p, before):
+                before, unchanged, mutable = copied(p), False, _is_mutable(p)
         return action
 
     async def _run(self, node: Any, shared: Any, trace: Trace, at: int, *, may_await: bool) -> Any:
@@ -294,14 +297,19 @@ def _overrides(node: Any, name: str) -> bool:
     return is_overridden(node, name, *_STOCK[name])
 
 
-def _same(params: Any, snapshot: Any) -> bool:
-    """Whether params are as they were, by the identity of the values: arrays have no truth value."""
-    if params is snapshot:
+def _is_mutable(params: Any) -> bool:
+    return type(params) in DICTS and has_containers(params)
+
+
+def _same(params: Any, before: Any) -> bool:
+    """Whether params are as they were; values that are no plain containers are compared by identity."""
+    if params is before:
         return True
-    if type(params) not in DICTS or len(params) != len(snapshot):
+    if type(params) not in DICTS or len(params) != len(before):
         return False
-    for key, value in dict.items(params):  # noqa: SIM110 - a generator costs three times as much
-        if snapshot.get(key, _UNSET) is not value:
+    for key, value in dict.items(params):
+        was = before.get(key, _UNSET)
+        if was is not value and not same(value, was):
             return False
     return True
 

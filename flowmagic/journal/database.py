@@ -58,6 +58,8 @@ CREATE TABLE instances (
     printed TEXT,
     writes TEXT,
     restored TEXT,
+    output TEXT,
+    earlier_outputs TEXT,
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID;
 """

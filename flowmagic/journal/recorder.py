@@ -39,6 +39,7 @@ from .snapshot import (
 from .writer import Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20
+_MOST_REASONS = 3
 
 
 class Recorder:
@@ -86,7 +87,7 @@ class Recorder:
         if not options.secrets:
             secrets = frozenset(records.secrets)
             secrets |= secrets_of_nodes(flow) | secrets_of_globals(flow)
-        self._encoder = Encoder(key, secrets, self._warn)
+        self._encoder = Encoder(key, secrets, self._warn, records.outputs.large_size)
         # The encoder finds the secrets of a row when it encodes that row.
         known = None if secrets is None else secrets | secrets_of_rows(flow, batch)
         setup = {
@@ -96,7 +97,6 @@ class Recorder:
             "shared": shared_kept(shared, known),
             "drawn by": _drawn_by(batch),
         }
-        began = time.time()
         new_run = (
             self.id,
             type(flow).__name__,
@@ -104,9 +104,8 @@ class Recorder:
             json.dumps(setup),
             self._encoder.value(run_options, secrets)[0] or "{}",
             self._encoder.value(dict(flow.params), secrets)[0],
-            began,
+            time.time(),
             Process.current().written(),
-            began,
         )
         self._resume_index = None
         if options.resume:
@@ -142,14 +141,16 @@ class Recorder:
             transaction(connection),
         ):
             index = ResumeIndex(path, type(flow).__name__, parts, anyway=anyway, warn=self._warn)
-            connection.execute(_NEW_RUN.sql(1), new_run)
+            connection.execute(_NEW_RUN.head, new_run)
         return index
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for the user: values that could not be written, files that were lost meanwhile."""
-        warning = self._outbox.writer.warning
-        return [*self._warnings, warning] if warning else self._warnings
+        """Sentences for the user: values not written, rows not restored, files lost meanwhile."""
+        index = self._resume_index
+        reasons = [] if index is None else index.not_restored.most_common(_MOST_REASONS)
+        lost = [self._outbox.writer.warning] if self._outbox.writer.warning else []
+        return [*(_ran_again(rows, reason) for reason, rows in reasons), *self._warnings, *lost]
 
     @property
     def write_error(self) -> str:
@@ -255,21 +256,31 @@ _PENDING = Statement(
 )
 _ENDED = Statement(
     "INSERT INTO instances VALUES",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     # A row that is in the file keeps its key and its params, which are those from before it ran.
     "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status,"
     " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
     " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
     " error = excluded.error, printed = excluded.printed, writes = excluded.writes,"
-    " restored = excluded.restored",
+    " restored = excluded.restored, output = excluded.output,"
+    " earlier_outputs = excluded.earlier_outputs",
     is_end=True,
 )
 _NEW_RUN = Statement(
-    "INSERT OR IGNORE INTO runs (id, flow, fingerprint, setup, options, base, began, process, beat, status)"
-    " VALUES",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, 'running')",
+    "INSERT INTO runs (id, flow, fingerprint, setup, options, base, began, process, beat, status)"
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7, 'running'"
+    # It may be there; with INSERT OR IGNORE, the next run would be numbered as if this were another.
+    " WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1)"
 )
 _IN_THE_FILE = Row(None, None)
+
+
+def _ran_again(rows: int, reason: str) -> str:
+    if rows == 1:
+        which, them = "1 row that had succeeded runs", "it"
+    else:
+        which, them = f"{rows:,} rows that had succeeded run", "them"
+    return f"{which} again: the journal does not have all that came of {them}. {reason}"
 
 
 def _drawn_by(batch: Batch | None) -> str:

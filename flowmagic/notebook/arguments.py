@@ -142,6 +142,7 @@ _ARGUMENTS = (
     _run_option("sync", choices=["normal", "full"]),
     _run_option("journal_secrets", action="store_true"),
     argument("-o", "--output", metavar="NAME", help="Bind the run to this variable, at once."),
+    argument("-h", "--help", action="store_true", help="Run nothing: print this manual."),
     argument(
         "--check",
         action="store_true",

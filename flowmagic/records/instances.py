@@ -1,4 +1,4 @@
-"""Views of the instances of a run, and DataFrames of them. They read the records when accessed.
+"""Views of the instances of a run. They read the records when accessed.
 
 Times are seconds since the run began.
 """
@@ -7,18 +7,37 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, SupportsIndex, overload
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, overload
 
-from ..errors import MissingExtraError, describe
+from ..errors import describe
 from ..text.formatting import error_text, params_text, short_repr
 from ..text.redact import secrets_of
+from ..text.suggestions import by_wrong_name, missing_attribute
 from .node_copies import NodeCopy, copies_in, copies_of, record_repr
 from .status import CANCELLED, FAILED, PENDING, STATUSES, Status
 from .store import RecordStore
 from .trace import PackedAttempt, Params, time_or_none, unpacked
 
 _WIDTH = 120  # characters of a value in a repr
+
+
+_RIGHT_NAMES = by_wrong_name(
+    {
+        "run[i].attempts": "retries tries",
+        "run[i].copies": "calls nodes steps trace",
+        "run[i].error": "exc exception failure",
+        "run[i].history": "attempt earlier previous",
+        "run[i].index": "id number position",
+        "run[i].output": "answer answers exec_res outputs response returned value values",
+        "run[i].params": "args input inputs kwargs param",
+        "run[i].printed": "log logs prints stderr stdout",
+        "run[i].result": "action actions results",
+        "run[i].seconds": "duration elapsed runtime time took",
+        "run[i].status": "cancelled done failed finished ok pending running state succeeded success",
+        "run[i].writes": "shared written",
+    }
+)
 
 
 class Attempt(NamedTuple):
@@ -51,6 +70,11 @@ class Instance:
     """A live view of one pass of the flow over one row."""
 
     __slots__ = ("_records", "index")
+
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            return missing_attribute(self, name, "run[i]", _RIGHT_NAMES)
 
     def __init__(self, records: RecordStore, index: int) -> None:
         self._records = records
@@ -99,7 +123,8 @@ class Instance:
         """What exec returned in the last node copy where that was not None (in the last attempt).
 
         The last copy is the one that began last. An `OutputLostError` stands for an output that was
-        dropped: of old rows of a generator (`keep`), or to save memory (`keep_bytes`).
+        dropped, of old rows of a generator (`keep`) or to save memory (`keep_bytes`), or that could
+        not be sent from a worker.
         """
         return self._records.output(self.index)
 
@@ -232,40 +257,3 @@ class Instances(Sequence[Instance]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} instances>"
-
-
-def pandas() -> Any:
-    """Return the pandas module.
-
-    Raises:
-        MissingExtraError: pandas is not installed.
-    """
-    try:
-        import pandas as pd  # noqa: PLC0415 - optional
-    except ImportError:
-        raise MissingExtraError("to_frame() needs pandas: pip install pandas") from None
-    return pd
-
-
-def frame_of(instances: Instances, names: Iterable[str]) -> Any:
-    """Return a pandas DataFrame with a row per instance.
-
-    Its columns are the params, then the attributes of an instance that `names` lists. If a param and
-    an attribute have the same name, the column of the attribute gets an underscore at its end.
-
-    Raises:
-        MissingExtraError: pandas is not installed.
-    """
-    pd = pandas()
-    frame = pd.DataFrame([each.params for each in instances], index=range(len(instances)))
-    for name in names:
-        column = [getattr(each, name) for each in instances]
-        if name == "status":
-            column = [str(status) for status in column]
-        label = f"{name}_" if name in frame.columns else name
-        frame[label] = pd.Series(column, index=frame.index, dtype=_dtype(name))
-    return frame
-
-
-def _dtype(column: str) -> str:
-    return {"seconds": "float64", "attempts": "int64"}.get(column, "object")

@@ -4,20 +4,20 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from ..engines.base import Engine
 from ..engines.local import LocalEngine
 from ..engines.registry import engine_of
-from ..errors import LimitError, describe
+from ..errors import LimitError, OptionError, describe
 from ..journal.options import JournalOptions
 from ..limits.adaptive import Adaptive
 from ..limits.limits import Limits, check_seconds
 from ..records.outputs import KEEP_BYTES
 from ..shared.shared_store import Merge, Sharing
+from ..text.suggestions import did_you_mean
 from .failures import ErrorBudget, Retries
 
 if TYPE_CHECKING:
@@ -208,7 +208,7 @@ class Options:
         """Check the options of a run as `batchflow` takes them.
 
         Raises:
-            TypeError: there is no option of that name.
+            OptionError (a TypeError): there is no option of that name.
             LimitError (a ValueError): a limit, `keep`, `keep_bytes`, or another number is wrong.
             JournalError: the options of the journal are wrong.
             SharedError (a TypeError): the options of the shared store are wrong.
@@ -282,9 +282,9 @@ def _check_count(value: Any, name: str, unit: str, example: str) -> int:
     return value
 
 
-def _check_names(options: Iterable[str]) -> None:
-    for name in options:
+def _check_names(options: Mapping[str, Any]) -> None:
+    for name, value in options.items():
         if name not in OPTIONS:
-            near = difflib.get_close_matches(name, OPTIONS, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise TypeError(f"There is no option {name!r}.{hint}")
+            shown = value if isinstance(value, (int, float)) else "..."
+            hint = did_you_mean(name, OPTIONS, f"{{}}={shown}")
+            raise OptionError(f"There is no option {name!r}. {hint}".rstrip())

@@ -77,7 +77,7 @@ def test_charts_tell_throughput_running_latency_and_failures_while_a_run_goes_on
     assert spoken.startswith("now: throughput ")
     assert "running 9 of 9" in spoken
     assert "failures none failed" in spoken
-    book.value("run.cancel() or 0")
+    book.value("run.cancel().ended")
     expect(value(book, "Throughput")).to_have_text(OVER)
     expect(value(book, "Running")).to_have_text(re.compile(r"^avg [\d.]+ of 9$"))
 
@@ -179,7 +179,7 @@ def test_they_stand_in_one_row_and_narrow_in_two_and_follow_the_theme(notebook):
         for (let at = 0; at < data.length; at += 4) sum += data[at + 3] === 255 ? data[at] : 0;
         return sum;
     }"""
-    book.value("run.cancel() or 0")
+    book.value("run.cancel().ended")
     expect(value(book, "Running")).to_have_text(re.compile("^avg"))
     light = book.page.evaluate(limit)
     book.theme("JupyterLab Dark")

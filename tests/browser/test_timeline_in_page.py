@@ -471,7 +471,7 @@ def test_an_earlier_attempt_is_a_pale_bar_where_it_ran(notebook, when):
         book.panel.get_by_role("tab", name="Timeline").click()
     book.until("run.ended")
     book.value("[run[0].params.pop('fail', 0), run.instances[0].row.pop('fail', 0)] and 0")
-    book.value("run.retry_failed() or 0")
+    book.value("run.retry_failed().ended")
     book.until("run.ended and run.ok and run[0].attempts == 2")
     book.panel.get_by_role("tab", name="Timeline").click()
     expect(book.panel.locator(".fm-nodes")).to_contain_text("earlier attempt")

@@ -758,3 +758,70 @@ async def test_a_running_instance_has_the_output_of_the_nodes_that_have_ended():
     run = fm.batchflow(AsyncFlow(start=first), [{"n": 1}])
     await run
     assert seen == [([1, 1], [[1, 1], None])]
+
+
+# Params that are changed in place
+
+
+class Asks(AsyncNode):
+    async def exec_async(self, prep_res):
+        self.params["messages"].append({"role": "assistant"})
+        self.params["seen"].add(len(self.params["messages"]))
+
+
+class FailsFirst(AsyncNode):
+    tries = 0
+
+    async def exec_async(self, prep_res):
+        type(self).tries += 1
+        if self.tries == 1:
+            raise ValueError
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@virtual
+async def test_what_a_copy_received_is_recorded_as_it_was(nested):
+    """A list that a later node appends to is as each copy received it, also in a nested flow."""
+    first, second = Asks(), Asks()
+    first >> second >> AStep()
+    flow = AsyncFlow(start=AsyncFlow(start=first) if nested else first)
+    messages, seen = [{"role": "user"}], set()
+    instance = await only(flow, {"messages": messages, "seen": seen, "n": 1})
+    copies = [each for each in instance.copies if each.node != "AsyncFlow"]
+    assert [len(each.params["messages"]) for each in copies] == [1, 2, 3]
+    assert [each.params["seen"] for each in copies] == [set(), {2}, {2, 3}]
+    assert instance.params == {"messages": [{"role": "user"}], "seen": set(), "n": 1}
+    assert instance.row == instance.params
+    assert len(messages) == 3, "contract: the first attempt gets the row's own objects"
+
+
+@virtual
+async def test_a_retried_instance_starts_with_the_row_as_it_was_given():
+    """What the attempt before it has appended is not there any more."""
+    FailsFirst.tries = 0
+    first = Asks()
+    first >> FailsFirst()
+    row = {"messages": [{"role": "user"}], "seen": set()}
+    run = await fm.batchflow(AsyncFlow(start=first), [row], retries=2)
+    assert run[0].attempts == 2
+    assert [len(copy.params["messages"]) for copy in run[0].copies] == [1, 2]
+    assert len(run[0].history[0].copies[0].params["messages"]) == 1
+
+
+@virtual
+async def test_a_value_that_the_user_puts_into_a_row_counts_for_its_retry():
+    """A row may be mended before it is retried: what a node changed is undone, what the user set stays."""
+
+    class Refuses(AsyncNode):
+        async def exec_async(self, prep_res):
+            self.params["said"].append("no")
+            if self.params["who"] == "nobody":
+                raise ValueError
+
+    row = {"said": [], "who": "nobody", "list": [1]}
+    run = await fm.batchflow(AsyncFlow(start=Refuses()), [row])
+    row["who"], row["list"] = "me", [2]
+    await run.retry_failed()
+    assert run.ok
+    assert run[0].params == {"said": [], "who": "me", "list": [2]}
+    assert run[0].copies[0].params == run[0].params
