@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ..errors import JournalError, describe
 from ..text.formatting import short_repr, truncate
-from .database import open_file
+from .database import copy_to, open_file
 from .fingerprint import parts_of
 from .journal_run import SELECT_RUNS, JournalInstance, JournalRun, query, status_text
 from .resume import runs_of
@@ -74,6 +74,19 @@ class Journal:
             IndexError: there is no such run.
         """
         return compare(self[before], self[after])
+
+    def backup(self, path: str | os.PathLike[str]) -> pathlib.Path:
+        """Write a copy of the journal as it is at this moment, and return its path.
+
+        Runs may be writing meanwhile. A plain copy of the file lacks what they wrote in the last
+        seconds, and may be damaged.
+
+        Raises:
+            JournalError: there is a file at this path already, it cannot be written, or the journal
+                is damaged or closed.
+        """
+        list(query(self._connection, "PRAGMA user_version"))  # raises if it is closed
+        return copy_to(path, self._connection)
 
     def close(self) -> None:
         """Close the file."""

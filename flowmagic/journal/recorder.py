@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import functools
 import json
+import pathlib
 import time
 import uuid
 import warnings
@@ -22,10 +23,11 @@ from ..records.batch import Batch
 from ..records.instances import Instance
 from ..records.store import RecordStore
 from ..records.trace import Restored
-from .database import hash_key, open_file, readable, transaction
+from .database import file_of, hash_key, open_file, readable, transaction
 from .encoder import Encoder
 from .fingerprint import Part, fingerprint, parts_of
 from .options import JournalOptions
+from .outbox import Outbox
 from .process import Process, recorded_here
 from .resume import ResumeIndex
 from .row_key import why_no_key
@@ -38,7 +40,7 @@ from .snapshot import (
     secrets_of_rows,
     shared_kept,
 )
-from .writer import Outbox, Statement, Writer, start_thread
+from .writer import Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20
 _MOST_CHECKED = 1_000  # rows that are looked at before the run; the others before they start
@@ -87,7 +89,9 @@ class Recorder:
         self._warnings: list[str] = []
         self._records = records
         start_thread(int)  # where threads cannot be started, no file is made either
-        with contextlib.closing(open_file(options.path, write=True)) as connection:
+        # Absolute, since the run may be continued after the user has changed the working directory.
+        path = file_of(options.path).absolute()
+        with contextlib.closing(open_file(path, write=True)) as connection:
             key = hash_key(connection)
         parts = parts_of(flow)
         secrets: frozenset[str] | None = None
@@ -104,7 +108,6 @@ class Recorder:
             "shared": shared_kept(shared, known),
             "drawn by": _drawn_by(batch),
         }
-        began = time.time()
         new_run = (
             self.id,
             type(flow).__name__,
@@ -112,14 +115,15 @@ class Recorder:
             json.dumps(setup),
             self._encoder.value(run_options, secrets)[0] or "{}",
             self._encoder.value(dict(flow.params), secrets)[0],
-            began,
+            time.time(),
             Process.current().written(),
-            began,
         )
         self._resume_index = None
         if options.resume:
-            self._resume_index = self._resumed(flow, parts, options, new_run)
-        self._outbox = Outbox(loop, functools.partial(Writer, options.path, full=options.full))
+            self._resume_index = self._resumed(path, flow, parts, options, new_run)
+        self._outbox = Outbox(loop, functools.partial(Writer, path, full=options.full, run=self.id))
+        self._outbox.put(_NEW_RUN, *new_run)
+        self._outbox.flush()  # at once: runs are numbered in the order in which they are written
         self._rows = RowLog(
             self.id,
             records,
@@ -128,34 +132,37 @@ class Recorder:
             encode=self._row,
             keep_keys=bool(self._resume_index),
         )
-        if not options.resume:
-            self._outbox.put(_NEW_RUN, *new_run)
-            self._outbox.flush()  # at once: runs are numbered in the order in which they are written
         recorded_here.add(self.id)
 
     def _resumed(
-        self, flow: Any, parts: list[Part], options: JournalOptions, new_run: tuple[Any, ...]
+        self,
+        path: pathlib.Path,
+        flow: Any,
+        parts: list[Part],
+        options: JournalOptions,
+        new_run: tuple[Any, ...],
     ) -> ResumeIndex:
         """Find what earlier runs have left, and write the new run to the file in the same transaction.
 
         So of two kernels that resume at the same moment, the second one finds the run of the first.
         """
-        path, anyway = options.path, options.resume == "anyway"
+        anyway = options.resume == "anyway"
         with (
             contextlib.closing(open_file(path, write=True, full=options.full)) as connection,
             readable(),
             transaction(connection),
         ):
             index = ResumeIndex(path, type(flow).__name__, parts, anyway=anyway, warn=self._warn)
-            connection.execute(_NEW_RUN.sql(1), new_run)
+            connection.execute(_NEW_RUN.head, new_run)
         return index
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for the user: which values were not written, and which rows not restored."""
+        """Sentences for the user: values not written, rows not restored, files lost meanwhile."""
         index = self._resume_index
         reasons = [] if index is None else index.not_restored.most_common(_MOST_REASONS)
-        return [*(_ran_again(rows, reason) for reason, rows in reasons), *self._warnings]
+        lost = [self._outbox.writer.warning] if self._outbox.writer.warning else []
+        return [*(_ran_again(rows, reason) for reason, rows in reasons), *self._warnings, *lost]
 
     @property
     def write_error(self) -> str:
@@ -298,8 +305,9 @@ _ENDED = Statement(
 )
 _NEW_RUN = Statement(
     "INSERT INTO runs (id, flow, fingerprint, setup, options, base, began, process, beat, status)"
-    " VALUES",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, 'running')",
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7, 'running'"
+    # It may be there; with INSERT OR IGNORE, the next run would be numbered as if this were another.
+    " WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1)"
 )
 
 

@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 from ..records.instances import Instance
 from ..records.status import PENDING, Status
 from ..records.store import RecordStore
-from .writer import Outbox, Statement
+from .outbox import Outbox
+from .writer import Statement
 
 _SLICE = 0.001  # seconds of the loop's time at once,
 _SHARE = 0.25  # and this share of it in the long run

@@ -25,12 +25,12 @@ def test_rows_of_a_dataframe_can_be_stored():
     pd = pytest.importorskip("pandas")
     when = dt.datetime(2026, 1, 31, 12, 5, 1, 7)  # noqa: DTZ001 - as a frame has it
     frame = pd.DataFrame({"at": [when, None], "n": pd.array([1, None], dtype="Int64")})
-    rows = decoded(encoded(frame.to_dict(orient="records")))
-    assert [(type(row["at"]), row["n"]) for row in rows] == [
-        (pd.Timestamp, 1),
-        (type(pd.NaT), pd.NA),
-    ]
-    assert rows[0]["at"] == when
+    rows = [*frame.to_dict(orient="records"), {"at": pd.NaT, "n": pd.NA}]
+    first, second, third = decoded(encoded(rows))
+    assert first == {"at": when, "n": 1}
+    assert type(first["at"]) is pd.Timestamp
+    assert (second["at"] is pd.NaT, second["n"] is rows[1]["n"]) == (True, True)
+    assert (third["at"] is pd.NaT, third["n"] is pd.NA) == (True, True)
     zone = dt.timezone(dt.timedelta(hours=2))
     assert decoded(encoded(pd.Timestamp(when, tz=zone))) == when.replace(tzinfo=zone)
 

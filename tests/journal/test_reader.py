@@ -228,3 +228,22 @@ def test_outputs_are_compared_too(tmp_path):
     (change,) = journal.compare(1, 2)
     assert change.what == "succeeded: 'Paris', now succeeded: 'Paris then'"
     assert journal.compare(1, 3) == []
+
+
+def test_a_backup_has_what_was_written_up_to_now(tmp_path):
+    """While a run goes on; it is a journal that can be read and continued."""
+    path, copies = tmp_path / "j", []
+
+    class Look(Grade):
+        async def exec_async(self, prepared):
+            with open_journal(path) as journal:
+                copies.append(journal.backup(tmp_path / f"copy {self.params['n']}"))
+
+    flowmagic.run_batch(Look(), [{"n": n} for n in range(3)], journal=path, limit=1)
+    for n, copy in enumerate(copies):
+        with open_journal(copy) as journal:
+            assert journal[1].counts.get("succeeded", 0) == n
+    with open_journal(path) as journal:
+        assert journal[1].counts == {"succeeded": 3}
+    with pytest.raises(JournalError, match="This journal is closed"):
+        journal.backup(tmp_path / "late")

@@ -122,6 +122,8 @@ async def test_the_file_knows_the_batch_while_it_runs(tmp_path, monkeypatch):
     run = flowmagic.batchflow(Wait(), [{"i": i} for i in range(50)], journal=tmp_path / "j")
     await asyncio.wait_for(known.wait(), 20)
     run.limit = 9
+    while run.counts.running < 9:
+        await asyncio.sleep(0)
     await run.journal.settled()
     written = open_journal(tmp_path / "j")[-1]
     assert (written.status, written.total) == ("running", 50)

@@ -30,8 +30,8 @@ class Instances:
     def has_next(self):
         return bool(self.left)
 
-    async def prepare(self):
-        raise AssertionError("needs no preparing")
+    async def claim(self):
+        raise AssertionError("needs no claim")
 
     def take(self, now):
         if not self.left:
