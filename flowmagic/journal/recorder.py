@@ -26,6 +26,7 @@ from ..records.trace import Restored
 from .database import file_of, hash_key, open_file, readable, transaction
 from .encoder import Encoder
 from .fingerprint import Part, fingerprint, parts_of
+from .in_doubt import notice, skipped_text
 from .options import JournalOptions
 from .outbox import Outbox
 from .process import Process, recorded_here
@@ -65,7 +66,6 @@ class Recorder:
 
     Attributes:
         in_doubt: the rows that an earlier run has left in doubt, each with the number of that run.
-        skips_in_doubt: whether these do not run again.
 
     Raises:
         JournalError: the journal cannot be written, or it is to be resumed and the flow has changed, or
@@ -85,7 +85,7 @@ class Recorder:
     ) -> None:
         self.id = uuid.uuid4().hex
         self.in_doubt: dict[int, int] = {}
-        self.skips_in_doubt = options.in_doubt == "skip"
+        self._skips_in_doubt = options.in_doubt == "skip"
         self._warnings: list[str] = []
         self._records = records
         start_thread(int)  # where threads cannot be started, no file is made either
@@ -158,11 +158,16 @@ class Recorder:
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for the user: values not written, rows not restored, files lost meanwhile."""
+        """Sentences for the user: rows in doubt, rows and values not kept, files lost meanwhile."""
         index = self._resume_index
         reasons = [] if index is None else index.not_restored.most_common(_MOST_REASONS)
-        lost = [self._outbox.writer.warning] if self._outbox.writer.warning else []
-        return [*(_ran_again(rows, reason) for reason, rows in reasons), *self._warnings, *lost]
+        texts = [
+            notice(self.in_doubt.values(), skips=self._skips_in_doubt),
+            *(_ran_again(rows, reason) for reason, rows in reasons),
+            *self._warnings,
+            self._outbox.writer.warning,
+        ]
+        return [text for text in texts if text]
 
     @property
     def write_error(self) -> str:
@@ -280,15 +285,9 @@ class Recorder:
             self.in_doubt[index] = number
         return restored
 
-    def why_in_doubt(self, index: int) -> str:
-        """Return why a row that was not restored is in doubt; empty if it is not."""
-        number = self.in_doubt.get(index)
-        if number is None:
-            return ""
-        return (
-            f"It was under way when the kernel of run {number} died, and may have been paid for. With "
-            'in_doubt="skip" it does not run again.'
-        )
+    def why_skipped(self, index: int) -> str:
+        """Return why a row in doubt is not run again; empty if it is."""
+        return skipped_text(self.in_doubt[index]) if self._skips_in_doubt else ""
 
 
 _ENDED = Statement(

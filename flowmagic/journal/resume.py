@@ -14,6 +14,7 @@ from ..records.trace import Restored
 from .codec import classes_in, decoded
 from .database import open_file, readable
 from .fingerprint import Part, differences, fingerprint
+from .in_doubt import rows_in_doubt
 from .process import Process
 
 
@@ -163,28 +164,3 @@ def refuse_running(connection: sqlite3.Connection, runs: list[tuple[int, str]]) 
             ).fetchone()
             if status == "running":
                 Process.read(process).refuse_if_running(number, run, beat)
-
-
-def rows_in_doubt(
-    connection: sqlite3.Connection, runs: list[tuple[int, str]]
-) -> dict[str, list[int]]:
-    """Return the rows of ended runs that were under way when their kernel died, and have not run since.
-
-    Args:
-        runs: number and id of each, oldest first.
-
-    Returns:
-        The number of the run, for each such row, by key.
-    """
-    found: dict[str, list[int]] = {}
-    for number, run in runs:
-        if found:
-            for (key,) in connection.execute(
-                "SELECT DISTINCT key FROM instances WHERE run = ? AND attempts > 0", (run,)
-            ):
-                found.pop(key, None)
-        for (key,) in connection.execute(
-            "SELECT key FROM instances WHERE run = ? AND status = 'running' AND key != ''", (run,)
-        ):
-            found.setdefault(key, []).append(number)
-    return found

@@ -170,13 +170,13 @@ class Scheduler:
             return False
         if (restored := journal.restore(index)) is not None:
             records.restore(index, restored)
-        elif (reason := journal.why_in_doubt(index)) and journal.skips_in_doubt:
+        elif index not in journal.in_doubt:
+            return False
+        elif reason := journal.why_skipped(index):
             records.cancel(index, reason)
-        elif reason:
+        else:
             self._last.append(index)
             return True
-        else:
-            return False
         journal.note(index)
         return True
 
