@@ -158,10 +158,6 @@ class RemoteError(RuntimeError):
     """
 
 
-class JournalWarning(UserWarning):
-    """Rows of a run cannot be recognised by its journal, so they will run again on resuming."""
-
-
 _WIDTH = 40  # characters of a value in a message
 
 

@@ -14,10 +14,10 @@ import pathlib
 import time
 import uuid
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import JournalWarning, users_stack_level
+from ..errors import users_stack_level
 from ..limits.limits import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
@@ -31,7 +31,7 @@ from .options import JournalOptions
 from .outbox import Outbox
 from .process import Process, recorded_here
 from .resume import ResumeIndex
-from .row_key import why_no_key
+from .row_key import MOST_CHECKED, params_without_key
 from .row_log import Row, RowLog
 from .snapshot import (
     names_in_notebook,
@@ -44,7 +44,6 @@ from .snapshot import (
 from .writer import Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20
-_MOST_CHECKED = 1_000  # rows that are looked at before the run; the others before they start
 _MOST_REASONS = 3
 
 
@@ -193,23 +192,23 @@ class Recorder:
         self._outbox.put(
             Statement("UPDATE runs SET total = ? WHERE id = ?"), self._records.total, self.id
         )
-        for index in range(min(len(self._records), _MOST_CHECKED)):
-            self._report_missing_key(self._records.merged(index))
+        first = range(min(len(self._records), MOST_CHECKED))
+        self._report_rows_without_key(map(self._records.merged, first))
         self._rows.begin()
 
     def _row(self, params: Mapping[Any, Any]) -> Row:
         row = self._encoder.row(params)
         if row.key is None:
-            self._report_missing_key(params)
+            self._report_rows_without_key([params])
         return row
 
-    def _report_missing_key(self, params: Mapping[Any, Any]) -> None:
-        """Tell the user if a row cannot be recognised, since the run costs something from now on."""
-        reason = why_no_key(params)
-        if reason and reason not in self._warnings:
-            self._warn(reason)
-            with contextlib.suppress(JournalWarning):  # which a filter may make an error
-                warnings.warn(reason, JournalWarning, stacklevel=users_stack_level())
+    def _report_rows_without_key(self, rows: Iterable[Mapping[Any, Any]]) -> None:
+        """Warn about rows that cannot be recognised, also where there is no panel: they cost something."""
+        for text in map(str, params_without_key(rows)):
+            if text not in self._warnings:
+                self._warn(text)
+                with contextlib.suppress(UserWarning):  # a filter may make it an error
+                    warnings.warn(text, stacklevel=users_stack_level())
 
     def starts(self, index: int) -> None:
         """Write that a row is about to start. It may start when `settled` has returned."""

@@ -39,14 +39,18 @@ import math
 import pathlib
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from ..flow.finding import Finding
 from ..records.cells import LARGE
 from ..text.formatting import short_repr
 from . import numpy_key
 from .codec import MAX_DEPTH, registered
 from .numpy_key import Inner
+
+MOST_CHECKED = 1_000
+"""How many rows are looked at before a run; the others are when they are written."""
 
 _NAME_WIDTH = 60  # characters of a param's name in a message
 
@@ -76,28 +80,32 @@ def row_key(secret: bytes, params: Mapping[Any, Any]) -> str:
     return hmac.digest(secret, canonical_text(params).encode(), "sha256").hex()[:32]
 
 
-def why_no_key(params: Mapping[Any, Any]) -> str:
-    """Return which param leaves a row without a key, and what to pass instead; empty if it has a key."""
-    for name, value in params.items():
-        try:
-            canonical_text({name: value})
-        except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
-            return _reason(short_repr(name, _NAME_WIDTH), error)
-    return ""
+def params_without_key(rows: Iterable[Mapping[Any, Any]]) -> list[Finding]:
+    """Find the params by which rows cannot be recognised; each once."""
+    findings: dict[Finding, None] = {}
+    for row in rows:
+        for name, value in row.items():
+            try:
+                canonical_text({name: value})
+            except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
+                findings[_finding(short_repr(name, _NAME_WIDTH), error)] = None
+    return list(findings)
 
 
-def _reason(name: str, error: Exception) -> str:
-    then = "so a resumed run runs its rows again, although they may have succeeded."
+def _finding(name: str, error: Exception) -> Finding:
+    param = f"No row can be recognised by the param {name}"
+    why = "A resumed run runs such rows again, although they may have succeeded."
     if not isinstance(error, NoRowKeyError):
-        return f"Reading the param {name} raised {type(error).__name__}, {then}"
+        return Finding(f"{param}: reading it raised {type(error).__name__}.", why)
     if error.kind is None:
-        return f"The param {name} is nested more than {MAX_DEPTH} levels deep, {then}"
-    kind = error.kind.__qualname__
-    full_name = kind if error.kind.__module__ == "builtins" else f"{error.kind.__module__}.{kind}"
-    return (
-        f"The param {name} holds an object of class {full_name}, by which no row can be recognised, "
-        f"{then} Pass what identifies the object, such as an id or a path, or write "
-        f"flowmagic.journal.register({kind}, write, read)."
+        return Finding(f"{param}, which is nested more than {MAX_DEPTH} levels deep.", why)
+    kind, module = error.kind.__qualname__, error.kind.__module__
+    full_name = kind if module == "builtins" else f"{module}.{kind}"
+    return Finding(
+        f"{param}, which holds an object of class {full_name}.",
+        why,
+        "Pass what identifies the object, such as an id or a path, or write "
+        f"flowmagic.journal.register({kind}, write, read).",
     )
 
 

@@ -5,8 +5,8 @@ file holds the whole batch although the kernel may die. A row of a generator is 
 to start, or together with its instance if that was restored. Both are encoded before the row starts,
 since a node may change its params.
 
-A row does not start before it is on disk that it is about to: when a kernel has died, each row that may
-have been paid for without a trace of its end is marked in the file. These rows are in doubt.
+A row starts only when the file says that it is about to. So after its kernel has died, the file marks each
+row that may have been paid for although its end is not known. These rows are in doubt.
 """
 
 from __future__ import annotations

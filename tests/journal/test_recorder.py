@@ -12,7 +12,7 @@ import pytest
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
 
 import flowmagic
-from flowmagic.errors import JournalError, JournalWarning
+from flowmagic.errors import JournalError
 from flowmagic.journal import open_journal
 from flowmagic.journal.database import open_file
 from flowmagic.text.redact import MASK
@@ -411,7 +411,7 @@ def unknown(rows):
 
 
 REASON = (
-    "The param 'client' holds an object of class _thread.lock, by which no row can be recognised"
+    "No row can be recognised by the param 'client', which holds an object of class _thread.lock"
 )
 
 
@@ -445,7 +445,7 @@ def test_a_param_that_identifies_no_row_is_reported_before_the_run(tmp_path, own
 async def test_the_report_names_the_line_of_the_user(tmp_path):
     """Not one of flowmagic's."""
     rows = unknown([{"i": 1}])
-    with pytest.warns(JournalWarning) as caught:
+    with pytest.warns(UserWarning) as caught:
         run = flowmagic.batchflow(AsyncFlow(start=Ask()), rows, journal=tmp_path / "j")
     assert [each.filename for each in caught] == [__file__]
     assert (await run).ok
@@ -458,7 +458,7 @@ def test_in_a_generator_it_is_reported_at_the_first_such_row(tmp_path):
         yield {"i": 1}
         yield from unknown([{"i": 2}, {"i": 3}])
 
-    with pytest.warns(JournalWarning, match=REASON) as caught:
+    with pytest.warns(UserWarning, match=REASON) as caught:
         run = flowmagic.run_batch(AsyncFlow(start=Ask()), rows(), journal=tmp_path / "j", limit=1)
     assert (len(caught), len(run.journal.warnings), run.ok) == (1, 1, True)
 
@@ -474,7 +474,7 @@ def test_where_warnings_are_errors_the_run_runs_all_the_same(tmp_path):
     assert run.journal.warnings[0].startswith(REASON)
 
 
-@pytest.mark.filterwarnings("ignore::flowmagic.errors.JournalWarning")
+@pytest.mark.filterwarnings("ignore:No row can be recognised")
 def test_a_row_that_cannot_be_recognised_runs_again(tmp_path):
     """The others are restored."""
     rows = [{"i": 1}, *unknown([{"i": 2}])]

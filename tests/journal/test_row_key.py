@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from flowmagic.journal import codec
 from flowmagic.journal.codec import decoded, encoded, register
-from flowmagic.journal.row_key import NoRowKeyError, canonical_text, row_key, why_no_key
+from flowmagic.journal.row_key import NoRowKeyError, canonical_text, params_without_key, row_key
 
 np = pytest.importorskip("numpy")
 pd = pytest.importorskip("pandas")
@@ -505,22 +505,33 @@ def test_a_row_with_another_object_has_no_key(value):
         row_key(b"k", {"a": 1, "b": value})
 
 
-def test_the_reason_names_the_param_the_class_and_what_to_pass():
-    """In one sentence, and what follows from it."""
-    assert why_no_key({"a": 1, 2: [{}]}) == ""
-    assert why_no_key({"a": 1, "client": [Client()], "other": Client()}) == (
-        "The param 'client' holds an object of class tests.journal.test_row_key.Client, by which no row "
-        "can be recognised, so a resumed run runs its rows again, although they may have succeeded. "
-        "Pass what identifies the object, such as an id or a path, or write "
+def why(**params):
+    """Return why a row has no key, as text."""
+    return "\n".join(map(str, params_without_key([params])))
+
+
+def test_the_finding_names_the_param_the_class_and_what_to_pass():
+    """And what follows from it."""
+    assert why(a=1, b=[{}]) == ""
+    assert why(a=1, client=[Client()]) == (
+        "No row can be recognised by the param 'client', which holds an object of class "
+        "tests.journal.test_row_key.Client. A resumed run runs such rows again, although they may have "
+        "succeeded. Pass what identifies the object, such as an id or a path, or write "
         "flowmagic.journal.register(Client, write, read)."
     )
-    assert "of class builtin_function_or_method, by" in why_no_key({"a": len})
-    assert why_no_key({"a": loop()}).startswith(
-        "The param 'a' is nested more than 50 levels deep, so a resumed run"
-    )
-    assert why_no_key({"a": Hostile()}).startswith("Reading the param 'a' raised RuntimeError, so")
-    assert "'kkk" in why_no_key({"k" * 500: Client()})
-    assert len(why_no_key({"k" * 500: Client()})) < 500
+    assert "of class builtin_function_or_method. A" in why(a=len)
+    assert "the param 'a', which is nested more than 50 levels deep. A resumed" in why(a=loop())
+    assert "the param 'a': reading it raised RuntimeError. A resumed" in why(a=Hostile())
+    (long,) = params_without_key([{"k" * 500: Client()}])
+    assert "'kkk" in long.what
+    assert len(long.what) < 200
+
+
+def test_each_param_is_found_once():
+    """However many rows there are."""
+    rows = [{"a": Client(), "b": n, "c": Client()} for n in range(9)]
+    names = [each.what.split("'")[1] for each in params_without_key(rows)]
+    assert names == ["a", "c"]
 
 
 def test_a_decimal_context_changes_nothing():
