@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flowmagic.journal import codec
@@ -103,7 +103,6 @@ SPAN = dt.timedelta(days=-1, seconds=5, microseconds=7)
 NAN = float("nan")
 OTHER_NAN = np.frombuffer(np.uint64(0xFFF8000000000001).tobytes(), dtype="float64")
 SOME_ID = uuid.UUID(int=7)
-FRAME = pd.DataFrame({"a": [1, 2], "b": ["x", None]})
 
 EQUAL = [
     # numbers
@@ -121,7 +120,8 @@ EQUAL = [
     (b"a", bytearray(b"a")), (b"a", np.bytes_(b"a")),
     # containers
     ([1, "a"], (1, "a")), ([1], [np.int64(1)]), ([], ()), ([[1], (2,)], ((1,), [2])),
-    ({1, 2}, frozenset([2, 1])), ({1, "a", None}, {None, "a", 1}), ({(1, 2)}, {(1, np.int64(2))}),
+    ({1, 2}, frozenset([2, 1])), (frozenset([0, 8, 16]), frozenset([16, 8, 0])),
+    ({1, "a", None}, {None, "a", 1}), ({(1, 2)}, {(1, np.int64(2))}),
     ({"a": 1, "b": 2}, {"b": 2, "a": 1}), ({1: "a", "b": 2}, {"b": 2, 1: "a"}),
     ({"$a": 1, "b": 2}, {"b": 2, "$a": 1}),
     ({"a": {1: 2, 3: 4}}, {"a": {3: 4, 1: 2}}), ({"a": 1}, OrderedDict(a=1)), ({"a": 1}, Counter("a")),
@@ -154,23 +154,6 @@ EQUAL = [
     (Answer("a"), of_same_name(text="a", score=0.5)),
     (Answer("a", seen=threading.Lock()), Answer("a")),
     (Point(1, 2), Point(np.int64(1), 2)), (Point([1], 2), Point((1,), 2)),
-    # arrays and tables
-    (np.array([1, 2]), np.array([1, 2])), (np.arange(4).reshape(2, 2),
-    np.arange(4).reshape(2, 2, order="C")),
-    (np.array([[1, 2], [3, 4]]), np.array([[1, 2], [3, 4]], order="F")),
-    (np.array([1, 2, 3])[::2], np.array([1, 3])),
-    (np.array([NAN, 1]), np.concatenate([OTHER_NAN, [1.0]])),
-    (np.array([complex(1, NAN)]), np.array([complex(1, -NAN)])),
-    (np.array([NAN], dtype="float16"), np.array([-NAN], dtype="float16")),
-    (np.array([1, "a", None], dtype=object), np.array([1, "a", None], dtype=object)),
-    (np.array([0.5], dtype="longdouble"), np.array([0.5], dtype="longdouble")),
-    (np.array([(1, 2.0)], dtype=[("a", "i4"), ("b", "f8")]), np.array([(1, 2.0)], dtype=[("a", "i4"),
-    ("b", "f8")])),
-    (FRAME, FRAME.copy()), (FRAME["a"], pd.Series([1, 2], name="a")), (FRAME.index, pd.Index([0, 1])),
-    (pd.Series([1, None], dtype="Int64"), pd.Series([1, None], dtype="Int64")),
-    (pd.Series([NS]), pd.Series([NS])),
-    (pd.Series(["x", "y"], dtype="category"), pd.Series(["x", "y"], dtype="category")),
-    (FRAME.set_index(["a", "b"]), FRAME.copy().set_index(["a", "b"])),
 ]  # fmt: skip
 
 DIFFERENT = [
@@ -198,6 +181,7 @@ DIFFERENT = [
     (NAIVE.date(), dt.datetime(2026, 7, 1)),  # noqa: DTZ001
     (NAIVE.replace(tzinfo=UTC), NAIVE.replace(hour=14, tzinfo=PLUS_2)),
     (NAIVE.time(), NAIVE.replace(tzinfo=UTC).timetz()), (NAIVE.time(), BERLIN.timetz()),
+    (BERLIN.timetz(), NAIVE.time().replace(tzinfo=ZoneInfo("Asia/Tokyo"))),
     (SPAN, -SPAN), (SPAN, SPAN.total_seconds()), (pd.Timedelta(1, "ns"), pd.Timedelta(0)),
     (pd.Timedelta(SPAN), pd.Timedelta(SPAN) + pd.Timedelta(1, "ns")), (dt.timedelta(0), 0),
     (dt.timedelta.max, dt.timedelta.max - dt.timedelta(microseconds=1)),
@@ -213,22 +197,6 @@ DIFFERENT = [
     (Answer("a"), Answer("b")), (Answer("a"), Reply("a")), (Answer("a"), {"text": "a", "score": 0.5}),
     (Answer("a", 1), Answer("a", 1.0)), (Point(1, 2), (1, 2)), (Point(1, 2), Place(1, 2)), (Point(1, 2),
     Point(2, 1)),
-    # arrays and tables
-    (np.array([1, 2]), [1, 2]), (np.array([1, 2]), np.array([1.0, 2.0])), (np.array([1, 2]),
-    np.array([2, 1])),
-    (np.array([1, 2], dtype="int32"), np.array([1, 2], dtype="int64")), (np.array(1), 1),
-    (np.array([1, 2]), np.array([[1, 2]])), (np.arange(4).reshape(2, 2), np.arange(4).reshape(2, 2).T),
-    (np.array([complex(1, NAN)]), np.array([complex(2, NAN)])), (np.array([0.0]), np.array([-0.0])),
-    (np.array(["a"]), np.array([b"a"])), (np.array([1, None]), np.array([True, None])),
-    (np.array([b"ab"], dtype="S2"), np.array([b"ac"], dtype="S2")),
-    (FRAME, FRAME.rename(columns={"a": "c"})), (FRAME, FRAME[["b", "a"]]), (FRAME, FRAME.iloc[::-1]),
-    (FRAME, FRAME.astype({"a": "float"})), (FRAME["a"], FRAME["a"].rename("c")), (FRAME["a"], [1, 2]),
-    (FRAME["a"], FRAME["a"].to_numpy()), (FRAME, FRAME.set_axis([1, 2])), (FRAME["a"], FRAME[["a"]]),
-    (pd.Series([NS]), pd.Series([NS + pd.Timedelta(1, "ns")])),
-    (pd.Series([1, None], dtype="Int64"), pd.Series([1, None])),
-    (pd.Series(["x"], dtype="category"), pd.Series(["x"], dtype=pd.CategoricalDtype(["x", "y"]))),
-    (pd.Series(["x"], dtype="category"), pd.Series(["x"], dtype=pd.CategoricalDtype(["x"], ordered=True))),
-    (FRAME.set_index(["a", "b"]), FRAME.set_index(["b", "a"])),
 ]  # fmt: skip
 
 
@@ -251,8 +219,8 @@ def test_rows_with_other_values_are_not_the_same(one, other):
 
 
 def test_the_table_is_long_enough_to_be_taken_seriously():
-    """Two hundred pairs."""
-    assert len(EQUAL) + len(DIFFERENT) > 200
+    """A hundred and fifty pairs, and those of tests/journal/test_numpy_key.py."""
+    assert len(EQUAL) + len(DIFFERENT) > 150
 
 
 def test_the_key_of_a_row_needs_the_key_of_its_journal():
@@ -325,7 +293,7 @@ SCALARS = few(
     np.str_("a"), NAIVE, NAIVE.replace(tzinfo=UTC), NAIVE.replace(tzinfo=PLUS_2), NAIVE.date(), NS,
     pd.Timestamp(NAIVE), SPAN, pd.Timedelta(SPAN), SPAN * 2, SOME_ID,
 )  # fmt: skip
-HASHABLE = SCALARS.filter(lambda value: not isinstance(value, bytearray) and value == value)  # noqa: PLR0124
+HASHABLE = few(None, True, 0, 1, 1.0, 2, 0.5, "", "1", "a", b"1", Decimal(1), NAIVE.date(), SOME_ID)
 PARAMS = st.recursive(
     SCALARS,
     lambda inner: (
@@ -341,6 +309,7 @@ PARAMS = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(PARAMS, PARAMS)
 def test_two_rows_have_the_same_key_if_and_only_if_they_are_equal(one, other):
     """Whatever they hold."""
@@ -348,6 +317,7 @@ def test_two_rows_have_the_same_key_if_and_only_if_they_are_equal(one, other):
     assert (keys[0] == keys[1]) == same(one, other)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(SCALARS, SCALARS), max_size=3), st.randoms())
 def test_an_equal_row_has_the_same_key_however_it_is_written(pairs, random):
     """Pairs of equals, in another order and in other containers."""
@@ -363,6 +333,7 @@ def test_an_equal_row_has_the_same_key_however_it_is_written(pairs, random):
 FLOATS = st.floats() | st.floats(width=32) | st.floats(width=16)
 
 
+@settings(deadline=None)
 @given(FLOATS, FLOATS)
 def test_numbers_are_compared_by_their_exact_value(one, other):
     """As float, float32 and float16."""
@@ -373,6 +344,7 @@ def test_numbers_are_compared_by_their_exact_value(one, other):
         assert (canonical_text(one) == canonical_text(converted)) == equal
 
 
+@settings(deadline=None)
 @given(st.integers(-(2**62), 2**62), st.integers(-3, 3))
 def test_times_are_compared_to_the_nanosecond(number, off):
     """As numpy and pandas hold them."""
@@ -382,6 +354,7 @@ def test_times_are_compared_to_the_nanosecond(number, off):
     assert (canonical_text(pd.Timedelta(span)) == canonical_text(other_span)) == (off == 0)
 
 
+@settings(deadline=None)
 @given(PARAMS)
 def test_a_row_that_is_read_from_a_journal_is_the_row_that_was_written(value):
     """So that a run can be resumed with the params that are in its journal."""
@@ -391,8 +364,8 @@ def test_a_row_that_is_read_from_a_journal_is_the_row_that_was_written(value):
 @pytest.mark.parametrize(
     "value",
     [NS, NS.tz_localize("UTC"), pd.Timedelta(-1, "ns"), pd.Timedelta(np.timedelta64(10**12, "s")),
-    pd.NaT, pd.NA,
-     dt.timedelta.max, dt.timedelta.min, range(1, 9, 3), deque([1, [2]], maxlen=3), Fraction(1, 3)],
+     pd.NaT, pd.NA, dt.timedelta.max, dt.timedelta.min, range(1, 9, 3), deque([1, [2]], maxlen=3),
+     Fraction(1, 3)],
     ids=repr,
 )  # fmt: skip
 def test_a_param_comes_back_from_a_journal_exactly(value):
@@ -470,7 +443,8 @@ def registry(monkeypatch):
 def test_objects_of_a_registered_class_are_compared_by_what_is_written():
     """Not by the objects themselves; and not with what is written alone."""
     register(Client, lambda client: client.n, Client, name="moment")
-    assert canonical_text(Client(1)) == canonical_text(Client(1))
+    register(Hostile, lambda _: 1, Hostile)
+    assert canonical_text(Client(1)) == canonical_text(Client(1)) != canonical_text(Hostile())
     assert canonical_text(Client(1)) != canonical_text(Client(2))
     assert canonical_text(Client(1)) != canonical_text(1)
 
@@ -494,9 +468,7 @@ def loop():
 @pytest.mark.parametrize(
     "value",
     [Client(), object(), len, print, lambda: 1, Client, threading.Lock(), UserDict(a=1), Table(name="a"),
-     (n for n in range(3)), {1: [Client()]}, Answer(Client()), np.ma.array([1]), pd.Period("2026-07", "M"),
-     pd.Series([Client()]), np.array([Client()]), np.array([1]).view(np.matrix),
-     FRAME.style.__class__, loop()],
+     (n for n in range(3)), {1: [Client()]}, Answer(Client()), loop()],
     ids=lambda value: type(value).__name__,
 )  # fmt: skip
 def test_a_row_with_another_object_has_no_key(value):
