@@ -22,6 +22,7 @@ from .codec import decoded
 from .database import hash_key
 from .fingerprint import Part, row_key
 from .process import Process
+from .row_ranges import Rows
 from .script import Script
 from .snapshot import Entry, NodeSnapshot
 
@@ -29,10 +30,6 @@ SELECT_RUNS = (
     "SELECT number, id, flow, setup, options, base, began, status, process, beat, seconds, total,"
     " limit_history"
     " FROM runs ORDER BY number"
-)
-_INSTANCES = (
-    "SELECT position, params, status, attempts, started, ended, copies, result, unwritten,"
-    " error, printed, writes, restored, output, earlier_outputs FROM instances"
 )
 
 
@@ -64,6 +61,7 @@ class JournalRun(Exports):
         self.number, self._id, self.flow, setup, options, base, began, *rest = row
         self.status, process, self._beat, self.seconds, self.total, limit_history = rest
         self.process = Process.read(process)
+        self._rows = Rows(connection, self.number, self._id)
         self.began = datetime.fromtimestamp(began, timezone.utc).astimezone()
         self.options: dict[str, Any] = decoded(options)
         self.base: dict[Any, Any] = {} if base is None else decoded(base)
@@ -92,8 +90,7 @@ class JournalRun(Exports):
     @property
     def counts(self) -> dict[str, int]:
         """How many rows are in each status, of those that were written."""
-        sql = "SELECT status, count(*) FROM instances WHERE run = ? GROUP BY status"
-        counts = dict(query(self._connection, sql, self._id))
+        counts = self._rows.counts()
         return {status: counts[status] for status in STATUSES if status in counts}
 
     @property
@@ -104,9 +101,7 @@ class JournalRun(Exports):
     @property
     def params(self) -> list[Any]:
         """The params of all rows that were written; None for a row that could not be stored."""
-        sql = "SELECT params FROM instances WHERE run = ? ORDER BY position"
-        rows = query(self._connection, sql, self._id)
-        return [None if text is None else decoded(text) for (text,) in rows]
+        return [_or_none(text) for _, _, text in self._rows.keys_and_params()]
 
     @property
     def outputs(self) -> list[Any]:
@@ -141,9 +136,8 @@ class JournalRun(Exports):
         if self.drawn_by == "generator":
             return "they came from a generator, and only the rows that it gave are there"
         secret = hash_key(self._connection)
-        sql = "SELECT position, key, params FROM instances WHERE run = ? ORDER BY position"
         written = 0
-        for position, key, text in query(self._connection, sql, self._id):
+        for position, key, text in self._rows.keys_and_params():
             written += 1
             if text is None:
                 return f"row {position} could not be stored"
@@ -198,12 +192,10 @@ class JournalRun(Exports):
         return bool(self.options.get("isolate"))
 
     def __iter__(self) -> Iterator[JournalInstance]:
-        sql = f"{_INSTANCES} WHERE run = ? ORDER BY position"
-        yield from map(read_instance, query(self._connection, sql, self._id))
+        return map(read_instance, self._rows.all())
 
     def __getitem__(self, index: int) -> JournalInstance:
-        sql = f"{_INSTANCES} WHERE run = ? AND position = ?"
-        row = next(query(self._connection, sql, self._id, index), None)
+        row = self._rows.one(index)
         if row is None:
             raise IndexError(f"Run {self.number} of this journal has no instance {index}.")
         return read_instance(row)
@@ -227,25 +219,6 @@ class JournalRun(Exports):
 def status_text(run: JournalRun) -> str:
     """Return the status of a run; "not ended" if its kernel died, so that nothing changed it since."""
     return "not ended" if run.status == "running" and not run.is_running else run.status
-
-
-def query(connection: sqlite3.Connection, sql: str, *values: Any) -> Iterator[Any]:
-    """Yield the rows of a query, as far as they can be read.
-
-    Raises:
-        JournalError: the journal is closed, or damaged.
-    """
-    try:
-        for row in connection.execute(sql, values):  # noqa: UP028 - that would close the cursor too
-            yield row
-    except sqlite3.ProgrammingError:
-        raise JournalError(
-            "This journal is closed. Open it again: flowmagic.open_journal(path)."
-        ) from None
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise JournalError(
-            f"The journal is damaged, and the rest of it cannot be read ({error})."
-        ) from None
 
 
 class JournalCopy(NamedTuple):

@@ -20,14 +20,16 @@ from ..records.batch import Batch
 from ..records.instances import Instance
 from ..records.store import RecordStore
 from ..records.trace import Restored
-from .database import file_of, hash_key, open_file, readable, transaction
+from .damage import readable
+from .database import file_of, hash_key, open_file, transaction
 from .encoder import Encoder
 from .fingerprint import Part, fingerprint, parts_of
 from .options import JournalOptions
 from .outbox import Outbox
 from .process import Process, recorded_here
-from .resume import ResumeIndex
+from .resume import Match, ResumeIndex
 from .row_log import Row, RowLog
+from .row_ranges import RangeLog, RowRange
 from .snapshot import (
     names_in_notebook,
     nodes_kept,
@@ -77,6 +79,7 @@ class Recorder:
         self.id = uuid.uuid4().hex
         self._warnings: list[str] = []
         self._records = records
+        self._loop = loop
         start_thread(int)  # where threads cannot be started, no file is made either
         # Absolute, since the run may be continued after the user has changed the working directory.
         path = file_of(options.path).absolute()
@@ -115,8 +118,10 @@ class Recorder:
             loop,
             encode=self._encoder.row,
             write=self._write_rows,
-            keep_keys=bool(self._resume_index),
+            match=self._resume_index.match if self._resume_index else None,
         )
+        self._recognised = RangeLog(functools.partial(self._write_range, is_restored=False))
+        self._restored = RangeLog(functools.partial(self._write_range, is_restored=True))
         self._outbox = Outbox(loop, functools.partial(Writer, path, full=options.full, run=self.id))
         self._outbox.put(_NEW_RUN, *new_run)
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
@@ -182,17 +187,27 @@ class Recorder:
         """Keep the params of a row that is about to start as they are now."""
         self._rows.starts(index)
 
-    def _write_rows(self, rows: list[tuple[int, Row]]) -> None:
+    def _write_rows(self, rows: list[tuple[int, Row | Match]]) -> None:
         # Not waited for: no slot depends on a row that has not started.
         for index, row in rows:
-            self._outbox.send(_PENDING, self.id, index, row.key or "", row.params)
+            if isinstance(row, Match):
+                self._recognised.add(index, row.number, row.position)
+            else:
+                self._outbox.send(_PENDING, self.id, index, row.key or "", row.params)
+        self._recognised.flush()
+
+    def _write_range(self, rows: RowRange, *, is_restored: bool) -> None:
+        self._outbox.put(_RANGE, self.id, is_restored, *rows)
 
     def note(self, index: int) -> None:
         """Write an instance that has ended."""
-        ended = self._encoder.ended(
-            Instance(self._records, index), self._records.restored.get(index)
-        )
         row = self._rows.take_row(index) or _IN_THE_FILE
+        if (restored := self._records.restored.get(index)) is not None:
+            # Once per turn of the loop, as in the outbox.
+            if self._restored.add(index, restored.run, restored.position):
+                self._loop.call_soon(self._restored.flush)
+            return
+        ended = self._encoder.ended(Instance(self._records, index))
         self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
 
     async def all_rows(self) -> None:
@@ -201,6 +216,7 @@ class Recorder:
 
     async def settled(self) -> None:
         """Wait until all that was noted before is on disk, or cannot be written for now."""
+        self._restored.flush()
         await self._outbox.settled()
 
     def reopen(self) -> None:
@@ -211,6 +227,7 @@ class Recorder:
 
     def ended(self, status: str, seconds: float, limit_history: list[LimitChange]) -> None:
         """Write how the run has ended."""
+        self._restored.flush()
         self._outbox.put(
             Statement(
                 "UPDATE runs SET status = ?, seconds = ?, total = ?, limit_history = ? WHERE id = ?"
@@ -244,10 +261,12 @@ class Recorder:
 
     def restore(self, index: int) -> Restored | None:
         """Return the result of a row in an earlier run; None if the row has to run."""
-        if not self._resume_index:
+        if not self._resume_index or (match := self._rows.take_match(index)) is None:
             return None
-        key = self._rows.take_key(index)
-        return self._resume_index.take(key) if key else None
+        restored = self._resume_index.take(match)
+        if restored is None and not match.incomplete:
+            self._rows.write(index)
+        return restored
 
 
 _PENDING = Statement(
@@ -256,15 +275,18 @@ _PENDING = Statement(
 )
 _ENDED = Statement(
     "INSERT INTO instances VALUES",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     # A row that is in the file keeps its key and its params, which are those from before it ran.
     "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status,"
     " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
     " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
     " error = excluded.error, printed = excluded.printed, writes = excluded.writes,"
-    " restored = excluded.restored, output = excluded.output,"
-    " earlier_outputs = excluded.earlier_outputs",
+    " output = excluded.output, earlier_outputs = excluded.earlier_outputs",
     is_end=True,
+)
+_RANGE = Statement(
+    "INSERT OR REPLACE INTO ranges (run, is_restored, first, size, source, source_first)"
+    " VALUES ((SELECT number FROM runs WHERE id = ?), ?, ?, ?, ?, ?)"
 )
 _NEW_RUN = Statement(
     "INSERT INTO runs (id, flow, fingerprint, setup, options, base, began, process, beat, status)"

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from ..records.status import PENDING
 from ..records.store import RecordStore
+from .resume import Match
 
 _SLICE = 0.001  # seconds of the loop's time at once,
 _SHARE = 0.25  # and this share of it in the long run
@@ -42,8 +43,9 @@ class RowLog:
     Args:
         records: hold the rows.
         encode: returns the `Row` of merged params.
-        write: takes rows to write, each with its index.
-        keep_keys: whether `take_key` will be called for the rows, to resume.
+        write: takes rows to write, each with its index; a Match stands for a row that need not be
+            written since it is that of an earlier run.
+        match: returns the Match of a row with this key, to resume; None if it has none.
     """
 
     def __init__(
@@ -52,19 +54,21 @@ class RowLog:
         loop: asyncio.AbstractEventLoop,
         *,
         encode: Callable[[Mapping[Any, Any]], Row],
-        write: Callable[[list[tuple[int, Row]]], None],
-        keep_keys: bool,
+        write: Callable[[list[tuple[int, Row | Match]]], None],
+        match: Callable[[str], Match | None] | None,
     ) -> None:
         self._records = records
         self._loop = loop
         self._encode = encode
         self._write = write
-        self._keys: dict[int, str | None] | None = {} if keep_keys else None
+        self._match = match
+        self._matches: dict[int, Match] = {}
+        """The rows of a list that were found in an earlier run, and neither restored nor started."""
         self._known = 0
         """How many rows are known in advance."""
         self._next = 0
         """The next of these rows to encode."""
-        self._chunk: list[tuple[int, Row]] = []
+        self._chunk: list[tuple[int, Row | Match]] = []
         """Encoded rows that are to be written with the next ones."""
         self._with_instance: dict[int, Row] = {}
         """Encoded rows of a generator."""
@@ -77,20 +81,27 @@ class RowLog:
 
     def starts(self, index: int) -> None:
         """Encode a row that is about to start, unless that was done before."""
+        if self.take_match(index) is not None:
+            self.write(index)
+
+    def take_match(self, index: int) -> Match | None:
+        """Return the row of an earlier run that a row was found to be; None the next time.
+
+        If that cannot be restored, `write` has to be called before the row starts.
+        """
         while self._next <= index < self._known:
             self._encode_slice()
         if self._chunk and self._chunk[0][0] <= index:
             self._flush()
         if index >= self._known and index not in self._with_instance:
-            row = self._encode(self._records.merged(index))
-            self._with_instance[index] = row
-            if self._keys is not None:
-                self._keys[index] = row.key
+            self._with_instance[index] = row = self._encode(self._records.merged(index))
+            return self._matching(row)
+        return self._matches.pop(index, None)
 
-    def take_key(self, index: int) -> str | None:
-        """Return the key of a row; None the next time, and where keys are not kept."""
-        self.starts(index)
-        return None if self._keys is None else self._keys.pop(index, None)
+    def write(self, index: int) -> None:
+        """Write a row of a list that was not written, since it was found to be one of an earlier run."""
+        if index < self._known:
+            self._write([(index, self._encode(self._records.merged(index)))])
 
     def take_row(self, index: int) -> Row | None:
         """Return a row to write with its instance; None the next time, and for a row of a list."""
@@ -122,14 +133,18 @@ class RowLog:
         while self._next < self._known:
             index = self._next
             row = self._encode(self._records.merged(index))
-            self._chunk.append((index, row))
-            if self._keys is not None and self._records.status[index] == PENDING:
-                self._keys[index] = row.key
+            match = self._matching(row) if self._records.status[index] == PENDING else None
+            if match is not None:
+                self._matches[index] = match
+            self._chunk.append((index, row if match is None or match.incomplete else match))
             self._next += 1
             if time.perf_counter() > until:
                 break
         if len(self._chunk) >= _CHUNK or self._next == self._known:
             self._flush()
+
+    def _matching(self, row: Row) -> Match | None:
+        return None if self._match is None or row.key is None else self._match(row.key)
 
     def _flush(self) -> None:
         rows, self._chunk = self._chunk, []
