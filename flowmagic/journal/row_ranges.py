@@ -129,7 +129,7 @@ class Rows:
         """Return how many rows are in each status."""
         sql = "SELECT status, count(*) FROM instances WHERE run = ? GROUP BY status"
         counts = Counter(dict(query(self._connection, sql, self._run)))
-        for each, is_restored in self._ranges():
+        for each, is_restored in self._disjoint_ranges():
             counts["succeeded" if is_restored else "pending"] += each.size
         return counts
 
@@ -147,16 +147,16 @@ class Rows:
         for own in query(self._connection, sql, self._run, index):
             return tuple(own)
         for is_restored in (True, False):
-            latest = f"{_RANGES} AND first <= ? ORDER BY first DESC LIMIT 1"
-            for row in query(self._connection, latest, self._number, is_restored, index):
-                if index < (found := _range(row)).end:
+            sql = f"{_RANGES} AND first <= ? ORDER BY first DESC LIMIT 1"
+            for found in self._ranges(sql, is_restored, index):
+                if index < found.end:
                     part = found.part(index, index + 1)
                     return next(self._refer(part, _ALL, is_restored=is_restored))
         return None
 
     def _read(self, queries: _Queries) -> Iterator[tuple[Any, ...]]:
         own = query(self._connection, f"{queries.of_own} ORDER BY position", self._run)
-        ranges = self._ranges()
+        ranges = self._disjoint_ranges()
         if not ranges:
             yield from own
             return
@@ -165,7 +165,7 @@ class Rows:
             for each, is_restored in ranges
             for row in self._refer(each, queries, is_restored=is_restored)
         )
-        with readable("the rest of it cannot be read", ""):
+        with readable(*_REST):
             yield from heapq.merge(own, referring, key=operator.itemgetter(0))
 
     def _refer(
@@ -183,42 +183,41 @@ class Rows:
         ):
             found += 1
             yield row
-        with readable("the rest of it cannot be read", ""):
+        with readable(*_REST):
             if found != rows.size:
                 raise ValueError(f"rows of run {rows.source} are missing")
 
-    def _ranges(self) -> list[tuple[RowRange, bool]]:
-        """Return the ranges of the run, and whether they were restored, in order and without overlaps.
+    def _ranges(self, sql: str, *values: int) -> list[RowRange]:
+        rows = query(self._connection, sql, self._number, *values)
+        with readable(*_REST):
+            found = [RowRange(*row) for row in rows]
+            for each in found:
+                if not (all(type(part) is int for part in each) and 0 < each.size <= _MOST_ROWS):
+                    raise ValueError("a range of rows is none")
+            return found
 
-        A row of its own counts more than any range, and a range that was restored more than one of
-        which so far only the params were recognised.
+    def _disjoint_ranges(self) -> list[tuple[RowRange, bool]]:
+        """Return the ranges in order, without overlaps, and whether their rows were restored.
+
+        A row of the run's own counts more than any range, and a range that was restored more than one
+        of which only the params were recognised so far.
         """
         sql = f"{_RANGES} ORDER BY first"
-        pending, restored = (
-            [_range(row) for row in query(self._connection, sql, self._number, is_restored)]
-            for is_restored in (False, True)
-        )
-        if not (pending or restored):
+        recognised, restored = self._ranges(sql, False), self._ranges(sql, True)
+        if not (recognised or restored):
             return []
         sql = "SELECT position FROM instances WHERE run = ? ORDER BY position"
         own = [(row, row + 1) for (row,) in query(self._connection, sql, self._run)]
-        with readable("the rest of it cannot be read", ""):
+        with readable(*_REST):
             restored = list(_without(restored, own))
-            taken = heapq.merge(own, [(each.first, each.end) for each in restored])
-            found = [(each, False) for each in _without(pending, list(taken))]
-            return sorted([*found, *((each, True) for each in restored)])
+            taken = sorted([*own, *((each.first, each.end) for each in restored)])
+            left = _without(recognised, taken)
+            return sorted([*((each, False) for each in left), *((each, True) for each in restored)])
 
 
 _RANGES = "SELECT first, size, source, source_first FROM ranges WHERE run = ? AND is_restored = ?"
+_REST = ("the rest of it cannot be read", "")
 _MOST_ROWS = 1 << 40
-
-
-def _range(row: tuple[Any, ...]) -> RowRange:
-    found = RowRange(*row)
-    with readable("the rest of it cannot be read", ""):
-        if not (all(type(each) is int for each in found) and 0 < found.size <= _MOST_ROWS):
-            raise ValueError("a range of rows is none")
-    return found
 
 
 def _without(ranges: list[RowRange], taken: list[tuple[int, int]]) -> Iterator[RowRange]:
