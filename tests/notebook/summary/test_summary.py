@@ -246,6 +246,6 @@ async def test_what_the_journal_could_not_keep_is_worth_a_look(tmp_path):
         assert "The output of Opens could not be written to the journal, so resuming" in text
     run = await _run([{"n": 1}], flow, journal=tmp_path / "j", resume=True)
     assert "1 row that had succeeded runs again" in summary.as_text(run)
-    run = await _run([{"n": 1}], journal=tmp_path / "j")
+    run = await _run([{"action": "on"}], journal=tmp_path / "j")
     assert "⚠" not in summary.as_text(run)
     assert "Worth a look" not in summary.as_html(run)
