@@ -37,12 +37,11 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from ..errors import JournalError, OutputLostError
+from ..records.cells import LARGE, is_missing
 from ..text.redact import MASK, is_secret, masked
 from . import numpy_codec
 
 _MAX_DEPTH = 50
-LARGE = 1 << 2_000
-"""Python may refuse to write or read an int of more than 640 digits."""
 
 
 class EncodingError(JournalError):
@@ -262,7 +261,7 @@ def _plain_of_other(value: Any, kind: type, path: str, depth: int) -> Any:  # no
         return {form[0]: _plain(form[1], path, depth)}
     if hasattr(kind, "model_dump") and hasattr(kind, "model_fields"):
         return {"$model": [kind.__name__, inner(value.model_dump())]}
-    if numpy_codec.is_missing(value):
+    if is_missing(value):
         return None
     if isinstance(value, dt.datetime):  # such as a pandas Timestamp
         return {"$datetime": dt.datetime.isoformat(value)}

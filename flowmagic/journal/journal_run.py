@@ -13,13 +13,16 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from ..errors import JournalError, RemoteError
+from ..records.cells import LONGEST_ERROR
+from ..records.exports import Exports
+from ..records.table import InstanceColumns, outputs_by_node
+from ..text.formatting import error_line
 from ..text.redact import MASK
 from .codec import decoded
 from .database import hash_key
 from .fingerprint import Part, row_key
 from .script import Script
 from .snapshot import Entry, NodeSnapshot
-from .tables import Tables
 
 SELECT_RUNS = (
     "SELECT number, id, flow, setup, options, base, began, status, seconds, total, limit_history"
@@ -31,7 +34,7 @@ _INSTANCES = (
 )
 
 
-class JournalRun(Tables):
+class JournalRun(Exports):
     """One run of a journal: its options, and its instances by index.
 
     Attributes:
@@ -151,6 +154,29 @@ class JournalRun(Tables):
         if path is not None:
             pathlib.Path(path).write_text(text, encoding="utf-8")
         return text
+
+    def _columns(self, *, nodes: bool) -> InstanceColumns:
+        columns = InstanceColumns(*([] for _ in InstanceColumns._fields))
+        for each in self:
+            succeeded, error = each.status == "succeeded", each.error
+            columns.indices.append(each.index)
+            columns.params.append(each.params or {})
+            columns.output.append(each.output if succeeded else None)
+            columns.status.append(each.status)
+            columns.seconds.append(each.seconds)
+            columns.attempts.append(each.attempts)
+            columns.action.append(each.result if succeeded else None)
+            columns.error.append(
+                None if error is None else error_line(error["type"], error["text"], LONGEST_ERROR)
+            )
+            columns.writes.append(each.writes)
+            if nodes:
+                copies = ((copy.node, copy.parent, copy.output) for copy in each.copies)
+                columns.nodes.append(outputs_by_node(copies))
+        return columns
+
+    def _isolates(self) -> bool:
+        return bool(self.options.get("isolate"))
 
     def __iter__(self) -> Iterator[JournalInstance]:
         sql = f"{_INSTANCES} WHERE run = ? ORDER BY position"

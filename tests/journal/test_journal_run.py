@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from enum import Enum
 
+import numpy as np
+import pandas as pd
 import pytest
 from pocketflow import AsyncFlow, AsyncNode
 
@@ -124,6 +126,35 @@ def test_a_run_is_exported_as_a_script_that_can_be_written_to_a_file(tmp_path):
     text = run.to_script(tmp_path / "again.py")
     assert (tmp_path / "again.py").read_text(encoding="utf-8") == text
     compile(text, "again.py", "exec")
+
+
+def test_a_run_of_a_journal_has_the_frame_of_the_run_itself(tmp_path):
+    """With the same columns and values, errors included."""
+    rows = [{"n": 7, "status": np.float32(0.5)}, {"n": -1}]
+    run = flowmagic.run_batch(Grade(), rows, journal=tmp_path / "j", isolate=True)
+    again = open_journal(tmp_path / "j")[1]
+    pd.testing.assert_frame_equal(again.to_frame(), run.to_frame())
+    assert list(again.to_frame().columns) == [
+        *("n", "status", "output", "status_", "seconds", "attempts", "action", "error", "writes"),
+    ]
+    # The times of the file are rounded otherwise.
+    assert again.to_polars().drop("seconds").equals(run.to_polars().drop("seconds"))
+
+
+def test_nodes_are_columns_of_a_frame(tmp_path):
+    """As in a run."""
+    run = made(tmp_path / "j", [{"n": 7}])
+    assert list(run.to_frame(nodes=True).columns)[-1] == "Grade"
+
+
+def test_a_frame_has_the_indices_of_the_rows_that_were_written(tmp_path):
+    """A kernel may have died before some were; those after them keep their places."""
+    made(tmp_path / "j", [{"n": n} for n in range(3)])
+    with sqlite3.connect(tmp_path / "j") as connection:
+        connection.execute("DELETE FROM instances WHERE position = 1")
+    frame = open_journal(tmp_path / "j")[1].to_frame()
+    assert list(frame.index) == [0, 2]
+    assert list(frame["n"]) == [0, 2]
 
 
 ROW = (3, '{"n":1}', "succeeded", 1, 0.5, 2.0, "[]", '"done"', "", *[None] * 6)

@@ -73,7 +73,7 @@ def test_a_run_becomes_a_table(journal, tmp_path):
     assert list(frame["status"]) == ["succeeded", "succeeded", "failed"]
     with journal[1].to_csv(tmp_path / "a.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert (rows[1]["n"], rows[1]["tags"], rows[1]["result"]) == ("7", '["a"]', "passed")
+    assert (rows[1]["n"], rows[1]["tags"], rows[1]["action"]) == ("7", '["a"]', "passed")
     assert rows[2]["error"] == "ValueError: below zero"
     lines = journal[1].to_jsonl(tmp_path / "a.jsonl").read_text().splitlines()
     assert json.loads(lines[0])["tags"] == ["a"]
