@@ -57,10 +57,18 @@ CREATE TABLE instances (
     error TEXT,
     printed TEXT,
     writes TEXT,
-    restored TEXT,
     output TEXT,
     earlier_outputs TEXT,
     PRIMARY KEY (run, position)
+) WITHOUT ROWID;
+CREATE TABLE ranges (
+    run INTEGER NOT NULL,
+    is_restored INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    source_first INTEGER NOT NULL,
+    PRIMARY KEY (run, is_restored, first)
 ) WITHOUT ROWID;
 """
 
@@ -307,21 +315,3 @@ def hash_key(connection: sqlite3.Connection) -> bytes:
     """Return the key of the hashes by which rows are recognised, 32 bytes; see `row_key`."""
     (key,) = connection.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()
     return bytes(key)
-
-
-@contextlib.contextmanager
-def readable() -> Iterator[None]:
-    """Raise JournalError for the errors that reading a damaged file raises."""
-    try:
-        yield
-    except JournalError:
-        raise
-    except DAMAGE as error:
-        raise JournalError(
-            f"The journal is damaged, and the results of earlier runs cannot be read ({error}). "
-            "Write to another path, and leave resume out."
-        ) from None
-
-
-DAMAGE = (sqlite3.DatabaseError, ValueError, TypeError, KeyError)
-"""What reading a damaged file raises."""

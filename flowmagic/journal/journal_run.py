@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import json
 import os
@@ -24,6 +25,7 @@ from .database import hash_key
 from .fingerprint import Part
 from .process import Process
 from .row_key import row_key
+from .row_ranges import Rows
 from .script import Script
 from .snapshot import Entry, NodeSnapshot
 
@@ -31,10 +33,6 @@ SELECT_RUNS = (
     "SELECT number, id, flow, setup, options, base, began, status, process, beat, seconds, total,"
     " limit_history"
     " FROM runs ORDER BY number"
-)
-_INSTANCES = (
-    "SELECT position, params, status, attempts, started, ended, copies, result, unwritten,"
-    " error, printed, writes, restored, output, earlier_outputs FROM instances"
 )
 
 
@@ -66,6 +64,7 @@ class JournalRun(Exports):
         self.number, self._id, self.flow, setup, options, base, began, *rest = row
         self.status, process, self._beat, self.seconds, self.total, limit_history = rest
         self.process = Process.read(process)
+        self._rows = Rows(connection, self.number, self._id)
         self.began = datetime.fromtimestamp(began, timezone.utc).astimezone()
         self.options: dict[str, Any] = decoded(options)
         self.base: dict[Any, Any] = {} if base is None else decoded(base)
@@ -94,10 +93,9 @@ class JournalRun(Exports):
     @property
     def counts(self) -> dict[str, int]:
         """How many rows are in each status, of those that were written."""
-        sql = "SELECT status, count(*) FROM instances WHERE run = ? GROUP BY status"
-        found = dict(query(self._connection, sql, self._id))
-        order = {status: self._under_way if status == RUNNING else status for status in _STATUSES}
-        return {order[status]: found[status] for status in order if status in found}
+        counts = self._rows.counts()
+        names = {status: self._under_way if status == RUNNING else status for status in _STATUSES}
+        return {name: counts[status] for status, name in names.items() if status in counts}
 
     @property
     def _under_way(self) -> str:
@@ -112,9 +110,7 @@ class JournalRun(Exports):
     @property
     def params(self) -> list[Any]:
         """The params of all rows that were written; None for a row that could not be stored."""
-        sql = "SELECT params FROM instances WHERE run = ? ORDER BY position"
-        rows = query(self._connection, sql, self._id)
-        return [None if text is None else decoded(text) for (text,) in rows]
+        return [_or_none(text) for _, _, text in self._rows.keys_and_params()]
 
     @property
     def outputs(self) -> list[Any]:
@@ -149,9 +145,8 @@ class JournalRun(Exports):
         if self.drawn_by == "generator":
             return "they came from a generator, and only the rows that it gave are there"
         secret = hash_key(self._connection)
-        sql = "SELECT position, key, params FROM instances WHERE run = ? ORDER BY position"
         written = 0
-        for position, key, text in query(self._connection, sql, self._id):
+        for position, key, text in self._rows.keys_and_params():
             written += 1
             if text is None:
                 return f"row {position} could not be stored"
@@ -206,14 +201,10 @@ class JournalRun(Exports):
         return bool(self.options.get("isolate"))
 
     def __iter__(self) -> Iterator[JournalInstance]:
-        sql = f"{_INSTANCES} WHERE run = ? ORDER BY position"
-        under_way = self._under_way
-        for row in query(self._connection, sql, self._id):
-            yield read_instance(row, under_way)
+        return map(functools.partial(read_instance, under_way=self._under_way), self._rows.all())
 
     def __getitem__(self, index: int) -> JournalInstance:
-        sql = f"{_INSTANCES} WHERE run = ? AND position = ?"
-        row = next(query(self._connection, sql, self._id, index), None)
+        row = self._rows.one(index)
         if row is None:
             raise IndexError(f"Run {self.number} of this journal has no instance {index}.")
         return read_instance(row, self._under_way)
@@ -237,25 +228,6 @@ class JournalRun(Exports):
 def status_text(run: JournalRun) -> str:
     """Return the status of a run; "not ended" if its kernel died, so that nothing changed it since."""
     return "not ended" if run.status == "running" and not run.is_running else run.status
-
-
-def query(connection: sqlite3.Connection, sql: str, *values: Any) -> Iterator[Any]:
-    """Yield the rows of a query, as far as they can be read.
-
-    Raises:
-        JournalError: the journal is closed, or damaged.
-    """
-    try:
-        for row in connection.execute(sql, values):  # noqa: UP028 - that would close the cursor too
-            yield row
-    except sqlite3.ProgrammingError:
-        raise JournalError(
-            "This journal is closed. Open it again: flowmagic.open_journal(path)."
-        ) from None
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise JournalError(
-            f"The journal is damaged, and the rest of it cannot be read ({error})."
-        ) from None
 
 
 class JournalCopy(NamedTuple):

@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from ..errors import JournalError, describe
 from ..text.formatting import short_repr, truncate
+from .damage import query
 from .database import copy_to, open_file
 from .fingerprint import parts_of
-from .journal_run import SELECT_RUNS, JournalInstance, JournalRun, query, status_text
+from .journal_run import SELECT_RUNS, JournalInstance, JournalRun, status_text
 from .resume import runs_of
 from .row_key import NoRowKeyError, canonical_text
 

@@ -23,7 +23,8 @@ from ..records.batch import Batch
 from ..records.instances import Instance
 from ..records.store import RecordStore
 from ..records.trace import Restored
-from .database import file_of, hash_key, open_file, readable, transaction
+from .damage import readable
+from .database import file_of, hash_key, open_file, transaction
 from .encoder import Encoder
 from .fingerprint import Part, fingerprint, parts_of
 from .in_doubt import notice, skipped_text
@@ -129,7 +130,7 @@ class Recorder:
             self._outbox,
             loop,
             encode=self._row,
-            keep_keys=bool(self._resume_index),
+            match=self._resume_index.match if self._resume_index else None,
         )
         recorded_here.add(self.id)
 
@@ -220,10 +221,11 @@ class Recorder:
 
     def note(self, index: int) -> None:
         """Write an instance that has ended."""
-        ended = self._encoder.ended(
-            Instance(self._records, index), self._records.restored.get(index)
-        )
+        if (restored := self._records.restored.get(index)) is not None:
+            self._rows.restored(index, restored.run, restored.position)
+            return
         row = self._rows.take_row(index)
+        ended = self._encoder.ended(Instance(self._records, index))
         self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
 
     async def all_rows(self) -> None:
@@ -232,6 +234,7 @@ class Recorder:
 
     async def settled(self) -> None:
         """Wait until all that was noted before is on disk, or cannot be written for now."""
+        self._rows.flush_restored()
         await self._outbox.settled()
 
     def reopen(self) -> None:
@@ -242,6 +245,7 @@ class Recorder:
 
     def ended(self, status: str, seconds: float, limit_history: list[LimitChange]) -> None:
         """Write how the run has ended."""
+        self._rows.flush_restored()
         self._outbox.put(
             Statement(
                 "UPDATE runs SET status = ?, seconds = ?, total = ?, limit_history = ? WHERE id = ?"
@@ -275,13 +279,13 @@ class Recorder:
 
     def restore(self, index: int) -> Restored | None:
         """Return the result of a row in an earlier run; None if it has to run, or is left in doubt."""
-        index_of_runs = self._resume_index
-        key = self._rows.take_key(index) if index_of_runs else None
-        if not (key and index_of_runs):
+        if not self._resume_index or (match := self._rows.take_match(index)) is None:
             return None
-        restored = index_of_runs.take(key)
-        if restored is None and (number := index_of_runs.take_doubt(key)) is not None:
-            self.in_doubt[index] = number
+        restored = self._resume_index.take(match)
+        if match.in_doubt:
+            self.in_doubt[index] = match.in_doubt
+        elif restored is None and match.succeeded:
+            self._rows.write(index)
         return restored
 
     def why_skipped(self, index: int) -> str:
@@ -291,14 +295,13 @@ class Recorder:
 
 _ENDED = Statement(
     "INSERT INTO instances VALUES",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     # A row that is in the file keeps its key and its params, which are those from before it ran.
     "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status,"
     " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
     " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
     " error = excluded.error, printed = excluded.printed, writes = excluded.writes,"
-    " restored = excluded.restored, output = excluded.output,"
-    " earlier_outputs = excluded.earlier_outputs",
+    " output = excluded.output, earlier_outputs = excluded.earlier_outputs",
     is_end=True,
 )
 _NEW_RUN = Statement(

@@ -7,15 +7,40 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..errors import JournalError
 from ..records.trace import Restored
 from .codec import classes_in, decoded
-from .database import open_file, readable
+from .damage import readable
+from .database import open_file
 from .fingerprint import Part, differences, fingerprint
 from .in_doubt import rows_in_doubt
 from .process import Process
+
+
+class Match(NamedTuple):
+    """A row of an earlier run that is not to run again, or of which the user must know if it does.
+
+    Attributes:
+        key: of the row, see `row_key`.
+        number, run: number and id of the earlier run; empty unless its outcome is in the journal.
+        position: index of the row there.
+        incomplete: why its outcome is not in the journal although it succeeded; empty otherwise.
+        in_doubt: number of the run that left it in doubt; 0 if none did.
+    """
+
+    key: str
+    number: int = 0
+    run: str = ""
+    position: int = 0
+    incomplete: str = ""
+    in_doubt: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it succeeded, and its outcome is in the journal."""
+        return bool(self.run)
 
 
 class ResumeIndex:
@@ -50,8 +75,8 @@ class ResumeIndex:
     ) -> None:
         self._warn = warn
         self.not_restored: Counter[str] = Counter()
-        self._found: dict[str, list[tuple[int, str, int]]] = {}
-        """Run number, run id and position of the rows with a key, oldest first."""
+        self._found: dict[str, list[Match]] = {}
+        """The rows with a key, oldest first."""
         self._incomplete: dict[str, list[str]] = {}
         """The reasons why the rows with a key that succeeded cannot be restored."""
         with contextlib.closing(open_file(path, write=False)) as connection, readable():
@@ -60,13 +85,13 @@ class ResumeIndex:
             for number, run in runs:
                 for key, position, unwritten in connection.execute(
                     "SELECT key, position, unwritten FROM instances"
-                    " WHERE run = ? AND status = 'succeeded' AND key != '' AND restored IS NULL",
+                    " WHERE run = ? AND status = 'succeeded' AND key != ''",
                     (run,),
                 ):
                     if unwritten:
                         self._incomplete.setdefault(key, []).append(unwritten)
                     else:
-                        self._found.setdefault(key, []).append((number, run, position))
+                        self._found.setdefault(key, []).append(Match(key, number, run, position))
             self._in_doubt = rows_in_doubt(connection, runs)
         self._connection: sqlite3.Connection | None = (
             open_file(path, write=False)
@@ -77,14 +102,28 @@ class ResumeIndex:
     def __bool__(self) -> bool:
         return self._connection is not None
 
-    def take(self, key: str) -> Restored | None:
-        """Return the latest result of a row with this key, each result once; None if none is left.
+    def match(self, key: str) -> Match | None:
+        """Return the latest row with this key that succeeded, each once; None if none is left.
 
-        A row that occurs twice in the batch needs two that succeeded.
+        A row that occurs twice in the batch needs two that succeeded. If none did, a row in doubt is
+        returned, and one whose outcome is incomplete.
         """
-        found = self._found.get(key)
-        while found and self._connection is not None:
-            number, run, position = found.pop()
+        if found := self._found.get(key):
+            return found.pop()
+        if in_doubt := self._in_doubt.get(key):
+            return Match(key, in_doubt=in_doubt.pop())
+        if incomplete := self._incomplete.get(key):
+            return Match(key, incomplete=incomplete.pop())
+        return None
+
+    def take(self, match: Match) -> Restored | None:
+        """Return the outcome of a row that was found; None if it has to run.
+
+        If it cannot be read, return that of the row with this key that succeeded before.
+        """
+        found: Match | None = match
+        while found is not None and found.succeeded and self._connection is not None:
+            _, number, run, position, *_ = found
             try:
                 with readable():
                     result, writes, output = self._connection.execute(
@@ -107,14 +146,10 @@ class ResumeIndex:
                 )
             except JournalError as error:
                 self._warn(f"Row {position} of run {number} cannot be restored: {error}")
-        if incomplete := self._incomplete.get(key):
-            self.not_restored[incomplete.pop()] += 1
+            found = self.match(found.key)
+        if found is not None and found.incomplete:
+            self.not_restored[found.incomplete] += 1
         return None
-
-    def take_doubt(self, key: str) -> int | None:
-        """Return the number of the run that left a row with this key in doubt, once for each such row."""
-        numbers = self._in_doubt.get(key)
-        return numbers.pop() if numbers else None
 
     def close(self) -> None:
         """Close the file."""

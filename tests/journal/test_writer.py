@@ -208,12 +208,14 @@ def test_what_is_written_first_is_in_the_journal_itself_at_once(writing, tmp_pat
     """A copy of that file alone has the run; what follows is in it some seconds later."""
     made, put = writing
     put("a")
-    until(lambda: names_of_copy(tmp_path / "j") == ["a"])
+    until(lambda: not made._kept)
+    assert names_of_copy(tmp_path / "j") == ["a"]
     put("b")
     assert names_of_copy(tmp_path / "j") == ["a"]
     made._checkpoint_at = 0  # as after some seconds; the next row wakes it
     put("c")
-    until(lambda: names_of_copy(tmp_path / "j") == ["a", "b", "c"])
+    until(lambda: not made._kept)
+    assert names_of_copy(tmp_path / "j") == ["a", "b", "c"]
 
 
 def test_much_is_in_the_journal_itself_before_that(writing, tmp_path, monkeypatch):
