@@ -21,7 +21,7 @@ from ..records.store import RecordStore
 from ..records.trace import Restored
 from .database import hash_key, open_file
 from .encoder import Encoder
-from .fingerprint import Part, fingerprint, parts_of
+from .fingerprint import LiveFingerprint
 from .options import JournalOptions
 from .resume import ResumeIndex
 from .row_log import Row, RowLog
@@ -36,6 +36,7 @@ from .snapshot import (
 from .writer import Outbox, Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20
+_LOOK_EVERY = 1.0  # seconds between two looks for edited code
 
 
 class Recorder:
@@ -78,12 +79,11 @@ class Recorder:
         start_thread(int)  # where threads cannot be started, no file is made either
         with contextlib.closing(open_file(options.path, write=True)) as connection:
             key = hash_key(connection)
-        parts = parts_of(flow)
-        self._resume_index = self._open_index(flow, parts, options)
-        secrets: frozenset[str] | None = None
-        if not options.secrets:
-            secrets = frozenset(records.secrets)
-            secrets |= secrets_of_nodes(flow) | secrets_of_globals(flow)
+        of_flow = frozenset(secrets_of_nodes(flow) | secrets_of_globals(flow))
+        self._fingerprint = LiveFingerprint(flow, shared, of_flow)
+        self._next_look = 0.0
+        self._resume_index = self._open_index(flow, options)
+        secrets = None if options.secrets else frozenset(records.secrets) | of_flow
         self._encoder = Encoder(key, secrets, self._warn)
         self._rows = RowLog(
             records,
@@ -95,7 +95,6 @@ class Recorder:
         # The encoder finds the secrets of a row when it encodes that row.
         known = None if secrets is None else secrets | secrets_of_rows(flow, batch)
         setup = {
-            "parts": parts,
             "nodes": nodes_kept(flow, known),
             "notebook names": names_in_notebook(flow),
             "shared": shared_kept(shared, known),
@@ -106,7 +105,7 @@ class Recorder:
             _NEW_RUN,
             self.id,
             type(flow).__name__,
-            fingerprint(parts),
+            self._fingerprint.value.to_json(),
             json.dumps(setup),
             self._encoder.value(run_options, secrets)[0] or "{}",
             self._encoder.value(dict(flow.params), secrets)[0],
@@ -114,15 +113,13 @@ class Recorder:
         )
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
 
-    def _open_index(
-        self, flow: Any, parts: list[Part], options: JournalOptions
-    ) -> ResumeIndex | None:
+    def _open_index(self, flow: Any, options: JournalOptions) -> ResumeIndex | None:
         if not options.resume:
             return None
         return ResumeIndex(
             options.path,
             type(flow).__name__,
-            parts,
+            self._fingerprint.value,
             anyway=options.resume == "anyway",
             warn=self._warn,
         )
@@ -164,11 +161,24 @@ class Recorder:
 
     def note(self, index: int) -> None:
         """Write an instance that has ended."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_EVERY
+            self._look()
         ended = self._encoder.ended(
             Instance(self._records, index), self._records.restored.get(index)
         )
         row = self._rows.take_row(index) or _IN_THE_FILE
         self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
+
+    def _look(self, *, at_end: bool = False) -> None:
+        """Write it down if the code of the run was changed, or if the run itself has changed values."""
+        if self._fingerprint.look(at_end=at_end):
+            self._outbox.put(
+                Statement("UPDATE runs SET fingerprint = ? WHERE id = ?"),
+                self._fingerprint.value.to_json(),
+                self.id,
+            )
 
     async def all_rows(self) -> None:
         """Write the rows that were not written yet."""
@@ -181,10 +191,12 @@ class Recorder:
     def reopen(self) -> None:
         """Continue to write, after `close`: failed rows of the run are retried."""
         self._outbox.open()
+        self._look()
         self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
 
     def ended(self, status: str, seconds: float, limit_history: list[LimitChange]) -> None:
         """Write how the run has ended."""
+        self._look(at_end=True)
         self._outbox.put(
             Statement(
                 "UPDATE runs SET status = ?, seconds = ?, total = ?, limit_history = ? WHERE id = ?"
