@@ -6,14 +6,13 @@ the secrets wherever they occur. Of a class, it keeps where it is found, not its
 
 from __future__ import annotations
 
-import dis
 import keyword
 import types
-from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from ..flow.dependencies.reader import Reader
+from ..flow.dependencies.running_code import running_code
 from ..flow.graph import first_nodes
 from ..flow.source_code import functions_of, is_stock, is_user_code, source_of
 from ..records.batch import Batch
@@ -172,18 +171,9 @@ def globals_of(kind: type) -> dict[str, Any]:
     return {
         name: function.__globals__[name]
         for function in functions_of(kind)
-        for name in _global_names(function.__code__)
+        for name, *_ in running_code(function).syntax.names.reads
         if name in function.__globals__
     }
-
-
-def _global_names(code: types.CodeType) -> Iterator[str]:
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "LOAD_GLOBAL":
-            yield instruction.argval
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _global_names(constant)
 
 
 _MOST_ROWS = 1_000  # in a batch, a secret is nearly always the same one

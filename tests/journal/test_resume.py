@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sqlite3
 import threading
@@ -11,6 +12,7 @@ from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.errors import JournalError
+from flowmagic.journal import recorder
 from flowmagic.journal.fingerprint import fingerprint_of
 from flowmagic.journal.resume import ResumeIndex, readable, runs_of
 from flowmagic.records.trace import Restored
@@ -231,3 +233,157 @@ def test_our_own_errors_are_not_reported_as_damage():
         raise sqlite3.DatabaseError("theirs")
     with pytest.raises(ZeroDivisionError), readable():
         raise ZeroDivisionError
+
+
+NOTEBOOK = '''
+import threading
+from pocketflow import AsyncFlow, AsyncNode
+
+PROMPT = "Answer in French"
+CACHE, COUNT, client, ran = {}, 0, threading.Lock(), []
+
+def build(i):
+    """Build a prompt."""
+    return f"{PROMPT}: {i}"  # the question
+
+class Ask(AsyncNode):
+    style = "short"
+
+    async def exec_async(self, prepared):
+        global COUNT
+        COUNT += 1
+        ran.append(self.params["i"])
+        CACHE[self.params["i"]] = build(self.params["i"])
+        return client and CACHE[self.params["i"]] + self.style
+
+    async def post_async(self, shared, prepared, answer):
+        shared.setdefault("answers", []).append(answer)
+        log = shared["log"]
+        log.append(answer)
+        return answer
+
+ask = Ask()
+ask.tone = "kind"
+flow = AsyncFlow(start=ask)
+shared = {"model": "small", "log": []}
+rows = [{"i": 1}, {"i": 2}]
+'''
+EDITS = {
+    "the kernel is started again": ("", "", []),
+    "a comment": ("the question", "the number of the question", []),
+    "a docstring": ("Build a prompt.", "Make a prompt.", []),
+    "a row more": ('{"i": 2}', '{"i": 2}, {"i": 3}', [3]),
+    "a row with other params": ('{"i": 2}', '{"i": 4}', [4]),
+    "the order of rows": ('[{"i": 1}, {"i": 2}]', '[{"i": 2}, {"i": 1}]', []),
+    "a cache that was loaded": ("CACHE, COUNT", "CACHE, COUNT = {1: 2}, 1; _, _", []),
+    "another client": ("threading.Lock()", "threading.RLock()", []),
+    "a constant": ("French", "German", "PROMPT has changed"),
+    "a helper": ("{i}", "{i}?", "build has changed"),
+    "a method": ("return answer", "return answer + '!'", "Ask.post_async has changed"),
+    "a class attribute": ('"short"', '"long"', "Ask.style has changed"),
+    "an attribute": ('"kind"', '"cool"', "Ask().tone has changed"),
+    "a key of shared": ('"small"', '"large"', "shared['model'] has changed"),
+}  # fmt: skip
+
+
+def run_notebook(cells, path, old="", new="", **options):
+    """Run the notebook after an edit; return its names and the run."""
+    assert old in NOTEBOOK
+    names = cells.run(NOTEBOOK.replace(old, new) if old else NOTEBOOK)
+    run = flowmagic.run_batch(names.flow, names.rows, shared=names.shared, journal=path, **options)
+    run.journal.join(20)
+    return names, run
+
+
+@pytest.mark.parametrize(("old", "new", "expected"), EDITS.values(), ids=EDITS)
+def test_after_an_edit_rows_are_restored_or_run_or_the_change_is_reported(
+    cells, tmp_path, old, new, expected
+):
+    """A notebook in another kernel, where one thing was edited."""
+    run_notebook(cells, tmp_path / "j")
+    if isinstance(expected, str):
+        with pytest.raises(JournalError) as raised:
+            run_notebook(cells, tmp_path / "j", old, new, resume=True)
+        assert f" of this journal ran: {expected}. Write resume='anyway'" in str(raised.value)
+        assert cells.names["ran"] == []
+    else:
+        names, run = run_notebook(cells, tmp_path / "j", old, new, resume=True)
+        assert names.ran == expected
+        assert run.ok
+
+
+def test_what_is_not_compared_is_named_once(cells, tmp_path):
+    """Also what nobody saw in the code: the run found it when it ended."""
+    run_notebook(cells, tmp_path / "j")
+    names, run = run_notebook(cells, tmp_path / "j", resume=True)
+    assert names.ran == []
+    (said,) = run.journal.warnings
+    assert said == (
+        "Not compared with the earlier runs: CACHE, COUNT, ran, shared['answers'], shared['log'] "
+        "(changed by the run); client (no exact form)."
+    )
+    _, run = run_notebook(cells, tmp_path / "j", resume="anyway")
+    assert run.journal.warnings == []
+
+
+def test_a_run_that_was_killed_is_resumed_though_its_cache_is_gone(cells, tmp_path):
+    """It began in a kernel in which others had filled it; what these found is in the journal."""
+    names, _ = run_notebook(cells, tmp_path / "j")
+    run = flowmagic.run_batch(names.flow, [{"i": 5}], shared=names.shared, journal=tmp_path / "j")
+    run.journal.join(20)
+    with contextlib.closing(sqlite3.connect(tmp_path / "j")) as connection, connection:
+        began = "(SELECT fingerprint FROM runs WHERE number = 1)"
+        left_out = f"json_extract({began}, '$.left_out')"
+        connection.execute(
+            "UPDATE runs SET status = 'running', seconds = NULL,"
+            f" fingerprint = json_set(fingerprint, '$.left_out', json({left_out})) WHERE number = 2"
+        )
+    names, _ = run_notebook(cells, tmp_path / "j", '{"i": 2}', '{"i": 5}', resume=True)
+    assert names.ran == []
+
+
+async def edited_run(names, path, edit):
+    """Run a batch, and edit the notebook when the first row has ended."""
+    run = flowmagic.batchflow(names.flow, names.rows, shared=names.shared, journal=path, limit=1)
+    while not run.counts.succeeded:
+        await asyncio.sleep(0)
+    edit()
+    await run
+    return run
+
+
+@pytest.mark.parametrize("killed", [False, True])
+def test_a_run_whose_code_was_edited_meanwhile_is_not_resumed(cells, tmp_path, monkeypatch, killed):
+    """Its first rows were made by the old code, and the others by the new one."""
+    monkeypatch.setattr(recorder, "_LOOK_EVERY", 0.0)
+    if killed:
+        monkeypatch.setattr(recorder.Recorder, "ended", lambda *_: None)
+    names = cells.run(NOTEBOOK)
+    edit = lambda: cells.run("PROMPT = 'Answer in German'")
+    run = asyncio.run(edited_run(names, tmp_path / "j", edit))
+    run.journal.join(20)
+    for code in (NOTEBOOK, NOTEBOOK.replace("French", "German")):
+        names = cells.run(code)
+        with pytest.raises(JournalError, match="run 1 .* ran: PROMPT was changed while it ran"):
+            flowmagic.run_batch(
+                names.flow, names.rows, shared=names.shared, journal=tmp_path / "j", resume=True
+            )
+
+
+def test_many_changes_are_cut_short(cells, tmp_path):
+    """The message stays in sight."""
+    run_notebook(cells, tmp_path / "j")
+    many = "".join(f"ask.a{n} = {n}\n" for n in range(20))
+    with pytest.raises(JournalError, match=r"Ask\(\).a15 is new and 12 more\. Write"):
+        run_notebook(cells, tmp_path / "j", "flow = ", f"{many}flow = ", resume=True)
+
+
+def test_rows_are_taken_from_a_run_that_began_with_the_same_shared(cells, tmp_path):
+    """Where none are passed, too."""
+    names, _ = run_notebook(cells, tmp_path / "j")
+    names = cells.run(NOTEBOOK)
+    path = tmp_path / "j"
+    run = flowmagic.run_batch(names.flow, shared=names.shared, journal=path, resume=True)
+    assert [each.restored for each in run.instances] == [1, 1]
+    with pytest.raises(JournalError, match=r"shared\['log'\] is gone|shared\['model'\] is gone"):
+        flowmagic.run_batch(names.flow, shared={}, journal=path, resume=True)

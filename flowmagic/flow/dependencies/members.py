@@ -83,7 +83,7 @@ def attributes_of_object(value: Any) -> dict[str, Any]:
                 except AttributeError:  # it was not assigned
                     continue
     attributes.update(or_none(vars, value) or {})
-    return attributes
+    return {name: each for name, each in attributes.items() if isinstance(name, str)}
 
 
 def is_limit(kind: type, name: str) -> bool:

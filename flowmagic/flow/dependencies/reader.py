@@ -18,6 +18,7 @@ numbers and the order of methods do not count.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import sys
@@ -50,9 +51,9 @@ from .names import (
 from .packages import is_project, package_of, version_of
 from .running_code import running_code
 from .scopes import Chain, Names
-from .values import TOO_LARGE, ValueWriter
+from .values import NO_EXACT_FORM, TOO_LARGE, ValueWriter
 
-CHANGED_BY_RUN = "the run changes it"
+CHANGED_BY_RUN = "changed by the run"
 NOT_IMPORTED = "not imported yet"
 _MOST_NAMES = 10_000
 _MOST_KEYS = 1_000
@@ -142,7 +143,10 @@ class Reader:
     def _read_waiting(self) -> None:
         while self._waiting:
             read, value, name = self._waiting.popleft()
-            read(value, name)
+            try:
+                read(value, name)
+            except Exception:  # noqa: BLE001 - reading a user's object may raise anything
+                self._leave_out(name, NO_EXACT_FORM)
         for value, name in self._objects:
             for kind in type(value).__mro__:
                 if is_project(kind.__module__):
@@ -160,15 +164,11 @@ class Reader:
         self.left_out.setdefault(name, reason)
 
     def _add(self, name: str, text: str) -> None:
-        self._add_digest(name, self._digest(text))
+        self._add_digest(name, _digest(text, self._secrets))
 
     def _add_digest(self, name: str, digest: str) -> None:
         known = self.digests.get(name)
         self.digests[name] = digest if known is None else f"{known} {digest}"
-
-    def _digest(self, text: str) -> str:
-        text = masked(text, self._secrets)
-        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
     def _value(self, name: str, key: Any, value: Any) -> None:
         """Add what stands under a name; what has that name itself is added when it is read."""
@@ -225,8 +225,8 @@ class Reader:
 
     def _function(self, function: FunctionType, name: str) -> None:
         code, syntax = running_code(function)
-        source = self._digest(syntax.text) if syntax.text else ""
-        self._add_digest(name, f"{source}:{self._digest(code)}")
+        source = _digest_of_code(syntax.text, self._secrets) if syntax.text else ""
+        self._add_digest(name, f"{source}:{_digest_of_code(code, self._secrets)}")
         for variable, value in cells_of(function):
             self._value(f"{variable} in {name}", variable, value)
         for parameter, value in defaults_of(function):
@@ -308,3 +308,12 @@ class Reader:
         self._objects.append((value, name))
         for key, each in sorted(attributes_of_object(value).items()):
             self._value(f"{name}.{key}", key, each)
+
+
+def _digest(text: str, secrets: frozenset[str]) -> str:
+    text = masked(text, secrets)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+# The texts of code are kept in any case.
+_digest_of_code = functools.lru_cache(maxsize=20_000)(_digest)
