@@ -56,7 +56,7 @@ class Fingerprint:
             isinstance(each, dict) and all(isinstance(item, str) for item in each.values())
             for each in (found.digests, found.packages, found.left_out)
         ):
-            raise TypeError("no fingerprint")
+            raise ValueError(repr(text[:80]))
         return found
 
     def to_json(self) -> str:

@@ -66,28 +66,26 @@ class _SyntaxReader:
         self._function(tree, is_top=True)
 
     def _visit(self, node: ast.AST) -> None:
-        visit = _VISITS.get(type(node))
-        if visit is None:
-            self._generic(node)
-        else:
-            visit(self, node)
+        _VISITS.get(type(node), _SyntaxReader._generic)(self, node)
 
     def _generic(self, node: ast.AST) -> None:
-        kind = type(node)
-        self.text.append(kind.__name__)
-        for field in kind._fields:
+        text = self.text
+        text.append(type(node).__name__)
+        for field in node._fields:
             value = getattr(node, field, None)
-            # What is left out need not be known to every version of Python.
-            if value is None or value == [] or field == "ctx":
+            # A field that is empty may not be there in another version of Python.
+            if value is None or field == "ctx":
                 continue
-            self.text.append(field)
-            if isinstance(value, list):
-                self._visit_all(value)
+            if type(value) is list:
+                if value:
+                    text.append(field)
+                    self._visit_all(value)
             elif isinstance(value, ast.AST):
+                text.append(field)
                 self._visit(value)
             else:
-                self.text.append(repr(value))
-        self.text.append(")")
+                text.append(f"{field} {value!r}")
+        text.append(")")
 
     def _visit_all(self, nodes: Iterable[Any]) -> None:
         self.text.append("[")
