@@ -21,6 +21,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..flow.dependencies.names import is_within
 from ..flow.dependencies.reader import CHANGED_BY_RUN, Reader
 from ..flow.dependencies.running_code import PYTHON
 from .codec import plain_of
@@ -79,7 +80,7 @@ class Fingerprint:
         found = [f"{name} was changed while it ran" for name in self.edited]
         unknown: list[str] = []
         for name in _differing(self.digests, now.digests, same_python=same_python):
-            if _is_in(name, ignored):
+            if is_within(name, ignored):
                 continue
             before, after = self.digests.get(name), now.digests.get(name)
             if before is None or after is None:
@@ -133,13 +134,6 @@ def _lacks_source(*digests: str) -> bool:
     return any(each.startswith(":") for digest in digests for each in digest.split(" "))
 
 
-def _is_in(name: str, names: Collection[str]) -> bool:
-    """Whether a name is one of several, or begins with one: `STATE.count` with `STATE`."""
-    return name in names or any(
-        name.startswith(each) and name[len(each)] in ".[(" for each in names
-    )
-
-
 def fingerprint_of(flow: Any, shared: Any, secrets: frozenset[str] | None = None) -> Fingerprint:
     """Return the fingerprint that a run of a flow would have now.
 
@@ -179,40 +173,58 @@ class LiveFingerprint:
     def look(self, *, at_end: bool = False) -> bool:
         """Look for what has changed since the run began; return whether anything new was found.
 
-        Without `at_end`, only for what another cell has bound anew, which takes microseconds as long
-        as nothing was.
+        Without `at_end`, only for what another cell has bound anew; that takes microseconds as long as
+        there is none.
         """
-        left_out = {*self.value.left_out, *self.value.edited}
         rebound = [
             each.name
             for each in self._bindings
-            if not each.is_bound and not _is_in(each.name, left_out)
+            if not (each.is_bound or is_within(each.name, self._known))
         ]
         if not (rebound or at_end):
             return False
-        reader = _read(self._flow, self._shared, self._secrets)
-        changed = [
-            name
-            for name in _differing(self.value.digests, reader.digests, same_python=True)
-            if not _is_in(name, left_out)
-        ]
-        bound = [each.name for each in self._bindings if each.is_bound]
-        self._bindings = reader.bindings
+        reader, changed = self._read_again()
+        bound = {"shared", *(each.name for each in self._bindings if each.is_bound)}
         by_run = [name for name in changed if self._is_by_run(name, bound, rebound)]
-        edited = [name for name in changed if name not in by_run]
-        # Where another function was bound, one name is gone and another one new.
-        edited = [name for name in edited if name in reader.digests] or (rebound if edited else [])
-        self.value.edited += edited
+        edited = self._edited(reader, [name for name in changed if name not in by_run], rebound)
+        self._bindings = reader.bindings
         if at_end:
+            self._bindings = []  # they keep the user's objects
             self.value.left_out.update(dict.fromkeys(by_run, CHANGED_BY_RUN))
-        return bool(edited or (at_end and by_run))
+        return edited or (at_end and bool(by_run))
 
-    def _is_by_run(self, name: str, bound: list[str], rebound: list[str]) -> bool:
+    def reopen(self) -> bool:
+        """Take up the run again after its end; return whether anything has changed since.
+
+        Nothing of that is the work of the run itself.
+        """
+        reader, changed = self._read_again()
+        self._bindings = reader.bindings
+        return self._edited(reader, changed, changed)
+
+    @property
+    def _known(self) -> set[str]:
+        return {*self.value.left_out, *self.value.edited}
+
+    def _read_again(self) -> tuple[Reader, list[str]]:
+        """Read all once more; return also the names that differ from when the run began."""
+        reader = _read(self._flow, self._shared, self._secrets)
+        names = _differing(self.value.digests, reader.digests, same_python=True)
+        return reader, [name for name in names if not is_within(name, self._known)]
+
+    def _is_by_run(self, name: str, bound: set[str], rebound: list[str]) -> bool:
         """Whether the run itself may have made a change: it has no other code, and no other graph."""
         before = self.value.digests.get(name, "")
         if ":" in before or name.endswith((".successors", ".start_node")):
             return False
-        return not rebound or _is_in(name, bound) or not before
+        return not rebound or is_within(name, bound) or not before
+
+    def _edited(self, reader: Reader, names: list[str], rebound: list[str]) -> bool:
+        """Record names as edited; return whether there are any."""
+        # Where another function was bound, one name is gone and another one new.
+        edited = [name for name in names if name in reader.digests] or (rebound if names else [])
+        self.value.edited += edited
+        return bool(edited)
 
 
 _as_sorted_json = json.JSONEncoder(

@@ -164,21 +164,20 @@ class Recorder:
         now = time.monotonic()
         if now >= self._next_look:
             self._next_look = now + _LOOK_EVERY
-            self._look()
+            if self._fingerprint.look():
+                self._write_fingerprint()
         ended = self._encoder.ended(
             Instance(self._records, index), self._records.restored.get(index)
         )
         row = self._rows.take_row(index) or _IN_THE_FILE
         self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
 
-    def _look(self, *, at_end: bool = False) -> None:
-        """Write it down if the code of the run was changed, or if the run itself has changed values."""
-        if self._fingerprint.look(at_end=at_end):
-            self._outbox.put(
-                Statement("UPDATE runs SET fingerprint = ? WHERE id = ?"),
-                self._fingerprint.value.to_json(),
-                self.id,
-            )
+    def _write_fingerprint(self) -> None:
+        self._outbox.put(
+            Statement("UPDATE runs SET fingerprint = ? WHERE id = ?"),
+            self._fingerprint.value.to_json(),
+            self.id,
+        )
 
     async def all_rows(self) -> None:
         """Write the rows that were not written yet."""
@@ -191,12 +190,14 @@ class Recorder:
     def reopen(self) -> None:
         """Continue to write, after `close`: failed rows of the run are retried."""
         self._outbox.open()
-        self._look()
+        if self._fingerprint.reopen():
+            self._write_fingerprint()
         self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
 
     def ended(self, status: str, seconds: float, limit_history: list[LimitChange]) -> None:
         """Write how the run has ended."""
-        self._look(at_end=True)
+        if self._fingerprint.look(at_end=True):
+            self._write_fingerprint()
         self._outbox.put(
             Statement(
                 "UPDATE runs SET status = ?, seconds = ?, total = ?, limit_history = ? WHERE id = ?"

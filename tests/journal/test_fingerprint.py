@@ -506,6 +506,25 @@ def test_what_another_cell_edits_during_the_run_is_not_taken_for_the_runs_own_wo
     assert not live.look()
 
 
+@pytest.mark.parametrize(
+    ("cell", "edited"),
+    [("PROMPT = 'In German: {q}'", "PROMPT"), ("WORDS.add('four')", "WORDS"), ("1", None)],
+)
+def test_what_changes_between_the_end_of_a_run_and_its_retry_is_edited(
+    cells, notebook, cell, edited
+):
+    """No instance ran that could have changed it."""
+    live = watched(notebook())
+    assert not live.look(at_end=True)
+    names = cells.run(cell)
+    assert not live.look()
+    assert live.reopen() == (edited is not None)
+    assert live.value.edited == ([] if edited is None else [edited])
+    assert not live.look()
+    names.WORDS.add("five")
+    assert live.look(at_end=True) == (edited != "WORDS")
+
+
 def test_cells_that_are_run_again_unchanged_edit_nothing(notebook):
     """Each function is another object then, and all is the same."""
     live = watched(notebook())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -61,9 +61,20 @@ def name_of_node(node: Any) -> str:
     return f"{type(node).__qualname__.rpartition('<locals>.')[2]}()"
 
 
+_LONGEST_KEY = 80  # characters; what follows is left out
+
+
 def name_of_key(key: Any) -> str:
     """Return the name of a key of the shared store."""
-    return f"shared[{key!r}]" if type(key) in (str, int) else f"shared[{type(key).__name__}]"
+    text = repr(key) if type(key) in (str, int) else type(key).__name__
+    return f"shared[{text[:_LONGEST_KEY]}]"
+
+
+def is_within(name: str, names: Collection[str]) -> bool:
+    """Whether a name is one of several, or begins with one: `STATE.count` with `STATE`."""
+    return name in names or any(
+        name[:at] in names for at, character in enumerate(name) if character in ".[("
+    )
 
 
 def cells_of(function: FunctionType) -> Iterator[tuple[str, Any]]:

@@ -41,6 +41,7 @@ from .members import (
 from .names import (
     cells_of,
     defaults_of,
+    is_within,
     name_of,
     name_of_function,
     name_of_key,
@@ -100,9 +101,9 @@ class Reader:
         self._secrets = secrets
         self._references: dict[int, tuple[Any, str]] = {}
         self._numbers: dict[str, int] = {}
-        self._waiting: deque[tuple[Callable[[Any, str], None], Any, str]] = deque()
+        self._code: deque[tuple[Callable[[Any, str], None], Any, str]] = deque()
+        self._values: deque[tuple[str, Any, Any]] = deque()
         self._read: set[tuple[int, str]] = set()
-        self._objects: list[tuple[Any, str]] = []
         self._graph: set[int] = set()
         self._writer = ValueWriter(self._link, self._leave_out)
 
@@ -119,11 +120,7 @@ class Reader:
             self._add(f"{name}.successors", repr(sorted(links.items())))
             if isinstance(node, Flow):
                 self._add(f"{name}.start_node", self._node_text(vars(node).get("start_node")))
-        if isinstance(shared, dict) and len(shared) <= _MOST_KEYS:
-            for key, value in list(shared.items()):
-                self._value(name_of_key(key), key, value)
-        else:
-            self._value("shared", "", shared)
+        self._code.append((self._shared, shared, "shared"))
         self._read_waiting()
 
     def read_node(self, node: Any) -> None:
@@ -141,27 +138,30 @@ class Reader:
         return self._references[id(node)][1] if id(node) in self._references else "none"
 
     def _read_waiting(self) -> None:
-        while self._waiting:
-            read, value, name = self._waiting.popleft()
-            try:
-                read(value, name)
-            except Exception:  # noqa: BLE001 - reading a user's object may raise anything
-                self._leave_out(name, NO_EXACT_FORM)
-        for value, name in self._objects:
-            for kind in type(value).__mro__:
-                if is_project(kind.__module__):
-                    self._leave_out_changed(value, name, kind)
+        """Read code first: it tells which values the run changes, and these need not be read."""
+        while self._code or self._values:
+            if self._code:
+                read, value, name = self._code.popleft()
+                try:
+                    read(value, name)
+                except Exception:  # noqa: BLE001 - reading a user's object may raise anything
+                    self._leave_out(name, NO_EXACT_FORM)
+            else:
+                self._read_value(*self._values.popleft())
 
-    def _leave_out_changed(self, value: Any, name: str, kind: type) -> None:
+    def _leave_out_changed(self, value: Any, name: str) -> None:
         """Leave out the attributes of an object that the methods of its class change."""
-        for chain in changed_by_methods(kind, assigned=id(value) not in self._graph):
-            self._leave_out(".".join((name, *chain)), CHANGED_BY_RUN)
-            owner = next((each for each in type(value).__mro__ if chain[0] in vars(each)), None)
-            if owner is not None:
-                self._leave_out(".".join((name_of(owner), *chain)), CHANGED_BY_RUN)
+        kinds = type(value).__mro__
+        for kind in kinds:
+            if not is_project(kind.__module__):
+                continue
+            for chain in changed_by_methods(kind, assigned=id(value) not in self._graph):
+                owners = [name_of(each) for each in kinds if chain[0] in vars(each)]
+                for owner in (name, *owners[:1]):
+                    self._leave_out(".".join((owner, *chain)), CHANGED_BY_RUN)
 
     def _leave_out(self, name: str, reason: str) -> None:
-        self.left_out.setdefault(name, reason)
+        self.left_out.setdefault(masked(name, self._secrets), reason)
 
     def _add(self, name: str, text: str) -> None:
         self._add_digest(name, _digest(text, self._secrets))
@@ -171,11 +171,17 @@ class Reader:
         self.digests[name] = digest if known is None else f"{known} {digest}"
 
     def _value(self, name: str, key: Any, value: Any) -> None:
-        """Add what stands under a name; what has that name itself is added when it is read."""
+        """Add what stands under a name; `key` is the last part of it."""
+        self._values.append((name, key, value))
+
+    def _read_value(self, name: str, key: Any, value: Any) -> None:
+        if is_within(name, self.left_out):
+            return
         if len(self.digests) >= _MOST_NAMES:
             self._leave_out(name, TOO_LARGE)
             return
         text = self._writer.text(MASK if is_secret(key, value) else value, name)
+        # What has this name itself is added when it is read.
         if text != f"-> {name}":
             self._add(name, text)
 
@@ -214,7 +220,7 @@ class Reader:
             # It is kept, so that its id is.
             known = value, f"-> {name}" if number == 1 else f"-> {name} {number}"
             self._references[id(value)] = known
-            self._waiting.append((read, value, name))
+            self._code.append((read, value, name))
         return known[1]
 
     def _of_library(self, module: str, name: str) -> str:
@@ -295,9 +301,16 @@ class Reader:
             if not key.startswith("__") and not isinstance(value, ModuleType):
                 self._global({name: module}, (name, key))
 
+    def _shared(self, shared: Any, name: str) -> None:
+        if not isinstance(shared, dict) or len(shared) > _MOST_KEYS:
+            self._value(name, "", shared)
+            return
+        for key, value in shared.items():
+            self._value(masked(name_of_key(key), self._secrets), key, value)
+
     def _node(self, node: Any, name: str) -> None:
         self._link(type(node), name)
-        self._objects.append((node, name))
+        self._leave_out_changed(node, name)
         for key, value in sorted(attributes_of_object(node).items()):
             if key not in _OF_POCKETFLOW and not is_limit(type(node), key):
                 self.bindings.append(Binding(f"{name}.{key}", vars(node), key, value))
@@ -305,9 +318,10 @@ class Reader:
 
     def _object(self, value: Any, name: str) -> None:
         self._add(name, self._writer.text(type(value), name))
-        self._objects.append((value, name))
+        self._leave_out_changed(value, name)
         for key, each in sorted(attributes_of_object(value).items()):
-            self._value(f"{name}.{key}", key, each)
+            if not (key == "params" and isinstance(value, BaseNode)):  # which the run gives it
+                self._value(f"{name}.{key}", key, each)
 
 
 def _digest(text: str, secrets: frozenset[str]) -> str:

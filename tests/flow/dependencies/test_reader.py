@@ -159,6 +159,15 @@ def test_what_the_code_changes_is_left_out(read, before, body, changed):
     assert read(in_exec(body, before)).left_out[changed] == CHANGED_BY_RUN
 
 
+def test_what_is_left_out_is_not_followed(read):
+    """A cache may hold anything; what it holds makes no other flow."""
+    code = (
+        "class Answer:\n    def m(self): return OTHER\nOTHER = 1\nCACHE, KEPT = {1: Answer()}, {}"
+    )
+    found = read(in_exec("CACHE[prepared] = 1\nreturn KEPT", code))
+    assert names_of(found) == ["KEPT"]
+
+
 def test_what_a_node_assigns_to_itself_counts_unless_it_is_the_flow(cells):
     """Each instance has a copy of the node, and the flow is not copied."""
     names = cells.run(
