@@ -142,7 +142,7 @@ def _setup(instances: int) -> str:
 
 def _first_paint(notebook: Any, instances: int, limit: int) -> tuple[float, list[float]]:
     """Return milliseconds until a page's first panel was painted, and sorted those of the next ones."""
-    book = notebook(_setup(instances), CELL.format(limit=limit), "run.cancel()")
+    book = notebook(_setup(instances), CELL.format(limit=limit), "run.cancel();")
     took = []
     for _ in range(1 + PAINTINGS):
         took.append(float(book.page.evaluate(PAINTED, 1)))
@@ -158,7 +158,7 @@ def _watched(
     book = notebook(
         _setup(instances),
         CELL.format(limit=limit),
-        "run.cancel()",
+        "run.cancel();",
         BARE.format(limit=limit),
         again=True,
     )
@@ -211,7 +211,7 @@ def _looked_at(
     notebook: Any, instances: int, limit: int, seconds: int, tab: str, *, at_goal: bool
 ) -> list[Figure]:
     """Return how fluent a page is that shows the instances in another way."""
-    book = notebook(_setup(instances), CELL.format(limit=limit), "run.cancel()", again=True)
+    book = notebook(_setup(instances), CELL.format(limit=limit), "run.cancel();", again=True)
     book.run(1)
     book.panel.get_by_role("tab", name=tab).click()
     book.page.wait_for_timeout(min(SETTLED, 1_000 * seconds))

@@ -10,12 +10,15 @@
     ├── SharedError (TypeError)            the shared store cannot be shared in this way
     ├── EngineError (RuntimeError)         an engine cannot be reached, or cannot run this flow
     ├── InstanceLostError (RuntimeError)   the worker that ran an instance has died
+    ├── OutputLostError (RuntimeError)     stands in place of an output that is not there any more
     ├── MissingExtraError (ImportError)    an optional package is not installed
+    ├── OptionError (TypeError)            there is no option of this name
+    ├── MissingAttributeError (AttributeError)  a run or an instance has no such attribute
     └── InstancesFailedError               raised by BatchRun.raise_for_failures()
 
     RateLimitHit (Exception)               to be raised by your nodes: a provider asks to slow down
 
-    RemoteError (RuntimeError)             replaces an error that could not be sent from a worker
+    RemoteError (RuntimeError)             replaces an error of a node that is on a worker or in a journal
 
 flowmagic does not wrap the errors of the user's nodes: they are the results of their instances.
 `RemoteError` is the exception to this rule.
@@ -70,8 +73,20 @@ class InstanceLostError(FlowmagicError, RuntimeError):
     """The worker that ran an instance has died, and what the instance did there is not known."""
 
 
+class OutputLostError(FlowmagicError, RuntimeError):
+    """An output was dropped from memory, or could not be written or sent. It stands in its place."""
+
+
 class MissingExtraError(FlowmagicError, ImportError):
     """A feature needs an optional package that is not installed."""
+
+
+class OptionError(FlowmagicError, TypeError):
+    """There is no option of this name."""
+
+
+class MissingAttributeError(FlowmagicError, AttributeError):
+    """A run or an instance has no attribute of this name."""
 
 
 class InstancesFailedError(FlowmagicError):
@@ -135,7 +150,10 @@ class RateLimitHit(Exception):  # noqa: N818 - the name that pocketflow-throttle
 
 
 class RemoteError(RuntimeError):
-    """Replaces the error of a node that could not be sent from its worker, and has its message."""
+    """Replaces an error of a node that could not be sent from its worker, or is in a journal.
+
+    It has the message of that error.
+    """
 
 
 _WIDTH = 40  # characters of a value in a message

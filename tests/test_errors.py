@@ -17,6 +17,8 @@ from flowmagic.errors import from_users_frame
         (errors.BlockedLoopError, RuntimeError),
         (errors.SharedError, TypeError),
         (errors.MissingExtraError, ImportError),
+        (errors.OptionError, TypeError),
+        (errors.MissingAttributeError, AttributeError),
     ],
 )
 def test_each_error_is_caught_by_ours_and_by_pythons_name(error, base):
@@ -32,7 +34,7 @@ def test_every_error_is_drawn_in_the_tree_and_public():
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, errors.FlowmagicError)
     ]
-    assert len(ours) == 12
+    assert len(ours) == 15
     for name in ours:
         assert name in errors.__doc__
         assert getattr(flowmagic, name) is getattr(errors, name)

@@ -26,7 +26,8 @@ class NodeCopier:
     """Copies nodes.
 
     Attributes:
-        direct: the classes of copied nodes that are async nodes without a fallback, and no flows.
+        direct: the classes of copied nodes that are async nodes and no flows, that have no fallback
+            and do not override `_run_async`.
     """
 
     def __init__(self) -> None:
@@ -54,7 +55,12 @@ class NodeCopier:
         self._known.add(kind)
         if copies_plainly(kind):
             self._plain.add(kind)
-        if issubclass(kind, AsyncNode) and not issubclass(kind, Flow) and not falls_back(kind):
+        if (
+            issubclass(kind, AsyncNode)
+            and not issubclass(kind, Flow)
+            and not falls_back(kind)
+            and getattr(kind, "_run_async", None) is AsyncNode._run_async
+        ):
             self.direct.add(kind)
 
 
@@ -169,6 +175,37 @@ class _AsyncCallCounter(_CallCounter):
 
 def _identity(method: Any) -> Any:
     return method
+
+
+_EXEC_RES = 2  # the index of exec's result among the arguments of post
+
+
+class OutputRecorder(TemporaryAttributes):
+    """Records what exec returned in a node copy that overrides how it runs, when its post receives it.
+
+    A node that calls no post has no output.
+    """
+
+    def __init__(self, node: Any, trace: Trace, at: int) -> None:
+        post = "post_async" if isinstance(node, AsyncNode) else "post"
+        super().__init__(node, **{post: _RecordedPost(getattr(node, post), trace, at)})
+
+
+class _RecordedPost:
+    """Calls the post of a node, and notes the output that it receives."""
+
+    def __init__(self, method: Callable[..., Any], trace: Trace, at: int) -> None:
+        self._method, self._trace, self._at = method, trace, at
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        if len(arguments) > _EXEC_RES:
+            self._trace.note_output(self._at, arguments[_EXEC_RES])
+        else:
+            self._trace.note_output(self._at, keywords.get("exec_res"))
+        return self._method(*arguments, **keywords)
+
+    def __reduce__(self) -> tuple[Callable[[Any], Any], tuple[Any]]:
+        return _identity, (self._method,)  # as for `_CallCounter`
 
 
 class OrchestrationRecorder(TemporaryAttributes):

@@ -29,12 +29,14 @@ from pocketflow import (
     Node,
 )
 
+from ..records.containers import has_containers, same
 from ..records.param_reads import DICTS, ReadTrackingDict, copied, inherited
 from ..records.trace import ACTION, ENDED, NO_ACTION, Trace
 from .graph import is_overridden
 from .node_copier import (
     NodeCopier,
     OrchestrationRecorder,
+    OutputRecorder,
     RetryCounter,
     TemporaryAttributes,
     falls_back,
@@ -110,10 +112,12 @@ class Walker:
         # `or params`, since an empty `ReadTrackingDict` still notes which keys are read.
         p: Any = params or {**flow.params} or params
         clock, direct, copy = self._clock, self._direct, self._copy
-        # A snapshot serves all node copies until one of them writes to its params. At the top level
+        # A snapshot serves all node copies until one of them changes its params. At the top level
         # the records hold the instance's params already, so that none is recorded before that.
         unchanged = at_top = parent < 0
-        snapshot = None if at_top and type(p) is ReadTrackingDict else copied(p)
+        mutable = trace.mutable if at_top else _is_mutable(p)
+        known = at_top and type(p) is ReadTrackingDict and not mutable
+        before = None if known else copied(p)
         writes, at = 0, -1
         alone = type(flow) is _SingleNode
         action = None
@@ -121,12 +125,22 @@ class Walker:
         # A node that is false ends a walk in PocketFlow, but runs when it runs alone.
         while node or alone:
             kind = type(node)
-            at = trace.open(kind, parent, clock(), None if unchanged else snapshot, at)
+            at = trace.open(kind, parent, clock(), None if unchanged else before, at)
             try:
                 node.set_params(p)
-                if may_await and kind in direct and getattr(node, "max_retries", 1) == 1:
+                if (
+                    may_await
+                    and kind in direct
+                    and getattr(node, "max_retries", 1) == 1
+                    and "_run_async" not in node.__dict__
+                ):
                     # `_run` would do the same, but 11 to 20 % slower (benchmarks overhead).
-                    action = await node._run_async(shared)
+                    prepared = await node.prep_async(shared)
+                    executed = await node._exec(prepared)
+                    if executed is not None:
+                        trace.note_output(at, executed)
+                    action = await node.post_async(shared, prepared, executed)
+                    del prepared, executed  # may be large, and the walk goes on
                 else:
                     action = await self._run(node, shared, trace, at, may_await=may_await)
             except BaseException as error:
@@ -141,11 +155,11 @@ class Walker:
                 break
             node = copy(node)
             if type(p) is ReadTrackingDict:
-                if writes == p.writes:
+                if writes == p.writes and not mutable:
                     continue
                 writes = p.writes
-            if snapshot is None or not _same(p, snapshot):
-                snapshot, unchanged = copied(p), False
+            if before is None or not _same(p, before):
+                before, unchanged, mutable = copied(p), False, _is_mutable(p)
         return action
 
     async def _run(self, node: Any, shared: Any, trace: Trace, at: int, *, may_await: bool) -> Any:
@@ -157,13 +171,28 @@ class Walker:
         counted = getattr(node, "max_retries", 1) != 1 or falls_back(type(node))
         with RetryCounter(node, trace, at) if counted else _NO_COUNTER:
             if may_await and isinstance(node, AsyncNode):
-                return await node._run_async(shared)
-            if self._in_thread is not None and _splits(node):
-                prepared = node.prep(shared)
+                return await self._run_async_node(node, shared, trace, at)
+            if isinstance(node, AsyncNode) or _overrides(node, "_run"):
+                # An async node or flow in a sync flow raises PocketFlow's own "Use run_async." here.
+                with OutputRecorder(node, trace, at):
+                    return node._run(shared)
+            prepared = node.prep(shared)
+            if self._in_thread is not None and not _overrides(node, "_exec"):
                 executed = await self._in_thread(node._exec, prepared)
-                return node.post(shared, prepared, executed)
-            # An async node or flow in a sync flow raises PocketFlow's own "Use run_async." here.
-            return node._run(shared)
+            else:
+                executed = node._exec(prepared)
+            trace.note_output(at, executed)
+            return node.post(shared, prepared, executed)
+
+    @staticmethod
+    async def _run_async_node(node: Any, shared: Any, trace: Trace, at: int) -> Any:
+        if _overrides(node, "_run_async"):
+            with OutputRecorder(node, trace, at):
+                return await node._run_async(shared)
+        prepared = await node.prep_async(shared)
+        executed = await node._exec(prepared)
+        trace.note_output(at, executed)
+        return await node.post_async(shared, prepared, executed)
 
     async def _run_async_flow(self, flow: Any, shared: Any, trace: Trace, at: int) -> Any:
         """Run a nested async flow; `flow` is our copy of it, so that attributes may be set."""
@@ -258,6 +287,7 @@ _STOCK = {
         AsyncFlow._run_async,
         AsyncBatchFlow._run_async,
         AsyncParallelBatchFlow._run_async,
+        AsyncNode._run_async,
     ),
     "_exec": (BaseNode._exec, Node._exec, BatchNode._exec),
 }
@@ -267,21 +297,19 @@ def _overrides(node: Any, name: str) -> bool:
     return is_overridden(node, name, *_STOCK[name])
 
 
-def _splits(node: Any) -> bool:
-    """Whether the `exec` of a sync node can run apart from its `prep` and `post`."""
-    return not (
-        isinstance(node, AsyncNode) or _overrides(node, "_run") or _overrides(node, "_exec")
-    )
+def _is_mutable(params: Any) -> bool:
+    return type(params) in DICTS and has_containers(params)
 
 
-def _same(params: Any, snapshot: Any) -> bool:
-    """Whether params are as they were, by the identity of the values: arrays have no truth value."""
-    if params is snapshot:
+def _same(params: Any, before: Any) -> bool:
+    """Whether params are as they were; values that are no plain containers are compared by identity."""
+    if params is before:
         return True
-    if type(params) not in DICTS or len(params) != len(snapshot):
+    if type(params) not in DICTS or len(params) != len(before):
         return False
-    for key, value in dict.items(params):  # noqa: SIM110 - a generator costs three times as much
-        if snapshot.get(key, _UNSET) is not value:
+    for key, value in dict.items(params):
+        was = before.get(key, _UNSET)
+        if was is not value and not same(value, was):
             return False
     return True
 

@@ -97,6 +97,14 @@ _ARGUMENTS = (
             lambda text: Options.of(keep=int(text)).keep, "a number of rows, like 1000"
         ),
     ),
+    _run_option(
+        "keep_bytes",
+        metavar="N",
+        type=_converter(
+            lambda text: Options.of(keep_bytes=int(text)).keep_bytes,
+            "a number of bytes, like 2_000_000_000",
+        ),
+    ),
     argument(
         "--shared",
         metavar="NAME",
@@ -134,6 +142,7 @@ _ARGUMENTS = (
     _run_option("sync", choices=["normal", "full"]),
     _run_option("journal_secrets", action="store_true"),
     argument("-o", "--output", metavar="NAME", help="Bind the run to this variable, at once."),
+    argument("-h", "--help", action="store_true", help="Run nothing: print this manual."),
     argument(
         "--check",
         action="store_true",

@@ -19,8 +19,14 @@ from ..run.prep_post import has_own_prep, own_batch
 from ..text.formatting import error_text, truncate
 from . import run_list, streams
 from .cell_body import NOTHING, run_body
-from .display import NotebookDisplay, make_display
-from .magic_line import MagicArguments, as_written_in_a_cell, find_flow, find_shared_store
+from .display import NotebookDisplay, hide_as_value, make_display
+from .magic_line import (
+    MagicArguments,
+    as_written_in_a_cell,
+    check_output,
+    find_flow,
+    find_shared_store,
+)
 from .panel.rerun_cell import Origin
 from .panel.widget import Panel, Start
 from .shell import cancelling_on_interrupt, find_loop, must_wait, wait_for_end
@@ -45,6 +51,9 @@ async def run_cell(
         Exception: anything that the body raises, or that broke a run for which the cell waits.
     """
     __tracebackhide__ = True
+    if arguments.manual:
+        print(arguments.manual)  # noqa: T201 - for the user
+        return
     flow = find_flow(shell.user_ns, arguments.flow)
     shared = find_shared_store(shell.user_ns, arguments.shared)
     batch = await _read_batch(shell, arguments, flow, header, body)
@@ -139,21 +148,24 @@ def origin_of(shell: Any, arguments: MagicArguments) -> Origin:
     return Origin(arguments.flow or "", arguments.rerun_line, arguments.output, shell.user_ns)
 
 
-def run_line(shell: Any, arguments: MagicArguments) -> None:
-    """Run a line of the magic.
+def run_line(shell: Any, arguments: MagicArguments) -> BatchRun | None:
+    """Run a line of the magic; return the run, if the line has the number of one.
 
     Raises:
         UsageError: the line is wrong, or a panel is needed and there is no notebook.
     """
-    if arguments.flow is None:
+    if arguments.manual:
+        print(arguments.manual)  # noqa: T201 - for the user
+    elif arguments.flow is None:
         journal = arguments.options.journal
         print(run_list.table(shell, None if journal is None else journal.path))  # noqa: T201 - for the user
     elif arguments.flow.isdigit():
-        _open_panel_of_run(shell, int(arguments.flow), arguments)
+        return _reach_run(shell, int(arguments.flow), arguments)
     elif arguments.check:
         print_check(arguments, find_flow(shell.user_ns, arguments.flow), None)
     else:
         _open_panel_of_flow(shell, arguments)
+    return None
 
 
 def print_check(arguments: MagicArguments, flow: Any, batch: Batch | None) -> None:
@@ -171,25 +183,32 @@ def print_check(arguments: MagicArguments, flow: Any, batch: Batch | None) -> No
     print("\n".join([findings_text(findings), *notes]))  # noqa: T201 - for the user
 
 
-def _open_panel_of_run(shell: Any, number: int, arguments: MagicArguments) -> None:
-    """Open a panel of a run that was started before."""
-    _check_for_notebook(shell)
-    runs = run_list.runs(shell)
-    if number not in runs:
-        raise UsageError(f"There is no run {number}. %batchflow lists the runs of this kernel.")
-    name, run = runs[number]
+def _reach_run(shell: Any, number: int, arguments: MagicArguments) -> BatchRun:
+    """Return a run that was started before. In a notebook, open a panel of it, too."""
+    name, run = run_list.find(shell, number)
+    if arguments.output is not None:
+        check_output(arguments.output, run.name)
+        run_list.bind(shell, number, arguments.output)
+    if not hasattr(shell, "kernel"):
+        return run
     arguments = replace(
-        arguments, flow=run.name, output=name or None, options=run.options, rerun_line=run.name
+        arguments,
+        flow=run.name,
+        output=arguments.output or name or None,
+        options=run.options,
+        rerun_line=run.name,
     )
     rows = run.records.rows
     display = NotebookDisplay(
         run.name,
         starter(shell, arguments, run.flow, run.shared),
         run.limits,
-        as_batch(rows) if isinstance(rows, list) else None,
+        Batch(rows, rows=rows, index=run.records.index) if isinstance(rows, list) else None,
         origin=origin_of(shell, arguments),
     )
     display.attach(run)
+    hide_as_value(shell, run)
+    return run
 
 
 def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:

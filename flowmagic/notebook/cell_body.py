@@ -11,6 +11,7 @@ from typing import Any
 from IPython.core.error import UsageError
 
 from ..errors import FlowmagicError
+from ..text.redact import masked_source
 
 NOTHING: Any = object()
 """What `run_body` returns if the body is empty or only comments."""
@@ -33,7 +34,7 @@ async def run_body(shell: Any, header: str, body: str) -> Any:
     Top-level `await` works. Tracebacks count lines as the cell does, whose first line is `header`.
 
     Raises:
-        UsageError: the body does not end in an expression.
+        UsageError: the body does not end in an expression, or ends in rows that are no list.
         BodySyntaxError: the body is not valid Python.
         Exception: anything that the body raises.
     """
@@ -52,6 +53,8 @@ async def run_body(shell: Any, header: str, body: str) -> Any:
             *before, last = tree.body
             if not isinstance(last, ast.Expr):
                 raise UsageError(_no_value(last))
+            if len(rows := _loose_rows(tree.body)) > 1:
+                raise UsageError(_no_list(rows, f"\n{python}"))
             first = shell.compile(ast.Module(before, []), name, "exec")
             expression = shell.compile(ast.Expression(last.value), name, "eval")
         except SyntaxError as error:
@@ -88,3 +91,40 @@ def _no_value(last: ast.stmt) -> str:
         names = [target.id for target in last.targets if isinstance(target, ast.Name)]
     hint = f"add a line with just {names[0]}" if names else 'for example [{"user_id": 1}]'
     return f"The cell ends in a statement (line {last.lineno}), but must end in the param list: {hint}."
+
+
+def _loose_rows(body: list[ast.stmt]) -> list[ast.Expr]:
+    """Return the statements at the end of a body that are each a dict, or a tuple because of a comma.
+
+    Where there are two or more of them, a list was meant.
+    """
+    rows = []
+    for statement in reversed(body):
+        if not isinstance(statement, ast.Expr):
+            break
+        if not isinstance(statement.value, (ast.Dict, ast.Tuple)):
+            break
+        rows.append(statement)
+    return rows[::-1]
+
+
+_SHOWN = 3  # rows of a corrected list
+_WIDTH = 200  # characters of it
+
+
+def _no_list(statements: list[ast.Expr], source: str) -> str:
+    values = [each.value for each in statements]
+    rows = [
+        row for each in values for row in (each.elts if isinstance(each, ast.Tuple) else [each])
+    ]
+    texts = [ast.get_source_segment(source, row) or "" for row in rows[:_SHOWN]]
+    if len(rows) > _SHOWN:
+        texts.append("...")
+    corrected = masked_source(f"[{', '.join(texts)}]", set())
+    if len(corrected) > _WIDTH or "\n" in corrected:
+        corrected = "[{...}, {...}]"
+    first, last = statements[0].lineno, statements[-1].lineno
+    return (
+        f"Lines {first} to {last} of the cell are {len(statements)} statements, and only the last one "
+        f"would run. Write one list: {corrected}"
+    )

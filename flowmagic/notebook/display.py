@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from functools import partial
 from typing import Any
 
@@ -97,6 +98,25 @@ def make_display(
     if hasattr(shell, "kernel"):
         return NotebookDisplay(flow_name, start, limits, batch, origin=origin)
     return TerminalDisplay(start, coloured=str(shell.colors).lower() != "nocolor")
+
+
+_HIDDEN: weakref.WeakKeyDictionary[BatchRun, int] = weakref.WeakKeyDictionary()
+"""The runs whose panel a cell has opened, each with the number of the cell."""
+
+
+def hide_as_value(shell: Any, run: BatchRun) -> None:
+    """Do not display a run as the value of the cell that runs now, which has opened a panel of it."""
+    _HIDDEN[run] = shell.execution_count
+
+
+def display_hidden(shell: Any, run: BatchRun) -> None:
+    """Display a run that `hide_as_value` hides, that is, do nothing.
+
+    Raises:
+        NotImplementedError: it is not hidden. IPython then displays it in its other forms.
+    """
+    if _HIDDEN.pop(run, None) != shell.execution_count:
+        raise NotImplementedError
 
 
 def start_in_panel(

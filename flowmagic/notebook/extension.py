@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import sys
 import weakref
+from functools import partial
 from typing import Any
 
 from IPython.core.completer import (
@@ -21,6 +22,7 @@ from traitlets import TraitError
 
 from ..run.batchrun import BatchRun
 from . import streams
+from .display import display_hidden
 from .magic import BatchFlowMagics
 from .magic_line import flow_names
 from .summary import summary
@@ -37,7 +39,8 @@ class Extension:
         self._shell = shell
         self._magics = _make_magics(shell)
         self._matcher = make_matcher(self._magics)
-        self._formatters: dict[str, Any] = {}
+        self._formatters: list[tuple[Any, Any]] = []
+        """Each formatter that shows runs, with what it had for them before."""
 
     def load(self) -> None:
         """Register everything."""
@@ -45,9 +48,13 @@ class Extension:
         shell.register_magics(self._magics)
         shell.input_transformers_post.append(await_batchflow)
         shell.Completer.custom_matchers.append(self._matcher)
-        for mime, show in (("text/html", summary.as_html), ("text/plain", _pretty)):
-            formatter = shell.display_formatter.formatters[mime]
-            self._formatters[mime] = formatter.type_printers.get(BatchRun)
+        display = shell.display_formatter
+        for formatter, show in (
+            (display.formatters["text/html"], summary.as_html),
+            (display.formatters["text/plain"], _pretty),
+            (display.ipython_display_formatter, partial(display_hidden, shell)),
+        ):
+            self._formatters.append((formatter, formatter.type_printers.get(BatchRun)))
             formatter.for_type(BatchRun, show)
         if hasattr(shell, "kernel"):  # without one there is no panel to show what instances print
             streams.install()
@@ -63,8 +70,7 @@ class Extension:
         _remove(shell.configurables, self._magics)
         _remove(shell.input_transformers_post, await_batchflow)
         _remove(shell.Completer.custom_matchers, self._matcher)
-        for mime, previous in self._formatters.items():
-            formatter = shell.display_formatter.formatters[mime]
+        for formatter, previous in self._formatters:
             if previous is None:
                 formatter.type_printers.pop(BatchRun, None)
             else:
@@ -116,7 +122,8 @@ def await_batchflow(lines: list[str]) -> list[str]:
     """Put `await` before a `%%batchflow` cell; refuse it under another cell magic.
 
     Another magic would execute the cell in its own way, in which the `await` is a syntax error or is
-    silently skipped.
+    silently skipped. A cell that only asks for the manual becomes a line: IPython refuses a cell magic
+    without a body.
     """
     text = "".join(lines)
     if NAME not in text or not text.startswith("get_ipython().run_cell_magic("):
@@ -124,7 +131,9 @@ def await_batchflow(lines: list[str]) -> list[str]:
     call = _magic_call(text)
     if call is None:
         return lines
-    name, body = call
+    name, line, body = call
+    if name == NAME and not body and {"-h", "--help"} & set(line.split()):
+        return [f"get_ipython().run_line_magic({NAME!r}, {line!r})\n"]
     if name == NAME:
         return [f"await {lines[0]}", *lines[1:]]
     if body.lstrip().startswith(f"%%{NAME}"):
@@ -132,14 +141,14 @@ def await_batchflow(lines: list[str]) -> list[str]:
     return lines
 
 
-def _magic_call(text: str) -> tuple[str, str] | None:
-    """Return the name and the body if the text is a single call of a cell magic, otherwise None."""
+def _magic_call(text: str) -> tuple[str, str, str] | None:
+    """Return name, line and body if the text is a single call of a cell magic, otherwise None."""
     try:
         [statement] = ast.parse(text).body
-        name, _, body = map(ast.literal_eval, statement.value.args)  # type: ignore[attr-defined]
+        name, line, body = map(ast.literal_eval, statement.value.args)  # type: ignore[attr-defined]
     except (SyntaxError, ValueError, AttributeError):
         return None
-    return name, body
+    return name, line, body
 
 
 def refuse_stacked(name: str) -> None:

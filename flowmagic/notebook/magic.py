@@ -94,12 +94,12 @@ class BatchFlowMagics(Magics):
             %batchflow           list the runs of this kernel and its named limits
             %batchflow --journal runs.journal     list the runs of a journal, too
             %batchflow 3         open a panel of run 3 of that list
+            run = %batchflow 3   the same, and bind the run to a variable, as %batchflow 3 -o run does
 
         """
         arguments = self._arguments(line)
         if cell is None:
-            run_line(self.shell, arguments)
-            return None
+            return run_line(self.shell, arguments)
         header = f"%%batchflow {line}".rstrip()
         coroutine = run_cell(self.shell, arguments, header, cell, wait=self.wait)
         if running_loop() is None:

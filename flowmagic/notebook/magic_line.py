@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
+import builtins
 import keyword
 import shlex
 from collections.abc import Iterable, Mapping
@@ -18,6 +18,7 @@ from ..engines.registry import NAMES, engine_of
 from ..errors import EngineError, FlowmagicError, JournalError, MissingExtraError, describe
 from ..flow.graph import check_flow
 from ..run.options import OPTIONS, Options
+from ..text.suggestions import did_you_mean
 
 _CREATE_STORE = "Create one in an earlier cell, shared = {}, and write its name: shared."
 
@@ -36,6 +37,7 @@ class MagicArguments:
         check: whether the flow is only checked, not run.
         rerun_line: the same line for running one row again, without `--output` and `--file`.
         engine: the name of the user's engine; None: the engine in `options`.
+        manual: the text to print instead of anything else, if the line asks for it; else empty.
     """
 
     flow: str | None
@@ -47,6 +49,7 @@ class MagicArguments:
     check: bool
     rerun_line: str
     engine: str | None = None
+    manual: str = ""
 
 
 def read_line(
@@ -69,11 +72,9 @@ def read_line(
         UsageError: the line is wrong; the message is one line.
     """
     values = _parsed(method.parser, text)
-    output = values["output"]
-    if output is not None and (not output.isidentifier() or keyword.iskeyword(output)):
-        raise UsageError(f"-o takes a variable name, not {output!r}. Write for example -o run.")
     options = {name: values[name] for name in OPTIONS if name in values}
     users_engine = None if options.get("engine", "local") in NAMES else options.pop("engine")
+    check_output(values["output"], values["flow"], values["shared"], users_engine)
     if values["resume_anyway"]:
         options["resume"] = "anyway"
     if "adaptive" not in options:
@@ -85,12 +86,32 @@ def read_line(
         options=replace(_checked(options), capture=capture and values["capture"]),
         shared=values["shared"],
         file=values["file"],
-        output=output,
+        output=values["output"],
         wait=values["wait"],
         check=values["check"],
         rerun_line=_rerun_line(text),
         engine=users_engine,
+        manual=method.parser.format_help().lstrip(":\n") if values["help"] else "",
     )
+
+
+def check_output(output: str | None, *used: str | None) -> None:
+    """Check the name that a run is to be bound to.
+
+    Args:
+        used: names that the run itself uses, which may be dotted: its flow, its shared store.
+
+    Raises:
+        UsageError: it is no name for a variable, one of the used names, or a built-in one.
+    """
+    if output is None:
+        return
+    if not output.isidentifier() or keyword.iskeyword(output):
+        raise UsageError(f"-o takes a variable name, not {output!r}. Write for example -o run.")
+    own = hasattr(builtins, output)
+    if own or output in {name.partition(".")[0] for name in used if name is not None}:
+        what = f"Python's own {output}" if own else f"{output}, which this run uses"
+        raise UsageError(f"-o {output} would replace {what}. Write for example -o {output}_run.")
 
 
 def _checked(options: dict[str, Any]) -> Options:
@@ -138,8 +159,7 @@ def _parsed(parser: Any, text: str) -> dict[str, Any]:
             f"{first!r} is not an option. Only options may follow the flow's name, like --limit 5."
         )
     options = sorted(name for name in parser._option_string_actions if name.startswith("--"))
-    near = difflib.get_close_matches(first.partition("=")[0], options, n=1)
-    hint = f"Did you mean {near[0]}?" if near else "%%batchflow? lists all options."
+    hint = did_you_mean(first.partition("=")[0], options) or "%%batchflow? lists all options."
     raise UsageError(f"There is no option {first}. {hint}")
 
 
@@ -235,7 +255,6 @@ def _find(
         for attribute in rest:
             value = getattr(value, attribute)
     except (KeyError, AttributeError):
-        if near := difflib.get_close_matches(name, known, n=1):
-            hint = f"Did you mean {near[0]}?"
+        hint = did_you_mean(name, known) or hint
         raise UsageError(f"There is no {kind} named {name!r}. {hint}") from None
     return value

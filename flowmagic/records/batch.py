@@ -1,26 +1,25 @@
 """Turn the user's param list into a `Batch`: rows of params, checked before anything runs.
 
-A param list is a list or another iterable of mappings, one per instance; a generator or an async
-generator; a pandas or polars DataFrame; or the `pathlib.Path` of a `.csv` or `.jsonl` file. If it has
-a length, all rows are checked at once. The rows of a generator are checked as they are drawn, the
-first one at once.
+A param list is a list or another iterable of rows, one per instance; a generator or an async
+generator; a pandas or polars DataFrame (`frame_rows`); or the `pathlib.Path` of a `.csv` or `.jsonl`
+file (`file_rows`). A row is a mapping, or a record with named fields (`row`). If the list has a
+length, all rows are checked at once. The rows of a generator are checked as they are drawn, the first
+one at once.
 """
 
 from __future__ import annotations
 
-import csv
 import itertools
-import json
 import os
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sized
 from typing import Any, Union
 
 from ..errors import BatchError, describe
-
-Params = Mapping[Any, Any]
-"""One row of a batch: the params of one instance."""
-
-_EXAMPLE = 'Write a list of dicts, one per instance: [{"user_id": 1}, {"user_id": 2}]'
+from ..text.redact import fields_of
+from .file_rows import rows_of_file
+from .frame_rows import rows_of_frame
+from .row import EXAMPLE, as_row
+from .trace import Params
 
 
 class Batch:
@@ -29,6 +28,8 @@ class Batch:
     Attributes:
         rows: the rows, if they are known in advance; None for a generator.
         value: what the flow's `post` receives: the user's object, or the rows of a frame or a file.
+        index: the index of the pandas DataFrame that the rows come from, which DataFrames of the run
+            have, too; None for other batches.
     """
 
     def __init__(
@@ -37,9 +38,11 @@ class Batch:
         rows: list[Params] | None = None,
         source: Iterator[Any] | None = None,
         async_source: AsyncIterator[Any] | None = None,
+        index: Any = None,
     ) -> None:
         self.value = value
         self.rows = rows
+        self.index = index
         self._source = source
         self._async_source = async_source
         self._drawn = 0
@@ -59,7 +62,7 @@ class Batch:
 
         Raises:
             StopIteration: the generator is exhausted.
-            BatchError: the row is not a mapping.
+            BatchError: it is not a row.
         """
         assert self._source is not None
         return self._checked(next(self._source))
@@ -69,15 +72,14 @@ class Batch:
 
         Raises:
             StopAsyncIteration: the generator is exhausted.
-            BatchError: the row is not a mapping.
+            BatchError: it is not a row.
         """
         assert self._async_source is not None
         return self._checked(await self._async_source.__anext__())
 
     def _checked(self, row: object) -> Params:
-        index = self._drawn
         self._drawn += 1
-        return _check_row(row, index)
+        return as_row(row, self._drawn - 1)
 
     async def close(self) -> None:
         """Close the generator, so that its `finally` blocks run now, not when it is garbage-collected."""
@@ -89,6 +91,8 @@ class Batch:
             source.close()
 
 
+_ONE_ROW = "For a single instance, put it into a list: [{...}]"
+
 BatchLike = Union[Iterable[Any], AsyncIterator[Any], "os.PathLike[str]", Batch]
 
 
@@ -96,15 +100,15 @@ def as_batch(value: Any) -> Batch:  # noqa: PLR0911 - one return per kind of bat
     """Check a param list and return it as a Batch.
 
     Raises:
-        BatchError: it is not an iterable of mappings. The message names the index and the type found.
+        BatchError: it is not an iterable of rows. The message says what was found, and what to write.
     """
     if isinstance(value, Batch):
         return value
     if isinstance(value, os.PathLike):
-        rows = read_file(value)
+        rows = rows_of_file(value)
         return Batch(rows, rows=rows)
-    if (frame := _frame_rows(value)) is not None:
-        return Batch(frame, rows=frame)
+    if (frame := rows_of_frame(value)) is not None:
+        return Batch(frame.rows, rows=frame.rows, index=frame.index)
     _refuse_misleading_types(value)
     if hasattr(value, "__anext__"):
         return Batch(value, async_source=value)
@@ -114,8 +118,7 @@ def as_batch(value: Any) -> Batch:  # noqa: PLR0911 - one return per kind of bat
     if isinstance(value, Sized):
         rows = list(iterator)
         if not {dict}.issuperset(map(type, rows)):
-            for index, row in enumerate(rows):
-                _check_row(row, index)
+            rows = [as_row(row, index) for index, row in enumerate(rows)]
         return Batch(value, rows=rows)
     return _generator_batch(value, iterator)
 
@@ -127,7 +130,7 @@ def _generator_batch(value: Any, iterator: Iterator[Any]) -> Batch:
     except StopIteration:
         return Batch(value, rows=[])
     try:
-        _check_row(first, 0)
+        as_row(first, 0)
     except BatchError:
         if hasattr(iterator, "close"):
             iterator.close()
@@ -157,127 +160,25 @@ def _iterator(value: Any) -> Iterator[Any]:
     try:
         return iter(value)
     except TypeError:
-        raise BatchError(
-            f"The batch is {describe(value)}, not a list of dicts. {_EXAMPLE}."
-        ) from None
+        hint = EXAMPLE if fields_of(value) is None else _ONE_ROW
+        raise BatchError(f"The batch is {describe(value)}, not a list of dicts. {hint}.") from None
 
 
 def _refuse_misleading_types(value: object) -> None:
     """Refuse iterables that are not a list of rows, with a hint that fits the type."""
     if value is None:
-        raise BatchError(f"The batch is None, not a list of dicts. {_EXAMPLE}.")
+        raise BatchError(f"The batch is None, not a list of dicts. {EXAMPLE}.")
     if isinstance(value, Mapping):
         if value and all(isinstance(column, (list, tuple)) for column in value.values()):
             hint = "For every combination of these values, write flowmagic.grid(**values)"
         else:
-            hint = "For a single instance, put it into a list: [{...}]"
+            hint = _ONE_ROW
         raise BatchError(f"The batch is one {type(value).__name__}, not a list of dicts. {hint}.")
     if isinstance(value, (str, bytes, bytearray)):
-        hint = _EXAMPLE
+        hint = EXAMPLE
         if isinstance(value, str) and value.endswith((".csv", ".jsonl")):
             hint = f"To read that file, give its path: pathlib.Path({value!r})"
         raise BatchError(f"The batch is {describe(value)}, not a list of dicts. {hint}.")
-    if type(value).__name__ == "LazyFrame":
-        raise BatchError(
-            "The batch is a LazyFrame, whose rows are not computed yet. Write frame.collect()."
-        )
-
-
-def _check_row(row: object, index: int) -> Params:
-    if isinstance(row, Mapping):
-        _try_row(row, index)
-        return row
-    raise BatchError(
-        f"Item {index} of the batch is {describe(row)}, not a dict of params. {_EXAMPLE}."
-    )
-
-
-def _try_row(row: Params, index: int) -> None:
-    """Refuse a mapping whose items cannot be read, since it would fail in the middle of the run."""
-    if type(row) is dict:
-        return
-    try:
-        _ = {**row}
-    except Exception as error:
-        raise BatchError(
-            f"Item {index} of the batch is {describe(row)}, whose items cannot be read "
-            f"({type(error).__name__}: {error}). Make a plain dict of it first."
-        ) from error
-
-
-def _frame_rows(value: object) -> list[Params] | None:
-    """Return the rows of a pandas or polars DataFrame, without importing either; None for others."""
-    for base in type(value).__mro__:
-        if base.__name__ == "DataFrame":
-            package = base.__module__.partition(".")[0]
-            if package == "pandas":
-                return list(value.to_dict(orient="records"))  # type: ignore[attr-defined]
-            if package == "polars":
-                return list(value.to_dicts())  # type: ignore[attr-defined]
-    return None
-
-
-def read_file(path: os.PathLike[str] | str) -> list[Params]:
-    """Read a batch from a `.csv` file (a header, then one row per instance) or a `.jsonl` file.
-
-    Values from CSV are text, unchanged ("007" stays "007"). Values from JSON Lines keep their types.
-
-    Raises:
-        BatchError: the file has another extension, or a line is malformed. The message names the line.
-        OSError: the file cannot be read.
-    """
-    name = os.fsdecode(path)
-    extension = os.path.splitext(name)[1].lower()
-    try:
-        if extension == ".csv":
-            return _read_csv(name)
-        if extension in (".jsonl", ".ndjson"):
-            return _read_jsonl(name)
-    except UnicodeDecodeError as error:
-        raise BatchError(f"{name}: not text in UTF-8 ({error}).") from None
-    raise BatchError(f"The file {name!r} ends neither in .csv nor in .jsonl.")
-
-
-def _read_csv(name: str) -> list[Params]:
-    # utf-8-sig: spreadsheets write a byte-order mark, which would otherwise be part of the first key.
-    with open(name, newline="", encoding="utf-8-sig") as file:
-        reader = csv.DictReader(file)
-        rows: list[Params] = []
-        try:
-            header = reader.fieldnames or ()
-            if len(set(header)) < len(header):
-                # One of the columns would be lost silently.
-                twice = next(key for key in header if header.count(key) > 1)
-                raise BatchError(f"{name}, line 1: the header names {twice!r} twice.")
-            for row in reader:
-                if None in row or None in row.values():
-                    raise BatchError(
-                        f"{name}, line {reader.line_num}: not as many values as the header has "
-                        f"names ({len(header)})."
-                    )
-                rows.append(row)
-        except csv.Error as error:
-            raise BatchError(f"{name}, line {reader.line_num}: not CSV ({error}).") from None
-        return rows
-
-
-def _read_jsonl(name: str) -> list[Params]:
-    rows: list[Params] = []
-    with open(name, encoding="utf-8-sig") as file:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise BatchError(f"{name}, line {number}: not JSON ({error}).") from None
-            if not isinstance(row, dict):
-                raise BatchError(
-                    f"{name}, line {number}: {describe(row)}, not a dict of params. "
-                    'Each line is one object: {"user_id": 1}'
-                )
-            rows.append(row)
-    return rows
 
 
 def grid(**values: Iterable[Any]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Views of the instances of a run, and DataFrames of them. They read the records when accessed.
+"""Views of the instances of a run. They read the records when accessed.
 
 Times are seconds since the run began.
 """
@@ -7,18 +7,37 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, SupportsIndex, overload
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, overload
 
-from ..errors import MissingExtraError, describe
+from ..errors import describe
 from ..text.formatting import error_text, params_text, short_repr
 from ..text.redact import secrets_of
+from ..text.suggestions import by_wrong_name, missing_attribute
 from .node_copies import NodeCopy, copies_in, copies_of, record_repr
 from .status import CANCELLED, FAILED, PENDING, STATUSES, Status
 from .store import RecordStore
-from .trace import Params, time_or_none, unpacked
+from .trace import PackedAttempt, Params, time_or_none, unpacked
 
 _WIDTH = 120  # characters of a value in a repr
+
+
+_RIGHT_NAMES = by_wrong_name(
+    {
+        "run[i].attempts": "retries tries",
+        "run[i].copies": "calls nodes steps trace",
+        "run[i].error": "exc exception failure",
+        "run[i].history": "attempt earlier previous",
+        "run[i].index": "id number position",
+        "run[i].output": "answer answers exec_res outputs response returned value values",
+        "run[i].params": "args input inputs kwargs param",
+        "run[i].printed": "log logs prints stderr stdout",
+        "run[i].result": "action actions results",
+        "run[i].seconds": "duration elapsed runtime time took",
+        "run[i].status": "cancelled done failed finished ok pending running state succeeded success",
+        "run[i].writes": "shared written",
+    }
+)
 
 
 class Attempt(NamedTuple):
@@ -31,6 +50,7 @@ class Attempt(NamedTuple):
         copies: what its node copies received and did.
         printed: what it printed; see `Instance.printed`.
         read: the keys of the params that it read; see `Instance.read`.
+        output: what it came to; see `Instance.output`.
     """
 
     status: Status
@@ -40,6 +60,7 @@ class Attempt(NamedTuple):
     copies: list[NodeCopy]
     printed: str
     read: frozenset[Any]
+    output: Any = None
 
     def __repr__(self) -> str:
         return record_repr(self)
@@ -49,6 +70,11 @@ class Instance:
     """A live view of one pass of the flow over one row."""
 
     __slots__ = ("_records", "index")
+
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            return missing_attribute(self, name, "run[i]", _RIGHT_NAMES)
 
     def __init__(self, records: RecordStore, index: int) -> None:
         self._records = records
@@ -91,6 +117,16 @@ class Instance:
     def result(self) -> Any:
         """The last action, or the exception; None until the instance has ended."""
         return self._records.results[self.index]
+
+    @property
+    def output(self) -> Any:
+        """What exec returned in the last node copy where that was not None (in the last attempt).
+
+        The last copy is the one that began last. An `OutputLostError` stands for an output that was
+        dropped, of old rows of a generator (`keep`) or to save memory (`keep_bytes`), or that could
+        not be sent from a worker.
+        """
+        return self._records.output(self.index)
 
     @property
     def error(self) -> BaseException | None:
@@ -156,18 +192,9 @@ class Instance:
     @property
     def history(self) -> list[Attempt]:
         """Its earlier attempts, oldest first; at most the latest 20."""
-        records, index = self._records, self.index
         return [
-            Attempt(
-                status=STATUSES[each.code],
-                started=each.started - records.began,
-                ended=each.ended - records.began,
-                result=each.result,
-                copies=copies_in(records, index, unpacked(each.packed), each.extras or {}),
-                printed=records.printed_of(index, each.number),
-                read=records.keys_read(index, each.read),
-            )
-            for each in records.history.get(index, ())
+            _attempt(self._records, self.index, each)
+            for each in self._records.history.get(self.index, ())
         ]
 
     def __repr__(self) -> str:
@@ -181,6 +208,20 @@ class Instance:
         elif self.result is not None:
             text += f"; {short_repr(self.result, _WIDTH, secrets)}"
         return f"{text}>"
+
+
+def _attempt(records: RecordStore, index: int, packed: PackedAttempt) -> Attempt:
+    outputs = records.outputs.of((index, packed.number))
+    return Attempt(
+        status=STATUSES[packed.code],
+        started=packed.started - records.began,
+        ended=packed.ended - records.began,
+        result=packed.result,
+        copies=copies_in(records, index, unpacked(packed.packed), packed.extras or {}, outputs),
+        printed=records.printed_of(index, packed.number),
+        read=records.keys_read(index, packed.read),
+        output=outputs[max(outputs)] if outputs else None,
+    )
 
 
 class Instances(Sequence[Instance]):
@@ -216,40 +257,3 @@ class Instances(Sequence[Instance]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} instances>"
-
-
-def pandas() -> Any:
-    """Return the pandas module.
-
-    Raises:
-        MissingExtraError: pandas is not installed.
-    """
-    try:
-        import pandas as pd  # noqa: PLC0415 - optional
-    except ImportError:
-        raise MissingExtraError("to_frame() needs pandas: pip install pandas") from None
-    return pd
-
-
-def frame_of(instances: Instances, names: Iterable[str]) -> Any:
-    """Return a pandas DataFrame with a row per instance.
-
-    Its columns are the params, then the attributes of an instance that `names` lists. If a param and
-    an attribute have the same name, the column of the attribute gets an underscore at its end.
-
-    Raises:
-        MissingExtraError: pandas is not installed.
-    """
-    pd = pandas()
-    frame = pd.DataFrame([each.params for each in instances], index=range(len(instances)))
-    for name in names:
-        column = [getattr(each, name) for each in instances]
-        if name == "status":
-            column = [str(status) for status in column]
-        label = f"{name}_" if name in frame.columns else name
-        frame[label] = pd.Series(column, index=frame.index, dtype=_dtype(name))
-    return frame
-
-
-def _dtype(column: str) -> str:
-    return {"seconds": "float64", "attempts": "int64"}.get(column, "object")

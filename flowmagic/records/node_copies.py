@@ -5,7 +5,7 @@ Times are seconds since the run began.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..text.formatting import error_text, short_repr
@@ -32,6 +32,9 @@ class NodeCopy(NamedTuple):
         retries: how often the node itself retried its exec (`max_retries`); of a batch node, over all
             its items. Known when the copy has ended, as is `fallbacks`.
         fallbacks: how often its own `exec_fallback` returned a result in place of a failed exec.
+        output: what its exec returned, as its post received it: the object itself, and for a batch
+            node the list. An `OutputLostError` if it is no longer kept. None for a flow, and for
+            the nodes of a nested flow that overrides its orchestration.
     """
 
     node: str
@@ -44,6 +47,7 @@ class NodeCopy(NamedTuple):
     after: int | None
     retries: int = 0
     fallbacks: int = 0
+    output: Any = None
 
     def __repr__(self) -> str:
         return record_repr(self)
@@ -52,13 +56,22 @@ class NodeCopy(NamedTuple):
 def copies_of(records: RecordStore, index: int) -> list[NodeCopy]:
     """Return the node copies of an instance (of its last attempt), in the order they began."""
     fields, extras = records.trace_of(index)
-    return copies_in(records, index, fields, extras)
+    return copies_in(records, index, fields, extras, records.outputs_of(index))
 
 
 def copies_in(
-    records: RecordStore, index: int, fields: Sequence[Any], extras: dict[int, dict[str, Any]]
+    records: RecordStore,
+    index: int,
+    fields: Sequence[Any],
+    extras: dict[int, dict[str, Any]],
+    outputs: Mapping[int, Any],
 ) -> list[NodeCopy]:
-    """Return the node copies in a trace of an instance, given its fields and its extras by offset."""
+    """Return the node copies in a trace of an instance.
+
+    Args:
+        fields: the fields of the trace.
+        extras, outputs: those of its node copies, by offset.
+    """
     params = records.merged(index)
     copies = []
     latest_at_top = None
@@ -81,6 +94,7 @@ def copies_in(
                 after=after,
                 retries=retries,
                 fallbacks=fallbacks,
+                output=outputs.get(at),
             )
         )
     return copies

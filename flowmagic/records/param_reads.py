@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .containers import snapshot
 from .observed_dict import ObservedDict
 
 _MAX_SETS = 4_096
@@ -142,10 +143,11 @@ DICTS = (dict, ReadTrackingDict)
 
 
 def copied(params: Any) -> Any:
-    """Return a plain copy of a node's params, without noting a read; if not a dict, return it as it is."""
-    if type(params) is ReadTrackingDict:
-        return plain(params)
-    return params.copy() if type(params) is dict else params
+    """Return params as they are now, with the plain containers in them; if not a dict, params itself.
+
+    No key is noted as read.
+    """
+    return snapshot(params) if type(params) in DICTS else params
 
 
 def inherited(params: Any, row: Any = None) -> dict[Any, Any]:

@@ -1,24 +1,16 @@
-"""What is known of each instance of a run, in columns. `instances` gives views of it.
-
-A run of 100,000 instances must not fill the memory, nor slow down the garbage collector. So there is
-no object per instance: `RecordStore` has columns with one slot per row, and the trace of an ended
-instance is packed into one `bytes`.
-
-Times in the columns are those of the run's own clock, the monotonic clock of its event loop. Views
-give seconds since the run began.
-"""
+"""What is known of each instance of a run. `columns` holds it; `instances` gives views of it."""
 
 from __future__ import annotations
 
 import asyncio
 from array import array
-from collections import deque
 from collections.abc import Sequence
 from typing import Any
 
-from .param_reads import ReadSets, ReadTrackingDict
-from .printed import PrintedTexts
-from .status import CANCELLED, PENDING, RUNNING, STATUSES, SUCCEEDED, RunCounts
+from .columns import Columns
+from .outputs import RESTORED_OFFSET
+from .param_reads import ReadTrackingDict
+from .status import CANCELLED, PENDING, RUNNING, SUCCEEDED
 from .trace import (
     MOST_ATTEMPTS,
     NAN,
@@ -26,75 +18,21 @@ from .trace import (
     Params,
     Restored,
     Trace,
-    TraceBoard,
     packer,
     packers,
-    unpacked,
 )
 
 _NO_TIME = array("d", [NAN])
 
 
-class RecordStore(TraceBoard):
-    """Everything that is known about the rows of one run, in columns.
+class RecordStore(Columns):
+    """Everything that is known about the rows of one run, written as they start and end."""
 
-    Args:
-        base: the flow's own params, over which each row is merged.
-        began: when the run began, by the clock of all times.
-        keep: how many succeeded rows of a generator keep their params and node copies. Of older ones,
-            only status, times and result are kept.
-        secrets: secret texts besides those in the rows, to be masked wherever the run is shown.
-    """
-
-    def __init__(
-        self, base: Params, began: float, keep: int, secrets: frozenset[str] = frozenset()
-    ) -> None:
-        super().__init__()
-        self.base = dict(base)
-        self.secrets = secrets
-        self.began = began
-        self.total: int | None = None
-        """The number of rows; None until a generator is exhausted."""
-        self.rows: list[Params] | dict[int, Params] = {}
-        self.status = bytearray()
-        self.started = array("d")
-        self.ended = array("d")
-        self.earlier = bytearray()
-        """How many earlier attempts a row has had; 255 stands for 255 or more."""
-        self.read_sets = ReadSets()
-        self.read = array("H")
-        """The number of the set of keys that an ended row has read; see `read_of`."""
-        self.results: list[Any] = []
-        self._ends = [0] * len(STATUSES)
-        """How many rows have ended with each code. The counts of pending and running rows follow."""
-        self.dropped = 0
-        """How many rows have lost their params and node copies, because of `keep`."""
-        self.live: dict[int, Trace] = {}
-        """The traces of running rows, by index."""
-        self.history: dict[int, list[PackedAttempt]] = {}
-        """The earlier attempts of rows that were run again, by index, oldest first."""
-        self.restored: dict[int, Restored] = {}
-        """The rows that did not run, because the outcome of an earlier run was taken over."""
-        self.writes: dict[int, Any] = {}
-        """What the last attempt of an isolated instance wrote to its copy of the shared store."""
-        self.printed: PrintedTexts | None = None
-        """What the instances print; None if that is not recorded."""
-        self._copies: list[bytes] | dict[int, bytes] = {}
-        """The packed traces of ended rows: like `rows`, a list if the rows were known in advance."""
-        self._extras: dict[int, dict[int, dict[str, Any]]] = {}
-        self._keep = keep
-        self._drawn = False
-        """Whether the rows come from a generator, by `add`, so that `keep` applies to them."""
-        self._full: deque[int] = deque()
-        """The succeeded rows of a generator that still have everything, oldest first."""
-
-    def __len__(self) -> int:
-        return len(self.status)
-
-    def load(self, rows: Sequence[Params]) -> None:
-        """Add all rows of a batch that is known in advance."""
+    def load(self, rows: Sequence[Params], index: Any = None) -> None:
+        """Add all rows of a batch that is known in advance, and its pandas index if it has one."""
         n = len(rows)
         self.rows = list(rows)
+        self.index = index
         self.total = n
         self.status.extend(bytes(n))
         self.nodes.frombytes(bytes(n * self.nodes.itemsize))
@@ -121,7 +59,13 @@ class RecordStore(TraceBoard):
         self._drawn = True
         return index
 
-    def start(self, index: int, now: float, params: ReadTrackingDict | None = None) -> Trace:
+    def start(
+        self,
+        index: int,
+        now: float,
+        params: ReadTrackingDict | None = None,
+        mutable: bool = False,  # noqa: FBT001, FBT002 - a keyword costs 1 % (benchmarks overhead)
+    ) -> Trace:
         """Mark a pending row as running and return the trace that its instance writes to."""
         self.status[index] = RUNNING
         self.started[index] = now
@@ -132,6 +76,8 @@ class RecordStore(TraceBoard):
         trace.board = self
         trace.row = index
         trace.extras = None
+        trace.outputs = None
+        trace.mutable = mutable
         trace.params = params
         return trace
 
@@ -145,6 +91,8 @@ class RecordStore(TraceBoard):
         self._copies[index] = pack(*trace)
         if trace.extras:
             self._extras[index] = trace.extras
+        if trace.outputs:
+            self.outputs.put(index, trace.outputs)
         if trace.params is not None and trace.params.read:
             self.read[index] = self.read_sets.number(trace.params.read)
         self.ended[index] = now
@@ -159,13 +107,15 @@ class RecordStore(TraceBoard):
                 self._drop(self._full.popleft())
 
     def _drop(self, index: int) -> None:
+        for each in self.history.get(index, ()):
+            self._forget_attempt(index, each.number)
         if self.printed is not None:
-            for each in self.history.get(index, ()):
-                self.printed.forget(index, each.number)
             self.printed.forget(index, self.attempt(index))
+        self.outputs.forget(index)
         del self.rows[index]
         del self._copies[index]
         self._extras.pop(index, None)
+        self.given.forget(index)
         self.writes.pop(index, None)
         self.history.pop(index, None)
         self.dropped += 1
@@ -173,6 +123,7 @@ class RecordStore(TraceBoard):
     def requeue(self, index: int) -> None:
         """Mark an ended row as pending again, and add its attempt to the history."""
         attempts = self.history.setdefault(index, [])
+        self.outputs.retire(index, self.attempt(index))
         attempts.append(
             PackedAttempt(
                 self.status[index],
@@ -187,8 +138,7 @@ class RecordStore(TraceBoard):
         )
         self.read[index] = 0
         for each in attempts[:-MOST_ATTEMPTS]:
-            if self.printed is not None:
-                self.printed.forget(index, each.number)
+            self._forget_attempt(index, each.number)
         del attempts[:-MOST_ATTEMPTS]
         self.earlier[index] = min(255, self.earlier[index] + 1)
         self.started[index] = self.ended[index] = NAN
@@ -196,14 +146,10 @@ class RecordStore(TraceBoard):
         self._copies[index] = b""
         self._move(index, PENDING)
 
-    def attempt(self, index: int) -> int:
-        """Return how many earlier attempts a row has had. Unlike `earlier`, it has no upper limit."""
-        attempts = self.history.get(index)
-        return attempts[-1].number + 1 if attempts else 0
-
-    def printed_of(self, index: int, number: int) -> str:
-        """Return what an attempt of a row has printed so far, as far as it is kept."""
-        return "" if self.printed is None else self.printed.text(index, number)
+    def _forget_attempt(self, index: int, number: int) -> None:
+        self.outputs.forget((index, number))
+        if self.printed is not None:
+            self.printed.forget(index, number)
 
     def cancel(self, index: int) -> None:
         """Mark a pending row as cancelled.
@@ -216,6 +162,7 @@ class RecordStore(TraceBoard):
             self._move(index, CANCELLED)
             return
         last = attempts.pop()
+        self.outputs.reinstate(index, last.number)
         if not attempts:
             del self.history[index]
         self.earlier[index] -= 1
@@ -243,14 +190,6 @@ class RecordStore(TraceBoard):
         for changed in self.watchers:
             changed.update(range(tail, n))
 
-    def with_status(self, code: int, end: int | None = None) -> list[int]:
-        """Return the indices of the rows in a status; only those below `end`, if it is given."""
-        indices = []
-        at = -1
-        while (at := self.status.find(code, at + 1, end)) >= 0:
-            indices.append(at)
-        return indices
-
     def _move(self, index: int, code: int) -> None:
         """Change the status of a row between pending and a final one."""
         before = self.status[index]
@@ -261,67 +200,14 @@ class RecordStore(TraceBoard):
         self.status[index] = code
         self.mark(index)
 
-    @property
-    def status_counts(self) -> list[int]:
-        """How many rows are in each status, in the order of `STATUSES`."""
-        counts = self._ends.copy()
-        counts[RUNNING] = len(self.live)
-        counts[PENDING] = len(self.status) - sum(counts)
-        return counts
-
-    @property
-    def counts(self) -> RunCounts:
-        """How many rows are in each status."""
-        return RunCounts(*self.status_counts)
-
-    def row(self, index: int) -> Params:
-        """Return the params of a row, without the flow's own; empty if they were dropped."""
-        return self.rows[index] if self.keeps(index) else {}
-
-    def merged(self, index: int) -> dict[Any, Any]:
-        """Return the flow's own params overlaid with those of a row; empty if these were dropped."""
-        return {**self.base, **self.rows[index]} if self.keeps(index) else {}
-
     def restore(self, index: int, restored: Restored) -> None:
         """Mark a pending row as succeeded, with its outcome in an earlier run."""
-        self.restored[index] = restored
+        # Without the output, which would otherwise stay in memory whatever the budget is.
+        self.restored[index] = restored._replace(output=None)
         if restored.writes is not None:
             self.writes[index] = restored.writes
+        if restored.output is not None:
+            self.outputs.put(index, [RESTORED_OFFSET, restored.output])
         self.results[index] = restored.result
         self._copies[index] = b""
         self._move(index, SUCCEEDED)
-
-    def keeps(self, index: int) -> bool:
-        """Return whether the params of a row are still kept."""
-        return isinstance(self.rows, list) or index in self.rows
-
-    def read_of(self, index: int) -> frozenset[Any]:
-        """Return the keys that a row's last attempt has read of its params, there or not.
-
-        All keys of its params, if what it has read is not known (see `ReadSets`).
-        """
-        trace = self.live.get(index)
-        if trace is None:
-            return self.keys_read(index, self.read[index])
-        return frozenset() if trace.params is None else frozenset(trace.params.read)
-
-    def keys_read(self, index: int, number: int) -> frozenset[Any]:
-        """Return the set of keys with a number, for a row; see `read_of`."""
-        read = self.read_sets.keys(number)
-        return frozenset(self.merged(index)) if read is None else read
-
-    def trace_of(self, index: int) -> tuple[Sequence[Any], dict[int, dict[str, Any]]]:
-        """Return the trace of a row: its fields, `FIELDS` per node copy, and its extras by offset."""
-        trace = self.live.get(index)
-        if trace is not None:
-            return tuple(trace), trace.extras or {}
-        packed, extras = self.packed_trace_of(index)
-        return unpacked(packed), extras
-
-    def packed_trace_of(self, index: int) -> tuple[bytes, dict[int, dict[str, Any]]]:
-        """Return the packed trace of an ended row, and its extras by offset."""
-        try:
-            packed = self._copies[index]
-        except KeyError:  # a generator's row that has not ended, or whose trace was dropped
-            packed = b""
-        return packed, self._extras.get(index, {})

@@ -6,13 +6,14 @@ Times are those of the run's own clock.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from struct import Struct
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from .param_reads import ReadTrackingDict
 
 Params = Mapping[Any, Any]
+"""One row of a batch: the params of one instance."""
 
 NAN = float("nan")
 FIELDS = 5
@@ -42,6 +43,16 @@ def time_or_none(time: float) -> float | None:
     return None if time != time else time  # noqa: PLR0124 - a test for NaN without a call
 
 
+class Watcher(Protocol):
+    """Gets the index of each row that changes, on the run's loop: a set, or what acts on it."""
+
+    def add(self, row: int, /) -> None:
+        """Take a row that has changed."""
+
+    def update(self, rows: Iterable[int], /) -> None:
+        """Take rows that have all changed to the same status."""
+
+
 class TraceBoard:
     """What all traces of a run share.
 
@@ -52,7 +63,7 @@ class TraceBoard:
     def __init__(self) -> None:
         self.nodes = array("H")
         """The number of the node of each row that began last; 0 before the first one."""
-        self.watchers: tuple[set[int], ...] = ()
+        self.watchers: tuple[Watcher, ...] = ()
         self.node_names: list[str] = [""]
         self.node_ids: dict[type, int] = {}
         """The number of each node class seen so far. Its name is `node_names[number]`."""
@@ -65,12 +76,16 @@ class TraceBoard:
         The watcher empties the set when it has dealt with the changes.
         """
         changed: set[int] = set()
-        self.watchers = (*self.watchers, changed)
+        self.watch_with(changed)
         return changed
 
-    def unwatch(self, changed: set[int]) -> None:
-        """Stop adding to a set that `watch` returned."""
-        self.watchers = tuple(each for each in self.watchers if each is not changed)
+    def watch_with(self, watcher: Watcher) -> None:
+        """Give a watcher the index of each row that changes from now on."""
+        self.watchers = (*self.watchers, watcher)
+
+    def unwatch(self, watcher: Watcher) -> None:
+        """Give a watcher, or a set that `watch` returned, no more rows."""
+        self.watchers = tuple(each for each in self.watchers if each is not watcher)
 
     def mark(self, row: int) -> None:
         """Tell the watchers that a row has changed."""
@@ -107,12 +122,17 @@ class Trace(list[Any]):
     `close` and `fail` end it. `RecordStore.start` makes a trace and sets its attributes.
     """
 
-    __slots__ = ("board", "extras", "params", "row")
+    __slots__ = ("board", "extras", "mutable", "outputs", "params", "row")
 
     board: TraceBoard
     row: int
     extras: dict[int, dict[str, Any]] | None
     """What fits no field, by offset of the copy: "params", "after", "action", "error", "tries"."""
+    mutable: bool
+    """Whether there are plain containers among the params, which nodes may change in place."""
+    outputs: list[Any] | None
+    """What exec returned, unless it was None: the offset of the copy and its output, in turn. The
+    offsets ascend."""
     params: ReadTrackingDict | None
     """The params of the instance, which note what is read of them; None if that is not noted."""
 
@@ -161,6 +181,20 @@ class Trace(list[Any]):
         """End a node copy that raised `error`."""
         self[at + ENDED] = now
         self._extra(at)["error"] = error
+
+    def note_output(self, at: int, output: Any) -> None:
+        """Note what the exec of a node copy returned."""
+        if output is None:
+            return
+        outputs = self.outputs
+        if outputs is None:
+            self.outputs = [at, output]
+        elif at > outputs[-2]:
+            outputs += (at, output)
+        else:  # nodes of a parallel flow end in any order, and a node may call its post again
+            by_offset = dict(zip(outputs[::2], outputs[1::2], strict=True))
+            by_offset[at] = output
+            self.outputs = [part for pair in sorted(by_offset.items()) for part in pair]
 
     def note_retries(self, at: int, retries: int, fallbacks: int) -> None:
         """Note how often the exec of a node copy was retried, and how often its fallback was used."""
@@ -244,12 +278,14 @@ class Restored(NamedTuple):
         position: index of the row in that run.
         result: its last action.
         writes: what it wrote to its own copy of the shared store; None if it was not isolated.
+        output: its output; None if it had none.
     """
 
     run: int
     position: int
     result: Any
     writes: Any
+    output: Any = None
 
 
 MOST_ATTEMPTS = 20

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator
 from datetime import datetime, timezone
 from typing import Any
 
 from ..records.batch import Batch
+from ..records.instances import Instance
+from .as_completed import AsCompleted
 from .end_waiters import Waiters, running_loop
 from .lifecycle import Lifecycle, Post
 from .options import Options
@@ -102,6 +104,22 @@ class BatchRun(RunView):
         self._raise_error()
         return self
 
+    def as_completed(self) -> AsyncIterator[Instance]:
+        """Iterate over the instances as they end: `async for instance in run.as_completed()`.
+
+        It gives each instance once: first those that have ended already, in the order in which they
+        did, then each as soon as it ends, and stops when the run has ended. Restored and cancelled
+        instances have ended, too. One that failed and waits for another of its `retries` has not.
+        One that was given and is run again by `retry_failed()` is not given a second time.
+
+        Works in any loop in which the run can be awaited. Several can iterate at once, and leave at
+        any time.
+
+        Raises:
+            Exception: what broke the run itself, after the last instance.
+        """
+        return AsCompleted(self, self._waiters, self._loop)
+
     def observe(self, observer: Callable[[BatchRun], None]) -> None:
         """Call `observer(run)` on the run's loop whenever the status has changed.
 
@@ -138,38 +156,41 @@ class BatchRun(RunView):
         self._lifecycle.parts.limits.request(**changes)
         self._on_loop(self._lifecycle.apply_limits)
 
-    def pause(self) -> None:
-        """Start no more instances until `resume()`; the running ones continue."""
-        self._on_loop(self._lifecycle.pause)
+    def pause(self) -> BatchRun:
+        """Start no more instances until `resume()`; the running ones continue.
 
-    def resume(self) -> None:
+        Like each verb, it returns the run. Awaiting that waits until somebody has resumed it.
+        """
+        return self._on_loop(self._lifecycle.pause)
+
+    def resume(self) -> BatchRun:
         """Continue after `pause()`."""
-        self._on_loop(self._lifecycle.resume)
+        return self._on_loop(self._lifecycle.resume)
 
-    def stop(self) -> None:
+    def stop(self) -> BatchRun:
         """Start no more instances; the running ones finish, and all others are cancelled."""
-        self._on_loop(self._lifecycle.stop)
+        return self._on_loop(self._lifecycle.stop)
 
-    def cancel(self, index: int | None = None) -> None:
+    def cancel(self, index: int | None = None) -> BatchRun:
         """Start no more instances and cancel the running ones; with an index, cancel only that one.
 
-        A thread cannot be interrupted: its row ends at once, and the node's post never runs.
+        `await run.cancel()` waits until the run has ended, also with an index. A thread cannot be
+        interrupted: its row ends at once, and the node's post never runs.
 
         Raises:
             IndexError: there is no such instance.
         """
         if index is None:
-            self._on_loop(self._lifecycle.cancel)
-        else:
-            position = self.instances[index].index
-            self._on_loop(lambda: self._lifecycle.cancel_one(position))
+            return self._on_loop(self._lifecycle.cancel)
+        position = self.instances[index].index
+        return self._on_loop(lambda: self._lifecycle.cancel_one(position))
 
-    def retry_failed(self) -> None:
+    def retry_failed(self) -> BatchRun:
         """Run the failed instances again, with the same params and in the same rows.
 
-        During a run they are taken next. After its end the run continues, and can be awaited again.
-        While post runs, they wait until it has returned, and then post runs again. Rows that a stop
-        or a cancellation kept from starting do not run.
+        During a run they are taken next. After its end the run continues, and can be awaited again:
+        `await run.retry_failed()`. While post runs, they wait until it has returned, and then post
+        runs again. Rows that a stop or a cancellation kept from starting do not run.
 
         Raises:
             RuntimeError: the run's event loop is closed.
@@ -182,7 +203,7 @@ class BatchRun(RunView):
         if self.ended and self.failures:
             # Now, for a `wait()` that follows in another thread; `_retry_failed` releases in turn.
             self._waiters.hold()
-        self._on_loop(self._retry_failed)
+        return self._on_loop(self._retry_failed)
 
     def _retry_failed(self) -> None:
         if self._lifecycle.retry_failed():
@@ -191,9 +212,11 @@ class BatchRun(RunView):
         elif self.ended:
             self._waiters.release()
 
-    def _on_loop(self, action: Callable[[], None]) -> None:
+    def _on_loop(self, action: Callable[[], None]) -> BatchRun:
+        """Do something on the run's loop, at once if that runs here; return the run."""
         if running_loop() is self._loop:
             action()
         else:
             with contextlib.suppress(RuntimeError):  # the loop is closed, perhaps just now
                 self._loop.call_soon_threadsafe(action)
+        return self

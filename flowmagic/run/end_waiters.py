@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import sys
 import threading
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
 
@@ -27,6 +27,11 @@ class Waiters:
         self._futures: list[asyncio.Future[None]] = []
         self._lock = threading.Lock()
 
+    @property
+    def ended(self) -> bool:
+        """Whether nothing has to wait: the run has ended, and its observers have been called."""
+        return self._ended.is_set()
+
     def release(self) -> None:
         """Wake all waiters: the run has ended, and its observers have been called."""
         self._ended.set()
@@ -42,13 +47,23 @@ class Waiters:
 
     async def settled(self) -> None:
         """Wait for the end."""
+        with self.future() as end:
+            await end
+
+    @contextlib.contextmanager
+    def future(self) -> Iterator[asyncio.Future[None]]:
+        """Give a future of the loop that runs here, which is done when the run has ended.
+
+        Something else may set its result before that. Leave the block when it is not awaited any more.
+        """
         future = asyncio.get_running_loop().create_future()
         with self._lock:
             if self._ended.is_set():
-                return
-            self._futures.append(future)
+                future.set_result(None)
+            else:
+                self._futures.append(future)
         try:
-            await future
+            yield future
         finally:
             with self._lock:
                 if future in self._futures:

@@ -33,6 +33,7 @@ def options_kept(options: Options) -> dict[str, Any]:
         "retries": _changed_fields(options.retries) or 0,
         "threads": options.threads,
         "keep": options.keep,
+        "keep_bytes": options.keep_bytes,
         "isolate": sharing.isolate,
         "merge": None if sharing.merge is None else location_of(sharing.merge),
         "allow_shared": _keys(sharing.allowed),

@@ -4,19 +4,20 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from ..engines.base import Engine
 from ..engines.local import LocalEngine
 from ..engines.registry import engine_of
-from ..errors import LimitError, describe
+from ..errors import LimitError, OptionError, describe
 from ..journal.options import JournalOptions
 from ..limits.adaptive import Adaptive
 from ..limits.limits import Limits, check_seconds
+from ..records.outputs import KEEP_BYTES
 from ..shared.shared_store import Merge, Sharing
+from ..text.suggestions import did_you_mean
 from .failures import ErrorBudget, Retries
 
 if TYPE_CHECKING:
@@ -78,6 +79,11 @@ class RunArguments:
     )
     keep: int = _option(
         KEEP, "How many successful rows to keep in full if the batch comes from a generator."
+    )
+    keep_bytes: int = _option(
+        KEEP_BYTES,
+        "How many bytes of outputs to keep in memory. Beyond that, the oldest are dropped: those of "
+        "earlier nodes and attempts first.",
     )
     journal: Any = _option(
         None,
@@ -143,6 +149,7 @@ class RunKeywords(TypedDict, total=False):
     retries: int | Retries
     threads: bool
     keep: int
+    keep_bytes: int
     sync: str
     journal_secrets: bool
     isolate: bool
@@ -171,6 +178,7 @@ class Options:
         retries: how failed instances run again.
         threads: whether the `exec` of sync nodes runs in worker threads.
         keep: how many rows that succeeded are kept in full, if the batch is a generator.
+        keep_bytes: how many bytes of outputs are kept in memory.
         capture: whether what the instances print is kept apart; only the notebook sets it.
         journal: where instances are written, and what is taken over from there; None: nowhere.
         sharing: how the instances share the store.
@@ -184,6 +192,7 @@ class Options:
     retries: Retries = field(default_factory=Retries)
     threads: bool = True
     keep: int = KEEP
+    keep_bytes: int = KEEP_BYTES
     capture: bool = False
     journal: JournalOptions | None = None
     sharing: Sharing = field(default_factory=Sharing)
@@ -199,8 +208,8 @@ class Options:
         """Check the options of a run as `batchflow` takes them.
 
         Raises:
-            TypeError: there is no option of that name.
-            LimitError (a ValueError): a limit, `keep`, or another number is wrong.
+            OptionError (a TypeError): there is no option of that name.
+            LimitError (a ValueError): a limit, `keep`, `keep_bytes`, or another number is wrong.
             JournalError: the options of the journal are wrong.
             SharedError (a TypeError): the options of the shared store are wrong.
             EngineError (a RuntimeError): there is no such engine.
@@ -209,7 +218,7 @@ class Options:
         _check_names(options)
         arguments = RunArguments(**options)
         engine = engine_of(arguments.engine)
-        limit, keep, retries = arguments.limit, arguments.keep, arguments.retries
+        limit, retries = arguments.limit, arguments.retries
         adaptive = None if arguments.adaptive is None else Adaptive.parse(arguments.adaptive)
         if adaptive is not None:
             if limit is not None:
@@ -221,10 +230,6 @@ class Options:
         limits = Limits(
             Limits.concurrency if limit is None else limit, arguments.per_minute, arguments.burst
         )
-        if isinstance(keep, bool) or not isinstance(keep, int) or keep < 0:
-            raise LimitError(
-                f"keep is {describe(keep)}, not a number of rows. Write for example keep=1000."
-            )
         timeout, max_errors = arguments.timeout, arguments.max_errors
         return cls(
             limits=limits,
@@ -233,7 +238,8 @@ class Options:
             max_errors=None if max_errors is None else ErrorBudget.of(max_errors),
             retries=retries if isinstance(retries, Retries) else Retries(retries),
             threads=arguments.threads,
-            keep=keep,
+            keep=_check_count(arguments.keep, "keep", "rows", "1000"),
+            keep_bytes=_check_count(arguments.keep_bytes, "keep_bytes", "bytes", "2_000_000_000"),
             journal=JournalOptions.of(
                 arguments.journal,
                 arguments.resume,
@@ -268,9 +274,17 @@ class Options:
         return replace(self, limits=limits, adaptive=adaptive)
 
 
-def _check_names(options: Iterable[str]) -> None:
-    for name in options:
+def _check_count(value: Any, name: str, unit: str, example: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise LimitError(
+            f"{name} is {describe(value)}, not a number of {unit}. Write for example {name}={example}."
+        )
+    return value
+
+
+def _check_names(options: Mapping[str, Any]) -> None:
+    for name, value in options.items():
         if name not in OPTIONS:
-            near = difflib.get_close_matches(name, OPTIONS, n=1)
-            hint = f" Did you mean {near[0]}?" if near else ""
-            raise TypeError(f"There is no option {name!r}.{hint}")
+            shown = value if isinstance(value, (int, float)) else "..."
+            hint = did_you_mean(name, OPTIONS, f"{{}}={shown}")
+            raise OptionError(f"There is no option {name!r}. {hint}".rstrip())

@@ -45,7 +45,12 @@ class RunParts:
         self.began = self.clock()
         self.context = contextvars.copy_context()
         self.records = RecordStore(
-            flow.params, self.began, options.kept, secrets_around(flow, shared)
+            flow.params,
+            self.began,
+            options.kept,
+            secrets_around(flow, shared),
+            keep_bytes=options.keep_bytes,
+            journaled=options.journal is not None,
         )
         if options.capture:
             self.records.printed = PrintedTexts(self.records.status)

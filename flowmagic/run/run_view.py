@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InstancesFailedError
 from ..flow.finding import Finding
 from ..limits.adaptive import Aimd
 from ..limits.limits import LimitChange, Limits
-from ..records.instances import Instance, Instances, frame_of
-from ..records.status import FAILED, RunCounts
+from ..records.exports import Exports
+from ..records.instances import Instance, Instances
+from ..records.status import CANCELLED, FAILED, SUCCEEDED, RunCounts
 from ..records.store import RecordStore
+from ..records.table import InstanceColumns, columns_of
 from ..shared.crossings import Crossing
 from ..text.formatting import error_text
 from ..text.redact import secrets_of
+from ..text.suggestions import by_wrong_name, missing_attribute
 from .event_loop_monitor import Hold
 from .lifecycle import Lifecycle
 from .options import Options
@@ -23,13 +27,46 @@ if TYPE_CHECKING:
     from ..journal.recorder import Recorder
 
 
-class RunView:
+_RIGHT_NAMES = by_wrong_name(
+    {
+        "await run, or run.wait() in plain synchronous code": "block complete gather join wait_for",
+        "run.as_completed()": "iter_completed stream",
+        "run.cancel()": "abort close interrupt kill shutdown terminate",
+        "run.counts": "cancelled count pending progress running stats status_counts succeeded summary",
+        "run.elapsed": "duration runtime seconds time took",
+        "run.ended": "completed done finished is_done is_finished",
+        "run.failures": "error_rows errors exceptions failed failed_instances failed_rows",
+        "run.failures, or run.error for what broke the run itself": "exception failure",
+        "[each.params for each in run.instances]": "batch inputs items params rows",
+        "run.limit = 10": "concurrency max_concurrent max_workers set_limit",
+        "run.ok": "is_ok success successful",
+        "run.outputs, or run.results for the last actions": "answer answers output result returned "
+        "returns values",
+        "run.retry_failed()": "rerun rerun_failed retry retry_all",
+        "run.to_csv(path), run.to_jsonl(path) or run.to_parquet(path)": "dump export save to_disk "
+        "to_file write",
+        "run.to_frame()": "as_df dataframe df frame pandas table to_dataframe to_df to_pandas",
+        "run.to_polars()": "pl polars to_pl",
+        "run[0].copies": "copies nodes steps trace traces",
+        "run[0].printed": "log logs printed stderr stdout",
+    }
+)
+
+
+class RunView(Exports):
     """The read-only part of a `BatchRun`. It may be read from any thread."""
 
     flow: Any
     name: str
     options: Options
     _lifecycle: Lifecycle
+    _warned = False
+    """Whether it was said that rows are still pending."""
+
+    if not TYPE_CHECKING:  # a type checker would take any name for an attribute
+
+        def __getattr__(self, name: str) -> Any:
+            return missing_attribute(self, name, "run", _RIGHT_NAMES)
 
     # The run
 
@@ -147,8 +184,43 @@ class RunView:
 
     @property
     def results(self) -> list[Any]:
-        """In the order of the params: the last action, or the exception; None while not ended."""
+        """In the order of the params: the last action, or the exception; None while not ended.
+
+        Warns, once per run, if rows have not ended.
+        """
+        self._warn_if_pending("run.results")
         return list(self.records.results)
+
+    def _warn_if_pending(self, what: str, depth: int = 3) -> None:
+        """Warn, once per run, that something is not complete; `depth` as `stacklevel`."""
+        counts, total = self.counts, self.total
+        missing = counts.pending + counts.running
+        if self._warned or self.ended or (total is not None and not missing):
+            return
+        self._warned = True
+        rows = f"{counts.ended} rows have ended, and more may come"
+        if total is not None:
+            rows = f"{missing} of {total} rows have not ended"
+        warnings.warn(f"{what} is not complete: {rows}. Write `await run` first.", stacklevel=depth)
+
+    @property
+    def outputs(self) -> list[Any]:
+        """In the order of the params: the output of each instance, or the exception of a failed one.
+
+        The output is what exec returned in the last node whose exec returned something, see
+        `Instance.output`; None if none did, or while the instance has not ended. Warns, once per run,
+        if rows have not ended.
+        """
+        self._warn_if_pending("run.outputs")
+        records = self.records
+        return [
+            records.results[index]
+            if code in (FAILED, CANCELLED)
+            else records.output(index)
+            if code == SUCCEEDED
+            else None
+            for index, code in enumerate(records.status)
+        ]
 
     @property
     def failures(self) -> list[Instance]:
@@ -179,18 +251,15 @@ class RunView:
         records = self.records
         return error_text(error, secrets_of(records.merged(index)) | records.secrets)
 
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame: a column per param, then status, seconds, attempts, result.
+    def _columns(self, *, nodes: bool) -> InstanceColumns:
+        self._warn_if_pending("The table of the run", depth=5)
+        return columns_of(self.records, nodes=nodes)
 
-        With `isolate`, the column `writes` follows: a dict per instance. The index is that of the
-        instances. A param named like one of these columns keeps its name, and the column gets an
-        underscore (`status_`).
+    def _isolates(self) -> bool:
+        return self.options.sharing.isolate
 
-        Raises:
-            MissingExtraError: pandas is not installed.
-        """
-        own = ("writes",) if self.options.sharing.isolate else ()
-        return frame_of(self.instances, ("status", "seconds", "attempts", "result", *own))
+    def _frame_index(self) -> Any:
+        return self.records.index
 
     def __repr__(self) -> str:
         counts = self.counts

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..engines.base import Runner
 from ..records.batch import Batch
+from ..records.containers import CONTAINERS
 from ..records.param_reads import track_reads
 from ..records.printed import enter, key
 from ..records.status import PENDING
@@ -18,6 +19,9 @@ from .workers import SLICE, Taken, drive
 if TYPE_CHECKING:
     from ..journal.recorder import Recorder
     from .lifecycle import Lifecycle
+
+
+_values = dict.values  # notes no read
 
 
 class Scheduler:
@@ -64,7 +68,7 @@ class Scheduler:
         self._batch = batch
         self.needs_prepare = batch.is_async or self._journal is not None
         if batch.rows is not None:
-            self._records.load(batch.rows)
+            self._records.load(batch.rows, batch.index)
             if self._journal is not None:
                 self._journal.knows_total()
 
@@ -117,26 +121,35 @@ class Scheduler:
         return bool(self._retries) or total is None or self._next < total
 
     async def prepare(self) -> bool:
-        """Wait for the journal and for an async source; return whether a row can be taken."""
-        journal = self._journal
-        if journal is None:
-            return await self._row_is_there()
-        await journal.settled()
+        """Wait for the journal and for an async source; return whether a row can be taken.
+
+        The next call of `take`, before anything is awaited, then returns an instance.
+        """
+        if self._journal is not None:
+            await self._journal.settled()
         slice_ends = self._loop.time() + SLICE
         while await self._row_is_there():
-            if self._retries or not self._restored(self._next):
+            if self._retries:
+                if self._is_pending(self._retries[0]):
+                    return True
+                self._retries.popleft()
+            elif self._is_pending(self._next) and not self._restored(self._next):
                 return True
-            self._next += 1
+            else:
+                self._next += 1
             if self._loop.time() > slice_ends:
                 await asyncio.sleep(0)
                 slice_ends = self._loop.time() + SLICE
         return False
 
+    def _is_pending(self, index: int) -> bool:
+        """Whether a row still has to run; it may have been cancelled while it waited."""
+        return self._records.status[index] == PENDING
+
     def _restored(self, index: int) -> bool:
         """Whether the result of a row was taken over from an earlier run, so that it need not run."""
         journal, records = self._journal, self._records
-        assert journal is not None
-        if records.status[index] != PENDING or (left := journal.restore(index)) is None:
+        if journal is None or (left := journal.restore(index)) is None:
             return False
         records.restore(index, left)
         journal.note(index)
@@ -189,7 +202,16 @@ class Scheduler:
             self._journal.starts(index)
         row, base = records.rows[index], records.base
         params = track_reads({**base, **row} if base else row)
-        walk = self._runner.run(params, records.start(index, now, params))
+        mutable = False
+        for value in _values(
+            params
+        ):  # as `has_containers`; the call costs 3 % (benchmarks overhead)
+            if type(value) in CONTAINERS:
+                mutable = True
+                break
+        if mutable and (given := records.given.for_attempt(index, params)) is not None:
+            params = track_reads(given)
+        walk = self._runner.run(params, records.start(index, now, params, mutable))
         context = self._instances_context.copy()
         if self._captures:
             attempt = key(index, records.attempt(index)) if records.history else index

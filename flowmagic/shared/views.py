@@ -13,12 +13,11 @@ how to copy them.
 
 from __future__ import annotations
 
-import copy
-from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from ..records.containers import CONTAINERS, deep_copy, same
 from ..records.observed_dict import MISSING, ObservedDict
 from ..records.trace import Trace
 from .crossings import Accesses, CrossingDetector
@@ -121,12 +120,6 @@ def views(store: dict[Any, Any], detector: CrossingDetector) -> Callable[[Trace]
     return view
 
 
-_MAPPINGS = (dict, OrderedDict, defaultdict, Counter)
-_SEQUENCES = (list, deque)
-_COPIED = frozenset({*_MAPPINGS, *_SEQUENCES, set, bytearray})
-"""The types that are copied. A user's subclass of one may hold more than its items, and is not."""
-
-
 class Isolated(ObservedDict):
     """One instance's copy of the shared store, which notes what the instance writes.
 
@@ -143,13 +136,13 @@ class Isolated(ObservedDict):
 
     def _on_read(self, key: Any, value: Any) -> Any:
         if (
-            type(value) not in _COPIED
+            type(value) not in CONTAINERS
             or key in self._originals
             or key in self._written
             or key in self._allowed
         ):
             return value
-        copied = _deep_copy(value, {})
+        copied = deep_copy(value)
         self._originals[key] = value
         dict.__setitem__(self, key, copied)
         return copied
@@ -180,54 +173,11 @@ class Isolated(ObservedDict):
         for key, before in list(self._originals.items()):  # a thread may still be reading
             if key in self and key not in self._written:
                 now = dict.__getitem__(self, key)
-                if not _same(now, before):
+                if not same(now, before):
                     self._written[key] = now
                 else:
                     dict.__setitem__(self, key, before)
         self._originals.clear()
-
-
-def _deep_copy(value: Any, known: dict[int, Any]) -> Any:
-    """Return a deep copy of a `_COPIED` value; `known` has the copies made so far, by original `id`."""
-    kind = type(value)
-    if kind not in _COPIED:
-        return value
-    if id(value) in known:
-        return known[id(value)]
-    copied = known[id(value)] = copy.copy(value)
-    if kind in _MAPPINGS:
-        for key, each in value.items():
-            if type(each) in _COPIED:
-                copied[key] = _deep_copy(each, known)
-    elif kind in _SEQUENCES:
-        for at, each in enumerate(value):
-            if type(each) in _COPIED:
-                copied[at] = _deep_copy(each, known)
-    return copied
-
-
-def _same(one: Any, other: Any) -> bool:
-    """Whether a copy still equals its original, by identity: values such as arrays have no truth value."""
-    pairs, seen = [(one, other)], set[int]()
-    while pairs:
-        one, other = pairs.pop()
-        if one is other or id(one) in seen:
-            continue
-        kind = type(one)
-        if kind is not type(other) or kind not in _COPIED or len(one) != len(other):
-            return False
-        seen.add(id(one))
-        if kind in _MAPPINGS:
-            # Including the order: an instance that sorts a dict has changed it.
-            for (key, value), (its_key, its_value) in zip(one.items(), other.items(), strict=True):
-                if key is not its_key:
-                    return False
-                pairs.append((value, its_value))
-        elif kind in _SEQUENCES:
-            pairs.extend(zip(one, other, strict=True))
-        elif one != other:  # a set or bytearray
-            return False
-    return True
 
 
 _make_isolated: Callable[..., Isolated] = type.__call__.__get__(Isolated)

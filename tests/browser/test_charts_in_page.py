@@ -65,7 +65,7 @@ def test_charts_tell_throughput_running_latency_and_failures_while_a_run_goes_on
     book = started(notebook, LONG, setup=SETUP)
     expect(value(book, "Throughput")).to_have_text(re.compile(r"^[\d.]+/s$"))
     expect(value(book, "Running")).to_have_text("4 of 4")
-    expect(value(book, "Latency")).to_have_text(re.compile(r"^p50 0\.\d\d s  p95 0\.\d\d s$"))
+    expect(value(book, "Latency")).to_have_text(re.compile(r"^p50 \d+\.\d\d s  p95 \d+\.\d\d s$"))
     expect(value(book, "Failures")).to_have_text("None failed")
     book.until("run.elapsed > 2")
     for number in (0, 1, 2):
@@ -77,7 +77,7 @@ def test_charts_tell_throughput_running_latency_and_failures_while_a_run_goes_on
     assert spoken.startswith("now: throughput ")
     assert "running 9 of 9" in spoken
     assert "failures none failed" in spoken
-    book.value("run.cancel() or 0")
+    book.value("run.cancel().ended")
     expect(value(book, "Throughput")).to_have_text(OVER)
     expect(value(book, "Running")).to_have_text(re.compile(r"^avg [\d.]+ of 9$"))
 
@@ -93,7 +93,7 @@ def test_pointer_and_keys_ask_what_it_was_like_at_a_time(notebook):
     plain = colours(book, 3)
     chart(book, "Running").locator(".fm-spark").hover(position={"x": 100, "y": 10})
     running = book.panel.locator(".fm-gauge").nth(1)
-    expect(running.locator(".fm-gauge-name")).to_have_text(re.compile(r"^at \d\.\d\d s$"))
+    expect(running.locator(".fm-gauge-name")).to_have_text(re.compile(r"^at \d+\.\d\d s$"))
     expect(value(book, "Failures")).to_have_text(re.compile(r"^\d+ of \d+$"))
     assert colours(book, 3) > plain
     book.page.mouse.move(1, 1)
@@ -107,7 +107,7 @@ def test_pointer_and_keys_ask_what_it_was_like_at_a_time(notebook):
     assert group.get_attribute("aria-valuenow") == "0"
     first = group.get_attribute("aria-valuetext")
     assert re.match(
-        r"at 0\.\d\d s: throughput 0/s, running .* of 20, latency ., failures 0 of 0$", first
+        r"at \d+\.\d\d s: throughput 0/s, running .* of 20, latency ., failures 0 of 0$", first
     ), first
     expect(book.panel.locator(".fm-gauge-name").first).to_have_text(re.compile("^at 0"))
     book.page.keyboard.press("ArrowRight")
@@ -179,7 +179,7 @@ def test_they_stand_in_one_row_and_narrow_in_two_and_follow_the_theme(notebook):
         for (let at = 0; at < data.length; at += 4) sum += data[at + 3] === 255 ? data[at] : 0;
         return sum;
     }"""
-    book.value("run.cancel() or 0")
+    book.value("run.cancel().ended")
     expect(value(book, "Running")).to_have_text(re.compile("^avg"))
     light = book.page.evaluate(limit)
     book.theme("JupyterLab Dark")

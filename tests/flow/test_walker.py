@@ -594,3 +594,234 @@ async def test_a_sync_node_with_a_run_or_exec_of_its_own_stays_on_the_loop(name)
     setattr(Own, name, own)
     assert (await only(AsyncFlow(start=Own()), threads=True)).error is None
     assert where == [threading.get_ident()]
+
+
+# Outputs
+
+
+class AnswersAsync(AsyncNode):
+    async def prep_async(self, shared):
+        return self.params.get("n", 1)
+
+    async def exec_async(self, n):
+        return {"answer": n}
+
+
+class Answers(Node):
+    def prep(self, shared):
+        return self.params.get("n", 1)
+
+    def exec(self, n):
+        return [n, n]
+
+
+class OwnRunAsync(AnswersAsync):
+    async def _run_async(self, shared):
+        await super()._run_async(shared)
+        return await self.post_async(shared, None, exec_res="by keyword")
+
+
+class OwnRun(Answers):
+    def _run(self, shared):
+        return self.post(shared, None, ("of", "its own"))
+
+
+class CallsNoPost(Answers):
+    def _run(self, shared):
+        return self.prep(shared) and None
+
+
+class Doubles(BatchNode):
+    def prep(self, shared):
+        return [1, 2]
+
+    def exec(self, item):
+        return 2 * item
+
+
+class Falls(Node):
+    def exec(self, prep_res):
+        raise ValueError
+
+    def exec_fallback(self, prep_res, exc):
+        return "fallback"
+
+
+class SecondTry(AsyncNode):
+    async def exec_async(self, prep_res):
+        self.tries = getattr(self, "tries", 0) + 1
+        if self.tries == 1:
+            raise ValueError
+        return "second"
+
+
+@pytest.mark.parametrize("threads", [True, False])
+@pytest.mark.parametrize(
+    ("node", "output"),
+    [
+        (AnswersAsync(), {"answer": 7}),
+        (Answers(), [7, 7]),
+        (OwnRunAsync(), "by keyword"),
+        (OwnRun(), ("of", "its own")),
+        (CallsNoPost(), None),
+        (Doubles(), [2, 4]),
+        (Falls(max_retries=2), "fallback"),
+        (SecondTry(max_retries=2), "second"),
+        (AStep(), None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+@virtual
+async def test_the_output_of_a_copy_is_what_its_post_received(node, output, threads):
+    """However the node runs: alone, in a flow, or in a nested flow, sync where that is possible."""
+    flows = [node, AsyncFlow(start=node), AsyncFlow(start=AsyncFlow(start=node))]
+    if not isinstance(node, AsyncNode):
+        flows += [Flow(start=node), AsyncFlow(start=InFlow(start=node))]
+    for flow in flows:
+        instance = await only(flow, {"n": 7}, threads=threads)
+        assert instance.error is None
+        assert instance.copies[-1].output == output
+        assert instance.output == output
+    assert "post" not in vars(node)
+
+
+@virtual
+async def test_a_run_set_on_the_node_object_is_observed_too():
+    """The attribute of the object decides, as in PocketFlow; our copy is the one that is observed."""
+    node = AnswersAsync()
+
+    async def own(shared):
+        return await node.post_async(shared, None, "not seen: another object")
+
+    node._run_async = own
+    assert (await only(AsyncFlow(start=node))).output is None
+
+
+@virtual
+async def test_a_flow_has_no_output_of_its_own():
+    """What its post receives is an action; the output of the instance is that of a node within."""
+    inner = AsyncFlow(start=AnswersAsync())
+    inner >> AStep()
+    instance = await only(AsyncFlow(start=inner))
+    assert [each.output for each in instance.copies] == [None, {"answer": 1}, None]
+    assert instance.output == {"answer": 1}
+
+
+@virtual
+async def test_the_last_of_parallel_copies_is_the_one_that_began_last():
+    """Though another one ended after it."""
+
+    class Naps(AsyncNode):
+        async def exec_async(self, prep_res):
+            await asyncio.sleep(self.params["nap"])
+            return self.params["nap"]
+
+    class Rows(AsyncParallelBatchFlow):
+        async def prep_async(self, shared):
+            return [{"nap": 3}, {"nap": 1}, {"nap": 2}]
+
+    instance = await only(AsyncFlow(start=Rows(start=Naps())))
+    assert [each.output for each in instance.copies] == [None, 3, 1, 2]
+    assert instance.output == 2
+
+
+@virtual
+async def test_the_outputs_of_a_failed_instance_up_to_the_failure_are_there():
+    """And its place among the outputs of the run is taken by the exception."""
+
+    class Fails(AsyncNode):
+        async def post_async(self, shared, prep_res, exec_res):
+            raise ValueError(self.params["n"])
+
+        async def exec_async(self, prep_res):
+            return "paid for"
+
+    first = AnswersAsync()
+    first >> Fails()
+    run = await fm.batchflow(AsyncFlow(start=first), [{"n": 1}])
+    assert [each.output for each in run[0].copies] == [{"answer": 1}, "paid for"]
+    assert run[0].output == "paid for"
+    assert run.outputs == [run[0].error]
+
+
+@virtual
+async def test_a_running_instance_has_the_output_of_the_nodes_that_have_ended():
+    """It may be looked at while it runs."""
+    seen = []
+
+    class Looks(AsyncNode):
+        async def exec_async(self, prep_res):
+            seen.append((run[0].output, [each.output for each in run[0].copies]))
+
+    first = Answers()
+    first >> Looks()
+    run = fm.batchflow(AsyncFlow(start=first), [{"n": 1}])
+    await run
+    assert seen == [([1, 1], [[1, 1], None])]
+
+
+# Params that are changed in place
+
+
+class Asks(AsyncNode):
+    async def exec_async(self, prep_res):
+        self.params["messages"].append({"role": "assistant"})
+        self.params["seen"].add(len(self.params["messages"]))
+
+
+class FailsFirst(AsyncNode):
+    tries = 0
+
+    async def exec_async(self, prep_res):
+        type(self).tries += 1
+        if self.tries == 1:
+            raise ValueError
+
+
+@pytest.mark.parametrize("nested", [False, True])
+@virtual
+async def test_what_a_copy_received_is_recorded_as_it_was(nested):
+    """A list that a later node appends to is as each copy received it, also in a nested flow."""
+    first, second = Asks(), Asks()
+    first >> second >> AStep()
+    flow = AsyncFlow(start=AsyncFlow(start=first) if nested else first)
+    messages, seen = [{"role": "user"}], set()
+    instance = await only(flow, {"messages": messages, "seen": seen, "n": 1})
+    copies = [each for each in instance.copies if each.node != "AsyncFlow"]
+    assert [len(each.params["messages"]) for each in copies] == [1, 2, 3]
+    assert [each.params["seen"] for each in copies] == [set(), {2}, {2, 3}]
+    assert instance.params == {"messages": [{"role": "user"}], "seen": set(), "n": 1}
+    assert instance.row == instance.params
+    assert len(messages) == 3, "contract: the first attempt gets the row's own objects"
+
+
+@virtual
+async def test_a_retried_instance_starts_with_the_row_as_it_was_given():
+    """What the attempt before it has appended is not there any more."""
+    FailsFirst.tries = 0
+    first = Asks()
+    first >> FailsFirst()
+    row = {"messages": [{"role": "user"}], "seen": set()}
+    run = await fm.batchflow(AsyncFlow(start=first), [row], retries=2)
+    assert run[0].attempts == 2
+    assert [len(copy.params["messages"]) for copy in run[0].copies] == [1, 2]
+    assert len(run[0].history[0].copies[0].params["messages"]) == 1
+
+
+@virtual
+async def test_a_value_that_the_user_puts_into_a_row_counts_for_its_retry():
+    """A row may be mended before it is retried: what a node changed is undone, what the user set stays."""
+
+    class Refuses(AsyncNode):
+        async def exec_async(self, prep_res):
+            self.params["said"].append("no")
+            if self.params["who"] == "nobody":
+                raise ValueError
+
+    row = {"said": [], "who": "nobody", "list": [1]}
+    run = await fm.batchflow(AsyncFlow(start=Refuses()), [row])
+    row["who"], row["list"] = "me", [2]
+    await run.retry_failed()
+    assert run.ok
+    assert run[0].params == {"said": [], "who": "me", "list": [2]}
+    assert run[0].copies[0].params == run[0].params

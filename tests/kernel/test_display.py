@@ -102,10 +102,22 @@ def test_a_cell_that_is_run_again_names_its_earlier_run(kernel):
     kernel.press(answer, type="run")
     kernel.until("run is not second and run.counts.running == 2")
     kernel.run("second.cancel()\nawait second")
-    assert "There is no run 999." in kernel.run("%batchflow 999").stdout
+    assert "There is no run 999. The runs of this kernel: " in kernel.run("%batchflow 999").stdout
     kernel.run("run.cancel()\nawait run")
     assert kernel.run(cell).stdout == ""
     kernel.run("run.cancel()\nawait run")
+
+
+def test_a_run_without_a_name_is_reached_by_its_number(kernel):
+    """With its panel, below which it is not shown a second time; but it is in any other cell."""
+    kernel.run("%%batchflow flow\n[{'n': 1}]")
+    number = kernel.run("%batchflow").stdout.strip().splitlines()[-1].split()[0]
+    _summary_id(kernel.run(f"%batchflow {number}"))
+    _summary_id(kernel.run(f"mine = %batchflow {number}"))
+    [shown] = kernel.run("mine").outputs
+    assert "flow: " in shown["data"]["text/plain"]
+    _summary_id(kernel.run(f"%batchflow {number} -o bound"))
+    assert kernel.value("bound is mine and _ is mine")
 
 
 def test_run_pressed_again_makes_a_new_run_under_the_same_name(kernel):

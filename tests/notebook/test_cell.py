@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from flowmagic.limits.calls.named import remove_limit
+from flowmagic.notebook import cell, run_list
 from flowmagic.notebook.cell import origin_of
 from flowmagic.run.options import Options
 
@@ -49,6 +50,37 @@ def test_the_flows_post_gets_the_rows_of_the_file(shell, tmp_path):
     )
     shell.run(f"%%batchflow posts -f {tmp_path}/rows.jsonl -o run\n#")
     assert shell["run"].shared["params"] == [{"n": 1}, {"n": 2}]
+
+
+def test_what_became_of_the_rows_of_a_frame_goes_back_beside_them(shell):
+    """Of a filtered DataFrame, with the names of its columns and the labels of its index."""
+    shell.run("import pandas as pd\ndf = pd.DataFrame({'n': [13, 2, 3]}, index=[5, 1, 3])")
+    result = shell.run(
+        "%%batchflow flow -o run\ndf[df['n'] < 10].sort_values('n', ascending=False)"
+    )
+    assert result.success, result.text
+    shell.run("df['status'] = run.to_frame()['status']")
+    assert list(shell["df"]["status"].fillna("")) == ["", "succeeded", "succeeded"]
+
+
+def test_a_run_from_the_panel_of_an_earlier_run_has_its_index(shell, monkeypatch):
+    """The panel runs the same rows, of the same DataFrame."""
+    shell.run("import pandas as pd")
+    shell.run("%%batchflow flow -o run\npd.DataFrame({'n': [1]}, index=['label'])")
+    batches = []
+
+    class Display:
+        def __init__(self, *args, **options):
+            batches.append(args[3])
+
+        def attach(self, run):
+            pass
+
+    monkeypatch.setattr(cell, "NotebookDisplay", Display)
+    monkeypatch.setattr(shell.ip, "kernel", None, raising=False)  # as in a notebook
+    [number] = run_list.runs(shell.ip)
+    assert shell.run(f"%batchflow {number}").success
+    assert [(list(batch.rows), list(batch.index)) for batch in batches] == [([{"n": 1}], ["label"])]
 
 
 def test_a_file_and_a_body_are_one_too_many(shell, tmp_path):
@@ -212,6 +244,44 @@ def test_bare_it_lists_the_named_limits_too(shell):
         remove_limit("openai")
     assert "No runs yet" in text.splitlines()[0]
     assert text.splitlines()[1].startswith("limit openai: 0 of 10 running, 0 waiting, ")
+
+
+def test_a_run_that_has_no_name_can_be_reached_by_its_number(shell):
+    """Assigned, or with -o; without a panel, `%batchflow 1` shows its summary."""
+    shell.run("%%batchflow flow\n[{'n': 1}]")
+    shell.run("import gc; gc.collect()")
+    assert shell.run("first = %batchflow 1").text == ""
+    assert shell["first"].ok
+    assert "1 of 1 succeeded" in shell.run("%batchflow 1").text
+    shell.run("%batchflow 1 -o again")
+    assert shell["again"] is shell["first"]
+    assert shell.run("%batchflow").text.split()[2] == "again"
+
+
+def test_a_run_that_is_not_there_is_one_line_that_lists_those_there_are(shell):
+    """And a name that the run uses is refused here, too."""
+    shell.run("%%batchflow flow\n[{'n': 1}]")
+    assert shell.run("%batchflow 7").text == (
+        "UsageError: There is no run 7. The runs of this kernel: 1 (flow).\n"
+    )
+    before = shell["flow"]
+    assert "-o flow would replace flow" in shell.run("%batchflow 1 -o flow").text
+    assert "-o max would replace Python's own max" in shell.run("%batchflow 1 -o max").text
+    assert shell["flow"] is before
+    assert "max" not in shell.ip.user_ns
+
+
+def test_the_manual_is_printed_and_nothing_runs(shell):
+    """For a cell and for a line; the cell's body is not run."""
+    result = shell.run("%%batchflow flow --help -o run\ntouched = True\n[{'n': 1}]")
+    assert result.success
+    assert "--per-minute N" in result.text
+    assert not {"touched", "run"} & set(shell.ip.user_ns)
+    for text in ("%batchflow -h", "%%batchflow flow --help", "%%batchflow -h\n"):
+        line = shell.run(text)
+        assert line.text == result.text
+        assert line.result is None
+    assert "cell body is empty" in shell.run("%%batchflow flow").text
 
 
 def test_a_panel_is_refused_where_none_can_be_shown(shell):

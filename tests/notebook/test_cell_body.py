@@ -83,3 +83,42 @@ def test_an_empty_body_without_a_prep_is_refused(shell):
     result = shell.run("%%batchflow flow\n# nothing")
     assert "The cell has no param list, and AsyncFlow has no prep that returns one." in result.text
     assert result.text.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("body", "lines", "corrected"),
+    [
+        ('{"n": 1},\n{"n": 2},', "2 to 3 of the cell are 2", '[{"n": 1}, {"n": 2}]'),
+        ('{"n": 1}\n{"n": 2}', "2 to 3 of the cell are 2", '[{"n": 1}, {"n": 2}]'),
+        ('x = 1\n{"n": x},\n\n({"n": 2}),', "3 to 5 of the cell are 2", '[{"n": x}, {"n": 2}]'),
+        ("dict(n=1),\ndict(n=2),  # two", "2 to 3 of the cell are 2", "[dict(n=1), dict(n=2)]"),
+        ('{"n": 1}, {"n": 2},\n{"n": 3}', "2 to 3", '[{"n": 1}, {"n": 2}, {"n": 3}]'),
+        ('{"n": 1},\n' * 9, "2 to 10 of the cell are 9", '[{"n": 1}, {"n": 1}, {"n": 1}, ...]'),
+        ('{\n"n": 1\n},\n{"n": 2},', "2 to 5", "[{...}, {...}]"),
+        ('{"n": "' + "x" * 200 + '"},\n{"n": 2},', "2 to 3", "[{...}, {...}]"),
+    ],
+)
+def test_rows_on_lines_of_their_own_are_refused_with_the_list(shell, body, lines, corrected):
+    """Python would run the last one only, without a word about the others."""
+    result = shell.run(f"%%batchflow flow -o run\n{body}")
+    assert result.text.startswith(f"UsageError: Lines {lines}")
+    assert result.text.endswith(f"only the last one would run. Write one list: {corrected}\n")
+    assert result.text.count("\n") == 1
+    assert "run" not in shell.ip.user_ns
+
+
+def test_rows_that_are_refused_show_no_secret(shell):
+    """A saved notebook keeps the message."""
+    result = shell.run('%%batchflow flow\n{"n": 1, "api_key": "sk-123456"},\n{"n": 2},')
+    assert "Write one list: " in result.text
+    assert "sk-123456" not in result.text
+
+
+@pytest.mark.parametrize(
+    "body", ['{"n": 1}, {"n": 2}', '({"n": 1}, {"n": 2})', '"rows"\n{"n": 1},\n[{"n": 2}]']
+)
+def test_one_statement_of_rows_is_a_batch(shell, body):
+    """A tuple is a list of rows, too; what stands before a list is not looked at."""
+    result = shell.run(f"%%batchflow flow -o run\n{body}")
+    assert result.success, result.text
+    assert shell["run"].ok

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 from IPython.core.displaypub import CapturingDisplayPublisher
@@ -11,7 +12,13 @@ from pocketflow import AsyncFlow, AsyncNode
 import flowmagic
 from flowmagic.errors import BatchError, JournalError, LimitError, NoRunningLoopError
 from flowmagic.limits.limits import Limits
-from flowmagic.notebook.display import NotebookDisplay, make_display, start_in_panel
+from flowmagic.notebook.display import (
+    NotebookDisplay,
+    display_hidden,
+    hide_as_value,
+    make_display,
+    start_in_panel,
+)
 from flowmagic.notebook.terminal.terminal import TerminalDisplay
 from flowmagic.records.batch import as_batch
 
@@ -231,3 +238,19 @@ def test_without_a_loop_there_is_no_run():
     """And so no panel."""
     with pytest.raises(NoRunningLoopError, match="run_batch"):
         start_in_panel(Double(), [{"n": 1}])
+
+
+def test_a_run_is_hidden_once_and_only_in_the_cell_that_opened_its_panel():
+    """Otherwise IPython is told to display it in another way."""
+    shell = SimpleNamespace(execution_count=7)
+    run, other = (flowmagic.run_batch(AsyncNode(), [{}]) for _ in range(2))
+    hide_as_value(shell, run)
+    with pytest.raises(NotImplementedError):
+        display_hidden(shell, other)
+    display_hidden(shell, run)
+    with pytest.raises(NotImplementedError):
+        display_hidden(shell, run)
+    hide_as_value(shell, run)
+    shell.execution_count += 1
+    with pytest.raises(NotImplementedError):
+        display_hidden(shell, run)

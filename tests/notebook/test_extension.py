@@ -57,6 +57,8 @@ def test_a_formatter_of_the_users_comes_back(shell):
     shell.run("%unload_ext flowmagic")
     assert html.lookup_by_type(shell["flowmagic"].BatchRun) is own
     html.type_printers.clear()
+    hidden = shell.ip.display_formatter.ipython_display_formatter
+    assert shell["flowmagic"].BatchRun not in hidden.type_printers
 
 
 def test_nothing_of_ours_is_left_running(shell):

@@ -59,6 +59,17 @@ from flowmagic.run.options import Options
         ),
         ("flow --limit", "argument --limit: expected one argument"),
         ("flow -o 3x", "-o takes a variable name, not '3x'. Write for example -o run.\n"),
+        (
+            "flow -o flow",
+            "-o flow would replace flow, which this run uses. Write for example -o flow_run.",
+        ),
+        (
+            "flow --shared data.store -o data",
+            "-o data would replace data, which this run uses. Write for example -o data_run.",
+        ),
+        ("flow --engine mine -o mine", "-o mine would replace mine, which this run uses."),
+        ("my.flow -o my", "-o my would replace my, which this run uses."),
+        ("flow -o list", "-o list would replace Python's own list. Write for example -o list_run."),
         ("flow -o class", "-o takes a variable name, not 'class'. Write for example -o run.\n"),
     ],
 )
@@ -120,6 +131,15 @@ def test_an_empty_line_asks_for_nothing():
         check=False,
         rerun_line="",
     )
+
+
+def test_the_manual_is_asked_for_as_anywhere():
+    """With --help or -h, whatever else the line says; it is the help of the magic."""
+    for line in ("flow --help", "-h", "flow --limit 3 --help -o run"):
+        manual = read(line).manual
+        assert "-o NAME, --output NAME" in manual
+        assert not manual.startswith(":")
+    assert read("flow -o run").manual == ""
 
 
 def test_what_the_line_says_of_the_cell_is_apart_from_the_run():

@@ -43,6 +43,37 @@ def test_a_run_that_nobody_has_any_more_is_not_kept_for_the_list():
     assert line.split()[0::2][:2] == ["2", "kept"]
 
 
+def test_the_latest_run_without_a_variable_is_kept():
+    """Nothing else may keep it, where there is no panel. The one before it goes."""
+    shell = Shell()
+    for _ in range(2):
+        run_list.add(shell, flowmagic.run_batch(Say(), [{}]), None)
+    run_list.add(shell, flowmagic.run_batch(Say(), [{}]), "gone")
+    gc.collect()
+    assert list(run_list.runs(shell)) == [2]
+
+
+def test_a_run_is_found_by_its_number_or_those_there_are_are_listed():
+    """In one line; of many, the latest ten."""
+    shell = Shell()
+    shell.user_ns = {}
+    with pytest.raises(UsageError, match=r"^There is no run 1\. No runs yet\. Start one: %%batch"):
+        run_list.find(shell, 1)
+    runs = [flowmagic.run_batch(Say(), [{}]) for _ in range(12)]
+    for run in runs[:2]:
+        run_list.add(shell, run, None)
+    assert run_list.find(shell, 2) == ("", runs[1])
+    run_list.bind(shell, 2, "second")
+    assert run_list.find(shell, 2) == ("second", runs[1])
+    assert shell.user_ns == {"second": runs[1]}
+    with pytest.raises(UsageError, match=r"^There is no run 3\. .*: 1 \(Say\), 2 \(second\)\.$"):
+        run_list.find(shell, 3)
+    for run in runs[2:]:
+        run_list.add(shell, run, "run")
+    with pytest.raises(UsageError, match=r": …, 3 \(run\), .*, 12 \(run\)\.$"):
+        run_list.find(shell, 0)
+
+
 def test_the_runs_of_a_journal_stand_above_those_of_the_kernel(tmp_path):
     """With what tells them apart; a file that is none is refused in one line."""
     path = tmp_path / "runs.journal"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import UserDict
-from pathlib import Path
+from dataclasses import dataclass
 from types import MappingProxyType
 
 import pandas as pd
@@ -82,6 +82,10 @@ async def test_generators_are_drawn_row_by_row():
         ([{}, 2], r"Item 1 of the batch is an int \(2\)"),
         (iter([2]), "Item 0"),
         (pl.LazyFrame(ROWS), r"frame\.collect\(\)"),
+        (
+            dataclass(type("Row", (), {}))(),
+            r"a Row, not a list.*put it into a list: \[\{\.\.\.\}\]",
+        ),
         ("x" * 100, "xxx…"),
     ],
 )
@@ -91,36 +95,35 @@ def test_a_wrong_batch_is_refused_with_a_correction(wrong, message):
         as_batch(wrong)
 
 
-def test_files_are_read(tmp_path):
-    """CSV as text with its mark stripped, JSON Lines with their types; endings in any case."""
-    csv = tmp_path / "rows.CSV"
-    csv.write_bytes(b'\xef\xbb\xbfid,name\n007,"a, b"\n\n8,c\n')
-    assert as_batch(csv).rows == [{"id": "007", "name": "a, b"}, {"id": "8", "name": "c"}]
-    lines = tmp_path / "rows.jsonl"
-    lines.write_text('{"a": 1}\n\n{"a": null}\n', encoding="utf-8")
-    assert as_batch(lines).rows == [{"a": 1}, {"a": None}]
+def test_a_path_is_read_as_a_file(tmp_path):
+    """CSV or JSON Lines; the rows are also what post receives."""
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"a": 1}\n{"a": 2}\n', encoding="utf-8")
+    batch = as_batch(path)
+    assert batch.rows == batch.value == ROWS
+    assert batch.index is None
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("a.csv", b"a,b\n1\n", r"line 2: not as many values.*\(2\)"),
-        ("a.csv", b"a,b\n1,2,3\n", "line 2: not as many"),
-        ("a.csv", b"a,b,a\n1,2,3\n", "line 1: the header names 'a' twice"),
-        ("a.csv", b"a\n" + b"x" * 200_000 + b"\n", "not CSV"),
-        ("a.csv", b"a\n\xff\n", "not text in UTF-8"),
-        ("a.jsonl", b'{"a": 1}\n{\n', "line 2: not JSON"),
-        ("a.jsonl", b"[" * 100_000 + b"\n", "line 1: not JSON"),
-        ("a.jsonl", b"[1]\n", "line 1: a list, not a dict"),
-        ("a.txt", b"", r"neither in \.csv nor in \.jsonl"),
-    ],
-)
-def test_a_malformed_file_is_refused_with_its_line(tmp_path: Path, name, content, message):
-    """No row is lost silently."""
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(BatchError, match=message):
-        as_batch(path)
+def test_only_a_pandas_frame_has_an_index():
+    """DataFrames of the run get it, too."""
+    assert list(as_batch(pd.DataFrame(ROWS, index=[7, 5])).index) == [7, 5]
+    assert as_batch(pl.DataFrame(ROWS)).index is None
+    assert as_batch(ROWS).index is None
+
+
+@dataclass
+class Question:
+    a: int
+
+
+async def test_records_are_rows_of_a_list_and_of_a_generator():
+    """Their fields are the params; post receives the records themselves."""
+    questions = [Question(1), Question(2)]
+    batch = as_batch(questions)
+    assert batch.rows == ROWS
+    assert batch.value is questions
+    batch = as_batch(iter(questions))
+    assert [batch.draw(), batch.draw()] == ROWS
 
 
 def test_grid_is_the_product_in_which_the_last_name_varies_fastest():

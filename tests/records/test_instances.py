@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import sys
+import copy
 
 import pytest
-from pocketflow import AsyncNode
 
 import flowmagic as fm
-from flowmagic.records.instances import Attempt, Instance, Instances
+from flowmagic.records.instances import _RIGHT_NAMES, Attempt, Instance, Instances
 from flowmagic.records.status import CANCELLED, FAILED, SUCCEEDED
 from flowmagic.records.store import RecordStore
 from flowmagic.text.redact import MASK
-
-from ..virtualtime import virtual
 
 
 class Load:
@@ -57,6 +54,20 @@ def test_a_failed_instance_has_an_error_and_its_traceback():
     assert failed.traceback.endswith("ValueError: no\n")
     assert repr(failed) == "<Instance 1: failed, base=1, n=1; ValueError: no>"
     assert isinstance(Instance(records_of_every_kind(), 2).error, TimeoutError)
+
+
+def test_a_wrong_name_is_answered_with_the_right_one():
+    """`hasattr`, defaults and copies work as ever; what is named exists."""
+    done = Instance(records_of_every_kind(), 0)
+    with pytest.raises(fm.MissingAttributeError, match=r"'outputs'. Write run\[i\]\.output\.$"):
+        done.outputs
+    with pytest.raises(AttributeError, match=r"Did you mean run\[i\]\.attempts\?$"):
+        done.atempts
+    assert not hasattr(done, "stdout")
+    assert copy.copy(done).params == done.params
+    for wrong, right in _RIGHT_NAMES.items():
+        assert not hasattr(done, wrong)
+        assert hasattr(done, right.removeprefix("run[i]."))
 
 
 def test_a_repr_shows_no_secret_of_the_flow_or_the_shared_store():
@@ -148,55 +159,3 @@ def test_an_index_beyond_the_end_is_an_error(index):
     """The message says how many instances there are."""
     with pytest.raises(IndexError, match=f"There is no instance {index}: the run has 5."):
         Instances(records_of_every_kind())[index]
-
-
-class Halve(AsyncNode):
-    async def exec_async(self, prep_res):
-        self.params["i"] = 4
-        return 1 / self.params["divisor"]
-
-
-class Mark(AsyncNode):
-    async def post_async(self, shared, prep_res, exec_res):
-        shared["mark"] = self.params["i"]
-
-
-@virtual
-async def test_params_are_columns_and_what_became_of_a_row_follows_them():
-    """A param that is named like one of ours keeps its name."""
-    rows = [{"status": "x", "divisor": 2}, {"status": "y", "divisor": 0}]
-    frame = (await fm.batchflow(Halve(), rows)).to_frame()
-    assert list(frame.columns) == [
-        *("status", "divisor"),
-        *("status_", "seconds", "attempts", "result"),
-    ]
-    assert list(frame["status"]) == ["x", "y"]
-    assert list(frame["status_"]) == ["succeeded", "failed"]
-    assert list(frame["seconds"]) == [0.0, 0.0]
-    assert isinstance(frame["result"][1], ZeroDivisionError)
-
-
-@virtual
-async def test_what_isolated_instances_wrote_is_a_column():
-    """And of others there is no such column."""
-    run = await fm.batchflow(Mark(), fm.grid(i=[7, 8]), isolate=True)
-    assert list(run.to_frame()["writes"]) == [{"mark": 7}, {"mark": 8}]
-    assert "writes" not in (await fm.batchflow(Mark(), [{"i": 1}])).to_frame().columns
-
-
-@virtual
-async def test_no_rows_are_a_frame_too():
-    """With the columns that every frame has."""
-    frame = (await fm.batchflow(Mark(), [])).to_frame()
-    assert list(frame.columns) == ["status", "seconds", "attempts", "result"]
-    assert len(frame) == 0
-    assert [str(kind) for kind in frame.dtypes[["seconds", "attempts"]]] == ["float64", "int64"]
-
-
-@virtual
-async def test_without_pandas_the_error_says_what_to_install(monkeypatch):
-    """It names the pip command."""
-    run = await fm.batchflow(Mark(), [])
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(fm.MissingExtraError, match="pip install pandas"):
-        run.to_frame()

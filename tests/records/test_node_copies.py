@@ -77,7 +77,7 @@ def test_what_the_fields_cannot_hold_comes_from_the_extras():
         0: {"params": {"n": 2}, "action": action, "tries": (3, 1)},
         FIELDS: {"error": error},
     }
-    first, second = copies_in(records, 0, fields, extras)
+    first, second = copies_in(records, 0, fields, extras, {FIELDS: "answer"})
     assert (first.params, first.retries, first.fallbacks) == ({"n": 2}, 3, 1)
     assert first.action is action
     assert (second.params, second.retries) == ({"n": 1}, 0)

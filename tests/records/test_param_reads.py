@@ -305,6 +305,9 @@ async def test_a_nested_flow_that_overrides_its_orchestration_may_have_read_all_
 async def test_each_instance_knows_the_keys_that_its_last_attempt_has_read():
     """While it runs, when it has ended, and after a failure; a new attempt begins with none."""
 
+    class Times(list):
+        """The same in each attempt."""
+
     class Fails(AsyncNode):
         async def exec_async(self, prepared):
             await asyncio.sleep(1)
@@ -315,7 +318,7 @@ async def test_each_instance_knows_the_keys_that_its_last_attempt_has_read():
 
     run = flowmagic.batchflow(
         AsyncFlow(start=chain(ReadsAsync("a"), Fails())),
-        [{"times": [1]}, {"times": []}, {}],
+        [{"times": Times([1])}, {"times": []}, {}],
         limit=2,
     )
     assert run[0].read == set()

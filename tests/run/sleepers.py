@@ -48,7 +48,7 @@ class Calls(AsyncNode):
 
 def adds_up(run):
     counts = run.counts
-    assert counts.total == len(run) == len(run.results)
+    assert counts.total == len(run) == len(run.records.results)
     for status in fm.Status:
         assert getattr(counts, status.value) == sum(each.status == status for each in run.instances)
     if run.ended:

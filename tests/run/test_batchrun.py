@@ -43,6 +43,23 @@ async def test_an_empty_batch_ends():
     assert run.status == "finished"
 
 
+@virtual
+async def test_each_verb_returns_the_run_which_can_be_awaited():
+    """A verb and the wait for what it leads to are one line; `cancel(3)` waits for the whole run."""
+    node = Sleeper(failing=[2])
+    run = batchflow(node, ROWS[:5], limit=1)
+    assert run.pause() is run
+    assert await run.resume() is run
+    assert run.counts == fm.RunCounts(succeeded=4, failed=1)
+    node.failing.clear()
+    assert await run.retry_failed() is run
+    assert run.ok
+    assert await run.retry_failed() is run  # nothing has failed
+    assert (await batchflow(Sleeper(), ROWS, limit=2).cancel(3)).counts.succeeded == 9
+    assert (await batchflow(Sleeper(), ROWS, limit=2).stop()).status == "stopped"
+    assert (await batchflow(Sleeper(), ROWS, limit=2).cancel()).status == "cancelled"
+
+
 # What is refused
 
 
@@ -1070,11 +1087,10 @@ def test_verbs_and_wait_work_from_another_thread():
         assert run.wait(10).ok
         run.retry_failed()
         assert run.wait(10).ok
-        # Another loop may await it too.
+        # Another loop may await it too, and what a verb returns.
         assert asyncio.run(waited(run)) is run
         stopped = background.run(begin(Sleeper(100), ROWS))
-        stopped.cancel()
-        assert asyncio.run(waited(stopped)).status == "cancelled"
+        assert asyncio.run(waited(stopped.cancel())).status == "cancelled"
 
 
 async def waited(run):

@@ -49,6 +49,27 @@ async def test_after_the_run_continues_tasks_wait_for_its_next_end():
     await waiting
 
 
+@virtual
+async def test_a_future_of_the_end_can_be_ended_by_something_else():
+    """It is forgotten when its block is left, and done at once if the run has ended."""
+    waiters = Waiters(asyncio.get_running_loop())
+    with waiters.future() as end:
+        asyncio.get_running_loop().call_later(1, end.set_result, None)
+        await end
+        waiters.release()
+        await asyncio.sleep(0)
+    assert waiters.ended
+    with waiters.future() as end:
+        assert end.done()
+    waiters.hold()
+    assert not waiters.ended
+    with waiters.future() as end:
+        assert not end.done()
+    waiters.release()
+    await asyncio.sleep(0)
+    assert not end.done()
+
+
 def test_waiters_in_other_loops_and_threads_are_released_too():
     """Each in its own; one whose loop was closed meanwhile delays nobody."""
     ready = threading.Barrier(3)

@@ -59,10 +59,11 @@ class Scripted:
         note(self, "exec")
         if self.script.get("fails") == self.params.get("i"):
             raise Boom(self.name)
+        return self.script.get("gives") and [self.name, self.params.get("i")]
 
-    def end(self, shared):
+    def end(self, shared, exec_res):
         # Wrong as soon as anything suspends between one node's post and the next one's prep.
-        note(self, "post", shared.get("last"))
+        note(self, "post", shared.get("last"), exec_res)
         return bounded(self, self.script.get("action"))
 
 
@@ -71,16 +72,16 @@ class SyncScripted(Scripted, Node):
         self.begin(shared)
 
     def exec(self, prep_res):
-        self.work()
+        return self.work()
 
     def exec_fallback(self, prep_res, exc):
         note(self, "fallback")
         if self.script.get("falls"):
-            return None
+            return ["fallback", self.params.get("i")]
         raise exc
 
     def post(self, shared, prep_res, exec_res):
-        return self.end(shared)
+        return self.end(shared, exec_res)
 
 
 class BatchScripted(Scripted, BatchNode):
@@ -89,10 +90,10 @@ class BatchScripted(Scripted, BatchNode):
         return [1, 2]
 
     def exec(self, item):
-        self.work()
+        return self.work()
 
     def post(self, shared, prep_res, exec_res):
-        return self.end(shared)
+        return self.end(shared, exec_res)
 
 
 class AsyncScripted(Scripted, AsyncNode):
@@ -100,18 +101,19 @@ class AsyncScripted(Scripted, AsyncNode):
         self.begin(shared)
 
     async def exec_async(self, prep_res):
-        self.work()
+        output = self.work()
         for _ in range(self.script.get("sleeps", 0)):
             await asyncio.sleep(0)
+        return output
 
     async def exec_fallback_async(self, prep_res, exc):
         note(self, "fallback")
         if self.script.get("falls"):
-            return None
+            return ["fallback", self.params.get("i")]
         raise exc
 
     async def post_async(self, shared, prep_res, exec_res):
-        return self.end(shared)
+        return self.end(shared, exec_res)
 
 
 class AsyncOwnRun(AsyncScripted):
@@ -182,6 +184,7 @@ scripts = st.fixed_dictionaries(
     {},
     optional={
         "writes": st.just(True),
+        "gives": st.just(True),
         "fails": st.integers(0, 2),
         "falls": st.booleans(),
         "action": st.sampled_from(["a", "b", "none such"]),
@@ -221,7 +224,7 @@ def graphs(draw, depth=2, may_await=True, names=None):
 
 def patched(node):
     async def post_async(shared, prep_res, exec_res):
-        LOG.append((node.name, "patched post"))
+        note(node, "patched post", shared.get("last"), exec_res)
         shared["visits"] = shared.get("visits", 0) + 1
         return "a" if shared["visits"] < 9 else "the end"
 
@@ -314,6 +317,33 @@ def copies_match(run, log, flow):
     return seen == noted
 
 
+def outputs_match(run, log, flow):
+    """Whether each node copy's output is what its post received, and each instance's the last of them."""
+    kinds = {
+        node.name: type(node).__name__ for node in nodes_of(flow) if isinstance(node, Scripted)
+    }
+    received = [
+        (kinds[name], params.get("i") if hook == "post" else more[1][1], more[1])
+        for name, hook, params, *more in log
+        if hook in {"post", "patched post"} and name in kinds and more[1] is not None
+    ]
+    recorded = [
+        (each.node, each.params.get("i"), each.output)
+        for instance in run.instances
+        for each in instance.copies
+        if each.output is not None
+    ]
+    outputs = [each.output for each in run.instances]
+    by_row = [[output for _, i, output in received if i == row["i"]] for row in ROWS]
+    last = [outputs[-1] if outputs else None for outputs in by_row]
+    batches = (BatchFlow, AsyncBatchFlow, AsyncParallelBatchFlow)
+    nested = any(
+        isinstance(node, batches) for node in nodes_of(flow)[1:]
+    )  # rows with their own `i`
+    same = sorted(map(repr, received)) == sorted(map(repr, recorded))
+    return same and (nested or outputs == last)
+
+
 ROWS = [{"i": 0}, {"i": 1, "own": 2}, {"i": 2}]
 
 slow = settings(
@@ -389,6 +419,7 @@ def test_the_recorded_node_copies_match_the_calls(flow):
     if any(isinstance(node, AsyncParallelBatchFlow) for node in nodes_of(flow)) and run.failures:
         return  # children that outlive their failed instance are no part of it
     assert copies_match(run, log, flow)
+    assert outputs_match(run, log, flow)
 
 
 @pytest.mark.parametrize("kind", [AsyncParallelBatchFlow, AsyncBatchFlow])

@@ -506,6 +506,12 @@ async def test_a_used_up_quota_ends_an_adaptive_run_with_its_reason():
 # Cancelled at every await
 
 
+class Attempts:
+    """Counts the attempts of a row; a plain list would be as the row was given."""
+
+    made = 0
+
+
 class Everything(AsyncNode):
     """Awaits, fails, is refused, and cleans up with an await."""
 
@@ -514,7 +520,8 @@ class Everything(AsyncNode):
             await asyncio.sleep(1)
         finally:
             await asyncio.sleep(0.1)
-        attempt = self.params["attempts"][0] = self.params["attempts"][0] + 1
+        self.params["attempts"].made += 1
+        attempt = self.params["attempts"].made
         if self.params["i"] == 1 and attempt == 1:
             raise ValueError
         if self.params["i"] == 2 and attempt == 1:
@@ -535,7 +542,7 @@ class Flow(fm.ThrottledAsyncParallelBatchFlow):
             try:
                 for i in range(5):
                     await asyncio.sleep(0.2)
-                    yield {"i": i, "attempts": [0]}
+                    yield {"i": i, "attempts": Attempts()}
             finally:
                 shared["closed"] = True
                 await asyncio.sleep(0.1)
@@ -751,7 +758,7 @@ class RunMachine(RuleBasedStateMachine):
             return
         statuses = [str(each.status) for each in self.run.instances]
         counts = self.run.counts
-        assert counts.total == len(self.run) == len(self.run.results) <= self.rows
+        assert counts.total == len(self.run) == len(self.run.records.results) <= self.rows
         for status in fm.Status:
             assert getattr(counts, status.value) == statuses.count(status.value)
         # A node that swallows its cancellation or was cut short may outlive its row by a moment.

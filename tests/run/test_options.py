@@ -73,7 +73,7 @@ def test_what_the_journal_keeps_by_default_is_the_default(name):
 
 def test_a_misspelt_option_is_refused_with_the_one_that_was_meant():
     """TypeError, as for any wrong keyword argument."""
-    with pytest.raises(TypeError, match="There is no option 'limt'. Did you mean limit?"):
+    with pytest.raises(TypeError, match=r"There is no option 'limt'. Did you mean limit=5\?"):
         Options.of(limt=5)
     with pytest.raises(TypeError, match="There is no option 'shared'"):
         Options.of(shared={})

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import copy
+import re
+import warnings
 
+import pandas as pd
 import pytest
 
 import flowmagic as fm
 from flowmagic import RunStatus, batchflow
 from flowmagic.limits.limits import Limits
+from flowmagic.run.run_view import _RIGHT_NAMES
 
 from ..virtualtime import virtual
 from .sleepers import ROWS, Calls, Sleeper, adds_up
@@ -72,10 +77,112 @@ async def test_a_run_that_goes_on_shows_how_far_it_is():
     await asyncio.sleep(1.5)
     assert (run.status, run.ended, run.ok) == ("running", False, False)
     assert run.counts == fm.RunCounts(running=2, succeeded=2)
-    assert run.results == ["done 0", "done 1", None, None]
+    assert run.records.results == ["done 0", "done 1", None, None]
     assert (run.elapsed, run.total, len(run)) == (1.5, 4, 4)
     await run
     assert (run.status, run.ended, run.ok) == ("finished", True, True)
+
+
+def warned(read):
+    """Return the one warning of a call, and check that it is about the line of the call."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        read()
+    [warning] = caught
+    assert warning.filename == __file__
+    return str(warning.message)
+
+
+def silent(read):
+    """Call a function that must not warn."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return read()
+
+
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (lambda run: run.results, "run.results"),
+        (lambda run: run.outputs, "run.outputs"),
+        (lambda run: run.to_frame(), "The table of the run"),
+        (lambda run: run.to_polars(), "The table of the run"),
+    ],
+)
+@virtual
+async def test_what_is_asked_before_its_end_warns_once_that_it_is_not_complete(read, name):
+    """How many rows have not ended, pending or running, and what to write; and then never again."""
+    run = batchflow(Sleeper(failing=[0]), ROWS, limit=3)
+    await asyncio.sleep(2.5)
+    assert warned(lambda: read(run)) == (
+        f"{name} is not complete: 4 of 10 rows have not ended. Write `await run` first."
+    )
+    silent(lambda: (run.results, run.outputs, run.to_frame()))
+    await run
+    other = await batchflow(Sleeper(failing=[0]), ROWS)
+    silent(lambda: read(other))
+    other.retry_failed()
+    assert "1 of 10 rows have not ended" in warned(lambda: read(other))
+    await other
+
+
+@virtual
+async def test_of_a_generator_it_is_not_known_how_many_rows_are_missing():
+    """That some may be is a reason to warn, also if all have ended that there are."""
+    run = batchflow(Sleeper(), iter(ROWS), limit=3)
+    assert warned(lambda: run.results) == (
+        "run.results is not complete: 0 rows have ended, and more may come. "
+        "Write `await run` first."
+    )
+    await run
+    run = batchflow(Sleeper(), iter(ROWS), limit=3)
+    await asyncio.sleep(2.5)
+    assert "6 rows have ended, and more may come" in warned(lambda: run.results)
+    await run
+
+
+@virtual
+async def test_when_no_row_is_missing_nothing_warns():
+    """Cancelled rows have ended; and a run whose post still runs has all results."""
+    run = batchflow(Sleeper(), ROWS, limit=1)
+    await asyncio.sleep(1.5)
+    await run.cancel()
+    silent(lambda: (run.results, run.to_frame()))
+
+    class Posts(fm.ThrottledAsyncParallelBatchFlow):
+        async def post_async(self, *_):
+            await asyncio.sleep(10)
+
+    run = batchflow(Posts(start=Sleeper()), ROWS[:2])
+    await asyncio.sleep(5)
+    assert not run.ended
+    assert silent(lambda: run.results) == ["done 0", "done 1"]
+    await run
+
+
+@virtual
+async def test_a_wrong_name_is_answered_with_the_right_one():
+    """A misspelt one, too. A default and `hasattr` work as ever, and copies as well."""
+    run = await batchflow(Sleeper(), ROWS)
+    with pytest.raises(AttributeError, match=r"attribute 'df'. Write run\.to_frame\(\)\.$"):
+        run.df
+    with pytest.raises(fm.MissingAttributeError, match=r"Write run\.to_csv\(path\), "):
+        run.save("rows.csv")
+    with pytest.raises(fm.MissingAttributeError, match=r"Did you mean run\.shared\?"):
+        run.shard
+    assert not hasattr(run, "result")
+    assert getattr(run, "_ipython_display_", None) is None
+    assert copy.copy(run).results == run.results
+
+
+@virtual
+async def test_what_is_named_instead_of_a_wrong_name_exists():
+    """And the wrong name does not."""
+    run = await batchflow(Sleeper(), ROWS)
+    for wrong, right in _RIGHT_NAMES.items():
+        assert not hasattr(run, wrong)
+        for index, name in re.findall(r"run(\[0\])?\.(\w+)", right):
+            assert hasattr(run[0] if index else run, name), right
 
 
 @virtual
@@ -145,3 +252,24 @@ async def test_an_audit_names_the_params_that_no_instance_has_read():
     """It can be asked for when the run has ended."""
     run = await batchflow(Sleeper(), [{"i": 0, "unused": 1}, {"i": 1, "unused": 2}])
     assert any("unused" in str(finding) for finding in run.audit())
+
+
+@virtual
+async def test_the_frame_of_a_run_has_the_index_of_the_records():
+    """If the batch was a DataFrame; else it is numbered."""
+    run = await batchflow(Sleeper(), ROWS[:2])
+    assert list(run.to_frame().index) == [0, 1]
+    run.records.index = pd.Index(["a", "b"])
+    assert list(run.to_frame().index) == ["a", "b"]
+
+
+@virtual
+async def test_a_run_that_is_on_has_a_frame():
+    """With the outcome of what has ended."""
+    run = batchflow(Calls(lambda params: asyncio.sleep(1, params["i"])), ROWS[:4], limit=2)
+    await asyncio.sleep(1.5)
+    frame = run.to_frame()
+    assert list(frame["status"]) == ["succeeded", "succeeded", "running", "running"]
+    assert list(frame["output"][:2]) == [0, 1]
+    assert frame["output"].isna().sum() == frame["seconds"].isna().sum() == 2
+    await run

@@ -2,9 +2,12 @@
 
 import asyncio
 import contextvars
+from typing import ClassVar
 
 import pytest
+from pocketflow import AsyncFlow, AsyncNode
 
+import flowmagic
 from flowmagic.errors import BatchError
 from flowmagic.records.batch import Batch, as_batch
 from flowmagic.records.status import CANCELLED, FAILED, PENDING
@@ -29,6 +32,18 @@ class Engine:
             return params
 
         return walk()
+
+
+class FailsOnce(AsyncNode):
+    """Fails in the row 0."""
+
+    ran: ClassVar[list[int]] = []
+
+    async def exec_async(self, prep_res):
+        self.ran.append(self.params["n"])
+        await asyncio.sleep(1)
+        if self.params["n"] == 0:
+            raise ValueError
 
 
 class Scheduled:
@@ -114,7 +129,7 @@ async def test_an_async_generator_is_prepared_and_then_taken():
             await asyncio.sleep(1)
             yield {"n": n}
 
-    scheduled = Scheduled(rows())
+    scheduled = Scheduled(rows(), loop=asyncio.get_running_loop())
     assert scheduled.scheduler.needs_prepare
     assert await scheduled.scheduler.prepare()
     assert await scheduled.scheduler.prepare()
@@ -135,7 +150,7 @@ async def test_a_retry_needs_no_drawing():
         yield {"n": 0}
         await asyncio.Event().wait()
 
-    scheduled = Scheduled(rows())
+    scheduled = Scheduled(rows(), loop=asyncio.get_running_loop())
     await scheduled.scheduler.prepare()
     scheduled.fail(scheduled.take())
     scheduled.scheduler.retry([0])
@@ -254,3 +269,39 @@ def test_an_empty_batch_has_no_rows_to_take():
     scheduled = Scheduled(Batch([], rows=[]))
     assert not scheduled.scheduler.has_next()
     assert scheduled.take() is None
+
+
+@virtual
+async def test_a_row_dropped_while_it_waits_for_a_retry_lets_the_source_be_asked():
+    """An async source is asked for the next row when the one to retry was cancelled meanwhile."""
+
+    async def source():
+        for n in range(4):
+            yield {"n": n}
+
+    run = flowmagic.batchflow(AsyncFlow(start=FailsOnce()), source(), limit=1)
+    await asyncio.sleep(2.5)
+    run.pause()
+    run.retry_failed()
+    run.cancel(0)
+    run.resume()
+    await run
+    assert run.error is None
+    assert [str(each.status) for each in run.instances] == ["failed", *["succeeded"] * 3]
+
+
+@virtual
+async def test_a_row_behind_a_cancelled_one_is_restored_all_the_same(tmp_path):
+    """Rows that had succeeded do not run again, whichever rows before them are cancelled."""
+    FailsOnce.ran.clear()
+    rows = [{"n": n + 1} for n in range(10)]
+    flow, journal = AsyncFlow(start=FailsOnce()), tmp_path / "runs.journal"
+    await flowmagic.batchflow(flow, rows[1::2], journal=journal)
+    FailsOnce.ran.clear()
+    run = flowmagic.batchflow(flow, rows, journal=journal, resume=True, limit=1)
+    for index in range(0, 10, 2):
+        run.cancel(index)
+    await run
+    assert FailsOnce.ran == []
+    assert [each.restored for each in run.instances] == [None, 1] * 5
+    assert run.counts.cancelled == 5

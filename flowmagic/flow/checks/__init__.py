@@ -68,3 +68,4 @@ def _findings(flow: Any, rows: Any, limit: int, *, threads: bool) -> Iterator[Fi
     if rows is not None:
         yield from param_rules.missing(nodes, rows, vars(flow).get("params") or {})
         yield from param_rules.unread(nodes, rows)
+        yield from param_rules.shared_containers(rows)

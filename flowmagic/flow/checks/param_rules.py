@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ...records.containers import CONTAINERS
 from ..finding import SHOWN, Finding, indices_text
 from .reachable_nodes import ReachableNode
 
@@ -86,6 +87,28 @@ def missing(
                 instances=tuple(lacking[:SHOWN]),
                 count=len(lacking),
             )
+
+
+def shared_containers(rows: Sequence[Mapping[Any, Any]]) -> Iterator[Finding]:
+    """Find lists, dicts and the like that are one object in several rows."""
+    holders: dict[tuple[Any, int], list[int]] = {}
+    for index, row in enumerate(rows):
+        for key, value in row.items():
+            if type(value) in CONTAINERS:
+                holders.setdefault((key, id(value)), []).append(index)
+    by_key: dict[Any, tuple[list[int], str]] = {}
+    for (key, _), indices in holders.items():
+        if len(indices) > len(by_key.get(key, ([0], ""))[0]):
+            by_key[key] = indices, type(rows[indices[0]][key]).__name__
+    for key, (indices, kind) in by_key.items():
+        yield Finding(
+            f"{len(indices):,} rows hold the same {kind} in the param {_quoted(str(key))}.",
+            "If a node changes it in place, all of them change.",
+            f"Write a {kind} of its own into each row, unless the nodes only read it.",
+            note=True,
+            instances=tuple(indices[:SHOWN]),
+            count=len(indices),
+        )
 
 
 def _indices_by_keys(rows: Sequence[Mapping[Any, Any]]) -> dict[frozenset[Any], list[int]]:

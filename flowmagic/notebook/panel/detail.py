@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
-from ...records.batch import Params
 from ...records.instances import Attempt, Instance
 from ...records.node_copies import NodeCopy
 from ...records.status import Status
 from ...records.store import RecordStore
+from ...records.trace import Params
 from ...text.formatting import error_text, key_text, short_repr, traceback_text, truncate
 from ...text.redact import MASK, is_secret, masked, secrets_of
 from ..shell import name_of

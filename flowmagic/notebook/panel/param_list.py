@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from ...errors import FlowmagicError
-from ...records.batch import Batch, Params, as_batch
+from ...records.batch import Batch, as_batch
+from ...records.trace import Params
 from ...run.batchrun import BatchRun
 from .param_text import ParamText, ParsedText
 from .protocol import Editor

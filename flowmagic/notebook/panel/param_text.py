@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any
 
 from ...errors import describe
-from ...records.batch import Params
+from ...records.trace import Params
 from ...text.formatting import short_repr, truncate
 from ...text.redact import MASK, is_secret, masked, secrets_of
 

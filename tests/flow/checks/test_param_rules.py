@@ -69,3 +69,18 @@ def test_many_params_that_nobody_reads_are_one_finding():
     assert len(found) == 1
     assert "and 4,995 more" in str(found[0])
     assert found[0].note
+
+
+def test_a_list_that_several_rows_hold_is_noted():
+    """`[{"messages": []}] * 3` has one list, which a node of any row may append to."""
+
+    class Reads(AsyncNode):
+        async def prep_async(self, shared):
+            return self.params["messages"], self.params["same"]
+
+    own = [{"messages": [], "same": "text"} for _ in range(3)]
+    assert said(Reads(), own) == ""
+    assert said(Reads(), [{"messages": [], "same": "text"}] * 3) == (
+        '3 rows hold the same list in the param "messages". If a node changes it in place, all of them '
+        "change. Write a list of its own into each row, unless the nodes only read it."
+    )

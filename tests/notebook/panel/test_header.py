@@ -42,6 +42,10 @@ def states(header):
     return {each["name"]: each for each in header["limits"]}
 
 
+class Seen(list):
+    """Is the same object in each attempt; a plain list is as the row was given."""
+
+
 class Ask(AsyncNode):
     """Does what its params say: takes a second, and is refused as often as they ask."""
 
@@ -55,7 +59,7 @@ class Ask(AsyncNode):
 
 
 def rows(n, **more):
-    return [{"seen": [], **more} for _ in range(n)]
+    return [{"seen": Seen(), **more} for _ in range(n)]
 
 
 def test_a_panel_without_a_run_has_neither_bounds_nor_cool_down_nor_reason():

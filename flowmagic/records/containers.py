@@ -1,0 +1,144 @@
+"""Copies of plain containers as they are at one moment, since nodes change lists and dicts in place.
+
+Plain containers are lists, dicts (`OrderedDict`, `defaultdict` and `Counter` too), deques, sets and
+bytearrays. Other objects, such as a client or an array, are not copied: flowmagic cannot know how to.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import Counter, OrderedDict, defaultdict, deque
+from collections.abc import Mapping
+from typing import Any
+
+_MAPPINGS = (dict, OrderedDict, defaultdict, Counter)
+_SEQUENCES = (list, deque)
+CONTAINERS = frozenset({*_MAPPINGS, *_SEQUENCES, set, bytearray})
+"""The types that are copied. A user's subclass of one may hold more than its items, and is not."""
+
+MOST_ITEMS = 10_000
+"""How many items the containers in one param may have to be recorded as they were."""
+
+
+def has_containers(params: dict[Any, Any]) -> bool:
+    """Whether a value of a dict is a plain container. No key is noted as read."""
+    return not CONTAINERS.isdisjoint(map(type, dict.values(params)))
+
+
+def snapshot(params: Mapping[Any, Any]) -> dict[Any, Any]:
+    """Return a copy of params with copies of the plain containers in them, at any depth.
+
+    A param that holds more than `MOST_ITEMS` items is not copied. No key is noted as read.
+    """
+    copied = dict(dict.items(params) if isinstance(params, dict) else params.items())
+    known: dict[int, Any] = {}
+    for key, value in copied.items():
+        if type(value) in CONTAINERS and _is_small(value):
+            copied[key] = deep_copy(value, known)
+    return copied
+
+
+class GivenParams:
+    """The plain containers in the params of started rows, as they were before the first attempt.
+
+    A value that the user has replaced in a row since then is not affected.
+    """
+
+    def __init__(self) -> None:
+        self._rows: dict[int, dict[Any, tuple[Any, Any]]] = {}
+        """By row and key: the container in the row, and the copy that was made of it."""
+
+    def for_attempt(self, index: int, params: dict[Any, Any]) -> dict[Any, Any] | None:
+        """Return what the next attempt of a row gets in place of its merged params.
+
+        The first attempt gets the params themselves (None); later ones get copies of the containers
+        as they were before it.
+        """
+        if index in self._rows:
+            return snapshot(self.as_given(index, params))
+        copied = snapshot(params)
+        self._rows[index] = {
+            key: (value, copied[key])
+            for key, value in dict.items(params)
+            if copied[key] is not value
+        }
+        return None
+
+    def as_given(self, index: int, params: Mapping[Any, Any]) -> dict[Any, Any] | Mapping[Any, Any]:
+        """Return the params of a row with its containers as they were; `params` itself if it has none."""
+        containers = self._rows.get(index)
+        if not containers:
+            return params
+        items = dict.items(params) if isinstance(params, dict) else params.items()
+        given = {}
+        for key, value in items:
+            original, copied = containers.get(key, (value, value))
+            given[key] = copied if original is value else value
+        return given
+
+    def forget(self, index: int) -> None:
+        """Drop the copies of a row."""
+        self._rows.pop(index, None)
+
+
+def _is_small(value: Any) -> bool:
+    items, waiting, seen = 0, [value], set[int]()
+    while waiting:
+        each = waiting.pop()
+        if type(each) in CONTAINERS and id(each) not in seen:
+            seen.add(id(each))
+            items += len(each)
+            if items > MOST_ITEMS:
+                return False
+            waiting.extend(each.values() if type(each) in _MAPPINGS else each)
+    return True
+
+
+def deep_copy(value: Any, known: dict[int, Any] | None = None) -> Any:
+    """Return a copy of a plain container, with copies of those in it, at any depth.
+
+    Args:
+        known: the copies made so far, by the `id` of the original; they are used again.
+    """
+    known = {} if known is None else known
+    waiting: list[Any] = []
+
+    def copied(original: Any) -> Any:
+        if id(original) not in known:
+            known[id(original)] = copy.copy(original)
+            waiting.append(known[id(original)])
+        return known[id(original)]
+
+    result = copied(value)
+    while waiting:
+        each = waiting.pop()
+        kind = type(each)
+        if kind in _MAPPINGS or kind in _SEQUENCES:
+            for key, part in each.items() if kind in _MAPPINGS else enumerate(each):
+                if type(part) in CONTAINERS:
+                    each[key] = copied(part)
+    return result
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether a container equals its copy. Other values are compared by identity."""
+    pairs, seen = [(one, other)], set[int]()
+    while pairs:
+        one, other = pairs.pop()
+        if one is other or id(one) in seen:
+            continue
+        kind = type(one)
+        if kind is not type(other) or kind not in CONTAINERS or len(one) != len(other):
+            return False
+        seen.add(id(one))
+        if kind in _MAPPINGS:
+            # Including the order: an instance that sorts a dict has changed it.
+            for (key, value), (its_key, its_value) in zip(one.items(), other.items(), strict=True):
+                if key is not its_key:
+                    return False
+                pairs.append((value, its_value))
+        elif kind in _SEQUENCES:
+            pairs.extend(zip(one, other, strict=True))
+        elif one != other:  # a set or bytearray
+            return False
+    return True
