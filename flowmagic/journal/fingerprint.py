@@ -54,11 +54,12 @@ class Fingerprint:
             ValueError, TypeError: the text is damaged.
         """
         found = cls(**json.loads(text))
-        if not all(
-            isinstance(each, dict) and all(isinstance(item, str) for item in each.values())
-            for each in (found.digests, found.packages, found.left_out)
-        ):
-            raise ValueError(repr(text[:80]))
+        dicts = (found.digests, found.packages, found.left_out)
+        if not all(isinstance(each, dict) for each in dicts):
+            raise TypeError(repr(text[:80]))
+        texts = [found.python, *found.edited, *(item for each in dicts for item in each.values())]
+        if not all(isinstance(each, str) for each in texts):
+            raise TypeError(repr(text[:80]))
         return found
 
     def to_json(self) -> str:
@@ -99,7 +100,7 @@ class Fingerprint:
             was, is_now = self.packages.get(package), now.packages.get(package)
             if was is None or is_now is None:
                 found.append(f"{package} is {'new' if was is None else 'gone'}")
-            elif was != is_now:
+            elif was != is_now and was and is_now:
                 found.append(f"{package} is {is_now} and was {was}")
         return found
 

@@ -237,6 +237,10 @@ def test_the_whole_fingerprint_comes_back_from_its_text(notebook):
         "{}",
         '{"digests": {"a": 1}, "packages": {}}',
         '{"digests": [], "packages": {}}',
+        '{"digests": {}, "packages": {}, "edited": 1}',
+        '{"digests": {}, "packages": {}, "edited": [1]}',
+        '{"digests": {}, "packages": {}, "python": 1}',
+        '{"digests": {}, "packages": {}, "more": 1}',
     ],
 )
 def test_a_text_that_is_no_fingerprint_is_refused(text):

@@ -57,6 +57,8 @@ def _is_written_in(kind: type, name: str, function: FunctionType) -> bool:
     """Whether a function was written by the user, and not added by Python or a library."""
     if not name.startswith("_"):
         return True
+    if name.startswith("__annotate"):  # Python's own, since 3.14
+        return False
     is_generated = not _GENERATED.isdisjoint(vars(kind)) or issubclass(kind, tuple)
     if is_generated and function.__code__.co_filename.startswith("<"):
         return False

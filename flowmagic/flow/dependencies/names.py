@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from types import FunctionType, ModuleType
 from typing import Any
@@ -70,11 +71,12 @@ def name_of_key(key: Any) -> str:
     return f"shared[{text[:_LONGEST_KEY]}]"
 
 
+_ENDS = re.compile(r"[.\[(]").finditer
+
+
 def is_within(name: str, names: Collection[str]) -> bool:
     """Whether a name is one of several, or begins with one: `STATE.count` with `STATE`."""
-    return name in names or any(
-        name[:at] in names for at, character in enumerate(name) if character in ".[("
-    )
+    return name in names or any(name[: each.start()] in names for each in _ENDS(name))
 
 
 def cells_of(function: FunctionType) -> Iterator[tuple[str, Any]]:

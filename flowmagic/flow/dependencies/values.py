@@ -10,12 +10,14 @@ cannot (a client, an open file, a lock), what is too large, and a random generat
 
 from __future__ import annotations
 
+import contextlib
 import copyreg
 import enum
 import hashlib
+import itertools
 import sys
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from types import MappingProxyType, UnionType
 from typing import Any
 
@@ -25,12 +27,14 @@ from ...text.user_objects import within_budget
 _PLAIN = frozenset({str, int, float, bool, bytes, complex, type(None), type(...)})
 """Types whose repr is exact; that of a list of them is made in one go."""
 
+_TEXTS = (str, bytes)
+
 _BASES = (dict, list, tuple, set, frozenset, str, bytes, bytearray, int, float, complex)
 _MOST_DEPTH = 60
 _MOST_OBJECTS = 20_000  # that are written one by one: some 50 ms
 _MOST_ITEMS = 1_000_000  # of one plain list: some 50 ms
-_MOST_BYTES = 1 << 27  # of one array: some 100 ms
-_MOST_KEYS = 2_000  # that are looked through for secrets
+_MOST_BYTES = 1 << 27  # of one text, array or plain list: some 200 ms
+_MOST_KEYS = 2_000  # that are looked through for secrets, and items that are not weighed
 _VARYING = ("random", "numpy.random", "itertools")
 """Modules whose objects are new in each process, or change whenever they are used."""
 
@@ -62,7 +66,8 @@ class ValueWriter:
 
     def text(self, value: Any, name: str) -> str:
         """Return a value as text; `name` is what it is called in messages."""
-        if type(value) in _PLAIN:
+        kind = type(value)
+        if kind in _PLAIN and not (kind in _TEXTS and len(value) > _MOST_BYTES):
             return _plain_text(value)
         if not self._active:
             self._left = _MOST_OBJECTS
@@ -81,13 +86,13 @@ class ValueWriter:
             self._left_out(name, NO_EXACT_FORM)
         finally:
             self._active.pop()
-        return f"some {type(value).__module__}.{type(value).__qualname__}"
+        return f"some {kind.__module__}.{kind.__qualname__}"
 
     def _text(self, value: Any, name: str) -> str:
         self._left -= 1
-        if self._left < 0 or len(self._active) > _MOST_DEPTH:
-            raise _NoFormError(TOO_LARGE)
         kind = type(value)
+        if self._left < 0 or len(self._active) > _MOST_DEPTH or kind in _TEXTS:
+            raise _NoFormError(TOO_LARGE)
         if kind in _WRITERS:
             return _WRITERS[kind](self, value, name)
         if isinstance(value, enum.Enum):
@@ -128,21 +133,18 @@ class ValueWriter:
             raise _NoFormError(TOO_LARGE)
         if isinstance(reduced, str):
             return f"global {getattr(value, '__module__', module)}.{reduced}"
-        texts = [
-            self.text(list(each) if hasattr(each, "__next__") else each, name) for each in reduced
-        ]
-        return f"object({', '.join(texts)})"
+        function, arguments, state, items, pairs = (*reduced, None, None, None, None)[:5]
+        # The pairs as a dict, so that secrets among them are masked.
+        parts = (function, arguments, state, _listed(items), dict(_listed(pairs)))
+        return f"object({', '.join(self.text(each, name) for each in parts)})"
 
     def _sequence(self, value: Any, name: str) -> str:
         kind = type(value).__name__
-        if len(value) > _MOST_ITEMS:
-            raise _NoFormError(TOO_LARGE)
+        _check_size(value)
         if _PLAIN.issuperset(map(type, value)):
-            return f"{kind} {_plain_text(value)}"
-        texts = [
-            _plain_text(each) if type(each) in _PLAIN else self.text(each, self._item(name, at))
-            for at, each in enumerate(value)
-        ]
+            with contextlib.suppress(ValueError):  # it holds a very long int
+                return f"{kind} {value!r}"
+        texts = (self.text(each, self._item(name, at)) for at, each in enumerate(value))
         return f"{kind}({', '.join(texts)})"
 
     def _item(self, name: str, key: Any) -> str:
@@ -150,23 +152,18 @@ class ValueWriter:
         return name if self._in_object else f"{name}[{key!r}]"
 
     def _set(self, value: Any, name: str) -> str:
-        if len(value) > _MOST_ITEMS:
-            raise _NoFormError(TOO_LARGE)
-        texts: Iterable[str] = (self.text(each, name) for each in value)
-        return f"{'set' if isinstance(value, set) else 'frozenset'}({', '.join(sorted(texts))})"
+        _check_size(value)
+        texts = sorted(self.text(each, name) for each in value)
+        return f"{'set' if isinstance(value, set) else 'frozenset'}({', '.join(texts)})"
 
     def _dict(self, value: dict[Any, Any], name: str) -> str:
-        if len(value) > _MOST_ITEMS:
-            raise _NoFormError(TOO_LARGE)
-        secret = len(value) <= _MOST_KEYS and any(
-            is_secret(key, each) for key, each in value.items()
-        )
-        if (
-            not secret
-            and _PLAIN.issuperset(map(type, value))
-            and _PLAIN.issuperset(map(type, value.values()))
-        ):
-            return f"dict {_plain_text(value)}"
+        _check_size(value)
+        _check_size(value.values())
+        is_small = len(value) <= _MOST_KEYS
+        secret = is_small and any(is_secret(key, each) for key, each in value.items())
+        if not secret and _PLAIN.issuperset(map(type, (*value, *value.values()))):
+            with contextlib.suppress(ValueError):  # it holds a very long int
+                return f"dict {value!r}"
         texts = []
         for key, each in value.items():
             shown = MASK if secret and is_secret(key, each) else each
@@ -189,10 +186,19 @@ _WRITERS: dict[type, Callable[[ValueWriter, Any, str], str]] = {
 
 
 def _plain_text(value: Any) -> str:
-    try:
-        return repr(value)
-    except ValueError:  # the repr of a long int is refused
-        return hex(value) if type(value) is int else str([*map(_plain_text, value)])
+    # The repr of a very long int is refused.
+    return hex(value) if type(value) is int and abs(value) >> 2_000 else repr(value)
+
+
+def _check_size(items: Collection[Any]) -> None:
+    """Raise _NoFormError if there are too many items, or if these are too large together."""
+    many = len(items) > _MOST_KEYS
+    if len(items) > _MOST_ITEMS or (many and sum(map(sys.getsizeof, items)) > _MOST_BYTES):
+        raise _NoFormError(TOO_LARGE)
+
+
+def _listed(items: Any) -> list[Any]:
+    return [] if items is None else list(itertools.islice(items, _MOST_ITEMS + 1))
 
 
 def _reduced(value: object) -> Any:

@@ -58,6 +58,7 @@ EXACT = [
     lambda: [[1, 2], (1, 2), {1, 2}, frozenset({1, 2}), [2, 1], [[1], 2], "[1, 2]", bytearray(b"a")],
     lambda: [{"a": 1}, {"a": 1.0}, {"b": 1}, {"a": 1, "b": 2}, {"b": 2, "a": 1}, {1: "a"}, {(1, 2): 3}],
     lambda: [{"a": {"b": [1, {2}]}}, {"a": {"b": [1, {3}]}}, [{"a": ...}]],
+    lambda: [{"a": 7**10_000}, {"a": 7**10_001}, {"b": 7**10_000}, [7**10_001], -(7**10_000)],
     lambda: [Colour.RED, Colour.BLUE, Colour],
     lambda: [dt.date(2026, 1, 31), dt.datetime.fromisoformat("2026-01-31"), dt.timedelta(1)],
     lambda: [
@@ -173,7 +174,9 @@ def test_what_is_too_large_is_left_out():
     deep: list = []
     for _ in range(200):
         deep = [deep]
-    for value in ([1] * 1_000_001, {n: n for n in range(1_000_001)}, set(range(1_000_001)), deep):
+    large = "a" * (1 << 24)
+    many = [1] * 1_000_001, dict.fromkeys(range(1_000_001)), set(range(1_000_001))
+    for value in (*many, deep, large * 9, [large] * 2_001, dict.fromkeys(range(2_001), large)):
         left_out: dict = {}
         written(value, left_out)
         assert set(left_out.values()) == {TOO_LARGE}
@@ -188,7 +191,11 @@ def test_what_is_too_large_is_left_out():
 def test_a_secret_in_a_dict_is_masked():
     """At any depth, and in objects of libraries."""
     one, other = (
-        {"a": [{"api_key": key, "n": 1}], "b": types.SimpleNamespace(password=key)}
+        {
+            "a": [{"api_key": key, "n": 1}],
+            "b": types.SimpleNamespace(password=key),
+            "c": collections.defaultdict(int, api_key=key),
+        }
         for key in ("sk-12345678", "sk-87654321")
     )
     assert written(one) == written(other)
