@@ -124,7 +124,7 @@ class Encoder:
         """Return the columns `output` and `earlier_outputs`, and why the output is lost.
 
         The first one has the output of the instance, or None. The second has those of the node
-        copies before the one that gave it, as a JSON list.
+        copies before the one that gave it, as a JSON list, or None if it was the first one.
         """
         outputs = [(copy.node, copy.output) for copy in copies]
         while outputs and outputs[-1][1] is None:
@@ -137,7 +137,7 @@ class Encoder:
             text, _ = self._output(node, output, secrets, min(left, _LONGEST_OUTPUT))
             left -= len(text)
             earlier.append(text)
-        return own, f"[{','.join(earlier)}]", reason
+        return own, f"[{','.join(earlier)}]" if earlier else None, reason
 
     def _output(
         self,

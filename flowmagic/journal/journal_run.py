@@ -22,7 +22,6 @@ from ..text.redact import MASK
 from ..text.user_objects import or_none
 from .codec import decoded
 from .database import hash_key
-from .fingerprint import Part
 from .process import Process
 from .row_key import row_key
 from .row_ranges import Rows
@@ -53,7 +52,6 @@ class JournalRun(Exports):
         drawn_by: where its rows came from: "list", "generator", or the flow's own "prep".
         limit_history: seconds, limit, per minute and by whom, for each change of its limits; of a run
             that has not ended, only the latest change by hand.
-        parts: the fingerprints of its nodes.
         nodes: its nodes when it started.
         notebook_names: what the classes of these nodes use of the notebook, by name.
         shared: the first entries of the shared store when it started.
@@ -71,7 +69,6 @@ class JournalRun(Exports):
         self.limit_history: list[list[Any]] = json.loads(limit_history) if limit_history else []
         kept = json.loads(setup)
         self.drawn_by: str = kept["drawn by"]
-        self.parts = [Part(*each) for each in kept["parts"]]
         self.nodes = [NodeSnapshot(*each) for each in kept["nodes"]]
         self.notebook_names: list[str] = kept["notebook names"]
         self.shared: list[Entry] = kept["shared"]

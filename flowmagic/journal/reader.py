@@ -11,7 +11,7 @@ from ..errors import JournalError, describe
 from ..text.formatting import short_repr, truncate
 from .damage import query
 from .database import copy_to, open_file
-from .fingerprint import parts_of
+from .fingerprint import fingerprint_of
 from .journal_run import SELECT_RUNS, JournalInstance, JournalRun, status_text
 from .resume import runs_of
 from .row_key import NoRowKeyError, canonical_text
@@ -56,17 +56,19 @@ class Journal:
     def __iter__(self) -> Iterator[JournalRun]:
         return iter(self.runs)
 
-    def runs_of(self, flow: Any, *, anyway: bool = False) -> list[int]:
+    def runs_of(self, flow: Any, shared: Any = None, *, anyway: bool = False) -> list[int]:
         """Return the numbers of the runs of a flow, oldest first.
 
         Args:
+            shared: the shared store that the next run begins with.
             anyway: whether to include the runs from before the flow was changed.
 
         Raises:
             JournalError: the flow has changed since the last of its runs.
         """
-        name, parts = type(flow).__name__, parts_of(flow)
-        return [number for number, _ in runs_of(self._connection, name, parts, anyway=anyway)]
+        now = fingerprint_of(flow, {} if shared is None else shared)
+        runs = runs_of(self._connection, type(flow).__name__, now, anyway=anyway)
+        return [number for number, _ in runs.found]
 
     def compare(self, before: int, after: int) -> Comparison:
         """Return what changed between two runs, given by number; rows are matched by their params.
@@ -114,11 +116,14 @@ def open_journal(path: str | os.PathLike[str]) -> Journal:
     return Journal(path)
 
 
-def rows_to_resume(path: Any, flow: Any, *, anyway: bool) -> list[dict[Any, Any]] | None:
+def rows_to_resume(
+    path: Any, flow: Any, shared: Any, *, anyway: bool
+) -> list[dict[Any, Any]] | None:
     """Return the params of the latest run of a flow; None if the flow's own prep gave them.
 
     Args:
         path: of the journal.
+        shared: the shared store that the next run begins with; None: an empty one.
         anyway: whether it may be a run from before the flow was changed.
 
     Raises:
@@ -126,7 +131,7 @@ def rows_to_resume(path: Any, flow: Any, *, anyway: bool) -> list[dict[Any, Any]
             they were.
     """
     with open_journal(path) as journal:
-        numbers = journal.runs_of(flow, anyway=anyway)
+        numbers = journal.runs_of(flow, shared, anyway=anyway)
         if not numbers:
             raise JournalError(
                 f"There is no run of {type(flow).__name__} in {str(path)!r} to resume. "

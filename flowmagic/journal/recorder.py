@@ -26,7 +26,7 @@ from ..records.trace import Restored
 from .damage import readable
 from .database import file_of, hash_key, open_file, transaction
 from .encoder import Encoder
-from .fingerprint import Part, fingerprint, parts_of
+from .fingerprint import LiveFingerprint, secrets_of_flow
 from .in_doubt import notice, skipped_text
 from .options import JournalOptions
 from .outbox import Outbox
@@ -37,14 +37,13 @@ from .row_log import Row, RowLog
 from .snapshot import (
     names_in_notebook,
     nodes_kept,
-    secrets_of_globals,
-    secrets_of_nodes,
     secrets_of_rows,
     shared_kept,
 )
 from .writer import Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20
+_LOOK_EVERY = 1.0  # seconds between two looks for edited code
 _MOST_REASONS = 3
 
 
@@ -93,16 +92,14 @@ class Recorder:
         path = file_of(options.path).absolute()
         with contextlib.closing(open_file(path, write=True)) as connection:
             key = hash_key(connection)
-        parts = parts_of(flow)
-        secrets: frozenset[str] | None = None
-        if not options.secrets:
-            secrets = frozenset(records.secrets)
-            secrets |= secrets_of_nodes(flow) | secrets_of_globals(flow)
+        of_flow = secrets_of_flow(flow, shared)
+        self._fingerprint = LiveFingerprint(flow, shared, of_flow)
+        self._next_look = 0.0
+        secrets = None if options.secrets else frozenset(records.secrets) | of_flow
         self._encoder = Encoder(key, secrets, self._warn, records.outputs.large_size)
         # The encoder finds the secrets of a row when it encodes that row.
         known = None if secrets is None else secrets | secrets_of_rows(flow, batch)
         setup = {
-            "parts": parts,
             "nodes": nodes_kept(flow, known),
             "notebook names": names_in_notebook(flow),
             "shared": shared_kept(shared, known),
@@ -111,7 +108,7 @@ class Recorder:
         new_run = (
             self.id,
             type(flow).__name__,
-            fingerprint(parts),
+            self._fingerprint.value.to_json(),
             json.dumps(setup),
             self._encoder.value(run_options, secrets)[0] or "{}",
             self._encoder.value(dict(flow.params), secrets)[0],
@@ -120,7 +117,7 @@ class Recorder:
         )
         self._resume_index = None
         if options.resume:
-            self._resume_index = self._resumed(path, flow, parts, options, new_run)
+            self._resume_index = self._resumed(path, flow, options, new_run)
         self._outbox = Outbox(loop, functools.partial(Writer, path, full=options.full, run=self.id))
         self._outbox.put(_NEW_RUN, *new_run)
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
@@ -138,7 +135,6 @@ class Recorder:
         self,
         path: pathlib.Path,
         flow: Any,
-        parts: list[Part],
         options: JournalOptions,
         new_run: tuple[Any, ...],
     ) -> ResumeIndex:
@@ -146,13 +142,18 @@ class Recorder:
 
         So of two kernels that resume at the same moment, the second one finds the run of the first.
         """
-        anyway = options.resume == "anyway"
         with (
             contextlib.closing(open_file(path, write=True, full=options.full)) as connection,
             readable(),
             transaction(connection),
         ):
-            index = ResumeIndex(path, type(flow).__name__, parts, anyway=anyway, warn=self._warn)
+            index = ResumeIndex(
+                path,
+                type(flow).__name__,
+                self._fingerprint.value,
+                anyway=options.resume == "anyway",
+                warn=self._warn,
+            )
             connection.execute(_NEW_RUN.head, new_run)
         return index
 
@@ -221,12 +222,24 @@ class Recorder:
 
     def note(self, index: int) -> None:
         """Write an instance that has ended."""
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_EVERY
+            if self._fingerprint.look():
+                self._write_fingerprint()
         if (restored := self._records.restored.get(index)) is not None:
             self._rows.restored(index, restored.run, restored.position)
             return
         row = self._rows.take_row(index)
         ended = self._encoder.ended(Instance(self._records, index))
         self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
+
+    def _write_fingerprint(self) -> None:
+        self._outbox.put(
+            Statement("UPDATE runs SET fingerprint = ? WHERE id = ?"),
+            self._fingerprint.value.to_json(),
+            self.id,
+        )
 
     async def all_rows(self) -> None:
         """Write the rows that were not written yet."""
@@ -241,11 +254,15 @@ class Recorder:
         """Continue to write, after `close`: failed rows of the run are retried."""
         self._outbox.open()
         recorded_here.add(self.id)
+        if self._fingerprint.reopen():
+            self._write_fingerprint()
         self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
 
     def ended(self, status: str, seconds: float, limit_history: list[LimitChange]) -> None:
         """Write how the run has ended."""
         self._rows.flush_restored()
+        if self._fingerprint.look(at_end=True):
+            self._write_fingerprint()
         self._outbox.put(
             Statement(
                 "UPDATE runs SET status = ?, seconds = ?, total = ?, limit_history = ? WHERE id = ?"

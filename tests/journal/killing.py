@@ -19,11 +19,11 @@ FLOW = """
 import asyncio, os, random
 from pocketflow import AsyncFlow, AsyncNode
 
-BEGAN = os.open(os.path.join(os.path.dirname(__file__), "began"), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+BEGAN = open(os.path.join(os.path.dirname(__file__), "began"), "ab", buffering=0)
 
 class Call(AsyncNode):
     async def exec_async(self, prepared):
-        os.write(BEGAN, b"%d\\n" % self.params["i"])
+        BEGAN.write(b"%d\\n" % self.params["i"])
         await asyncio.sleep(random.uniform(0, 0.02))
         return {"answer": self.params["i"]}
 
@@ -113,7 +113,7 @@ def kill_and_resume(folder: Path, *, limit: int, after: float) -> Kill:
     os.truncate(folder / "began", 0)
     rows = module.rows[: max(before) + LEFT]
     run = flowmagic.run_batch(module.flow, rows, limit=limit, journal=journal, resume=True)
-    os.close(module.BEGAN)
+    module.BEGAN.close()
     assert run.ok
     assert run.results == [f"answer {row['i']}" for row in rows]
     assert run.outputs == [{"answer": row["i"]} for row in rows]

@@ -226,7 +226,7 @@ def test_the_output_of_an_instance_is_in_a_column_of_its_own():
     assert decoded(of["earlier_outputs"]) == ["fetched", None]
     assert of["unwritten"] == ""
     of = columns(ended(outputs=["only"]))
-    assert (decoded(of["output"]), of["earlier_outputs"]) == ("only", "[]")
+    assert (decoded(of["output"]), of["earlier_outputs"]) == ("only", None)
     of = columns(ended(outputs=[None, None]))
     assert of["output"] is of["earlier_outputs"] is None
 

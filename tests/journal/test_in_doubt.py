@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
+import json
 import sqlite3
 import subprocess
 import sys
@@ -17,83 +17,83 @@ import flowmagic
 from flowmagic.journal import open_journal
 from flowmagic.journal.in_doubt import notice, rows_in_doubt, skipped_text
 
-NODE = '''
-import asyncio, os, signal
+NODE = """
+import asyncio, json, os, signal
 from pocketflow import AsyncFlow, AsyncNode
 
 class Call(AsyncNode):
-    """Notes that it has begun; rows that hang never end, and the one that kills ends the process."""
-
     async def exec_async(self, prepared):
-        row = self.params
-        os.write(began, b"%d\\n" % row["i"])
-        if doing.get(row["i"]) == "kill":
+        number = self.params["i"]
+        with open(os.environ["BEGAN"], "a") as began:
+            began.write(f"{number} ")
+        what = json.loads(os.environ["DOING"]).get(str(number))
+        if what == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
-        if doing.get(row["i"]) == "hang":
+        if what == "hang":
             await asyncio.sleep(1_000)
-        if doing.get(row["i"]) == "fail":
+        if what == "fail":
             raise ValueError("no answer")
         await asyncio.sleep(0)
 
     async def post_async(self, shared, prepared, executed):
         return f"answer {self.params['i']}"
-'''
+"""
 RUN = """
 import sys
 sys.path.insert(0, {folder!r})
 import called, flowmagic
-called.began = called.os.open({began!r}, called.os.O_CREAT | called.os.O_APPEND | called.os.O_WRONLY)
-called.doing = {doing!r}
-flowmagic.run_batch(
-    called.AsyncFlow(start=called.Call()), {batch}, journal={journal!r}, **{options!r}
-)
+flow = called.AsyncFlow(start=called.Call())
+flowmagic.run_batch(flow, {batch}, journal={journal!r}, **{options!r})
 """
 
 
 class Kernels:
     """Runs a flow in processes that kill themselves, and in this one."""
 
-    def __init__(self, folder: Path):
-        self.folder = folder
+    def __init__(self, folder: Path, monkeypatch):
         self.path = folder / "j"
+        self._folder = folder
+        self._began = folder / "began"
+        self._environ = monkeypatch.setenv
         (folder / "called.py").write_text(NODE)
-        sys.modules.pop("called", None)
-        sys.path.insert(0, str(folder))
+        monkeypatch.syspath_prepend(str(folder))
+        monkeypatch.delitem(sys.modules, "called", raising=False)
+        self._environ("BEGAN", str(self._began))
 
     def killed(self, batch="[{'i': i} for i in range(10)]", *, doing, **options):
         """Run a batch in a process that is killed by one of its rows; return the rows that began."""
-        began = self.folder / "began"
-        began.unlink(missing_ok=True)
+        self._begin(doing)
         code = RUN.format(
-            folder=str(self.folder), began=str(began), doing=doing, batch=batch,
-            journal=str(self.path), options=options,
-        )  # fmt: skip
+            folder=str(self._folder), batch=batch, journal=str(self.path), options=options
+        )
+        self._environ("PYTHONPATH", str(Path(flowmagic.__file__).parents[1]))
         process = subprocess.run(
-            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False,
-            env={**os.environ, "PYTHONPATH": str(Path(flowmagic.__file__).parents[1])},
-        )  # fmt: skip
+            [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+        )
         assert process.returncode == -9, process.stderr
-        return [int(line) for line in began.read_text().split()]
+        return self._numbers()
 
     def resumed(self, rows, *, doing=None, **options):
         """Resume here; return the run, and the rows that began in their order."""
         import called
 
-        began = self.folder / "began here"
-        called.began = os.open(began, os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
-        called.doing = doing or {}
+        self._begin(doing or {})
         run = flowmagic.run_batch(
             AsyncFlow(start=called.Call()), rows, journal=self.path, resume=True, **options
         )
-        os.close(called.began)
-        return run, [int(line) for line in began.read_text().split()]
+        return run, self._numbers()
+
+    def _begin(self, doing):
+        self._began.write_text("")
+        self._environ("DOING", json.dumps(doing))
+
+    def _numbers(self):
+        return [int(number) for number in self._began.read_text().split()]
 
 
 @pytest.fixture
-def kernels(tmp_path):
-    made = Kernels(tmp_path)
-    yield made
-    sys.path.remove(str(tmp_path))
+def kernels(tmp_path, monkeypatch):
+    yield Kernels(tmp_path, monkeypatch)
     sys.modules.pop("called", None)
 
 

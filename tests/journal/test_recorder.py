@@ -18,20 +18,19 @@ from flowmagic.journal.database import open_file
 from flowmagic.text.redact import MASK
 
 ran: list = []
-broken = True
+mended = threading.Event()  # which has no exact form: setting it makes no other flow
 
 
 @pytest.fixture(autouse=True)
 def fresh():
-    global broken
-    broken = True
+    mended.clear()
     ran.clear()
 
 
 class Ask(AsyncNode):
     async def exec_async(self, prepared):
         ran.append(self.params["i"])
-        if broken and self.params.get("fail"):
+        if not mended.is_set() and self.params.get("fail"):
             raise ValueError(f"no answer for {self.params.get('api_key')}")
 
     async def post_async(self, shared, prepared, executed):
@@ -40,11 +39,6 @@ class Ask(AsyncNode):
 
 def ask(*rows, path, node=Ask, **options):
     return flowmagic.run_batch(AsyncFlow(start=node()), list(rows), journal=path, **options)
-
-
-def mended():
-    global broken
-    broken = False
 
 
 def test_each_instance_is_written_in_full(tmp_path):
@@ -80,7 +74,7 @@ def test_secrets_are_masked_and_rows_are_recognised_by_the_real_values(tmp_path)
     """In params, errors and tracebacks; another key is another row."""
     row = {"i": 1, "api_key": "sk-12345678", "fail": True}
     ask(row, path=tmp_path / "j")
-    mended()
+    mended.set()
     ask(row, path=tmp_path / "j").journal.join(20)
     for file in tmp_path.iterdir():
         assert b"sk-12345678" not in file.read_bytes()
@@ -116,7 +110,7 @@ def test_secrets_of_the_flow_are_masked_wherever_they_are_quoted(tmp_path):
     run.journal.join(20)
     # Nor do they make another flow of it, whatever else is masked.
     with pytest.raises(JournalError, match="a secret in it was masked"):
-        flowmagic.run_batch(node, shared={}, journal=tmp_path / "j", resume=True)
+        flowmagic.run_batch(node, shared=STORE, journal=tmp_path / "j", resume=True)
     assert "sk-of-a-class" in str(run[0].error)
     (written,) = open_journal(tmp_path / "j")[1]
     assert written.error["text"] == f"{MASK} {MASK} {MASK} refused, {MASK}"
@@ -148,16 +142,15 @@ def test_a_result_that_cannot_be_stored_is_warned_of_once_and_runs_again(tmp_pat
 def test_retried_rows_are_written_with_their_last_attempt(tmp_path):
     """Also when the run continues after its end."""
     run = ask({"i": 1, "fail": True}, path=tmp_path / "j")
-    mended()
+    mended.set()
 
     async def again():
         other = flowmagic.batchflow(
             AsyncFlow(start=Ask()), [{"i": 1, "fail": True}, {"i": 2}], journal=tmp_path / "k"
         )
-        global broken
-        broken = True
+        mended.clear()
         await other
-        mended()
+        mended.set()
         other.retry_failed()
         await other
         return other

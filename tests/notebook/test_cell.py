@@ -140,7 +140,7 @@ def test_a_flow_that_has_changed_since_is_told_in_one_line(shell, tmp_path):
     shell.run("flow = AsyncFlow(start=Add(max_retries=2))")
     result = shell.run(cell.replace("-o run", "-o other"))
     assert not result.success
-    assert "attributes or successors of Add have changed" in result.text
+    assert "ran: Add().max_retries has changed." in result.text
     assert "Traceback" not in result.text
     assert "other" not in shell.ip.user_ns
     shell.run(cell.replace("--resume -o run", "--resume-anyway -o other"))
