@@ -31,7 +31,7 @@ __all__ = [
 _MODULES = {
     "EncodingError": ".codec",
     "Journal": ".reader",
-    "JournalInstance": ".instance",
+    "JournalInstance": ".journal_run",
     "JournalRun": ".journal_run",
     "decoded": ".codec",
     "encoded": ".codec",
