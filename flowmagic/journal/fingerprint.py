@@ -1,4 +1,4 @@
-"""Fingerprints by which a run recognises its flow and its rows in an earlier one.
+"""Fingerprints by which a run recognises its flow in an earlier one.
 
 The fingerprint of a flow has a digest for each thing that its nodes depend on, by name, so that a
 change is reported by name; see `flow.dependencies.reader` for what these are. Not compared is what
@@ -8,16 +8,12 @@ when the run ended. What somebody else binds anew while the run is under way, in
 recorded as edited; such a run is not the same as any other.
 
 Secrets are masked before they are hashed: another API key does not make another flow.
-
-The hash of a row is of the real values, so a row whose secrets are masked in the file is still
-recognised. It does not reveal them, since it is keyed, and each journal has a random key of its own.
 """
 
 from __future__ import annotations
 
-import hmac
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -25,7 +21,6 @@ from ..flow.dependencies.names import is_within
 from ..flow.dependencies.reader import CHANGED_BY_RUN, Reader
 from ..flow.dependencies.running_code import PYTHON
 from ..flow.graph import secrets_around
-from .codec import plain_of
 from .snapshot import secrets_of_globals, secrets_of_nodes
 
 
@@ -227,45 +222,3 @@ class LiveFingerprint:
         edited = [name for name in names if name in reader.digests] or (rebound if names else [])
         self.value.edited += edited
         return bool(edited)
-
-
-_as_sorted_json = json.JSONEncoder(
-    separators=(",", ":"), check_circular=False, sort_keys=True
-).encode
-
-
-def row_key(secret: bytes, params: Mapping[Any, Any]) -> str | None:
-    """Return the key of a row: equal for equal merged params, in whatever order they are written.
-
-    Args:
-        secret: the key of the hash, see `database.hash_key`.
-
-    Returns:
-        32 hexadecimal digits; None if the params cannot be stored, so that nothing stands for them.
-    """
-    try:
-        return row_key_of_plain(secret, plain_of(dict(params)))
-    except Exception:  # noqa: BLE001 - reading a user's object may raise anything
-        return None
-
-
-def row_key_of_plain(secret: bytes, plain: Any) -> str:
-    """Return the key of a row whose params `codec.plain_of` has already put in terms of JSON."""
-    return hmac.digest(secret, canonical_text(plain).encode(), "sha256").hex()[:32]
-
-
-def canonical_text(plain: Any) -> str:
-    """Return the result of `codec.plain_of` as a text that does not depend on the order of dicts."""
-    text = _as_sorted_json(plain)
-    return _as_sorted_json(_with_sorted_pairs(plain)) if '"$dict":' in text else text
-
-
-def _with_sorted_pairs(plain: Any) -> Any:
-    if isinstance(plain, list):
-        return [_with_sorted_pairs(item) for item in plain]
-    if not isinstance(plain, dict):
-        return plain
-    items = {key: _with_sorted_pairs(item) for key, item in plain.items()}
-    if list(items) == ["$dict"]:
-        return {"$dict": sorted(items["$dict"], key=_as_sorted_json)}
-    return items

@@ -9,11 +9,12 @@ from typing import Any, NamedTuple
 
 from ..errors import JournalError, describe
 from ..text.formatting import short_repr, truncate
-from .codec import plain_of
-from .database import open_file
-from .fingerprint import canonical_text, fingerprint_of
-from .journal_run import SELECT_RUNS, JournalInstance, JournalRun, query
+from .damage import query
+from .database import copy_to, open_file
+from .fingerprint import fingerprint_of
+from .journal_run import SELECT_RUNS, JournalInstance, JournalRun, status_text
 from .resume import runs_of
+from .row_key import NoRowKeyError, canonical_text
 
 
 class Journal:
@@ -77,6 +78,19 @@ class Journal:
         """
         return compare(self[before], self[after])
 
+    def backup(self, path: str | os.PathLike[str]) -> pathlib.Path:
+        """Write a copy of the journal as it is at this moment, and return its path.
+
+        Runs may be writing meanwhile. A plain copy of the file lacks what they wrote in the last
+        seconds, and may be damaged.
+
+        Raises:
+            JournalError: there is a file at this path already, it cannot be written, or the journal
+                is damaged or closed.
+        """
+        list(query(self._connection, "PRAGMA user_version"))  # raises if it is closed
+        return copy_to(path, self._connection)
+
     def close(self) -> None:
         """Close the file."""
         self._connection.close()
@@ -124,6 +138,7 @@ def rows_to_resume(
                 "Pass the params: flowmagic.resume(path, flow, params)."
             )
         run = journal[numbers[-1]]
+        run.refuse_if_running()
         return None if run.drawn_by == "prep" else run.batch()
 
 
@@ -144,13 +159,9 @@ def listed(path: object, runs: Sequence[JournalRun]) -> str:
 
 
 def _line(run: JournalRun) -> str:
-    # Its kernel may have died: then nothing has changed the status since.
-    status = "not ended" if run.status == "running" else run.status
     flow = truncate(run.flow, _FLOW_WIDTH)
-    return (
-        f"{run.number:>{_NUMBER_WIDTH}}  {run.began:%Y-%m-%d %H:%M}  {flow:<{_FLOW_WIDTH}}  {status:<9}  "
-        f"{_counted(run)}"
-    )
+    head = f"{run.number:>{_NUMBER_WIDTH}}  {run.began:%Y-%m-%d %H:%M}  {flow:<{_FLOW_WIDTH}}"
+    return f"{head}  {status_text(run):<9}  {_counted(run)}"
 
 
 def _counted(run: JournalRun) -> str:
@@ -237,10 +248,10 @@ def compare(before: Iterable[JournalInstance], after: Iterable[JournalInstance])
 
 
 def _comparable(value: Any) -> str:
-    """Return a text that is equal for equal values of the same types, also for NaN."""
+    """Return a text that is the same for values that are equal as `row_key` has it."""
     try:
-        return canonical_text(plain_of(value))
-    except JournalError:  # nested too deep, or of a class that is no longer registered
+        return canonical_text(value)
+    except NoRowKeyError:  # nested too deep
         return repr(value)
 
 

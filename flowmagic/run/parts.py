@@ -54,7 +54,6 @@ class RunParts:
         )
         if options.capture:
             self.records.printed = PrintedTexts(self.records.status)
-        self.journal = self._recorder(flow, batch, shared, options)
         # A virtual clock is never late.
         watches = self.clock is time.monotonic
         self.holds = HoldRecorder(self.loop, self.records) if watches else None
@@ -74,6 +73,11 @@ class RunParts:
                 broke=events.engine_broke,
             )
         )
+        try:  # after what may fail: a run that does not begin is not in the journal either
+            self.journal = self._recorder(flow, batch, shared, options)
+        except BaseException:
+            self.runner.close()
+            raise
         self.outcomes = Outcomes(
             self.records,
             retries=options.retries,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pocketflow import AsyncFlow, AsyncNode
 
-from flowmagic.journal.fingerprint import Fingerprint, LiveFingerprint, fingerprint_of, row_key
+from flowmagic.journal.fingerprint import Fingerprint, LiveFingerprint, fingerprint_of
 
 from ..conftest import Cells
 
@@ -567,15 +567,3 @@ def test_a_nodes_own_getattr_is_not_called():
             raise ConnectionError(name)
 
     assert any(name.endswith("Trap.__getattr__") for name in fingerprint_of(Trap(), {}).digests)
-
-
-def test_rows_are_known_by_what_they_hold():
-    """In whatever order it stands; not without the key of the file."""
-    key = row_key(b"k", {"a": 1, "b": [2]})
-    assert key == row_key(b"k", {"b": [2], "a": 1})
-    assert key != row_key(b"k", {"a": 1, "b": [3]})
-    assert row_key(b"k", {1: "a", "b": 2}) == row_key(b"k", {"b": 2, 1: "a"})
-    nested = row_key(b"k", {"a": [{1: "a", "b": {2: 0, 3: 0}}]})
-    assert nested == row_key(b"k", {"a": [{"b": {3: 0, 2: 0}, 1: "a"}]})
-    assert key != row_key(b"l", {"a": 1, "b": [2]})
-    assert row_key(b"k", {"a": object()}) is None

@@ -159,6 +159,12 @@ def index_of(path, warn=print):
     return ResumeIndex(path, "AsyncFlow", now, anyway=False, warn=warn)
 
 
+def taken(index, key):
+    """Return the outcome of the latest row with a key; None if there is none."""
+    match = index.match(key)
+    return None if match is None else index.take(match)
+
+
 def keys_in(path):
     """Return the keys of all rows in a journal, in the order of their positions."""
     with contextlib.closing(sqlite3.connect(path)) as connection:
@@ -172,10 +178,10 @@ def test_an_index_returns_each_row_once(tmp_path):
     one, two = keys_in(path)
     index = index_of(path)
     assert index
-    assert index.take(two) == Restored(1, 1, "answer 2", None)
-    assert index.take(two) is None
-    assert index.take("no such key") is None
-    assert index.take(one) == Restored(1, 0, "answer 1", None)
+    assert taken(index, two) == Restored(1, 1, "answer 2", None)
+    assert taken(index, two) is None
+    assert taken(index, "no such key") is None
+    assert taken(index, one) == Restored(1, 0, "answer 1", None)
     index.close()
     assert not index
 
@@ -186,7 +192,7 @@ def test_an_index_of_a_flow_that_never_ran_is_empty(tmp_path):
     flowmagic.run_batch(Ask(), [{"i": 1}], journal=path).journal.join(20)
     index = index_of(path)
     assert not index
-    assert index.take("any") is None
+    assert taken(index, "any") is None
     index.close()
 
 
@@ -197,7 +203,7 @@ def test_a_closed_index_returns_nothing(tmp_path):
     index = index_of(path)
     index.close()
     index.close()
-    assert index.take(keys_in(path)[0]) is None
+    assert taken(index, keys_in(path)[0]) is None
 
 
 def test_a_result_that_cannot_be_read_is_replaced_by_an_earlier_one(tmp_path):
@@ -210,11 +216,11 @@ def test_a_result_that_cannot_be_read_is_replaced_by_an_earlier_one(tmp_path):
         connection.execute(f"UPDATE instances SET result = '{{' WHERE run = {latest}")
     index = index_of(path, said.append)
     key = keys_in(path)[0]
-    assert index.take(key) == Restored(1, 0, "answer 1", None)
+    assert taken(index, key) == Restored(1, 0, "answer 1", None)
     assert len(said) == 2
     assert said[0].startswith("Not compared with the earlier runs: ")
     assert said[1].startswith("Row 0 of run 2 cannot be restored: ")
-    assert index.take(key) is None
+    assert taken(index, key) is None
     index.close()
 
 
@@ -384,12 +390,12 @@ def test_an_index_counts_the_rows_that_it_was_asked_for_and_cannot_restore(tmp_p
         connection.execute("UPDATE instances SET unwritten = 'Gone.' WHERE position = 1")
     one, two = keys_in(path)[::2]
     index = index_of(path)
-    assert index.take(one) == Restored(1, 0, "answer 1", None)
+    assert taken(index, one) == Restored(1, 0, "answer 1", None)
     assert index.not_restored == {}
-    assert index.take(two) is None
-    assert index.take("no such key") is None
+    assert taken(index, two) is None
+    assert taken(index, "no such key") is None
     assert index.not_restored == {"Gone.": 1}
-    assert index.take(one) is None
+    assert taken(index, one) is None
     assert index.not_restored == {"Gone.": 1, "Lost.": 1}
     index.close()
 

@@ -305,3 +305,11 @@ def test_check_says_what_is_likely_to_go_wrong_and_starts_nothing(shell):
     assert "run" not in shell.ip.user_ns
     assert "time.sleep()" in shell.run("%batchflow slow --check").text
     assert "Nothing was found" in shell.run("%batchflow flow --check").text
+
+
+def test_check_finds_params_by_which_a_journal_recognises_no_row(shell, tmp_path):
+    """Without a journal, such a param is as good as any other."""
+    cell = "%%batchflow flow --check {}\n[{{'user_id': 1, 'client': object()}}]"
+    text = shell.run(cell.format(f"--journal {tmp_path / 'j'}")).text
+    assert "No row can be recognised by the param 'client', which holds an object of" in text
+    assert "recognised" not in shell.run(cell.format("")).text
