@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from .damage import query, readable
+from .damage import expect, query, readable
 
 
 class RowRange(NamedTuple):
@@ -207,8 +207,11 @@ class Rows:
         if not (recognised or restored):
             return []
         sql = "SELECT position FROM instances WHERE run = ? ORDER BY position"
-        own = [(row, row + 1) for (row,) in query(self._connection, sql, self._run)]
         with readable(*_REST):
+            own = [
+                (expect(row, int, name="index"), row + 1)
+                for (row,) in query(self._connection, sql, self._run)
+            ]
             restored = list(_without(restored, own))
             taken = sorted([*own, *((each.first, each.end) for each in restored)])
             left = _without(recognised, taken)
