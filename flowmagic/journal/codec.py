@@ -43,10 +43,13 @@ from typing import Any, NamedTuple
 
 from ..errors import JournalError, OutputLostError
 from ..records.cells import LARGE
+from ..text.formatting import short_repr
 from ..text.redact import MASK, is_secret, masked
 from . import numpy_codec
+from .damage import quoted
 
 MAX_DEPTH = 50
+_MAX_LEVELS = 4 * MAX_DEPTH  # of JSON: a value has up to three, such as `{"$dict": [[key, value]]}`
 
 
 class EncodingError(JournalError):
@@ -217,11 +220,13 @@ def decoded(text: str) -> Any:
         JournalError: the text is something else.
     """
     try:
-        return _value(json.loads(text))
+        return _value(json.loads(text), 0)
     except JournalError:
         raise
     except Exception as error:  # noqa: BLE001 - the file may hold anything
-        raise JournalError(f"This text is not a journal value ({error}): {text[:80]!r}") from None
+        raise JournalError(
+            f"This text is not a journal value ({quoted(error)}): {short_repr(text)}"
+        ) from None
 
 
 # Within a text of the user, quotes are escaped.
@@ -295,19 +300,22 @@ def _plain_of_other(value: Any, kind: type, path: str, depth: int) -> Any:  # no
     )
 
 
-def _value(plain: Any) -> Any:
-    if isinstance(plain, list):
-        return [_value(item) for item in plain]
-    if not isinstance(plain, dict):
+def _value(plain: Any, depth: int) -> Any:
+    if not isinstance(plain, (list, dict)):
         return plain
+    if depth > _MAX_LEVELS:
+        raise ValueError("nested too deep")
+    depth += 1
+    if isinstance(plain, list):
+        return [_value(item, depth) for item in plain]
     if len(plain) == 1:
         ((tag, content),) = plain.items()
         if tag == "$dict":
-            return {_value(key): _value(item) for key, item in content}
+            return {_value(key, depth): _value(item, depth) for key, item in content}
         if (read := _readers.get(tag)) is not None:
-            return read(_value(content))
+            return read(_value(content, depth))
         # Any other tag, of an unregistered class or a later version, stays as it is.
-    return {key: _value(item) for key, item in plain.items()}
+    return {key: _value(item, depth) for key, item in plain.items()}
 
 
 def _second(content: list[Any]) -> Any:

@@ -23,7 +23,7 @@ from ..records.batch import Batch
 from ..records.instances import Instance
 from ..records.store import RecordStore
 from ..records.trace import Restored
-from .damage import readable
+from .damage import quoted, readable
 from .database import file_of, hash_key, open_file, transaction
 from .encoder import Encoder
 from .fingerprint import LiveFingerprint, secrets_of_flow
@@ -334,7 +334,7 @@ def _ran_again(rows: int, reason: str) -> str:
         which, them = "1 row that had succeeded runs", "it"
     else:
         which, them = f"{rows:,} rows that had succeeded run", "them"
-    return f"{which} again: the journal does not have all that came of {them}. {reason}"
+    return f"{which} again: the journal does not have all that came of {them}. {quoted(reason)}"
 
 
 def _drawn_by(batch: Batch | None) -> str:
