@@ -10,6 +10,7 @@ from typing import Any
 from ..errors import OutputLostError
 from ..records.instances import Instance
 from ..records.node_copies import NodeCopy
+from ..records.row_secrets import secrets_of_row
 from ..records.trace import Restored
 from ..text.formatting import traceback_text
 from ..text.redact import masked, secrets_of
@@ -75,6 +76,8 @@ class Encoder:
         params = instance.params
         secrets = self._secrets_with(params)
         error = instance.error
+        if error is not None and secrets is not None:  # an error may quote what a node has fetched
+            secrets |= secrets_of_row(instance._records, instance.index)
         copies = instance.copies
         output, earlier_outputs, unwritten = self._outputs(instance, copies, secrets)
         result = writes = None
@@ -93,8 +96,8 @@ class Encoder:
             self._copies(copies, params, secrets),
             result,
             unwritten,
-            None if error is None else encoded(_error(error, secrets or frozenset()), secrets),
-            encoded(printed[-_MOST_PRINTED:], secrets) if printed else None,
+            None if error is None else as_json(_error(error, secrets)),
+            _printed_text(printed, secrets) if printed else None,
             writes,
             None if restored is None else json.dumps([restored.run, restored.position]),
             output,
@@ -211,12 +214,19 @@ def _reason(error: Exception) -> str:
     return f"Reading it raised {type(error).__name__}."
 
 
-def _error(error: BaseException, secrets: frozenset[str]) -> dict[str, str]:
+def _error(error: BaseException, secrets: frozenset[str] | None) -> dict[str, str]:
+    text = _message(error)
     return {
         "type": type(error).__name__,
-        "text": _message(error)[:_LONGEST_ERROR],
+        "text": (text if secrets is None else masked(text, secrets))[:_LONGEST_ERROR],
         "traceback": traceback_text(error, secrets),
     }
+
+
+def _printed_text(printed: str, secrets: frozenset[str] | None) -> str:
+    # Masked before it is cut: half of a secret would not be recognised.
+    shown = printed if secrets is None else masked(printed, secrets)
+    return as_json(shown[-_MOST_PRINTED:])
 
 
 def _message(error: BaseException) -> str:

@@ -28,8 +28,6 @@ from .row_log import Row, RowLog
 from .snapshot import (
     names_in_notebook,
     nodes_kept,
-    secrets_of_globals,
-    secrets_of_nodes,
     secrets_of_rows,
     shared_kept,
 )
@@ -80,8 +78,7 @@ class Recorder:
         self._resume_index = self._open_index(flow, parts, options)
         secrets: frozenset[str] | None = None
         if not options.secrets:
-            secrets = frozenset(records.secrets)
-            secrets |= secrets_of_nodes(flow) | secrets_of_globals(flow)
+            secrets = records.secrets
         self._encoder = Encoder(key, secrets, self._warn, records.outputs.large_size)
         self._rows = RowLog(
             records,

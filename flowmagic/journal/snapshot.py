@@ -17,7 +17,6 @@ from ..flow.graph import first_nodes
 from ..flow.source_code import functions_of, is_stock, is_user_code, source_of
 from ..records.batch import Batch
 from ..text.redact import masked_source, secrets_of
-from ..text.user_objects import or_none
 from .codec import encoded, encoded_or_none
 
 _MOST_KEYS = 100
@@ -170,6 +169,12 @@ def _global_names(code: types.CodeType) -> Iterator[str]:
 _MOST_ROWS = 1_000  # in a batch, a secret is nearly always the same one
 
 
+def secrets_around(flow: Any, shared: Any) -> frozenset[str]:
+    """Return the secrets of a run that are not in its rows: in the nodes, their code, and the store."""
+    found = secrets_of([shared, dict(flow.params)])
+    return found.union(secrets_of_nodes(flow), secrets_of_globals(flow))
+
+
 def secrets_of_nodes(flow: Any) -> set[str]:
     """Return the secrets in the attributes of a flow's nodes, and in the source of their classes."""
     nodes = first_nodes(flow)
@@ -188,11 +193,11 @@ def secrets_of_globals(flow: Any) -> set[str]:
                 if is_user_code(value):  # reading the source of a library may take seconds
                     masked_source(source_of(value), secrets)
             else:
-                secrets |= or_none(secrets_of, {name: value}) or set()
+                secrets |= secrets_of({name: value})
     return secrets
 
 
 def secrets_of_rows(flow: Any, batch: Batch | None) -> set[str]:
     """Return the secrets in the flow's params and in the rows, as far as they are known in advance."""
     rows = [] if batch is None or batch.rows is None else batch.rows[:_MOST_ROWS]
-    return set().union(*map(secrets_of, (flow.params, *rows)))
+    return set[str]().union(*map(secrets_of, (flow.params, *rows)))

@@ -91,9 +91,7 @@ def _start(text: str, width: int, secrets: AbstractSet[str]) -> str:
 
     It is masked before it is cut, since the first half of a secret would not be recognised.
     """
-    if not secrets:
-        return text[: width + 1]
-    longest = max(map(len, secrets))
+    longest = max(map(len, secrets), default=width)
     start = text[: _FAR * width + longest]
     shown = masked(start, secrets)
     return shown if len(start) == len(text) else shown[: -2 * longest]
@@ -176,7 +174,7 @@ _LONGEST = 20_000
 
 def traceback_text(
     error: BaseException,
-    secrets: AbstractSet[str] = frozenset(),
+    secrets: AbstractSet[str] | None = _NONE,
     name_of: Callable[[str], str] = str,
 ) -> str:
     """Return the traceback of an error, without frames of flowmagic and PocketFlow.
@@ -185,18 +183,20 @@ def traceback_text(
     is returned, since none of its frames is the user's.
 
     Args:
-        secrets: texts to mask.
+        secrets: texts to mask; None masks nothing.
         name_of: returns the name to show for the name of a source file.
     """
     if isinstance(error, FlowmagicError):
-        return truncate(masked(f"{type(error).__name__}: {error}\n", secrets), _LONGEST)
+        text = f"{type(error).__name__}: {error}\n"
+        return truncate(text if secrets is None else masked(text, secrets), _LONGEST)
     try:
         report = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
         _hide_frames(report, name_of, set())
         text = "".join(report.format())
     except Exception as failure:  # noqa: BLE001 - the user's own __str__ or __cause__
         text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
-    return truncate(masked(text, secrets).replace("\r\n", "\n"), _LONGEST)
+    text = text if secrets is None else masked(text, secrets)
+    return truncate(text.replace("\r\n", "\n"), _LONGEST)
 
 
 def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> None:

@@ -67,7 +67,7 @@ def test_a_changed_secret_does_not_change_the_fingerprint(cells):
     """In attributes, at any depth, and where another attribute quotes it."""
     names = cells.run(ASK.format(word="a", result=1))
     node = names.Ask(api_key="sk-12345678", headers={"token": "tk-12345678"}, url="u?sk-12345678")
-    other = names.Ask(api_key="sk-87654321", headers={"token": "x"}, url="u?sk-87654321")
+    other = names.Ask(api_key="sk-87654321", headers={"token": "tk-87654321"}, url="u?sk-87654321")
     assert fingerprint(parts_of(node)) == fingerprint(parts_of(other))
     other.url = "v?sk-87654321"
     assert fingerprint(parts_of(node)) != fingerprint(parts_of(other))

@@ -72,7 +72,7 @@ def test_a_wrong_name_is_answered_with_the_right_one():
 
 def test_a_repr_shows_no_secret_of_the_flow_or_the_shared_store():
     """As it shows none of the instance's own params."""
-    records = RecordStore({}, 0.0, 5, frozenset({"sk-of-the-node"}))
+    records = RecordStore({}, 0.0, 5, lambda: frozenset({"sk-of-the-node"}))
     records.load([{}, {}])
     for index, (result, code) in enumerate(
         [(ValueError("sk-of-the-node is refused"), FAILED), ("sk-of-the-node", SUCCEEDED)]

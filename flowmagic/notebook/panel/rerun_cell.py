@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -40,7 +41,11 @@ class Origin:
 
 
 def cell_of(
-    origin: Origin, run: BatchRun | None, records: RecordStore, index: int, secrets: set[str]
+    origin: Origin,
+    run: BatchRun | None,
+    records: RecordStore,
+    index: int,
+    secrets: AbstractSet[str],
 ) -> str:
     """Return a cell that reruns one row; empty if its params are no longer kept.
 
@@ -70,7 +75,7 @@ def cell_of(
     return _cell(origin, _row(entries) if entries else f"[{_BLANK}]", f"Fill in {listed}{more}.")
 
 
-def _literal(value: Any, secrets: set[str], key: object = None) -> str | None:
+def _literal(value: Any, secrets: AbstractSet[str], key: object = None) -> str | None:
     return as_literal(value, secrets, key) if _is_short(value) else None
 
 
