@@ -74,10 +74,8 @@ class Encoder:
         If what a resumed run needs of it cannot be stored as it is, `unwritten` says why.
         """
         params = instance.params
-        secrets = self._secrets_with(params)
         error = instance.error
-        if error is not None and secrets is not None:  # an error may quote what a node has fetched
-            secrets |= secrets_of_row(instance._records, instance.index)
+        secrets = self._secrets_with(params, instance if error is not None else None)
         copies = instance.copies
         output, earlier_outputs, unwritten = self._outputs(instance, copies, secrets)
         result = writes = None
@@ -117,9 +115,13 @@ class Encoder:
             self._warn(f"A value could not be written to the journal. {reason}")
         return text, reason
 
-    def _secrets_with(self, params: Mapping[Any, Any]) -> frozenset[str] | None:
+    def _secrets_with(
+        self, params: Mapping[Any, Any], failed: Instance | None = None
+    ) -> frozenset[str] | None:
         if self._secrets is None:
             return None
+        if failed is not None:  # its error may also quote what a node has fetched
+            return self._secrets | secrets_of_row(failed._records, failed.index)
         more = secrets_of(params)
         return self._secrets.union(more) if more else self._secrets
 

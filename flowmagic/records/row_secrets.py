@@ -31,7 +31,8 @@ def secrets_of_rows(records: RecordStore) -> frozenset[str]:
 
 def _others(records: RecordStore, index: int) -> Iterator[object]:
     """Yield the params that node copies of a row received, if they are not the row's; its writes."""
-    yield records.writes.get(index)
+    if index in records.writes:
+        yield records.writes[index]
     if records.status[index] == FAILED:
         yield from records.outputs_of(index).values()
     trace = records.live.get(index)

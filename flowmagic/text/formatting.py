@@ -6,6 +6,7 @@ escape the text as well.
 
 from __future__ import annotations
 
+import functools
 import re
 import reprlib
 import traceback
@@ -190,7 +191,9 @@ def traceback_text(
         text = f"{type(error).__name__}: {error}\n"
         return truncate(text if secrets is None else masked(text, secrets), _LONGEST)
     try:
-        report = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
+        report = traceback.TracebackException.from_exception(
+            error, limit=-_FRAMES, lookup_lines=False, compact=True
+        )
         _hide_frames(report, name_of, set())
         text = "".join(report.format())
     except Exception as failure:  # noqa: BLE001 - the user's own __str__ or __cause__
@@ -207,6 +210,7 @@ def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> 
     users = [frame for frame in foreign if not _is_hidden(frame.filename)]
     report.stack = traceback.StackSummary.from_list(users or foreign)
     for frame in report.stack:
+        _ = frame.line  # read now, under the real name of its file
         frame.filename = name_of(frame.filename)
     for linked in (
         report.__cause__,
@@ -216,6 +220,7 @@ def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> 
         _hide_frames(linked, name_of, seen)
 
 
+@functools.lru_cache(maxsize=1_024)
 def _is_hidden(filename: str) -> bool:
     parts = re.split(r"[\\/]", filename)[:-1]
     return parts[-1:] == ["pocketflow"] or parts[-2:] == ["concurrent", "futures"]

@@ -50,7 +50,7 @@ def secrets_of(value: object) -> frozenset[str]:
             if kind is str:
                 # A text of several words is masked by its forms; a word may be quoted in base64.
                 if SHORTEST <= len(each) <= _LONGEST and " " not in each:
-                    found.update(filter(is_distinctive, secrets_in(each)))
+                    found.update(_in_word(each))
             elif kind not in _PLAIN and id(each) not in seen:
                 seen[id(each)] = each
                 waiting.append(each)
@@ -130,6 +130,11 @@ def _texts(secret: Any) -> Iterable[str]:
     elif isinstance(text := or_none(within_budget, repr, secret), str) and len(text) <= _LONGEST:
         whole = [text]
     return [*filter(is_distinctive, whole), *_texts_of_parts(secret)]
+
+
+@functools.lru_cache(maxsize=1_024)  # a journal looks through each row twice
+def _in_word(text: str) -> tuple[str, ...]:
+    return tuple(filter(is_distinctive, secrets_in(text)))
 
 
 @functools.lru_cache(maxsize=1_024)  # in a batch, a secret is nearly always the same one
