@@ -35,6 +35,10 @@ class _Repr(reprlib.Repr):
         self.maxlevel = 4
 
     def repr1(self, x: Any, level: int) -> str:
+        # Most values are texts, and need none of the questions below.
+        return self._repr_text(x) if type(x) is str else self._repr_other(x, level)
+
+    def _repr_other(self, x: Any, level: int) -> str:
         if isinstance(x, Mapping) and not isinstance(x, dict):
             return f"{type(x).__name__}({self.repr_dict(x, level)})"
         if (parts := fields_of(x)) is not None:
@@ -42,7 +46,7 @@ class _Repr(reprlib.Repr):
         if isinstance(x, dict) and _plain_repr(x, dict):
             return self.repr_dict(x, level)
         if isinstance(x, str) and _plain_repr(x, str):
-            return truncate(repr(_start(x, self.maxstring, self._secrets)), self.maxstring)
+            return self._repr_text(x)
         if isinstance(x, bytes) and _plain_repr(x, bytes):
             # Cut before repr, since it may have many megabytes.
             return truncate(
@@ -50,6 +54,9 @@ class _Repr(reprlib.Repr):
                 self.maxstring,
             )
         return super().repr1(x, level)
+
+    def _repr_text(self, x: str) -> str:
+        return truncate(repr(_start(x, self.maxstring, self._secrets)), self.maxstring)
 
     def repr_instance(self, x: Any, level: int) -> str:  # noqa: ARG002 - reprlib's own signature
         try:
@@ -84,7 +91,7 @@ class _Repr(reprlib.Repr):
 
 
 _NONE: frozenset[str] = frozenset()
-_FAR = 8  # how many times its final width a text has when it is masked
+_FAR, _NEAR = 8, 4  # how many times its final width a text has when it is masked
 
 
 def _start(text: str, width: int, secrets: AbstractSet[str]) -> str:
@@ -93,7 +100,7 @@ def _start(text: str, width: int, secrets: AbstractSet[str]) -> str:
     It is masked before it is cut, since the first half of a secret would not be recognised.
     """
     longest = max(map(len, secrets), default=width)
-    start = text[: _FAR * width + longest]
+    start = text[: (_FAR if secrets else _NEAR) * width + longest]
     shown = masked(start, secrets)
     return shown if len(start) == len(text) else shown[: -2 * longest]
 

@@ -50,10 +50,12 @@ _NONE: frozenset[str] = frozenset()
 
 # In texts
 
+_SHORTEST_TEXT = 6  # characters; no secret is masked in a shorter one
+
 
 def masked(text: str, secrets: AbstractSet[str] = _NONE) -> str:
     """Return a text for people with all secrets masked: the given ones, and those that it tells itself."""
-    return mask_named(masked_data(text, secrets))
+    return mask_named(masked_data(text, secrets)) if len(text) >= _SHORTEST_TEXT else text
 
 
 def masked_data(text: str, secrets: AbstractSet[str] = _NONE) -> str:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from ...engines.base import Engine
 from ...flow.finding import Finding
 from ...limits.calls.named import named_limits
-from ...records.row_secrets import secrets_of_row
 from ...run.batchrun import BatchRun
 from ...shared.crossings import Crossing
 from ...text.formatting import params_text, truncate
@@ -53,9 +52,7 @@ def crossing_notice(run: BatchRun) -> str:
 def _line(run: BatchRun, crossing: Crossing) -> str:
     rows = [index for index, _ in (crossing.reader, crossing.writer)]
     line = crossing.line(*(params_text(run[index].params, _PARAMS) for index in rows))
-    # The key may be a secret too, for example a token.
-    secrets = frozenset().union(*(secrets_of_row(run.records, index) for index in rows))
-    return truncate(" ".join(masked(line, secrets).split()), _LINE)
+    return truncate(" ".join(masked(line, crossing.secrets).split()), _LINE)
 
 
 def _advice(crossings: list[Crossing]) -> str:
