@@ -7,7 +7,6 @@ the secrets wherever they occur. Of a class, it keeps where it is found, not its
 from __future__ import annotations
 
 import dis
-import keyword
 import types
 from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
@@ -16,6 +15,7 @@ from typing import Any, NamedTuple
 from ..flow.graph import first_nodes
 from ..flow.source_code import functions_of, is_stock, is_user_code, source_of
 from ..records.batch import Batch
+from ..text.python_names import is_dotted_name
 from ..text.redact import masked_source, secrets_of
 from .codec import encoded, encoded_or_none
 
@@ -107,15 +107,10 @@ def location_of(value: Any) -> str:
 def is_importable(location: str) -> bool:
     """Whether a class or function is in a module: not in a notebook, nor within a function."""
     module, _, name = location.partition(":")
-    return module not in _MAIN and all(map(is_name, [*module.split("."), *name.split(".")]))
+    return module not in _MAIN and is_dotted_name(module) and is_dotted_name(name)
 
 
-def is_name(text: str) -> bool:
-    """Whether a text can be a name in Python."""
-    return text.isidentifier() and not keyword.iskeyword(text)
-
-
-_OF_POCKETFLOW = ("successors", "params", "start_node")
+OF_POCKETFLOW = ("successors", "params", "start_node")
 
 Links = tuple["dict[str, int | None]", "int | None"]
 
@@ -134,7 +129,7 @@ def links_of(nodes: list[Any]) -> list[Links]:
 
 def attributes_of(node: Any) -> dict[str, Any]:
     """Return the attributes of a node, without PocketFlow's own, sorted by name."""
-    return {name: value for name, value in sorted(vars(node).items()) if name not in _OF_POCKETFLOW}
+    return {name: value for name, value in sorted(vars(node).items()) if name not in OF_POCKETFLOW}
 
 
 def user_classes(kind: type) -> list[type]:
