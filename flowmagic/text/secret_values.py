@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .secret_names import NamedSecret, named_secret
 
@@ -56,8 +56,8 @@ def looks_random(value: object) -> bool:
         if not _ONE_WORD.fullmatch(word) or _DATE.match(word) or "://" in word:
             return False
         digits = sum(map(str.isdigit, word))
-        is_long = digits > 0 and len(word) >= _LONG
-        return is_long or digits >= _FEW_DIGITS or _KEY.match(word) is not None
+        mixed = digits > 0 and (len(word) >= _LONG or _CHANGES_CASE.search(word) is not None)
+        return mixed or digits >= _FEW_DIGITS or _KEY.match(word) is not None
     if isinstance(value, (list, tuple, set, frozenset)):
         return bool(value) and all(map(looks_random, list(value)[:_MOST_ITEMS]))
     return False
@@ -113,10 +113,10 @@ def _shape(hints: str, secret: str, before: str = "") -> _Shape:
 
 _SHAPES = {
     "-": (
-        _shape("sk-", r"sk-(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[\w-]{16,}"),
+        _shape("sk-", r"sk-(?=[\w-]{0,99}\d)(?=[\w-]{0,99}[A-Za-z])[\w-]{16,}"),
         _shape(
             "xox|glpat-|xai-|xapp-|pypi-",
-            r"(?:xox[a-z]-|glpat-|xai-|xapp-|pypi-)(?=[\w-]*\d)[\w-]{12,}",
+            r"(?:xox[a-z]-|glpat-|xai-|xapp-|pypi-)(?=[\w-]{0,99}\d)[\w-]{12,}",
         ),
         _shape(
             "PRIVATE KEY",
@@ -129,19 +129,19 @@ _SHAPES = {
         _shape(
             "_live_|_test_|ghp_|gho_|ghs_|ghu_|ghr_|github_pat_|hf_|gsk_|npm_|whsec_|dop_v1_",
             r"(?:[rsp]k_(?:live|test)_|gh[opsur]_|github_pat_|hf_|gsk_|npm_|whsec_|dop_v1_)"
-            r"(?=\w*\d)\w{16,}",
+            r"(?=\w{0,99}\d)\w{16,}",
         ),
     ),
     "@": (
         _shape("://", r"[^\s/?#'\"<>]+(?=@)", r"://[^\s/?#:@'\"<>]*:"),
-        _shape("://", r"(?=[^\s/@]*\d)[^\s/?#:@'\"<>]{16,}(?=@)", r"://"),
+        _shape("://", r"(?=[^\s/@]{0,99}\d)[^\s/?#:@'\"<>]{16,}(?=@)", r"://"),
         _shape(
             ":",
             r"[^\s:/?#@'\"<>]{3,}(?=@[\w.-]+(?::\d|/))",
             r"(?<![\w/.+%-])[\w.+%-]{1,64}:",
         ),
     ),
-    "J": (_shape("eyJ", r"eyJ[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?"),),
+    "J": (_shape("eyJ", r"eyJ(?<![\w-]eyJ)[\w-]{6,}\.[\w-]{6,}(?:\.[\w-]*)?"),),
     "I": (
         _shape("AKIA|ASIA", r"A[KS]IA[A-Z0-9]{16}(?![A-Za-z0-9])"),
         _shape("AIza", r"AIza[\w.-]{30,}"),
@@ -152,7 +152,7 @@ _SHAPES = {
     " ": (
         _shape(
             "earer |asic ",
-            r"(?=[\w.~+/-]*(?:\d|[a-z][A-Z])|[\w.~+/-]{24})[\w.~+/-]{8,}=*",
+            r"(?=[\w.~+/-]{0,99}(?:\d|[a-z][A-Z])|[\w.~+/-]{24})[\w.~+/-]{8,}=*",
             r"\b(?i:bearer|basic)[ \t]+",
         ),
     ),
@@ -220,8 +220,9 @@ _OF_NAMES = f"{string.ascii_letters}{string.digits}_-"
 _VALUE = re.compile(
     r"""(?:=|>)?[ \t]*(?:[rbuf]{0,2}"(?P<double>(?:[^"\\\n]|\\.)*)"""
     r"""|[rbuf]{0,2}'(?P<single>(?:[^'\\\n]|\\.)*)"""
-    r"""|\\+["'](?P<escaped>[^"'\\\n]+)|(?P<bare>[^\s,;&"'(){}\[\]<>\\]+))"""
+    r"""|\\+["'](?P<escaped>[^"'\\\n]+)|(?P<bare>[^\s,;&"'(){}\[\]<>\\]{1,300}))"""
 )
+_REST = re.compile(r"""[^\s,;&"'(){}\[\]<>\\]*""")  # of a longer value without quotes
 _FAR = 80  # characters before a sign, in which the name is
 
 
@@ -242,28 +243,33 @@ def _in_query(text: str) -> Iterator[_Span]:
     for match in _IN_QUERY.finditer(text):
         name, value = match.groups()
         named = NamedSecret.BY_VALUE if name.lower() in _KEYS_OF_URLS else named_secret(name)
-        if named is NamedSecret.BY_VALUE and not is_distinctive(value):
+        if named is NamedSecret.BY_VALUE and not _has_digits(value):
             continue
         if named is not NamedSecret.NO:
             yield match.span(2)
 
 
 def _after_names(text: str) -> Iterator[_Span]:
-    for match in _SIGN.finditer(text):
+    at = 0
+    while (sign := _SIGN.search(text, at)) is not None:
+        at = sign.end()
         # As in `d["password"] = ...`, and in JSON within JSON.
-        before = text[max(0, match.start() - _FAR) : match.start()].rstrip(" \t").rstrip("]'\"\\:")
+        before = text[max(0, sign.start() - _FAR) : sign.start()].rstrip(" \t").rstrip("]'\"\\:")
         name = before[len(before.rstrip(_OF_NAMES)) :]
-        if named_secret(name) is NamedSecret.NO:
+        if named_secret(name) is NamedSecret.NO or (value := _VALUE.match(text, at)) is None:
             continue
-        value = _VALUE.match(text, match.end())
-        if value is None or value.lastgroup is None:
-            continue
-        found = value[value.lastgroup]
-        if value.lastgroup == "bare" and not _is_distinctive_number(found):
-            continue
+        form = str(value.lastgroup)
+        start, end = value.span(form)
+        found: Any = value[form]
+        if form == "bare":
+            if not _has_digits(found):
+                continue
+            found = int(found) if found.isdecimal() else found
+            end = _REST.match(text, end).end()  # type: ignore[union-attr] # it matches anywhere
         if is_secret(name, found):
-            yield value.span(value.lastgroup)
+            yield start, end
+            at = end
 
 
-def _is_distinctive_number(text: str) -> bool:
+def _has_digits(text: str) -> bool:
     return is_distinctive(text) and any(map(str.isdigit, text))
