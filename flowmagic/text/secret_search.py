@@ -17,7 +17,7 @@ from typing import Any
 from .secret_values import SHORTEST, is_distinctive, is_secret, secrets_in, without_scheme
 from .user_objects import get, or_none, within_budget
 
-_MOST = 10_000
+_MOST = 20_000
 """How many entries of a value are looked through: it may be an index of millions, and the run waits."""
 
 _LONGEST = 2_000  # characters of a word, and of the repr of a secret that is not a string
@@ -33,7 +33,7 @@ _CODE = (type, types.ModuleType, types.FunctionType)
 def secrets_of(value: object) -> frozenset[str]:
     """Return the texts of the secrets in a value that are distinctive; see `is_distinctive`.
 
-    The first 10,000 entries are looked through, those near the top first.
+    The first 20,000 entries are looked through, those near the top first.
     """
     found: set[str] = set()
     waiting = deque([value])
@@ -41,7 +41,8 @@ def secrets_of(value: object) -> frozenset[str]:
     """The values themselves, since the id of one that is gone may return."""
     left = _MOST
     while waiting and left > 0:
-        for name, each in itertools.islice(_entries(waiting.popleft()), left):
+        # At most half of what is left, so that something is left for what is in them.
+        for name, each in itertools.islice(_entries(waiting.popleft()), left // 2 + 1):
             left -= 1
             if name is not None and is_secret(name, each):
                 found.update(_texts(each))
@@ -92,7 +93,7 @@ def _own_secrets(value: Any) -> list[tuple[Any, Any]]:
     return [
         (name, each)
         for name, each in itertools.islice(list(attributes.items()), _MOST)
-        if isinstance(each, _TEXTS) and is_secret(name, each)
+        if issubclass(type(each), _TEXTS) and is_secret(name, each)
     ]
 
 
@@ -124,7 +125,7 @@ def _texts(secret: Any) -> Iterable[str]:
     if type(secret) is str:
         return _texts_of(secret)
     whole: list[str] = []
-    if isinstance(secret, (bytes, bytearray)):
+    if issubclass(type(secret), (bytes, bytearray)):
         whole = [repr(bytes(secret))[2:-1], secret.hex(), base64.b64encode(secret).decode()]
         whole += _texts_of(secret.decode("utf-8", "replace"))
     elif isinstance(text := or_none(within_budget, repr, secret), str) and len(text) <= _LONGEST:
@@ -148,8 +149,12 @@ def _texts_of_parts(secret: Any) -> Iterator[str]:
     parts = [secret]
     for part in itertools.islice(parts, _MOST):  # which grows meanwhile
         for _, each in _entries(part):
-            text = each.decode("utf-8", "replace") if isinstance(each, (bytes, bytearray)) else each
-            if isinstance(text, str):
+            text = (
+                each.decode("utf-8", "replace")
+                if issubclass(type(each), (bytes, bytearray))
+                else each
+            )
+            if issubclass(type(text), str):
                 yield from (word for word in _texts_of(str(text)) if len(word) >= _LONG_PART)
             elif type(each) not in _PLAIN:
                 parts.append(each)

@@ -21,12 +21,13 @@ def is_secret(name: object, value: object) -> bool:
     >>> is_secret("api_key", "abc"), is_secret("mask_token", "[MASK]"), is_secret("max_tokens", 100)
     (True, False, False)
     """
-    if not isinstance(name, str):
+    # Not by `isinstance`, which may run code of an object's class.
+    if not issubclass(type(name), str):
         return False
-    named = named_secret(name if type(name) is str else str(name))
+    named = named_secret(str(name))
     if named is NamedSecret.NO or value is None or value is True or value is False:
         return False
-    if isinstance(value, (int, float)):
+    if issubclass(type(value), (int, float)):
         return named is NamedSecret.ALSO_NUMBERS
     if named is NamedSecret.BY_VALUE:
         return looks_random(value)
@@ -49,17 +50,19 @@ def looks_random(value: object) -> bool:
     >>> looks_random("f3b0c44298fc1c14"), looks_random("Paris"), looks_random("2026-01-31T12:00:00")
     (True, False, False)
     """
-    if isinstance(value, (bytes, bytearray)):
-        value = value.decode("utf-8", "replace")
-    if isinstance(value, str):
-        word = without_scheme(value[: 10 * _MOST_ITEMS].strip())
+    kind: Any = type(value)
+    if issubclass(kind, (bytes, bytearray)):
+        value, kind = bytes(value).decode("utf-8", "replace"), str  # type: ignore[call-overload]
+    if issubclass(kind, str):
+        word = without_scheme(str(value)[: 10 * _MOST_ITEMS].strip())
         if not _ONE_WORD.fullmatch(word) or _DATE.match(word) or "://" in word:
             return False
         digits = sum(map(str.isdigit, word))
         mixed = digits > 0 and (len(word) >= _LONG or _CHANGES_CASE.search(word) is not None)
         return mixed or digits >= _FEW_DIGITS or _KEY.match(word) is not None
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return bool(value) and all(map(looks_random, list(value)[:_MOST_ITEMS]))
+    if kind in (list, tuple, set, frozenset):
+        items: Any = value
+        return bool(items) and all(map(looks_random, list(items)[:_MOST_ITEMS]))
     return False
 
 
