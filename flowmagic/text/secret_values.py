@@ -172,9 +172,8 @@ def mask_shapes(text: str) -> str:
 
 
 def secrets_in(text: str) -> list[str]:
-    """Return the secrets in a text that are recognised by their form, or by their name in a URL."""
-    spans = [*_by_form(text), *(_in_query(text) if "?" in text else ())]
-    return [text[start:end] for start, end in spans]
+    """Return the secrets in a value that are recognised by their form, or by their names in it."""
+    return [text[start:end] for start, end in [*_by_form(text), *_by_name(text)]]
 
 
 _Span = tuple[int, int]
@@ -234,12 +233,16 @@ def mask_named(text: str) -> str:
 
     A value without quotes is masked only if it has a digit: it may be the name of a variable.
     """
+    return _mask_spans(text, _by_name(text))
+
+
+def _by_name(text: str) -> list[_Span]:
     if "=" not in text and ":" not in text:
-        return text
+        return []
     spans = list(_after_names(text))
     if "?" in text or "&" in text:
         spans += _in_query(text)
-    return _mask_spans(text, spans)
+    return spans
 
 
 def _in_query(text: str) -> Iterator[_Span]:

@@ -135,7 +135,7 @@ async def test_what_nodes_put_into_the_store_is_a_secret_once_the_run_has_ended(
 
     class Login(AsyncNode):
         async def post_async(self, shared, prepared, executed):
-            shared["session"] = {"access_token": "-".join(("at", "12345678"))}
+            shared["session"] = {"access_token": f"at-{self.params['i']}2345678"}
             raise ValueError(f"{shared['session']['access_token']} is refused")
 
     run = flowmagic.batchflow(AsyncFlow(start=Login()), [{"i": 1}])
