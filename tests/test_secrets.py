@@ -164,5 +164,5 @@ def test_no_secret_of_a_row_is_told(tmp_path, holder):
 )
 def test_no_secret_of_the_shared_store_or_of_a_node_is_told(tmp_path, holder):
     """As no secret of the row itself."""
-    asyncio.run(ran(tmp_path / "j", {}, shared=HELD[holder]))
+    asyncio.run(ran(tmp_path / "j", {}, shared=dict(HELD[holder])))
     asyncio.run(ran(tmp_path / "k", {}, **HELD[holder]))

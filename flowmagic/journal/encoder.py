@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
@@ -11,11 +10,11 @@ from ..errors import OutputLostError
 from ..records.instances import Instance
 from ..records.node_copies import NodeCopy
 from ..records.row_secrets import secrets_of_row
-from ..records.trace import Restored
 from ..text.formatting import traceback_text
 from ..text.redact import masked, secrets_of
-from .codec import EncodingError, as_json, encoded, encoded_and_masked, plain_of, text_of
-from .fingerprint import row_key_of_plain
+from ..text.user_objects import or_none
+from .codec import EncodingError, as_json, encoded, encoded_and_masked
+from .row_key import row_key
 from .row_log import Row
 
 _MOST_PRINTED = 64_000  # characters, the last ones
@@ -56,19 +55,19 @@ class Encoder:
         self._large_size = large_size
 
     def row(self, params: Mapping[Any, Any]) -> Row:
-        """Return key and params of a row; both None if the params cannot be stored."""
+        """Return key and params of a row, each None if there is none."""
+        key, text = or_none(row_key, self._hash_key, params), None
         try:
-            plain = plain_of(params)
-            text = text_of(plain, self._secrets_with(params))
-            return Row(row_key_of_plain(self._hash_key, plain), text)
+            text = encoded(params, self._secrets_with(params))
         except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
-            self._warn(
-                "Some params cannot be stored in the journal, so resuming will run their rows again. "
-                f"{_reason(error)}"
-            )
-            return Row(None, None)
+            if key is not None:  # else the user is told of the object anyway
+                self._warn(
+                    "Some params cannot be stored in the journal, so resuming needs them again. "
+                    f"{_reason(error)}"
+                )
+        return Row(key, text)
 
-    def ended(self, instance: Instance, restored: Restored | None) -> tuple[Any, ...]:
+    def ended(self, instance: Instance) -> tuple[Any, ...]:
         """Return the columns of an instance that has ended, from `status` on.
 
         If what a resumed run needs of it cannot be stored as it is, `unwritten` says why.
@@ -77,7 +76,7 @@ class Encoder:
         error = instance.error
         secrets = self._secrets_with(params, instance if error is not None else None)
         copies = instance.copies
-        output, earlier_outputs, unwritten = self._outputs(instance, copies, secrets)
+        output, earlier_outputs, unwritten = self._outputs(copies, secrets)
         result = writes = None
         if error is None:
             result, reason = self.value(instance.result, secrets, exact="result")
@@ -97,7 +96,6 @@ class Encoder:
             None if error is None else as_json(_error(error, secrets)),
             _printed_text(printed, secrets) if printed else None,
             writes,
-            None if restored is None else json.dumps([restored.run, restored.position]),
             output,
             earlier_outputs,
         )
@@ -126,15 +124,14 @@ class Encoder:
         return self._secrets.union(more) if more else self._secrets
 
     def _outputs(
-        self, instance: Instance, copies: Sequence[NodeCopy], secrets: frozenset[str] | None
+        self, copies: Sequence[NodeCopy], secrets: frozenset[str] | None
     ) -> tuple[str | None, str | None, str]:
         """Return the columns `output` and `earlier_outputs`, and why the output is lost.
 
         The first one has the output of the instance, or None. The second has those of the node
-        copies before the one that gave it, as a JSON list.
+        copies before the one that gave it, as a JSON list, or None if it was the first one.
         """
-        # A restored instance has an output, but no node copies.
-        outputs = [(copy.node, copy.output) for copy in copies] or [("", instance.output)]
+        outputs = [(copy.node, copy.output) for copy in copies]
         while outputs and outputs[-1][1] is None:
             outputs.pop()
         if not outputs:
@@ -145,7 +142,7 @@ class Encoder:
             text, _ = self._output(node, output, secrets, min(left, _LONGEST_OUTPUT))
             left -= len(text)
             earlier.append(text)
-        return own, f"[{','.join(earlier)}]", reason
+        return own, f"[{','.join(earlier)}]" if earlier else None, reason
 
     def _output(
         self,
@@ -169,9 +166,8 @@ class Encoder:
                 text, reason = None, _TOO_LARGE
         if text is not None:
             return text, ""
-        which = f"The output of {node}" if node else "The output of a restored row"
         then = ", so resuming will run its row again" if is_own else ""
-        self._warn(f"{which} could not be written to the journal{then}. {reason}")
+        self._warn(f"The output of {node} could not be written to the journal{then}. {reason}")
         lost = OutputLostError(f"This output is not in the journal. {reason}")
         return encoded(lost), reason
 

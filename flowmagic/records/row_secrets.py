@@ -23,7 +23,7 @@ def secrets_of_row(records: RecordStore, index: int) -> frozenset[str]:
     return records.secrets | own if own else records.secrets
 
 
-def secrets_of_rows(records: RecordStore) -> frozenset[str]:
+def secrets_of_run(records: RecordStore) -> frozenset[str]:
     """Return the secrets to mask in what is shown of a whole run: its own, and those of 1,000 rows."""
     rows = range(min(len(records), _MOST_ROWS))
     return records.secrets.union(*(secrets_of(records.merged(index)) for index in rows))

@@ -10,7 +10,8 @@ from pocketflow import BaseNode, Flow
 from ..flow.checks.graph_rules import ENDINGS
 from ..flow.finding import SHOWN, Finding, indices_text
 from ..flow.graph import successors_of
-from ..records.row_secrets import secrets_of_rows
+from ..records.frame_rows import index_names
+from ..records.row_secrets import secrets_of_run
 from ..records.status import FAILED, SUCCEEDED
 from ..records.store import RecordStore
 from ..records.trace import ACTION, ENDED, FIELDS
@@ -119,7 +120,7 @@ def _unmatched_ends(
     if intended and len(unmatched) == len(ends):
         return
     # A node may return any text as its action.
-    secrets = secrets_of_rows(records) if unmatched else frozenset()
+    secrets = secrets_of_run(records) if unmatched else frozenset()
     for end in unmatched:
         indices, name = ends[end], end.kind.__name__
         returned = "nothing" if end.action is None else _quoted(masked(end.action, secrets))
@@ -250,6 +251,8 @@ def _unread(records: RecordStore, succeeded: list[int]) -> Iterator[Finding]:
     for index in succeeded:
         if records.keeps(index):
             params.update(rows[index])
+    if records.index is not None:
+        read |= set(index_names(records.index))  # they are there to identify the rows
     unread = [key for key in params if isinstance(key, str) and key not in read]
     if unread:
         names = ", ".join(map(_quoted, unread[:_MOST_PARAMS]))

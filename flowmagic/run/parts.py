@@ -54,7 +54,6 @@ class RunParts:
         )
         if options.capture:
             self.records.printed = PrintedTexts(self.records.status)
-        self.journal = self._recorder(flow, batch, shared, options)
         # A virtual clock is never late.
         watches = self.clock is time.monotonic
         self.holds = HoldRecorder(self.loop, self.records) if watches else None
@@ -74,6 +73,11 @@ class RunParts:
                 broke=events.engine_broke,
             )
         )
+        try:  # after what may fail: a run that does not begin is not in the journal either
+            self.journal = self._recorder(flow, batch, shared, options)
+        except BaseException:
+            self.runner.close()
+            raise
         self.outcomes = Outcomes(
             self.records,
             retries=options.retries,
@@ -121,9 +125,9 @@ class RunParts:
 
 def _secrets_of(flow: Any, shared: Any) -> frozenset[str]:
     """Return the secrets of a flow and of the shared store."""
-    from ..journal.snapshot import secrets_around  # noqa: PLC0415 - it reads sources; a run need not
+    from ..journal.snapshot import secrets_of_flow  # noqa: PLC0415 - it reads sources; a run need not
 
-    return secrets_around(flow, shared)
+    return secrets_of_flow(flow, shared)
 
 
 def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:

@@ -177,8 +177,13 @@ def _span(each: ast.expr) -> _Span:
 
 def _secret_nodes(tree: ast.AST) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
-        for name, value in _named(node):
-            yield from (each for each in _string_nodes(value) if _is_secret_literal(name, each))
+        yield from secret_literals(node)
+
+
+def secret_literals(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield the string literals that one node of a syntax tree assigns to names of secrets."""
+    for name, value in _named(node):
+        yield from (each for each in _string_nodes(value) if _is_secret_literal(name, each))
 
 
 def _is_secret_literal(name: object, literal: ast.expr) -> bool:

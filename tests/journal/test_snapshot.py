@@ -16,7 +16,7 @@ from flowmagic.journal.snapshot import (
     globals_of,
     links_of,
     nodes_kept,
-    secrets_around,
+    secrets_of_flow,
     secrets_of_globals,
     secrets_of_nodes,
     secrets_of_rows,
@@ -274,5 +274,5 @@ def test_secrets_beside_the_params_are_found():
     flow = AsyncFlow(start=AsyncFlow(start=node))
     flow.set_params({"token": "sk-of-the-flow"})
     store = {"client": {"password": "sk-of-the-store"}}
-    assert secrets_around(flow, store) == {"sk-of-a-node", "sk-of-the-flow", "sk-of-the-store"}
-    assert secrets_around(Ask(), Broken(token="sk-1234")) == set()
+    assert secrets_of_flow(flow, store) == {"sk-of-a-node", "sk-of-the-flow", "sk-of-the-store"}
+    assert secrets_of_flow(Ask(), Broken(token="sk-1234")) == set()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowmagic.records.row_secrets import secrets_of_row, secrets_of_rows
+from flowmagic.records.row_secrets import secrets_of_row, secrets_of_run
 from flowmagic.records.status import FAILED, SUCCEEDED
 from flowmagic.records.store import RecordStore
 
@@ -65,8 +65,8 @@ def test_a_row_without_secrets_has_those_of_the_run():
 
 def test_those_of_all_rows_are_for_texts_about_the_run():
     """Of a long batch, the first thousand: a secret is nearly always the same one."""
-    assert secrets_of_rows(ended(SUCCEEDED)) == ROW | {"sk-of-another"}
+    assert secrets_of_run(ended(SUCCEEDED)) == ROW | {"sk-of-another"}
     records = RecordStore({}, 0.0, 5)
     records.load([{"api_key": f"sk-of-row-{n}"} for n in range(1_500)])
-    assert len(secrets_of_rows(records)) == 1_000
-    assert secrets_of_rows(RecordStore({}, 0.0, 5)) == set()
+    assert len(secrets_of_run(records)) == 1_000
+    assert secrets_of_run(RecordStore({}, 0.0, 5)) == set()

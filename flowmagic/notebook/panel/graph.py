@@ -12,7 +12,7 @@ from typing import Any
 
 from ...flow.topology import Topology
 from ...flow.traffic import Traffic
-from ...records.row_secrets import secrets_of_rows
+from ...records.row_secrets import secrets_of_run
 from ...records.store import RecordStore
 from ...text.formatting import truncate
 from ...text.redact import masked
@@ -202,7 +202,7 @@ class GraphState:
     def _action_text(self, action: str) -> str:
         # Some flows return a model's answer as their action, which may contain secrets.
         if self._secrets is None:
-            self._secrets = frozenset() if self._records is None else secrets_of_rows(self._records)
+            self._secrets = frozenset() if self._records is None else secrets_of_run(self._records)
         return truncate(masked(action, self._secrets), _MAX_ACTION)
 
 

@@ -10,7 +10,7 @@ from ...limits.calls import CallLimit
 from ...limits.calls.named import named_limits
 from ...limits.limits import Limits
 from ...limits.pace import WINDOW
-from ...records.row_secrets import secrets_of_rows
+from ...records.row_secrets import secrets_of_run
 from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
 from ...run.status import RunStatus
@@ -89,7 +89,7 @@ def header_of(
 def _notice(run: BatchRun, records: RecordStore) -> str:
     """Return the most important problem of a run as text; empty if it has none."""
     if run.error is not None:
-        return error_text(run.error, secrets_of_rows(records), width=_MAX_NOTICE)
+        return error_text(run.error, secrets_of_run(records), width=_MAX_NOTICE)
     text = "" if run.journal is None else journal_text(run.journal)
     if not text and run.holds:
         text = run.holds[0].text(name_of)

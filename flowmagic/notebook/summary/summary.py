@@ -11,7 +11,7 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ...records.instances import Instance
-from ...records.row_secrets import secrets_of_row, secrets_of_rows
+from ...records.row_secrets import secrets_of_row, secrets_of_run
 from ...records.status import CANCELLED, FAILED
 from ...run.batchrun import BatchRun
 from ...text.formatting import error_text, params_text, short_repr, traceback_text, truncate
@@ -90,7 +90,7 @@ def remarks(run: BatchRun) -> list[str]:
         lines.append("run.audit() looks for problems that raised no error.")
     else:
         lines += [each.text(name_of) for each in run.audit()[:MOST_REMARKS]]
-    secrets = secrets_of_rows(run.records)
+    secrets = secrets_of_run(run.records)
     return [truncate(masked(line, secrets), _REMARK) for line in lines if line]
 
 
@@ -130,7 +130,7 @@ def broke(run: BatchRun) -> str:
     """Return the traceback of the error that broke the run itself; empty if there is none."""
     if run.error is None:
         return ""
-    return traceback_text(run.error, secrets_of_rows(run.records), name_of)
+    return traceback_text(run.error, secrets_of_run(run.records), name_of)
 
 
 def as_text(run: BatchRun) -> str:
