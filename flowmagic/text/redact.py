@@ -43,6 +43,7 @@ __all__ = [
     "masked",
     "masked_data",
     "masked_source",
+    "secret_literals",
     "secrets_of",
 ]
 

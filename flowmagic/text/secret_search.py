@@ -17,9 +17,10 @@ from typing import Any
 from .secret_values import SHORTEST, is_distinctive, is_secret, secrets_in, without_scheme
 from .user_objects import get, or_none, within_budget
 
-_MOST = 20_000
+_MOST = 10_000
 """How many entries of a value are looked through: it may be an index of millions, and the run waits."""
 
+_MOST_WORDS = 100  # entries of one value whose text is looked at
 _LONGEST = 2_000  # characters of a word, and of the repr of a secret that is not a string
 _LONG_PART = 9  # characters of a word, or of an item, that is looked for alone
 
@@ -33,29 +34,41 @@ _CODE = (type, types.ModuleType, types.FunctionType)
 def secrets_of(value: object) -> frozenset[str]:
     """Return the texts of the secrets in a value that are distinctive; see `is_distinctive`.
 
-    The first 20,000 entries are looked through, those near the top first.
+    The first 10,000 entries are looked through, those near the top first.
     """
     found: set[str] = set()
     waiting = deque([value])
+    for name, each, number in _entries_in(waiting):
+        if name is not None and is_secret(name, each):
+            found.update(_texts(each))
+            continue
+        kind = type(each)
+        if kind is str:
+            # A text of several words is masked by its forms; a word may be quoted in base64.
+            if SHORTEST <= len(each) <= _LONGEST and " " not in each and number < _MOST_WORDS:
+                found.update(_in_word(each))
+        elif kind not in _PLAIN:
+            waiting.append(each)
+    return frozenset(found)
+
+
+def _entries_in(waiting: deque[Any]) -> Iterator[tuple[Any, Any, int]]:
+    """Yield the entries of values with their names, each with its number among those of its value.
+
+    What is appended to `waiting` meanwhile is looked through after the rest.
+    """
     seen: dict[int, object] = {}
     """The values themselves, since the id of one that is gone may return."""
     left = _MOST
     while waiting and left > 0:
+        value = waiting.popleft()
+        if id(value) in seen:
+            continue
+        seen[id(value)] = value
         # At most half of what is left, so that something is left for what is in them.
-        for name, each in itertools.islice(_entries(waiting.popleft()), left // 2 + 1):
+        for number, (name, each) in enumerate(itertools.islice(_entries(value), left // 2 + 1)):
             left -= 1
-            if name is not None and is_secret(name, each):
-                found.update(_texts(each))
-                continue
-            kind = type(each)
-            if kind is str:
-                # A text of several words is masked by its forms; a word may be quoted in base64.
-                if SHORTEST <= len(each) <= _LONGEST and " " not in each:
-                    found.update(_in_word(each))
-            elif kind not in _PLAIN and id(each) not in seen:
-                seen[id(each)] = each
-                waiting.append(each)
-    return frozenset(found)
+            yield name, each, number
 
 
 def _entries(value: Any) -> Iterable[tuple[Any, Any]]:
@@ -78,8 +91,8 @@ def _entries_of_object(value: Any) -> Iterable[tuple[Any, Any]]:
         return ()
     if isinstance(value, Mapping):
         return list(itertools.islice(value.items(), _MOST))
-    if hasattr(type(value), "get_secret_value"):  # such as pydantic's SecretStr
-        return [("secret", value.get_secret_value())]
+    if (sealed := _sealed(value)) is not None:
+        return [("secret", sealed)]
     if (named := fields_of(value)) is not None:
         return named
     return _items(value) if isinstance(value, _SEQUENCES) else _own_secrets(value)
@@ -124,13 +137,20 @@ def _texts(secret: Any) -> Iterable[str]:
     """Return the distinctive texts by which others may quote a secret: all of it, and its parts."""
     if type(secret) is str:
         return _texts_of(secret)
-    whole: list[str] = []
     if issubclass(type(secret), (bytes, bytearray)):
-        whole = [repr(bytes(secret))[2:-1], secret.hex(), base64.b64encode(secret).decode()]
-        whole += _texts_of(secret.decode("utf-8", "replace"))
-    elif isinstance(text := or_none(within_budget, repr, secret), str) and len(text) <= _LONGEST:
-        whole = [text]
-    return [*filter(is_distinctive, whole), *_texts_of_parts(secret)]
+        spelled = repr(bytes(secret))[2:-1], secret.hex(), base64.b64encode(secret).decode()
+        return [*filter(is_distinctive, spelled), *_texts_of(secret.decode("utf-8", "replace"))]
+    if (sealed := _sealed(secret)) is not None:
+        return _texts(sealed)
+    whole = or_none(within_budget, repr, secret)
+    is_short = isinstance(whole, str) and len(whole) <= _LONGEST and is_distinctive(whole)
+    return [*([whole] if is_short else []), *_texts_of_parts(secret)]  # type: ignore[list-item]
+
+
+def _sealed(value: Any) -> Any:
+    """Return what pydantic's SecretStr and its like hold; None for other objects."""
+    holds = hasattr(type(value), "get_secret_value")
+    return or_none(value.get_secret_value) if holds else None
 
 
 @functools.lru_cache(maxsize=1_024)  # a journal looks through each row twice
@@ -146,18 +166,14 @@ def _texts_of(secret: str) -> tuple[str, ...]:
 
 def _texts_of_parts(secret: Any) -> Iterator[str]:
     # Each may be quoted alone. A short one may be no secret, but a user's name.
-    parts = [secret]
-    for part in itertools.islice(parts, _MOST):  # which grows meanwhile
-        for _, each in _entries(part):
-            text = (
-                each.decode("utf-8", "replace")
-                if issubclass(type(each), (bytes, bytearray))
-                else each
-            )
-            if issubclass(type(text), str):
-                yield from (word for word in _texts_of(str(text)) if len(word) >= _LONG_PART)
-            elif type(each) not in _PLAIN:
-                parts.append(each)
+    waiting = deque([secret])
+    for _, each, _ in _entries_in(waiting):
+        kind = type(each)
+        if issubclass(kind, _TEXTS):
+            text = str(each) if issubclass(kind, str) else each.decode("utf-8", "replace")
+            yield from (word for word in _texts_of(text) if len(word) >= _LONG_PART)
+        elif kind not in _PLAIN:
+            waiting.append(each)
 
 
 def _words_of(secret: str) -> list[str]:

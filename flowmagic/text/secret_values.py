@@ -5,6 +5,7 @@ The rule is in the docstring of `redact`.
 
 from __future__ import annotations
 
+import itertools
 import re
 import string
 from collections.abc import Iterator
@@ -62,7 +63,7 @@ def looks_random(value: object) -> bool:
         return mixed or digits >= _FEW_DIGITS or _KEY.match(word) is not None
     if kind in (list, tuple, set, frozenset):
         items: Any = value
-        return bool(items) and all(map(looks_random, list(items)[:_MOST_ITEMS]))
+        return bool(items) and all(map(looks_random, itertools.islice(items, _MOST_ITEMS)))
     return False
 
 
@@ -162,7 +163,7 @@ _SHAPES = {
 }
 """The forms, by a character that all of them contain: most texts can be left after a glance."""
 
-SHORTEST = 12  # characters
+SHORTEST = 10  # characters
 """No secret that is recognised by its form is in a shorter text."""
 
 
