@@ -7,6 +7,7 @@ import base64
 import json
 import urllib.parse
 from collections import OrderedDict, UserDict
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -132,7 +133,7 @@ def told(run, path):
         ]
     )
     yield str(run.to_frame()["error"].tolist())
-    yield path.read_bytes().decode("latin-1")
+    yield "".join(each.read_bytes().decode("latin-1") for each in path.parent.iterdir())
     with open_journal(path) as journal:
         yield journal[-1].to_script()
         yield repr([list(each.copies) for each in journal[-1]])
@@ -144,15 +145,16 @@ async def ran(path, row, *, shared=None, **attributes):
     vars(node).update(attributes)
     rows = [{**row, "quote": quote, "fails": fails} for quote in QUOTED for fails in (True, False)]
     options = Options.of(journal=path, retries=flowmagic.Retries(1, wait=0.001))
+    shared = {} if shared is None else shared
     run = await start(
-        AsyncFlow(start=node), rows, shared={} if shared is None else shared,
-        options=options if options.capture else Options(**{**vars(options), "capture": True}),
-    )  # fmt: skip
+        AsyncFlow(start=node), rows, shared=shared, options=replace(options, capture=True)
+    )
     for text in told(run, path):
         for part in PARTS:
             assert part not in text, text[max(0, text.find(part) - 300) : text.find(part) + 100]
 
 
+@pytest.mark.filterwarnings("ignore:No row can be recognised")
 @pytest.mark.parametrize("holder", HELD)
 def test_no_secret_of_a_row_is_told(tmp_path, holder):
     """Whatever it is called, and whatever holds it."""
