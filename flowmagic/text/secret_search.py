@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
+from .secret_names import NamedSecret, named_secret
 from .secret_values import SHORTEST, is_distinctive, is_secret, secrets_in, without_scheme
 from .user_objects import get, or_none, within_budget
 
@@ -28,6 +29,7 @@ _PLAIN = frozenset({int, float, bool, complex, type(None)})
 _TEXTS = (str, bytes, bytearray)
 _SEQUENCES = (list, tuple, set, frozenset, deque)
 _EXACT_SEQUENCES = frozenset(_SEQUENCES)
+_NONE: frozenset[str] = frozenset()
 _CODE = (type, types.ModuleType, types.FunctionType)
 
 
@@ -36,39 +38,50 @@ def secrets_of(value: object) -> frozenset[str]:
 
     The first 10,000 entries are looked through, those near the top first.
     """
+    if type(value) is dict and _has_none(value):
+        return _NONE
+    return frozenset(_texts_in(value))
+
+
+def _texts_in(value: object, *, is_secret_itself: bool = False) -> set[str]:
+    """Return the texts of the secrets in a value; all its long texts, if it is a secret itself."""
     found: set[str] = set()
     waiting = deque([value])
-    for name, each, number in _entries_in(waiting):
-        if name is not None and is_secret(name, each):
-            found.update(_texts(each))
-            continue
-        kind = type(each)
-        if kind is str:
-            # A text of several words is masked by its forms; a word may be quoted in base64.
-            if SHORTEST <= len(each) <= _LONGEST and " " not in each and number < _MOST_WORDS:
-                found.update(_in_word(each))
-        elif kind not in _PLAIN:
-            waiting.append(each)
-    return frozenset(found)
-
-
-def _entries_in(waiting: deque[Any]) -> Iterator[tuple[Any, Any, int]]:
-    """Yield the entries of values with their names, each with its number among those of its value.
-
-    What is appended to `waiting` meanwhile is looked through after the rest.
-    """
     seen: dict[int, object] = {}
     """The values themselves, since the id of one that is gone may return."""
     left = _MOST
     while waiting and left > 0:
-        value = waiting.popleft()
-        if id(value) in seen:
-            continue
-        seen[id(value)] = value
         # At most half of what is left, so that something is left for what is in them.
-        for number, (name, each) in enumerate(itertools.islice(_entries(value), left // 2 + 1)):
+        entries = itertools.islice(_entries(waiting.popleft()), left // 2 + 1)
+        for number, (name, each) in enumerate(entries):
             left -= 1
-            yield name, each, number
+            kind = type(each)
+            if is_secret_itself:
+                if issubclass(kind, _TEXTS):
+                    found.update(_long_parts(each))
+                    continue
+            elif name is not None and is_secret(name, each):
+                found.update(_texts(each))
+                continue
+            if kind is str:
+                # A text of several words is masked by its forms; a word may be quoted in base64.
+                if SHORTEST <= len(each) <= _LONGEST and " " not in each and number < _MOST_WORDS:
+                    found.update(_in_word(each))
+            elif kind not in _PLAIN and id(each) not in seen:
+                seen[id(each)] = each
+                waiting.append(each)
+    return found
+
+
+def _has_none(row: dict[Any, Any]) -> bool:
+    """Whether a dict has nothing to look at, as most rows have: a search takes twice as long."""
+    for name, each in row.items():
+        kind = type(each)
+        if kind not in _PLAIN and (kind is not str or len(each) >= SHORTEST):
+            return False
+        if type(name) is str and named_secret(name) is not NamedSecret.NO:
+            return False
+    return True
 
 
 def _entries(value: Any) -> Iterable[tuple[Any, Any]]:
@@ -144,7 +157,8 @@ def _texts(secret: Any) -> Iterable[str]:
         return _texts(sealed)
     whole = or_none(within_budget, repr, secret)
     is_short = isinstance(whole, str) and len(whole) <= _LONGEST and is_distinctive(whole)
-    return [*([whole] if is_short else []), *_texts_of_parts(secret)]  # type: ignore[list-item]
+    parts = _texts_in(secret, is_secret_itself=True)
+    return {str(whole), *parts} if is_short else parts
 
 
 def _sealed(value: Any) -> Any:
@@ -160,20 +174,16 @@ def _in_word(text: str) -> tuple[str, ...]:
 
 @functools.lru_cache(maxsize=1_024)  # in a batch, a secret is nearly always the same one
 def _texts_of(secret: str) -> tuple[str, ...]:
-    texts = [without_scheme(secret), *_words_of(secret), *secrets_in(secret)]
+    texts = [secret]
+    if not secret.replace("-", "").replace("_", "").isalnum():  # most keys are one word
+        texts = [without_scheme(secret), *_words_of(secret), *secrets_in(secret)]
     return tuple(filter(is_distinctive, texts))
 
 
-def _texts_of_parts(secret: Any) -> Iterator[str]:
-    # Each may be quoted alone. A short one may be no secret, but a user's name.
-    waiting = deque([secret])
-    for _, each, _ in _entries_in(waiting):
-        kind = type(each)
-        if issubclass(kind, _TEXTS):
-            text = str(each) if issubclass(kind, str) else each.decode("utf-8", "replace")
-            yield from (word for word in _texts_of(text) if len(word) >= _LONG_PART)
-        elif kind not in _PLAIN:
-            waiting.append(each)
+def _long_parts(text: str | bytes | bytearray) -> Iterator[str]:
+    # Each item may be quoted alone. A short one may be no secret, but a user's name.
+    plain = str(text) if isinstance(text, str) else text.decode("utf-8", "replace")
+    return (each for each in _texts_of(plain) if len(each) >= _LONG_PART)
 
 
 def _words_of(secret: str) -> list[str]:
