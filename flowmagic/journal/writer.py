@@ -60,6 +60,8 @@ class Statement(NamedTuple):
 
 Item = tuple[Statement, "tuple[Any, ...]"]
 """A statement, and the values of one row."""
+Group = tuple[Statement, "list[tuple[Any, ...]]"]
+"""A statement, and the values of several rows; the garbage collector has less to look at than in items."""
 
 
 def start_thread(act: Callable[[], object]) -> threading.Thread:
@@ -135,7 +137,7 @@ class Writer:
         self._on_progress = on_progress
         self._queue: queue.SimpleQueue[list[Item] | None] = queue.SimpleQueue()
         self._unwritten: list[Item] = []
-        self._kept: list[Item] = []
+        self._kept: list[Group] = []
         """What was written since the last checkpoint."""
         self._kept_size = 0
         self._not_kept = 0
@@ -233,25 +235,31 @@ class Writer:
             if self._is_lost or not self._files.is_intact(thorough=bool(self.error)):
                 self._put_back()
                 self._replace()
+            groups = [
+                (statement, [values for _, values in group])
+                for statement, group in itertools.groupby(self._unwritten, key=_STATEMENT)
+            ]
             with transaction(self.connection):
-                for statement, group in itertools.groupby(self._unwritten, key=_STATEMENT):
-                    _write_rows(self.connection, statement, [values for _, values in group])
+                for statement, rows in groups:
+                    _write_rows(self.connection, statement, rows)
         except Exception as error:  # noqa: BLE001 - no error of the journal stops a run
             self.error = str(error) or type(error).__name__
         else:
             self.written += len(self._unwritten)
-            self._keep(self._unwritten)
+            self._keep(groups)
             self._unwritten = []
             self.error = ""
         self._on_progress()
         return not self.error
 
-    def _keep(self, items: list[Item]) -> None:
-        """Keep items that were written until the next checkpoint."""
-        self._kept += items
-        self._kept_size += sum(len(each) for _, row in items for each in row if type(each) is str)
+    def _keep(self, groups: list[Group]) -> None:
+        """Keep what was written until the next checkpoint."""
+        self._kept += groups
+        self._kept_size += sum(
+            len(value) for _, rows in groups for row in rows for value in row if type(value) is str
+        )
         if self._kept_size > _MOST_KEPT:
-            self._not_kept += sum(statement.is_end for statement, _ in self._kept)
+            self._not_kept += sum(len(rows) for statement, rows in self._kept if statement.is_end)
             self._forget()
 
     def _forget(self) -> None:
@@ -275,8 +283,9 @@ class Writer:
     def _put_back(self) -> None:
         """Have what was in a lost -wal written again, once that is replaced."""
         self._is_lost = True
-        self._unwritten[:0] = self._kept
-        self.written -= len(self._kept)
+        items = [(statement, row) for statement, rows in self._kept for row in rows]
+        self._unwritten[:0] = items
+        self.written -= len(items)
         self._forget()
 
     def _replace(self) -> None:
