@@ -11,8 +11,9 @@ from ..records.instances import Instance
 from ..records.node_copies import NodeCopy
 from ..text.formatting import traceback_text
 from ..text.redact import masked, secrets_of
-from .codec import EncodingError, as_json, encoded, encoded_and_masked, plain_of, text_of
-from .fingerprint import row_key_of_plain
+from ..text.user_objects import or_none
+from .codec import EncodingError, as_json, encoded, encoded_and_masked
+from .row_key import row_key
 from .row_log import Row
 
 _MOST_PRINTED = 64_000  # characters, the last ones
@@ -53,17 +54,17 @@ class Encoder:
         self._large_size = large_size
 
     def row(self, params: Mapping[Any, Any]) -> Row:
-        """Return key and params of a row; both None if the params cannot be stored."""
+        """Return key and params of a row, each None if there is none."""
+        key, text = or_none(row_key, self._hash_key, params), None
         try:
-            plain = plain_of(params)
-            text = text_of(plain, self._secrets_with(params))
-            return Row(row_key_of_plain(self._hash_key, plain), text)
+            text = encoded(params, self._secrets_with(params))
         except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
-            self._warn(
-                "Some params cannot be stored in the journal, so resuming will run their rows again. "
-                f"{_reason(error)}"
-            )
-            return Row(None, None)
+            if key is not None:  # else the user is told of the object anyway
+                self._warn(
+                    "Some params cannot be stored in the journal, so resuming needs them again. "
+                    f"{_reason(error)}"
+                )
+        return Row(key, text)
 
     def ended(self, instance: Instance) -> tuple[Any, ...]:
         """Return the columns of an instance that has ended, from `status` on.
@@ -123,7 +124,7 @@ class Encoder:
         """Return the columns `output` and `earlier_outputs`, and why the output is lost.
 
         The first one has the output of the instance, or None. The second has those of the node
-        copies before the one that gave it, as a JSON list.
+        copies before the one that gave it, as a JSON list, or None if it was the first one.
         """
         outputs = [(copy.node, copy.output) for copy in copies]
         while outputs and outputs[-1][1] is None:
@@ -136,7 +137,7 @@ class Encoder:
             text, _ = self._output(node, output, secrets, min(left, _LONGEST_OUTPUT))
             left -= len(text)
             earlier.append(text)
-        return own, f"[{','.join(earlier)}]", reason
+        return own, f"[{','.join(earlier)}]" if earlier else None, reason
 
     def _output(
         self,

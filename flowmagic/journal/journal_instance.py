@@ -6,7 +6,7 @@ import contextlib
 import itertools
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 from ..text.formatting import params_text
@@ -48,7 +48,8 @@ class JournalInstance:
     Attributes:
         index: its index in the batch.
         params: the merged params; None if they could not be stored.
-        status: succeeded, failed or cancelled; pending if it had not ended, or never started.
+        status: succeeded, failed, cancelled, or pending; running if it is under way; in doubt if it
+            was when its kernel died, so that it may have been paid for.
         attempts: how often it was started; 0 if it was restored or is pending.
         started: seconds since the run began; None if it did not run.
         seconds: how long it took; None if it did not run.
@@ -83,17 +84,24 @@ class JournalInstance:
         return f"<Instance {self.index}: {self.status}, {params_text(self.params or {}, 80)}>"
 
 
-STATUSES = ("succeeded", "failed", "cancelled", "pending")
+RUNNING, IN_DOUBT = "running", "in doubt"
+STATUSES = ("succeeded", "failed", "cancelled", RUNNING, "pending")
 
 
-def read_instance(row: tuple[Any, ...]) -> JournalInstance:
+def read_instance(row: tuple[Any, ...], under_way: str = IN_DOUBT) -> JournalInstance:
     """Return the instance of a row of the table, given without the columns `run` and `key`.
+
+    Args:
+        under_way: its status if it had begun and not ended when it was written.
 
     Raises:
         JournalError: the row is damaged.
     """
     with _readable(row[0]):
-        return _read(row)
+        if row[2] != RUNNING:
+            return _read(row)
+        # The columns after `attempts` are empty, or from an earlier attempt.
+        return replace(_read((*row[:4], *[None] * (len(row) - 4))), status=under_way)
 
 
 def _readable(index: Any) -> contextlib.AbstractContextManager[None]:

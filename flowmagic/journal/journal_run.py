@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import pathlib
@@ -16,12 +17,20 @@ from ..records.exports import Exports
 from ..records.table import InstanceColumns, outputs_by_node
 from ..text.formatting import error_line
 from ..text.redact import MASK
+from ..text.user_objects import or_none
 from .codec import decoded
 from .damage import expect, quoted, readable
 from .database import hash_key
-from .fingerprint import Part, row_key
-from .journal_instance import STATUSES, JournalInstance, read_instance, read_params
+from .journal_instance import (
+    IN_DOUBT,
+    RUNNING,
+    STATUSES,
+    JournalInstance,
+    read_instance,
+    read_params,
+)
 from .process import Process
+from .row_key import row_key
 from .row_ranges import Rows
 from .script import Script
 from .snapshot import Entry, NodeSnapshot
@@ -50,7 +59,6 @@ class JournalRun(Exports):
         drawn_by: where its rows came from: "list", "generator", or the flow's own "prep".
         limit_history: seconds, limit, per minute and by whom, for each change of its limits; of a run
             that has not ended, only the latest change by hand.
-        parts: the fingerprints of its nodes.
         nodes: its nodes when it started.
         notebook_names: what the classes of these nodes use of the notebook, by name.
         shared: the first entries of the shared store when it started.
@@ -76,7 +84,6 @@ class JournalRun(Exports):
         ]
         kept = json.loads(setup)
         self.drawn_by: str = kept["drawn by"]
-        self.parts = [Part(*each) for each in kept["parts"]]
         self.nodes = [NodeSnapshot(*each) for each in kept["nodes"]]
         self.notebook_names: list[str] = kept["notebook names"]
         self.shared: list[Entry] = kept["shared"]
@@ -99,11 +106,17 @@ class JournalRun(Exports):
     def counts(self) -> dict[str, int]:
         """How many rows are in each status, of those that were written."""
         counts = self._rows.counts()
-        return {status: counts[status] for status in STATUSES if status in counts}
+        names = {status: self._under_way if status == RUNNING else status for status in STATUSES}
+        return {name: counts[status] for status, name in names.items() if status in counts}
+
+    @property
+    def _under_way(self) -> str:
+        """The status of the instances that had begun and not ended when they were written."""
+        return RUNNING if self.is_running else IN_DOUBT
 
     @property
     def instances(self) -> list[JournalInstance]:
-        """The instances in the order of the params; those that did not end are pending."""
+        """The instances in the order of the params."""
         return list(self)
 
     @property
@@ -149,7 +162,7 @@ class JournalRun(Exports):
             written += 1
             if (params := read_params(position, text)) is None:
                 return f"row {position!r} could not be stored"
-            if row_key(secret, params) != key:
+            if or_none(row_key, secret, params) != key:
                 why = "a secret in it was masked"
                 if MASK not in params.values():
                     why = "it holds a masked secret, or an object that is stored as something else"
@@ -200,13 +213,13 @@ class JournalRun(Exports):
         return bool(self.options.get("isolate"))
 
     def __iter__(self) -> Iterator[JournalInstance]:
-        return map(read_instance, self._rows.all())
+        return map(functools.partial(read_instance, under_way=self._under_way), self._rows.all())
 
     def __getitem__(self, index: int) -> JournalInstance:
         row = self._rows.one(index)
         if row is None:
             raise IndexError(f"Run {self.number} of this journal has no instance {index}.")
-        return read_instance(row)
+        return read_instance(row, self._under_way)
 
     def __len__(self) -> int:
         return sum(self.counts.values())

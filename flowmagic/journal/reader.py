@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 from ..errors import JournalError, describe
 from ..text.formatting import error_line, short_repr, truncate
-from .codec import plain_of
 from .damage import query, quoted, readable
 from .database import copy_to, open_file
-from .fingerprint import canonical_text, parts_of
+from .fingerprint import fingerprint_of
 from .journal_instance import JournalInstance
 from .journal_run import SELECT_RUNS, JournalRun, status_text
 from .resume import runs_of
+from .row_key import NoRowKeyError, canonical_text
 
 
 class Journal:
@@ -53,17 +53,19 @@ class Journal:
     def __iter__(self) -> Iterator[JournalRun]:
         return iter(self.runs)
 
-    def runs_of(self, flow: Any, *, anyway: bool = False) -> list[int]:
+    def runs_of(self, flow: Any, shared: Any = None, *, anyway: bool = False) -> list[int]:
         """Return the numbers of the runs of a flow, oldest first.
 
         Args:
+            shared: the shared store that the next run begins with.
             anyway: whether to include the runs from before the flow was changed.
 
         Raises:
             JournalError: the flow has changed since the last of its runs.
         """
-        name, parts = type(flow).__name__, parts_of(flow)
-        return [number for number, _ in runs_of(self._connection, name, parts, anyway=anyway)]
+        now = fingerprint_of(flow, {} if shared is None else shared)
+        runs = runs_of(self._connection, type(flow).__name__, now, anyway=anyway)
+        return [number for number, _ in runs.found]
 
     def compare(self, before: int, after: int) -> Comparison:
         """Return what changed between two runs, given by number; rows are matched by their params.
@@ -111,11 +113,14 @@ def open_journal(path: str | os.PathLike[str]) -> Journal:
     return Journal(path)
 
 
-def rows_to_resume(path: Any, flow: Any, *, anyway: bool) -> list[dict[Any, Any]] | None:
+def rows_to_resume(
+    path: Any, flow: Any, shared: Any, *, anyway: bool
+) -> list[dict[Any, Any]] | None:
     """Return the params of the latest run of a flow; None if the flow's own prep gave them.
 
     Args:
         path: of the journal.
+        shared: the shared store that the next run begins with; None: an empty one.
         anyway: whether it may be a run from before the flow was changed.
 
     Raises:
@@ -123,7 +128,7 @@ def rows_to_resume(path: Any, flow: Any, *, anyway: bool) -> list[dict[Any, Any]
             they were.
     """
     with open_journal(path) as journal:
-        numbers = journal.runs_of(flow, anyway=anyway)
+        numbers = journal.runs_of(flow, shared, anyway=anyway)
         if not numbers:
             raise JournalError(
                 f"There is no run of {type(flow).__name__} in {str(path)!r} to resume. "
@@ -241,10 +246,10 @@ def compare(before: Iterable[JournalInstance], after: Iterable[JournalInstance])
 
 
 def _comparable(value: Any) -> str:
-    """Return a text that is equal for equal values of the same types, also for NaN."""
+    """Return a text that is the same for values that are equal as `row_key` has it."""
     try:
-        return canonical_text(plain_of(value))
-    except JournalError:  # nested too deep, or of a class that is no longer registered
+        return canonical_text(value)
+    except NoRowKeyError:  # nested too deep
         return repr(value)
 
 

@@ -13,8 +13,11 @@ import json
 import pathlib
 import time
 import uuid
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..errors import users_stack_level
 from ..limits.limits import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
@@ -23,24 +26,24 @@ from ..records.trace import Restored
 from .damage import quoted, readable
 from .database import file_of, hash_key, open_file, transaction
 from .encoder import Encoder
-from .fingerprint import Part, fingerprint, parts_of
+from .fingerprint import LiveFingerprint, secrets_of_flow
+from .in_doubt import notice, skipped_text
 from .options import JournalOptions
 from .outbox import Outbox
 from .process import Process, recorded_here
-from .resume import Match, ResumeIndex
+from .resume import ResumeIndex
+from .row_key import MOST_CHECKED, params_without_key
 from .row_log import Row, RowLog
-from .row_ranges import RangeLog, RowRange
 from .snapshot import (
     names_in_notebook,
     nodes_kept,
-    secrets_of_globals,
-    secrets_of_nodes,
     secrets_of_rows,
     shared_kept,
 )
 from .writer import Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20
+_LOOK_EVERY = 1.0  # seconds between two looks for edited code
 _MOST_REASONS = 3
 
 
@@ -60,6 +63,9 @@ class Recorder:
         shared: the store that the instances share.
         batch: None if the flow's own prep will return it.
 
+    Attributes:
+        in_doubt: the rows that an earlier run has left in doubt, each with the number of that run.
+
     Raises:
         JournalError: the journal cannot be written, or it is to be resumed and the flow has changed, or
             an earlier run of it is still running.
@@ -77,24 +83,23 @@ class Recorder:
         batch: Batch | None,
     ) -> None:
         self.id = uuid.uuid4().hex
+        self.in_doubt: dict[int, int] = {}
+        self._skips_in_doubt = options.in_doubt == "skip"
         self._warnings: list[str] = []
         self._records = records
-        self._loop = loop
         start_thread(int)  # where threads cannot be started, no file is made either
         # Absolute, since the run may be continued after the user has changed the working directory.
         path = file_of(options.path).absolute()
         with contextlib.closing(open_file(path, write=True)) as connection:
             key = hash_key(connection)
-        parts = parts_of(flow)
-        secrets: frozenset[str] | None = None
-        if not options.secrets:
-            secrets = frozenset(records.secrets)
-            secrets |= secrets_of_nodes(flow) | secrets_of_globals(flow)
+        of_flow = secrets_of_flow(flow, shared)
+        self._fingerprint = LiveFingerprint(flow, shared, of_flow)
+        self._next_look = 0.0
+        secrets = None if options.secrets else frozenset(records.secrets) | of_flow
         self._encoder = Encoder(key, secrets, self._warn, records.outputs.large_size)
         # The encoder finds the secrets of a row when it encodes that row.
         known = None if secrets is None else secrets | secrets_of_rows(flow, batch)
         setup = {
-            "parts": parts,
             "nodes": nodes_kept(flow, known),
             "notebook names": names_in_notebook(flow),
             "shared": shared_kept(shared, known),
@@ -103,7 +108,7 @@ class Recorder:
         new_run = (
             self.id,
             type(flow).__name__,
-            fingerprint(parts),
+            self._fingerprint.value.to_json(),
             json.dumps(setup),
             self._encoder.value(run_options, secrets)[0] or "{}",
             self._encoder.value(dict(flow.params), secrets)[0],
@@ -112,26 +117,24 @@ class Recorder:
         )
         self._resume_index = None
         if options.resume:
-            self._resume_index = self._resumed(path, flow, parts, options, new_run)
-        self._rows = RowLog(
-            records,
-            loop,
-            encode=self._encoder.row,
-            write=self._write_rows,
-            match=self._resume_index.match if self._resume_index else None,
-        )
-        self._recognised = RangeLog(functools.partial(self._write_range, is_restored=False))
-        self._restored = RangeLog(functools.partial(self._write_range, is_restored=True))
+            self._resume_index = self._resumed(path, flow, options, new_run)
         self._outbox = Outbox(loop, functools.partial(Writer, path, full=options.full, run=self.id))
         self._outbox.put(_NEW_RUN, *new_run)
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
+        self._rows = RowLog(
+            self.id,
+            records,
+            self._outbox,
+            loop,
+            encode=self._row,
+            match=self._resume_index.match if self._resume_index else None,
+        )
         recorded_here.add(self.id)
 
     def _resumed(
         self,
         path: pathlib.Path,
         flow: Any,
-        parts: list[Part],
         options: JournalOptions,
         new_run: tuple[Any, ...],
     ) -> ResumeIndex:
@@ -139,23 +142,33 @@ class Recorder:
 
         So of two kernels that resume at the same moment, the second one finds the run of the first.
         """
-        anyway = options.resume == "anyway"
         with (
             contextlib.closing(open_file(path, write=True, full=options.full)) as connection,
             readable(),
             transaction(connection),
         ):
-            index = ResumeIndex(path, type(flow).__name__, parts, anyway=anyway, warn=self._warn)
+            index = ResumeIndex(
+                path,
+                type(flow).__name__,
+                self._fingerprint.value,
+                anyway=options.resume == "anyway",
+                warn=self._warn,
+            )
             connection.execute(_NEW_RUN.head, new_run)
         return index
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for the user: values not written, rows not restored, files lost meanwhile."""
+        """Sentences for the user: rows in doubt, rows and values not kept, files lost meanwhile."""
         index = self._resume_index
         reasons = [] if index is None else index.not_restored.most_common(_MOST_REASONS)
-        lost = [self._outbox.writer.warning] if self._outbox.writer.warning else []
-        return [*(_ran_again(rows, reason) for reason, rows in reasons), *self._warnings, *lost]
+        texts = [
+            notice(self.in_doubt.values(), skips=self._skips_in_doubt),
+            *(_ran_again(rows, reason) for reason, rows in reasons),
+            *self._warnings,
+            self._outbox.writer.warning,
+        ]
+        return [text for text in texts if text]
 
     @property
     def write_error(self) -> str:
@@ -181,34 +194,52 @@ class Recorder:
         self._outbox.put(
             Statement("UPDATE runs SET total = ? WHERE id = ?"), self._records.total, self.id
         )
+        first = range(min(len(self._records), MOST_CHECKED))
+        self._report_rows_without_key(map(self._records.merged, first))
         self._rows.begin()
 
+    def _row(self, params: Mapping[Any, Any]) -> Row:
+        row = self._encoder.row(params)
+        if row.key is None:
+            self._report_rows_without_key([params])
+        return row
+
+    def _report_rows_without_key(self, rows: Iterable[Mapping[Any, Any]]) -> None:
+        """Warn about rows that cannot be recognised, also where there is no panel: they cost something."""
+        for text in map(str, params_without_key(rows)):
+            if text not in self._warnings:
+                self._warn(text)
+                with contextlib.suppress(UserWarning):  # a filter may make it an error
+                    warnings.warn(text, stacklevel=users_stack_level())
+
     def starts(self, index: int) -> None:
-        """Keep the params of a row that is about to start as they are now."""
+        """Write that a row is about to start. It may start when `settled` has returned."""
         self._rows.starts(index)
 
-    def _write_rows(self, rows: list[tuple[int, Row | Match]]) -> None:
-        # Not waited for: no slot depends on a row that has not started.
-        for index, row in rows:
-            if isinstance(row, Match):
-                self._recognised.add(index, row.number, row.position)
-            else:
-                self._outbox.send(_PENDING, self.id, index, row.key or "", row.params)
-        self._recognised.flush()
-
-    def _write_range(self, rows: RowRange, *, is_restored: bool) -> None:
-        self._outbox.put(_RANGE, self.id, is_restored, *rows)
+    def withdraw(self, index: int) -> None:
+        """Write that a row does not start now after all."""
+        self._rows.withdraw(index)
 
     def note(self, index: int) -> None:
         """Write an instance that has ended."""
-        row = self._rows.take_row(index) or _IN_THE_FILE
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_EVERY
+            if self._fingerprint.look():
+                self._write_fingerprint()
         if (restored := self._records.restored.get(index)) is not None:
-            # Once per turn of the loop, as in the outbox.
-            if self._restored.add(index, restored.run, restored.position):
-                self._loop.call_soon(self._restored.flush)
+            self._rows.restored(index, restored.run, restored.position)
             return
+        row = self._rows.take_row(index)
         ended = self._encoder.ended(Instance(self._records, index))
         self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
+
+    def _write_fingerprint(self) -> None:
+        self._outbox.put(
+            Statement("UPDATE runs SET fingerprint = ? WHERE id = ?"),
+            self._fingerprint.value.to_json(),
+            self.id,
+        )
 
     async def all_rows(self) -> None:
         """Write the rows that were not written yet."""
@@ -216,18 +247,22 @@ class Recorder:
 
     async def settled(self) -> None:
         """Wait until all that was noted before is on disk, or cannot be written for now."""
-        self._restored.flush()
+        self._rows.flush_restored()
         await self._outbox.settled()
 
     def reopen(self) -> None:
         """Continue to write, after `close`: failed rows of the run are retried."""
         self._outbox.open()
         recorded_here.add(self.id)
+        if self._fingerprint.reopen():
+            self._write_fingerprint()
         self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
 
     def ended(self, status: str, seconds: float, limit_history: list[LimitChange]) -> None:
         """Write how the run has ended."""
-        self._restored.flush()
+        self._rows.flush_restored()
+        if self._fingerprint.look(at_end=True):
+            self._write_fingerprint()
         self._outbox.put(
             Statement(
                 "UPDATE runs SET status = ?, seconds = ?, total = ?, limit_history = ? WHERE id = ?"
@@ -260,19 +295,21 @@ class Recorder:
         self._outbox.writer.join(timeout)
 
     def restore(self, index: int) -> Restored | None:
-        """Return the result of a row in an earlier run; None if the row has to run."""
+        """Return the result of a row in an earlier run; None if it has to run, or is left in doubt."""
         if not self._resume_index or (match := self._rows.take_match(index)) is None:
             return None
         restored = self._resume_index.take(match)
-        if restored is None and not match.incomplete:
+        if match.in_doubt:
+            self.in_doubt[index] = match.in_doubt
+        elif restored is None and match.succeeded:
             self._rows.write(index)
         return restored
 
+    def why_skipped(self, index: int) -> str:
+        """Return why a row in doubt is not run again; empty if it is."""
+        return skipped_text(self.in_doubt[index]) if self._skips_in_doubt else ""
 
-_PENDING = Statement(
-    "INSERT OR IGNORE INTO instances (run, position, key, params, status, attempts) VALUES",
-    "(?, ?, ?, ?, 'pending', 0)",
-)
+
 _ENDED = Statement(
     "INSERT INTO instances VALUES",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -284,17 +321,12 @@ _ENDED = Statement(
     " output = excluded.output, earlier_outputs = excluded.earlier_outputs",
     is_end=True,
 )
-_RANGE = Statement(
-    "INSERT OR REPLACE INTO ranges (run, is_restored, first, size, source, source_first)"
-    " VALUES ((SELECT number FROM runs WHERE id = ?), ?, ?, ?, ?, ?)"
-)
 _NEW_RUN = Statement(
     "INSERT INTO runs (id, flow, fingerprint, setup, options, base, began, process, beat, status)"
     " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7, 'running'"
     # It may be there; with INSERT OR IGNORE, the next run would be numbered as if this were another.
     " WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1)"
 )
-_IN_THE_FILE = Row(None, None)
 
 
 def _ran_again(rows: int, reason: str) -> str:
