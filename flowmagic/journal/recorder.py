@@ -116,9 +116,16 @@ class Recorder:
             Process.current().written(),
         )
         self._resume_index = None
-        if options.resume:
-            self._resume_index = self._resumed(path, flow, options, new_run)
-        self._outbox = Outbox(loop, functools.partial(Writer, path, full=options.full, run=self.id))
+        recorded_here.add(self.id)  # before another thread can find the run in the file
+        try:
+            if options.resume:
+                self._resume_index = self._resumed(path, flow, options, new_run)
+            self._outbox = Outbox(
+                loop, functools.partial(Writer, path, full=options.full, run=self.id)
+            )
+        except BaseException:
+            recorded_here.discard(self.id)
+            raise
         self._outbox.put(_NEW_RUN, *new_run)
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
         self._rows = RowLog(
@@ -129,7 +136,6 @@ class Recorder:
             encode=self._row,
             match=self._resume_index.match if self._resume_index else None,
         )
-        recorded_here.add(self.id)
 
     def _resumed(
         self,
