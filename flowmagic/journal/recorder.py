@@ -1,6 +1,6 @@
 """Writes a run to its journal, and restores the results of earlier runs.
 
-Each instance is written when it ends, and its slot goes to the next one only when it is on disk: of
+Each instance is written when it ends, and its slot goes to the next one only when it is in the file: of
 the instances that had started before a kill, at most `limit` are missing from the file.
 """
 
@@ -116,16 +116,15 @@ class Recorder:
             Process.current().written(),
         )
         self._resume_index = None
-        recorded_here.add(self.id)  # before another thread can find the run in the file
+        recorded_here[self] = self.id  # before another thread can find the run in the file
         try:
             if options.resume:
                 self._resume_index = self._resumed(path, flow, options, new_run)
             self._outbox = Outbox(
                 loop, functools.partial(Writer, path, full=options.full, run=self.id)
             )
-        except BaseException:
-            recorded_here.discard(self.id)
-            raise
+        finally:
+            del recorded_here[self]  # from now on, the writer stands there
         self._outbox.put(_NEW_RUN, *new_run)
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
         self._rows = RowLog(
@@ -259,7 +258,6 @@ class Recorder:
     def reopen(self) -> None:
         """Continue to write, after `close`: failed rows of the run are retried."""
         self._outbox.open()
-        recorded_here.add(self.id)
         if self._fingerprint.reopen():
             self._write_fingerprint()
         self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
@@ -292,7 +290,6 @@ class Recorder:
         """Have the rest written and the file closed, without waiting for it."""
         self._rows.close()
         self._outbox.close()
-        recorded_here.discard(self.id)
         if self._resume_index is not None:
             self._resume_index.close()
 

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from ..errors import JournalError
 from .database import file_of, open_file, transaction
 from .file_watch import FileWatch
-from .process import HEARTBEAT
+from .process import HEARTBEAT, recorded_here
 
 _RETRY_EVERY = 1.0  # seconds
 _GIVE_UP_AFTER = 30.0  # seconds after the end of the run
@@ -147,9 +147,11 @@ class Writer:
         self._checkpoint_at: float | None = None
         """On the clock of `time.monotonic`; None until the first transaction is written."""
         self._ending = threading.Event()
+        recorded_here[self] = run
         try:
             self._thread = start_thread(self._run)
         except JournalError:
+            del recorded_here[self]
             self.connection.close()
             raise
         _writers.add(self)
@@ -183,6 +185,7 @@ class Writer:
                 more = self._write_all(more)  # what was put back
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
+        del recorded_here[self]
         self._on_progress()
 
     def _write_all(self, more: bool) -> bool:  # noqa: FBT001 - what `_collect` returns
