@@ -231,6 +231,17 @@ def test_much_is_in_the_journal_itself_before_that(writing, tmp_path, monkeypatc
     assert names_of_copy(tmp_path / "j") == ["a", "b", "c", "d"]
 
 
+def test_the_journal_itself_changes_in_checkpoints_only(writing, tmp_path, monkeypatch):
+    """SQLite would make some of its own, without a look at what it copies."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    monkeypatch.setattr(writer, "_CHECKPOINT_AFTER", 10_000_000)
+    put(*map(str, range(450)))
+    assert (tmp_path / "j-wal").stat().st_size > 1_000 * 4096
+    assert names_of_copy(tmp_path / "j") == ["a"]
+
+
 def until(condition):
     latest = time.monotonic() + 20
     while not condition():
