@@ -33,11 +33,15 @@ LIMIT = 100
 TAKES = 0.01  # seconds: with the limit, some five thousand a second
 
 
-class Call(AsyncNode):
-    """A call that takes its time."""
+ANSWER = "A line of the answer, as a model gives it: some forty words.\n" * 8
 
-    async def exec_async(self, _: Any) -> None:
+
+class Call(AsyncNode):
+    """A call that takes its time and returns a text of 500 characters."""
+
+    async def exec_async(self, _: Any) -> str:
         await asyncio.sleep(TAKES)
+        return f"{self.params['i']}: {ANSWER}"
 
     async def post_async(self, _: Any, __: Any, ___: Any) -> str:
         return f"answer {self.params['i']}"

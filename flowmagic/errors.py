@@ -18,7 +18,7 @@
 
     RateLimitHit (Exception)               to be raised by your nodes: a provider asks to slow down
 
-    RemoteError (RuntimeError)             replaces an error that could not be sent from a worker
+    RemoteError (RuntimeError)             replaces an error of a node that is on a worker or in a journal
 
 flowmagic does not wrap the errors of the user's nodes: they are the results of their instances.
 `RemoteError` is the exception to this rule.
@@ -150,7 +150,10 @@ class RateLimitHit(Exception):  # noqa: N818 - the name that pocketflow-throttle
 
 
 class RemoteError(RuntimeError):
-    """Replaces the error of a node that could not be sent from its worker, and has its message."""
+    """Replaces an error of a node that could not be sent from its worker, or is in a journal.
+
+    It has the message of that error.
+    """
 
 
 _WIDTH = 40  # characters of a value in a message

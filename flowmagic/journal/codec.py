@@ -13,6 +13,7 @@ A value that JSON has is written as JSON. Any other becomes an object with one k
     {"$array": ["float32", [2, 3], "..."]}  a numpy array: type, shape, base64 of its bytes
     {"$dataclass": ["Answer", {...}]}       also $model for pydantic; read as a dict of its fields
     {"$enum": ["Colour", value]}            read as its value
+    {"$lost": "This output is not ..."}     an OutputLostError, with its message
 
 A pandas Timestamp is written as a datetime, to the microsecond; NaT and NA as null.
 
@@ -29,18 +30,18 @@ import enum
 import json
 import math
 import pathlib
+import re
 import uuid
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
-from ..errors import JournalError
+from ..errors import JournalError, OutputLostError
+from ..records.cells import LARGE, is_missing
 from ..text.redact import MASK, is_secret, masked
 from . import numpy_codec
 
 _MAX_DEPTH = 50
-LARGE = 1 << 2_000
-"""Python may refuse to write or read an int of more than 640 digits."""
 
 
 class EncodingError(JournalError):
@@ -80,6 +81,7 @@ _FORMS: dict[type, _Form] = {
     decimal.Decimal: _Form("$decimal", str, decimal.Decimal),
     uuid.UUID: _Form("$uuid", str, uuid.UUID),
     complex: _Form("$complex", lambda z: [z.real, z.imag], lambda parts: complex(*parts)),
+    OutputLostError: _Form("$lost", str, OutputLostError),
 }
 _registered: dict[type, _Form] = {}
 
@@ -127,6 +129,17 @@ def encoded_or_none(value: Any, secrets: AbstractSet[str] | None) -> str | None:
         return encoded(value, secrets)
     except Exception:  # noqa: BLE001 - reading a user's object may raise anything
         return None
+
+
+def encoded_and_masked(value: Any, secrets: AbstractSet[str] | None) -> tuple[str, bool]:
+    """Return a value as text, as `encoded` does, and whether something in it was masked.
+
+    Raises:
+        EncodingError: as `encoded`.
+    """
+    plain = plain_of(value)
+    shown = plain if secrets is None else _masked(plain, secrets)
+    return as_json(shown), bool(shown != plain)
 
 
 def plain_of(value: Any) -> Any:
@@ -190,6 +203,15 @@ def decoded(text: str) -> Any:
         raise JournalError(f"This text is not a journal value ({error}): {text[:80]!r}") from None
 
 
+# Within a text of the user, quotes are escaped.
+_OBJECT = re.compile(r'\{"\$(?:dataclass|model|enum)":\["([^"]+)"')
+
+
+def classes_in(text: str) -> list[str]:
+    """Return the names of the classes whose objects `decoded` reads from a text as plain values."""
+    return list(dict.fromkeys(_OBJECT.findall(text)))
+
+
 def _plain(value: Any, path: str, depth: int) -> Any:  # noqa: PLR0911 - one return per kind
     kind = type(value)
     if value is None or kind is str or kind is bool or (kind is int and -LARGE < value < LARGE):
@@ -239,7 +261,7 @@ def _plain_of_other(value: Any, kind: type, path: str, depth: int) -> Any:  # no
         return {form[0]: _plain(form[1], path, depth)}
     if hasattr(kind, "model_dump") and hasattr(kind, "model_fields"):
         return {"$model": [kind.__name__, inner(value.model_dump())]}
-    if numpy_codec.is_missing(value):
+    if is_missing(value):
         return None
     if isinstance(value, dt.datetime):  # such as a pandas Timestamp
         return {"$datetime": dt.datetime.isoformat(value)}

@@ -56,6 +56,8 @@ CREATE TABLE instances (
     printed TEXT,
     writes TEXT,
     restored TEXT,
+    output TEXT,
+    earlier_outputs TEXT,
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID;
 """

@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
+from ..errors import OutputLostError
 from ..records.instances import Instance
+from ..records.node_copies import NodeCopy
 from ..records.trace import Restored
 from ..text.formatting import traceback_text
-from ..text.redact import secrets_of
-from .codec import EncodingError, as_json, encoded, plain_of, text_of
+from ..text.redact import masked, secrets_of
+from .codec import EncodingError, as_json, encoded, encoded_and_masked, plain_of, text_of
 from .fingerprint import row_key_of_plain
 from .row_log import Row
 
 _MOST_PRINTED = 64_000  # characters, the last ones
 _LONGEST_ERROR = 10_000  # characters
+
+# Of the outputs. A text of a million characters takes 5 ms, and 50,000 numbers take 45 ms, in which
+# the event loop is held.
+_LONGEST_OUTPUT = 1_000_000  # characters
+_MOST_OUTPUTS = 10_000_000  # characters of all outputs of an instance; SQLite takes 1,000 million
+_LARGEST_OUTPUT = 4_000_000  # bytes in memory; a larger one is not encoded to see how long it is
+_TOO_LARGE = (
+    "The output is too large: a journal keeps outputs of up to 1 MB of text each (and 4 MB in "
+    "memory), and 10 MB of text for a row."
+)
 
 
 class Encoder:
@@ -27,14 +39,20 @@ class Encoder:
         secrets: texts to mask wherever they occur, besides the secrets of each row; None masks
             nothing.
         warn: called with a sentence for the user when something cannot be stored.
+        large_size: returns the size of a large output in memory, in bytes; 0 for any other.
     """
 
     def __init__(
-        self, hash_key: bytes, secrets: frozenset[str] | None, warn: Callable[[str], None]
+        self,
+        hash_key: bytes,
+        secrets: frozenset[str] | None,
+        warn: Callable[[str], None],
+        large_size: Callable[[Any], int],
     ) -> None:
         self._hash_key = hash_key
         self._secrets = secrets
         self._warn = warn
+        self._large_size = large_size
 
     def row(self, params: Mapping[Any, Any]) -> Row:
         """Return key and params of a row; both None if the params cannot be stored."""
@@ -50,40 +68,51 @@ class Encoder:
             return Row(None, None)
 
     def ended(self, instance: Instance, restored: Restored | None) -> tuple[Any, ...]:
-        """Return the columns of an instance that has ended, from `status` to `restored`."""
-        secrets = self._secrets_with(instance.params)
+        """Return the columns of an instance that has ended, from `status` on.
+
+        If what a resumed run needs of it cannot be stored as it is, `unwritten` says why.
+        """
+        params = instance.params
+        secrets = self._secrets_with(params)
         error = instance.error
-        result, unwritten = None, ""
+        copies = instance.copies
+        output, earlier_outputs, unwritten = self._outputs(instance, copies, secrets)
+        result = writes = None
         if error is None:
-            result, unwritten = self.value(instance.result, secrets)
-        writes = None
+            result, reason = self.value(instance.result, secrets, exact="result")
+            unwritten = unwritten or reason
         if instance.writes is not None:
-            writes, reason = self.value(instance.writes, secrets)
-            if reason:  # restoring the result without the writes would be wrong: the row runs again
-                result, unwritten = None, reason
+            writes, reason = self.value(instance.writes, secrets, exact="writes")
+            unwritten = unwritten or reason
         printed = instance.printed
         return (
             str(instance.status),
             instance.attempts,
             instance.started,
             instance.ended,
-            self._copies(instance, secrets),
+            self._copies(copies, params, secrets),
             result,
             unwritten,
             None if error is None else encoded(_error(error, secrets or frozenset()), secrets),
             encoded(printed[-_MOST_PRINTED:], secrets) if printed else None,
             writes,
             None if restored is None else json.dumps([restored.run, restored.position]),
+            output,
+            earlier_outputs,
         )
 
-    def value(self, value: Any, secrets: AbstractSet[str] | None) -> tuple[str | None, str]:
-        """Return a value as text and an empty reason; or None, and why it cannot be stored."""
-        try:
-            return encoded(value, secrets), ""
-        except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
-            reason = _reason(error)
+    def value(
+        self, value: Any, secrets: AbstractSet[str] | None, *, exact: str = ""
+    ) -> tuple[str | None, str]:
+        """Return a value as text and an empty reason; or None, and why it cannot be stored.
+
+        Args:
+            exact: what the value is, if it must not be stored with a secret in it masked.
+        """
+        text, reason = _text_or_reason(value, secrets, exact)
+        if reason:
             self._warn(f"A value could not be written to the journal. {reason}")
-            return None, reason
+        return text, reason
 
     def _secrets_with(self, params: Mapping[Any, Any]) -> frozenset[str] | None:
         if self._secrets is None:
@@ -91,9 +120,60 @@ class Encoder:
         more = secrets_of(params)
         return self._secrets.union(more) if more else self._secrets
 
-    def _copies(self, instance: Instance, secrets: frozenset[str] | None) -> str:
-        """Return the node copies as JSON: a list for each, in the order of `journal_run.COPY_FIELDS`."""
-        params = instance.params
+    def _outputs(
+        self, instance: Instance, copies: Sequence[NodeCopy], secrets: frozenset[str] | None
+    ) -> tuple[str | None, str | None, str]:
+        """Return the columns `output` and `earlier_outputs`, and why the output is lost.
+
+        The first one has the output of the instance, or None. The second has those of the node
+        copies before the one that gave it, as a JSON list.
+        """
+        # A restored instance has an output, but no node copies.
+        outputs = [(copy.node, copy.output) for copy in copies] or [("", instance.output)]
+        while outputs and outputs[-1][1] is None:
+            outputs.pop()
+        if not outputs:
+            return None, None, ""
+        own, reason = self._output(*outputs.pop(), secrets, _LONGEST_OUTPUT, is_own=True)
+        earlier, left = [], _MOST_OUTPUTS - len(own)
+        for node, output in outputs:
+            text, _ = self._output(node, output, secrets, min(left, _LONGEST_OUTPUT))
+            left -= len(text)
+            earlier.append(text)
+        return own, f"[{','.join(earlier)}]", reason
+
+    def _output(
+        self,
+        node: str,
+        output: Any,
+        secrets: frozenset[str] | None,
+        most: int,
+        *,
+        is_own: bool = False,
+    ) -> tuple[str, str]:
+        """Return an output as text, in at most `most` characters, and an empty reason.
+
+        If that is not possible, return the text of an OutputLostError, and why.
+        """
+        if isinstance(output, OutputLostError):  # on its way from a worker
+            return encoded(output, secrets), str(output)
+        text, reason = None, _TOO_LARGE
+        if self._large_size(output) <= _LARGEST_OUTPUT:
+            text, reason = _text_or_reason(output, secrets, "output")
+            if text is not None and len(text) > most:
+                text, reason = None, _TOO_LARGE
+        if text is not None:
+            return text, ""
+        which = f"The output of {node}" if node else "The output of a restored row"
+        then = ", so resuming will run its row again" if is_own else ""
+        self._warn(f"{which} could not be written to the journal{then}. {reason}")
+        lost = OutputLostError(f"This output is not in the journal. {reason}")
+        return encoded(lost), reason
+
+    def _copies(
+        self, copies: Sequence[NodeCopy], params: dict[Any, Any], secrets: frozenset[str] | None
+    ) -> str:
+        """Return the node copies as JSON: a list for each, in the order of `JournalCopy`."""
         return as_json(
             [
                 [
@@ -107,9 +187,22 @@ class Encoder:
                     copy.retries,
                     copy.fallbacks,
                 ]
-                for copy in instance.copies
+                for copy in copies
             ]
         )
+
+
+def _text_or_reason(
+    value: Any, secrets: AbstractSet[str] | None, exact: str
+) -> tuple[str | None, str]:
+    """See `Encoder.value`."""
+    try:
+        text, is_masked = encoded_and_masked(value, secrets)
+    except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
+        return None, masked(_reason(error), secrets or frozenset())
+    if exact and is_masked:
+        return None, f"A secret in the {exact} was masked (journal_secrets=True keeps secrets)."
+    return text, ""
 
 
 def _reason(error: Exception) -> str:

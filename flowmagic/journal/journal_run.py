@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import pathlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..errors import JournalError
+from ..errors import JournalError, RemoteError
+from ..records.cells import LONGEST_ERROR
+from ..records.exports import Exports
+from ..records.table import InstanceColumns, outputs_by_node
+from ..text.formatting import error_line
 from ..text.redact import MASK
 from .codec import decoded
 from .database import hash_key
 from .fingerprint import Part, row_key
 from .script import Script
 from .snapshot import Entry, NodeSnapshot
-from .tables import Tables
 
 SELECT_RUNS = (
     "SELECT number, id, flow, setup, options, base, began, status, seconds, total, limit_history"
@@ -26,11 +30,11 @@ SELECT_RUNS = (
 )
 _INSTANCES = (
     "SELECT position, params, status, attempts, started, ended, copies, result, unwritten,"
-    " error, printed, writes, restored FROM instances"
+    " error, printed, writes, restored, output, earlier_outputs FROM instances"
 )
 
 
-class JournalRun(Tables):
+class JournalRun(Exports):
     """One run of a journal: its options, and its instances by index.
 
     Attributes:
@@ -86,6 +90,20 @@ class JournalRun(Tables):
         rows = query(self._connection, sql, self._id)
         return [None if text is None else decoded(text) for (text,) in rows]
 
+    @property
+    def outputs(self) -> list[Any]:
+        """In the order of the params: the output of each instance that succeeded; see `JournalInstance`.
+
+        A RemoteError with type and text of its error stands for one that failed or was cancelled,
+        None for one that did not end.
+        """
+        return [
+            RemoteError(f"{each.error['type']}: {each.error['text']}")
+            if each.error
+            else each.output
+            for each in self
+        ]
+
     def batch(self) -> list[dict[Any, Any]]:
         """Return the params of all rows, to run them again.
 
@@ -137,6 +155,29 @@ class JournalRun(Tables):
             pathlib.Path(path).write_text(text, encoding="utf-8")
         return text
 
+    def _columns(self, *, nodes: bool) -> InstanceColumns:
+        columns = InstanceColumns(*([] for _ in InstanceColumns._fields))
+        for each in self:
+            succeeded, error = each.status == "succeeded", each.error
+            columns.indices.append(each.index)
+            columns.params.append(each.params or {})
+            columns.output.append(each.output if succeeded else None)
+            columns.status.append(each.status)
+            columns.seconds.append(each.seconds)
+            columns.attempts.append(each.attempts)
+            columns.action.append(each.result if succeeded else None)
+            columns.error.append(
+                None if error is None else error_line(error["type"], error["text"], LONGEST_ERROR)
+            )
+            columns.writes.append(each.writes)
+            if nodes:
+                copies = ((copy.node, copy.parent, copy.output) for copy in each.copies)
+                columns.nodes.append(outputs_by_node(copies))
+        return columns
+
+    def _isolates(self) -> bool:
+        return bool(self.options.get("isolate"))
+
     def __iter__(self) -> Iterator[JournalInstance]:
         sql = f"{_INSTANCES} WHERE run = ? ORDER BY position"
         yield from map(read_instance, query(self._connection, sql, self._id))
@@ -179,6 +220,33 @@ def query(connection: sqlite3.Connection, sql: str, *values: Any) -> Iterator[An
         ) from None
 
 
+class JournalCopy(NamedTuple):
+    """A node copy that was read from a journal.
+
+    Attributes:
+        node: class name of the node.
+        parent: index, in the copies, of the nested flow that it ran in; None at the top.
+        started, ended: seconds since the run began.
+        action: what it returned to choose the next node.
+        error: the class name of the exception that it raised; None if it raised none.
+        params: the params that it received.
+        retries, fallbacks: how often the node itself retried its exec, and used its fallback.
+        output: what its exec returned. An OutputLostError stands for an output that could not be
+            stored as it was.
+    """
+
+    node: str
+    parent: int | None
+    started: float
+    ended: float | None
+    action: Any
+    error: str | None
+    params: Any
+    retries: int
+    fallbacks: int
+    output: Any
+
+
 @dataclass(frozen=True)
 class JournalInstance:
     """An instance that was read from a journal.
@@ -190,10 +258,12 @@ class JournalInstance:
         attempts: how often it was started; 0 if it was restored or is pending.
         started: seconds since the run began; None if it did not run.
         seconds: how long it took; None if it did not run.
-        copies: a dict for each node copy, with node, parent, started, ended, action, error, retries,
-            fallbacks, and params if they differ from the instance's.
+        copies: its node copies, in the order they began.
         result: the last action.
-        unwritten: why the result could not be stored; empty if it was.
+        output: the output of the last node copy whose output is not None; None if there is none. An
+            OutputLostError stands for an output that could not be stored as it was.
+        unwritten: why resuming runs the row again although it succeeded: its result, its output or
+            its writes could not be stored as they were; empty if they were.
         error: type, text and traceback of the exception that ended it; None if there was none.
         printed: what it wrote to stdout and stderr.
         writes: what it wrote to its own view of the shared store; None if it had none.
@@ -206,8 +276,9 @@ class JournalInstance:
     attempts: int
     started: float | None
     seconds: float | None
-    copies: list[dict[str, Any]]
+    copies: list[JournalCopy]
     result: Any
+    output: Any
     unwritten: str
     error: dict[str, str] | None
     printed: str
@@ -216,11 +287,6 @@ class JournalInstance:
 
 
 STATUSES = ("succeeded", "failed", "cancelled", "pending")
-
-COPY_FIELDS = (
-    "node", "parent", "started", "ended", "action", "error", "params", "retries", "fallbacks",
-)  # fmt: skip
-"""What is written of a node copy, in this order."""
 
 
 def read_instance(row: tuple[Any, ...]) -> JournalInstance:
@@ -239,18 +305,20 @@ def read_instance(row: tuple[Any, ...]) -> JournalInstance:
 
 def _read(row: tuple[Any, ...]) -> JournalInstance:
     position, params, status, attempts, started, ended, copies, result = row[:8]
-    unwritten, error, printed, writes, restored = row[8:]
+    unwritten, error, printed, writes, restored, output, earlier_outputs = row[8:]
     if status not in STATUSES:
         raise ValueError("its end is missing")  # the file was cut off within the row
+    params, output = _or_none(params), _or_none(output)
     return JournalInstance(
         index=position,
-        params=_or_none(params),
+        params=params,
         status=status,
         attempts=attempts,
         started=started,
         seconds=None if started is None or ended is None else ended - started,
-        copies=[_copy(each) for each in json.loads(copies or "[]")],
+        copies=_copies(copies, params, [*decoded(earlier_outputs or "[]"), output]),
         result=_or_none(result),
+        output=output,
         unwritten=unwritten or "",
         error=_or_none(error),
         printed=_or_none(printed) or "",
@@ -259,14 +327,17 @@ def _read(row: tuple[Any, ...]) -> JournalInstance:
     )
 
 
-def _copy(written: list[Any]) -> dict[str, Any]:
-    copy = dict(zip(COPY_FIELDS, written, strict=True))
-    copy["action"] = _or_none(copy["action"])
-    if copy["params"] is None:
-        del copy["params"]
-    else:
-        copy["params"] = decoded(copy["params"])
-    return copy
+def _copies(text: str | None, params: Any, outputs: Iterable[Any]) -> list[JournalCopy]:
+    """Return the node copies in a text of `Encoder`; the outputs are those of the first ones."""
+    return [
+        JournalCopy(
+            node, parent, started, ended, _or_none(action), error,
+            params if own is None else decoded(own), retries, fallbacks, output,
+        )
+        for (node, parent, started, ended, action, error, own, retries, fallbacks), output in zip(
+            json.loads(text or "[]"), itertools.chain(outputs, itertools.repeat(None)), strict=False
+        )
+    ]  # fmt: skip
 
 
 def _or_none(text: str | None) -> Any:

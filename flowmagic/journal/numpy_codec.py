@@ -21,12 +21,6 @@ def form_of(value: Any) -> tuple[str, list[Any]] | None:
     return None
 
 
-def is_missing(value: Any) -> bool:
-    """Whether this is how a pandas DataFrame marks a missing value."""
-    pandas = sys.modules.get("pandas")
-    return pandas is not None and (value is pandas.NaT or value is pandas.NA)
-
-
 def scalar(content: list[Any]) -> Any:
     """Return the numpy scalar of a `$numpy`; a plain value while numpy is not imported."""
     kind, value = content

@@ -242,12 +242,14 @@ def _comparable(value: Any) -> str:
 def _outcome(instance: JournalInstance) -> tuple[object, ...]:
     error = instance.error
     error_text = None if error is None else (error["type"], error["text"])
-    return instance.status, error_text, _comparable(instance.result), instance.unwritten
+    output, result = _comparable(instance.output), _comparable(instance.result)
+    return instance.status, error_text, output, result, instance.unwritten
 
 
 def _shown(instance: JournalInstance) -> str:
     if instance.error is not None:
         return f"{instance.status}: {instance.error['type']}: {instance.error['text']:.80}"
-    if instance.result is None:
-        return instance.status
-    return f"{instance.status}: {short_repr(instance.result, 80)}"
+    values = [
+        short_repr(value, 80) for value in (instance.output, instance.result) if value is not None
+    ]
+    return f"{instance.status}: {', '.join(values)}" if values else instance.status

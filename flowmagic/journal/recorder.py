@@ -36,6 +36,7 @@ from .snapshot import (
 from .writer import Outbox, Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20
+_MOST_REASONS = 3
 
 
 class Recorder:
@@ -54,9 +55,6 @@ class Recorder:
         shared: the store that the instances share.
         batch: None if the flow's own prep will return it.
 
-    Attributes:
-        warnings: sentences for the user about values that could not be written.
-
     Raises:
         JournalError: the journal cannot be written, or it is to be resumed and the flow has changed.
     """
@@ -73,7 +71,7 @@ class Recorder:
         batch: Batch | None,
     ) -> None:
         self.id = uuid.uuid4().hex
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
         self._records = records
         start_thread(int)  # where threads cannot be started, no file is made either
         with contextlib.closing(open_file(options.path, write=True)) as connection:
@@ -84,7 +82,7 @@ class Recorder:
         if not options.secrets:
             secrets = frozenset(records.secrets)
             secrets |= secrets_of_nodes(flow) | secrets_of_globals(flow)
-        self._encoder = Encoder(key, secrets, self._warn)
+        self._encoder = Encoder(key, secrets, self._warn, records.outputs.large_size)
         self._rows = RowLog(
             records,
             loop,
@@ -128,6 +126,13 @@ class Recorder:
         )
 
     @property
+    def warnings(self) -> list[str]:
+        """Sentences for the user: which values were not written, and which rows not restored."""
+        index = self._resume_index
+        reasons = [] if index is None else index.not_restored.most_common(_MOST_REASONS)
+        return [*(_ran_again(rows, reason) for reason, rows in reasons), *self._warnings]
+
+    @property
     def write_error(self) -> str:
         """Why the journal cannot be written at the moment; empty if it can."""
         return self._outbox.writer.error
@@ -143,8 +148,8 @@ class Recorder:
         return self._outbox.writer.loss_reason
 
     def _warn(self, text: str) -> None:
-        if text not in self.warnings and len(self.warnings) < _MOST_WARNINGS:
-            self.warnings.append(text)
+        if text not in self._warnings and len(self._warnings) < _MOST_WARNINGS:
+            self._warnings.append(text)
 
     def knows_total(self) -> None:
         """Start writing the rows: their number is known."""
@@ -229,13 +234,14 @@ _PENDING = Statement(
 )
 _ENDED = Statement(
     "INSERT INTO instances VALUES",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     # A row that is in the file keeps its key and its params, which are those from before it ran.
     "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status,"
     " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
     " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
     " error = excluded.error, printed = excluded.printed, writes = excluded.writes,"
-    " restored = excluded.restored",
+    " restored = excluded.restored, output = excluded.output,"
+    " earlier_outputs = excluded.earlier_outputs",
     is_end=True,
 )
 _NEW_RUN = Statement(
@@ -243,6 +249,14 @@ _NEW_RUN = Statement(
     "(?, ?, ?, ?, ?, ?, ?, 'running')",
 )
 _IN_THE_FILE = Row(None, None)
+
+
+def _ran_again(rows: int, reason: str) -> str:
+    if rows == 1:
+        which, them = "1 row that had succeeded runs", "it"
+    else:
+        which, them = f"{rows:,} rows that had succeeded run", "them"
+    return f"{which} again: the journal does not have all that came of {them}. {reason}"
 
 
 def _drawn_by(batch: Batch | None) -> str:

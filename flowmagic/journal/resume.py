@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..errors import JournalError
 from ..records.trace import Restored
-from .codec import decoded
+from .codec import classes_in, decoded
 from .database import open_file
 from .fingerprint import Part, differences, fingerprint
 
@@ -18,14 +19,18 @@ from .fingerprint import Part, differences, fingerprint
 class ResumeIndex:
     """Finds the results of rows that succeeded in earlier runs of a flow, by the keys of the rows.
 
-    It holds the keys in memory, and reads a result from the file when it is taken. It is false if
-    there is nothing to restore.
+    It holds the keys in memory, and reads an outcome from the file when it is taken. It is false if
+    no row has succeeded.
 
     Args:
         flow: the class name of the flow.
         parts: the fingerprints of its nodes.
         anyway: whether runs from before the flow was changed count as well.
-        warn: called with a sentence for the user when a result cannot be restored.
+        warn: called with a sentence for the user when a result cannot be read.
+
+    Attributes:
+        not_restored: how many rows were looked for that had succeeded, but whose outcome is not
+            completely in the journal, by the reason.
 
     Raises:
         JournalError: there are runs of the flow, but it has changed since the last one.
@@ -41,18 +46,24 @@ class ResumeIndex:
         warn: Callable[[str], None],
     ) -> None:
         self._warn = warn
+        self.not_restored: Counter[str] = Counter()
         self._found: dict[str, list[tuple[int, str, int]]] = {}
         """Run number, run id and position of the rows with a key, oldest first."""
+        self._incomplete: dict[str, list[str]] = {}
+        """The reasons why the rows with a key that succeeded cannot be restored."""
         with contextlib.closing(open_file(path, write=False)) as connection, readable():
             for number, run in runs_of(connection, flow, parts, anyway=anyway):
-                for key, position in connection.execute(
-                    "SELECT key, position FROM instances WHERE run = ? AND status = 'succeeded'"
-                    " AND key != '' AND result IS NOT NULL AND restored IS NULL",
+                for key, position, unwritten in connection.execute(
+                    "SELECT key, position, unwritten FROM instances"
+                    " WHERE run = ? AND status = 'succeeded' AND key != '' AND restored IS NULL",
                     (run,),
                 ):
-                    self._found.setdefault(key, []).append((number, run, position))
+                    if unwritten:
+                        self._incomplete.setdefault(key, []).append(unwritten)
+                    else:
+                        self._found.setdefault(key, []).append((number, run, position))
         self._connection: sqlite3.Connection | None = (
-            open_file(path, write=False) if self._found else None
+            open_file(path, write=False) if self._found or self._incomplete else None
         )
 
     def __bool__(self) -> bool:
@@ -68,13 +79,28 @@ class ResumeIndex:
             number, run, position = found.pop()
             try:
                 with readable():
-                    result, writes = self._connection.execute(
-                        "SELECT result, writes FROM instances WHERE run = ? AND position = ?",
+                    result, writes, output = self._connection.execute(
+                        "SELECT result, writes, output FROM instances"
+                        " WHERE run = ? AND position = ?",
                         (run, position),
                     ).fetchone()
-                return Restored(number, position, decoded(result), writes and decoded(writes))
+                for name in classes_in(f"{result} {writes} {output}"):
+                    self._warn(
+                        f"Restored rows have plain values, such as dicts, in place of objects of class "
+                        f"{name}. To have objects back, write flowmagic.journal.register({name}, ...) "
+                        "before they are written."
+                    )
+                return Restored(
+                    number,
+                    position,
+                    decoded(result),
+                    writes and decoded(writes),
+                    output and decoded(output),
+                )
             except JournalError as error:
                 self._warn(f"Row {position} of run {number} cannot be restored: {error}")
+        if incomplete := self._incomplete.get(key):
+            self.not_restored[incomplete.pop()] += 1
         return None
 
     def close(self) -> None:

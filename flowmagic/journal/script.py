@@ -17,8 +17,9 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from ..engines.registry import NAMES as ENGINES
+from ..records.cells import LARGE
 from ..text.redact import MASK
-from .codec import LARGE, decoded
+from .codec import decoded
 from .snapshot import is_importable, is_name
 
 if TYPE_CHECKING:

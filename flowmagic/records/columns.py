@@ -39,6 +39,7 @@ class Columns(TraceBoard):
             older ones, only status, times and result are kept.
         secrets: secret texts besides those in the rows, to be masked wherever the run is shown.
         keep_bytes: how many bytes of outputs to keep; see `OutputStore`.
+        journaled: whether a journal writes each instance when it has ended.
     """
 
     def __init__(
@@ -48,6 +49,8 @@ class Columns(TraceBoard):
         keep: int,
         secrets: frozenset[str] = frozenset(),
         keep_bytes: int = KEEP_BYTES,
+        *,
+        journaled: bool = False,
     ) -> None:
         super().__init__()
         self.base = dict(base)
@@ -69,7 +72,7 @@ class Columns(TraceBoard):
         self.read = array("H")
         """The number of the set of keys that an ended row has read; see `read_of`."""
         self.results: list[Any] = []
-        self.outputs = OutputStore(keep_bytes)
+        self.outputs = OutputStore(keep_bytes, spares_latest=journaled)
         """What the nodes of ended instances returned from exec."""
         self._ends = [0] * len(STATUSES)
         """How many rows have ended with each code. The counts of pending and running rows follow."""

@@ -1,4 +1,4 @@
-"""Views of the instances of a run, and DataFrames of them. They read the records when accessed.
+"""Views of the instances of a run. They read the records when accessed.
 
 Times are seconds since the run began.
 """
@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, overload
 
-from ..errors import MissingExtraError, describe
+from ..errors import describe
 from ..text.formatting import error_text, params_text, short_repr
 from ..text.redact import secrets_of
 from ..text.suggestions import by_wrong_name, missing_attribute
-from .frame_rows import index_names
 from .node_copies import NodeCopy, copies_in, copies_of, record_repr
 from .status import CANCELLED, FAILED, PENDING, STATUSES, Status
 from .store import RecordStore
@@ -124,7 +123,8 @@ class Instance:
         """What exec returned in the last node copy where that was not None (in the last attempt).
 
         The last copy is the one that began last. An `OutputLostError` stands for an output that was
-        dropped: of old rows of a generator (`keep`), or to save memory (`keep_bytes`).
+        dropped, of old rows of a generator (`keep`) or to save memory (`keep_bytes`), or that could
+        not be sent from a worker.
         """
         return self._records.output(self.index)
 
@@ -257,50 +257,3 @@ class Instances(Sequence[Instance]):
 
     def __repr__(self) -> str:
         return f"<{len(self)} instances>"
-
-
-def pandas() -> Any:
-    """Return the pandas module.
-
-    Raises:
-        MissingExtraError: pandas is not installed.
-    """
-    try:
-        import pandas as pd  # noqa: PLC0415 - optional
-    except ImportError:
-        raise MissingExtraError("to_frame() needs pandas: pip install pandas") from None
-    return pd
-
-
-def frame_of(instances: Instances, names: Iterable[str]) -> Any:
-    """Return a pandas DataFrame with a row per instance.
-
-    Its columns are the params, then the attributes of an instance that `names` lists. If a param and
-    an attribute have the same name, the column of the attribute gets an underscore at its end.
-
-    Its index is that of the DataFrame that the batch was. The params that are named levels of it are
-    no columns. Of another batch, the index is that of the instances.
-
-    Raises:
-        MissingExtraError: pandas is not installed.
-    """
-    pd = pandas()
-    records = instances._records
-    index: Any = range(len(records)) if records.index is None else records.index.copy()
-    levels = frozenset() if records.index is None else frozenset(index_names(index))
-    rows = [
-        {key: value for key, value in each.params.items() if key not in levels}
-        for each in instances
-    ]
-    frame = pd.DataFrame(rows, index=index)
-    for name in names:
-        column = [getattr(each, name) for each in instances]
-        if name == "status":
-            column = [str(status) for status in column]
-        label = f"{name}_" if name in levels or name in frame.columns else name
-        frame[label] = pd.Series(column, index=frame.index, dtype=_dtype(name))
-    return frame
-
-
-def _dtype(column: str) -> str:
-    return {"seconds": "float64", "attempts": "int64"}.get(column, "object")

@@ -42,10 +42,13 @@ class OutputStore:
 
     Args:
         budget: how many bytes the outputs may take; a Python object counts as `size_of` says.
+        spares_latest: whether to keep those of the instance that has ended last, whatever their
+            size, until another one ends: a journal has to write them.
     """
 
-    def __init__(self, budget: int = KEEP_BYTES) -> None:
+    def __init__(self, budget: int = KEEP_BYTES, *, spares_latest: bool = False) -> None:
         self.budget = budget
+        self._spares_latest = spares_latest
         self.size = 0
         """The size of the outputs that are held, in bytes."""
         self.dropped = 0
@@ -56,6 +59,8 @@ class OutputStore:
         )
         self._kept: dict[int | Attempt, _Kept] = {}
         """By instance, or earlier attempt, in the order they ended."""
+        self._gone: dict[int | Attempt, _Kept] = {}
+        """The same of which all outputs were dropped: apart, since dropping looks through the others."""
         self._large: dict[int, tuple[int, int]] = {}
         """How often each large object is held, and its size, by its id."""
 
@@ -65,33 +70,41 @@ class OutputStore:
         Args:
             outputs: offset and output in turn, at least one of them.
         """
+        if self._spares_latest and self.size > self.budget:
+            self._shrink()
         self._kept[key] = (self._count(outputs), *outputs)
-        if self.size > self.budget:
+        if self.size > self.budget and not self._spares_latest:
             self._shrink()
 
     def own(self, index: int) -> Any:
         """Return the output of an instance that has ended; None if it has none."""
-        kept = self._kept.get(index)
+        kept = self._kept.get(index) or self._gone.get(index)
         return None if kept is None else kept[-1]
 
     def of(self, key: int | Attempt) -> dict[int, Any]:
         """Return the outputs of an ended instance, or of an earlier attempt, by offset."""
-        return by_offset(self._kept.get(key, ())[1:])
+        return by_offset((self._kept.get(key) or self._gone.get(key, ()))[1:])
+
+    def large_size(self, output: Any) -> int:
+        """Return the size in bytes of an output that is kept, if it is large; otherwise 0."""
+        return self._large.get(id(output), (0, 0))[1]
 
     def retire(self, index: int, number: int) -> None:
         """Make the outputs of an instance those of an earlier attempt."""
-        kept = self._kept.pop(index, None)
-        if kept is not None:
-            self._kept[index, number] = kept
+        self._move(index, (index, number))
 
     def reinstate(self, index: int, number: int) -> None:
         """Make the outputs of an earlier attempt those of the instance again."""
-        kept = self._kept.pop((index, number), None)
-        if kept is not None:
-            self._kept[index] = kept
+        self._move((index, number), index)
+
+    def _move(self, key: int | Attempt, to: int | Attempt) -> None:
+        for outputs in (self._kept, self._gone):
+            if key in outputs:
+                outputs[to] = outputs.pop(key)
 
     def forget(self, key: int | Attempt) -> None:
         """Drop everything that is kept of an instance, or of an earlier attempt."""
+        self._gone.pop(key, None)
         self._release(self._kept.pop(key, ()))
 
     def _count(self, outputs: Sequence[Any]) -> int:
@@ -126,12 +139,17 @@ class OutputStore:
         for own_too in (False, True):
             if self.size <= self.budget:
                 return
+            gone = []
             for key, kept in self._kept.items():
                 if self.size <= self.budget * _SPARE:
-                    return
+                    break
                 end = len(kept) if own_too or not isinstance(key, int) else len(kept) - _PAIR
                 if end > 1 and kept[end - 1] is not self._lost:
                     self._drop(key, kept, end)
+                if end == len(kept):
+                    gone.append(key)
+            for key in gone:
+                self._gone[key] = self._kept.pop(key)
 
     def _drop(self, key: int | Attempt, kept: _Kept, end: int) -> None:
         """Drop the outputs before the index `end`."""

@@ -50,6 +50,7 @@ class RunParts:
             options.kept,
             secrets_around(flow, shared),
             keep_bytes=options.keep_bytes,
+            journaled=options.journal is not None,
         )
         if options.capture:
             self.records.printed = PrintedTexts(self.records.status)

@@ -9,9 +9,11 @@ from ..errors import InstancesFailedError
 from ..flow.finding import Finding
 from ..limits.adaptive import Aimd
 from ..limits.limits import LimitChange, Limits
-from ..records.instances import Instance, Instances, frame_of
+from ..records.exports import Exports
+from ..records.instances import Instance, Instances
 from ..records.status import CANCELLED, FAILED, SUCCEEDED, RunCounts
 from ..records.store import RecordStore
+from ..records.table import InstanceColumns, columns_of
 from ..shared.crossings import Crossing
 from ..text.formatting import error_text
 from ..text.redact import secrets_of
@@ -51,7 +53,7 @@ _RIGHT_NAMES = by_wrong_name(
 )
 
 
-class RunView:
+class RunView(Exports):
     """The read-only part of a `BatchRun`. It may be read from any thread."""
 
     flow: Any
@@ -186,11 +188,11 @@ class RunView:
 
         Warns, once per run, if rows have not ended.
         """
-        self._warn_if_pending("results")
+        self._warn_if_pending("run.results")
         return list(self.records.results)
 
-    def _warn_if_pending(self, name: str) -> None:
-        """Warn whoever called the caller, once per run, that what it returns is not complete."""
+    def _warn_if_pending(self, what: str, depth: int = 3) -> None:
+        """Warn, once per run, that something is not complete; `depth` as `stacklevel`."""
         counts, total = self.counts, self.total
         missing = counts.pending + counts.running
         if self._warned or self.ended or (total is not None and not missing):
@@ -199,7 +201,7 @@ class RunView:
         rows = f"{counts.ended} rows have ended, and more may come"
         if total is not None:
             rows = f"{missing} of {total} rows have not ended"
-        warnings.warn(f"run.{name} is not complete: {rows}. Write `await run` first.", stacklevel=3)
+        warnings.warn(f"{what} is not complete: {rows}. Write `await run` first.", stacklevel=depth)
 
     @property
     def outputs(self) -> list[Any]:
@@ -209,7 +211,7 @@ class RunView:
         `Instance.output`; None if none did, or while the instance has not ended. Warns, once per run,
         if rows have not ended.
         """
-        self._warn_if_pending("outputs")
+        self._warn_if_pending("run.outputs")
         records = self.records
         return [
             records.results[index]
@@ -249,21 +251,15 @@ class RunView:
         records = self.records
         return error_text(error, secrets_of(records.merged(index)) | records.secrets)
 
-    def to_frame(self) -> Any:
-        """Return a pandas DataFrame: a column per param, then status, seconds, attempts, result.
+    def _columns(self, *, nodes: bool) -> InstanceColumns:
+        self._warn_if_pending("The table of the run", depth=5)
+        return columns_of(self.records, nodes=nodes)
 
-        With `isolate`, the column `writes` follows: a dict per instance. The index is that of the
-        DataFrame that gave the batch, so that `df["status"] = run.to_frame()["status"]` is right for
-        a filtered or sorted one; of other batches it is that of the instances. A param named like one
-        of these columns keeps its name, and the column gets an underscore (`status_`). Warns, once per run,
-        if rows have not ended.
+    def _isolates(self) -> bool:
+        return self.options.sharing.isolate
 
-        Raises:
-            MissingExtraError: pandas is not installed.
-        """
-        self._warn_if_pending("to_frame()")
-        own = ("writes",) if self.options.sharing.isolate else ()
-        return frame_of(self.instances, ("status", "seconds", "attempts", "result", *own))
+    def _frame_index(self) -> Any:
+        return self.records.index
 
     def __repr__(self) -> str:
         counts = self.counts

@@ -161,8 +161,11 @@ def error_text(error: BaseException, secrets: AbstractSet[str] = _NONE, width: i
         message = "(its message cannot be shown)"
     if message is None:
         message = "(its message takes too long)"
-    name = type(error).__name__
-    message = _start(message, width, secrets)
+    return error_line(type(error).__name__, _start(message, width, secrets), width)
+
+
+def error_line(name: str, message: str, width: int) -> str:
+    """Return the name of an error's class and its message on one line, at most `width` characters."""
     line = " ".join(f"{name}: {message}".split()) if message else name
     return truncate(line, width)
 

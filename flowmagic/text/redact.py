@@ -78,7 +78,10 @@ def _named_secret(key: str) -> tuple[bool, bool]:
 
 
 def fields_of(value: object) -> list[tuple[str, Any]] | None:
-    """Return names and values of a dataclass, NamedTuple, pydantic or attrs object; None for others."""
+    """Return names and values of a dataclass, NamedTuple, pydantic or attrs object; None for others.
+
+    Those of a pydantic object include what it has beside its declared fields.
+    """
     if isinstance(value, type):
         return None
     if is_dataclass(value):
@@ -92,7 +95,9 @@ def fields_of(value: object) -> list[tuple[str, Any]] | None:
             names = [each.name for each in attributes]
         if not isinstance(names, (Mapping, list, tuple)):
             return None
-    return [(name, getattr(value, name, None)) for name in names if isinstance(name, str)]
+    items = [(name, getattr(value, name, None)) for name in names if isinstance(name, str)]
+    extra = getattr(value, "model_extra", None)
+    return [*items, *extra.items()] if isinstance(extra, dict) else items
 
 
 def secrets_of(value: object, depth: int = 4) -> set[str]:

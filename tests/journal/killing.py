@@ -25,6 +25,7 @@ class Call(AsyncNode):
     async def exec_async(self, prepared):
         os.write(BEGAN, b"%d\\n" % self.params["i"])
         await asyncio.sleep(random.uniform(0, 0.02))
+        return {"answer": self.params["i"]}
 
     async def post_async(self, shared, prepared, executed):
         return f"answer {self.params['i']}"
@@ -110,5 +111,6 @@ def kill_and_resume(folder: Path, *, limit: int, after: float) -> Kill:
     os.close(module.BEGAN)
     assert run.ok
     assert run.results == [f"answer {row['i']}" for row in rows]
+    assert run.outputs == [{"answer": row["i"]} for row in rows]
     again = set(_numbers(folder / "began"))
     return Kill(len(before), len(told), len(told & again), len(set(before) & again))

@@ -17,9 +17,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowmagic.errors import JournalError
+from flowmagic.errors import JournalError, OutputLostError
 from flowmagic.journal import codec
-from flowmagic.journal.codec import EncodingError, decoded, encoded, encoded_or_none, register
+from flowmagic.journal.codec import (
+    EncodingError,
+    classes_in,
+    decoded,
+    encoded,
+    encoded_and_masked,
+    encoded_or_none,
+    register,
+)
 from flowmagic.text.redact import MASK
 
 KEYS = (
@@ -216,3 +224,27 @@ def test_a_value_that_can_be_stored_has_the_text_that_a_journal_writes():
     text = encoded_or_none({"when": (1, 2)}, None)
     assert text is not None
     assert decoded(text) == {"when": (1, 2)}
+
+
+def test_a_lost_output_comes_back_as_the_error_that_stands_for_it():
+    """With its message; a dict of the user that looks like it comes back as a dict."""
+    lost = decoded(encoded([OutputLostError("This output is gone.")]))[0]
+    assert (type(lost), str(lost)) == (OutputLostError, "This output is gone.")
+    assert decoded(encoded({"$lost": "x"})) == {"$lost": "x"}
+
+
+@given(VALUES)
+def test_a_value_without_a_secret_is_told_from_one_in_which_something_was_masked(value):
+    """Also if the value has the mask in it, or is of a type that is rewritten for the file."""
+    text, is_masked = encoded_and_masked(value, {"sk-123456"})
+    assert (text, is_masked) == (encoded(value), False)
+    assert encoded_and_masked([value, "sk-123456"], {"sk-123456"})[1]
+    assert not encoded_and_masked([value, MASK], {"sk-123456"})[1]
+    assert not encoded_and_masked([value, "sk-123456"], None)[1]
+
+
+def test_the_classes_of_objects_that_become_plain_values_are_found_in_a_text():
+    """A text that looks like one does not count, at any depth."""
+    text = encoded([{"a": Answer("yes")}, Colour.RED, '{"$model":["Fake",1]}', {"$model": ["F"]}])
+    assert classes_in(text) == ["Answer", "Colour"]
+    assert classes_in(encoded({"plain": [1, (2,)]})) == []

@@ -8,10 +8,12 @@ import pytest
 from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
+from flowmagic.errors import OutputLostError
 from flowmagic.journal import open_journal
 from flowmagic.journal.codec import decoded
 from flowmagic.journal.encoder import Encoder
 from flowmagic.records.instances import Instance
+from flowmagic.records.outputs import size_of
 from flowmagic.records.status import FAILED, SUCCEEDED
 from flowmagic.records.store import RecordStore
 from flowmagic.records.trace import Restored
@@ -49,7 +51,7 @@ def test_a_nodes_own_retries_and_fallbacks_are_written(tmp_path):
     flow = AsyncFlow(start=Rescued(max_retries=3))
     flowmagic.run_batch(flow, [{"i": 1, "fail": True}, {"i": 2}], journal=tmp_path / "j")
     (written,) = open_journal(tmp_path / "j")
-    tries = [(copy["retries"], copy["fallbacks"]) for one in written for copy in one.copies]
+    tries = [(copy.retries, copy.fallbacks) for one in written for copy in one.copies]
     assert tries == [(2, 1), (0, 0)]
 
 
@@ -77,22 +79,25 @@ class Mute(Exception):
 
 COLUMNS = (
     *("status", "attempts", "started", "ended", "copies", "result", "unwritten"),
-    *("error", "printed", "writes", "restored"),
+    *("error", "printed", "writes", "restored", "output", "earlier_outputs"),
 )
 
 
 def encoder(secrets=frozenset()):
     """Return an encoder, and the list of its warnings."""
     warnings = []
-    return Encoder(b"key of the hash", secrets, warnings.append), warnings
+    return Encoder(b"key of the hash", secrets, warnings.append, size_of), warnings
 
 
-def ended(result="done", code=SUCCEEDED, params=None, writes=None):
-    """Return an instance that has ended, whose only node copy returned "next"."""
+def ended(result="done", code=SUCCEEDED, params=None, writes=None, outputs=(None,)):
+    """Return an instance that has ended, whose node copies have returned "next"."""
     records = RecordStore({}, 10.0, 5)
     records.load([params or {"n": 1}])
     trace = records.start(0, 11.0)
-    trace.close(trace.open(Ask, -1, 11.0, None), "next", 12.0)
+    for output in outputs:
+        at = trace.open(Ask, -1, 11.0, None)
+        trace.note_output(at, output)
+        trace.close(at, "next", 12.0)
     records.finish(0, result, 13.0, code)
     if writes is not None:
         records.writes[0] = writes
@@ -137,7 +142,7 @@ def test_an_instance_that_succeeded_has_its_result_and_copies_in_its_columns():
     of = columns(ended())
     assert (of["status"], of["attempts"], of["started"], of["ended"]) == ("succeeded", 1, 1.0, 3.0)
     assert (decoded(of["result"]), of["unwritten"]) == ("done", "")
-    assert of["error"] is of["printed"] is of["writes"] is of["restored"] is None
+    assert of["error"] is of["printed"] is of["writes"] is of["restored"] is of["output"] is None
     # Params are only written for a copy whose params differ from those of the instance.
     assert json.loads(of["copies"]) == [["Ask", None, 1.0, 2.0, '"next"', None, None, 0, 0]]
 
@@ -168,13 +173,132 @@ def test_a_result_that_cannot_be_stored_is_left_out_with_the_reason():
     assert warnings == [f"A value could not be written to the journal. {of['unwritten']}"]
 
 
-def test_a_result_is_not_stored_without_the_writes_that_belong_to_it():
-    """Restored alone, it would leave out what the instance wrote: the row runs again instead."""
+def test_a_result_is_not_restored_without_the_writes_that_belong_to_it():
+    """That would leave out what the instance wrote: the row runs again instead."""
     of = columns(ended(writes={"seen": 1}))
     assert (decoded(of["result"]), decoded(of["writes"])) == ("done", {"seen": 1})
     of = columns(ended(writes={"client": Odd()}))
-    assert of["result"] is of["writes"] is None
+    assert of["writes"] is None
     assert "Odd" in of["unwritten"]
+
+
+SECRET = {"api_key": "sk-12345678"}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("result", {"result": "it was sk-12345678"}),
+        ("writes", {"writes": {"used": "sk-12345678"}}),
+        ("output", {"outputs": ["it was sk-12345678"]}),
+        ("output", {"outputs": [{"password": "1234"}]}),
+        ("output", {"outputs": [b"sk-12345678"]}),
+        ("output", {"outputs": [{"sk-12345678": 1}]}),
+    ],
+)
+def test_what_masking_altered_is_not_stored_and_its_row_is_not_restored(name, content):
+    """Masks are for eyes: they never come back as data."""
+    encode, warnings = encoder()
+    of = dict(zip(COLUMNS, encode.ended(ended(params=SECRET, **content), None), strict=True))
+    reason = f"A secret in the {name} was masked (journal_secrets=True keeps secrets)."
+    assert of["unwritten"] == reason
+    assert MASK not in str(of)
+    assert "sk-12345678" not in str(of)
+    assert [each.endswith(reason) for each in warnings] == [True]
+    kept = columns(ended(params=SECRET, **content), secrets=None)
+    assert kept["unwritten"] == ""
+    assert "12345678" in kept[name] or "1234" in kept[name] or "c2stMTIz" in kept[name]
+
+
+def test_the_output_of_an_instance_is_in_a_column_of_its_own():
+    """Those of the node copies before the one that gave it stand beside it, each once."""
+    of = columns(ended(outputs=["fetched", None, {"answer": (1, "é")}, None]))
+    assert decoded(of["output"]) == {"answer": (1, "é")}
+    assert decoded(of["earlier_outputs"]) == ["fetched", None]
+    assert of["unwritten"] == ""
+    of = columns(ended(outputs=["only"]))
+    assert (decoded(of["output"]), of["earlier_outputs"]) == ("only", "[]")
+    of = columns(ended(outputs=[None, None]))
+    assert of["output"] is of["earlier_outputs"] is None
+
+
+LARGE = "x" * 1_000_001
+FROM_WORKER = OutputLostError("This output is a lock, which cannot be sent back from the worker.")
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        (LARGE, "The output is too large: a journal keeps outputs of up to 1 MB"),
+        ("é" * 200_000, "The output is too large"),
+        (["x" * 300_000] * 20, "The output is too large"),
+        (
+            Odd(),
+            "The value is of class tests.journal.test_encoder.Odd, which a journal cannot store",
+        ),
+        (FROM_WORKER, str(FROM_WORKER)),
+    ],
+    ids=["text", "non-ascii text", "list", "object", "lost before"],
+)
+def test_an_output_that_cannot_be_stored_is_named_as_lost(output, reason):
+    """Its row is not restored. That of an earlier node copy leaves the row as it is."""
+    of = columns(ended(outputs=["first", output]))
+    lost = decoded(of["output"])
+    assert isinstance(lost, OutputLostError)
+    assert reason in str(lost)
+    assert str(lost).startswith("This output is ")
+    assert reason in of["unwritten"]
+    assert decoded(of["earlier_outputs"]) == ["first"]
+    of = columns(ended(outputs=[output, "last"]))
+    assert (decoded(of["output"]), of["unwritten"]) == ("last", "")
+    (lost,) = decoded(of["earlier_outputs"])
+    assert reason in str(lost)
+
+
+def test_an_output_of_almost_a_megabyte_is_stored():
+    """The bound is that of its text in the file."""
+    for output in ("x" * 999_998, b"x" * 700_000, list(range(100_000))):
+        of = columns(ended(outputs=[output]))
+        assert decoded(of["output"]) == output
+        assert of["unwritten"] == ""
+
+
+def test_an_output_that_takes_very_much_memory_is_not_encoded_to_see_how_long_it_is():
+    """That would hold the loop for seconds."""
+    for size, is_lost in ((4_000_000, False), (4_000_001, True)):
+        encode = Encoder(b"key", None, print, lambda output, size=size: size)
+        of = dict(zip(COLUMNS, encode.ended(ended(outputs=[["small"]]), None), strict=True))
+        assert isinstance(decoded(of["output"]), OutputLostError) is is_lost
+
+
+def test_what_is_not_written_of_the_outputs_is_warned_of_in_the_same_words():
+    """With what follows from it, and the class of the node."""
+    encode, warnings = encoder()
+    for _ in range(3):
+        encode.ended(ended(outputs=[Odd(), Odd()]), None)
+    own, earlier = dict.fromkeys(warnings)  # the recorder leaves out what it was told before
+    assert own.startswith(
+        "The output of Ask could not be written to the journal, so resuming will run its row again. "
+        "The value is of class"
+    )
+    assert earlier.startswith("The output of Ask could not be written to the journal. The value is")
+
+
+def test_the_outputs_of_one_instance_are_bounded_too():
+    """SQLite refuses a text of a gigabyte, and then nothing more would be written: the own one first."""
+    each = "x" * 900_000
+    of = columns(ended(outputs=[each] * 15))
+    earlier = decoded(of["earlier_outputs"])
+    assert decoded(of["output"]) == each
+    assert [output == each for output in earlier] == [True] * 10 + [False] * 4
+    assert all(isinstance(output, OutputLostError) for output in earlier[10:])
+
+
+def test_no_reason_quotes_a_secret():
+    """The place of a value is told by its keys."""
+    of = columns(ended(params=SECRET, outputs=[{"sk-12345678": Odd()}]))
+    assert MASK in of["unwritten"]
+    assert "sk-12345678" not in str(of)
 
 
 def test_a_restored_instance_refers_to_the_run_it_came_from():

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sqlite3
 from enum import Enum
 
+import numpy as np
+import pandas as pd
 import pytest
-from pocketflow import AsyncNode
+from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
-from flowmagic.errors import JournalError
+from flowmagic.errors import JournalError, RemoteError
 from flowmagic.journal import open_journal
 from flowmagic.journal.journal_run import read_instance
 
@@ -126,7 +128,36 @@ def test_a_run_is_exported_as_a_script_that_can_be_written_to_a_file(tmp_path):
     compile(text, "again.py", "exec")
 
 
-ROW = (3, '{"n":1}', "succeeded", 1, 0.5, 2.0, "[]", '"done"', "", None, None, None, None)
+def test_a_run_of_a_journal_has_the_frame_of_the_run_itself(tmp_path):
+    """With the same columns and values, errors included."""
+    rows = [{"n": 7, "status": np.float32(0.5)}, {"n": -1}]
+    run = flowmagic.run_batch(Grade(), rows, journal=tmp_path / "j", isolate=True)
+    again = open_journal(tmp_path / "j")[1]
+    pd.testing.assert_frame_equal(again.to_frame(), run.to_frame())
+    assert list(again.to_frame().columns) == [
+        *("n", "status", "output", "status_", "seconds", "attempts", "action", "error", "writes"),
+    ]
+    # The times of the file are rounded otherwise.
+    assert again.to_polars().drop("seconds").equals(run.to_polars().drop("seconds"))
+
+
+def test_nodes_are_columns_of_a_frame(tmp_path):
+    """As in a run."""
+    run = made(tmp_path / "j", [{"n": 7}])
+    assert list(run.to_frame(nodes=True).columns)[-1] == "Grade"
+
+
+def test_a_frame_has_the_indices_of_the_rows_that_were_written(tmp_path):
+    """A kernel may have died before some were; those after them keep their places."""
+    made(tmp_path / "j", [{"n": n} for n in range(3)])
+    with sqlite3.connect(tmp_path / "j") as connection:
+        connection.execute("DELETE FROM instances WHERE position = 1")
+    frame = open_journal(tmp_path / "j")[1].to_frame()
+    assert list(frame.index) == [0, 2]
+    assert list(frame["n"]) == [0, 2]
+
+
+ROW = (3, '{"n":1}', "succeeded", 1, 0.5, 2.0, "[]", '"done"', "", *[None] * 6)
 
 
 def test_a_row_is_read_whole():
@@ -138,10 +169,61 @@ def test_a_row_is_read_whole():
 
 @pytest.mark.parametrize(
     ("place", "found"),
-    [(2, None), (2, "\0\0\0"), (6, '[["Ask", nul'), (6, "[[1]]"), (1, '{"n":\0\0\0'), (12, "[1")],
+    [
+        (2, None),
+        (2, "\0\0\0"),
+        (13, '{"$by'),
+        (14, "5"),
+        (14, "[1,"),
+        (6, '[["Ask", nul'),
+        (6, "[[1]]"),
+        (1, '{"n":\0\0\0'),
+        (12, "[1"),
+    ],
 )
 def test_a_row_that_was_cut_off_is_told(place, found):
     """What a file that broke off holds there: nothing, or a part."""
     row = [*ROW[:place], found, *ROW[place + 1 :]]
     with pytest.raises(JournalError, match="journal"):
         read_instance(tuple(row))
+
+
+class Fetch(AsyncNode):
+    async def exec_async(self, prepared):
+        return {"page": self.params["n"]}
+
+
+class Ask(AsyncNode):
+    async def exec_async(self, prepared):
+        if self.params["n"] == 1:
+            raise ValueError("no answer")
+        return None if self.params["n"] == 2 else f"answer {self.params['n']}"
+
+
+class Tell(AsyncNode):
+    pass
+
+
+def test_outputs_are_read_as_of_a_live_run(tmp_path):
+    """Of each instance, and of each of its node copies; an error stands for one that failed."""
+    first = Fetch()
+    first >> Ask() >> Tell()
+    live = flowmagic.run_batch(
+        AsyncFlow(start=first), [{"n": n} for n in range(3)], journal=tmp_path / "j"
+    )
+    run = open_journal(tmp_path / "j")[-1]
+    assert [each.output for each in run] == [each.output for each in live.instances]
+    assert [[copy.output for copy in each.copies] for each in run] == [
+        [{"page": 0}, "answer 0", None], [{"page": 1}, None], [{"page": 2}, None, None],
+    ]  # fmt: skip
+    assert [copy.params for copy in run[0].copies] == [{"n": 0}] * 3
+    answer, error, page = run.outputs
+    assert (answer, page) == ("answer 0", {"page": 2}) == (live.outputs[0], live.outputs[2])
+    assert isinstance(error, RemoteError)
+    assert str(error) == "ValueError: no answer"
+
+
+def test_an_instance_that_has_not_ended_has_no_output_yet():
+    """Nor has it node copies."""
+    pending = read_instance((0, "{}", "pending", 0, *[None] * 11))
+    assert (pending.output, pending.copies) == (None, [])

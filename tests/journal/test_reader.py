@@ -9,6 +9,7 @@ import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 from types import SimpleNamespace
+from unittest.mock import AsyncMock
 
 import pytest
 from hypothesis import given, settings
@@ -72,7 +73,7 @@ def test_a_run_becomes_a_table(journal, tmp_path):
     assert list(frame["status"]) == ["succeeded", "succeeded", "failed"]
     with journal[1].to_csv(tmp_path / "a.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert (rows[1]["n"], rows[1]["tags"], rows[1]["result"]) == ("7", '["a"]', "passed")
+    assert (rows[1]["n"], rows[1]["tags"], rows[1]["action"]) == ("7", '["a"]', "passed")
     assert rows[2]["error"] == "ValueError: below zero"
     lines = journal[1].to_jsonl(tmp_path / "a.jsonl").read_text().splitlines()
     assert json.loads(lines[0])["tags"] == ["a"]
@@ -209,3 +210,15 @@ def test_rows_are_matched_by_params_of_any_form(tmp_path):
 def test_numbers_too_large_to_write_are_shown_all_the_same(tmp_path):
     """The list of changes is for reading."""
     assert "n" in str(two_runs(tmp_path, [{"n": 10**5_000}], "a", "b"))
+
+
+def test_outputs_are_compared_too(tmp_path):
+    """Rows whose actions are the same may have other answers."""
+    for suffix in ("", " then", ""):
+        node = AsyncNode()
+        node.exec_async = AsyncMock(side_effect=[f"Paris{suffix}", "Rome"])
+        flowmagic.run_batch(node, [{"n": 1}, {"n": 2}], limit=1, journal=tmp_path / "j")
+    journal = open_journal(tmp_path / "j")
+    (change,) = journal.compare(1, 2)
+    assert change.what == "succeeded: 'Paris', now succeeded: 'Paris then'"
+    assert journal.compare(1, 3) == []

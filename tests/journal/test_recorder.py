@@ -58,7 +58,7 @@ def test_each_instance_is_written_in_full(tmp_path):
         "answer 1",
         1,
     )
-    assert [(copy["node"], copy["action"]) for copy in one.copies] == [("Ask", "answer 1")]
+    assert [(copy.node, copy.action) for copy in one.copies] == [("Ask", "answer 1")]
     assert one.seconds == pytest.approx(run[0].seconds)
     assert (two.status, two.error["type"], two.result) == ("failed", "ValueError", None)
     assert "no answer for None" in two.error["text"]
@@ -346,3 +346,54 @@ def test_no_source_of_the_user_is_in_the_file(tmp_path):
     assert b"answer 1" in data
     assert b"def exec_async" not in data
     assert b"broken and" not in data
+
+
+class Answers(AsyncNode):
+    async def exec_async(self, prepared):
+        return f"{type(self).__name__} {self.params['i']} " + "x" * self.params.get("times", 0)
+
+
+class First(Answers):
+    pass
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"keep_bytes": 0},
+        {"keep_bytes": 5_000, "limit": 50},
+        {"keep_bytes": 0, "retries": 1},
+        {"keep": 0},
+        {"keep": 0, "keep_bytes": 0, "limit": 1},
+    ],
+)
+def test_all_outputs_are_written_however_few_stay_in_memory(tmp_path, options):
+    """Of every node copy, also of large ones, of rows in a list and of a generator."""
+    first = First()
+    first >> Answers()
+    rows = [{"i": i, "times": 100_000 if i % 20 == 3 else 100} for i in range(100)]
+    batch = iter(rows) if "keep" in options else rows
+    run = flowmagic.run_batch(AsyncFlow(start=first), batch, journal=tmp_path / "j", **options)
+    assert run.ok
+    assert run.journal.warnings == []
+    assert any(isinstance(each, flowmagic.OutputLostError) for each in run.outputs)
+    written = open_journal(tmp_path / "j")[1]
+    expected = [f"Answers {row['i']} " + "x" * row["times"] for row in rows]
+    assert written.outputs == expected
+    assert [[copy.output[:9] for copy in each.copies] for each in written] == [
+        [f"First {i} xxx"[:9], f"Answers {i}"[:9]] for i in range(100)
+    ]
+
+
+def test_outputs_of_restored_rows_take_no_more_memory_than_others(tmp_path):
+    """The budget holds for them, and the new run has them in the file all the same."""
+    rows = [{"i": i, "times": 1_000} for i in range(50)]
+    flow = AsyncFlow(start=Answers())
+    flowmagic.run_batch(flow, rows, journal=tmp_path / "j")
+    run = flowmagic.run_batch(flow, rows, journal=tmp_path / "j", resume=True, keep_bytes=10_000)
+    assert len(run.records.restored) == 50
+    lost = [isinstance(each, flowmagic.OutputLostError) for each in run.outputs]
+    assert 35 < sum(lost) < 50
+    assert all(each.output is None for each in run.records.restored.values())
+    first, second = open_journal(tmp_path / "j")
+    assert first.outputs == second.outputs

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import dataclasses
 import sqlite3
+import tempfile
+from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
 
 import flowmagic
@@ -13,6 +19,8 @@ from flowmagic.errors import JournalError
 from flowmagic.journal.fingerprint import parts_of
 from flowmagic.journal.resume import ResumeIndex, readable, runs_of
 from flowmagic.records.trace import Restored
+
+from .test_codec import VALUES
 
 ran: list = []
 broken = True
@@ -232,3 +240,173 @@ def test_our_own_errors_are_not_reported_as_damage():
         raise sqlite3.DatabaseError("theirs")
     with pytest.raises(ZeroDivisionError), readable():
         raise ZeroDivisionError
+
+
+class Answer(AsyncNode):
+    """Returns its answer from exec, as most nodes do."""
+
+    async def exec_async(self, prepared):
+        ran.append(self.params["i"])
+        return self.params["answer"]
+
+
+class Then(Answer):
+    async def exec_async(self, prepared):
+        return [await super().exec_async(prepared), "more"]
+
+
+def answer(rows, path, **options):
+    first = Answer()
+    first >> Then()
+    return flowmagic.run_batch(AsyncFlow(start=first), rows, journal=path, **options)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=5))
+@settings(max_examples=25, deadline=None)
+def test_restored_outputs_are_those_that_were_returned(outputs):
+    """Of any type that a journal stores, in the row that they belong to, with the same type."""
+    rows = [{"i": i, "answer": output} for i, output in enumerate(outputs)]
+    with tempfile.TemporaryDirectory() as folder:
+        before = answer(rows, Path(folder) / "j")
+        ran.clear()
+        after = answer(rows[::-1], Path(folder) / "j", resume=True)
+        with flowmagic.open_journal(Path(folder) / "j") as journal:
+            read = [run.outputs for run in journal]
+    assert ran == []
+    expected = [[output, "more"] for output in outputs]
+    assert before.outputs == after.outputs[::-1] == expected
+    assert [type(first) for first, _ in after.outputs[::-1]] == [type(each) for each in outputs]
+    assert read == [expected, expected[::-1]]
+
+
+def test_half_a_batch_that_was_interrupted_has_all_its_answers_after_a_resume(tmp_path):
+    """Two hundred rows through two nodes: the restored ones and those that ran, in their order."""
+    rows = [{"i": i, "answer": f"answer {i}"} for i in range(200)]
+    plain = answer(rows, None)
+
+    async def interrupted():
+        first = Answer()
+        first >> Then()
+        run = flowmagic.batchflow(AsyncFlow(start=first), rows, limit=7, journal=tmp_path / "j")
+        while run.counts.succeeded < 100:
+            await asyncio.sleep(0)
+        await run.cancel()
+        return run.counts.succeeded
+
+    done = asyncio.run(interrupted())
+    assert 100 <= done < 200
+    ran.clear()
+    run = answer(rows, tmp_path / "j", resume=True)
+    assert len(ran) == 2 * (200 - done)
+    assert run.outputs == plain.outputs == [[f"answer {i}", "more"] for i in range(200)]
+    assert [run[i].output for i in range(200)] == run.outputs
+
+
+MASKED = {"answer": "the key is sk-12345678", "api_key": "sk-12345678"}
+RAN_AGAIN = "that had succeeded {} again: the journal does not have all that came of {}. {}"
+
+
+def test_rows_whose_output_is_not_in_the_journal_run_again_and_the_run_says_so(tmp_path):
+    """How many, and why, of each resumed run; the first run says it, too, and has the output."""
+    rows = [
+        {"i": 0, "answer": "fine"},
+        {"i": 1, **MASKED},
+        {"i": 2, **MASKED},
+        {"i": 3, "answer": "x" * 1_100_000},
+    ]
+    expected = [[row["answer"], "more"] for row in rows]
+    run = answer(rows, tmp_path / "j")
+    assert run.ok
+    assert run.outputs == expected
+    own = [each for each in run.journal.warnings if "so resuming will run its row again" in each]
+    assert [each.startswith("The output of Then could not be written") for each in own] == [
+        True
+    ] * 2
+    for _ in range(2):
+        ran.clear()
+        run = answer(rows, tmp_path / "j", resume=True)
+        assert sorted(ran) == [1, 1, 2, 2, 3, 3]
+        assert run.outputs == expected
+        masked, large = run.journal.warnings[:2]
+        assert masked == "2 rows " + RAN_AGAIN.format(
+            "run", "them", "A secret in the output was masked (journal_secrets=True keeps secrets)."
+        )
+        assert large.startswith(
+            "1 row " + RAN_AGAIN.format("runs", "it", "The output is too large")
+        )
+
+
+def test_that_no_row_at_all_can_be_restored_is_said_too(tmp_path):
+    """An empty index is not the same as one that has nothing complete."""
+    answer([{"i": 1, **MASKED}], tmp_path / "j")
+    run = answer([{"i": 1, **MASKED}], tmp_path / "j", resume=True)
+    assert run.journal.warnings[0].startswith("1 row that had succeeded runs again")
+    run = answer([{"i": 1, **MASKED}], tmp_path / "k", journal_secrets=True)
+    run = answer([{"i": 1, **MASKED}], tmp_path / "k", journal_secrets=True, resume=True)
+    assert (run.journal.warnings, run[0].restored) == ([], 1)
+
+
+def test_a_secret_in_an_earlier_output_keeps_no_row_from_being_restored(tmp_path):
+    """Only what the row came to is needed."""
+
+    class Asks(Answer):
+        async def exec_async(self, prepared):
+            await super().exec_async(prepared)
+            return f"as {self.params['api_key']}"
+
+    class Tells(AsyncNode):
+        async def exec_async(self, prepared):
+            return "told"
+
+    first = Asks()
+    first >> Tells()
+    rows = [{"i": 1, "answer": "", "api_key": "sk-12345678"}]
+    flowmagic.run_batch(AsyncFlow(start=first), rows, journal=tmp_path / "j")
+    ran.clear()
+    run = flowmagic.run_batch(AsyncFlow(start=first), rows, journal=tmp_path / "j", resume=True)
+    assert (ran, run.outputs) == ([], ["told"])
+    copies = flowmagic.open_journal(tmp_path / "j")[1][0].copies
+    assert isinstance(copies[0].output, flowmagic.OutputLostError)
+    assert copies[1].output == "told"
+
+
+def test_an_index_counts_the_rows_that_it_was_asked_for_and_cannot_restore(tmp_path):
+    """Not those whose latest outcome but one is complete."""
+    path = tmp_path / "j"
+    ask({"i": 1}, {"i": 2}, path=path).journal.join(20)
+    ask({"i": 1}, path=path).journal.join(20)
+    with contextlib.closing(sqlite3.connect(path)) as connection, connection:
+        latest = "(SELECT id FROM runs WHERE number = 2)"
+        connection.execute(f"UPDATE instances SET unwritten = 'Lost.' WHERE run = {latest}")
+        connection.execute("UPDATE instances SET unwritten = 'Gone.' WHERE position = 1")
+    one, two = keys_in(path)[::2]
+    index = index_of(path)
+    assert index.take(one) == Restored(1, 0, "answer 1", None)
+    assert index.not_restored == {}
+    assert index.take(two) is None
+    assert index.take("no such key") is None
+    assert index.not_restored == {"Gone.": 1}
+    assert index.take(one) is None
+    assert index.not_restored == {"Gone.": 1, "Lost.": 1}
+    index.close()
+
+
+@dataclasses.dataclass
+class Reply:
+    text: str
+
+
+def test_objects_that_come_back_as_dicts_are_named(tmp_path):
+    """Before anyone reads an attribute of them."""
+
+    class Replies(AsyncNode):
+        async def exec_async(self, prepared):
+            return [Reply("hi")]
+
+    for _ in range(2):
+        run = flowmagic.run_batch(
+            AsyncFlow(start=Replies()), [{"i": 1}, {"i": 2}], journal=tmp_path / "j", resume=True
+        )
+    assert run.outputs == [[{"text": "hi"}]] * 2
+    (warning,) = run.journal.warnings
+    assert "plain values, such as dicts, in place of objects of class Reply" in warning

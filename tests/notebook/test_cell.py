@@ -77,7 +77,7 @@ def test_a_run_from_the_panel_of_an_earlier_run_has_its_index(shell, monkeypatch
             pass
 
     monkeypatch.setattr(cell, "NotebookDisplay", Display)
-    monkeypatch.setattr(cell, "_check_for_notebook", lambda shell: None)
+    monkeypatch.setattr(shell.ip, "kernel", None, raising=False)  # as in a notebook
     [number] = run_list.runs(shell.ip)
     assert shell.run(f"%batchflow {number}").success
     assert [(list(batch.rows), list(batch.index)) for batch in batches] == [([{"n": 1}], ["label"])]

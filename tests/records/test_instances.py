@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
 import copy
-import sys
 
-import pandas as pd
-import polars as pl
 import pytest
-from pocketflow import AsyncNode, BatchFlow, Node
 
 import flowmagic as fm
 from flowmagic.records.instances import _RIGHT_NAMES, Attempt, Instance, Instances
 from flowmagic.records.status import CANCELLED, FAILED, SUCCEEDED
 from flowmagic.records.store import RecordStore
 from flowmagic.text.redact import MASK
-
-from ..virtualtime import virtual
 
 
 class Load:
@@ -166,151 +159,3 @@ def test_an_index_beyond_the_end_is_an_error(index):
     """The message says how many instances there are."""
     with pytest.raises(IndexError, match=f"There is no instance {index}: the run has 5."):
         Instances(records_of_every_kind())[index]
-
-
-class Halve(AsyncNode):
-    async def exec_async(self, prep_res):
-        self.params["i"] = 4
-        return 1 / self.params["divisor"]
-
-
-class Mark(AsyncNode):
-    async def post_async(self, shared, prep_res, exec_res):
-        shared["mark"] = self.params["i"]
-
-
-@virtual
-async def test_params_are_columns_and_what_became_of_a_row_follows_them():
-    """A param that is named like one of ours keeps its name."""
-    rows = [{"status": "x", "divisor": 2}, {"status": "y", "divisor": 0}]
-    frame = (await fm.batchflow(Halve(), rows)).to_frame()
-    assert list(frame.columns) == [
-        *("status", "divisor"),
-        *("status_", "seconds", "attempts", "result"),
-    ]
-    assert list(frame["status"]) == ["x", "y"]
-    assert list(frame["status_"]) == ["succeeded", "failed"]
-    assert list(frame["seconds"]) == [0.0, 0.0]
-    assert isinstance(frame["result"][1], ZeroDivisionError)
-
-
-@virtual
-async def test_what_isolated_instances_wrote_is_a_column():
-    """And of others there is no such column."""
-    run = await fm.batchflow(Mark(), fm.grid(i=[7, 8]), isolate=True)
-    assert list(run.to_frame()["writes"]) == [{"mark": 7}, {"mark": 8}]
-    assert "writes" not in (await fm.batchflow(Mark(), [{"i": 1}])).to_frame().columns
-
-
-TEXTS = pd.DataFrame({"id": [1, 2, 3, 4], "i": [10, 20, 30, 40], "city": ["x", "y", "x", "y"]})
-
-FRAMES = {
-    "as it is": TEXTS,
-    "filtered": TEXTS[TEXTS["id"] % 2 == 0],
-    "sorted": TEXTS.sort_values("id", ascending=False),
-    "named": TEXTS.set_index("id").sort_index(ascending=False),
-    "several levels": TEXTS.set_index(["city", "id"]),
-    "several levels, of which one has a name": TEXTS.set_index(["city", "id"]).rename_axis(
-        [None, "id"]
-    ),
-    "labels that occur twice": TEXTS.set_index("city"),
-    "missing labels": TEXTS.set_index(pd.Index([None, 1, None, float("nan")], name="key")),
-    "dates": TEXTS.set_index(pd.date_range("2024-01-01", periods=4, tz="UTC", name="day")),
-    "no rows": TEXTS.set_index("id").head(0),
-    "no columns": TEXTS.set_index("i")[[]],
-}
-
-
-class Answer(AsyncNode):
-    async def exec_async(self, prep_res):
-        # The last row is the first to end.
-        await asyncio.sleep(1 / self.params["i"])
-
-    async def post_async(self, shared, prep_res, exec_res):
-        return f"answer to {self.params['i']}"
-
-
-@pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
-@virtual
-async def test_a_frame_has_the_index_of_the_frame_that_was_the_batch(frame):
-    """So that what became of a row can be put beside it, however the rows are selected or sorted."""
-    given = frame.copy()
-    run = await fm.batchflow(Answer(), given, limit=4)
-    result = run.to_frame()
-    pd.testing.assert_index_equal(result.index, frame.index, exact=True)
-    # Named levels are params of the nodes, but no columns beside the index.
-    assert list(result.columns[:-4]) == list(frame.columns if len(frame) else [])
-    asked = list(frame.get("i", frame.index))
-    given["answer"] = result["result"]
-    assert list(given["answer"]) == [f"answer to {i}" for i in asked]
-    named = [name for name in frame.index.names if name is not None]
-    assert all(set(each.params) == {*named, *frame.columns} for each in run.instances)
-
-
-@virtual
-async def test_a_change_of_a_frame_does_not_change_those_that_follow():
-    """Its index can be named otherwise, or replaced."""
-    run = await fm.batchflow(Mark(), TEXTS.set_index("i"))
-    run.to_frame().index.name = "other"
-    assert run.to_frame().index.name == "i"
-
-
-@virtual
-async def test_a_column_named_like_a_level_of_the_index_gets_an_underscore():
-    """As with a param that is a column: pandas would find the name ambiguous."""
-    frame = pd.DataFrame({"i": [1]}, index=pd.Index(["new"], name="status"))
-    result = (await fm.batchflow(Mark(), frame)).to_frame()
-    assert list(result["status_"]) == ["succeeded"]
-    assert list(result.index) == ["new"]
-
-
-class Prepared(BatchFlow):
-    def prep(self, shared):
-        return TEXTS.set_index("id")
-
-
-@virtual
-async def test_the_index_of_a_frame_that_prep_returned_is_kept():
-    """As is that of a frame that was given."""
-    run = await fm.batchflow(Prepared(start=Node()))
-    assert list(run.to_frame().index) == [1, 2, 3, 4]
-    assert run.to_frame().index.name == "id"
-
-
-async def test_a_resumed_run_has_the_index_of_the_frame_that_is_given_again(tmp_path):
-    """Also if its rows are others or in another order; what the journal restores is in its row."""
-    path = tmp_path / "a.journal"
-    frame = TEXTS.set_index("id")
-    await fm.batchflow(Answer(), frame.head(2), journal=path)
-    given = frame.sort_values("i", ascending=False)
-    run = await fm.resume(path, Answer(), given)
-    assert [each.restored for each in run.instances] == [None, None, 1, 1]
-    given["answer"] = run.to_frame()["result"]
-    assert list(given.loc[[1, 2, 3, 4], "answer"]) == [f"answer to {i}" for i in (10, 20, 30, 40)]
-    # The journal has the rows, not the index.
-    assert list((await fm.resume(path, Answer())).to_frame().index) == [0, 1, 2, 3]
-
-
-@virtual
-async def test_the_frame_of_a_list_is_numbered():
-    """Since it has no index of its own; nor has a DataFrame of polars."""
-    for batch in ([{"i": 1}, {"i": 2}], pl.DataFrame({"i": [1, 2]})):
-        assert list((await fm.batchflow(Mark(), batch)).to_frame().index) == [0, 1]
-
-
-@virtual
-async def test_no_rows_are_a_frame_too():
-    """With the columns that every frame has."""
-    frame = (await fm.batchflow(Mark(), [])).to_frame()
-    assert list(frame.columns) == ["status", "seconds", "attempts", "result"]
-    assert len(frame) == 0
-    assert [str(kind) for kind in frame.dtypes[["seconds", "attempts"]]] == ["float64", "int64"]
-
-
-@virtual
-async def test_without_pandas_the_error_says_what_to_install(monkeypatch):
-    """It names the pip command."""
-    run = await fm.batchflow(Mark(), [])
-    monkeypatch.setitem(sys.modules, "pandas", None)
-    with pytest.raises(fm.MissingExtraError, match="pip install pandas"):
-        run.to_frame()

@@ -7,6 +7,7 @@ import copy
 import re
 import warnings
 
+import pandas as pd
 import pytest
 
 import flowmagic as fm
@@ -102,9 +103,10 @@ def silent(read):
 @pytest.mark.parametrize(
     ("read", "name"),
     [
-        (lambda run: run.results, "results"),
-        (lambda run: run.outputs, "outputs"),
-        (lambda run: run.to_frame(), "to_frame()"),
+        (lambda run: run.results, "run.results"),
+        (lambda run: run.outputs, "run.outputs"),
+        (lambda run: run.to_frame(), "The table of the run"),
+        (lambda run: run.to_polars(), "The table of the run"),
     ],
 )
 @virtual
@@ -113,7 +115,7 @@ async def test_what_is_asked_before_its_end_warns_once_that_it_is_not_complete(r
     run = batchflow(Sleeper(failing=[0]), ROWS, limit=3)
     await asyncio.sleep(2.5)
     assert warned(lambda: read(run)) == (
-        f"run.{name} is not complete: 4 of 10 rows have not ended. Write `await run` first."
+        f"{name} is not complete: 4 of 10 rows have not ended. Write `await run` first."
     )
     silent(lambda: (run.results, run.outputs, run.to_frame()))
     await run
@@ -180,10 +182,7 @@ async def test_what_is_named_instead_of_a_wrong_name_exists():
     for wrong, right in _RIGHT_NAMES.items():
         assert not hasattr(run, wrong)
         for index, name in re.findall(r"run(\[0\])?\.(\w+)", right):
-            assert hasattr(run[0] if index else run, name) or name in COMING, right
-
-
-COMING = {"to_csv", "to_jsonl", "to_parquet", "to_polars"}
+            assert hasattr(run[0] if index else run, name), right
 
 
 @virtual
@@ -253,3 +252,24 @@ async def test_an_audit_names_the_params_that_no_instance_has_read():
     """It can be asked for when the run has ended."""
     run = await batchflow(Sleeper(), [{"i": 0, "unused": 1}, {"i": 1, "unused": 2}])
     assert any("unused" in str(finding) for finding in run.audit())
+
+
+@virtual
+async def test_the_frame_of_a_run_has_the_index_of_the_records():
+    """If the batch was a DataFrame; else it is numbered."""
+    run = await batchflow(Sleeper(), ROWS[:2])
+    assert list(run.to_frame().index) == [0, 1]
+    run.records.index = pd.Index(["a", "b"])
+    assert list(run.to_frame().index) == ["a", "b"]
+
+
+@virtual
+async def test_a_run_that_is_on_has_a_frame():
+    """With the outcome of what has ended."""
+    run = batchflow(Calls(lambda params: asyncio.sleep(1, params["i"])), ROWS[:4], limit=2)
+    await asyncio.sleep(1.5)
+    frame = run.to_frame()
+    assert list(frame["status"]) == ["succeeded", "succeeded", "running", "running"]
+    assert list(frame["output"][:2]) == [0, 1]
+    assert frame["output"].isna().sum() == frame["seconds"].isna().sum() == 2
+    await run

@@ -11,7 +11,14 @@ from pocketflow import AsyncFlow, AsyncNode
 
 from flowmagic import run_batch
 from flowmagic.errors import BatchError
-from flowmagic.text.formatting import error_text, params_text, short_repr, traceback_text, truncate
+from flowmagic.text.formatting import (
+    error_line,
+    error_text,
+    params_text,
+    short_repr,
+    traceback_text,
+    truncate,
+)
 from flowmagic.text.redact import MASK, secrets_of
 
 from .secretvalues import KEY, Client, Model, Pair
@@ -178,6 +185,8 @@ def test_an_error_is_one_line():
     assert error_text(ValueError(KEY), {KEY}) == f"ValueError: {MASK}"
     assert len(error_text(ValueError("x" * 10**6))) == 200
     assert "cannot be shown" in error_text(Unsayable())
+    assert error_line("KeyError", "a\nb", 80) == "KeyError: a b"
+    assert error_line("KeyError", "", 80) == "KeyError"
 
 
 SECRET = st.text(min_size=4, max_size=30).filter(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from flowmagic.text.redact import MASK, is_secret, masked, masked_source, secrets_of
+from flowmagic.text.redact import MASK, fields_of, is_secret, masked, masked_source, secrets_of
 
 from .secretvalues import KEY, Client, Model, Pair
 
@@ -125,6 +125,18 @@ def test_secrets_are_found_for_masking_other_texts():
     assert "me" not in secrets_of({"credentials": {"user": "me", "keys": [KEY]}})
     assert secrets_of({"password": "abc"}) == set()  # too short to look for in other texts
     assert secrets_of({"a": {"b": {"c": {"d": {"e": {"token": KEY}}}}}}) == set()  # too deep
+
+
+def test_a_secret_beside_the_declared_fields_of_a_model_is_found():
+    """Pydantic keeps such a field elsewhere."""
+    pydantic = pytest.importorskip("pydantic")
+
+    class Open(pydantic.BaseModel, extra="allow"):
+        name: str
+
+    value = Open(name="x", api_key=KEY)
+    assert fields_of(value) == [("name", "x"), ("api_key", KEY)]
+    assert KEY in secrets_of(value)
 
 
 def test_a_secret_is_masked_in_its_repr_too():

@@ -25,10 +25,9 @@ from .instance_result import dump_outcome
 from .messages import InstanceEnd, InstanceUpdate, MessageSender
 from .requirements import runtime
 from .stdout import PrintBuffer, current_buffer, install_forwarders
-from .trace_diff import TraceDiffer
+from .trace_diff import MAX_IN_MESSAGE, TraceDiffer
 from .worker_slot import CpuTimingRunner, WorkerSlot
 
-_MAX_MESSAGE = 8 * 1024  # bytes of an outcome; the scheduler keeps messages for a while
 _MAX_CANCELLED = 1_000  # chunks
 
 _running: dict[tuple[str, int], ChunkRunner] = {}
@@ -173,8 +172,10 @@ class ChunkRunner:
             result = await self._runner.run(params, trace)
         except BaseException as raised:  # noqa: BLE001 - ends this instance, not the chunk
             error = raised
-        outcome, error = dump_outcome(trace, result, error, instance.writes)
-        if len(outcome) > _MAX_MESSAGE:
+        outputs = trace.large_outputs
+        outcome, error = dump_outcome(trace, result, error, instance.writes, outputs)
+        outputs.clear()  # they are in the outcome, and the trace stays until the chunk ends
+        if len(outcome) > MAX_IN_MESSAGE:
             self._large_outcomes[instance.id] = outcome
             outcome = b""
         self._ends.append((InstanceEnd(instance.id, outcome), error))

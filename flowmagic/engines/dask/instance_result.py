@@ -1,4 +1,4 @@
-"""Pickles how an instance ended on a worker: its result or error, its writes, and the params it read."""
+"""Pickles what comes back of an instance from a worker: how it ended, and the outputs of its nodes."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ import traceback
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ...errors import RemoteError, describe
+from ...errors import OutputLostError, RemoteError, describe
 from ...records.trace import Trace
+from ...text.user_objects import or_none
 from .serialization import SourceFiles, dump, dump_by_value
 
 _MAX_CAUSES = 10
 
 
 def dump_outcome(
-    trace: Trace, result: Any, error: BaseException | None, writes: Mapping[Any, Any]
+    trace: Trace,
+    result: Any,
+    error: BaseException | None,
+    writes: Mapping[Any, Any],
+    outputs: Mapping[int, bytes],
 ) -> tuple[bytes, BaseException | None]:
     """Pickle the outcome of an instance.
 
@@ -24,6 +29,7 @@ def dump_outcome(
         result: its last action.
         error: the exception that it raised; None if it has a result.
         writes: what it wrote to the shared store.
+        outputs: pickled outputs of its node copies, by offset.
 
     Returns:
         The pickled outcome, and the exception in it: `error`, or a RemoteError if the result or a write
@@ -45,7 +51,7 @@ def dump_outcome(
     if error is not None:
         content = dump_error(error)
     read = frozenset() if trace.params is None else frozenset(trace.params.read)
-    return dump((error is None, content, pickled_writes, read)), error
+    return dump((error is None, content, pickled_writes, read, outputs)), error
 
 
 def load_outcome(outcome: bytes, trace: Trace, view: Any, source_files: SourceFiles) -> Any:
@@ -60,11 +66,13 @@ def load_outcome(outcome: bytes, trace: Trace, view: Any, source_files: SourceFi
     Raises:
         BaseException: the error of the instance.
     """
-    ok, content, writes, read = pickle.loads(outcome)  # noqa: S301 - sent by a worker of the run
+    ok, content, writes, read, outputs = pickle.loads(outcome)  # noqa: S301 - sent by a worker of the run
     if view is not None:
         view.update({key: pickle.loads(value) for key, value in writes})  # noqa: S301 - part of it
     if trace.params is not None:
         trace.params.read.update(read)
+    for offset, output in outputs.items():
+        trace.note_output(offset, load_output(output))
     if ok:
         return pickle.loads(content)  # noqa: S301 - part of it
     error = load_error(content, source_files)
@@ -82,6 +90,30 @@ def _dump_named(name: str, value: Any) -> bytes:
             f"{name} is {describe(value)}, which cannot be sent back from the worker "
             f"({type(error).__name__}: {error}). Return or write a value that can be pickled."
         ) from error
+
+
+def dump_output(output: Any) -> bytes:
+    """Pickle an output of a node copy; an OutputLostError in its place, if it cannot be pickled."""
+    try:
+        return dump(output)
+    except Exception as error:  # noqa: BLE001 - raised by the user's objects
+        return dump(
+            OutputLostError(
+                f"This output is {describe(output)}, which cannot be sent back from the worker "
+                f"({type(error).__name__}: {or_none(str, error)}). Return what can be pickled."
+            )
+        )
+
+
+def load_output(content: bytes) -> Any:
+    """Return the output that `dump_output` pickled; an OutputLostError, if it cannot be unpickled."""
+    try:
+        return pickle.loads(content)  # noqa: S301 - sent by a worker of the run
+    except Exception as error:  # noqa: BLE001 - raised by the user's objects
+        return OutputLostError(
+            "This output was sent back from the worker, but cannot be unpickled here "
+            f"({type(error).__name__}: {or_none(str, error)})."
+        )
 
 
 def dump_error(error: BaseException, depth: int = 0) -> bytes:

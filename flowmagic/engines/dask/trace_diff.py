@@ -9,9 +9,17 @@ import pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from ...errors import OutputLostError
 from ...records.trace import ACTION, ENDED, FIELDS, NO_ACTION, Trace, TraceBoard
-from .instance_result import dump_error, load_error
+from .instance_result import dump_error, dump_output, load_error, load_output
 from .serialization import SourceFiles, dump, node_classes_of
+
+MAX_IN_MESSAGE = 8 * 1024
+"""Bytes of an output or an outcome in a message; the scheduler keeps messages for a while."""
+
+_ON_ITS_WORKER = OutputLostError(
+    "This output is still on its worker: one of more than 8 kB comes back when its instance has ended."
+)
 
 
 class TraceDiff(NamedTuple):
@@ -23,6 +31,8 @@ class TraceDiff(NamedTuple):
         node_names: the names of node classes in it that the flow does not have, by number.
         action_names: the names of the actions in it, by number.
         extras: what fits no field, pickled, by offset of the node copy.
+        outputs: the outputs since the previous diff, pickled, by offset of the node copy; None for a
+            large one, which comes with the outcome of the instance.
     """
 
     start: int
@@ -30,6 +40,7 @@ class TraceDiff(NamedTuple):
     node_names: dict[int, str]
     action_names: dict[int, Any]
     extras: dict[int, dict[str, Any]]
+    outputs: dict[int, bytes | None]
 
 
 class ChangedRows(set[int]):
@@ -47,16 +58,32 @@ class ChangedRows(set[int]):
 
 
 class WatchedTrace(Trace):
-    """A trace that adds its row to `changed` when a field of it is set."""
+    """A trace that adds its row to `changed` when a field of it is set, and pickles outputs."""
 
-    __slots__ = ("changed", "sent")
+    __slots__ = ("changed", "large_outputs", "new_outputs", "sent")
     changed: ChangedRows
     sent: int
     """How many of its fields are final and have been in a diff."""
+    new_outputs: dict[int, bytes | None]
+    """The outputs that have not been in a diff; see `TraceDiff.outputs`."""
+    large_outputs: dict[int, bytes]
+    """The pickled outputs that are too large for a diff, by offset of the node copy."""
 
     def __setitem__(self, at: Any, value: Any) -> None:
         super().__setitem__(at, value)
         self.changed.add(self.row)
+
+    def note_output(self, at: int, output: Any) -> None:
+        """Pickle an output at once, as the post of the node receives it."""
+        if output is None:
+            return
+        content = dump_output(output)
+        self.large_outputs.pop(at, None)  # of an earlier call of the node's post
+        if len(content) > MAX_IN_MESSAGE:
+            self.large_outputs[at] = content
+            self.new_outputs[at] = None
+        else:
+            self.new_outputs[at] = content
 
 
 class TraceDiffer:
@@ -87,9 +114,10 @@ class TraceDiffer:
         trace.extras = trace.outputs = None
         trace.mutable = True
         trace.params, trace.changed, trace.sent = None, self.changed, 0
+        trace.new_outputs, trace.large_outputs = {}, {}
         return trace
 
-    def trace(self, row: int) -> Trace:
+    def trace(self, row: int) -> WatchedTrace:
         """Return the trace of an instance."""
         return self._traces[row]
 
@@ -119,7 +147,8 @@ class TraceDiffer:
         while at < len(trace) and trace[at + ENDED] == trace[at + ENDED]:  # not NaN: it has ended
             at += FIELDS
         trace.sent = at
-        return TraceDiff(start, fields, node_names, action_names, extras)
+        outputs, trace.new_outputs = trace.new_outputs, {}
+        return TraceDiff(start, fields, node_names, action_names, extras, outputs)
 
 
 class TracePatcher:
@@ -165,6 +194,8 @@ class TracePatcher:
             # No time is later than now. NaN, which stands for no end, stays NaN in `min`.
             own += (number, parent, action, min(started + shift, now), min(ended + shift, now))
         trace.take(diff.start, own, extras)
+        for offset, output in diff.outputs.items():
+            trace.note_output(offset, _ON_ITS_WORKER if output is None else load_output(output))
 
     def _class_of(self, node: int, names: dict[int, str]) -> type:
         """Return the class for a worker's number; a stand-in if only the worker knows the class."""

@@ -41,6 +41,8 @@ class Acts(AsyncNode):
 
     async def post_async(self, shared, prep_res, exec_res):
         shared["wrote"] = self.params["i"]
+        if self.params.get("fails later"):
+            raise ValueError("later")
         return exec_res
 
 
@@ -88,11 +90,12 @@ def ends(worker):
     return {end.id: end.outcome for each in messages for end in updates_in(each)[1]}
 
 
-def loaded(outcome):
-    """Return an outcome's action, or its error, and its writes."""
+def loaded(outcome, outputs=None):
+    """Return an outcome's action, or its error, and its writes; add its outputs to `outputs`."""
     view: dict = {}
+    note = {} if outputs is None else outputs
     try:
-        trace = SimpleNamespace(params=None, extras=None)
+        trace = SimpleNamespace(params=None, extras=None, note_output=note.__setitem__)
         return load_outcome(outcome, trace, view, SourceFiles(Acts())), view
     except BaseException as error:
         return error, view
@@ -120,6 +123,29 @@ def test_an_outcome_too_large_for_a_message_is_returned_and_announced(worker):
     assert loaded(large[0])[0] == "x" * 20_000
     assert ends(worker)[0] == b""
     assert worker.messages[-1]["ended"][3] is True
+
+
+def test_an_output_is_sent_once_a_small_one_in_an_update_and_a_large_one_with_the_outcome(worker):
+    """However many updates follow; both of an instance that fails later, too."""
+    large = run_chunk(chunk({"size": 50}, {"size": 20_000}, {"size": 20_000, "fails later": True}))
+    updates = [
+        update
+        for message in worker.messages
+        if "updates" in message
+        for update in updates_in(message)[0]
+    ]
+    sent = [(update.id, update.diff.outputs) for update in updates if update.diff.outputs]
+    assert sorted(sent, key=str) == [
+        (0, {0: pickle.dumps("x" * 50, pickle.HIGHEST_PROTOCOL)}), (10, {0: None}), (20, {0: None}),
+    ]  # fmt: skip
+    for each in (10, 20):
+        outputs = {}
+        result, _ = loaded(large[each], outputs)
+        assert outputs == {0: "x" * 20_000}
+    assert isinstance(result, ValueError)
+    outputs = {}
+    assert loaded(ends(worker)[0], outputs) == ("x" * 50, {"wrote": 0})
+    assert outputs == {}
 
 
 def test_a_chunk_that_was_claimed_before_does_not_run(worker):

@@ -84,11 +84,12 @@ async def test_results_writes_and_copies_are_those_of_the_local_engine(cluster):
     here = await fm.batchflow(flow(), ROWS, shared={"base": 5}, isolate=True)
     assert there.ok
     assert there.results == here.results == [f"had {2 * (5 + i)}" for i in range(12)]
+    assert there.outputs == here.outputs == [2 * (5 + i) for i in range(12)]
     assert there.shared == here.shared
     assert [each.writes for each in there.instances] == [each.writes for each in here.instances]
     for one, other in zip(there.instances, here.instances, strict=True):
-        assert [(c.node, c.params, c.action, c.error) for c in one.copies] == [
-            (c.node, c.params, c.action, c.error) for c in other.copies
+        assert [(c.node, c.params, c.action, c.error, c.output) for c in one.copies] == [
+            (c.node, c.params, c.action, c.error, c.output) for c in other.copies
         ]
         assert there.records.read_of(one.index) == here.records.read_of(one.index) == {"i", "bad"}
         times = [one.started, *(t for c in one.copies for t in (c.started, c.ended)), one.ended]
@@ -146,21 +147,22 @@ async def test_the_limit_holds_and_can_be_raised_while_it_runs(cluster):
 
 class Then(Waits):
     async def exec_async(self, _):
-        return None
+        return self.params["i"]
 
 
 async def test_node_copies_are_seen_while_the_instance_runs(cluster):
     """The panel shows at which node an instance is."""
     first = Then()
-    first - "waited None" >> Waits()
-    run = fm.batchflow(AsyncFlow(start=first), ROWS[:2], engine=DaskEngine(cluster))
+    first - "waited 1" >> Waits()
+    run = fm.batchflow(AsyncFlow(start=first), [{"i": 1}, {"i": 1}], engine=DaskEngine(cluster))
     changed = run.records.watch()
     await until(lambda: len(run[1].copies) == 2)
     assert changed
     then, waits = run[1].copies
     assert (then.node, then.action, waits.node, waits.action) == (
-        "Then", "waited None", "Waits", None,
+        "Then", "waited 1", "Waits", None,
     )  # fmt: skip
+    assert (then.output, waits.output) == (1, None)
     assert then.ended <= waits.started
     assert str(run[1].status) == "running"
     assert run[1].node == "Waits"
@@ -281,10 +283,56 @@ async def test_a_run_on_dask_can_be_resumed_on_the_local_engine(cluster, tmp_pat
     assert run.counts.failed == 1
     again = await fm.resume(path, flow(), rows, shared={"base": 1}, isolate=True)
     assert again.results[:3] == run.results[:3]
+    assert again.outputs[:3] == run.outputs[:3] == [2, 4, 6]
     assert [each.writes for each in again.instances][:3] == [
         {"doubled": 2 * (1 + i)} for i in range(3)
     ]
     assert len(again.records.restored) == 3
+
+
+class Reads(AsyncNode):
+    async def exec_async(self, _):
+        return {"question": self.params["question"], "page": "p" * self.params["size"]}
+
+    async def post_async(self, shared, prep_res, exec_res):
+        shared["page"] = exec_res["page"]
+
+
+class Answers(AsyncNode):
+    async def prep_async(self, shared):
+        return shared["page"]
+
+    async def exec_async(self, page):
+        return f"{self.params['question']}: {len(page)}"
+
+
+async def test_the_answers_to_a_filtered_frame_are_the_same_here_there_and_after_a_resume(
+    cluster, tmp_path
+):
+    """Two hundred rows through two nodes; half of them were done when the first run was cancelled."""
+    pd = pytest.importorskip("pandas")
+    path = tmp_path / "runs.journal"
+    frame = pd.DataFrame(
+        {"question": [f"q{n}" for n in range(400)], "size": [n % 7 * 3_000 for n in range(400)]}
+    )
+    rows = frame[frame.index % 2 == 1]
+    expected = [f"q{n}: {n % 7 * 3_000}" for n in range(1, 400, 2)]
+
+    def start(**options):
+        first = Reads()
+        first >> Answers()
+        return fm.batchflow(AsyncFlow(start=first), rows, limit=20, **options)
+
+    plain = await start(isolate=True)
+    there = await start(engine=DaskEngine(cluster))
+    half = start(engine=DaskEngine(cluster), journal=path)
+    await until(lambda: half.counts.succeeded >= 100)
+    await half.cancel()
+    resumed = await start(engine=DaskEngine(cluster), journal=path, resume=True)
+    assert 100 <= len(resumed.records.restored) == half.counts.succeeded < 200
+    assert plain.outputs == there.outputs == resumed.outputs == expected
+    for one, other in zip(plain.instances, there.instances, strict=True):
+        assert [copy.output for copy in one.copies] == [copy.output for copy in other.copies]
 
 
 async def test_a_worker_that_joins_late_takes_part(cluster):

@@ -7,12 +7,13 @@ import traceback
 
 import httpx
 import pytest
-from pocketflow import AsyncNode, Node
+from pocketflow import AsyncFlow, AsyncNode, Node
 
 import flowmagic as fm
 from flowmagic import DaskEngine, RemoteError
-from flowmagic.engines.dask.instance_result import dump_error, load_error
+from flowmagic.engines.dask.instance_result import dump_error, dump_output, load_error, load_output
 from flowmagic.engines.dask.serialization import SourceFiles
+from flowmagic.errors import OutputLostError
 from flowmagic.limits.refusals import classify_refusal
 
 
@@ -78,6 +79,72 @@ async def test_what_cannot_be_sent_back_fails_its_instance_and_is_named(cluster)
     assert "it said no" in str(unpicklable)
     assert type(hopeless) is RemoteError
     assert "Hopeless: no way (The error itself could not be sent from the worker: " in str(hopeless)
+
+
+class Cannot:
+    """Can be pickled, or not, or cannot be unpickled."""
+
+    def __init__(self, what):
+        self.what = what
+
+    def __reduce__(self):
+        if self.what == "be pickled":
+            raise Mute
+        return _refuse, ()
+
+
+def _refuse():
+    raise Mute
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        (threading.Lock(), "is a lock, which cannot be sent back from the worker (TypeError: "),
+        (Cannot("be pickled"), "is a Cannot, which cannot be sent back from the worker (Mute: "),
+        (
+            Cannot("be unpickled"),
+            "was sent back from the worker, but cannot be unpickled here (Mute",
+        ),
+    ],
+)
+def test_an_output_that_cannot_travel_is_named_as_lost(output, said):
+    """Whatever its own code raises."""
+    lost = load_output(dump_output(output))
+    assert isinstance(lost, OutputLostError)
+    assert f"This output {said}" in str(lost)
+
+
+class Answers(AsyncNode):
+    async def exec_async(self, _):
+        kind = self.params["kind"]
+        return threading.Lock() if kind == "lock" else kind * self.params.get("times", 1)
+
+
+class Repeats(Answers):
+    async def exec_async(self, _):
+        return None if self.params["kind"] == "lock" else f"again: {self.params['kind']}"
+
+
+async def test_outputs_come_back_in_any_size_and_one_that_cannot_leaves_its_row_succeeded(cluster):
+    """The objects of each node copy; an OutputLostError with the reason is in the place of a lost one."""
+    first = Answers()
+    first >> Repeats()
+    rows = [{"kind": "a"}, {"kind": "b", "times": 100_000}, {"kind": "lock"}]
+    run = await fm.batchflow(AsyncFlow(start=first), rows, engine=DaskEngine(cluster))
+    assert run.ok
+    assert run.outputs[:2] == ["again: a", "again: b"]
+    copies = [[copy.output for copy in each.copies] for each in run.instances]
+    assert copies[:2] == [["a", "again: a"], ["b" * 100_000, "again: b"]]
+    (lost, none) = copies[2]
+    assert none is None
+    assert run.outputs[2] is lost
+    assert "This output is a lock, which cannot be sent back from the worker" in str(lost)
 
 
 def sent_back(error):

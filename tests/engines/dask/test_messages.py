@@ -38,7 +38,7 @@ def _loops_clock(monkeypatch):
     monkeypatch.setattr(messages, "time", clock)
 
 
-DIFF = TraceDiff(0, [1, -1, -2, 5.0, 6.0], {}, {}, {})
+DIFF = TraceDiff(0, [1, -1, -2, 5.0, 6.0], {}, {}, {}, {})
 UPDATE = InstanceUpdate(7, DIFF, [("stdout", "hello")])
 END = InstanceEnd(7, b"outcome")
 

@@ -9,6 +9,7 @@ from pocketflow import AsyncNode, Flow, Node
 
 from flowmagic.engines.dask.serialization import SourceFiles, node_classes_of
 from flowmagic.engines.dask.trace_diff import TraceDiffer, TracePatcher
+from flowmagic.errors import OutputLostError
 from flowmagic.records.store import RecordStore
 from flowmagic.records.trace import FIELDS
 
@@ -103,6 +104,48 @@ def test_what_fits_no_field_arrives_too_and_the_instances_own_error_only_once():
     assert here.extras[first]["params"] == {"n": 5}
     assert type(here.extras[first]["error"]) is KeyError
     assert here.extras[second] == {"tries": (2, 1), "error": None}
+
+
+def test_outputs_arrive_once_and_in_the_order_of_the_node_copies():
+    """In whatever order they were noted; None is no output."""
+    differ, patcher, here, _ = both()
+    there = differ.trace(1)
+    copies = [there.open(First, -1, 1.0, None) for _ in range(3)]
+    for at in (copies[2], copies[0]):
+        there.note_output(at, [at])
+    there.note_output(copies[1], None)
+    carry(differ, patcher, here)
+    assert here.outputs == [copies[0], [copies[0]], copies[2], [copies[2]]]
+    assert differ.diff(1, None).outputs == {}
+    there.note_output(copies[2], "of a second call of its post")
+    carry(differ, patcher, here)
+    assert here.outputs[-1] == "of a second call of its post"
+
+
+def test_an_output_arrives_as_the_post_received_it():
+    """Not as the post left it: when it is sent depends on the clock."""
+    differ, patcher, here, _ = both()
+    there = differ.trace(1)
+    output = ["as it was"]
+    there.note_output(there.open(First, -1, 1.0, None), output)
+    output.append("changed")
+    carry(differ, patcher, here)
+    assert here.outputs == [0, ["as it was"]]
+
+
+def test_a_large_output_is_told_from_none_before_it_arrives():
+    """It comes with the outcome; a later and smaller output of the same copy replaces it."""
+    differ, patcher, here, _ = both()
+    there = differ.trace(1)
+    at = there.open(First, -1, 1.0, None)
+    there.note_output(at, "x" * 10_000)
+    carry(differ, patcher, here)
+    assert isinstance(here.outputs[1], OutputLostError)
+    assert "This output is still on its worker" in str(here.outputs[1])
+    assert [pickle.loads(each) for each in there.large_outputs.values()] == ["x" * 10_000]
+    there.note_output(at, "small")
+    carry(differ, patcher, here)
+    assert (here.outputs, there.large_outputs) == ([at, "small"], {})
 
 
 def test_the_first_change_calls_back_and_only_its_row_is_in_changed():
