@@ -203,6 +203,11 @@ def decoded(text: str) -> Any:
         raise JournalError(f"This text is not a journal value ({error}): {text[:80]!r}") from None
 
 
+def value_of_plain(plain: Any) -> Any:
+    """Return the value that a result of `plain_of` stands for."""
+    return _value(plain)
+
+
 # Within a text of the user, quotes are escaped.
 _OBJECT = re.compile(r'\{"\$(?:dataclass|model|enum)":\["([^"]+)"')
 

@@ -38,7 +38,8 @@ CREATE TABLE runs (
     status TEXT NOT NULL,
     seconds REAL,
     total INTEGER,
-    limit_history TEXT
+    limit_history TEXT,
+    assigned TEXT
 );
 CREATE TABLE instances (
     run TEXT NOT NULL,
@@ -58,6 +59,7 @@ CREATE TABLE instances (
     restored TEXT,
     output TEXT,
     earlier_outputs TEXT,
+    assigned TEXT,
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID;
 """

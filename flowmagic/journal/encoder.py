@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import OutputLostError
 from ..records.instances import Instance
 from ..records.node_copies import NodeCopy
 from ..records.trace import Restored
+from ..shared.assignments import Assignment
+from ..shared.expected import Path
 from ..text.formatting import traceback_text
 from ..text.redact import masked, secrets_of
+from .assigned import encoded_assignments
 from .codec import EncodingError, as_json, encoded, encoded_and_masked, plain_of, text_of
 from .fingerprint import row_key_of_plain
 from .row_log import Row
@@ -67,10 +71,18 @@ class Encoder:
             )
             return Row(None, None)
 
-    def ended(self, instance: Instance, restored: Restored | None) -> tuple[Any, ...]:
+    def ended(
+        self,
+        instance: Instance,
+        restored: Restored | None,
+        assigned: Mapping[Path, Assignment] = MappingProxyType({}),
+    ) -> tuple[Any, ...]:
         """Return the columns of an instance that has ended, from `status` on.
 
         If what a resumed run needs of it cannot be stored as it is, `unwritten` says why.
+
+        Args:
+            assigned: what it assigned to the shared store.
         """
         params = instance.params
         secrets = self._secrets_with(params)
@@ -99,6 +111,7 @@ class Encoder:
             None if restored is None else json.dumps([restored.run, restored.position]),
             output,
             earlier_outputs,
+            encoded_assignments(assigned, secrets, instance.output, None if unwritten else output),
         )
 
     def value(

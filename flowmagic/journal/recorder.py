@@ -17,14 +17,18 @@ from typing import Any
 from ..limits.limits import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
+from ..records.status import Status
 from ..records.store import RecordStore
 from ..records.trace import Restored
+from ..shared.assignments import AssignmentLog
 from .database import hash_key, open_file
 from .encoder import Encoder
 from .fingerprint import Part, fingerprint, parts_of
 from .options import JournalOptions
+from .replay import Replay
 from .resume import ResumeIndex
 from .row_log import Row, RowLog
+from .shared_record import SharedRecord
 from .snapshot import (
     names_in_notebook,
     nodes_kept,
@@ -53,7 +57,12 @@ class Recorder:
         options: of the journal.
         run_options: the options of the run, as plain values.
         shared: the store that the instances share.
+        log: records what the instances assign to it; None: nothing does.
+        unseen: why it is not known what they assign, in words; empty if it is.
         batch: None if the flow's own prep will return it.
+
+    Attributes:
+        shared: what is known of the shared store.
 
     Raises:
         JournalError: the journal cannot be written, or it is to be resumed and the flow has changed.
@@ -68,6 +77,8 @@ class Recorder:
         options: JournalOptions,
         run_options: dict[str, Any],
         shared: Any,
+        log: AssignmentLog | None,
+        unseen: str,
         batch: Batch | None,
     ) -> None:
         self.id = uuid.uuid4().hex
@@ -77,7 +88,8 @@ class Recorder:
         with contextlib.closing(open_file(options.path, write=True)) as connection:
             key = hash_key(connection)
         parts = parts_of(flow)
-        self._resume_index = self._open_index(flow, parts, options)
+        self._resume_index = index = self._open_index(flow, parts, options)
+        self._replay = Replay(options.path, index.runs, shared, log) if index else None
         secrets: frozenset[str] | None = None
         if not options.secrets:
             secrets = frozenset(records.secrets)
@@ -110,6 +122,9 @@ class Recorder:
             self._encoder.value(dict(flow.params), secrets)[0],
             time.time(),
         )
+        self.shared = SharedRecord(
+            log, unseen, self._replay, secrets or frozenset(), self._write_shared_state
+        )
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
 
     def _open_index(
@@ -127,10 +142,14 @@ class Recorder:
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for the user: which values were not written, and which rows not restored."""
+        """Sentences for the user: which values were not written, and what was not restored."""
         index = self._resume_index
         reasons = [] if index is None else index.not_restored.most_common(_MOST_REASONS)
-        return [*(_ran_again(rows, reason) for reason, rows in reasons), *self._warnings]
+        return [
+            *(str(each) for each in self.shared.findings if not each.note),
+            *(_ran_again(rows, reason) for reason, rows in reasons),
+            *self._warnings,
+        ]
 
     @property
     def write_error(self) -> str:
@@ -169,11 +188,14 @@ class Recorder:
 
     def note(self, index: int) -> None:
         """Write an instance that has ended."""
-        ended = self._encoder.ended(
-            Instance(self._records, index), self._records.restored.get(index)
-        )
+        instance = Instance(self._records, index)
+        assigned = self.shared.take(index, again=instance.status == Status.FAILED)
+        ended = self._encoder.ended(instance, self._records.restored.get(index), assigned)
         row = self._rows.take_row(index) or _IN_THE_FILE
         self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
+
+    def _write_shared_state(self, text: str) -> None:
+        self._outbox.put(Statement("UPDATE runs SET assigned = ? WHERE id = ?"), text, self.id)
 
     async def all_rows(self) -> None:
         """Write the rows that were not written yet."""
@@ -225,7 +247,10 @@ class Recorder:
         if not self._resume_index:
             return None
         key = self._rows.take_key(index)
-        return self._resume_index.take(key) if key else None
+        restored = self._resume_index.take(key) if key else None
+        if restored is not None and self._replay is not None:
+            self._replay.add(restored)
+        return restored
 
 
 _PENDING = Statement(
@@ -234,14 +259,14 @@ _PENDING = Statement(
 )
 _ENDED = Statement(
     "INSERT INTO instances VALUES",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     # A row that is in the file keeps its key and its params, which are those from before it ran.
     "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status,"
     " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
     " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
     " error = excluded.error, printed = excluded.printed, writes = excluded.writes,"
     " restored = excluded.restored, output = excluded.output,"
-    " earlier_outputs = excluded.earlier_outputs",
+    " earlier_outputs = excluded.earlier_outputs, assigned = excluded.assigned",
     is_end=True,
 )
 _NEW_RUN = Statement(

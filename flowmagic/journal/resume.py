@@ -29,6 +29,7 @@ class ResumeIndex:
         warn: called with a sentence for the user when a result cannot be read.
 
     Attributes:
+        runs: the ids of the earlier runs, by number.
         not_restored: how many rows were looked for that had succeeded, but whose outcome is not
             completely in the journal, by the reason.
 
@@ -52,7 +53,8 @@ class ResumeIndex:
         self._incomplete: dict[str, list[str]] = {}
         """The reasons why the rows with a key that succeeded cannot be restored."""
         with contextlib.closing(open_file(path, write=False)) as connection, readable():
-            for number, run in runs_of(connection, flow, parts, anyway=anyway):
+            self.runs = dict(runs_of(connection, flow, parts, anyway=anyway))
+            for number, run in self.runs.items():
                 for key, position, unwritten in connection.execute(
                     "SELECT key, position, unwritten FROM instances"
                     " WHERE run = ? AND status = 'succeeded' AND key != '' AND restored IS NULL",
@@ -79,8 +81,8 @@ class ResumeIndex:
             number, run, position = found.pop()
             try:
                 with readable():
-                    result, writes, output = self._connection.execute(
-                        "SELECT result, writes, output FROM instances"
+                    result, writes, output, assigned = self._connection.execute(
+                        "SELECT result, writes, output, assigned FROM instances"
                         " WHERE run = ? AND position = ?",
                         (run, position),
                     ).fetchone()
@@ -96,6 +98,7 @@ class ResumeIndex:
                     decoded(result),
                     writes and decoded(writes),
                     output and decoded(output),
+                    assigned,
                 )
             except JournalError as error:
                 self._warn(f"Row {position} of run {number} cannot be restored: {error}")

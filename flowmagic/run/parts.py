@@ -13,6 +13,7 @@ from ..flow.graph import secrets_around
 from ..records.batch import Batch
 from ..records.printed import PrintedTexts
 from ..records.store import RecordStore
+from ..shared.assignments import AssignmentLog
 from ..shared.shared_store import Store
 from .event_loop_monitor import HoldRecorder
 from .limit_controller import LimitController
@@ -54,14 +55,15 @@ class RunParts:
         )
         if options.capture:
             self.records.printed = PrintedTexts(self.records.status)
-        self.journal = self._recorder(flow, batch, shared, options)
+        log = self._assignment_log(flow, shared, options)
+        self.journal = self._recorder(flow, batch, shared, log, options)
         # A virtual clock is never late.
         watches = self.clock is time.monotonic
         self.holds = HoldRecorder(self.loop, self.records) if watches else None
         self.limits = LimitController(
             options.limits, options.adaptive, clock=self.clock, began=self.began
         )
-        self.store = Store(shared, options.sharing, self.records)
+        self.store = Store(shared, options.sharing, self.records, log)
         self.runner = options.engine.begin(
             Work(
                 flow,
@@ -99,8 +101,20 @@ class RunParts:
             timeout=options.timeout,
         )
 
+    def _assignment_log(self, flow: Any, shared: Any, options: Options) -> AssignmentLog | None:
+        if options.journal is None or options.sharing.isolate or type(shared) is not dict:
+            return None
+        from ..flow.shared_writes import shared_writes_of  # noqa: PLC0415 - as below
+
+        return AssignmentLog(shared, self.records.live, *shared_writes_of(flow))
+
     def _recorder(
-        self, flow: Any, batch: Batch | None, shared: Any, options: Options
+        self,
+        flow: Any,
+        batch: Batch | None,
+        shared: Any,
+        log: AssignmentLog | None,
+        options: Options,
     ) -> Recorder | None:
         if options.journal is None:
             return None
@@ -115,6 +129,8 @@ class RunParts:
             options=options.journal,
             run_options=options_kept(options),
             shared=shared,
+            log=log,
+            unseen=options.sharing.why_unseen(shared),
             batch=batch,
         )
 

@@ -14,6 +14,7 @@ from ..records.param_reads import track_reads
 from ..records.printed import enter, key
 from ..records.status import PENDING
 from ..records.store import RecordStore
+from ..shared.expected import in_slices
 from .workers import SLICE, Taken, drive
 
 if TYPE_CHECKING:
@@ -141,6 +142,12 @@ class Scheduler:
                 await asyncio.sleep(0)
                 slice_ends = self._loop.time() + SLICE
         return False
+
+    async def restore(self) -> None:
+        """Take over the results of earlier runs for all rows that are known, before any row starts."""
+        async for index in in_slices(range(len(self._records))):
+            if self._is_pending(index):
+                self._restored(index)
 
     def _is_pending(self, index: int) -> bool:
         """Whether a row still has to run; it may have been cancelled while it waited."""

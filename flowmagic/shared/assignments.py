@@ -14,7 +14,7 @@ row has ended, it compares the containers that the row had in hand; when all hav
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Any, NamedTuple
@@ -62,7 +62,7 @@ class Assignment(NamedTuple):
     value: Any
 
 
-def assign(store: dict[Any, Any], path: Path, how: How, value: Any) -> bool:
+def assign(store: MutableMapping[Any, Any], path: Path, how: How, value: Any) -> bool:
     """Make an assignment again; return whether that was possible.
 
     The dict that a path leads through is made if it is missing.

@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from typing import Any
+from typing import Any, TypeVar
 
 from ..records.containers import CONTAINERS, deep_copy, is_small, same
 from ..records.observed_dict import MISSING
@@ -21,6 +21,8 @@ Path = tuple[Any, ...]
 """A key of `shared`, or such a key and a key of the dict there."""
 
 NO_ROW = -1
+
+_Item = TypeVar("_Item")
 
 _SLICE = 0.005  # seconds of the loop's time at once
 _SHARE = 20  # a container is compared again after so many times as long as the last time took
@@ -120,7 +122,8 @@ class ExpectedStore:
     async def remember(self) -> None:
         """Expect what is in the store now."""
         self.slots = {}
-        await _in_slices(self._remember())
+        async for _ in in_slices(self._remember()):
+            pass
 
     def remember_path(self, path: Path) -> None:
         """Expect what is at a path now."""
@@ -154,7 +157,8 @@ class ExpectedStore:
     async def differences(self) -> list[tuple[Any, bool]]:
         """Return the keys whose value differs, and whether it is the expected object all the same."""
         found: list[tuple[Any, bool]] = []
-        await _in_slices(self._compare(self._store, self.slots, found))
+        async for _ in in_slices(self._compare(self._store, self.slots, found)):
+            pass
         return found
 
     def _compare(
@@ -173,9 +177,11 @@ class ExpectedStore:
                 found.append((key, True))
 
 
-async def _in_slices(steps: Iterator[None]) -> None:
+async def in_slices(items: Iterable[_Item]) -> AsyncIterator[_Item]:
+    """Yield the items, and let other callbacks of the loop run every few milliseconds."""
     slice_ends = time.perf_counter() + _SLICE
-    for _ in steps:
+    for item in items:
+        yield item
         if time.perf_counter() > slice_ends:
             await asyncio.sleep(0)
             slice_ends = time.perf_counter() + _SLICE

@@ -92,6 +92,14 @@ class Sharing:
             ) from None
         return cls(bool(isolate), merge, allowed, bool(track_shared))
 
+    def why_unseen(self, shared: Any) -> str:
+        """Return why it cannot be known what the instances assign to a store; empty if it can."""
+        if self.isolate:
+            return ""
+        if type(shared) is not dict:
+            return f"shared was {describe(shared)}, not a plain dict, and its changes are not known"
+        return "" if self.track else "track_shared=False left no record of what rows assigned to it"
+
 
 class Store:
     """The shared store of one run: gives each instance its view, and finds crossings.
