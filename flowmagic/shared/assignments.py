@@ -146,11 +146,12 @@ class AssignmentLog:
         if new is old:  # as `shared["by"] |= ...` does at its end
             return
         before, items = slots.get(key), {}
-        if type(before) is Items and before.value is old:
+        was_read = (key,) in self._row(trace.row).read
+        if was_read and new and type(before) is Items and before.value is old:
+            # Probably made from the dict before: what other rows have assigned in it stays theirs.
             items = before.items
         else:
             self._assign(trace.row, (key,), slots, old, {})
-        # Item by item, so that it replaces nothing that other rows have assigned in it.
         now = slots[key] = Items(new)
         for item in items.keys() - new.keys():
             self._assign(trace.row, (key, item), {}, value_of(items[item]), MISSING)

@@ -135,6 +135,17 @@ def test_a_dict_replaced_by_another_changes_only_what_differs():
     assert rows.replayed(2) == {"by": {}}
 
 
+def test_a_dict_that_is_emptied_is_empty_whatever_was_in_it():
+    """Also what rows have assigned that are not restored, or that a row had removed which is not."""
+    rows = Rows({"by": {"old": 0}}, ["by"])
+    rows.run(0, lambda view: add(view, "a"))
+    rows.run(1, lambda view: view["by"].pop("a"))
+    rows.run(2, lambda view: view.update(by={}))
+    rows.run(3, lambda view: add(view, "b"))
+    assert rows.named() == {}
+    assert rows.store == rows.replayed() == rows.replayed(0, 2, 3) == {"by": {"b": "x"}}
+
+
 def test_a_row_that_removes_a_dict_and_makes_it_again_empties_it():
     """What it removed does not come back."""
     rows = Rows({"by": {"old": 0}}, ["by"])
