@@ -103,13 +103,13 @@ class Replay:
         entries, self._entries = self._entries, []
         await self._name_counted(entries)
         entries.sort(key=_order)  # of few runs, and the rows of each have ended about in this order
-        refused: set[str] = set()
+        refused: dict[str, str] = {}
         async for _, entry in in_slices(entries):
             if not self._assign(entry):
-                refused.add(entry.name)
+                refused[entry.name] = _IN_THE_WAY
             elif len(entry.path) == 1:  # it replaces whatever was in the way
-                refused.discard(entry.name)
-        self._name(dict.fromkeys(refused, _IN_THE_WAY))
+                refused.pop(entry.name, None)
+        self._name(refused)
 
     def _assign(self, entry: Entry) -> bool:
         if entry.lost:
