@@ -42,7 +42,8 @@ def snapshot(params: Mapping[Any, Any]) -> dict[Any, Any]:
 class GivenParams:
     """The plain containers in the params of started rows, as they were before the first attempt.
 
-    A value that the user has replaced in a row since then is not affected.
+    A value that the user has replaced in a row since then is not affected. A row in which a bytearray
+    is the only container may keep what a node made of it.
     """
 
     def __init__(self) -> None:

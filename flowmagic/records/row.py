@@ -55,11 +55,7 @@ def _fields(value: Any, index: int) -> Params | None:
             )
         return dict(value)
     fields = fields_of(value)
-    if fields is None:
-        return None
-    # What a pydantic model with extra="allow" was given beyond its declared fields.
-    extra = value.model_extra if hasattr(type(value), "model_extra") else None
-    return {**dict(fields), **(extra or {})}
+    return None if fields is None else dict(fields)
 
 
 def repeated(names: Iterable[Any]) -> list[Any]:

@@ -10,6 +10,7 @@ from pocketflow import BaseNode, Flow
 from ..flow.checks.graph_rules import ENDINGS
 from ..flow.finding import SHOWN, Finding, indices_text
 from ..flow.graph import successors_of
+from ..records.frame_rows import index_names
 from ..records.status import FAILED, SUCCEEDED
 from ..records.store import RecordStore
 from ..records.trace import ACTION, ENDED, FIELDS
@@ -244,6 +245,8 @@ def _unread(records: RecordStore, succeeded: list[int]) -> Iterator[Finding]:
     for index in succeeded:
         if records.keeps(index):
             params.update(rows[index])
+    if records.index is not None:
+        read |= set(index_names(records.index))  # they are there to identify the rows
     unread = [key for key in params if isinstance(key, str) and key not in read]
     if unread:
         names = ", ".join(map(_quoted, unread[:_MOST_PARAMS]))

@@ -129,7 +129,17 @@ def test_a_run_is_exported_as_a_script_that_can_be_written_to_a_file(tmp_path):
 
 
 def test_a_run_of_a_journal_has_the_frame_of_the_run_itself(tmp_path):
-    """With the same columns and values, errors included."""
+    """With the same columns and values, outputs and errors included."""
+
+    class Grade(AsyncNode):
+        async def exec_async(self, _):
+            return {"mark": np.float32(self.params["n"]), "n": b"x"}
+
+        async def post_async(self, shared, prepared, executed):
+            if self.params["n"] < 0:
+                raise ValueError("below zero")
+            return "passed"
+
     rows = [{"n": 7, "status": np.float32(0.5)}, {"n": -1}]
     run = flowmagic.run_batch(Grade(), rows, journal=tmp_path / "j", isolate=True)
     again = open_journal(tmp_path / "j")[1]
@@ -137,6 +147,9 @@ def test_a_run_of_a_journal_has_the_frame_of_the_run_itself(tmp_path):
     assert list(again.to_frame().columns) == [
         *("n", "status", "output", "status_", "seconds", "attempts", "action", "error", "writes"),
     ]
+    for options in ({"expand": True}, {"nodes": True}):
+        pd.testing.assert_frame_equal(again.to_frame(**options), run.to_frame(**options))
+    assert list(again.to_frame(nodes=True)["Grade"])[1] == {"mark": -1, "n": b"x"}
     # The times of the file are rounded otherwise.
     assert again.to_polars().drop("seconds").equals(run.to_polars().drop("seconds"))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pandas as pd
 from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow
 
 import flowmagic
@@ -168,3 +169,13 @@ def test_no_param_is_called_unread_if_reads_are_unknown():
     run = routed({"way": "left", "tone": 1})
     run.records.read[0] = run.records.read_sets.UNKNOWN
     assert said(run) == ""
+
+
+def test_the_levels_of_the_index_of_a_frame_need_not_be_read():
+    """They identify the rows; a column that nobody reads is still named."""
+    frame = pd.DataFrame({"way": ["left"], "id": [1], "idle": [2]}).set_index("id")
+    route = Route()
+    route - "left" >> End()
+    text = said(flowmagic.run_batch(AsyncFlow(start=route), frame))
+    assert '"idle"' in text
+    assert '"id"' not in text

@@ -231,3 +231,21 @@ async def test_the_first_line_says_between_what_bounds_a_limit_adapts_and_what_i
     await run
     assert summary.headline(run).endswith(" s, limit 1, adapting 1-50)")
     assert "waiting" not in summary.headline(run)
+
+
+class Opens(AsyncNode):
+    async def exec_async(self, _):
+        return object()
+
+
+async def test_what_the_journal_could_not_keep_is_worth_a_look(tmp_path):
+    """In this run, and in the next one what that meant; a run whose journal is complete has no line."""
+    flow = AsyncFlow(start=Opens())
+    run = await _run([{"n": 1}], flow, journal=tmp_path / "j")
+    for text in (summary.as_text(run), _Tags(summary.as_html(run)).text):
+        assert "The output of Opens could not be written to the journal, so resuming" in text
+    run = await _run([{"n": 1}], flow, journal=tmp_path / "j", resume=True)
+    assert "1 row that had succeeded runs again" in summary.as_text(run)
+    run = await _run([{"action": "on"}], journal=tmp_path / "j")
+    assert "⚠" not in summary.as_text(run)
+    assert "Worth a look" not in summary.as_html(run)
