@@ -14,14 +14,14 @@ store may be any of the parameters.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from types import CellType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
 from .graph import first_nodes
 from .source_code import (
     FunctionTree,
-    functions_of,
+    callables_in,
     global_of,
     is_stock,
     is_user_code,
@@ -68,13 +68,10 @@ def _functions(flow: Any) -> Iterator[FunctionType]:
     """Yield the functions of the nodes, and the user's functions that these call, each once."""
     waiting: list[FunctionType] = []
     for node in first_nodes(flow):
-        for kind in type(node).__mro__:
-            if not is_stock(kind):
-                waiting += functions_of(kind)
-        for value in vars(node).values():
-            function, _ = undecorated(getattr(value, "__func__", value))
-            if function is not None:
-                waiting.append(function)
+        kinds = [kind for kind in type(node).__mro__ if not is_stock(kind)]
+        for owner in (node, *kinds):
+            for value in vars(owner).values():
+                waiting += _users(getattr(part, "__func__", part) for part in callables_in(value))
     seen: set[int] = set()
     while waiting and len(seen) < _MOST_FUNCTIONS:
         function = waiting.pop()
@@ -91,10 +88,15 @@ def _called(function: FunctionType) -> Iterator[FunctionType]:
     known += [each for cell in function.__closure__ or () for each in _contents(cell)]
     modules = [each for each in known if isinstance(each, ModuleType)]
     known += [vars(module).get(name) for module in modules for name in names]
-    for each in known:
-        called, _ = undecorated(each)
-        if called is not None and is_user_code(called):
-            yield called
+    return _users(known)
+
+
+def _users(values: Iterable[Any]) -> Iterator[FunctionType]:
+    """Yield those of the values that are the user's functions, without decorators."""
+    for value in values:
+        function, _ = undecorated(value)
+        if function is not None and is_user_code(function):
+            yield function
 
 
 def _contents(cell: CellType) -> tuple[Any, ...]:

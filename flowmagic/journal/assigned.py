@@ -21,23 +21,25 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from ..errors import JournalError
-from ..records.containers import CONTAINERS, is_small
+from ..records.containers import CONTAINERS, MOST_ITEMS
 from ..records.observed_dict import MISSING
 from ..shared.assignments import Assignment, How, name_of_key
 from ..shared.expected import Path
 from ..text.redact import masked
 from .codec import EncodingError, as_json, decoded, encoded_and_masked, value_of_plain
 
-_LONGEST = 1_000_000  # characters
-_LONGEST_DERIVED = (
-    10_000  # characters: each row writes such a value anew, and it may grow with them
-)
-_EXACT = (str, int, float, bool, type(None))
-_TOO_LARGE = f"a value of more than {_LONGEST // 1_000_000} MB, or 10,000 items, is not kept"
+_LONGEST = 2_000_000  # characters of the text; a value of 1 MB may take more
+_MOST_CHARACTERS = 1_000_000  # in the value
+_LONGEST_DERIVED = 10_000  # each row writes such a value anew, and it may grow with them
+_NUMBERS = frozenset({int, float, bool, type(None)})
+_TEXTS = frozenset({str, bytes})
+_COLLECTIONS = frozenset({dict, list, tuple, set, frozenset})
+_TOO_LARGE = "a value of more than 1 MB, or 10,000 items, is not kept"
 _GROWING = "each row makes it anew from the values of others, and it has more than 10 kB"
 _MASKED = "a secret in it was masked (journal_secrets=True keeps secrets)"
 _OTHER_CLASS = "a journal stores it as something else; see flowmagic.journal.register"
 
+_BITS = 48  # of the number of an assignment
 _KINDS = {1: "key", 2: "item"}
 _OUTPUT = "output of "
 _LOST = "lost"
@@ -47,19 +49,23 @@ class Entry(NamedTuple):
     """An assignment that was read from a journal.
 
     Attributes:
-        number, how: see `Assignment`.
+        order: tells in which order assignments were made, also those of several runs.
+        how: see `How`.
         path: see `Path`; empty if the value is lost.
         value: the value; None for one that was removed.
-        name: the key as text.
-        lost: why the value cannot be assigned again; empty if it can.
+        lost: the key as text, and why its value cannot be assigned again; None if it can.
     """
 
-    number: int
+    order: int
     how: How
     path: Path
     value: Any
-    name: str
-    lost: str = ""
+    lost: tuple[str, str] | None = None
+
+    @property
+    def name(self) -> str:
+        """The key as text."""
+        return name_of_key(self.path[0]) if self.lost is None else self.lost[0]
 
 
 def encoded_assignments(
@@ -87,44 +93,32 @@ def _encoded(
     path: Path, assignment: Assignment, secrets: AbstractSet[str] | None, texts: dict[int, str]
 ) -> str:
     number, how, value = assignment
-    kind, content = _KINDS[len(path)], None if value is MISSING else value
+    kind = _KINDS[len(path)]
+    grows = how is How.DERIVED and type(value) in CONTAINERS
     output_text = texts.get(id(value))
-    if output_text is not None:
+    if output_text is None:
+        content = None if value is MISSING else value
+        text, reason = _text_or_reason(path, content, secrets, grows=grows)
+    else:
         kind = _OUTPUT + kind
-        content = None
-    text, reason = _text_or_reason(path, content, secrets)
-    if (
-        not reason
-        and output_text
-        and type(value) not in _EXACT
-        and not _is_exact(value, output_text)
-    ):
-        reason = _OTHER_CLASS
-    if (
-        not reason
-        and how is How.DERIVED
-        and type(value) in CONTAINERS
-        and len(text) > _LONGEST_DERIVED
-    ):
-        reason = _GROWING
+        text, reason = _text_or_reason(path, None, secrets)
+        if not reason and not (_looked_at(value)[1] or _is_exact(value, output_text)):
+            reason = _OTHER_CLASS
     if reason:
-        name = name_of_key(path[0])
-        text = as_json(
-            [masked(name, secrets or frozenset()), masked(reason, secrets or frozenset())]
-        )
-        kind = _LOST
+        kind, name = _LOST, name_of_key(path[0])
+        text = as_json([masked(each, secrets or frozenset()) for each in (name, reason)])
     return f'[{number},"{how.value}","{kind}",{text}]'
 
 
-def _text_or_reason(  # noqa: PLR0911 - one return per reason
-    path: Path, value: Any, secrets: AbstractSet[str] | None
+def _text_or_reason(
+    path: Path, value: Any, secrets: AbstractSet[str] | None, *, grows: bool = False
 ) -> tuple[str, str]:
-    if type(value) in CONTAINERS and not is_small(value):
-        return "", _TOO_LARGE
-    if isinstance(value, (str, bytes)) and len(value) > _LONGEST:
+    """Return a value below its path as text, and why it cannot be written as it is."""
+    is_small, is_exact = _looked_at((value, path))
+    if not is_small:
         return "", _TOO_LARGE
     content = value
-    for key in reversed(path):  # below its names, which tell whether a value is a secret
+    for key in reversed(path):  # names tell whether a value is a secret
         content = {key: content}
     try:
         text, is_masked = encoded_and_masked(content, secrets)
@@ -133,13 +127,35 @@ def _text_or_reason(  # noqa: PLR0911 - one return per reason
         return "", f"shared{text}" if text.startswith("[") else text
     except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
         return "", f"reading it raised {type(error).__name__}"
+    reason = ""
     if is_masked:
-        return "", _MASKED
-    if len(text) > _LONGEST:
-        return "", _TOO_LARGE
-    if not (all(type(each) in _EXACT for each in (value, *path)) or _is_exact(content, text)):
-        return "", _OTHER_CLASS
-    return text, ""
+        reason = _MASKED
+    elif not (is_exact or _is_exact(content, text)):
+        reason = _OTHER_CLASS
+    elif len(text) > (_LONGEST_DERIVED if grows else _LONGEST):
+        reason = _GROWING if grows else _TOO_LARGE
+    return text, reason
+
+
+def _looked_at(value: Any) -> tuple[bool, bool]:
+    """Return whether a value is small enough, and whether it surely comes back as it is."""
+    items, characters = MOST_ITEMS, _MOST_CHARACTERS
+    is_exact, waiting = True, [value]
+    while waiting:
+        each = waiting.pop()
+        kind = type(each)
+        if kind in _TEXTS:
+            characters -= len(each)
+        elif kind in _COLLECTIONS:
+            items -= len(each)
+            parts = itertools.chain(each, each.values()) if kind is dict else each
+            waiting += [part for part in parts if type(part) not in _NUMBERS]
+        elif kind not in _NUMBERS:
+            is_exact = False
+            items -= len(each) if kind in CONTAINERS else 0
+        if items < 0 or characters < 0:
+            return False, False
+    return True, is_exact
 
 
 def _is_exact(value: Any, text: str) -> bool:
@@ -165,10 +181,11 @@ def _is_exact(value: Any, text: str) -> bool:
     return True
 
 
-def decoded_assignments(text: str, output: Any) -> Iterator[Entry]:
+def decoded_assignments(text: str, run: int, output: Any = None) -> Iterator[Entry]:
     """Yield the assignments of a row.
 
     Args:
+        run: the number of its run.
         output: the row's output.
 
     Raises:
@@ -176,8 +193,10 @@ def decoded_assignments(text: str, output: Any) -> Iterator[Entry]:
     """
     try:
         for number, how, kind, content in json.loads(text):
+            order = (run << _BITS) + number
             if kind == _LOST:
-                yield Entry(number, How(how), (), None, *content)
+                name, reason = content
+                yield Entry(order, How(how), (), None, (name, reason))
                 continue
             path: Path = ()
             value = value_of_plain(content)
@@ -186,7 +205,7 @@ def decoded_assignments(text: str, output: Any) -> Iterator[Entry]:
                 path = (*path, key)
             if kind.startswith(_OUTPUT):
                 value = output
-            yield Entry(number, How(how), path, value, name_of_key(path[0]))
+            yield Entry(order, How(how), path, value)
     except JournalError:
         raise
     except Exception as error:  # noqa: BLE001 - the file may hold anything

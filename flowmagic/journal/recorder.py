@@ -14,6 +14,7 @@ import time
 import uuid
 from typing import Any
 
+from ..errors import JournalError
 from ..limits.limits import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
@@ -248,8 +249,13 @@ class Recorder:
             return None
         key = self._rows.take_key(index)
         restored = self._resume_index.take(key) if key else None
-        if restored is not None and self._replay is not None:
+        if restored is None or self._replay is None:
+            return restored
+        try:
             self._replay.add(restored)
+        except JournalError as error:
+            self._warn(f"Row {restored.position} of run {restored.run} cannot be restored: {error}")
+            return None
         return restored
 
 

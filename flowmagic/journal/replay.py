@@ -8,11 +8,13 @@ named.
 from __future__ import annotations
 
 import contextlib
+import heapq
 import json
 import sqlite3
-from collections.abc import MutableMapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator, MutableMapping
+from typing import Any
 
+from ..errors import JournalError
 from ..records.trace import Restored
 from ..shared.assignments import AssignmentLog, How, assign
 from ..shared.expected import in_slices
@@ -23,14 +25,8 @@ from .shared_state import SharedState
 
 _COUNTED = "it was computed from values of rows that are not restored, or that ran in several runs"
 _DRAWN = "it was computed from values of other rows, and the rows come from a generator"
+_CHUNK = 5_000
 _IN_THE_WAY = "what it is now does not take the assignments of the restored rows"
-
-
-class _Row(NamedTuple):
-    """A row of an earlier run."""
-
-    run: int
-    position: int
 
 
 class Replay:
@@ -54,9 +50,16 @@ class Replay:
         self._runs = runs
         self._shared = shared
         self._log = log
-        self._entries: list[tuple[_Row, Entry]] = []
-        self._restored: set[_Row] = set()
-        self._begun = False
+        self._entries: list[list[tuple[Any, ...]]] = [[]]
+        """The entries to make, in lists that are sorted one by one: to sort all would hold the loop.
+
+        As plain tuples of strings and numbers, which the garbage collector does not look at again.
+        """
+        self._restored: dict[int, set[int]] = {}
+        """The positions of the restored rows, by the number of their run."""
+        self._counted: dict[str, int] = {}
+        """The keys that rows have computed from values of other rows: the last run that did so."""
+        self._has_begun = False
         with contextlib.closing(open_file(path, write=False)) as connection, readable():
             self._states = {
                 number: SharedState.from_json(text)
@@ -75,45 +78,52 @@ class Replay:
         Raises:
             JournalError: they are damaged.
         """
-        row = _Row(restored.run, restored.position)
-        entries = []
-        if restored.assigned is not None:
-            entries = list(decoded_assignments(restored.assigned, restored.output))
-        self._restored.add(row)
-        if self._begun:
-            self._add_late(row, entries)
+        run, text = restored.run, restored.assigned
+        entries = [] if text is None else list(decoded_assignments(text, run, restored.output))
+        if self._has_begun:
+            self._name(self._states[run].reasons(run))
+            for entry in sorted(entries):
+                self._make_late(entry)
         else:
-            self._entries += [(row, each) for each in entries]
+            for entry in entries:
+                if entry.how is How.DERIVED:
+                    self._counted[entry.name] = max(run, self._counted.get(entry.name, 0))
+                if len(self._entries[-1]) >= _CHUNK:
+                    self._entries[-1].sort()
+                    self._entries.append([])
+                self._entries[-1].append((entry.order, entry.how.value, *entry[2:]))
+        self._restored.setdefault(run, set()).add(restored.position)
 
-    def _add_late(self, row: _Row, entries: list[Entry]) -> None:
-        self._name(self._states[row.run].reasons(row.run))
-        for entry in sorted(entries, key=_number):
-            if entry.how is How.DERIVED:
-                self._name({entry.name: _DRAWN})
-            if not self._assign(entry):
-                self._name({entry.name: _IN_THE_WAY})
-            elif self._log is not None and not entry.lost:
-                self._log.expected.remember_path(entry.path)
+    def _make_late(self, entry: Entry) -> None:
+        if entry.how is How.DERIVED:
+            self._name({entry.name: _DRAWN})
+        if not self._make(entry):
+            self._name({entry.name: _IN_THE_WAY})
+        elif self._log is not None and entry.lost is None:
+            self._log.expected.remember_path(entry.path)
 
     async def make(self) -> None:
         """Make the assignments of all rows that were restored so far."""
-        self._begun = True
-        for run in sorted({row.run for row in self._restored}):
+        self._has_begun = True
+        for run in sorted(self._restored):
             self._name(self._states[run].reasons(run))
-        entries, self._entries = self._entries, []
-        await self._name_counted(entries)
-        entries.sort(key=_order)  # of few runs, and the rows of each have ended about in this order
+        if self._counted:
+            await self._name_counted()
+        self._entries[-1].sort()
         refused: dict[str, str] = {}
-        async for _, entry in in_slices(entries):
-            if not self._assign(entry):
+        async for order, how, *rest in in_slices(heapq.merge(*self._entries)):
+            entry = Entry(order, How(how), *rest)
+            if not self._make(entry):
                 refused[entry.name] = _IN_THE_WAY
-            elif len(entry.path) == 1:  # it replaces whatever was in the way
+            elif len(entry.path) == 1 and refused:  # it replaces whatever was in the way
                 refused.pop(entry.name, None)
         self._name(refused)
+        self._entries = [[]]
 
-    def _assign(self, entry: Entry) -> bool:
-        if entry.lost:
-            self._name({entry.name: entry.lost})
+    def _make(self, entry: Entry) -> bool:
+        if entry.lost is not None:
+            name, reason = entry.lost
+            self._name({name: reason})
             return True
         if not isinstance(self._shared, MutableMapping):
             return False
@@ -126,63 +136,48 @@ class Replay:
         for name, reason in reasons.items():
             self.changed.setdefault(name, reason)
 
-    # Values that were computed from those of other rows
+    async def _name_counted(self) -> None:
+        """Name the keys whose values count rows that may run again, or do not count rows that ran apart.
 
-    async def _name_counted(self, entries: list[tuple[_Row, Entry]]) -> None:
-        """Name the keys whose values hold something of rows that are not restored.
-
-        Such a row may run again, and would be counted twice. So would a row that ran in another run,
-        unless the run that counted last had restored it.
+        A row that is not restored may be counted twice. A row of an earlier run was not counted, unless
+        the run that counted last had restored it.
         """
-        last_runs = {
-            entry.name: row.run
-            for row, entry in sorted(entries, key=lambda each: each[0].run)
-            if entry.how is How.DERIVED
-        }
-        if not last_runs:
-            return
-        rows: dict[str, set[_Row]] = {name: set() for name in last_runs}
-        for row, entry in entries:
-            if entry.name in rows:
-                rows[entry.name].add(row)
-        with contextlib.closing(open_file(self._path, write=False)) as connection, readable():
-            for name, last in last_runs.items():
-                before = self._restored_in(connection, last)
-                others = {row for row in rows[name] if row.run != last}
-                runs = {last, *(row.run for row in before)}
-                if others <= before:
-                    async for run in in_slices(runs):
-                        if await self._lacks(connection, run, name):
-                            self._name({name: _COUNTED})
-                else:
+        with contextlib.closing(open_file(self._path, write=False)) as connection:
+            for name, last in self._counted.items():
+                try:
+                    with readable():
+                        is_right = await self._is_counted_once(connection, name, last)
+                except JournalError:
+                    is_right = False
+                if not is_right:
                     self._name({name: _COUNTED})
 
-    def _restored_in(self, connection: sqlite3.Connection, run: int) -> set[_Row]:
+    async def _is_counted_once(self, connection: sqlite3.Connection, name: str, last: int) -> bool:
+        before = self._restored_by(connection, last)
+        for run in {*self._restored, *before, last}:
+            restored = self._restored.get(run, set())
+            apart = set() if run == last else restored - before.get(run, set())
+            is_counted = run == last or run in before
+            async for position, is_in_doubt, text in in_slices(self._rows(connection, run)):
+                if position in apart or (is_counted and position not in restored):
+                    entries = () if text is None else decoded_assignments(text, run)
+                    if is_in_doubt or any(entry.name == name for entry in entries):
+                        return False
+        return True
+
+    def _restored_by(self, connection: sqlite3.Connection, run: int) -> dict[int, set[int]]:
+        """Return the positions of the rows that a run had restored, by the number of their run."""
+        positions: dict[int, set[int]] = {}
         sql = "SELECT restored FROM instances WHERE run = ? AND restored IS NOT NULL"
-        return {_Row(*json.loads(text)) for (text,) in connection.execute(sql, (self._runs[run],))}
+        for (text,) in connection.execute(sql, (self._runs[run],)):
+            number, position = json.loads(text)
+            positions.setdefault(number, set()).add(position)
+        return positions
 
-    async def _lacks(self, connection: sqlite3.Connection, run: int, name: str) -> bool:
-        """Whether a row of a run that is not restored has assigned a key, or may have."""
-        sql = (
-            "SELECT position, instances.status, instances.assigned, runs.seconds IS NULL"
-            " FROM instances JOIN runs ON runs.id = run WHERE run = ? AND restored IS NULL"
+    def _rows(self, connection: sqlite3.Connection, run: int) -> Iterator[Any]:
+        """Yield of each row that ran its position, whether it may have ended unseen, what it assigned."""
+        return connection.execute(
+            "SELECT position, instances.status = 'pending' AND seconds IS NULL, instances.assigned"
+            " FROM instances JOIN runs ON id = run WHERE run = ? AND restored IS NULL",
+            (self._runs[run],),
         )
-        async for position, status, assigned, is_killed in in_slices(
-            connection.execute(sql, (self._runs[run],))
-        ):
-            if _Row(run, position) in self._restored:
-                continue
-            if status == "running" or (status == "pending" and is_killed):
-                return True
-            entries = () if assigned is None else decoded_assignments(assigned, None)
-            if any(entry.name == name for entry in entries):
-                return True
-        return False
-
-
-def _number(entry: Entry) -> int:
-    return entry.number
-
-
-def _order(each: tuple[_Row, Entry]) -> tuple[int, int]:
-    return each[0].run, each[1].number

@@ -34,7 +34,7 @@ def snapshot(params: Mapping[Any, Any]) -> dict[Any, Any]:
     copied = dict(dict.items(params) if isinstance(params, dict) else params.items())
     known: dict[int, Any] = {}
     for key, value in copied.items():
-        if type(value) in CONTAINERS and is_small(value):
+        if type(value) in CONTAINERS and _is_small(value):
             copied[key] = deep_copy(value, known)
     return copied
 
@@ -83,8 +83,14 @@ class GivenParams:
         self._rows.pop(index, None)
 
 
-def is_small(value: Any) -> bool:
-    """Whether a plain container holds at most `MOST_ITEMS` items, with those of the containers in it."""
+def copy_of(value: Any) -> Any:
+    """Return a copy of a plain container, with copies of those in it if it holds at most `MOST_ITEMS`."""
+    parts = value.values() if type(value) in _MAPPINGS else value
+    is_flat = CONTAINERS.isdisjoint(map(type, parts))
+    return deep_copy(value) if not is_flat and _is_small(value) else copy.copy(value)
+
+
+def _is_small(value: Any) -> bool:
     items, waiting, seen = 0, [value], set[int]()
     while waiting:
         each = waiting.pop()

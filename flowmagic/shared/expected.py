@@ -8,13 +8,12 @@ plain container.
 from __future__ import annotations
 
 import asyncio
-import copy
 import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
-from ..records.containers import CONTAINERS, deep_copy, is_small, same
+from ..records.containers import CONTAINERS, copy_of, same
 from ..records.observed_dict import MISSING
 
 Path = tuple[Any, ...]
@@ -50,8 +49,7 @@ class Held:
 
     def take_copy(self) -> None:
         """Remember what is in the container; of a very large one, not what is in its items."""
-        value = self.value
-        self._copy = deep_copy(value) if is_small(value) else copy.copy(value)
+        self._copy = copy_of(self.value)
 
     def given_to(self, row: int) -> None:
         """Note that a row has the container in hand."""

@@ -78,7 +78,8 @@ class Recorded(_StoresPlainDicts, Tracked):
 
     def setdefault(self, key: Any, default: Any = None, /) -> Any:
         """As `dict.setdefault`."""
-        return self._given(key, _unwrapped(super().setdefault(key, default)))
+        value = super().setdefault(key, default)
+        return value if type(value) is RecordedItems else self._given(key, value)
 
     def pop(self, key: Any, default: Any = MISSING, /) -> Any:
         """As `dict.pop`."""

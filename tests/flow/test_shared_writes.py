@@ -106,12 +106,17 @@ def test_functions_of_the_users_modules_are_read(monkeypatch, tmp_path):
         del sys.modules["helpers_of_nodes"]
 
 
-def test_functions_on_the_node_are_read():
+def test_functions_that_were_put_on_a_node_or_a_class_are_read():
     """They are the user's, too."""
 
     def post(shared, prepared, executed):
         shared["patched"][1] = 1
 
+    class Patched(Node):
+        """Its functions were written elsewhere."""
+
+    Patched.post = store
+    assert shared_writes_of(Patched()).items == {"helped"}
     node = Node()
     node.post = post
     assert shared_writes_of(node).items == {"patched"}
