@@ -93,20 +93,24 @@ def _encoded(
     path: Path, assignment: Assignment, secrets: AbstractSet[str] | None, texts: dict[int, str]
 ) -> str:
     number, how, value = assignment
-    kind = _KINDS[len(path)]
-    grows = how is How.DERIVED and type(value) in CONTAINERS
-    output_text = texts.get(id(value))
-    if output_text is None:
-        content = None if value is MISSING else value
-        text, reason = _text_or_reason(path, content, secrets, grows=grows)
-    else:
-        kind = _OUTPUT + kind
-        text, reason = _text_or_reason(path, None, secrets)
-        if not reason and not (_looked_at(value)[1] or _is_exact(value, output_text)):
-            reason = _OTHER_CLASS
+    kind, output_text = _KINDS[len(path)], texts.get(id(value))
+    try:
+        if output_text is None:
+            grows = how is How.DERIVED and type(value) in CONTAINERS
+            text, reason = _text_or_reason(path, value, secrets, grows=grows)
+        else:
+            kind = _OUTPUT + kind
+            text, reason = _text_or_reason(path, MISSING, secrets)
+            if not (reason or _looked_at(value)[1] or _is_exact(value, output_text)):
+                reason = _OTHER_CLASS
+    except EncodingError as error:
+        text = str(error)
+        reason = f"shared{text}" if text.startswith("[") else text
+    except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
+        reason = f"reading it raised {type(error).__name__}"
     if reason:
-        kind, name = _LOST, name_of_key(path[0])
-        text = as_json([masked(each, secrets or frozenset()) for each in (name, reason)])
+        known = secrets or frozenset()
+        kind, text = _LOST, as_json([name_of_key(path[0], known), masked(reason, known)])
     return f'[{number},"{how.value}","{kind}",{text}]'
 
 
@@ -114,19 +118,13 @@ def _text_or_reason(
     path: Path, value: Any, secrets: AbstractSet[str] | None, *, grows: bool = False
 ) -> tuple[str, str]:
     """Return a value below its path as text, and why it cannot be written as it is."""
-    is_small, is_exact = _looked_at((value, path))
+    content = None if value is MISSING else value
+    is_small, is_exact = _looked_at((content, path))
     if not is_small:
         return "", _TOO_LARGE
-    content = value
     for key in reversed(path):  # names tell whether a value is a secret
         content = {key: content}
-    try:
-        text, is_masked = encoded_and_masked(content, secrets)
-    except EncodingError as error:
-        text = str(error)
-        return "", f"shared{text}" if text.startswith("[") else text
-    except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
-        return "", f"reading it raised {type(error).__name__}"
+    text, is_masked = encoded_and_masked(content, secrets)
     reason = ""
     if is_masked:
         reason = _MASKED
@@ -160,10 +158,7 @@ def _looked_at(value: Any) -> tuple[bool, bool]:
 
 def _is_exact(value: Any, text: str) -> bool:
     """Whether the value that is read from a text has the types of the one that was written."""
-    try:
-        pairs = [(value, decoded(text))]
-    except JournalError:
-        return False
+    pairs = [(value, decoded(text))]
     while pairs:
         one, other = pairs.pop()
         if type(one) is not type(other):

@@ -38,7 +38,10 @@ class SharedState(NamedTuple):
     @classmethod
     def from_json(cls, text: str | None) -> SharedState:
         """Return what a text stands for; None if there was nothing to write."""
-        return cls() if text is None else cls(*json.loads(text))
+        if text is None:
+            return cls()
+        unseen, is_assigned, changed, is_compared = json.loads(text)
+        return cls(str(unseen), bool(is_assigned), dict(changed), bool(is_compared))
 
     def reasons(self, number: int) -> dict[str, str]:
         """Return why keys are not as the run with this number left them, by the key as text."""

@@ -106,7 +106,9 @@ class RunParts:
             return None
         from ..flow.shared_writes import shared_writes_of  # noqa: PLC0415 - as below
 
-        return AssignmentLog(shared, self.records.live, *shared_writes_of(flow))
+        return AssignmentLog(
+            shared, self.records.live, *shared_writes_of(flow), secrets=self.records.secrets
+        )
 
     def _recorder(
         self,

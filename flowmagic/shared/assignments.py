@@ -101,6 +101,7 @@ class AssignmentLog:
         live: the traces of the running rows, by index.
         item_keys: the keys to whose dicts nodes assign items, see `flow.shared_writes`.
         object_keys: the keys whose values nodes change in place.
+        secrets: texts to mask in the names of keys.
 
     Attributes:
         changed: why the value of a key cannot be assigned again, by the key as text.
@@ -112,11 +113,13 @@ class AssignmentLog:
         live: Mapping[int, Trace],
         item_keys: AbstractSet[Any] = frozenset(),
         object_keys: AbstractSet[Any] = frozenset(),
+        secrets: AbstractSet[str] = frozenset(),
     ) -> None:
         self.changed: dict[str, str] = {}
         self.expected = ExpectedStore(store, item_keys)
         self._live = live
         self._object_keys = object_keys
+        self._secrets = secrets
         self._rows: dict[int, _Row] = {}
         self._numbers = itertools.count()
 
@@ -172,16 +175,28 @@ class AssignmentLog:
             self._assign(trace.row, path, slot.items, old, new)
 
     def _assign(self, row: int, path: Path, slots: dict[Any, Any], old: Any, new: Any) -> None:
+        slot = slots.get(path[-1])
         if new is MISSING:
             slots.pop(path[-1], None)
-        else:
-            slots[path[-1]] = Held(new, row) if type(new) in CONTAINERS else new
+        elif type(new) not in CONTAINERS:
+            slots[path[-1]] = new
+        elif type(slot) is not Held or slot.value is not new:
+            slots[path[-1]] = Held(new, row)
+        elif slot.owner != row:  # as by `shared["log"] += [line]`: both rows have the same list
+            self._derive(slot.owner, path)
+            slot.assigned_by(row)
         state = self._row(row)
         how = _how(old, new, state.assigned.get(path), was_read=path in state.read)
         if len(path) == 1 and self.expected.has_items(path[0], {}):
             for item in [each for each in state.assigned if len(each) > 1 and each[0] == path[0]]:
                 del state.assigned[item]  # it is gone with the dict
         state.assigned[path] = Assignment(next(self._numbers), how, new)
+
+    def _derive(self, index: int, path: Path) -> None:
+        """Note that what a running row has assigned is changed by another one."""
+        assigned = {} if index not in self._rows else self._rows[index].assigned
+        if path in assigned:
+            assigned[path] = assigned[path]._replace(how=How.DERIVED)
 
     def _row(self, index: int) -> _Row:
         row = self._rows.get(index)
@@ -228,7 +243,7 @@ class AssignmentLog:
 
     def _name(self, key: Any, reason: str) -> None:
         if len(self.changed) < _MOST_NAMED:
-            self.changed.setdefault(name_of_key(key), reason)
+            self.changed.setdefault(name_of_key(key, self._secrets), reason)
         else:
             self.changed.setdefault(OTHERS, TOO_MANY)
 
@@ -238,6 +253,8 @@ def _how(old: Any, new: Any, own: Assignment | None, *, was_read: bool) -> How:
         return How.REMOVED
     if old is MISSING:
         return How.ADDED if own is None else How.SET
+    if new is old and own is None and type(new) in CONTAINERS:
+        return How.DERIVED
     if not was_read or (own is not None and own.value is old and own.how is not How.DERIVED):
         return How.SET
     # `==` only where it runs no code of the user's.
@@ -245,6 +262,6 @@ def _how(old: Any, new: Any, own: Assignment | None, *, was_read: bool) -> How:
     return How.SET if equal else How.DERIVED
 
 
-def name_of_key(key: Any) -> str:
-    """Return a key of `shared` as text."""
-    return f"shared[{short_repr(key, _NAME_WIDTH)}]"
+def name_of_key(key: Any, secrets: AbstractSet[str] = frozenset()) -> str:
+    """Return a key of `shared` as text, with secrets masked."""
+    return f"shared[{short_repr(key, _NAME_WIDTH, secrets)}]"

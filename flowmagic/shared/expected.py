@@ -49,7 +49,10 @@ class Held:
 
     def take_copy(self) -> None:
         """Remember what is in the container; of a very large one, not what is in its items."""
-        self._copy = copy_of(self.value)
+        try:
+            self._copy = copy_of(self.value)
+        except Exception:  # noqa: BLE001 - another thread may be changing it
+            self._copy = ()
 
     def given_to(self, row: int) -> None:
         """Note that a row has the container in hand."""
@@ -58,12 +61,20 @@ class Held:
             if self._copy is None:
                 self.take_copy()
 
+    def assigned_by(self, row: int) -> None:
+        """Note that another row than the owner has assigned the container anew."""
+        self.owner, self.others = row, True
+        self.take_copy()
+
     def is_changed(self) -> bool:
         """Whether something else is in the container than when `take_copy` was called."""
         if self._copy is None:
             return False
         began = time.perf_counter()
-        changed = not same(self.value, self._copy)
+        try:
+            changed = not same(self.value, self._copy)
+        except Exception:  # noqa: BLE001 - as above, or the `__eq__` of a user's object
+            changed = True
         now = time.perf_counter()
         self._compare_at = now + _SHARE * (now - began)
         return changed
