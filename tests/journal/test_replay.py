@@ -489,7 +489,7 @@ class Scripted(AsyncNode):
             raise ValueError(self.params["i"])
 
     @staticmethod
-    def act(shared, i, kind, key, *rest):  # noqa: C901, PLR0912 - one case per kind
+    def act(shared, i, kind, key, *rest):  # noqa: C901 - one case per kind
         if kind == "set":
             shared[key] = rest[0]
         elif kind == "remove":

@@ -285,6 +285,51 @@ def test_a_counter_is_derived_from_what_another_row_left():
     assert rows.replayed() == rows.store
 
 
+def test_a_list_that_another_row_assigns_while_its_own_runs_is_derived_from_both():
+    """What the journal has of either row may hold what the other one added."""
+    rows = Rows({})
+    one, other = rows.start(0), rows.start(1)
+    one["log"] = [0]
+    other["log"] += [1]
+    rows.end(1)
+    rows.end(0)
+    assert [rows.taken[row]["log",].how for row in (0, 1)] == [How.DERIVED, How.DERIVED]
+    assert rows.named() == {}
+    assert rows.replayed() == rows.store == {"log": [0, 1]}
+
+
+def test_a_row_that_adds_to_its_list_after_another_one_took_it_over_is_found():
+    """It has the list in hand all the same."""
+    rows = Rows({})
+    one, other = rows.start(0), rows.start(1)
+    one["log"] = mine = [0]
+    other["log"] += [1]
+    mine.append(2)
+    rows.end(1)
+    rows.end(0)
+    assert rows.named() == {"shared['log']": IN_PLACE}
+
+
+class Unequal:
+    """It refuses to be compared."""
+
+    def __eq__(self, other):
+        raise ValueError
+
+    def __hash__(self):
+        return 0
+
+
+def test_objects_that_cannot_be_compared_break_no_row():
+    """A set that holds such ones counts as changed."""
+    rows = Rows({})
+    one, other = rows.start(0), rows.start(1)
+    one["seen"] = {Unequal()}
+    other["seen"].add(Unequal)
+    rows.end(0)
+    assert rows.log.changed == {"shared['seen']": IN_PLACE}
+
+
 def test_a_row_may_change_its_own_value_again():
     """It counts up what it wrote itself."""
     rows = Rows({})
