@@ -3,19 +3,22 @@
 A value that JSON has is written as JSON. Any other becomes an object with one key, its tag:
 
     {"$bytes": "aGk="}                      base64
-    {"$datetime": "2026-01-31T12:00:00"}    also $date, $time (ISO 8601) and $timedelta (seconds)
-    {"$tuple": [...]}, {"$set": [...]}, {"$frozenset": [...]}
+    {"$datetime": "2026-01-31T12:00:00"}    also $date and $time (ISO 8601)
+    {"$timedelta": [1, 7200, 0]}            days, seconds, microseconds
+    {"$tuple": [...]}, {"$set": [...]}, {"$frozenset": [...]}, {"$deque": [[...], maxlen]}
+    {"$range": [start, stop, step]}, {"$fraction": [numerator, denominator]}
     {"$float": "nan"}                       also "inf" and "-inf"
     {"$int": "0x..."}                       an int of more than some 600 digits
     {"$complex": [re, im]}, {"$decimal": "1.10"}, {"$uuid": "..."}, {"$path": "..."}
     {"$dict": [[key, value], ...]}          a dict with keys that are not strings or begin with $
     {"$numpy": ["float32", 0.5]}            a numpy scalar; a datetime64 as its number
     {"$array": ["float32", [2, 3], "..."]}  a numpy array: type, shape, base64 of its bytes
+    {"$pandas": ["Timestamp", "..."]}       ISO 8601; also Timedelta, written like $numpy, NaT and NA
     {"$dataclass": ["Answer", {...}]}       also $model for pydantic; read as a dict of its fields
     {"$enum": ["Colour", value]}            read as its value
     {"$lost": "This output is not ..."}     an OutputLostError, with its message
 
-A pandas Timestamp is written as a datetime, to the microsecond; NaT and NA as null.
+Of a time with a zone, the offset from UTC is kept, not the name of the zone.
 
 Reading never turns the name of a class into that class, unless it was registered with `register`.
 """
@@ -23,10 +26,12 @@ Reading never turns the name of a class into that class, unless it was registere
 from __future__ import annotations
 
 import base64
+import collections
 import dataclasses
 import datetime as dt
 import decimal
 import enum
+import fractions
 import json
 import math
 import pathlib
@@ -37,11 +42,11 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from ..errors import JournalError, OutputLostError
-from ..records.cells import LARGE, is_missing
+from ..records.cells import LARGE
 from ..text.redact import MASK, is_secret, masked
 from . import numpy_codec
 
-_MAX_DEPTH = 50
+MAX_DEPTH = 50
 
 
 class EncodingError(JournalError):
@@ -76,10 +81,21 @@ _FORMS: dict[type, _Form] = {
     dt.date: _Form("$date", dt.date.isoformat, dt.date.fromisoformat),
     dt.time: _Form("$time", dt.time.isoformat, dt.time.fromisoformat),
     dt.timedelta: _Form(
-        "$timedelta", dt.timedelta.total_seconds, lambda seconds: dt.timedelta(seconds=seconds)
+        "$timedelta",
+        lambda span: [span.days, span.seconds, span.microseconds],
+        lambda parts: dt.timedelta(*parts),
     ),
     decimal.Decimal: _Form("$decimal", str, decimal.Decimal),
     uuid.UUID: _Form("$uuid", str, uuid.UUID),
+    fractions.Fraction: _Form(
+        "$fraction",
+        lambda number: [number.numerator, number.denominator],
+        lambda parts: fractions.Fraction(*parts),
+    ),
+    range: _Form("$range", lambda r: [r.start, r.stop, r.step], lambda parts: range(*parts)),
+    collections.deque: _Form(
+        "$deque", lambda items: [list(items), items.maxlen], lambda parts: collections.deque(*parts)
+    ),
     complex: _Form("$complex", lambda z: [z.real, z.imag], lambda parts: complex(*parts)),
     OutputLostError: _Form("$lost", str, OutputLostError),
 }
@@ -108,6 +124,11 @@ def register(
         )
     _registered[kind] = _Form(tag, write, read)
     _readers[tag] = read
+
+
+def registered(kind: type) -> _Form | None:
+    """Return how objects of a class are stored if the class was registered; None if it was not."""
+    return _registered.get(kind)
 
 
 def encoded(value: Any, secrets: AbstractSet[str] | None = None) -> str:
@@ -223,8 +244,8 @@ def _plain(value: Any, path: str, depth: int) -> Any:  # noqa: PLR0911 - one ret
         return value
     if kind is float:
         return value if math.isfinite(value) else {"$float": str(value)}
-    if depth > _MAX_DEPTH:
-        raise EncodingError(f"{path or 'The value'} is nested more than {_MAX_DEPTH} levels deep.")
+    if depth > MAX_DEPTH:
+        raise EncodingError(f"{path or 'The value'} is nested more than {MAX_DEPTH} levels deep.")
     if kind is list:
         return [_plain(item, f"{path}[{at}]", depth + 1) for at, item in enumerate(value)]
     if kind is dict:
@@ -266,9 +287,7 @@ def _plain_of_other(value: Any, kind: type, path: str, depth: int) -> Any:  # no
         return {form[0]: _plain(form[1], path, depth)}
     if hasattr(kind, "model_dump") and hasattr(kind, "model_fields"):
         return {"$model": [kind.__name__, inner(value.model_dump())]}
-    if is_missing(value):
-        return None
-    if isinstance(value, dt.datetime):  # such as a pandas Timestamp
+    if isinstance(value, dt.datetime):  # such as that of pendulum
         return {"$datetime": dt.datetime.isoformat(value)}
     base: Any
     for base in (str, int, float, dict, list, tuple, set, frozenset, bytes, bytearray):
@@ -310,6 +329,7 @@ _readers: dict[str, Callable[[Any], Any]] = {
     "$dict": dict,  # not called: `_value` reads its pairs
     "$numpy": numpy_codec.scalar,
     "$array": numpy_codec.array,
+    "$pandas": numpy_codec.pandas_value,
     "$dataclass": _second,
     "$model": _second,
     "$enum": _second,

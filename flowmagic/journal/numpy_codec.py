@@ -8,17 +8,48 @@ from typing import Any
 
 
 def form_of(value: Any) -> tuple[str, list[Any]] | None:
-    """Return tag and content of a numpy scalar or array; None for anything else."""
+    """Return tag and content of a scalar or array of numpy, or a time of pandas; None for others."""
+    pandas = sys.modules.get("pandas")
+    if pandas is not None and (content := _pandas_content(pandas, value)) is not None:
+        return "$pandas", content
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return None
     if isinstance(value, numpy.generic) and value.dtype.kind in "biufcSUmM":
-        plain = value.astype("int64") if value.dtype.kind in "mM" else value
-        return "$numpy", [value.dtype.str, plain.item()]
+        return "$numpy", _numpy_content(value)
     if type(value) is numpy.ndarray and value.dtype.kind in "biufcmM":
         data = base64.b64encode(numpy.ascontiguousarray(value).tobytes()).decode()
         return "$array", [value.dtype.str, list(value.shape), data]
     return None
+
+
+def _numpy_content(value: Any) -> list[Any]:
+    plain = value.astype("int64") if value.dtype.kind in "mM" else value
+    return [value.dtype.str, plain.item()]
+
+
+def _pandas_content(pandas: Any, value: Any) -> list[Any] | None:
+    if value is pandas.NaT or value is pandas.NA:
+        return ["NaT" if value is pandas.NaT else "NA"]
+    if isinstance(value, pandas.Timestamp):
+        return ["Timestamp", value.isoformat()]
+    if isinstance(value, pandas.Timedelta):
+        return ["Timedelta", *_numpy_content(value.to_timedelta64())]
+    return None
+
+
+def pandas_value(content: list[Any]) -> Any:
+    """Return the value of a `$pandas`; where pandas is not installed, the content as it is."""
+    try:
+        import pandas as pd  # noqa: PLC0415 - optional
+    except ImportError:
+        return {"$pandas": content}
+    kind, *parts = content
+    if kind == "Timestamp":
+        return pd.Timestamp(*parts)
+    return (
+        pd.Timedelta(scalar(parts)) if kind == "Timedelta" else {"NaT": pd.NaT, "NA": pd.NA}[kind]
+    )
 
 
 def scalar(content: list[Any]) -> Any:

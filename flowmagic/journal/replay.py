@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import heapq
-import json
 import sqlite3
 from collections.abc import Iterator, MutableMapping
 from typing import Any
@@ -19,8 +18,8 @@ from ..records.trace import Restored
 from ..shared.assignments import AssignmentLog, How, assign
 from ..shared.expected import in_slices
 from .assigned import Entry, decoded_assignments
+from .damage import readable
 from .database import open_file
-from .resume import readable
 from .shared_state import SharedState
 
 _COUNTED = "it was computed from values of rows that are not restored, or that ran in several runs"
@@ -73,13 +72,8 @@ class Replay:
         return any(state.is_assigned for state in self._states.values())
 
     def add(self, restored: Restored) -> None:
-        """Take the assignments of a row that is restored.
-
-        Raises:
-            JournalError: they are damaged.
-        """
-        run, text = restored.run, restored.assigned
-        entries = [] if text is None else list(decoded_assignments(text, run, restored.output))
+        """Take the assignments of a row that is restored."""
+        run, entries = restored.run, restored.assigned
         if self._has_begun:
             self._name(self._states[run].reasons(run))
             for entry in sorted(entries):
@@ -168,16 +162,15 @@ class Replay:
     def _restored_by(self, connection: sqlite3.Connection, run: int) -> dict[int, set[int]]:
         """Return the positions of the rows that a run had restored, by the number of their run."""
         positions: dict[int, set[int]] = {}
-        sql = "SELECT restored FROM instances WHERE run = ? AND restored IS NOT NULL"
-        for (text,) in connection.execute(sql, (self._runs[run],)):
-            number, position = json.loads(text)
-            positions.setdefault(number, set()).add(position)
+        sql = "SELECT source, source_first, size FROM ranges WHERE run = ? AND is_restored"
+        for source, first, size in connection.execute(sql, (run,)):
+            positions.setdefault(source, set()).update(range(first, first + size))
         return positions
 
     def _rows(self, connection: sqlite3.Connection, run: int) -> Iterator[Any]:
-        """Yield of each row that ran its position, whether it may have ended unseen, what it assigned."""
+        """Yield of each row that ran its position, whether it is in doubt, and what it assigned."""
         return connection.execute(
-            "SELECT position, instances.status = 'pending' AND seconds IS NULL, instances.assigned"
-            " FROM instances JOIN runs ON id = run WHERE run = ? AND restored IS NULL",
+            "SELECT position, status = 'running', assigned FROM instances"
+            " WHERE run = ? AND attempts > 0",
             (self._runs[run],),
         )

@@ -81,9 +81,8 @@ class Script:
 
     def _nodes(self) -> list[str]:
         made, linked = [], []
-        parts = zip(self._run.nodes, self._run.parts, strict=True)
-        for number, (node, part) in enumerate(parts):
-            kind = self._names.of(node.location, version=part.source)
+        for number, node in enumerate(self._run.nodes):
+            kind = self._names.of(node.location, version=str(node.version))
             arguments, missing = [kind or "..."], [] if kind else ["its class"]
             for entry in node.attributes:
                 name, text, lacks = self._entry(entry)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 from ..flow.finding import Finding
+from ..records.trace import Restored
 from ..shared.assignments import Assignment, AssignmentLog
 from ..shared.expected import Path
 from ..text.redact import masked
@@ -52,6 +53,11 @@ class SharedRecord:
     def restores_first(self) -> bool:
         """Whether all known rows must be restored before any row starts, for what they assigned."""
         return self._replay is not None and self._replay.is_needed
+
+    def add(self, restored: Restored) -> None:
+        """Take what a restored row had assigned."""
+        if self._replay is not None:
+            self._replay.add(restored)
 
     async def begin(self) -> None:
         """Assign what the restored rows had assigned, before the first row starts."""

@@ -6,13 +6,13 @@ the secrets wherever they occur. Of a class, it keeps where it is found, not its
 
 from __future__ import annotations
 
-import dis
 import keyword
 import types
-from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
+from ..flow.dependencies.reader import Reader
+from ..flow.dependencies.running_code import running_code
 from ..flow.graph import first_nodes
 from ..flow.source_code import functions_of, is_stock, is_user_code, source_of
 from ..records.batch import Batch
@@ -36,12 +36,14 @@ class NodeSnapshot(NamedTuple):
 
     Attributes:
         location: where its class is found, see `location_of`.
+        version: tells classes of one location apart: a cell may have been run again.
         attributes: without PocketFlow's own.
         successors: the number of the next node, by action; None where there is none.
         start: the number of the start node, if the node is a flow.
     """
 
     location: str
+    version: int
     attributes: list[Entry]
     successors: dict[str, int | None]
     start: int | None
@@ -50,14 +52,30 @@ class NodeSnapshot(NamedTuple):
 def nodes_kept(flow: Any, secrets: AbstractSet[str] | None) -> list[NodeSnapshot]:
     """Return the nodes of a flow; `secrets` as for `codec.encoded`."""
     nodes = first_nodes(flow)
+    versions = _versions([type(node) for node in nodes])
     return [
         NodeSnapshot(
             location_of(type(node)),
+            versions[type(node)],
             [_entry(name, value, secrets) for name, value in attributes_of(node).items()],
             *links,
         )
         for node, links in zip(nodes, links_of(nodes), strict=True)
     ]
+
+
+def _versions(kinds: list[type]) -> dict[type, int]:
+    """Return a number for each class, which differs for those of one location that are not the same."""
+    found: dict[str, list[dict[str, str]]] = {}
+    versions: dict[type, int] = {}
+    for kind in dict.fromkeys(kinds):
+        same = found.setdefault(location_of(kind), [])
+        reader = Reader()
+        reader.read_class(kind)
+        if reader.digests not in same:
+            same.append(reader.digests)
+        versions[kind] = same.index(reader.digests)
+    return versions
 
 
 def names_in_notebook(flow: Any) -> list[str]:
@@ -153,18 +171,9 @@ def globals_of(kind: type) -> dict[str, Any]:
     return {
         name: function.__globals__[name]
         for function in functions_of(kind)
-        for name in _global_names(function.__code__)
+        for name, *_ in running_code(function).syntax.names.reads
         if name in function.__globals__
     }
-
-
-def _global_names(code: types.CodeType) -> Iterator[str]:
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "LOAD_GLOBAL":
-            yield instruction.argval
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _global_names(constant)
 
 
 _MOST_ROWS = 1_000  # in a batch, a secret is nearly always the same one
@@ -196,3 +205,10 @@ def secrets_of_rows(flow: Any, batch: Batch | None) -> set[str]:
     """Return the secrets in the flow's params and in the rows, as far as they are known in advance."""
     rows = [] if batch is None or batch.rows is None else batch.rows[:_MOST_ROWS]
     return set().union(*map(secrets_of, (flow.params, *rows)))
+
+
+def drawn_by(batch: Batch | None) -> str:
+    """Return where the rows of a run come from, see `JournalRun.drawn_by`."""
+    if batch is None:
+        return "prep"
+    return "generator" if batch.rows is None else "list"

@@ -256,6 +256,7 @@ class Lifecycle:
         # A task that the closing loop cancels before its first step has run nothing of `_main`.
         if not self.ended and task is self._main_task:
             self.run_end.requested = RunStatus.CANCELLED
+            self._write_end()
             self._end()
 
     @contextlib.contextmanager

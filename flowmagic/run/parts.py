@@ -55,14 +55,13 @@ class RunParts:
         )
         if options.capture:
             self.records.printed = PrintedTexts(self.records.status)
-        log = self._assignment_log(flow, shared, options)
-        self.journal = self._recorder(flow, batch, shared, log, options)
         # A virtual clock is never late.
         watches = self.clock is time.monotonic
         self.holds = HoldRecorder(self.loop, self.records) if watches else None
         self.limits = LimitController(
             options.limits, options.adaptive, clock=self.clock, began=self.began
         )
+        log = self._assignment_log(flow, shared, options)
         self.store = Store(shared, options.sharing, self.records, log)
         self.runner = options.engine.begin(
             Work(
@@ -76,6 +75,11 @@ class RunParts:
                 broke=events.engine_broke,
             )
         )
+        try:  # after what may fail: a run that does not begin is not in the journal either
+            self.journal = self._recorder(flow, batch, shared, log, options)
+        except BaseException:
+            self.runner.close()
+            raise
         self.outcomes = Outcomes(
             self.records,
             retries=options.retries,

@@ -221,9 +221,14 @@ def _span(each: ast.expr) -> _Span:
 
 def _secret_nodes(tree: ast.AST) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
-        for name, value in _named(node):
-            if is_secret(name, "text"):
-                yield from _string_nodes(value)
+        yield from secret_literals(node)
+
+
+def secret_literals(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield the string literals that one node of a syntax tree assigns to names of secrets."""
+    for name, value in _named(node):
+        if is_secret(name, "text"):
+            yield from _string_nodes(value)
 
 
 def _named(node: ast.AST) -> Iterator[tuple[object, ast.expr | None]]:

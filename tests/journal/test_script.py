@@ -218,7 +218,7 @@ def test_a_file_that_was_tampered_with_gets_no_code_into_a_script(tmp_path):
     connection = sqlite3.connect(tmp_path / "j")
     (setup,) = connection.execute("SELECT setup FROM runs").fetchone()
     kept = json.loads(setup)
-    kept["nodes"][0] = [f"os:{evil}", [[json.dumps({evil: evil}), evil]], {evil: 0}, 0]
+    kept["nodes"][0] = [f"os:{evil}", evil, [[json.dumps({evil: evil}), evil]], {evil: 0}, 0]
     kept["notebook names"] = [evil, "Ask"]
     kept["shared"] = [[json.dumps({evil: None}), evil]]
     options = {evil: 1, "merge": evil, "engine": evil, "retries": {evil: 1, "on": [evil]}}
