@@ -278,7 +278,14 @@ class Lifecycle:
             self._scheduler.load(self._batch)
         with self._in_phase(RunPhase.USER_CODE):
             await self._runner.open()
+            if self._journal is not None:
+                if self._journal.shared.restores_first:
+                    await self._scheduler.restore()
+                await self._journal.shared.begin()
         await self._run_instances()
+        if self._journal is not None:
+            with self._in_phase(RunPhase.USER_CODE):
+                await self._journal.shared.compare()
         if self.run_end.error is None and self.run_end.requested != RunStatus.CANCELLED:
             await self._merge_and_post(self._batch)
 

@@ -13,6 +13,7 @@ from ..engines.base import Work
 from ..records.batch import Batch
 from ..records.printed import PrintedTexts
 from ..records.store import RecordStore
+from ..shared.assignments import AssignmentLog
 from ..shared.shared_store import Store
 from .event_loop_monitor import HoldRecorder
 from .limit_controller import LimitController
@@ -60,7 +61,8 @@ class RunParts:
         self.limits = LimitController(
             options.limits, options.adaptive, clock=self.clock, began=self.began
         )
-        self.store = Store(shared, options.sharing, self.records)
+        log = self._assignment_log(flow, shared, options)
+        self.store = Store(shared, options.sharing, self.records, log)
         self.runner = options.engine.begin(
             Work(
                 flow,
@@ -74,7 +76,7 @@ class RunParts:
             )
         )
         try:  # after what may fail: a run that does not begin is not in the journal either
-            self.journal = self._recorder(flow, batch, shared, options)
+            self.journal = self._recorder(flow, batch, shared, log, options)
         except BaseException:
             self.runner.close()
             raise
@@ -103,8 +105,22 @@ class RunParts:
             timeout=options.timeout,
         )
 
+    def _assignment_log(self, flow: Any, shared: Any, options: Options) -> AssignmentLog | None:
+        if options.journal is None or options.sharing.isolate or type(shared) is not dict:
+            return None
+        from ..flow.shared_writes import shared_writes_of  # noqa: PLC0415 - as below
+
+        return AssignmentLog(
+            shared, self.records.live, *shared_writes_of(flow), secrets=self.records.secrets
+        )
+
     def _recorder(
-        self, flow: Any, batch: Batch | None, shared: Any, options: Options
+        self,
+        flow: Any,
+        batch: Batch | None,
+        shared: Any,
+        log: AssignmentLog | None,
+        options: Options,
     ) -> Recorder | None:
         if options.journal is None:
             return None
@@ -119,6 +135,8 @@ class RunParts:
             options=options.journal,
             run_options=options_kept(options),
             shared=shared,
+            log=log,
+            unseen=options.sharing.why_unseen(shared),
             batch=batch,
         )
 

@@ -130,7 +130,8 @@ class RunView(Exports):
         """Return what may have been lost without an error; see `flowmagic.run.audit`."""
         from .audit import audit  # noqa: PLC0415 - it reads sources, which a run need not
 
-        return audit(self.flow, self.records)
+        found = audit(self.flow, self.records)
+        return found if self.journal is None else [*self.journal.shared.findings, *found]
 
     # Its limits
 
