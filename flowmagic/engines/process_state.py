@@ -42,7 +42,8 @@ class ProcessState:
         self.thread = 0
         self.cwd: str | None = None
         self.unknown: dict[str, str | None] = {}
-        self._undone: dict[str, None] = {}
+        self._undone: dict[str, bool] = {}
+        """What had to be put back, and whether that was possible."""
 
     def enter(self) -> None:
         """Make the code that runs in the current Context code of this run."""
@@ -63,13 +64,17 @@ class ProcessState:
             if self not in _active:
                 return
             for key, change in list(_changes.items()):
-                if change.undo(self, key):
-                    self._undone[key] = None
-            if self.cwd != _value(_CWD):
-                self.unknown.setdefault(_CWD, self.cwd)
+                latest = change.latest
+                change.forget(self)
+                if change.latest != latest == _value(key):
+                    self._undone[key] = _put(key, change.latest)
+                if not change.by_run:
+                    del _changes[key]
             _active.discard(self)
             if not _active:
                 _uninstall()
+            if self.cwd != _value(_CWD):  # by os.fchdir or code in C
+                self.unknown.setdefault(_CWD, self.cwd)
         if owner.get() is self:
             redirects.reset()
         self._redirects.remove()
@@ -77,8 +82,11 @@ class ProcessState:
     def findings(self) -> Iterator[Finding]:
         """Yield what was put back when the run ended, and what was not."""
         for name in _names(self._undone):
+            gone = name == _CWD_NAME and not self._undone[_CWD]
             yield Finding(
-                f"The run changed {name}, which was put back when it ended.",
+                f"The run changed {name}, and the one from before does not exist any more."
+                if gone
+                else f"The run changed {name}, which was put back when it ended.",
                 "All rows and the notebook share it, so one row may have used what another one set.",
                 "Use absolute paths, and cwd= for a subprocess."
                 if name == _CWD_NAME
@@ -109,30 +117,25 @@ def _names(keys: Collection[str]) -> list[str]:
 
 
 class _Change:
-    """The values of one thing: the one from before, and the latest of each run that has set it."""
+    """The value of something before runs changed it, and the latest one of each run."""
 
     def __init__(self, before: str | None) -> None:
         self._before = before
-        self._by_run: dict[ProcessState, str | None] = {}
+        self.by_run: dict[ProcessState, str | None] = {}
 
     def note(self, run: ProcessState, value: str | None) -> None:
         """Note what a run has set."""
-        self._by_run.pop(run, None)  # the latest comes last
-        self._by_run[run] = value
+        self.by_run.pop(run, None)  # the latest comes last
+        self.by_run[run] = value
 
-    def undo(self, run: ProcessState, key: str) -> bool:
-        """Forget the value of a run; return whether another one was put in its place."""
-        if run not in self._by_run:
-            return False
-        latest = self._latest()
-        del self._by_run[run]
-        if not self._by_run:
-            del _changes[key]
-        before = self._latest()
-        return before != latest == _value(key) and _put(key, before)
+    def forget(self, run: ProcessState) -> None:
+        """Forget what a run has set."""
+        self.by_run.pop(run, None)
 
-    def _latest(self) -> str | None:
-        return next(reversed(self._by_run.values()), self._before)
+    @property
+    def latest(self) -> str | None:
+        """The value now, if nobody else has set it."""
+        return next(reversed(self.by_run.values()), self._before)
 
 
 def _value(key: str) -> str | None:
