@@ -127,12 +127,11 @@ class _Sys(ModuleType):
         def __getattr__(self, name: str) -> Any:
             # Without this method, Python 3.14 reads the dict instead of calling the descriptors
             # (https://github.com/python/cpython/issues/156399).
-            raise AttributeError(f"module 'sys' has no attribute {name!r}")
+            return super().__getattribute__(name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return import_module, (
-            "sys",
-        )  # cloudpickle knows how to pickle modules of the stock class only
+        # cloudpickle recognises modules by their exact class.
+        return import_module, ("sys",)
 
 
 _installations: set[Installation] = set()
