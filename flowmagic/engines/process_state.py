@@ -75,8 +75,6 @@ class ProcessState:
                 _uninstall()
             if self.cwd != _value(_CWD):  # by os.fchdir or code in C
                 self.unknown.setdefault(_CWD, self.cwd)
-        if owner.get() is self:
-            redirects.reset()
         self._redirects.remove()
 
     def findings(self) -> Iterator[Finding]:

@@ -79,16 +79,12 @@ class _Stream:
         redirect = self._redirect.get()
         replaced = of_process if redirect is None else redirect.replaced
         if stream is replaced or stream is of_process:
-            self.reset()
+            self._redirect.set(None)
             return
         self._redirect.set(_Redirect(stream, replaced))
         if not self._dispatches():
             self._below = of_process
             vars(sys)[self.name] = self._dispatcher
-
-    def reset(self) -> None:
-        """End the redirect in the current Context."""
-        self._redirect.set(None)
 
     def remove_dispatcher(self) -> None:
         """Put the stream of the process back in its place."""
@@ -157,9 +153,3 @@ class Installation:
                 for stream in _Sys._STREAMS:
                     stream.remove_dispatcher()
                 sys.__class__ = ModuleType  # type: ignore[assignment]
-
-
-def reset() -> None:
-    """End the redirects in the current Context."""
-    for stream in _Sys._STREAMS:
-        stream.reset()

@@ -281,6 +281,32 @@ def test_what_threads_of_no_instance_change_stays_and_is_reported(tmp_path):
     )
 
 
+def test_so_does_what_they_change_after_the_run_has():
+    """The value of the run is not there any more."""
+    run = Run()
+    run.set("node")
+    in_a_thread(os.environ.__setitem__, "FM_KEPT", "thread")
+    run.end()
+    assert os.environ["FM_KEPT"] == "thread"
+    [text] = run.said
+    assert text.startswith("During the run, os.environ (FM_KEPT) changed, and it was not put back.")
+
+
+def test_cells_may_run_in_another_thread_than_the_main_one():
+    """As those of marimo do. What they change stays, and is not mentioned."""
+
+    def notebook():
+        run = Run()
+        os.environ["FM_KEPT"] = "cell"
+        run.end()
+        said.extend(run.said)
+
+    said = []
+    in_a_thread(notebook)
+    assert os.environ["FM_KEPT"] == "cell"
+    assert said == []
+
+
 def test_a_change_of_directory_that_goes_unnoticed_is_reported(tmp_path):
     """By os.fchdir, or by C code: it may be that of a cell."""
     run = Run()

@@ -14,7 +14,7 @@ import threading
 from types import ModuleType
 
 import pytest
-from pocketflow import AsyncNode, BatchFlow, Node
+from pocketflow import AsyncBatchFlow, AsyncNode, Node
 
 import flowmagic
 from flowmagic.engines import redirects
@@ -225,6 +225,7 @@ async def test_a_redirect_of_other_code_applies_to_the_process_as_ever():
                 print("own")
                 entered.set()
                 await go_on.wait()
+                print("own")
             print("node")
             return own.getvalue()
 
@@ -240,10 +241,38 @@ async def test_a_redirect_of_other_code_applies_to_the_process_as_ever():
         await run
         assert sys.stdout is kept
         print("cell")
-    assert run.outputs == ["own\n"]
+    assert run.outputs == ["own\nown\n"]
     assert outer.getvalue() == "around\n"
     assert cell.getvalue() == "cell\n"
     assert kept.getvalue() == "node\ncell\n"
+
+
+@virtual
+async def test_a_node_that_assigns_the_stream_of_the_process_follows_it():
+    """Also one that a cell has put there since the node redirected its own."""
+    reached, go_on = asyncio.Queue(), asyncio.Queue()
+    outer, cell = io.StringIO(), io.StringIO()
+
+    class Follows(AsyncNode):
+        async def exec_async(self, _):
+            sys.stdout = io.StringIO()
+            reached.put_nowait(None)
+            await go_on.get()
+            sys.stdout = cell
+            print("one")
+            reached.put_nowait(None)
+            await go_on.get()
+            print("two")
+
+    with contextlib.redirect_stdout(outer):
+        run = flowmagic.batchflow(Follows(), [{}])
+        await reached.get()
+        with contextlib.redirect_stdout(cell):
+            go_on.put_nowait(None)
+            await reached.get()
+        go_on.put_nowait(None)
+        await run
+    assert (cell.getvalue(), outer.getvalue()) == ("one\n", "two\n")
 
 
 @virtual
@@ -287,24 +316,29 @@ async def test_a_redirect_in_a_node_applies_to_the_run_that_it_starts():
     assert run.outputs == ["inner\ninner\nouter\n"]
 
 
-def test_the_flows_own_prep_and_post_redirect_for_themselves(capsys):
-    """They are code of the run, too."""
+@virtual
+async def test_the_flows_own_prep_and_post_redirect_for_themselves():
+    """They are code of the run, too. What prep leaves redirected ends with the run, if that continues."""
     kept = io.StringIO()
 
-    class Own(BatchFlow):
-        def prep(self, shared):
-            print("seen")
+    class Own(AsyncBatchFlow):
+        async def prep_async(self, shared):
+            print("prep")
             sys.stdout = kept
             return two_rows()
 
-        def post(self, shared, prep_res, exec_res):
+        async def post_async(self, shared, prep_res, exec_res):
             print("post")
 
-    before = sys.stdout
-    assert flowmagic.run_batch(Own(start=Node())).ok
-    assert sys.stdout is before
-    assert kept.getvalue() == "post\n"
-    assert capsys.readouterr().out == "seen\n"
+    class Fails(AsyncNode):
+        async def exec_async(self, _):
+            raise ValueError
+
+    with contextlib.redirect_stdout(io.StringIO()) as outside:
+        run = await flowmagic.batchflow(Own(start=Fails()))
+        assert sys.stdout is outside
+        await run.retry_failed()
+    assert (outside.getvalue(), kept.getvalue()) == ("prep\npost\n", "post\n")
 
 
 @pytest.mark.parametrize("leaves", [True, False])

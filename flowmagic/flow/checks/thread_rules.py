@@ -126,7 +126,6 @@ def foreign_locals(reached: ReachableNode, *, threads: bool) -> Iterator[Finding
         for name, hook, each in _locals(reached, here, ast.Load):
             if name in set_here or name not in set_there:
                 continue
-            set_here.add(name)  # found
             yield Finding(
                 f"{each.subject(hook)} reads {name}, which {set_there[name]} sets in another thread.",
                 "Each thread has its own attributes of a threading.local, so this raises an "
