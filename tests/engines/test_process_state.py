@@ -28,9 +28,8 @@ def nothing_is_left(monkeypatch, tmp_path):
         (tmp_path / name).mkdir()
     monkeypatch.setenv("FM_KEPT", "before")
     monkeypatch.delenv("FM_NEW", raising=False)
-    stock = os.chdir
     yield
-    assert os.chdir is stock
+    assert os.chdir is process_state._stock_chdir
     assert type(os.environ) is os._Environ
     assert not process_state._active
     assert not process_state._changes
