@@ -151,14 +151,14 @@ class RecordStore(Columns):
         if self.printed is not None:
             self.printed.forget(index, number)
 
-    def cancel(self, index: int) -> None:
-        """Mark a pending row as cancelled.
+    def cancel(self, index: int, *reason: str) -> None:
+        """Mark a pending row as cancelled, and say why in its result if there is a reason.
 
         A row that was waiting for another attempt returns to its last one, whose result is not lost.
         """
         attempts = self.history.get(index)
         if not attempts:
-            self.results[index] = asyncio.CancelledError()
+            self.results[index] = asyncio.CancelledError(*reason)
             self._move(index, CANCELLED)
             return
         last = attempts.pop()

@@ -257,6 +257,7 @@ class Lifecycle:
         # A task that the closing loop cancels before its first step has run nothing of `_main`.
         if not self.ended and task is self._main_task:
             self.run_end.requested = RunStatus.CANCELLED
+            self._write_end()
             self._end()
 
     @contextlib.contextmanager
@@ -312,6 +313,7 @@ class Lifecycle:
 
     def _end(self) -> None:
         self._records.cancel_pending()
+        self._records.look_for_secrets()
         self._scheduler.exhaust()
         self._runner.close()
         if self.parts.holds is not None:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..engines.base import Work
 from ..engines.process_state import ProcessState
-from ..flow.graph import secrets_around
 from ..records.batch import Batch
 from ..records.printed import PrintedTexts
 from ..records.store import RecordStore
@@ -52,13 +52,12 @@ class RunParts:
             flow.params,
             self.began,
             options.kept,
-            secrets_around(flow, shared),
+            functools.partial(_secrets_of, flow, shared),
             keep_bytes=options.keep_bytes,
             journaled=options.journal is not None,
         )
         if options.capture:
             self.records.printed = PrintedTexts(self.records.status)
-        self.journal = self._recorder(flow, batch, shared, options)
         # A virtual clock is never late.
         watches = self.clock is time.monotonic
         self.holds = HoldRecorder(self.loop, self.records) if watches else None
@@ -78,6 +77,11 @@ class RunParts:
                 broke=events.engine_broke,
             )
         )
+        try:  # after what may fail: a run that does not begin is not in the journal either
+            self.journal = self._recorder(flow, batch, shared, options)
+        except BaseException:
+            self.runner.close()
+            raise
         self.outcomes = Outcomes(
             self.records,
             retries=options.retries,
@@ -121,6 +125,13 @@ class RunParts:
             shared=shared,
             batch=batch,
         )
+
+
+def _secrets_of(flow: Any, shared: Any) -> frozenset[str]:
+    """Return the secrets of a flow and of the shared store."""
+    from ..journal.snapshot import secrets_of_flow  # noqa: PLC0415 - it reads sources; a run need not
+
+    return secrets_of_flow(flow, shared)
 
 
 def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:
