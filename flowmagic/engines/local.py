@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from ..flow.walker import Walker, Way
 from ..records.trace import Trace
 from .base import Work
+from .redirects import Installation
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,14 @@ async def run_in_thread(executor: Executor, function: Callable[[Any], Any], argu
         except BaseException as error:  # noqa: BLE001 - raised below
             return None, error
 
-    result, error = await asyncio.get_running_loop().run_in_executor(executor, boxed)
+    future = executor.submit(boxed)
+    try:
+        result, error = await asyncio.wrap_future(future)
+    except asyncio.CancelledError:
+        # The thread may still redirect a stream, perhaps after the end of the run.
+        redirects = Installation()
+        future.add_done_callback(lambda _: redirects.remove())
+        raise
     for variable, value in context.items():
         if variable.get(_UNSET) is not value:
             variable.set(value)

@@ -222,6 +222,7 @@ class Lifecycle:
     def _begin(self) -> None:
         if self.parts.holds is not None:
             self.parts.holds.start()
+        self.parts.process.begin()
         # In the run's own Context, whoever calls: the flow's post runs there.
         self._main_task = task = self.parts.context.run(self.parts.loop.create_task, self._main())
         task.add_done_callback(self._main_left)
@@ -324,6 +325,7 @@ class Lifecycle:
         self._runner.close()
         if self.parts.holds is not None:
             self.parts.holds.stop()
+        self.parts.process.end()
         self._ended_after = self.seconds()
         self.ended = True
         # Observers first: what they publish must be there when whoever waits continues.

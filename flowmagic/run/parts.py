@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..engines.base import Work
+from ..engines.process_state import ProcessState
 from ..records.batch import Batch
 from ..records.printed import PrintedTexts
 from ..records.store import RecordStore
@@ -35,6 +36,7 @@ class RunParts:
         context: where each instance starts from, so that none sees what another one has set.
         journal: what writes the run down; None: nothing does.
         holds: what watches for nodes that hold the loop; None where nothing can.
+        process: what undoes at the end what the run has changed of its process.
         store: the shared store, as the instances see it.
     """
 
@@ -45,6 +47,8 @@ class RunParts:
         self.clock = _clock_of(self.loop)
         self.began = self.clock()
         self.context = contextvars.copy_context()
+        self.process = ProcessState()
+        self.context.run(self.process.enter)
         self.records = RecordStore(
             flow.params,
             self.began,
