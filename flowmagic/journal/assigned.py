@@ -25,8 +25,10 @@ from ..records.containers import CONTAINERS, MOST_ITEMS
 from ..records.observed_dict import MISSING
 from ..shared.assignments import Assignment, How, name_of_key
 from ..shared.expected import Path
+from ..text.formatting import short_repr
 from ..text.redact import masked
 from .codec import EncodingError, as_json, decoded, encoded_and_masked, value_of_plain
+from .damage import quoted
 
 _LONGEST = 2_000_000  # characters of the text; a value of 1 MB may take more
 _MOST_CHARACTERS = 1_000_000  # in the value
@@ -204,4 +206,6 @@ def decoded_assignments(text: str, run: int, output: Any = None) -> Iterator[Ent
     except JournalError:
         raise
     except Exception as error:  # noqa: BLE001 - the file may hold anything
-        raise JournalError(f"This text is not a journal value ({error}): {text[:80]!r}") from None
+        raise JournalError(
+            f"This text is not a journal value ({quoted(error)}): {short_repr(text)}"
+        ) from None

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import JournalError
-from ..text.formatting import truncate
+from ..text.formatting import short_repr, truncate
 
 DAMAGE = (
     sqlite3.Error, ValueError, TypeError, LookupError, AttributeError, OverflowError, OSError,
@@ -16,7 +16,12 @@ DAMAGE = (
 )  # fmt: skip
 """What reading anything else in place of what was written may raise."""
 
-_LONGEST = 200  # characters of a reason
+_LONGEST = 300  # characters
+
+
+def quoted(text: object) -> str:
+    """Return a text of the file on one line, without characters that would change what is shown."""
+    return truncate(" ".join(str(text).split()), _LONGEST)
 
 
 @contextlib.contextmanager
@@ -35,9 +40,19 @@ def readable(
     except JournalError:
         raise
     except DAMAGE as error:
-        # It may quote the file, which may hold anything.
-        reason = truncate(str(error) or type(error).__name__, _LONGEST)
+        reason = quoted(error) or type(error).__name__
         raise JournalError(f"The journal is damaged, and {lack} ({reason}).{advice}") from None
+
+
+def expect(value: Any, *kinds: type, name: str) -> Any:
+    """Return a value that was read, if it is of one of these very classes.
+
+    Raises:
+        ValueError: it is of another one.
+    """
+    if type(value) not in kinds:
+        raise ValueError(f"its {name} is {short_repr(value, 40)}")
+    return value
 
 
 def query(connection: sqlite3.Connection, sql: str, *values: Any) -> Iterator[Any]:

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ..errors import JournalError, describe
+from .damage import expect, readable
 
 VERSION = 3
 """Of the tables; a file with another version is refused."""
@@ -315,5 +316,6 @@ def _reason(file: pathlib.Path, error: Exception, *, write: bool) -> str:
 
 def hash_key(connection: sqlite3.Connection) -> bytes:
     """Return the key of the hashes by which rows are recognised, 32 bytes; see `row_key`."""
-    (key,) = connection.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()
-    return bytes(key)
+    with readable("rows cannot be recognised in it"):
+        (key,) = connection.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()
+        return bytes(expect(key, bytes, name="key"))

@@ -63,4 +63,6 @@ def notice(numbers: Collection[int], *, skips: bool) -> str:
     text = (
         f"{rows} in doubt {fate}. {they} under way when {kernel} died, and may have been paid for."
     )
-    return text if skips else f"{text} To leave {them} out, write in_doubt='skip'."
+    return (
+        text if skips else f"{text} To leave {them} out, write --in-doubt skip (in_doubt='skip')."
+    )

@@ -6,6 +6,8 @@ import base64
 import sys
 from typing import Any
 
+_SCALARS = "biufcSUmM"
+
 
 def form_of(value: Any) -> tuple[str, list[Any]] | None:
     """Return tag and content of a scalar or array of numpy, or a time of pandas; None for others."""
@@ -15,7 +17,7 @@ def form_of(value: Any) -> tuple[str, list[Any]] | None:
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return None
-    if isinstance(value, numpy.generic) and value.dtype.kind in "biufcSUmM":
+    if isinstance(value, numpy.generic) and value.dtype.kind in _SCALARS:
         return "$numpy", _numpy_content(value)
     if type(value) is numpy.ndarray and value.dtype.kind in "biufcmM":
         data = base64.b64encode(numpy.ascontiguousarray(value).tobytes()).decode()
@@ -58,9 +60,13 @@ def scalar(content: list[Any]) -> Any:
     numpy = sys.modules.get("numpy")
     if numpy is None:
         return value
-    if numpy.dtype(kind).kind in "mM":
+    dtype = numpy.dtype(kind)
+    # A number in place of bytes would be taken for their length.
+    if dtype.kind not in _SCALARS or (dtype.kind == "S" and type(value) is not bytes):
+        raise ValueError(f"{kind!r} is no type of a number or text")
+    if dtype.kind in "mM":
         return numpy.int64(value).astype(kind)
-    return numpy.dtype(kind).type(value)
+    return dtype.type(value)
 
 
 def array(content: list[Any]) -> Any:

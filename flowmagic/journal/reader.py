@@ -8,11 +8,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import JournalError, describe
-from ..text.formatting import short_repr, truncate
-from .damage import query
+from ..text.formatting import error_line, short_repr, truncate
+from .damage import query, quoted, readable
 from .database import copy_to, open_file
 from .fingerprint import fingerprint_of
-from .journal_run import SELECT_RUNS, JournalInstance, JournalRun, status_text
+from .journal_instance import JournalInstance
+from .journal_run import SELECT_RUNS, JournalRun, status_text
 from .resume import runs_of
 from .row_key import NoRowKeyError, canonical_text
 
@@ -30,13 +31,9 @@ class Journal:
     @property
     def runs(self) -> list[JournalRun]:
         """All runs, oldest first."""
-        rows = query(self._connection, SELECT_RUNS)
-        try:
+        with readable("its runs cannot be listed", ""):
+            rows = query(self._connection, SELECT_RUNS)
             return [JournalRun(self._connection, row) for row in rows]
-        except (KeyError, TypeError, ValueError) as error:
-            raise JournalError(
-                f"The journal is damaged, and its runs cannot be listed ({error})."
-            ) from None
 
     def __getitem__(self, number: int) -> JournalRun:
         runs = self.runs
@@ -144,6 +141,7 @@ def rows_to_resume(
 
 _LATEST = 20
 _FLOW_WIDTH = 15  # characters: with two counts, a line then fits into 80
+_STATUS_WIDTH = 9
 _NUMBER_WIDTH = 3
 
 
@@ -159,9 +157,9 @@ def listed(path: object, runs: Sequence[JournalRun]) -> str:
 
 
 def _line(run: JournalRun) -> str:
-    flow = truncate(run.flow, _FLOW_WIDTH)
+    flow = truncate(quoted(run.flow), _FLOW_WIDTH)
     head = f"{run.number:>{_NUMBER_WIDTH}}  {run.began:%Y-%m-%d %H:%M}  {flow:<{_FLOW_WIDTH}}"
-    return f"{head}  {status_text(run):<9}  {_counted(run)}"
+    return f"{head}  {truncate(status_text(run), _STATUS_WIDTH):<{_STATUS_WIDTH}}  {_counted(run)}"
 
 
 def _counted(run: JournalRun) -> str:
@@ -205,7 +203,7 @@ class Comparison(list[Change]):
 
     def __str__(self) -> str:
         lines = [f"{len(self)} rows differ, {self.alike} came out the same."]
-        if self.faster is not None:
+        if self.faster:
             lines.append(f"The median instance took {1 / self.faster:.2f} times as long.")
         lines += [f"  {short_repr(each.params, 100)}: {each.what}" for each in self[:_MOST_SHOWN]]
         if len(self) > _MOST_SHOWN:
@@ -264,7 +262,8 @@ def _outcome(instance: JournalInstance) -> tuple[object, ...]:
 
 def _shown(instance: JournalInstance) -> str:
     if instance.error is not None:
-        return f"{instance.status}: {instance.error['type']}: {instance.error['text']:.80}"
+        error = error_line(instance.error["type"], instance.error["text"], 80)
+        return f"{instance.status}: {error}"
     values = [
         short_repr(value, 80) for value in (instance.output, instance.result) if value is not None
     ]

@@ -21,14 +21,16 @@ from ..errors import users_stack_level
 from ..limits.limits import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
+from ..records.row_secrets import secrets_of_run
 from ..records.status import Status
 from ..records.store import RecordStore
 from ..records.trace import Restored
 from ..shared.assignments import AssignmentLog
+from ..text.redact import masked_data
 from .damage import readable
 from .database import file_of, hash_key, open_file, transaction
 from .encoder import Encoder
-from .fingerprint import LiveFingerprint, secrets_of_flow
+from .fingerprint import LiveFingerprint
 from .in_doubt import notice, skipped_text
 from .options import JournalOptions
 from .outbox import Outbox
@@ -101,10 +103,9 @@ class Recorder:
         path = file_of(options.path).absolute()
         with contextlib.closing(open_file(path, write=True)) as connection:
             key = hash_key(connection)
-        of_flow = secrets_of_flow(flow, shared)
-        self._fingerprint = LiveFingerprint(flow, shared, of_flow)
+        self._fingerprint = LiveFingerprint(flow, shared, records.secrets)
         self._next_look = 0.0
-        secrets = None if options.secrets else frozenset(records.secrets) | of_flow
+        secrets = None if options.secrets else records.secrets
         self._encoder = Encoder(key, secrets, self._warn, records.outputs.large_size)
         # The encoder finds the secrets of a row when it encodes that row.
         known = None if secrets is None else secrets | secrets_of_rows(flow, batch)
@@ -249,9 +250,11 @@ class Recorder:
         self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
 
     def _write_fingerprint(self) -> None:
+        # A node may have used a secret of its row as a key of the shared store.
+        text = masked_data(self._fingerprint.value.to_json(), secrets_of_run(self._records))
         self._outbox.put(
             Statement("UPDATE runs SET fingerprint = ? WHERE id = ?"),
-            self._fingerprint.value.to_json(),
+            text,
             self.id,
         )
 

@@ -13,7 +13,7 @@ from ..flow.dependencies.reader import CHANGED_BY_RUN
 from ..records.trace import Restored
 from .assigned import decoded_assignments
 from .codec import classes_in, decoded
-from .damage import readable
+from .damage import quoted, readable
 from .database import open_file
 from .fingerprint import Fingerprint
 from .in_doubt import rows_in_doubt
@@ -180,7 +180,7 @@ def _ran_again(rows: int, reason: str) -> str:
         which, them = "1 row that had succeeded runs", "it"
     else:
         which, them = f"{rows:,} rows that had succeeded run", "them"
-    return f"{which} again: the journal does not have all that came of {them}. {reason}"
+    return f"{which} again: the journal does not have all that came of {them}. {quoted(reason)}"
 
 
 class FoundRuns(NamedTuple):

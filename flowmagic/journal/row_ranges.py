@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from .damage import query, readable
+from .damage import expect, query, readable
 
 
 class RowRange(NamedTuple):
@@ -191,9 +191,13 @@ class Rows:
         rows = query(self._connection, sql, self._number, *values)
         with readable(*_REST):
             found = [RowRange(*row) for row in rows]
+            # Checked here, since whoever asks for the length of a run allocates that much memory.
+            ends = dict(query(self._connection, _ENDS)) if found else {}
             for each in found:
-                if not (all(type(part) is int for part in each) and 0 < each.size <= _MOST_ROWS):
-                    raise ValueError("a range of rows is none")
+                if not (all(type(part) is int for part in each) and each.size > 0):
+                    raise ValueError("a range of its rows is none")
+                if each.source_first + each.size - 1 > (ends.get(each.source) or 0):
+                    raise ValueError(f"rows of run {each.source} are missing")
             return found
 
     def _disjoint_ranges(self) -> list[tuple[RowRange, bool]]:
@@ -207,8 +211,11 @@ class Rows:
         if not (recognised or restored):
             return []
         sql = "SELECT position FROM instances WHERE run = ? ORDER BY position"
-        own = [(row, row + 1) for (row,) in query(self._connection, sql, self._run)]
         with readable(*_REST):
+            own = [
+                (expect(row, int, name="index"), row + 1)
+                for (row,) in query(self._connection, sql, self._run)
+            ]
             restored = list(_without(restored, own))
             taken = sorted([*own, *((each.first, each.end) for each in restored)])
             left = _without(recognised, taken)
@@ -217,7 +224,7 @@ class Rows:
 
 _RANGES = "SELECT first, size, source, source_first FROM ranges WHERE run = ? AND is_restored = ?"
 _REST = ("the rest of it cannot be read", "")
-_MOST_ROWS = 1 << 40
+_ENDS = "SELECT number, (SELECT max(position) FROM instances WHERE run = runs.id) FROM runs"
 
 
 def _without(ranges: list[RowRange], taken: list[tuple[int, int]]) -> Iterator[RowRange]:

@@ -319,6 +319,7 @@ class Lifecycle:
 
     def _end(self) -> None:
         self._records.cancel_pending()
+        self._records.look_for_secrets()
         self._scheduler.exhaust()
         self._runner.close()
         if self.parts.holds is not None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..engines.base import Work
-from ..flow.graph import secrets_around
 from ..records.batch import Batch
 from ..records.printed import PrintedTexts
 from ..records.store import RecordStore
@@ -49,7 +49,7 @@ class RunParts:
             flow.params,
             self.began,
             options.kept,
-            secrets_around(flow, shared),
+            functools.partial(_secrets_of, flow, shared),
             keep_bytes=options.keep_bytes,
             journaled=options.journal is not None,
         )
@@ -139,6 +139,13 @@ class RunParts:
             unseen=options.sharing.why_unseen(shared),
             batch=batch,
         )
+
+
+def _secrets_of(flow: Any, shared: Any) -> frozenset[str]:
+    """Return the secrets of a flow and of the shared store."""
+    from ..journal.snapshot import secrets_of_flow  # noqa: PLC0415 - it reads sources; a run need not
+
+    return secrets_of_flow(flow, shared)
 
 
 def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:

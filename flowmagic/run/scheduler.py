@@ -128,23 +128,28 @@ class Scheduler:
 
         Waits for an async source. With a journal, the row may be taken when `recorded` has returned.
         """
-        slice_ends = self._loop.time() + SLICE
-        while await self._row_is_there():
+        slice_ends = 0.0
+        while True:
+            is_next = False
             if self._retries:
-                index, is_new = self._retries.popleft(), False
+                index = self._retries.popleft()
             elif self._next < len(self._records):
-                index, is_new = self._next, True
+                index, is_next = self._next, True
                 self._next += 1
+            elif await self._drew() or self._retries:
+                continue
+            elif self._last:
+                index = self._last.popleft()
             else:
-                index, is_new = self._last.popleft(), False
-            if self.is_pending(index) and not (is_new and self._is_left_out(index)):
+                return None
+            if self.is_pending(index) and not (is_next and self._is_left_out(index)):
                 if self._journal is not None:
                     self._journal.starts(index)
                 return index
             if self._loop.time() > slice_ends:
-                await asyncio.sleep(0)
+                if slice_ends:
+                    await asyncio.sleep(0)
                 slice_ends = self._loop.time() + SLICE
-        return None
 
     async def restore(self) -> None:
         """Take over the outcomes of earlier runs for all rows that are known, before any row starts."""
@@ -190,13 +195,6 @@ class Scheduler:
         self._records.restore(index, restored)
         journal.note(index)
         return True
-
-    async def _row_is_there(self) -> bool:
-        """Draw a row from the source if none is left to take; return whether there is one."""
-        records = self._records
-        if self._retries or self._next < len(records) or await self._drew():
-            return True
-        return bool(self._last)
 
     async def _drew(self) -> bool:
         """Draw a row from the source, which may be async; return whether there was one."""

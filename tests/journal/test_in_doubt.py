@@ -358,7 +358,7 @@ def test_the_notice_says_what_happens_to_them(numbers, skips, first, kernel, las
     """And why that may matter."""
     text = f"{first} under way when {kernel} died, and may have been paid for."
     if not skips:
-        text += f" To leave {last} out, write in_doubt='skip'."
+        text += f" To leave {last} out, write --in-doubt skip (in_doubt='skip')."
     assert notice(numbers, skips=skips) == text
 
 
