@@ -42,8 +42,8 @@ from .node_copier import (
     falls_back,
 )
 
-InThread = Callable[[Callable[[Any], Any], Any], Awaitable[Any]]
-"""Runs `function(argument)` in a worker thread; awaited, it gives what the function returns."""
+InThread = Callable[[Any, Any, Trace], Awaitable[Any]]
+"""Runs `node._exec(prepared)` of a traced instance in a thread; awaited, it gives what that returns."""
 
 Way = Callable[[Any, "dict[Any, Any]", Trace], Coroutine[Any, Any, Any]]
 """Starts the walk of one instance, from the shared store, its params and the trace to write."""
@@ -178,7 +178,7 @@ class Walker:
                     return node._run(shared)
             prepared = node.prep(shared)
             if self._in_thread is not None and not _overrides(node, "_exec"):
-                executed = await self._in_thread(node._exec, prepared)
+                executed = await self._in_thread(node, prepared, trace)
             else:
                 executed = node._exec(prepared)
             trace.note_output(at, executed)

@@ -184,11 +184,16 @@ class Lifecycle:
             self._limits.adapt(decision.limit)
             self._runner.resize(decision.limit)
             self.parts.loop.call_soon(self._pump)  # not here, in the middle of a worker's step
-        if decision.stop and not (self.ended or self.run_end.is_early):
-            self.run_end.reason = decision.stop
-            self.stop()
+        if decision.stop:
+            self.stop_by_itself(decision.stop)
         if decision.retry_in is not None and not self.run_end.is_early:
             self._scheduler.retry_later(index, decision.retry_in)
+
+    def stop_by_itself(self, reason: str) -> None:
+        """Start no more instances, for a reason that the run shows."""
+        if not (self.ended or self.run_end.is_early):
+            self.run_end.reason = reason
+            self.stop()
 
     def retry_is_due(self) -> None:
         """Start workers: a row that waited for its retry may be taken now."""

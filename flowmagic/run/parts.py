@@ -72,6 +72,8 @@ class RunParts:
                 threads=options.threads,
                 clock=self.clock,
                 broke=events.engine_broke,
+                stop=events.stop_by_itself,
+                on_wait=None if options.timeout is None else self._on_wait,
             )
         )
         self.outcomes = Outcomes(
@@ -98,6 +100,9 @@ class RunParts:
             clock=self.clock,
             timeout=options.timeout,
         )
+
+    def _on_wait(self, index: int, waits: bool) -> None:  # noqa: FBT001 - see `Work.on_wait`
+        self.workers.wait_for_engine(index, waits=waits)
 
     def _recorder(
         self, flow: Any, batch: Batch | None, shared: Any, options: Options

@@ -130,7 +130,7 @@ class RunView(Exports):
         """Return what may have been lost without an error; see `flowmagic.run.audit`."""
         from .audit import audit  # noqa: PLC0415 - it reads sources, which a run need not
 
-        return audit(self.flow, self.records)
+        return audit(self.flow, self.records, self._lifecycle.parts.runner.abandoned())
 
     # Its limits
 

@@ -158,6 +158,25 @@ async def test_an_instance_that_takes_too_long_ends_with_a_timeout():
 
 
 @virtual
+async def test_the_time_in_which_an_instance_waits_for_its_engine_does_not_count():
+    """Its timeout goes on with what was left; instances that have ended are none of its business."""
+
+    async def work(index):
+        await asyncio.sleep(100)
+
+    pooled = Pooled(1, work, concurrency=1, timeout=2.0)
+    began = asyncio.get_running_loop().time()
+    await asyncio.sleep(1)
+    pooled.pool.wait_for_engine(0, waits=True)
+    await asyncio.sleep(10)
+    pooled.pool.wait_for_engine(0, waits=False)
+    await pooled.idle.wait()
+    assert asyncio.get_running_loop().time() == began + 12
+    assert isinstance(pooled.instances.ends[0], TimeoutError)
+    pooled.pool.wait_for_engine(0, waits=True)
+
+
+@virtual
 async def test_an_instance_that_ends_in_time_leaves_no_timer():
     """However often workers go on to the next one, none is cancelled for the one before it."""
 

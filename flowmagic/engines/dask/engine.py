@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from ...errors import EngineError, InstanceLostError, MissingExtraError, describe
 from ...records.trace import Trace
-from ..base import Work
+from ..base import AbandonedCall, Work
 from . import requirements, serialization
 from .chunk_sender import ChunkSender
 from .chunk_size import ChunkSizePolicy
@@ -110,6 +110,10 @@ class DaskRunner:
         finally:
             await connection.close()
             self._connection = None
+
+    def abandoned(self) -> list[AbandonedCall]:
+        """Return nothing: such calls are on the workers."""
+        return []
 
     def close(self) -> None:
         """Abandon the connection if `drain` has not closed it."""
