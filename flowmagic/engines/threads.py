@@ -23,6 +23,7 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from ..errors import EngineError
+from ..flow import forks
 from . import abandoned_calls
 from .base import AbandonedCall
 
@@ -284,11 +285,13 @@ class ThreadPool:
     def _perform(self, call: _Call) -> bool:
         """Run a call, and return whether its thread may go on: whether the loop is not closed."""
         if not (call.abandoned_at or call.future.cancelled()):
+            process = forks.count
             try:
                 call.output = call.context.run(call.function, call.argument)
             except BaseException as error:  # noqa: BLE001 - raised by `run`
                 # Not in the future, which cannot hold a StopIteration: awaiting it would never end.
                 call.error = error
+            forks.end_if_forked(process, call.error)
         call.returned = True
         self._returned.append(call)
         # The loop is woken once for all calls that return until it collects them.

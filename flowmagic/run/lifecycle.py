@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+from ..flow import forks
 from ..records.batch import Batch
 from ..records.status import FAILED, PENDING, RUNNING
 from .end_waiters import Waiters
@@ -227,6 +228,7 @@ class Lifecycle:
     def _begin(self) -> None:
         if self.parts.holds is not None:
             self.parts.holds.start()
+        forks.run_begins(self.parts.loop)
         # In the run's own Context, whoever calls: the flow's post runs there.
         self._main_task = task = self.parts.context.run(self.parts.loop.create_task, self._main())
         task.add_done_callback(self._main_left)
@@ -318,6 +320,7 @@ class Lifecycle:
         self._records.cancel_pending()
         self._scheduler.exhaust()
         self._runner.close()
+        forks.run_ends(self.parts.loop)
         if self.parts.holds is not None:
             self.parts.holds.stop()
         self._ended_after = self.seconds()
