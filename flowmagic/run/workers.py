@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, Any
 
 from ..limits.limits import Limiter
 from .outcomes import Outcomes
-from .pausable_timer import PausableTimer
 
 if TYPE_CHECKING:
     from .lifecycle import Lifecycle
@@ -76,8 +75,10 @@ class WorkerPool:
         self._timeout = timeout
         self._timed_out: set[asyncio.Task[None]] = set()
         """Workers whose instance is being cancelled because of the timeout."""
-        self._timeouts: dict[int, PausableTimer] = {}
+        self._timeouts: dict[int, asyncio.TimerHandle] = {}
         """The timers of the running instances."""
+        self._paused: dict[int, float] = {}
+        """The seconds left of timers that are stopped because their instances wait for the engine."""
         self._timer: asyncio.TimerHandle | None = None
         self._preparing = asyncio.Lock()
         self._turn_open = False
@@ -115,17 +116,23 @@ class WorkerPool:
                 self._timed_out.discard(task)
                 task.cancel()
 
-    def _time_out(self, task: asyncio.Task[None], index: int) -> None:
-        if self._workers.get(task) == index and task not in self._cancelled:
-            self._cancelled.add(task)
-            self._timed_out.add(task)
-            task.cancel()
+    def _time_out(self, index: int) -> None:
+        for task, current in list(self._workers.items()):
+            if current == index and task not in self._cancelled:
+                self._cancelled.add(task)
+                self._timed_out.add(task)
+                task.cancel()
 
     def wait_for_engine(self, index: int, *, waits: bool) -> None:
-        """Stop the clock of an instance's timeout, or let it go on."""
+        """Stop the timer of an instance's timeout, or let it go on."""
         timer = self._timeouts.get(index)
-        if timer is not None:
-            (timer.pause if waits else timer.resume)()
+        if timer is None:
+            return
+        if waits:
+            timer.cancel()
+            self._paused[index] = timer.when() - self._loop.time()
+        elif (left := self._paused.pop(index, None)) is not None:
+            self._timeouts[index] = self._loop.call_later(left, self._time_out, index)
 
     def hold(self) -> None:
         """Start nothing more until `release`; instances that run finish."""
@@ -211,9 +218,7 @@ class WorkerPool:
             if not limiter.plain:
                 limiter.begin(clock())
             if timeout is not None:
-                self._timeouts[index] = PausableTimer(
-                    self._loop, timeout, self._time_out, task, index
-                )
+                self._timeouts[index] = self._loop.call_later(timeout, self._time_out, index)
             # `drive`, written out: the generator in between costs 4 % (one node, benchmarks overhead).
             step: Callable[[Any], Any] = walk.send
             argument: Any = None
@@ -246,6 +251,7 @@ class WorkerPool:
             finally:
                 if timeout is not None:
                     self._timeouts.pop(index).cancel()
+                    self._paused.pop(index, None)
             # A cancellation that this instance swallowed, or that comes after it, would hit the
             # next one: a fresh worker takes that.
             if cancelling() or task in cancelled:
