@@ -77,6 +77,8 @@ class RunParts:
                 threads=options.threads,
                 clock=self.clock,
                 broke=events.engine_broke,
+                stop=events.stop_by_itself,
+                on_wait=None if options.timeout is None else self._on_wait,
             )
         )
         try:  # after what may fail: a run that does not begin is not in the journal either
@@ -117,6 +119,9 @@ class RunParts:
         return AssignmentLog(
             shared, self.records.live, *shared_writes_of(flow), secrets=self.records.secrets
         )
+
+    def _on_wait(self, index: int, waits: bool) -> None:  # noqa: FBT001 - see `Work.on_wait`
+        self.workers.wait_for_engine(index, waits=waits)
 
     def _recorder(
         self,
