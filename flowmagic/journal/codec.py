@@ -44,7 +44,7 @@ from typing import Any, NamedTuple
 from ..errors import JournalError, OutputLostError
 from ..records.cells import LARGE
 from ..text.formatting import short_repr
-from ..text.redact import MASK, is_secret, masked
+from ..text.redact import MASK, is_secret, masked_data
 from . import numpy_codec
 from .damage import quoted
 
@@ -186,18 +186,20 @@ as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 def _masked(plain: Any, secrets: AbstractSet[str]) -> Any:
     if isinstance(plain, str):
-        return masked(plain, secrets) if secrets else plain
+        return masked_data(plain, secrets)
     if isinstance(plain, list):
         return [_masked(item, secrets) for item in plain]
     if isinstance(plain, dict):
         if len(plain) == 1:
-            if "$dict" in plain:
-                return {"$dict": [_masked_pair(key, item, secrets) for key, item in plain["$dict"]]}
-            if "$bytes" in plain:
-                return MASK if _contains(base64.b64decode(plain["$bytes"]), secrets) else plain
+            ((tag, content),) = plain.items()
+            if tag == "$dict":
+                return {"$dict": [_masked_pair(key, item, secrets) for key, item in content]}
+            if tag in _readers and tag not in _OF_VALUES:
+                # A part of such a content could not be read.
+                return MASK if _has_secret(tag, content, secrets) else plain
         return {
-            masked(key, secrets) if secrets else key: MASK
-            if is_secret(key, item)
+            masked_data(key, secrets): MASK
+            if is_secret(key, _inner(item))
             else _masked(item, secrets)
             for key, item in plain.items()
         }
@@ -205,12 +207,28 @@ def _masked(plain: Any, secrets: AbstractSet[str]) -> Any:
 
 
 def _masked_pair(key: Any, value: Any, secrets: AbstractSet[str]) -> list[Any]:
-    return [_masked(key, secrets), MASK if is_secret(key, value) else _masked(value, secrets)]
+    return [
+        _masked(key, secrets),
+        MASK if is_secret(key, _inner(value)) else _masked(value, secrets),
+    ]
 
 
-def _contains(data: bytes, secrets: AbstractSet[str]) -> bool:
-    """Whether bytes contain a secret, which a search of their base64 text would miss."""
-    return any(secret.encode("utf-8", "replace") in data for secret in secrets)
+def _inner(plain: Any) -> Any:
+    """Return what a tuple, a set or bytes hold, by which a secret is recognised."""
+    if isinstance(plain, dict) and len(plain) == 1:
+        ((tag, content),) = plain.items()
+        if tag in _OF_ITEMS:
+            return content
+        if tag == "$bytes":
+            return base64.b64decode(content)
+    return plain
+
+
+def _has_secret(tag: str, content: Any, secrets: AbstractSet[str]) -> bool:
+    if tag == "$bytes":  # in the base64 of it, a search would miss a short one
+        text = base64.b64decode(content).decode("utf-8", "replace")
+        return masked_data(text, secrets) != text
+    return bool(_masked(content, secrets) != content)
 
 
 def decoded(text: str) -> Any:
@@ -227,6 +245,11 @@ def decoded(text: str) -> Any:
         raise JournalError(
             f"This text is not a journal value ({quoted(error)}): {short_repr(text)}"
         ) from None
+
+
+def value_of_plain(plain: Any) -> Any:
+    """Return the value that a result of `plain_of` stands for."""
+    return _value(plain, 0)
 
 
 # Within a text of the user, quotes are escaped.
@@ -338,3 +361,7 @@ _readers: dict[str, Callable[[Any], Any]] = {
     "$enum": _second,
 }
 """How the content of each tag is read; `register` adds to it."""
+
+_OF_ITEMS = frozenset({"$tuple", "$set", "$frozenset"})
+_OF_VALUES = _OF_ITEMS | {"$deque", "$dict", "$dataclass", "$model"}
+"""Tags whose content is made of values, each of which may be masked on its own."""

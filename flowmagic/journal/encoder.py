@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import OutputLostError
 from ..records.instances import Instance
 from ..records.node_copies import NodeCopy
+from ..records.row_secrets import secrets_of_row
+from ..shared.assignments import Assignment
+from ..shared.expected import Path
 from ..text.formatting import traceback_text
 from ..text.redact import masked, secrets_of
 from ..text.user_objects import or_none
+from .assigned import encoded_assignments
 from .codec import EncodingError, as_json, encoded, encoded_and_masked
 from .row_key import row_key
 from .row_log import Row
@@ -66,14 +71,19 @@ class Encoder:
                 )
         return Row(key, text)
 
-    def ended(self, instance: Instance) -> tuple[Any, ...]:
+    def ended(
+        self, instance: Instance, assigned: Mapping[Path, Assignment] = MappingProxyType({})
+    ) -> tuple[Any, ...]:
         """Return the columns of an instance that has ended, from `status` on.
 
         If what a resumed run needs of it cannot be stored as it is, `unwritten` says why.
+
+        Args:
+            assigned: what it assigned to the shared store.
         """
         params = instance.params
-        secrets = self._secrets_with(params)
         error = instance.error
+        secrets = self._secrets_with(params, instance if error is not None else None)
         copies = instance.copies
         output, earlier_outputs, unwritten = self._outputs(copies, secrets)
         result = writes = None
@@ -92,11 +102,12 @@ class Encoder:
             self._copies(copies, params, secrets),
             result,
             unwritten,
-            None if error is None else encoded(_error(error, secrets or frozenset()), secrets),
-            encoded(printed[-_MOST_PRINTED:], secrets) if printed else None,
+            None if error is None else as_json(_error(error, secrets)),
+            _printed_text(printed, secrets) if printed else None,
             writes,
             output,
             earlier_outputs,
+            encoded_assignments(assigned, secrets, instance.output, None if unwritten else output),
         )
 
     def value(
@@ -112,9 +123,13 @@ class Encoder:
             self._warn(f"A value could not be written to the journal. {reason}")
         return text, reason
 
-    def _secrets_with(self, params: Mapping[Any, Any]) -> frozenset[str] | None:
+    def _secrets_with(
+        self, params: Mapping[Any, Any], failed: Instance | None = None
+    ) -> frozenset[str] | None:
         if self._secrets is None:
             return None
+        if failed is not None:  # its error may also quote what a node has fetched
+            return self._secrets | secrets_of_row(failed._records, failed.index)
         more = secrets_of(params)
         return self._secrets.union(more) if more else self._secrets
 
@@ -207,12 +222,19 @@ def _reason(error: Exception) -> str:
     return f"Reading it raised {type(error).__name__}."
 
 
-def _error(error: BaseException, secrets: frozenset[str]) -> dict[str, str]:
+def _error(error: BaseException, secrets: frozenset[str] | None) -> dict[str, str]:
+    text = _message(error)
     return {
         "type": type(error).__name__,
-        "text": _message(error)[:_LONGEST_ERROR],
+        "text": (text if secrets is None else masked(text, secrets))[:_LONGEST_ERROR],
         "traceback": traceback_text(error, secrets),
     }
+
+
+def _printed_text(printed: str, secrets: frozenset[str] | None) -> str:
+    # Masked before it is cut: half of a secret would not be recognised.
+    shown = printed if secrets is None else masked(printed, secrets)
+    return as_json(shown[-_MOST_PRINTED:])
 
 
 def _message(error: BaseException) -> str:

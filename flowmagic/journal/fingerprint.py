@@ -20,8 +20,7 @@ from typing import Any
 from ..flow.dependencies.names import is_within
 from ..flow.dependencies.reader import CHANGED_BY_RUN, Reader
 from ..flow.dependencies.running_code import PYTHON
-from ..flow.graph import secrets_around
-from .snapshot import secrets_of_globals, secrets_of_nodes
+from .snapshot import secrets_of_flow
 
 
 @dataclass
@@ -134,12 +133,6 @@ def _lacks_source(*digests: str) -> bool:
 def fingerprint_of(flow: Any, shared: Any) -> Fingerprint:
     """Return the fingerprint that a run of a flow would have now."""
     return _of(_read(flow, shared, secrets_of_flow(flow, shared)))
-
-
-def secrets_of_flow(flow: Any, shared: Any) -> frozenset[str]:
-    """Return the secrets in a flow's nodes, in what these use, and in the shared store."""
-    secrets = secrets_of_nodes(flow) | secrets_of_globals(flow)
-    return frozenset(secrets | secrets_around(flow, shared))
 
 
 def _read(flow: Any, shared: Any, secrets: frozenset[str]) -> Reader:

@@ -6,7 +6,6 @@ the secrets wherever they occur. Of a class, it keeps where it is found, not its
 
 from __future__ import annotations
 
-import keyword
 import types
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
@@ -16,8 +15,8 @@ from ..flow.dependencies.running_code import running_code
 from ..flow.graph import first_nodes
 from ..flow.source_code import functions_of, is_stock, is_user_code, source_of
 from ..records.batch import Batch
+from ..text.python_names import is_dotted_name
 from ..text.redact import masked_source, secrets_of
-from ..text.user_objects import or_none
 from .codec import encoded, encoded_or_none
 
 _MOST_KEYS = 100
@@ -126,15 +125,10 @@ def location_of(value: Any) -> str:
 def is_importable(location: str) -> bool:
     """Whether a class or function is in a module: not in a notebook, nor within a function."""
     module, _, name = location.partition(":")
-    return module not in _MAIN and all(map(is_name, [*module.split("."), *name.split(".")]))
+    return module not in _MAIN and is_dotted_name(module) and is_dotted_name(name)
 
 
-def is_name(text: str) -> bool:
-    """Whether a text can be a name in Python."""
-    return text.isidentifier() and not keyword.iskeyword(text)
-
-
-_OF_POCKETFLOW = ("successors", "params", "start_node")
+OF_POCKETFLOW = ("successors", "params", "start_node")
 
 Links = tuple["dict[str, int | None]", "int | None"]
 
@@ -153,7 +147,7 @@ def links_of(nodes: list[Any]) -> list[Links]:
 
 def attributes_of(node: Any) -> dict[str, Any]:
     """Return the attributes of a node, without PocketFlow's own, sorted by name."""
-    return {name: value for name, value in sorted(vars(node).items()) if name not in _OF_POCKETFLOW}
+    return {name: value for name, value in sorted(vars(node).items()) if name not in OF_POCKETFLOW}
 
 
 def user_classes(kind: type) -> list[type]:
@@ -179,6 +173,12 @@ def globals_of(kind: type) -> dict[str, Any]:
 _MOST_ROWS = 1_000  # in a batch, a secret is nearly always the same one
 
 
+def secrets_of_flow(flow: Any, shared: Any) -> frozenset[str]:
+    """Return the secrets of a run that are not in its rows: in the nodes, their code, and the store."""
+    found = secrets_of([shared, dict(flow.params)])
+    return found.union(secrets_of_nodes(flow), secrets_of_globals(flow))
+
+
 def secrets_of_nodes(flow: Any) -> set[str]:
     """Return the secrets in the attributes of a flow's nodes, and in the source of their classes."""
     nodes = first_nodes(flow)
@@ -197,11 +197,18 @@ def secrets_of_globals(flow: Any) -> set[str]:
                 if is_user_code(value):  # reading the source of a library may take seconds
                     masked_source(source_of(value), secrets)
             else:
-                secrets |= or_none(secrets_of, {name: value}) or set()
+                secrets |= secrets_of({name: value})
     return secrets
 
 
 def secrets_of_rows(flow: Any, batch: Batch | None) -> set[str]:
     """Return the secrets in the flow's params and in the rows, as far as they are known in advance."""
     rows = [] if batch is None or batch.rows is None else batch.rows[:_MOST_ROWS]
-    return set().union(*map(secrets_of, (flow.params, *rows)))
+    return set[str]().union(*map(secrets_of, (flow.params, *rows)))
+
+
+def drawn_by(batch: Batch | None) -> str:
+    """Return where the rows of a run come from, see `JournalRun.drawn_by`."""
+    if batch is None:
+        return "prep"
+    return "generator" if batch.rows is None else "list"

@@ -14,6 +14,7 @@ from flowmagic.journal.codec import decoded
 from flowmagic.journal.encoder import Encoder
 from flowmagic.records.instances import Instance
 from flowmagic.records.outputs import size_of
+from flowmagic.records.printed import PrintedTexts
 from flowmagic.records.status import FAILED, SUCCEEDED
 from flowmagic.records.store import RecordStore
 from flowmagic.text.redact import MASK
@@ -78,7 +79,7 @@ class Mute(Exception):
 
 COLUMNS = (
     *("status", "attempts", "started", "ended", "copies", "result", "unwritten"),
-    *("error", "printed", "writes", "output", "earlier_outputs"),
+    *("error", "printed", "writes", "output", "earlier_outputs", "assigned"),
 )
 
 
@@ -165,6 +166,49 @@ def test_an_instance_that_failed_has_its_error_and_no_result():
     kept = decoded(of["error"])
     assert (kept["type"], kept["text"]) == ("ValueError", f"{MASK} is refused")
     assert kept["traceback"].strip() == f"ValueError: {MASK} is refused"
+
+
+def test_an_error_and_what_was_printed_are_masked_before_they_are_cut():
+    """Half of a secret would not be recognised."""
+    for at in (9_990, 19_990):
+        error = ValueError("x" * at + "sk-of-others-12345678")
+        kept = decoded(
+            columns(ended(error, FAILED), secrets=frozenset({"sk-of-others-12345678"}))["error"]
+        )
+        assert "sk-" not in kept["text"] + kept["traceback"]
+    printed = "y" * 10 + "sk-of-others-12345678" + "x" * 63_990
+    instance = ended()
+    instance._records.printed = PrintedTexts(instance._records.status)
+    instance._records.printed.write(0, printed)
+    text = decoded(columns(instance, secrets=frozenset({"sk-of-others-12345678"}))["printed"])
+    assert text == printed.replace("sk-of-others-12345678", MASK)[-64_000:]
+    assert decoded(columns(instance, secrets=None)["printed"]) == printed[-64_000:]
+
+
+def test_what_follows_the_name_of_a_secret_is_masked_in_an_error_but_not_in_an_output():
+    """An error is for people; an output comes back."""
+    text = "use password='swordfish'"
+    error = decoded(columns(ended(ValueError(text), FAILED))["error"])
+    assert error["text"] == f"use password='{MASK}'"
+    assert f"ValueError: use password='{MASK}'" in error["traceback"]
+    of = columns(ended(outputs=[text]))
+    assert (decoded(of["output"]), of["unwritten"]) == (text, "")
+
+
+def test_with_its_secrets_an_error_is_written_as_it_is():
+    """The user has asked for it (`journal_secrets`)."""
+    text = "Bearer abcdef0123456789 and password='swordfish'"
+    error = decoded(columns(ended(ValueError(text), FAILED), secrets=None)["error"])
+    assert error["text"] == text
+    assert error["traceback"].strip() == f"ValueError: {text}"
+
+
+def test_an_error_that_quotes_what_a_node_has_fetched_is_masked():
+    """A node logs in, and returns the token; a later one fails with it."""
+    instance = ended(
+        ValueError("401 for abc-98765"), FAILED, outputs=[{"access_token": "abc-98765"}]
+    )
+    assert decoded(columns(instance)["error"])["text"] == f"401 for {MASK}"
 
 
 def test_an_error_that_cannot_give_its_message_is_written_all_the_same():

@@ -329,7 +329,7 @@ def test_a_run_gives_signs_of_life_while_nothing_is_written(tmp_path, monkeypatc
     """As while it is paused: for whoever cannot see its process."""
     monkeypatch.setattr(writer, "HEARTBEAT", 0.01)
     made = Writer(tmp_path / "j", full=False, on_progress=lambda: None, run="r")
-    run = "INSERT INTO runs VALUES (1, 'r', '', '', '', '', '', 0, 'running', '', 0, 0, 0, '')"
+    run = "INSERT INTO runs VALUES (1, 'r', '', '', '', '', '', 0, 'running', '', 0, 0, 0, '', '')"
     made.put([(Statement(run), ())])
     looked = open_file(tmp_path / "j", write=False)
     beats = set()

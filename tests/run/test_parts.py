@@ -38,6 +38,9 @@ class Events:
     def engine_broke(self, error):
         raise AssertionError(error)
 
+    def stop_by_itself(self, reason):
+        raise AssertionError(reason)
+
 
 def parts_of(flow=None, *, batch=None, shared=None, options=None, events=None):
     """Make the parts of a run that is not started."""
@@ -88,6 +91,20 @@ async def test_the_engine_gets_the_flow_the_store_and_the_limit():
     assert engine.work.shared is shared
     assert (engine.work.limit, engine.work.threads) == (3, False)
     assert engine.work.broke == events.engine_broke
+    assert engine.work.stop == events.stop_by_itself
+    assert engine.work.on_wait is None
+
+
+@virtual
+async def test_with_a_timeout_the_engine_can_stop_the_clock_of_an_instance():
+    """While it has nothing to run it with."""
+    engine = Engine()
+    parts = parts_of(options=Options.of(timeout=5).on(engine))
+    seen = []
+    parts.workers.wait_for_engine = lambda index, *, waits: seen.append((index, waits))
+    engine.work.on_wait(3, True)
+    engine.work.on_wait(3, False)
+    assert seen == [(3, True), (3, False)]
 
 
 @virtual
@@ -127,6 +144,22 @@ async def test_the_records_know_the_flows_params_and_the_secrets_around_it():
     records = parts_of(flow, shared={"token": "sk-of-the-store"}).records
     assert records.base == {"base": 1}
     assert records.secrets == {"sk-of-a-node", "sk-of-the-store"}
+
+
+@virtual
+async def test_what_nodes_put_into_the_store_is_a_secret_once_the_run_has_ended():
+    """A node logs in, and the next one fails with the token."""
+
+    class Login(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            shared["session"] = {"access_token": f"at-{self.params['i']}2345678"}
+            raise ValueError(f"{shared['session']['access_token']} is refused")
+
+    run = flowmagic.batchflow(AsyncFlow(start=Login()), [{"i": 1}])
+    assert run.records.secrets == frozenset()
+    await run
+    assert run.records.secrets == {"at-12345678"}
+    assert "at-12345678" not in run[0].traceback + repr(run[0])
 
 
 @virtual

@@ -29,7 +29,7 @@ from typing import Any, NamedTuple
 
 from pocketflow import BaseNode, Flow
 
-from ...text.redact import MASK, is_secret, masked
+from ...text.redact import MASK, is_secret, masked, masked_data
 from ...text.user_objects import or_none
 from ..graph import first_nodes
 from .members import (
@@ -325,7 +325,7 @@ class Reader:
 
 
 def _digest(text: str, secrets: frozenset[str]) -> str:
-    text = masked(text, secrets)
+    text = masked_data(text, secrets)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
 
 

@@ -27,13 +27,14 @@ SAME = [
     ("def f(): return u'a'", "def f(): return 'a'"),
     ("def f(): password = 'one two'", "def f(): password = 'three four'"),
     ("def f(): g(api_key='one two')", "def f(): g(api_key='three four')"),
-    ("def f(): return {'token': 'one two'}", "def f(): return {'token': 'three four'}"),
+    ("def f(): return {'token': 'tk-12345678'}", "def f(): return {'token': 'tk-87654321'}"),
     ("def f():\n    def g(secret='one two'): ...", "def f():\n    def g(secret='three four'): ..."),
     ("def f(x): secret = f'{x} sk-12345678'", "def f(x): secret = f'{x} sk-87654321'"),
 ]
 OTHER = [
     ("def f(): return 'a'", "def f(): return b'a'"),
     ("def f(): return 1", "def f(): return 1.0"),
+    ("def f(): return {'mask_token': '[MASK]'}", "def f(): return {'mask_token': '<mask>'}"),
     ("def f(): return 1", "def f(): return True"),
     ("def f(): return x.y", "def f(): return y.x"),
     ("def f(): x.y = 1", "def f(): del x.y"),
