@@ -1,6 +1,6 @@
 """Writes a run to its journal, and restores the results of earlier runs.
 
-Each instance is written when it ends, and its slot goes to the next one only when it is on disk: of
+Each instance is written when it ends, and its slot goes to the next one only when it is in the file: of
 the instances that had started before a kill, at most `limit` are missing from the file.
 """
 
@@ -126,10 +126,16 @@ class Recorder:
             Process.current().written(),
         )
         self._resume_index = replay = None
-        if options.resume:
-            self._resume_index = index = self._resumed(path, flow, options, new_run)
-            replay = Replay(path, index.runs, shared, log)
-        self._outbox = Outbox(loop, functools.partial(Writer, path, full=options.full, run=self.id))
+        recorded_here[self] = self.id  # before another thread can find the run in the file
+        try:
+            if options.resume:
+                self._resume_index = index = self._resumed(path, flow, options, new_run)
+                replay = Replay(path, index.runs, shared, log)
+            self._outbox = Outbox(
+                loop, functools.partial(Writer, path, full=options.full, run=self.id)
+            )
+        finally:
+            del recorded_here[self]  # from now on, the writer stands there
         self._outbox.put(_NEW_RUN, *new_run)
         write_state = functools.partial(self._outbox.put, _SHARED_STATE, self.id)
         self.shared = SharedRecord(log, unseen, replay, secrets or frozenset(), write_state)
@@ -142,7 +148,6 @@ class Recorder:
             encode=self._row,
             match=self._resume_index.match if self._resume_index else None,
         )
-        recorded_here.add(self.id)
 
     def _resumed(
         self,
@@ -270,7 +275,6 @@ class Recorder:
     def reopen(self) -> None:
         """Continue to write, after `close`: failed rows of the run are retried."""
         self._outbox.open()
-        recorded_here.add(self.id)
         if self._fingerprint.reopen():
             self._write_fingerprint()
         self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
@@ -303,7 +307,6 @@ class Recorder:
         """Have the rest written and the file closed, without waiting for it."""
         self._rows.close()
         self._outbox.close()
-        recorded_here.discard(self.id)
         if self._resume_index is not None:
             self._resume_index.close()
 

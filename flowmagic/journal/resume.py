@@ -136,7 +136,7 @@ class ResumeIndex:
                         " WHERE run = ? AND position = ?",
                         (run, position),
                     ).fetchone()
-                for name in classes_in(f"{result} {writes} {output}"):
+                for name in map(quoted, classes_in(f"{result} {writes} {output}")):
                     self._warn(
                         f"Restored rows have plain values, such as dicts, in place of objects of class "
                         f"{name}. To have objects back, write flowmagic.journal.register({name}, ...) "
@@ -152,7 +152,7 @@ class ResumeIndex:
                     () if assigned is None else tuple(decoded_assignments(assigned, number, value)),
                 )
             except JournalError as error:
-                self._warn(f"Row {position} of run {number} cannot be restored: {error}")
+                self._warn(f"Row {position!r} of run {number} cannot be restored: {error}")
             found = self.match(found.key)
         if found is not None and found.incomplete:
             self.not_restored[found.incomplete] += 1
@@ -247,12 +247,12 @@ _MOST_LISTED = 8
 
 def _listed(texts: list[str]) -> str:
     more = len(texts) - _MOST_LISTED
-    return ", ".join(texts[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(quoted, texts[:_MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _not_compared(left_out: dict[str, str]) -> str:
     reasons: dict[str, list[str]] = {}
     for name, reason in sorted(left_out.items()):
         reasons.setdefault(reason, []).append(name)
-    groups = [f"{_listed(names)} ({reason})" for reason, names in reasons.items()]
+    groups = [f"{_listed(names)} ({quoted(reason)})" for reason, names in reasons.items()]
     return f"Not compared with the earlier runs: {'; '.join(groups)}."

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..engines.base import Work
+from ..engines.process_state import ProcessState
 from ..records.batch import Batch
 from ..records.printed import PrintedTexts
 from ..records.store import RecordStore
@@ -35,6 +36,7 @@ class RunParts:
         context: where each instance starts from, so that none sees what another one has set.
         journal: what writes the run down; None: nothing does.
         holds: what watches for nodes that hold the loop; None where nothing can.
+        process: what undoes at the end what the run has changed of its process.
         store: the shared store, as the instances see it.
     """
 
@@ -45,6 +47,8 @@ class RunParts:
         self.clock = _clock_of(self.loop)
         self.began = self.clock()
         self.context = contextvars.copy_context()
+        self.process = ProcessState()
+        self.context.run(self.process.enter)
         self.records = RecordStore(
             flow.params,
             self.began,
@@ -73,6 +77,8 @@ class RunParts:
                 threads=options.threads,
                 clock=self.clock,
                 broke=events.engine_broke,
+                stop=events.stop_by_itself,
+                on_wait=None if options.timeout is None else self._on_wait,
             )
         )
         try:  # after what may fail: a run that does not begin is not in the journal either
@@ -113,6 +119,9 @@ class RunParts:
         return AssignmentLog(
             shared, self.records.live, *shared_writes_of(flow), secrets=self.records.secrets
         )
+
+    def _on_wait(self, index: int, waits: bool) -> None:  # noqa: FBT001 - see `Work.on_wait`
+        self.workers.wait_for_engine(index, waits=waits)
 
     def _recorder(
         self,

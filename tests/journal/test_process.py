@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -116,7 +117,7 @@ def test_a_process_that_is_seen_is_judged_by_that_alone(other):
 
 def test_this_process_knows_which_runs_it_has(monkeypatch):
     """Not all that name it: the end of one may not have reached the file."""
-    monkeypatch.setattr(process, "recorded_here", {"a"})
+    monkeypatch.setattr(process, "recorded_here", {object(): "a"})
     assert Process.current().runs("a", 0)
     assert not Process.current().runs("b", time.time())
 
@@ -251,6 +252,27 @@ def test_of_two_kernels_that_resume_at_one_moment_one_runs_the_batch(calls):
     said = [each.communicate()[1] for each in several]
     assert sorted(map(int, made())) == list(range(12)), said
     assert all(not text or "still running in process" in text for text in said)
+
+
+def test_of_two_threads_that_resume_at_one_moment_one_runs_the_batch(calls):
+    """One kernel may run several loops."""
+    here, _, made = calls
+    together, said = threading.Barrier(4), []
+
+    def resume():
+        together.wait()
+        try:
+            here.run()
+        except JournalError as error:
+            said.append(str(error))
+
+    threads = [threading.Thread(target=resume) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(map(int, made())) == list(range(12))
+    assert all("still running in this kernel" in text for text in said)
 
 
 class Wait(AsyncNode):
