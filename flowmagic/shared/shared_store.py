@@ -2,7 +2,8 @@
 
 By default the store is *tracked*: all instances share the user's dict, and their reads and writes of
 it are noted in order to find crossings (`Tracked`, `crossings`). With `isolate=True` it is *isolated*:
-each instance has a copy of its own (`Isolated`). With `track_shared=False`, or if `shared` is not a
+each instance has a copy of its own (`Isolated`). In a run with a journal, a tracked store also records
+what each instance assigns (`Recorded`, `assignments`). With `track_shared=False`, or if `shared` is not a
 plain dict, the instances receive the user's object itself.
 """
 

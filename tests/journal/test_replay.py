@@ -293,9 +293,11 @@ def test_a_counter_is_named_if_a_row_may_be_counted_twice(tmp_path):
 
 
 def test_a_counter_is_named_if_a_row_that_counted_is_not_in_the_batch(tmp_path):
-    """What the others have counted includes it."""
+    """What the others have counted includes it, also where it was restored in between."""
     run(Counts, tmp_path / "j")
     assert counted(resumed(Counts, tmp_path / "j", 6))[1]
+    assert counted(resumed(Counts, tmp_path / "j", 10)) == (10, False)
+    assert counted(resumed(Counts, tmp_path / "j", range(1, 10))) == (10, True)
 
 
 def test_a_counter_is_named_if_two_runs_counted_apart(tmp_path):
