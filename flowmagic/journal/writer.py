@@ -181,7 +181,7 @@ class Writer:
             more = self._write_all(self._collect())
             is_due = self._checkpoint_at is None or time.monotonic() >= self._checkpoint_at
             if is_due or self._kept_size > _CHECKPOINT_AFTER or not more:
-                self._checkpoint()
+                self._checkpoint(is_last=not more)
                 more = self._write_all(more)  # what was put back
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
@@ -268,13 +268,16 @@ class Writer:
     def _forget(self) -> None:
         self._kept, self._kept_size = [], 0
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, *, is_last: bool) -> None:
         """Have all that was written in the journal itself, with a heartbeat."""
         self._checkpoint_at = time.monotonic() + HEARTBEAT
-        if not self._files.is_intact(thorough=True):
-            self._put_back()
-            return
-        with contextlib.suppress(sqlite3.Error):  # tried again the next time
+        with contextlib.suppress(sqlite3.Error, JournalError):  # tried again the next time
+            self._files.check()
+            # SQLite still has a -wal that was deleted, and the last checkpoint needs no other. The user
+            # may be deleting the journal, too.
+            if not (self._files.is_intact(thorough=True) or (is_last and not self._files.has_wal)):
+                self._put_back()
+                return
             self.connection.execute(
                 "UPDATE runs SET beat = ? WHERE id = ?", (time.time(), self._run_id)
             )

@@ -276,6 +276,22 @@ def test_what_was_in_a_lost_wal_is_written_again(writing, tmp_path, damage, ends
     connection.close()
 
 
+@pytest.mark.parametrize("names", [["j"], ["j-wal", "j-shm", "j"], ["j-wal"]])
+def test_a_journal_that_is_deleted_after_the_run_delays_nothing(writing, tmp_path, names):
+    """Nor does half of it: all that was put had been written, and nothing is reported as lost."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    put("b")
+    for name in names:
+        (tmp_path / name).unlink()
+    made.end()
+    made.join(5)
+    assert (made.error, made.lost, made.warning, made.written) == ("", 0, "", 2)
+    if "j" not in names:
+        assert [name for name, _ in rows_in(tmp_path / "j")] == ["a", "b"]
+
+
 def test_what_was_too_much_to_keep_is_counted_as_lost(writing, tmp_path, monkeypatch):
     """While a reader held the checkpoint back. With its checkpoint it is safe."""
     made, put = writing
