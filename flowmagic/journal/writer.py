@@ -140,6 +140,8 @@ class Writer:
         self._kept: list[Group] = []
         """What was written since the last checkpoint."""
         self._kept_size = 0
+        self._left_size = 0
+        """What size it had after the last checkpoint, which a reader may have held back."""
         self._not_kept = 0
         """How many ended instances were written since then, and are not kept."""
         self._is_lost = False
@@ -180,8 +182,8 @@ class Writer:
         while more:
             more = self._write_all(self._collect())
             is_due = self._checkpoint_at is None or time.monotonic() >= self._checkpoint_at
-            if is_due or self._kept_size > _CHECKPOINT_AFTER or not more:
-                self._checkpoint()
+            if is_due or self._kept_size - self._left_size > _CHECKPOINT_AFTER or not more:
+                self._checkpoint(is_last=not more)
                 more = self._write_all(more)  # what was put back
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
@@ -190,7 +192,7 @@ class Writer:
 
     def _write_all(self, more: bool) -> bool:  # noqa: FBT001 - what `_collect` returns
         """Write what was collected, however often it takes; return whether there may be more later."""
-        while self._unwritten and not self._write():
+        while (self._unwritten or self._is_lost) and not self._write():
             if not self._ending.wait(_RETRY_EVERY):
                 continue
             while more and (more := self._collect()):
@@ -268,13 +270,16 @@ class Writer:
     def _forget(self) -> None:
         self._kept, self._kept_size = [], 0
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, *, is_last: bool) -> None:
         """Have all that was written in the journal itself, with a heartbeat."""
         self._checkpoint_at = time.monotonic() + HEARTBEAT
-        if not self._files.is_intact(thorough=True):
-            self._put_back()
-            return
-        with contextlib.suppress(sqlite3.Error):  # tried again the next time
+        with contextlib.suppress(sqlite3.Error, JournalError):  # tried again the next time
+            self._files.check()
+            # SQLite still has a -wal that was deleted, and the last checkpoint needs no other. The user
+            # may be deleting the journal, too.
+            if not (self._files.is_intact(thorough=True) or (is_last and not self._files.has_wal)):
+                self._put_back()
+                return
             self.connection.execute(
                 "UPDATE runs SET beat = ? WHERE id = ?", (time.time(), self._run_id)
             )
@@ -282,6 +287,7 @@ class Writer:
             if not busy and frames == copied:
                 self._forget()
                 self._not_kept = 0
+        self._left_size = self._kept_size
 
     def _put_back(self) -> None:
         """Have what was in a lost -wal written again, once that is replaced."""

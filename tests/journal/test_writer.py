@@ -276,6 +276,22 @@ def test_what_was_in_a_lost_wal_is_written_again(writing, tmp_path, damage, ends
     connection.close()
 
 
+@pytest.mark.parametrize("names", [["j"], ["j-wal", "j-shm", "j"], ["j-wal"]])
+def test_a_journal_that_is_deleted_after_the_run_delays_nothing(writing, tmp_path, names):
+    """Nor does half of it: all that was put had been written, and nothing is reported as lost."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    put("b")
+    for name in names:
+        (tmp_path / name).unlink()
+    made.end()
+    made.join(5)
+    assert (made.error, made.lost, made.warning, made.written) == ("", 0, "", 2)
+    if "j" not in names:
+        assert [name for name, _ in rows_in(tmp_path / "j")] == ["a", "b"]
+
+
 def test_what_was_too_much_to_keep_is_counted_as_lost(writing, tmp_path, monkeypatch):
     """While a reader held the checkpoint back. With its checkpoint it is safe."""
     made, put = writing
@@ -295,6 +311,44 @@ def test_what_was_too_much_to_keep_is_counted_as_lost(writing, tmp_path, monkeyp
     assert "j-wal' was deleted or overwritten" in made.loss_reason
     assert [name for name, _ in rows_in(tmp_path / "j")] == ["a", "e", "f"]
     reader.close()
+
+
+def test_no_damage_reaches_the_journal_at_the_end_either(writing, tmp_path, monkeypatch):
+    """Where nothing is left to be written again, since it was too much to keep."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    monkeypatch.setattr(writer, "_MOST_KEPT", 5_000)
+    put("b")
+    with (tmp_path / "j-wal").open("r+b") as wal:
+        wal.write(bytes((tmp_path / "j-wal").stat().st_size))
+    made.end()
+    made.join(20)
+    assert (made.error, made.lost) == ("", 1)
+    assert [name for name, _ in rows_in(tmp_path / "j")] == ["a"]
+
+
+def test_a_reader_that_holds_checkpoints_back_does_not_cause_more_of_them(
+    writing, tmp_path, monkeypatch
+):
+    """Each waits for the disk."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    monkeypatch.setattr(writer, "_CHECKPOINT_AFTER", 25_000)
+    reader = open_file(tmp_path / "j", write=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM meta").fetchone()
+    looks, look = [], made._files.is_intact
+    monkeypatch.setattr(
+        made._files,
+        "is_intact",
+        lambda *, thorough=False: (looks.append(thorough), look(thorough=thorough))[1],
+    )
+    for n in range(9):
+        put(str(n))
+    reader.close()
+    assert 2 <= looks.count(True) <= 3
 
 
 def test_a_lost_wal_that_cannot_be_replaced_is_reported_until_it_can(
