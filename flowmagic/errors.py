@@ -12,6 +12,7 @@
     ├── InstanceLostError (RuntimeError)   the worker that ran an instance has died
     ├── OutputLostError (RuntimeError)     stands in place of an output that is not there any more
     ├── MissingExtraError (ImportError)    an optional package is not installed
+    ├── InputError (EOFError)              a run asks for input where nobody can answer
     ├── OptionError (TypeError)            there is no option of this name
     ├── MissingAttributeError (AttributeError)  a run or an instance has no such attribute
     └── InstancesFailedError               raised by BatchRun.raise_for_failures()
@@ -81,6 +82,10 @@ class OutputLostError(FlowmagicError, RuntimeError):
 
 class MissingExtraError(FlowmagicError, ImportError):
     """A feature needs an optional package that is not installed."""
+
+
+class InputError(FlowmagicError, EOFError):
+    """A node has called `input()` in a run that no cell waits for."""
 
 
 class OptionError(FlowmagicError, TypeError):

@@ -19,6 +19,7 @@ from flowmagic.errors import from_users_frame, users_stack_level
         (errors.BlockedLoopError, RuntimeError),
         (errors.SharedError, TypeError),
         (errors.MissingExtraError, ImportError),
+        (errors.InputError, EOFError),
         (errors.OptionError, TypeError),
         (errors.MissingAttributeError, AttributeError),
     ],
@@ -36,7 +37,7 @@ def test_every_error_is_drawn_in_the_tree_and_public():
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, errors.FlowmagicError)
     ]
-    assert len(ours) == 15
+    assert len(ours) == 16
     for name in ours:
         assert name in errors.__doc__
         assert getattr(flowmagic, name) is getattr(errors, name)

@@ -27,6 +27,11 @@ class Work:
             itself.
         settle: must be called with that view when the attempt has ended; None: nothing to call.
         broke: must be called when the engine can run nothing more; the run ends with that error.
+        stop: must be called with a reason when no more instances should start; None: the engine has to
+            make further instances fail.
+        on_wait: must be called with the index of an instance and True when the engine has nothing free
+            to run it, and with False when it has; the timeout does not count the time between. None:
+            nothing to call.
     """
 
     flow: Any
@@ -37,6 +42,23 @@ class Work:
     view: Callable[[Trace], Any] | None = None
     settle: Callable[[Any], None] | None = None
     broke: Callable[[BaseException], None] | None = None
+    stop: Callable[[str], None] | None = None
+    on_wait: Callable[[int, bool], None] | None = None
+
+
+@dataclass(frozen=True)
+class AbandonedCall:
+    """A call of a sync node that has not returned although its instance has ended.
+
+    Attributes:
+        node: the class name of the node.
+        index: the index of the instance.
+        since: when the call was abandoned, in seconds since the epoch.
+    """
+
+    node: str
+    index: int
+    since: float
 
 
 class Runner(Protocol):
@@ -53,6 +75,9 @@ class Runner(Protocol):
 
     async def drain(self) -> None:
         """Wait until nothing of the instances is left where they ran; awaited when all have ended."""
+
+    def abandoned(self) -> list[AbandonedCall]:
+        """Return the calls that have not returned although their instances have ended."""
 
     def close(self) -> None:
         """Release what is left, at once; called when the run is over, however it ended."""

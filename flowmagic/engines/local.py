@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import contextvars
 import functools
-from collections.abc import Callable, Coroutine
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from ..flow.walker import Walker, Way
 from ..records.trace import Trace
-from .base import Work
+from .base import AbandonedCall, Work
+from .threads import ThreadPool
 
 
 @dataclass(frozen=True)
@@ -31,17 +29,17 @@ class LocalRunner:
     """Runs each instance in the current event loop, with as many threads as the limit."""
 
     def __init__(self, work: Work) -> None:
-        self._flow = work.flow
-        self._shared = work.shared
-        self._view = work.view
-        self._settle = work.settle
+        self._work = work
+        self._shared, self._view = work.shared, work.view
         self._limit = work.limit
-        self._executor: ThreadPoolExecutor | None = None
+        self._pool: ThreadPool | None = None
         self._walker = Walker(work.clock, self._in_thread if work.threads else None)
         self._way: Way | None = None
 
     async def open(self) -> None:
-        """Do nothing: the loop is there."""
+        """Keep threads again, after `close` has let them end."""
+        if self._pool is not None:
+            self._pool.open()
 
     def run(self, params: dict[Any, Any], trace: Trace) -> Coroutine[Any, Any, Any]:
         """Return the walk of one instance; see `Runner`."""
@@ -52,32 +50,37 @@ class LocalRunner:
         return way(self._shared if view is None else view(trace), params, trace)
 
     def _find_way(self) -> Way:
-        way = self._walker.way(self._flow)
-        if self._settle is None:
-            return way
-        return functools.partial(_settling, way, self._settle)
+        way, settle = self._walker.way(self._work.flow), self._work.settle
+        return way if settle is None else functools.partial(_settling, way, settle)
 
-    async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
-        # asyncio's default executor has only a few threads more than there are cores.
-        if self._executor is None:
-            self._executor = ThreadPoolExecutor(self._limit, thread_name_prefix="flowmagic")
-        return await run_in_thread(self._executor, function, argument)
+    def _in_thread(self, node: Any, prepared: Any, trace: Trace) -> Awaitable[Any]:
+        return self._run_in_thread(node._exec, prepared, type(node), trace.row)
+
+    def _run_in_thread(
+        self, function: Callable[[Any], Any], argument: Any, kind: type, index: int
+    ) -> Awaitable[Any]:
+        if self._pool is None:
+            work = self._work
+            self._pool = ThreadPool(self._limit, on_wait=work.on_wait, on_full=work.stop)
+        return self._pool.run(function, argument, kind, index)
 
     def resize(self, limit: int) -> None:
-        """Have a thread for each of `limit` instances; threads at work finish what they do."""
-        if limit > self._limit:
-            self.close()
-            # At least doubled: an adaptive limit rises by one, and threads start only when needed.
-            self._limit = max(limit, 2 * self._limit)
+        """Have a thread for each of `limit` instances, but never fewer threads than before."""
+        self._limit = max(limit, self._limit)
+        if self._pool is not None:
+            self._pool.resize(limit)
 
     async def drain(self) -> None:
         """Do nothing: an instance that has ended leaves nothing."""
 
+    def abandoned(self) -> list[AbandonedCall]:
+        """Return the abandoned calls of sync nodes that have not returned."""
+        return [] if self._pool is None else self._pool.abandoned()
+
     def close(self) -> None:
-        """Let the threads end when they have finished."""
-        if self._executor is not None:
-            self._executor.shutdown(wait=False)
-            self._executor = None
+        """Let the threads end when their calls have returned."""
+        if self._pool is not None:
+            self._pool.close()
 
 
 async def _settling(
@@ -87,33 +90,3 @@ async def _settling(
         return await way(view, params, trace)
     finally:
         settle(view)
-
-
-_UNSET: Any = object()
-
-
-async def run_in_thread(executor: Executor, function: Callable[[Any], Any], argument: Any) -> Any:
-    """Return what `function(argument)` returns in a thread of `executor`.
-
-    When this is cancelled, it raises at once; the thread finishes, and what it returns is dropped.
-    """
-    context = contextvars.copy_context()
-
-    def boxed() -> tuple[Any, BaseException | None]:
-        # A future cannot hold a StopIteration: whoever awaited it would wait forever.
-        try:
-            return context.run(function, argument), None
-        except BaseException as error:  # noqa: BLE001 - raised below
-            return None, error
-
-    result, error = await asyncio.get_running_loop().run_in_executor(executor, boxed)
-    for variable, value in context.items():
-        if variable.get(_UNSET) is not value:
-            variable.set(value)
-    if error is not None:
-        try:
-            raise error
-        finally:
-            # Its traceback refers to this frame: a cycle that would keep the user's locals.
-            del error
-    return result

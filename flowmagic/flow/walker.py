@@ -32,6 +32,7 @@ from pocketflow import (
 from ..records.containers import has_containers, same
 from ..records.param_reads import DICTS, ReadTrackingDict, copied, inherited
 from ..records.trace import ACTION, ENDED, NO_ACTION, Trace
+from . import forks
 from .graph import is_overridden
 from .node_copier import (
     NodeCopier,
@@ -42,8 +43,8 @@ from .node_copier import (
     falls_back,
 )
 
-InThread = Callable[[Callable[[Any], Any], Any], Awaitable[Any]]
-"""Runs `function(argument)` in a worker thread; awaited, it gives what the function returns."""
+InThread = Callable[[Any, Any, Trace], Awaitable[Any]]
+"""Runs `node._exec(prepared)` of a traced instance in a thread; awaited, it gives what that returns."""
 
 Way = Callable[[Any, "dict[Any, Any]", Trace], Coroutine[Any, Any, Any]]
 """Starts the walk of one instance, from the shared store, its params and the trace to write."""
@@ -89,17 +90,20 @@ class Walker:
     ) -> Any:
         """Run a top-level flow that overrides its orchestration, and record only the flow itself."""
         at = trace.open(type(flow), -1, self._clock(), None)
+        process = forks.count
         try:
             action = getattr(flow, orch)(shared, params)
             if orch == "_orch_async":
                 action = await action
         except BaseException as error:
+            forks.end_if_forked(process, error)
             trace.fail(at, error, self._clock())
             raise
+        forks.end_if_forked(process, None)
         trace.close(at, action, self._clock())
         return action
 
-    async def _walk(  # noqa: PLR0917 - all but three are the same for every instance
+    async def _walk(  # noqa: C901, PLR0917 - hot; all but three are the same for every instance
         self,
         flow: Any,
         may_await: bool,  # noqa: FBT001 - see above
@@ -119,6 +123,7 @@ class Walker:
         known = at_top and type(p) is ReadTrackingDict and not mutable
         before = None if known else copied(p)
         writes, at = 0, -1
+        process = forks.count
         alone = type(flow) is _SingleNode
         action = None
         node = copy(flow.start_node)
@@ -144,8 +149,13 @@ class Walker:
                 else:
                     action = await self._run(node, shared, trace, at, may_await=may_await)
             except BaseException as error:
+                forks.end_if_forked(process, error)
                 trace.fail(at, error, clock())
                 raise
+            if (
+                forks.count != process
+            ):  # written out: `end_if_forked` is called once per node copy else
+                forks.end_child()
             if action is None:  # as `close` does; calling it costs 1 % (benchmarks overhead)
                 trace[at + ENDED], trace[at + ACTION] = clock(), NO_ACTION
             else:
@@ -178,7 +188,7 @@ class Walker:
                     return node._run(shared)
             prepared = node.prep(shared)
             if self._in_thread is not None and not _overrides(node, "_exec"):
-                executed = await self._in_thread(node._exec, prepared)
+                executed = await self._in_thread(node, prepared, trace)
             else:
                 executed = node._exec(prepared)
             trace.note_output(at, executed)

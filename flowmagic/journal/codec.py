@@ -247,6 +247,11 @@ def decoded(text: str) -> Any:
         ) from None
 
 
+def value_of_plain(plain: Any) -> Any:
+    """Return the value that a result of `plain_of` stands for."""
+    return _value(plain, 0)
+
+
 # Within a text of the user, quotes are escaped.
 _OBJECT = re.compile(r'\{"\$(?:dataclass|model|enum)":\["([^"]+)"')
 

@@ -41,7 +41,8 @@ CREATE TABLE runs (
     beat REAL NOT NULL,
     seconds REAL,
     total INTEGER,
-    limit_history TEXT
+    limit_history TEXT,
+    assigned TEXT
 );
 CREATE TABLE instances (
     run TEXT NOT NULL,
@@ -60,6 +61,7 @@ CREATE TABLE instances (
     writes TEXT,
     output TEXT,
     earlier_outputs TEXT,
+    assigned TEXT,
     PRIMARY KEY (run, position)
 ) WITHOUT ROWID;
 CREATE TABLE ranges (

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import OutputLostError
 from ..records.instances import Instance
 from ..records.node_copies import NodeCopy
 from ..records.row_secrets import secrets_of_row
+from ..shared.assignments import Assignment
+from ..shared.expected import Path
 from ..text.formatting import traceback_text
 from ..text.redact import masked, secrets_of
 from ..text.user_objects import or_none
+from .assigned import encoded_assignments
 from .codec import EncodingError, as_json, encoded, encoded_and_masked
 from .row_key import row_key
 from .row_log import Row
@@ -67,10 +71,15 @@ class Encoder:
                 )
         return Row(key, text)
 
-    def ended(self, instance: Instance) -> tuple[Any, ...]:
+    def ended(
+        self, instance: Instance, assigned: Mapping[Path, Assignment] = MappingProxyType({})
+    ) -> tuple[Any, ...]:
         """Return the columns of an instance that has ended, from `status` on.
 
         If what a resumed run needs of it cannot be stored as it is, `unwritten` says why.
+
+        Args:
+            assigned: what it assigned to the shared store.
         """
         params = instance.params
         error = instance.error
@@ -98,6 +107,7 @@ class Encoder:
             writes,
             output,
             earlier_outputs,
+            encoded_assignments(assigned, secrets, instance.output, None if unwritten else output),
         )
 
     def value(

@@ -45,6 +45,11 @@ class FileWatch:
                 "the file was deleted or moved during the run: put it back, or this run is not kept"
             )
 
+    @property
+    def has_wal(self) -> bool:
+        """Whether the file beside the journal is still there."""
+        return _identity(self.wal) == self._identities[self.wal]
+
     def is_intact(self, *, thorough: bool = False) -> bool:
         """Whether the file beside the journal is still there, and no shorter than it was.
 
@@ -53,7 +58,7 @@ class FileWatch:
         """
         try:
             size = self.wal.stat().st_size
-            if size < self._size or _identity(self.wal) != self._identities[self.wal]:
+            if size < self._size or not self.has_wal:
                 return False
             self._size = size
             if not thorough:

@@ -28,8 +28,8 @@ SILENCE = 60.0
 
 _LONGEST = 200  # characters of its name
 
-recorded_here: set[str] = set()
-"""The ids of the runs that this process is writing to a journal."""
+recorded_here: dict[object, str] = {}
+"""The ids of the runs that this process is writing to a journal, by what does so."""
 
 
 class Process(NamedTuple):
@@ -90,7 +90,7 @@ class Process(NamedTuple):
             beat: the latest heartbeat of the run, as `time.time()` gave it there.
         """
         if self.is_this():
-            return run in recorded_here
+            return run in list(recorded_here.values())
         alive = self.is_alive()
         return time.time() - beat < SILENCE if alive is None else alive
 

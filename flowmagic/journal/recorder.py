@@ -1,6 +1,6 @@
 """Writes a run to its journal, and restores the results of earlier runs.
 
-Each instance is written when it ends, and its slot goes to the next one only when it is on disk: of
+Each instance is written when it ends, and its slot goes to the next one only when it is in the file: of
 the instances that had started before a kill, at most `limit` are missing from the file.
 """
 
@@ -22,10 +22,12 @@ from ..limits.limits import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
 from ..records.row_secrets import secrets_of_run
+from ..records.status import Status
 from ..records.store import RecordStore
 from ..records.trace import Restored
+from ..shared.assignments import AssignmentLog
 from ..text.redact import masked_data
-from .damage import quoted, readable
+from .damage import readable
 from .database import file_of, hash_key, open_file, transaction
 from .encoder import Encoder
 from .fingerprint import LiveFingerprint
@@ -33,10 +35,13 @@ from .in_doubt import notice, skipped_text
 from .options import JournalOptions
 from .outbox import Outbox
 from .process import Process, recorded_here
+from .replay import Replay
 from .resume import ResumeIndex
 from .row_key import MOST_CHECKED, params_without_key
 from .row_log import Row, RowLog
+from .shared_record import SharedRecord
 from .snapshot import (
+    drawn_by,
     names_in_notebook,
     nodes_kept,
     secrets_of_rows,
@@ -46,7 +51,6 @@ from .writer import Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20
 _LOOK_EVERY = 1.0  # seconds between two looks for edited code
-_MOST_REASONS = 3
 
 
 class Recorder:
@@ -63,9 +67,12 @@ class Recorder:
         options: of the journal.
         run_options: the options of the run, as plain values.
         shared: the store that the instances share.
+        log: records what the instances assign to it; None: nothing does.
+        unseen: why it is not known what they assign, in words; empty if it is.
         batch: None if the flow's own prep will return it.
 
     Attributes:
+        shared: what is known of the shared store.
         in_doubt: the rows that an earlier run has left in doubt, each with the number of that run.
 
     Raises:
@@ -82,6 +89,8 @@ class Recorder:
         options: JournalOptions,
         run_options: dict[str, Any],
         shared: Any,
+        log: AssignmentLog | None,
+        unseen: str,
         batch: Batch | None,
     ) -> None:
         self.id = uuid.uuid4().hex
@@ -104,7 +113,7 @@ class Recorder:
             "nodes": nodes_kept(flow, known),
             "notebook names": names_in_notebook(flow),
             "shared": shared_kept(shared, known),
-            "drawn by": _drawn_by(batch),
+            "drawn by": drawn_by(batch),
         }
         new_run = (
             self.id,
@@ -116,11 +125,20 @@ class Recorder:
             time.time(),
             Process.current().written(),
         )
-        self._resume_index = None
-        if options.resume:
-            self._resume_index = self._resumed(path, flow, options, new_run)
-        self._outbox = Outbox(loop, functools.partial(Writer, path, full=options.full, run=self.id))
+        self._resume_index = replay = None
+        recorded_here[self] = self.id  # before another thread can find the run in the file
+        try:
+            if options.resume:
+                self._resume_index = index = self._resumed(path, flow, options, new_run)
+                replay = Replay(path, index.runs, shared, log)
+            self._outbox = Outbox(
+                loop, functools.partial(Writer, path, full=options.full, run=self.id)
+            )
+        finally:
+            del recorded_here[self]  # from now on, the writer stands there
         self._outbox.put(_NEW_RUN, *new_run)
+        write_state = functools.partial(self._outbox.put, _SHARED_STATE, self.id)
+        self.shared = SharedRecord(log, unseen, replay, secrets or frozenset(), write_state)
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
         self._rows = RowLog(
             self.id,
@@ -130,7 +148,6 @@ class Recorder:
             encode=self._row,
             match=self._resume_index.match if self._resume_index else None,
         )
-        recorded_here.add(self.id)
 
     def _resumed(
         self,
@@ -160,12 +177,12 @@ class Recorder:
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for the user: rows in doubt, rows and values not kept, files lost meanwhile."""
+        """Sentences for the user: what is in doubt, not kept or not restored, files lost meanwhile."""
         index = self._resume_index
-        reasons = [] if index is None else index.not_restored.most_common(_MOST_REASONS)
         texts = [
             notice(self.in_doubt.values(), skips=self._skips_in_doubt),
-            *(_ran_again(rows, reason) for reason, rows in reasons),
+            *(str(each) for each in self.shared.findings if not each.note),
+            *([] if index is None else index.why_not_restored()),
             *self._warnings,
             self._outbox.writer.warning,
         ]
@@ -232,7 +249,9 @@ class Recorder:
             self._rows.restored(index, restored.run, restored.position)
             return
         row = self._rows.take_row(index)
-        ended = self._encoder.ended(Instance(self._records, index))
+        instance = Instance(self._records, index)
+        assigned = self.shared.take(index, again=instance.status == Status.FAILED)
+        ended = self._encoder.ended(instance, assigned)
         self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
 
     def _write_fingerprint(self) -> None:
@@ -256,7 +275,6 @@ class Recorder:
     def reopen(self) -> None:
         """Continue to write, after `close`: failed rows of the run are retried."""
         self._outbox.open()
-        recorded_here.add(self.id)
         if self._fingerprint.reopen():
             self._write_fingerprint()
         self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
@@ -289,7 +307,6 @@ class Recorder:
         """Have the rest written and the file closed, without waiting for it."""
         self._rows.close()
         self._outbox.close()
-        recorded_here.discard(self.id)
         if self._resume_index is not None:
             self._resume_index.close()
 
@@ -304,7 +321,9 @@ class Recorder:
         restored = self._resume_index.take(match)
         if match.in_doubt:
             self.in_doubt[index] = match.in_doubt
-        elif restored is None and match.succeeded:
+        if restored is not None:
+            self.shared.add(restored)
+        elif match.succeeded:
             self._rows.write(index)
         return restored
 
@@ -315,33 +334,20 @@ class Recorder:
 
 _ENDED = Statement(
     "INSERT INTO instances VALUES",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     # A row that is in the file keeps its key and its params, which are those from before it ran.
     "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status,"
     " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
     " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
     " error = excluded.error, printed = excluded.printed, writes = excluded.writes,"
-    " output = excluded.output, earlier_outputs = excluded.earlier_outputs",
+    " output = excluded.output, earlier_outputs = excluded.earlier_outputs,"
+    " assigned = excluded.assigned",
     is_end=True,
 )
+_SHARED_STATE = Statement("UPDATE runs SET assigned = ?2 WHERE id = ?1")
 _NEW_RUN = Statement(
     "INSERT INTO runs (id, flow, fingerprint, setup, options, base, began, process, beat, status)"
     " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7, 'running'"
     # It may be there; with INSERT OR IGNORE, the next run would be numbered as if this were another.
     " WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1)"
 )
-
-
-def _ran_again(rows: int, reason: str) -> str:
-    if rows == 1:
-        which, them = "1 row that had succeeded runs", "it"
-    else:
-        which, them = f"{rows:,} rows that had succeeded run", "them"
-    return f"{which} again: the journal does not have all that came of {them}. {quoted(reason)}"
-
-
-def _drawn_by(batch: Batch | None) -> str:
-    """Return where the rows of a run come from, see `JournalRun.drawn_by`."""
-    if batch is None:
-        return "prep"
-    return "generator" if batch.rows is None else "list"

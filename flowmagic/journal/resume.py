@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 from ..errors import JournalError
 from ..flow.dependencies.reader import CHANGED_BY_RUN
 from ..records.trace import Restored
+from .assigned import decoded_assignments
 from .codec import classes_in, decoded
-from .damage import readable
+from .damage import quoted, readable
 from .database import open_file
 from .fingerprint import Fingerprint
 from .in_doubt import rows_in_doubt
@@ -56,6 +57,7 @@ class ResumeIndex:
         warn: called with a sentence for the user when a result cannot be read.
 
     Attributes:
+        runs: the ids of the earlier runs, by number.
         not_restored: how many rows were looked for that had succeeded, but whose outcome is not
             completely in the journal, by the reason.
 
@@ -81,6 +83,7 @@ class ResumeIndex:
         """The reasons why the rows with a key that succeeded cannot be restored."""
         with contextlib.closing(open_file(path, write=False)) as connection, readable():
             runs = runs_of(connection, flow, now, anyway=anyway)
+            self.runs = dict(runs.found)
             refuse_running(connection, runs.found)
             for number, run in runs.found:
                 for key, position, unwritten in connection.execute(
@@ -128,36 +131,56 @@ class ResumeIndex:
             _, number, run, position, *_ = found
             try:
                 with readable():
-                    result, writes, output = self._connection.execute(
-                        "SELECT result, writes, output FROM instances"
+                    result, writes, output, assigned = self._connection.execute(
+                        "SELECT result, writes, output, assigned FROM instances"
                         " WHERE run = ? AND position = ?",
                         (run, position),
                     ).fetchone()
-                for name in classes_in(f"{result} {writes} {output}"):
+                for name in map(quoted, classes_in(f"{result} {writes} {output}")):
                     self._warn(
                         f"Restored rows have plain values, such as dicts, in place of objects of class "
                         f"{name}. To have objects back, write flowmagic.journal.register({name}, ...) "
                         "before they are written."
                     )
+                value = output and decoded(output)
                 return Restored(
                     number,
                     position,
                     decoded(result),
                     writes and decoded(writes),
-                    output and decoded(output),
+                    value,
+                    () if assigned is None else tuple(decoded_assignments(assigned, number, value)),
                 )
             except JournalError as error:
-                self._warn(f"Row {position} of run {number} cannot be restored: {error}")
+                self._warn(f"Row {position!r} of run {number} cannot be restored: {error}")
             found = self.match(found.key)
         if found is not None and found.incomplete:
             self.not_restored[found.incomplete] += 1
         return None
+
+    def why_not_restored(self) -> list[str]:
+        """Return in words how many rows run again although they had succeeded, and why."""
+        return [
+            _ran_again(rows, reason)
+            for reason, rows in self.not_restored.most_common(_MOST_REASONS)
+        ]
 
     def close(self) -> None:
         """Close the file."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+_MOST_REASONS = 3
+
+
+def _ran_again(rows: int, reason: str) -> str:
+    if rows == 1:
+        which, them = "1 row that had succeeded runs", "it"
+    else:
+        which, them = f"{rows:,} rows that had succeeded run", "them"
+    return f"{which} again: the journal does not have all that came of {them}. {quoted(reason)}"
 
 
 class FoundRuns(NamedTuple):
@@ -224,12 +247,12 @@ _MOST_LISTED = 8
 
 def _listed(texts: list[str]) -> str:
     more = len(texts) - _MOST_LISTED
-    return ", ".join(texts[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
+    return ", ".join(map(quoted, texts[:_MOST_LISTED])) + (f" and {more} more" if more > 0 else "")
 
 
 def _not_compared(left_out: dict[str, str]) -> str:
     reasons: dict[str, list[str]] = {}
     for name, reason in sorted(left_out.items()):
         reasons.setdefault(reason, []).append(name)
-    groups = [f"{_listed(names)} ({reason})" for reason, names in reasons.items()]
+    groups = [f"{_listed(names)} ({quoted(reason)})" for reason, names in reasons.items()]
     return f"Not compared with the earlier runs: {'; '.join(groups)}."

@@ -205,3 +205,10 @@ def secrets_of_rows(flow: Any, batch: Batch | None) -> set[str]:
     """Return the secrets in the flow's params and in the rows, as far as they are known in advance."""
     rows = [] if batch is None or batch.rows is None else batch.rows[:_MOST_ROWS]
     return set[str]().union(*map(secrets_of, (flow.params, *rows)))
+
+
+def drawn_by(batch: Batch | None) -> str:
+    """Return where the rows of a run come from, see `JournalRun.drawn_by`."""
+    if batch is None:
+        return "prep"
+    return "generator" if batch.rows is None else "list"

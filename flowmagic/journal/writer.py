@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from ..errors import JournalError
 from .database import file_of, open_file, transaction
 from .file_watch import FileWatch
-from .process import HEARTBEAT
+from .process import HEARTBEAT, recorded_here
 
 _RETRY_EVERY = 1.0  # seconds
 _GIVE_UP_AFTER = 30.0  # seconds after the end of the run
@@ -60,6 +60,8 @@ class Statement(NamedTuple):
 
 Item = tuple[Statement, "tuple[Any, ...]"]
 """A statement, and the values of one row."""
+Group = tuple[Statement, "list[tuple[Any, ...]]"]
+"""A statement, and the values of several rows; the garbage collector has less to look at than in items."""
 
 
 def start_thread(act: Callable[[], object]) -> threading.Thread:
@@ -135,9 +137,11 @@ class Writer:
         self._on_progress = on_progress
         self._queue: queue.SimpleQueue[list[Item] | None] = queue.SimpleQueue()
         self._unwritten: list[Item] = []
-        self._kept: list[Item] = []
+        self._kept: list[Group] = []
         """What was written since the last checkpoint."""
         self._kept_size = 0
+        self._left_size = 0
+        """What size it had after the last checkpoint, which a reader may have held back."""
         self._not_kept = 0
         """How many ended instances were written since then, and are not kept."""
         self._is_lost = False
@@ -145,9 +149,11 @@ class Writer:
         self._checkpoint_at: float | None = None
         """On the clock of `time.monotonic`; None until the first transaction is written."""
         self._ending = threading.Event()
+        recorded_here[self] = run
         try:
             self._thread = start_thread(self._run)
         except JournalError:
+            del recorded_here[self]
             self.connection.close()
             raise
         _writers.add(self)
@@ -176,16 +182,17 @@ class Writer:
         while more:
             more = self._write_all(self._collect())
             is_due = self._checkpoint_at is None or time.monotonic() >= self._checkpoint_at
-            if is_due or self._kept_size > _CHECKPOINT_AFTER or not more:
-                self._checkpoint()
+            if is_due or self._kept_size - self._left_size > _CHECKPOINT_AFTER or not more:
+                self._checkpoint(is_last=not more)
                 more = self._write_all(more)  # what was put back
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
+        del recorded_here[self]
         self._on_progress()
 
     def _write_all(self, more: bool) -> bool:  # noqa: FBT001 - what `_collect` returns
         """Write what was collected, however often it takes; return whether there may be more later."""
-        while self._unwritten and not self._write():
+        while (self._unwritten or self._is_lost) and not self._write():
             if not self._ending.wait(_RETRY_EVERY):
                 continue
             while more and (more := self._collect()):
@@ -233,37 +240,46 @@ class Writer:
             if self._is_lost or not self._files.is_intact(thorough=bool(self.error)):
                 self._put_back()
                 self._replace()
+            groups = [
+                (statement, [values for _, values in group])
+                for statement, group in itertools.groupby(self._unwritten, key=_STATEMENT)
+            ]
             with transaction(self.connection):
-                for statement, group in itertools.groupby(self._unwritten, key=_STATEMENT):
-                    _write_rows(self.connection, statement, [values for _, values in group])
+                for statement, rows in groups:
+                    _write_rows(self.connection, statement, rows)
         except Exception as error:  # noqa: BLE001 - no error of the journal stops a run
             self.error = str(error) or type(error).__name__
         else:
             self.written += len(self._unwritten)
-            self._keep(self._unwritten)
+            self._keep(groups)
             self._unwritten = []
             self.error = ""
         self._on_progress()
         return not self.error
 
-    def _keep(self, items: list[Item]) -> None:
-        """Keep items that were written until the next checkpoint."""
-        self._kept += items
-        self._kept_size += sum(len(each) for _, row in items for each in row if type(each) is str)
+    def _keep(self, groups: list[Group]) -> None:
+        """Keep what was written until the next checkpoint."""
+        self._kept += groups
+        self._kept_size += sum(
+            len(value) for _, rows in groups for row in rows for value in row if type(value) is str
+        )
         if self._kept_size > _MOST_KEPT:
-            self._not_kept += sum(statement.is_end for statement, _ in self._kept)
+            self._not_kept += sum(len(rows) for statement, rows in self._kept if statement.is_end)
             self._forget()
 
     def _forget(self) -> None:
         self._kept, self._kept_size = [], 0
 
-    def _checkpoint(self) -> None:
+    def _checkpoint(self, *, is_last: bool) -> None:
         """Have all that was written in the journal itself, with a heartbeat."""
         self._checkpoint_at = time.monotonic() + HEARTBEAT
-        if not self._files.is_intact(thorough=True):
-            self._put_back()
-            return
-        with contextlib.suppress(sqlite3.Error):  # tried again the next time
+        with contextlib.suppress(sqlite3.Error, JournalError):  # tried again the next time
+            self._files.check()
+            # SQLite still has a -wal that was deleted, and the last checkpoint needs no other. The user
+            # may be deleting the journal, too.
+            if not (self._files.is_intact(thorough=True) or (is_last and not self._files.has_wal)):
+                self._put_back()
+                return
             self.connection.execute(
                 "UPDATE runs SET beat = ? WHERE id = ?", (time.time(), self._run_id)
             )
@@ -271,12 +287,14 @@ class Writer:
             if not busy and frames == copied:
                 self._forget()
                 self._not_kept = 0
+        self._left_size = self._kept_size
 
     def _put_back(self) -> None:
         """Have what was in a lost -wal written again, once that is replaced."""
         self._is_lost = True
-        self._unwritten[:0] = self._kept
-        self.written -= len(self._kept)
+        items = [(statement, row) for statement, rows in self._kept for row in rows]
+        self._unwritten[:0] = items
+        self.written -= len(items)
         self._forget()
 
     def _replace(self) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from pocketflow import BaseNode, Flow
 
+from ..engines.base import AbandonedCall
 from ..flow.checks.graph_rules import ENDINGS
 from ..flow.finding import SHOWN, Finding, indices_text
 from ..flow.graph import successors_of
@@ -34,13 +36,15 @@ class _End(NamedTuple):
     action: str | None
 
 
-def audit(flow: Any, records: RecordStore) -> list[Finding]:
+def audit(
+    flow: Any, records: RecordStore, abandoned: Sequence[AbandonedCall] = ()
+) -> list[Finding]:
     """Return what may be wrong with an ended run, each with the number of instances concerned.
 
     Found are: instances that ended because their last action has no successor, while other actions
     of the node have one; results that are None while others of the same node are not; fallbacks and
-    retries within nodes; errors that ended no instance; node copies that were left running; params
-    that no instance has read. Takes less than a microsecond per row.
+    retries within nodes; errors that ended no instance; node copies that were left running; abandoned
+    calls of sync nodes; params that no instance has read. Takes less than a microsecond per row.
     """
     succeeded = [each for each in records.with_status(SUCCEEDED) if each not in records.restored]
     nodes = _nodes(flow)
@@ -51,6 +55,7 @@ def audit(flow: Any, records: RecordStore) -> list[Finding]:
         *_retries_and_fallbacks(records),
         *_swallowed(records),
         *_left_running(records),
+        *_abandoned(abandoned),
         *_unread(records, succeeded),
     ]
 
@@ -236,6 +241,26 @@ def _left_running(records: RecordStore) -> Iterator[Finding]:
 def _has_running_copies(records: RecordStore, index: int) -> bool:
     flat, _ = records.trace_of(index)
     return any(ended != ended for ended in flat[ENDED::FIELDS])  # noqa: PLR0124 - NaN
+
+
+def _abandoned(calls: Sequence[AbandonedCall]) -> Iterator[Finding]:
+    """Find the nodes with abandoned calls that have not returned."""
+    by_node: dict[str, list[AbandonedCall]] = {}
+    for call in calls:
+        by_node.setdefault(call.node, []).append(call)
+    for name, found in by_node.items():
+        indices = sorted({call.index for call in found})
+        since = time.strftime("%H:%M:%S", time.localtime(min(call.since for call in found)))
+        text = indices_text(tuple(indices[:SHOWN]), len(indices))
+        yield Finding(
+            f"A call of {name} in {text} was abandoned at {since} and has not returned."
+            if len(found) == 1
+            else f"{len(found):,} calls of {name} in {text} were abandoned, the first at {since}, and "
+            "have not returned.",
+            "Each keeps a thread, and what it has open, until it returns; then its output is dropped.",
+            "Give such calls a timeout of their own.",
+            **_instances(indices),
+        )
 
 
 def _unread(records: RecordStore, succeeded: list[int]) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
+from ..flow import forks
 from ..records.batch import Batch
 from ..records.status import FAILED, PENDING, RUNNING
 from .end_waiters import Waiters
@@ -184,11 +185,16 @@ class Lifecycle:
             self._limits.adapt(decision.limit)
             self._runner.resize(decision.limit)
             self.parts.loop.call_soon(self._pump)  # not here, in the middle of a worker's step
-        if decision.stop and not (self.ended or self.run_end.is_early):
-            self.run_end.reason = decision.stop
-            self.stop()
+        if decision.stop:
+            self.stop_by_itself(decision.stop)
         if decision.retry_in is not None and not self.run_end.is_early:
             self._scheduler.retry_later(index, decision.retry_in)
+
+    def stop_by_itself(self, reason: str) -> None:
+        """Start no more instances, for a reason that the run shows."""
+        if not (self.ended or self.run_end.is_early):
+            self.run_end.reason = reason
+            self.stop()
 
     def retry_is_due(self) -> None:
         """Start workers: a row that waited for its retry may be taken now."""
@@ -222,6 +228,8 @@ class Lifecycle:
     def _begin(self) -> None:
         if self.parts.holds is not None:
             self.parts.holds.start()
+        self.parts.process.begin()
+        forks.run_begins(self.parts.loop)
         # In the run's own Context, whoever calls: the flow's post runs there.
         self._main_task = task = self.parts.context.run(self.parts.loop.create_task, self._main())
         task.add_done_callback(self._main_left)
@@ -278,7 +286,14 @@ class Lifecycle:
             self._scheduler.load(self._batch)
         with self._in_phase(RunPhase.USER_CODE):
             await self._runner.open()
+            if self._journal is not None:
+                if self._journal.shared.restores_first:
+                    await self._scheduler.restore()
+                await self._journal.shared.begin()
         await self._run_instances()
+        if self._journal is not None:
+            with self._in_phase(RunPhase.USER_CODE):
+                await self._journal.shared.compare()
         if self.run_end.error is None and self.run_end.requested != RunStatus.CANCELLED:
             await self._merge_and_post(self._batch)
 
@@ -315,8 +330,10 @@ class Lifecycle:
         self._records.look_for_secrets()
         self._scheduler.exhaust()
         self._runner.close()
+        forks.run_ends(self.parts.loop)
         if self.parts.holds is not None:
             self.parts.holds.stop()
+        self.parts.process.end()
         self._ended_after = self.seconds()
         self.ended = True
         # Observers first: what they publish must be there when whoever waits continues.

@@ -127,10 +127,13 @@ class RunView(Exports):
         return self._lifecycle.parts.store.crossings()
 
     def audit(self) -> list[Finding]:
-        """Return what may have been lost without an error; see `flowmagic.run.audit`."""
+        """Return what may have been lost without an error, and what the run changed of its process."""
         from .audit import audit  # noqa: PLC0415 - it reads sources, which a run need not
 
-        return audit(self.flow, self.records)
+        parts = self._lifecycle.parts
+        found = audit(self.flow, self.records, parts.runner.abandoned())
+        found += parts.process.findings()
+        return found if self.journal is None else [*self.journal.shared.findings, *found]
 
     # Its limits
 

@@ -15,6 +15,7 @@ from ..records.param_reads import track_reads
 from ..records.printed import enter, key
 from ..records.status import PENDING
 from ..records.store import RecordStore
+from ..shared.expected import in_slices
 from .workers import SLICE, Taken, drive
 
 if TYPE_CHECKING:
@@ -150,6 +151,12 @@ class Scheduler:
                     await asyncio.sleep(0)
                 slice_ends = self._loop.time() + SLICE
 
+    async def restore(self) -> None:
+        """Take over the outcomes of earlier runs for all rows that are known, before any row starts."""
+        async for index in in_slices(range(len(self._records))):
+            if self.is_pending(index):
+                self._is_restored(index)
+
     async def recorded(self) -> None:
         """Wait until the journal has all that has happened, and which rows were claimed."""
         if self._journal is not None:
@@ -168,18 +175,24 @@ class Scheduler:
 
     def _is_left_out(self, index: int) -> bool:
         """Whether a row does not run now: it was restored from an earlier run, or left in doubt by one."""
-        journal, records = self._journal, self._records
-        if journal is None:
+        journal = self._journal
+        if journal is None or self._is_restored(index):
+            return journal is not None
+        if index not in journal.in_doubt:
             return False
-        if (restored := journal.restore(index)) is not None:
-            records.restore(index, restored)
-        elif index not in journal.in_doubt:
-            return False
-        elif reason := journal.why_skipped(index):
-            records.cancel(index, reason)
+        if reason := journal.why_skipped(index):
+            self._records.cancel(index, reason)
+            journal.note(index)
         else:
             self._last.append(index)
-            return True
+        return True
+
+    def _is_restored(self, index: int) -> bool:
+        """Whether a row has taken over its outcome from an earlier run."""
+        journal = self._journal
+        if journal is None or (restored := journal.restore(index)) is None:
+            return False
+        self._records.restore(index, restored)
         journal.note(index)
         return True
 

@@ -48,7 +48,8 @@ class WorkerPool:
     Args:
         events: receives each decision, and when the pool is idle.
         clock: returns the loop's time; None: `loop.time`.
-        timeout: seconds after which an instance is cancelled and fails with a TimeoutError.
+        timeout: seconds after which an instance is cancelled and fails with a TimeoutError; the time
+            in which it waits for its engine does not count.
     """
 
     def __init__(
@@ -74,6 +75,10 @@ class WorkerPool:
         self._timeout = timeout
         self._timed_out: set[asyncio.Task[None]] = set()
         """Workers whose instance is being cancelled because of the timeout."""
+        self._timeouts: dict[int, asyncio.TimerHandle] = {}
+        """The timers of the running instances."""
+        self._paused: dict[int, float] = {}
+        """The seconds left of timers that are stopped because their instances wait for the engine."""
         self._timer: asyncio.TimerHandle | None = None
         self._claiming = asyncio.Lock()
         self._turn_open = False
@@ -111,11 +116,23 @@ class WorkerPool:
                 self._timed_out.discard(task)
                 task.cancel()
 
-    def _time_out(self, task: asyncio.Task[None], index: int) -> None:
-        if self._workers.get(task) == index and task not in self._cancelled:
-            self._cancelled.add(task)
-            self._timed_out.add(task)
-            task.cancel()
+    def _time_out(self, index: int) -> None:
+        for task, current in list(self._workers.items()):
+            if current == index and task not in self._cancelled:
+                self._cancelled.add(task)
+                self._timed_out.add(task)
+                task.cancel()
+
+    def wait_for_engine(self, index: int, *, waits: bool) -> None:
+        """Stop the timer of an instance's timeout, or let it go on."""
+        timer = self._timeouts.get(index)
+        if timer is None:
+            return
+        if waits:
+            timer.cancel()
+            self._paused[index] = timer.when() - self._loop.time()
+        elif (left := self._paused.pop(index, None)) is not None:
+            self._timeouts[index] = self._loop.call_later(left, self._time_out, index)
 
     def hold(self) -> None:
         """Start nothing more until `release`; instances that run finish."""
@@ -200,9 +217,8 @@ class WorkerPool:
             workers[task] = index
             if not limiter.plain:
                 limiter.begin(clock())
-            timer = None
             if timeout is not None:
-                timer = self._loop.call_later(timeout, self._time_out, task, index)
+                self._timeouts[index] = self._loop.call_later(timeout, self._time_out, index)
             # `drive`, written out: the generator in between costs 4 % (one node, benchmarks overhead).
             step: Callable[[Any], Any] = walk.send
             argument: Any = None
@@ -233,8 +249,9 @@ class WorkerPool:
                 if isinstance(error, asyncio.CancelledError):
                     return
             finally:
-                if timer is not None:
-                    timer.cancel()
+                if timeout is not None:
+                    self._timeouts.pop(index).cancel()
+                    self._paused.pop(index, None)
             # A cancellation that this instance swallowed, or that comes after it, would hit the
             # next one: a fresh worker takes that.
             if cancelling() or task in cancelled:

@@ -87,6 +87,7 @@ def looks(path):
     yield lambda: repr(journal)
     yield lambda: len(journal)
     yield lambda: journal.runs_of(flow())
+    yield lambda: journal.runs_of(flow(), {"model": "small"})
     yield lambda: journal.runs_of(flow(), anyway=True)
     yield lambda: str(journal.compare(1, 2))
     yield lambda: journal.backup(folder / "copy")

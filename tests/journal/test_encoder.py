@@ -79,7 +79,7 @@ class Mute(Exception):
 
 COLUMNS = (
     *("status", "attempts", "started", "ended", "copies", "result", "unwritten"),
-    *("error", "printed", "writes", "output", "earlier_outputs"),
+    *("error", "printed", "writes", "output", "earlier_outputs", "assigned"),
 )
 
 

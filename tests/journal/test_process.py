@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ import flowmagic
 from flowmagic.errors import EngineError, JournalError
 from flowmagic.journal import process
 from flowmagic.journal.process import SILENCE, Process
+from flowmagic.journal.resume import ResumeIndex
 
 from ..virtualtime import virtual
 
@@ -116,7 +118,7 @@ def test_a_process_that_is_seen_is_judged_by_that_alone(other):
 
 def test_this_process_knows_which_runs_it_has(monkeypatch):
     """Not all that name it: the end of one may not have reached the file."""
-    monkeypatch.setattr(process, "recorded_here", {"a"})
+    monkeypatch.setattr(process, "recorded_here", {object(): "a"})
     assert Process.current().runs("a", 0)
     assert not Process.current().runs("b", time.time())
 
@@ -253,6 +255,54 @@ def test_of_two_kernels_that_resume_at_one_moment_one_runs_the_batch(calls):
     assert all(not text or "still running in process" in text for text in said)
 
 
+def test_of_two_threads_that_resume_at_one_moment_one_runs_the_batch(calls):
+    """One kernel may run several loops."""
+    here, _, made = calls
+    together, said = threading.Barrier(4), []
+
+    def resume():
+        together.wait()
+        try:
+            here.run()
+        except JournalError as error:
+            said.append(str(error))
+
+    threads = [threading.Thread(target=resume) for _ in range(4)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert sorted(map(int, made())) == list(range(12))
+    assert all("still running in this kernel" in text for text in said)
+
+
+def test_a_kernel_that_resumes_waits_until_another_one_has_said_that_it_does(tmp_path, monkeypatch):
+    """Not only while it writes that: also while it looks for what has been done."""
+    flow, began = AsyncFlow(start=Wait()), threading.Semaphore(0)
+
+    def index(*options, **more):
+        found = ResumeIndex(*options, **more)
+        began.release()
+        if not said:
+            said.append("")
+            thread.start()
+            began.acquire()
+            began.acquire(timeout=0.5)  # in vain: the other one cannot look yet
+        return found
+
+    def resume():
+        with pytest.raises(JournalError) as refused:
+            flowmagic.run_batch(flow, [{"i": 1}], journal=tmp_path / "j", resume=True)
+        said.append(str(refused.value))
+
+    said = []
+    thread = threading.Thread(target=resume)
+    monkeypatch.setattr("flowmagic.journal.recorder.ResumeIndex", index)
+    flowmagic.run_batch(flow, [{"i": 1}], journal=tmp_path / "j", resume=True)
+    thread.join()
+    assert "still running in this kernel" in said[1]
+
+
 class Wait(AsyncNode):
     seconds = 1
 
@@ -309,15 +359,22 @@ async def test_a_run_that_could_not_begin_does_not_stand_in_the_way(tmp_path):
     assert len(closed) == 1
 
 
-def test_a_run_whose_loop_was_closed_at_once_does_not_stand_in_the_way(tmp_path, monkeypatch):
-    """It has run nothing, and is written as cancelled."""
+@pytest.mark.parametrize("steps", [0, 1])
+def test_a_run_that_was_cancelled_at_once_does_not_stand_in_the_way(tmp_path, monkeypatch, steps):
+    """As by a loop that is closed, before the first step of its main task or in it."""
     monkeypatch.setattr(Wait, "seconds", 0)
     flow, path = AsyncFlow(start=Wait()), tmp_path / "j"
 
     async def leave():
-        flowmagic.batchflow(flow, [{"i": 1}], journal=path, resume=True).journal
+        run = flowmagic.batchflow(flow, [{"i": 1}], journal=path, resume=True)
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        for task in asyncio.all_tasks() - {asyncio.current_task()}:
+            task.cancel()
+        while not run.ended:
+            await asyncio.sleep(0)
+        run.journal.join(20)
 
     asyncio.run(leave())
-    until(lambda: flowmagic.open_journal(path)[1].status == "cancelled")
-
+    assert flowmagic.open_journal(path)[1].status == "cancelled"
     assert flowmagic.run_batch(flow, [{"i": 1}], journal=path, resume=True).ok

@@ -498,3 +498,21 @@ def test_rows_are_recognised_by_values_that_a_user_calls_equal(tmp_path):
     again = flowmagic.run_batch(flow, journal=tmp_path / "j", resume=True)
     assert (ran, again.counts.succeeded) == ([], 6)
     assert again[3].params["n"] == when + pd.Timedelta(1, "ns")
+
+
+def test_a_run_that_is_continued_elsewhere_writes_to_the_same_file(tmp_path, monkeypatch):
+    """The user may have changed the working directory meanwhile."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    async def again():
+        run = flowmagic.batchflow(AsyncFlow(start=Ask()), [{"i": 1, "fail": True}], journal="j")
+        await run
+        mended.set()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        await run.retry_failed()
+        run.journal.join(20)
+
+    asyncio.run(again())
+    assert [each.status for each in open_journal(tmp_path / "j")[1]] == ["succeeded"]
+    assert list((tmp_path / "elsewhere").iterdir()) == []

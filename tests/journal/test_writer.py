@@ -225,10 +225,21 @@ def test_much_is_in_the_journal_itself_before_that(writing, tmp_path, monkeypatc
     until(lambda: not made._kept)
     monkeypatch.setattr(writer, "_CHECKPOINT_AFTER", 25_000)
     put("b", "c")
-    assert len(made._kept) == 2
+    assert sum(len(rows) for _, rows in made._kept) == 2
     put("d")
     until(lambda: not made._kept)
     assert names_of_copy(tmp_path / "j") == ["a", "b", "c", "d"]
+
+
+def test_the_journal_itself_changes_in_checkpoints_only(writing, tmp_path, monkeypatch):
+    """SQLite would make some of its own, without a look at what it copies."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    monkeypatch.setattr(writer, "_CHECKPOINT_AFTER", 10_000_000)
+    put(*map(str, range(450)))
+    assert (tmp_path / "j-wal").stat().st_size > 1_000 * 4096
+    assert names_of_copy(tmp_path / "j") == ["a"]
 
 
 def until(condition):
@@ -265,6 +276,22 @@ def test_what_was_in_a_lost_wal_is_written_again(writing, tmp_path, damage, ends
     connection.close()
 
 
+@pytest.mark.parametrize("names", [["j"], ["j-wal", "j-shm", "j"], ["j-wal"]])
+def test_a_journal_that_is_deleted_after_the_run_delays_nothing(writing, tmp_path, names):
+    """Nor does half of it: all that was put had been written, and nothing is reported as lost."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    put("b")
+    for name in names:
+        (tmp_path / name).unlink()
+    made.end()
+    made.join(5)
+    assert (made.error, made.lost, made.warning, made.written) == ("", 0, "", 2)
+    if "j" not in names:
+        assert [name for name, _ in rows_in(tmp_path / "j")] == ["a", "b"]
+
+
 def test_what_was_too_much_to_keep_is_counted_as_lost(writing, tmp_path, monkeypatch):
     """While a reader held the checkpoint back. With its checkpoint it is safe."""
     made, put = writing
@@ -284,6 +311,44 @@ def test_what_was_too_much_to_keep_is_counted_as_lost(writing, tmp_path, monkeyp
     assert "j-wal' was deleted or overwritten" in made.loss_reason
     assert [name for name, _ in rows_in(tmp_path / "j")] == ["a", "e", "f"]
     reader.close()
+
+
+def test_no_damage_reaches_the_journal_at_the_end_either(writing, tmp_path, monkeypatch):
+    """Where nothing is left to be written again, since it was too much to keep."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    monkeypatch.setattr(writer, "_MOST_KEPT", 5_000)
+    put("b")
+    with (tmp_path / "j-wal").open("r+b") as wal:
+        wal.write(bytes((tmp_path / "j-wal").stat().st_size))
+    made.end()
+    made.join(20)
+    assert (made.error, made.lost) == ("", 1)
+    assert [name for name, _ in rows_in(tmp_path / "j")] == ["a"]
+
+
+def test_a_reader_that_holds_checkpoints_back_does_not_cause_more_of_them(
+    writing, tmp_path, monkeypatch
+):
+    """Each waits for the disk."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    monkeypatch.setattr(writer, "_CHECKPOINT_AFTER", 25_000)
+    reader = open_file(tmp_path / "j", write=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM meta").fetchone()
+    looks, look = [], made._files.is_intact
+    monkeypatch.setattr(
+        made._files,
+        "is_intact",
+        lambda *, thorough=False: (looks.append(thorough), look(thorough=thorough))[1],
+    )
+    for n in range(9):
+        put(str(n))
+    reader.close()
+    assert 2 <= looks.count(True) <= 3
 
 
 def test_a_lost_wal_that_cannot_be_replaced_is_reported_until_it_can(
@@ -318,7 +383,7 @@ def test_a_run_gives_signs_of_life_while_nothing_is_written(tmp_path, monkeypatc
     """As while it is paused: for whoever cannot see its process."""
     monkeypatch.setattr(writer, "HEARTBEAT", 0.01)
     made = Writer(tmp_path / "j", full=False, on_progress=lambda: None, run="r")
-    run = "INSERT INTO runs VALUES (1, 'r', '', '', '', '', '', 0, 'running', '', 0, 0, 0, '')"
+    run = "INSERT INTO runs VALUES (1, 'r', '', '', '', '', '', 0, 'running', '', 0, 0, 0, '', '')"
     made.put([(Statement(run), ())])
     looked = open_file(tmp_path / "j", write=False)
     beats = set()

@@ -38,6 +38,9 @@ class Events:
     def engine_broke(self, error):
         raise AssertionError(error)
 
+    def stop_by_itself(self, reason):
+        raise AssertionError(reason)
+
 
 def parts_of(flow=None, *, batch=None, shared=None, options=None, events=None):
     """Make the parts of a run that is not started."""
@@ -88,6 +91,20 @@ async def test_the_engine_gets_the_flow_the_store_and_the_limit():
     assert engine.work.shared is shared
     assert (engine.work.limit, engine.work.threads) == (3, False)
     assert engine.work.broke == events.engine_broke
+    assert engine.work.stop == events.stop_by_itself
+    assert engine.work.on_wait is None
+
+
+@virtual
+async def test_with_a_timeout_the_engine_can_stop_the_clock_of_an_instance():
+    """While it has nothing to run it with."""
+    engine = Engine()
+    parts = parts_of(options=Options.of(timeout=5).on(engine))
+    seen = []
+    parts.workers.wait_for_engine = lambda index, *, waits: seen.append((index, waits))
+    engine.work.on_wait(3, True)
+    engine.work.on_wait(3, False)
+    assert seen == [(3, True), (3, False)]
 
 
 @virtual

@@ -158,6 +158,47 @@ async def test_an_instance_that_takes_too_long_ends_with_a_timeout():
 
 
 @virtual
+async def test_the_time_in_which_an_instance_waits_for_its_engine_does_not_count():
+    """Its timeout goes on with what was left; instances that have ended are none of its business."""
+
+    async def work(index):
+        await asyncio.sleep(100)
+
+    pooled = Pooled(1, work, concurrency=1, timeout=2.0)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for seconds in (1, 0.5):
+        await asyncio.sleep(seconds)
+        pooled.pool.wait_for_engine(0, waits=True)
+        await asyncio.sleep(10)
+        for _ in range(2):
+            pooled.pool.wait_for_engine(0, waits=False)
+    await pooled.idle.wait()
+    assert loop.time() == began + 22
+    assert isinstance(pooled.instances.ends[0], TimeoutError)
+    pooled.pool.wait_for_engine(0, waits=True)
+    assert not loop._scheduled
+
+
+@virtual
+async def test_an_instance_that_is_cancelled_while_it_waits_for_its_engine_leaves_no_timer():
+    """Its time was stopped, and nothing lets it go on."""
+
+    async def work(index):
+        await asyncio.sleep(100)
+
+    pooled = Pooled(1, work, concurrency=1, timeout=2.0)
+    await asyncio.sleep(1)
+    pooled.pool.wait_for_engine(0, waits=True)
+    pooled.pool.cancel(0)
+    await pooled.idle.wait()
+    assert pooled.instances.ends == {0: "cancelled"}
+    pooled.pool.wait_for_engine(0, waits=False)
+    assert not asyncio.get_running_loop()._scheduled
+    assert not pooled.pool._paused
+
+
+@virtual
 async def test_an_instance_that_ends_in_time_leaves_no_timer():
     """However often workers go on to the next one, none is cancelled for the one before it."""
 

@@ -20,9 +20,6 @@ from .requirements import runtime
 _MAX_SENDS = 5
 """How often an instance is sent whose workers die before they can start it."""
 
-_CANCEL_TIMEOUT = 5.0
-"""Seconds that a run waits for its last chunks; they may hang in the user's code."""
-
 
 class ChunkSender:
     """Sends instances in chunks. Used only in the event loop of the run.
@@ -117,15 +114,15 @@ class ChunkSender:
         """Make all instances fail, since the cluster is lost."""
         self._lose(list(self.instances.values()), "its cluster is gone")
 
-    async def finish(self) -> None:
-        """Cancel what is left on the workers, and wait until the chunks have ended."""
+    async def finish(self, seconds: float) -> None:
+        """Cancel what is left on the workers, and wait so long at most until the chunks have ended."""
         tasks = [each.task for each in self.chunks.values() if each.task is not None]
         self._cancel_removed()
         for chunk in list(self.chunks.values()):
             if self._is_orphan(chunk):  # or Dask would give it to another worker
                 self._connection.start_task(self._cancel_task(chunk))
         if tasks:
-            await asyncio.wait(tasks, timeout=_CANCEL_TIMEOUT)
+            await asyncio.wait(tasks, timeout=seconds)
 
     def _is_orphan(self, chunk: SentChunk) -> bool:
         return bool(chunk.worker) and chunk.worker not in self._monitor.workers

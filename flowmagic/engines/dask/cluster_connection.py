@@ -6,13 +6,13 @@ import asyncio
 import contextlib
 import functools
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from ...errors import EngineError
 
 _CONNECT_TIMEOUT = 10.0  # seconds
-_CLOSE_TIMEOUT = 10.0  # seconds
+_CLOSE_TIMEOUT = 5.0  # seconds
 
 
 class ClusterConnection:
@@ -76,25 +76,49 @@ class ClusterConnection:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def close(self) -> None:
-        """Cancel the tasks, then close the client, and the cluster if it was started for the run."""
-        self.closing = True
-        for task in list(self._tasks):
-            task.cancel()
-        if self._tasks:
-            await asyncio.wait(self._tasks)
-        cluster, self._cluster = self._cluster, None
-        with contextlib.suppress(OSError, asyncio.TimeoutError):
-            await asyncio.wait_for(self.client.close(), _CLOSE_TIMEOUT)
-        if cluster is not None:
-            await asyncio.to_thread(cluster.close)
+    async def attempt(self, call: Coroutine[Any, Any, Any], seconds: float) -> None:
+        """Await a call so many seconds at most, then cancel it. It may fail: the cluster may be gone."""
 
-    def abandon(self) -> None:
-        """Close the cluster in a thread if it was started for the run; for when nothing can be awaited."""
+        async def suppressed() -> None:
+            with contextlib.suppress(OSError, asyncio.TimeoutError):
+                await call
+
+        task = self.start_task(suppressed())
+        await asyncio.wait({task}, timeout=seconds)
+        task.cancel()
+
+    async def close(self, seconds: float = _CLOSE_TIMEOUT) -> None:
+        """Cancel the tasks, then close the client, and the cluster if it was started for the run.
+
+        What has not ended after so many seconds goes on without being awaited: a process that is
+        stopped (SIGSTOP, a machine that sleeps) answers nothing.
+        """
+        loop, closed = asyncio.get_running_loop(), asyncio.Event()
+        deadline = loop.time() + seconds
+        self.closing = True
+        try:
+            if tasks := set(self._tasks):
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks, timeout=seconds)
+            await self.attempt(self.client.close(), deadline - loop.time())
+        finally:
+            self.abandon(lambda: loop.call_soon_threadsafe(closed.set))
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(closed.wait(), deadline - loop.time())
+
+    def abandon(self, on_end: Callable[[], object] = lambda: None) -> None:
+        """Close the cluster in a thread if it was started for the run; await nothing.
+
+        Args:
+            on_end: called when that is done.
+        """
         self.closing = True
         cluster, self._cluster = self._cluster, None
         if cluster is not None:
-            _close_in_thread(cluster)
+            _close_in_thread(cluster, on_end)
+        else:
+            on_end()
 
 
 def _connect_message(address: str, error: BaseException) -> str:
@@ -141,5 +165,11 @@ def _close_when_started(starting: asyncio.Future[Any]) -> None:
         _close_in_thread(starting.result())
 
 
-def _close_in_thread(cluster: Any) -> None:
-    threading.Thread(target=cluster.close, name="flowmagic-dask-closing").start()
+def _close_in_thread(cluster: Any, on_end: Callable[[], object] = lambda: None) -> None:
+    def close() -> None:
+        cluster.close()
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            on_end()
+
+    # Not a daemon: the interpreter waits for it, or the processes of the cluster would remain.
+    threading.Thread(target=close, name="flowmagic-dask-closing").start()

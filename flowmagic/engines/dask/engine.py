@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import importlib.util
 import uuid
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any, ClassVar
 
 from ...errors import EngineError, InstanceLostError, MissingExtraError, describe
 from ...records.trace import Trace
-from ..base import Work
+from ..base import AbandonedCall, Work
 from . import requirements, serialization
 from .chunk_sender import ChunkSender
 from .chunk_size import ChunkSizePolicy
@@ -24,6 +23,12 @@ from .trace_diff import TracePatcher
 
 # One topic for all runs of this process: a scheduler never deletes the latest messages of a topic.
 _TOPIC = f"flowmagic-{uuid.uuid4().hex}"
+
+_DRAIN_TIMEOUT = 5.0
+"""Seconds after which a run ends although its instances have not ended on their workers, which may hang
+or not answer."""
+_DISCONNECT_TIME = 0.5
+"""Seconds of these that are left to disconnect."""
 
 
 class DaskRunner:
@@ -59,12 +64,13 @@ class DaskRunner:
         self._source_files = SourceFiles(work.flow)
         self._patcher = TracePatcher(work.flow, self._source_files, work.clock, self._stand_ins)
         self._clock_offsets: dict[str, float] = {}
-        self._connection = connection = await ClusterConnection.open(self._where)
+        connection = await ClusterConnection.open(self._where)
         try:
             await requirements.check(connection.client, work.flow)
-        except EngineError:
+        except BaseException:
             await connection.close()
             raise
+        self._connection = connection
         self._monitor = ClusterMonitor(connection, self._on_check, self._on_cluster_loss)
         self._sender = ChunkSender(
             connection,
@@ -96,20 +102,26 @@ class DaskRunner:
         """Do nothing: the number of workers does not depend on the limit."""
 
     async def drain(self) -> None:
-        """Wait until the instances have ended on their workers, and disconnect."""
+        """Wait until the instances have ended on their workers, and disconnect; 5 s at most."""
         connection = self._connection
         if connection is None:
             return
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + _DRAIN_TIMEOUT
         try:
             if self._monitor.failure is None:
-                await self._sender.finish()
-                with contextlib.suppress(OSError, asyncio.TimeoutError):
-                    await connection.client.run(
-                        serialization.forget, self._payload_key, on_error="ignore"
-                    )
+                await self._sender.finish(_DRAIN_TIMEOUT - 2 * _DISCONNECT_TIME)
+                forgets = connection.client.run(
+                    serialization.forget, self._payload_key, on_error="ignore"
+                )
+                await connection.attempt(forgets, deadline - _DISCONNECT_TIME - loop.time())
         finally:
-            await connection.close()
+            await connection.close(deadline - loop.time())
             self._connection = None
+
+    def abandoned(self) -> list[AbandonedCall]:
+        """Return nothing: such calls are on the workers."""
+        return []
 
     def close(self) -> None:
         """Abandon the connection if `drain` has not closed it."""

@@ -34,7 +34,9 @@ class CpuTimingRunner(LocalRunner):
         self.cpu_times: list[float] = []
         self.active_calls = 0
 
-    async def _in_thread(self, function: Callable[[Any], Any], argument: Any) -> Any:
+    async def _run_in_thread(
+        self, function: Callable[[Any], Any], argument: Any, kind: type, index: int
+    ) -> Any:
         def timed(argument: Any) -> Any:
             before = time.thread_time()
             try:
@@ -44,7 +46,7 @@ class CpuTimingRunner(LocalRunner):
 
         self.active_calls += 1
         try:
-            return await super()._in_thread(timed, argument)
+            return await super()._run_in_thread(timed, argument, kind, index)
         finally:
             self.active_calls -= 1
 

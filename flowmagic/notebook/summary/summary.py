@@ -84,12 +84,14 @@ def journal_text(journal: Recorder) -> str:
 
 def remarks(run: BatchRun) -> list[str]:
     """Return what is worth a look apart from failures, in one or two sentences each."""
-    lines = [] if run.journal is None else [journal_text(run.journal)]
+    journal = "" if run.journal is None else journal_text(run.journal)
+    lines = [journal]
     lines += [hold.text(name_of) for hold in run.holds[:MOST_HOLDS]]
     if len(run) > MOST_AUDITED:
         lines.append("run.audit() looks for problems that raised no error.")
     else:
-        lines += [each.text(name_of) for each in run.audit()[:MOST_REMARKS]]
+        found = [each for each in run.audit() if each.what not in journal]
+        lines += [each.text(name_of) for each in found[:MOST_REMARKS]]
     secrets = secrets_of_run(run.records)
     return [truncate(masked(line, secrets), _REMARK) for line in lines if line]
 

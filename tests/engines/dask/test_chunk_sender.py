@@ -206,8 +206,8 @@ async def test_a_chunk_that_does_not_end_delays_the_end_of_the_run_by_seconds_on
     sender, connection = sender_on(cluster)
     add(sender, 1)
     await asyncio.sleep(1)
-    await sender.finish()
-    assert asyncio.get_running_loop().time() == pytest.approx(1006)
+    await sender.finish(4)
+    assert asyncio.get_running_loop().time() == pytest.approx(1005)
     await connection.close()
     assert [each.status for each in connection.client.sent] == ["pending, released"]
 

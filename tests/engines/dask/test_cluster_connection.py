@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import subprocess
 import threading
@@ -19,6 +20,7 @@ from flowmagic import DaskEngine, EngineError
 from flowmagic.engines.dask import cluster_connection
 from flowmagic.engines.dask.cluster_connection import ClusterConnection
 
+from ...virtualtime import virtual
 from .conftest import until
 
 
@@ -104,6 +106,66 @@ async def test_abandoning_the_connection_closes_its_own_cluster_once():
     await until(lambda: ours.closed)
     assert connection.closing
     assert [thread.name for thread in ours.closed] == ["flowmagic-dask-closing"]
+
+
+class Deaf:
+    """A fake client of a cluster that answers nothing, and ends no call that is cancelled."""
+
+    def __init__(self):
+        self.gone = False
+
+    async def close(self):
+        while not self.gone:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(30)
+
+    run = close
+
+
+@virtual
+async def test_closing_takes_no_longer_than_it_may():
+    """Neither the tasks nor the client nor the cluster have to end for it: they may be frozen."""
+    leave, ours, client = threading.Event(), Cluster(), Deaf()
+    close, ours.close = ours.close, lambda: leave.wait(20) and close()
+    connection = ClusterConnection(client, "tcp://s:1", ours)
+    connection.start_task(client.run())
+    await asyncio.sleep(0)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await connection.close(5)
+    assert loop.time() - began == pytest.approx(5)
+    assert not ours.closed
+    leave.set()
+    while not ours.closed:
+        await asyncio.sleep(0)
+    client.gone = True
+    await asyncio.sleep(60)
+
+
+@virtual
+async def test_a_call_that_is_attempted_may_fail_and_takes_no_longer_than_it_may():
+    """It is cancelled then; whoever attempts it goes on."""
+    connection = ClusterConnection(SimpleNamespace(), "tcp://s:1", None)
+    ended = []
+
+    async def fails():
+        ended.append("failed")
+        raise OSError("the cluster is gone")
+
+    async def hangs():
+        try:
+            await asyncio.sleep(1e6)
+        finally:
+            ended.append("cancelled")
+
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await connection.attempt(fails(), 3)
+    assert loop.time() == began
+    await connection.attempt(hangs(), 3)
+    await asyncio.sleep(0)
+    assert loop.time() == began + 3
+    assert ended == ["failed", "cancelled"]
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,14 @@ from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow, Flow, Node
 
 import flowmagic as fm
 from flowmagic import DaskEngine, EngineError, InstanceLostError, MissingExtraError, RateLimitHit
+from flowmagic.engines.base import Work
+from flowmagic.engines.dask import requirements
+from flowmagic.engines.dask.cluster_connection import ClusterConnection
 from flowmagic.engines.registry import engine_of
 from flowmagic.errors import SharedError
 
 from ...imported import imported_by
+from ...virtualtime import virtual
 from .conftest import until
 
 ROWS = [{"i": i} for i in range(12)]
@@ -355,6 +359,51 @@ async def test_a_run_without_any_worker_ends_when_it_is_cancelled(cluster):
     await run
     assert run.counts.cancelled == 4
     assert not [key for key in cluster.scheduler.tasks if "flowmagic" in key]
+
+
+async def test_a_run_that_is_cancelled_while_it_connects_is_cancelled(cluster, monkeypatch):
+    """A worker that is frozen delays the check of the cluster; nothing has to be drained then."""
+    checks = []
+
+    async def check(client, flow):
+        checks.append(client)
+        await asyncio.sleep(1e6)
+
+    monkeypatch.setattr(requirements, "check", check)
+    run = fm.batchflow(Waits(), ROWS[:4], engine=DaskEngine(cluster))
+    await until(lambda: checks)
+    run.cancel()
+    await run
+    assert (run.status, run.counts.cancelled) == ("cancelled", 4)
+    assert checks[0].status == "closed"
+
+
+class Deaf:
+    """Stands for the parts of a runner whose cluster answers nothing."""
+
+    failure = None
+
+    async def finish(self, seconds):
+        await asyncio.sleep(seconds)
+
+    async def run(self, *arguments, **options):
+        await asyncio.sleep(1e6)
+
+    async def close(self):
+        await asyncio.sleep(1e6)
+
+
+@virtual
+async def test_draining_takes_five_seconds_at_most():
+    """However little the cluster answers; the rows have ended by then, and so does the run."""
+    runner = DaskEngine("tcp://s:1").begin(Work(flow(), {}, limit=1, threads=True, clock=float))
+    await runner.drain()
+    runner._connection = ClusterConnection(Deaf(), "tcp://s:1", None)
+    runner._monitor = runner._sender = Deaf()
+    runner._payload_key = "key"
+    began = asyncio.get_running_loop().time()
+    await runner.drain()
+    assert asyncio.get_running_loop().time() - began == pytest.approx(5)
 
 
 async def test_when_the_scheduler_is_gone_the_run_ends_and_says_so(cluster):

@@ -14,7 +14,7 @@ from pocketflow import AsyncNode, Flow, Node
 
 import flowmagic as fm
 from flowmagic import DaskEngine, EngineError, InstanceLostError
-from flowmagic.engines.dask import cluster_connection
+from flowmagic.engines.dask import cluster_connection, engine
 
 from .conftest import until
 
@@ -97,6 +97,60 @@ async def test_cancelled_the_work_in_the_processes_stops(processes, tmp_path):
     await run
     assert len(list(tmp_path.glob("*.cancelled"))) == 10
     assert run.counts.cancelled == 20
+
+
+@pytest.fixture
+def freeze(monkeypatch):
+    """Return a function that stops the process of the first row, and returns the rows that it runs."""
+    monkeypatch.setattr(engine, "_DRAIN_TIMEOUT", 1.5)
+    frozen = []
+
+    def stop(at):
+        where = begun(at)
+        frozen.append(int(where[0][0]))
+        os.kill(frozen[0], signal.SIGSTOP)
+        return [row for row, pids in where.items() if pids == where[0]]
+
+    yield stop
+    for process in frozen:
+        os.kill(process, signal.SIGCONT)
+
+
+async def ended(run):
+    """Wait for the end of a run, which must come."""
+    await asyncio.wait_for(run.settled(), 20)
+
+
+async def test_a_run_on_a_worker_that_is_frozen_ends_when_it_is_cancelled(
+    processes, tmp_path, freeze
+):
+    """A stopped process answers nothing, and nobody waits for its answers. When it goes on, it cancels."""
+    await until(lambda: len(processes.scheduler.workers) == 2)
+    run = fm.batchflow(Marks(), rows(tmp_path), limit=6, engine=DaskEngine(processes))
+    await until(lambda: len(begun(tmp_path)) == 6)
+    freeze(tmp_path)
+    run.cancel()
+    await ended(run)
+    assert (run.status, run.counts.cancelled) == ("cancelled", 6)
+    os.kill(int(begun(tmp_path)[0][0]), signal.SIGCONT)
+    await until(lambda: len(list(tmp_path.glob("*.cancelled"))) == 6)
+
+
+async def test_when_all_rows_have_ended_the_run_ends_although_a_worker_is_frozen(
+    processes, tmp_path, freeze
+):
+    """Those on it are cancelled, one by one; the others succeed."""
+    await until(lambda: len(processes.scheduler.workers) == 2)
+    run = fm.batchflow(Marks(), rows(tmp_path), limit=6, engine=DaskEngine(processes))
+    await until(lambda: len(begun(tmp_path)) == 6)
+    lost = freeze(tmp_path)
+    (tmp_path / "gate").touch()
+    for row in lost:
+        run.cancel(row)
+    await ended(run)
+    assert run.status == "finished"
+    assert (run.counts.cancelled, run.counts.succeeded) == (len(lost), 6 - len(lost))
+    assert 0 < len(lost) < 6
 
 
 async def test_objects_of_a_notebooks_classes_come_back_with_the_same_classes(processes):
