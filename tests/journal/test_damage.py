@@ -199,7 +199,7 @@ def damages(draw):
 
 
 @given(damages())
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=40)
 @example(("runs", "status", "\x1b[31mfinished", True, False))
 @example(("runs", "began", 1e300, True, False))
 @example(("meta", "value", 10**12, True, False))
@@ -225,7 +225,7 @@ def test_whatever_stands_in_a_column_is_read_or_refused(damage):
         st.tuples(st.integers(0, 10**9), st.binary(min_size=1, max_size=9)), min_size=1, max_size=6
     )
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25)
 def test_whatever_bytes_are_in_the_file_it_is_read_or_refused(places):
     """As where a disk or a copy has failed."""
     data = bytearray(whole_journal())

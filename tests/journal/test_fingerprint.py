@@ -252,7 +252,7 @@ def test_a_text_that_is_no_fingerprint_is_refused(text):
 words = st.text("abcdefghij", min_size=1, max_size=8)
 
 
-@settings(max_examples=40, deadline=None)  # each runs the notebook twice
+@settings(max_examples=40)  # each runs the notebook twice
 @given(
     st.lists(
         st.sampled_from(

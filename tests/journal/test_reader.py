@@ -111,7 +111,7 @@ def test_open_journal_needs_a_path():
 
 
 @given(st.integers(0, 10**9))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_a_journal_truncated_anywhere_is_read_or_refused(cut):
     """Wherever the kernel, the disk or a copy broke off: no other error than ours."""
     with tempfile.TemporaryDirectory() as folder:

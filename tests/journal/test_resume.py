@@ -269,7 +269,7 @@ def answer(rows, path, **options):
 
 
 @given(st.lists(VALUES, min_size=1, max_size=5))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_restored_outputs_are_those_that_were_returned(outputs):
     """Of any type that a journal stores, in the row that they belong to, with the same type."""
     rows = [{"i": i, "answer": output} for i, output in enumerate(outputs)]

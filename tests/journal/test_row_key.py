@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmagic.journal import codec
@@ -309,7 +309,6 @@ PARAMS = st.recursive(
 )
 
 
-@settings(deadline=None)
 @given(PARAMS, PARAMS)
 def test_two_rows_have_the_same_key_if_and_only_if_they_are_equal(one, other):
     """Whatever they hold."""
@@ -317,7 +316,6 @@ def test_two_rows_have_the_same_key_if_and_only_if_they_are_equal(one, other):
     assert (keys[0] == keys[1]) == same(one, other)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(SCALARS, SCALARS), max_size=3), st.randoms())
 def test_an_equal_row_has_the_same_key_however_it_is_written(pairs, random):
     """Pairs of equals, in another order and in other containers."""
@@ -333,7 +331,6 @@ def test_an_equal_row_has_the_same_key_however_it_is_written(pairs, random):
 FLOATS = st.floats() | st.floats(width=32) | st.floats(width=16)
 
 
-@settings(deadline=None)
 @given(FLOATS, FLOATS)
 def test_numbers_are_compared_by_their_exact_value(one, other):
     """As float, float32 and float16."""
@@ -344,7 +341,6 @@ def test_numbers_are_compared_by_their_exact_value(one, other):
         assert (canonical_text(one) == canonical_text(converted)) == equal
 
 
-@settings(deadline=None)
 @given(st.integers(-(2**62), 2**62), st.integers(-3, 3))
 def test_times_are_compared_to_the_nanosecond(number, off):
     """As numpy and pandas hold them."""
@@ -354,7 +350,6 @@ def test_times_are_compared_to_the_nanosecond(number, off):
     assert (canonical_text(pd.Timedelta(span)) == canonical_text(other_span)) == (off == 0)
 
 
-@settings(deadline=None)
 @given(PARAMS)
 def test_a_row_that_is_read_from_a_journal_is_the_row_that_was_written(value):
     """So that a run can be resumed with the params that are in its journal."""

@@ -292,9 +292,7 @@ def test_no_name_runs_as_code(tmp_path, monkeypatch, name):
 
 
 @pytest.mark.filterwarnings("ignore:Flow ends")
-@settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=names)
 def test_no_name_of_a_class_runs_as_code(tmp_path, name):
     """The class of a node may be made by a function, from any text."""
@@ -349,7 +347,7 @@ def to_tamper_with(tmp_path_factory):
     connection.close()
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data(), new=names | st.none() | st.integers() | st.just([]) | st.just({"x": 1}))
 def test_no_file_that_was_tampered_with_makes_code(to_tamper_with, data, new):
     """Whatever stands anywhere in it: the script is one that Python reads, or there is none."""
