@@ -18,6 +18,7 @@ from . import (
     pacing,
     panel,
     steering,
+    threads,
 )
 from .measuring import positive
 
@@ -26,6 +27,7 @@ BENCHMARKS = {
     for module in (
         goals,
         overhead,
+        threads,
         lag,
         memory,
         cancel,
