@@ -19,6 +19,7 @@ from . import (
     pacing,
     panel,
     steering,
+    threads,
 )
 from .measuring import positive
 
@@ -27,6 +28,7 @@ BENCHMARKS = {
     for module in (
         goals,
         overhead,
+        threads,
         lag,
         memory,
         cancel,

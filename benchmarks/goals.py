@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 
-from . import calls, cancel, contestants, lag, limit_change, memory, overhead, pacing
+from . import calls, cancel, contestants, lag, limit_change, memory, overhead, pacing, threads
 from .contestants import BATCHFLOW, SEMAPHORE
 from .figures import Figure, print_figures
 from .measuring import print_heading
@@ -44,6 +44,11 @@ def _parts(rounds: int, size: Callable[[int], int]) -> dict[str, Callable[[], li
     def of_overhead() -> list[Figure]:
         return overhead.figures(overhead.taken(size(10_000), limit, rounds), limit)
 
+    def of_threads() -> list[Figure]:
+        at_once, waiting = size(100), size(200)
+        results = threads.taken(size(10_000), at_once, waiting, rounds)
+        return threads.figures(*results, at_once, waiting)
+
     def of_lag() -> list[Figure]:
         loads = lag.loads(size(10_000), size(100_000), limit, high)
         return [each for load in loads for each in lag.figures(load, lag.taken(load, rounds))]
@@ -68,6 +73,7 @@ def _parts(rounds: int, size: Callable[[int], int]) -> dict[str, Callable[[], li
 
     return {
         "overhead": of_overhead,
+        "threads": of_threads,
         "lag": of_lag,
         "memory": of_memory,
         "cancel": of_cancel,

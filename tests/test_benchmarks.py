@@ -9,6 +9,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -26,6 +27,7 @@ from benchmarks import (
     measuring,
     overhead,
     pacing,
+    threads,
 )
 from benchmarks.figures import Figure, print_figures, ratio
 from flowmagic import named_limits
@@ -37,6 +39,10 @@ ROOT = Path(__file__).parent.parent
 ONCE = ["--rounds", "1"]
 TINY = {
     "overhead": (["--instances", "20", "--limit", "3", *ONCE], "CPU / sequential loop"),
+    "threads": (
+        ["--instances", "20", "--limit", "3", "--high-limit", "5", *ONCE],
+        "CPU / ThreadPoolExecutor.map",
+    ),
     "lag": (
         ["--instances", "6", "--at-once", "20", "--limit", "3", "--high-limit", "5", *ONCE],
         "worst lag",
@@ -219,6 +225,22 @@ async def test_every_way_runs_each_row_once_and_keeps_the_limit(name):
     assert spy.peak == {"sequential": 1, "unlimited": 10}.get(name, 3)
 
 
+@pytest.mark.parametrize("way", [threads._mapped, threads._run])
+async def test_sync_nodes_run_each_row_once_in_as_many_threads_as_the_limit(way):
+    """In flowmagic and in the bare map that it is compared with."""
+    seen, used = [], set()
+    meet = threading.Barrier(3, timeout=20)
+
+    class Node(threads.AtOnce):
+        def exec(self, _):
+            seen.append(meet.wait())
+            used.add(threading.get_ident())
+
+    await way(Node(), 3)(contestants.params(9))
+    assert sorted(seen) == [0, 0, 0, 1, 1, 1, 2, 2, 2]
+    assert len(used) == 3
+
+
 @virtual
 async def test_a_task_that_outlives_its_cancelled_contestant_is_counted():
     """That no task is left is measured, not assumed."""
@@ -322,6 +344,10 @@ def test_each_benchmark_judges_at_the_setting_of_its_goals_only():
             lag.Taken([load.ideal], [0.001]),
         )
         assert [each.verdict for each in lag.figures(load, results)] == ["met"]
+    for limits, mark in (((100, 200), False), ((5, 10), True)):
+        seconds = {contestants.BATCHFLOW: [1.0], threads.MAP: [1.0]}
+        found = threads.figures(seconds, seconds, *limits)
+        assert [each.verdict for each in found] == [f"met{' (other setting)' * mark}"] * 2
     names = (
         contestants.BATCHFLOW,
         contestants.UNTRACKED,

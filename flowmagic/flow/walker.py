@@ -188,7 +188,12 @@ class Walker:
                     return node._run(shared)
             prepared = node.prep(shared)
             if self._in_thread is not None and not _overrides(node, "_exec"):
-                executed = await self._in_thread(node, prepared, trace)
+                try:
+                    executed = await self._in_thread(node, prepared, trace)
+                except (asyncio.CancelledError, GeneratorExit):
+                    # Its thread cannot be stopped, but need not retry or go on to the next item.
+                    node.__dict__["exec"] = _raise_cancelled
+                    raise
             else:
                 executed = node._exec(prepared)
             trace.note_output(at, executed)
@@ -305,6 +310,10 @@ _STOCK = {
 
 def _overrides(node: Any, name: str) -> bool:
     return is_overridden(node, name, *_STOCK[name])
+
+
+def _raise_cancelled(_: Any) -> Any:
+    raise asyncio.CancelledError("The instance of this call has ended.")
 
 
 def _is_mutable(params: Any) -> bool:

@@ -10,7 +10,7 @@ import time
 import weakref
 
 import pytest
-from pocketflow import AsyncFlow, AsyncParallelBatchFlow, Node
+from pocketflow import AsyncFlow, AsyncParallelBatchFlow, BatchNode, Node
 
 import flowmagic
 from flowmagic.engines import abandoned_calls
@@ -224,6 +224,36 @@ async def test_the_audit_names_the_calls_that_hang_until_they_return(hangs):
     node.released.set()
     await until(lambda: not abandoned_calls.unreturned())
     assert not [each for each in run.audit() if "abandoned" in each.what]
+
+
+@pytest.mark.parametrize("kind", [Node, BatchNode])
+@virtual
+async def test_a_call_that_was_given_up_does_not_retry_or_go_on_to_the_next_item(hangs, kind):
+    """Its thread finishes what it does, and then spends nothing more."""
+
+    class Asks(kind):
+        def __init__(self):
+            super().__init__(max_retries=1 if kind is BatchNode else 3)
+            self.released = threading.Event()
+            self.begun = []
+
+        def prep(self, shared):
+            return ["a", "b", "c"]
+
+        def exec(self, item):
+            self.begun.append(item)
+            self.released.wait(60)
+            if kind is Node:
+                raise ValueError("wrong")
+
+    node = hangs(kind=Asks)
+    run = flowmagic.batchflow(node, [{}], limit=1)
+    await until(lambda: node.begun)
+    run.cancel(0)
+    await until(lambda: run.ended)
+    node.released.set()
+    await until(lambda: not abandoned_calls.unreturned())
+    assert len(node.begun) == 1
 
 
 # The pool itself
