@@ -222,8 +222,14 @@ def runs_of(
             "all rows."
         )
     left_out = {**now.left_out, **dict.fromkeys(by_run, CHANGED_BY_RUN)}
+    there = set(now.digests)
     for *_, earlier in same:
         left_out.update(earlier.left_out)
+        there |= earlier.digests.keys()
+    for name in [name for name, why in left_out.items() if why == CHANGED_BY_RUN]:
+        # What a run itself puts into `shared`, such as its answers, was not there to be compared.
+        if name.startswith("shared[") and name not in there:
+            del left_out[name]
     return FoundRuns([(number, run) for number, run, _ in same], left_out)
 
 
