@@ -161,4 +161,11 @@ def _killed(kills: int) -> list[Figure]:
             max(each.repeated for each in found), limit,
             beside=f"{sum(each.repeated for each in found)} of {ran:,} in all",
         ),
+        Figure(
+            "had begun, and neither ended nor in doubt in the file",
+            sum(each.unmarked for each in found), 0,
+        ),
+        Figure(
+            f"in doubt after a kill, at most: limit {limit}", max(each.in_doubt for each in found), limit
+        ),
     ]  # fmt: skip

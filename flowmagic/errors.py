@@ -12,6 +12,7 @@
     ├── InstanceLostError (RuntimeError)   the worker that ran an instance has died
     ├── OutputLostError (RuntimeError)     stands in place of an output that is not there any more
     ├── MissingExtraError (ImportError)    an optional package is not installed
+    ├── InputError (EOFError)              a run asks for input where nobody can answer
     ├── OptionError (TypeError)            there is no option of this name
     ├── MissingAttributeError (AttributeError)  a run or an instance has no such attribute
     └── InstancesFailedError               raised by BatchRun.raise_for_failures()
@@ -26,6 +27,8 @@ flowmagic does not wrap the errors of the user's nodes: they are the results of 
 
 from __future__ import annotations
 
+import sys
+import types
 from collections.abc import Callable, Sequence
 
 
@@ -79,6 +82,10 @@ class OutputLostError(FlowmagicError, RuntimeError):
 
 class MissingExtraError(FlowmagicError, ImportError):
     """A feature needs an optional package that is not installed."""
+
+
+class InputError(FlowmagicError, EOFError):
+    """A node has called `input()` in a run that no cell waits for."""
 
 
 class OptionError(FlowmagicError, TypeError):
@@ -186,9 +193,18 @@ _PACKAGE = __name__.partition(".")[0]
 def from_users_frame(error: BaseException) -> BaseException:
     """Remove the leading frames of flowmagic from the traceback of an error, and return the error."""
     entry = error.__traceback__
-    while entry is not None:
-        module = entry.tb_frame.f_globals.get("__name__", "")
-        if module != _PACKAGE and not module.startswith(f"{_PACKAGE}."):
-            return error.with_traceback(entry)
+    while entry is not None and _is_ours(entry.tb_frame):
         entry = entry.tb_next
-    return error
+    return error if entry is None else error.with_traceback(entry)
+
+
+def users_stack_level() -> int:
+    """Return the `stacklevel` with which `warnings.warn` names the line that called flowmagic."""
+    level, frame = 1, sys._getframe(1)
+    while _is_ours(frame) and frame.f_back is not None:
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _is_ours(frame: types.FrameType) -> bool:
+    return f"{frame.f_globals.get('__name__', '')}.".startswith(f"{_PACKAGE}.")

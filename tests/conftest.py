@@ -12,6 +12,7 @@ import types
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from .ahead import _ahead, _begun, program
 
@@ -27,6 +28,10 @@ os.environ["PYTHONPATH"] = os.pathsep.join(
 )
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
+
+# No property is about time, and a busy machine makes any example slow.
+settings.register_profile("flowmagic", deadline=None)
+settings.load_profile("flowmagic")
 
 gc.disable()  # what is imported and collected stays: no look for garbage would find any
 

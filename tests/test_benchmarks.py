@@ -61,6 +61,7 @@ TINY = {
         "planned speed-up",
     ),
     "journal": (["--instances", "50", "--kills", "1", *ONCE], "run twice after a kill"),
+    "fingerprint": (["--cells", "2", *ONCE], "CPU of the fingerprint, the first"),
     "goals": (["--rounds", "1", "--divide-by", "500"], "CPU / aiometer: 3 nodes, at once"),
 }
 

@@ -1,10 +1,12 @@
 """Errors say what was found, what was expected, and what to write."""
 
+import warnings
+
 import pytest
 
 import flowmagic
 from flowmagic import errors
-from flowmagic.errors import from_users_frame
+from flowmagic.errors import from_users_frame, users_stack_level
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,7 @@ from flowmagic.errors import from_users_frame
         (errors.BlockedLoopError, RuntimeError),
         (errors.SharedError, TypeError),
         (errors.MissingExtraError, ImportError),
+        (errors.InputError, EOFError),
         (errors.OptionError, TypeError),
         (errors.MissingAttributeError, AttributeError),
     ],
@@ -34,7 +37,7 @@ def test_every_error_is_drawn_in_the_tree_and_public():
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, errors.FlowmagicError)
     ]
-    assert len(ours) == 15
+    assert len(ours) == 16
     for name in ours:
         assert name in errors.__doc__
         assert getattr(flowmagic, name) is getattr(errors, name)
@@ -100,3 +103,12 @@ def test_an_error_that_is_all_ours_keeps_its_traceback():
     """There is nothing to begin with; nothing is lost."""
     error = ValueError("never raised")
     assert from_users_frame(error) is error
+
+
+def test_a_warning_can_name_the_line_that_called_flowmagic():
+    """However many of our functions lie in between."""
+    scope = {"__name__": "flowmagic.somewhere", "warn": warnings.warn, "level": users_stack_level}
+    exec("def inner():\n    warn('mind', stacklevel=level())\ndef outer():\n    inner()", scope)
+    with pytest.warns(UserWarning, match="mind") as caught:
+        scope["outer"]()
+    assert [each.filename for each in caught] == [__file__]

@@ -118,7 +118,7 @@ said = st.fixed_dictionaries(dict.fromkeys(("print", "action", "key"), texts))
 extra = st.dictionaries(texts, texts | st.lists(texts, max_size=2), max_size=4)
 
 
-@settings(deadline=None, max_examples=80)
+@settings(max_examples=80)
 @given(said, extra, secrets)
 def test_no_text_becomes_markup_or_a_command_to_a_terminal_and_no_secret_is_told(
     said, extra, secret

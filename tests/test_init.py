@@ -61,3 +61,11 @@ def test_loading_the_extension_brings_no_journal_and_no_check_along():
     )
     names = ("flowmagic.engines.dask", "flowmagic.flow.checks", "flowmagic.journal.reader")
     assert imported_by(load, *names) == "[]"
+
+
+def test_each_name_of_the_journal_is_where_it_is_looked_for():
+    """They too are imported when first used."""
+    names = (
+        "import flowmagic.journal as journal; [getattr(journal, name) for name in journal.__all__]"
+    )
+    assert imported_by(names, "flowmagic.journal.reader") != "[]"

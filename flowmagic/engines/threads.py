@@ -26,6 +26,7 @@ from ..errors import EngineError
 from ..flow import forks
 from . import abandoned_calls
 from .base import AbandonedCall
+from .redirects import Installation
 
 _UNSET: Any = object()
 _numbers = itertools.count(1)
@@ -45,6 +46,7 @@ class _Call:
         "kind",
         "output",
         "queue",
+        "redirects",
         "returned",
     )
 
@@ -70,6 +72,8 @@ class _Call:
         self.returned = False
         self.abandoned_at = 0.0
         """In seconds since the epoch; 0 if it is not abandoned."""
+        self.redirects: Installation | None = None
+        """Keeps what it redirects apart, if it is abandoned: perhaps after the end of its run."""
 
 
 class _Calls(NamedTuple):
@@ -226,6 +230,9 @@ class ThreadPool:
             self._count(call.index, 0, -1)
         elif call.queue is not None and not call.returned:
             abandoned_calls.add(call)
+            call.redirects = Installation()
+            if call.returned:  # just now
+                call.redirects.remove()
             self._abandoned.add(call)
             if call.queue is self._queue:
                 self._threads -= 1
@@ -293,6 +300,8 @@ class ThreadPool:
                 call.error = error
             forks.end_if_forked(process, call.error)
         call.returned = True
+        if call.redirects is not None:
+            call.redirects.remove()
         self._returned.append(call)
         # The loop is woken once for all calls that return until it collects them.
         if not self._is_collecting:

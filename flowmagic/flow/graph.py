@@ -1,4 +1,4 @@
-"""Reads the user's flow without running it: its nodes and edges, overridden methods, secrets."""
+"""Reads the user's flow without running it: its nodes and edges, overridden methods."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from pocketflow import (
 )
 
 from ..errors import FlowError, describe
-from ..text.redact import secrets_of
-from ..text.user_objects import or_none
 
 _MOST_NODES = 1_000
 
@@ -70,14 +68,6 @@ def nodes_of(flow: Any) -> Iterator[Any]:
 def first_nodes(flow: Any) -> list[Any]:
     """Return the first 1,000 node objects of a flow; a graph may generate its nodes without end."""
     return list(islice(nodes_of(flow), _MOST_NODES))
-
-
-def secrets_around(flow: Any, shared: Any) -> frozenset[str]:
-    """Return the secrets in the shared store and in the attributes of the nodes."""
-    secrets: set[str] = or_none(secrets_of, shared) or set()
-    for node in first_nodes(flow):
-        secrets |= or_none(secrets_of, vars(node)) or set()
-    return frozenset(secrets)
 
 
 def is_overridden(node: Any, name: str, *stock: Any) -> bool:

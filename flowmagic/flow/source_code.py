@@ -13,9 +13,10 @@ import os
 import sys
 import sysconfig
 import textwrap
+import warnings
 from collections.abc import Iterator
 from types import FunctionType
-from typing import Any, NamedTuple
+from typing import Any
 
 from .finding import Place
 
@@ -29,7 +30,7 @@ _LIBRARIES = tuple(
 )
 _PACKAGES = {"site-packages", "dist-packages"}
 _MOST_LINES = 20_000  # of a file that a check reads: parsing a longer one takes too long
-_MOST_FILES = 64  # that are kept parsed
+_MOST_FILES = 512  # that are kept parsed; each cell of a notebook is one
 
 
 def is_stock(value: Any) -> bool:
@@ -48,10 +49,13 @@ def is_user_code(value: Any) -> bool:
         return True
     module = sys.modules.get(str(getattr(value, "__module__", "")))
     file = getattr(module, "__file__", None)
-    return bool(file) and not _is_in_library(os.path.realpath(str(file)))
+    return bool(file) and not is_in_library(str(file))
 
 
-def _is_in_library(file: str) -> bool:
+@functools.lru_cache(maxsize=4_096)  # resolving links takes some 50 µs
+def is_in_library(file: str) -> bool:
+    """Whether a file belongs to Python itself or to an installed package."""
+    file = os.path.realpath(file)
     return file.startswith(_LIBRARIES) or not _PACKAGES.isdisjoint(file.split(os.sep))
 
 
@@ -80,27 +84,28 @@ def _dedented(text: str) -> str:
 
 
 def _text(lines: list[str], tree: FunctionTree | ast.ClassDef) -> str:
-    return "".join(lines[_first_line(tree) - 1 : tree.end_lineno])
+    return "".join(lines[first_line(tree) - 1 : tree.end_lineno])
 
 
-def _first_line(tree: FunctionTree | ast.ClassDef) -> int:
+def first_line(tree: FunctionTree | ast.ClassDef) -> int:
+    """Return the line of a definition, or of its first decorator."""
     return min([tree.lineno, *(each.lineno for each in tree.decorator_list)])
 
 
 def _function_source(value: Any) -> str:
     function, _ = undecorated(getattr(value, "__func__", value))
     tree = None if function is None else _tree(function)
-    return "" if function is None or tree is None else _text(_lines(function), tree)
+    return "" if function is None or tree is None else _text(lines_of(function), tree)
 
 
 def _class_source(kind: type) -> str:
     # By the functions, since they know their file: before Python 3.13 a class of a cell does not.
     for function in functions_of(kind):
         code = function.__code__
-        lines = _lines(function)
+        lines = lines_of(function)
         around = [
             tree
-            for tree in _parsed(code.co_filename, lines).classes
+            for tree in parsed(code.co_filename, lines).classes
             if tree.name == kind.__name__
             and tree.lineno <= code.co_firstlineno <= (tree.end_lineno or 0)
         ]
@@ -111,7 +116,7 @@ def _class_source(kind: type) -> str:
     except (OSError, TypeError, SyntaxError):
         source = ""
     # Since Python 3.13, a class that `exec` made names a line, but of no file.
-    if any(tree.name == kind.__name__ for tree in _parse(textwrap.dedent(source)).classes):
+    if any(tree.name == kind.__name__ for tree in Parsed(textwrap.dedent(source)).classes):
         return source
     return _source_from_attributes(kind)
 
@@ -157,7 +162,7 @@ def _source_from_attributes(kind: type) -> str:
 
 def tree_of(function: FunctionType) -> FunctionTree | None:
     """Return the definition of a function; None if it is not known, or is in a very long file."""
-    return None if len(_lines(function)) > _MOST_LINES else _tree(function)
+    return None if len(lines_of(function)) > _MOST_LINES else _tree(function)
 
 
 def executed_nodes(tree: FunctionTree) -> Iterator[ast.AST]:
@@ -173,17 +178,59 @@ def executed_nodes(tree: FunctionTree) -> Iterator[ast.AST]:
 _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
-class _Parsed(NamedTuple):
-    """The definitions in a file or cell; the functions by name and first line."""
+class Parsed:
+    """The definitions in a file or cell.
 
-    functions: dict[tuple[str, int], FunctionTree]
-    classes: list[ast.ClassDef]
+    Attributes:
+        tree: its syntax tree; of a text that is not Python, that of an empty one.
+        functions: by name and first line.
+        classes: in order.
+        compiled: room for `running_code` to keep what the tree compiles to.
+    """
+
+    def __init__(self, text: str) -> None:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # Python gave them when it compiled the text itself
+                self.tree = ast.parse(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            self.tree = ast.Module([], [])
+        self.functions: dict[tuple[str, int], FunctionTree] = {}
+        self.classes: list[ast.ClassDef] = []
+        self.compiled: dict[int, Any] = {}
+        self._read(self.tree)
+
+    def _read(self, parent: ast.AST) -> None:
+        # Only what may hold statements: a definition is never in an expression.
+        for block in _BLOCKS:
+            children = getattr(parent, block, None)
+            for each in children if type(children) is list else ():
+                kind = type(each)
+                if kind is ast.FunctionDef or kind is ast.AsyncFunctionDef:
+                    self.functions[each.name, first_line(each)] = each
+                elif kind is ast.ClassDef:
+                    self.classes.append(each)
+                if kind not in _SIMPLE:
+                    self._read(each)
 
 
-_files: dict[str, tuple[list[str], _Parsed]] = {}
+_BLOCKS = ("body", "handlers", "orelse", "finalbody", "cases")
+_SIMPLE = {
+    ast.Assign,
+    ast.AugAssign,
+    ast.AnnAssign,
+    ast.Expr,
+    ast.Return,
+    ast.Import,
+    ast.ImportFrom,
+}
+"""The most common statements that hold no others."""
 
 
-def _lines(function: FunctionType) -> list[str]:
+_files: dict[str, tuple[list[str], Parsed]] = {}
+
+
+def lines_of(function: FunctionType) -> list[str]:
     """Return the lines of a function's file or cell, which Python's own tracebacks show too."""
     file = function.__code__.co_filename
     linecache.checkcache(file)  # the file may have been edited and loaded again
@@ -192,32 +239,19 @@ def _lines(function: FunctionType) -> list[str]:
 
 def _tree(function: FunctionType) -> FunctionTree | None:
     code = function.__code__
-    functions = _parsed(code.co_filename, _lines(function)).functions
+    functions = parsed(code.co_filename, lines_of(function)).functions
     return functions.get((code.co_name, code.co_firstlineno))
 
 
-def _parsed(file: str, lines: list[str]) -> _Parsed:
+def parsed(file: str, lines: list[str]) -> Parsed:
+    """Return the definitions in a file or cell that has these lines."""
     known = _files.get(file)
     # A file or cell that has changed has another list, so that no text need be compared.
     if known is None or known[0] is not lines:
         if len(_files) >= _MOST_FILES:
             _files.clear()
-        known = _files[file] = lines, _parse("".join(lines))
+        known = _files[file] = lines, Parsed("".join(lines))
     return known[1]
-
-
-def _parse(text: str) -> _Parsed:
-    try:
-        nodes = list(ast.walk(ast.parse(text)))
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        nodes = []
-    functions = [
-        each for each in nodes if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))
-    ]
-    return _Parsed(
-        {(each.name, _first_line(each)): each for each in functions},
-        [each for each in nodes if isinstance(each, ast.ClassDef)],
-    )
 
 
 def functions_of(kind: type) -> Iterator[FunctionType]:
@@ -245,6 +279,8 @@ def undecorated(value: Any) -> tuple[FunctionType | None, bool]:
     """
     if isinstance(value, (staticmethod, classmethod)):
         value = value.__func__
+    if type(value) is FunctionType and not value.__dict__:
+        return value, False
     seen: set[int] = set()
     wrapped = value
     while wrapped is not None and id(wrapped) not in seen:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .codec import EncodingError, decoded, encoded, register
-    from .journal_run import JournalInstance, JournalRun
+    from .journal_instance import JournalInstance
+    from .journal_run import JournalRun
     from .reader import Journal, open_journal
 
 __all__ = [
@@ -31,7 +32,7 @@ __all__ = [
 _MODULES = {
     "EncodingError": ".codec",
     "Journal": ".reader",
-    "JournalInstance": ".instance",
+    "JournalInstance": ".journal_instance",
     "JournalRun": ".journal_run",
     "decoded": ".codec",
     "encoded": ".codec",

@@ -3,19 +3,22 @@
 A value that JSON has is written as JSON. Any other becomes an object with one key, its tag:
 
     {"$bytes": "aGk="}                      base64
-    {"$datetime": "2026-01-31T12:00:00"}    also $date, $time (ISO 8601) and $timedelta (seconds)
-    {"$tuple": [...]}, {"$set": [...]}, {"$frozenset": [...]}
+    {"$datetime": "2026-01-31T12:00:00"}    also $date and $time (ISO 8601)
+    {"$timedelta": [1, 7200, 0]}            days, seconds, microseconds
+    {"$tuple": [...]}, {"$set": [...]}, {"$frozenset": [...]}, {"$deque": [[...], maxlen]}
+    {"$range": [start, stop, step]}, {"$fraction": [numerator, denominator]}
     {"$float": "nan"}                       also "inf" and "-inf"
     {"$int": "0x..."}                       an int of more than some 600 digits
     {"$complex": [re, im]}, {"$decimal": "1.10"}, {"$uuid": "..."}, {"$path": "..."}
     {"$dict": [[key, value], ...]}          a dict with keys that are not strings or begin with $
     {"$numpy": ["float32", 0.5]}            a numpy scalar; a datetime64 as its number
     {"$array": ["float32", [2, 3], "..."]}  a numpy array: type, shape, base64 of its bytes
+    {"$pandas": ["Timestamp", "..."]}       ISO 8601; also Timedelta, written like $numpy, NaT and NA
     {"$dataclass": ["Answer", {...}]}       also $model for pydantic; read as a dict of its fields
     {"$enum": ["Colour", value]}            read as its value
     {"$lost": "This output is not ..."}     an OutputLostError, with its message
 
-A pandas Timestamp is written as a datetime, to the microsecond; NaT and NA as null.
+Of a time with a zone, the offset from UTC is kept, not the name of the zone.
 
 Reading never turns the name of a class into that class, unless it was registered with `register`.
 """
@@ -23,10 +26,12 @@ Reading never turns the name of a class into that class, unless it was registere
 from __future__ import annotations
 
 import base64
+import collections
 import dataclasses
 import datetime as dt
 import decimal
 import enum
+import fractions
 import json
 import math
 import pathlib
@@ -37,11 +42,14 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from ..errors import JournalError, OutputLostError
-from ..records.cells import LARGE, is_missing
-from ..text.redact import MASK, is_secret, masked
+from ..records.cells import LARGE
+from ..text.formatting import short_repr
+from ..text.redact import MASK, is_secret, masked_data
 from . import numpy_codec
+from .damage import quoted
 
-_MAX_DEPTH = 50
+MAX_DEPTH = 50
+_MAX_LEVELS = 4 * MAX_DEPTH  # of JSON: a value has up to three, such as `{"$dict": [[key, value]]}`
 
 
 class EncodingError(JournalError):
@@ -76,10 +84,21 @@ _FORMS: dict[type, _Form] = {
     dt.date: _Form("$date", dt.date.isoformat, dt.date.fromisoformat),
     dt.time: _Form("$time", dt.time.isoformat, dt.time.fromisoformat),
     dt.timedelta: _Form(
-        "$timedelta", dt.timedelta.total_seconds, lambda seconds: dt.timedelta(seconds=seconds)
+        "$timedelta",
+        lambda span: [span.days, span.seconds, span.microseconds],
+        lambda parts: dt.timedelta(*parts),
     ),
     decimal.Decimal: _Form("$decimal", str, decimal.Decimal),
     uuid.UUID: _Form("$uuid", str, uuid.UUID),
+    fractions.Fraction: _Form(
+        "$fraction",
+        lambda number: [number.numerator, number.denominator],
+        lambda parts: fractions.Fraction(*parts),
+    ),
+    range: _Form("$range", lambda r: [r.start, r.stop, r.step], lambda parts: range(*parts)),
+    collections.deque: _Form(
+        "$deque", lambda items: [list(items), items.maxlen], lambda parts: collections.deque(*parts)
+    ),
     complex: _Form("$complex", lambda z: [z.real, z.imag], lambda parts: complex(*parts)),
     OutputLostError: _Form("$lost", str, OutputLostError),
 }
@@ -108,6 +127,11 @@ def register(
         )
     _registered[kind] = _Form(tag, write, read)
     _readers[tag] = read
+
+
+def registered(kind: type) -> _Form | None:
+    """Return how objects of a class are stored if the class was registered; None if it was not."""
+    return _registered.get(kind)
 
 
 def encoded(value: Any, secrets: AbstractSet[str] | None = None) -> str:
@@ -162,18 +186,20 @@ as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 def _masked(plain: Any, secrets: AbstractSet[str]) -> Any:
     if isinstance(plain, str):
-        return masked(plain, secrets) if secrets else plain
+        return masked_data(plain, secrets)
     if isinstance(plain, list):
         return [_masked(item, secrets) for item in plain]
     if isinstance(plain, dict):
         if len(plain) == 1:
-            if "$dict" in plain:
-                return {"$dict": [_masked_pair(key, item, secrets) for key, item in plain["$dict"]]}
-            if "$bytes" in plain:
-                return MASK if _contains(base64.b64decode(plain["$bytes"]), secrets) else plain
+            ((tag, content),) = plain.items()
+            if tag == "$dict":
+                return {"$dict": [_masked_pair(key, item, secrets) for key, item in content]}
+            if tag in _readers and tag not in _OF_VALUES:
+                # A part of such a content could not be read.
+                return MASK if _has_secret(tag, content, secrets) else plain
         return {
-            masked(key, secrets) if secrets else key: MASK
-            if is_secret(key, item)
+            masked_data(key, secrets): MASK
+            if is_secret(key, _inner(item))
             else _masked(item, secrets)
             for key, item in plain.items()
         }
@@ -181,12 +207,28 @@ def _masked(plain: Any, secrets: AbstractSet[str]) -> Any:
 
 
 def _masked_pair(key: Any, value: Any, secrets: AbstractSet[str]) -> list[Any]:
-    return [_masked(key, secrets), MASK if is_secret(key, value) else _masked(value, secrets)]
+    return [
+        _masked(key, secrets),
+        MASK if is_secret(key, _inner(value)) else _masked(value, secrets),
+    ]
 
 
-def _contains(data: bytes, secrets: AbstractSet[str]) -> bool:
-    """Whether bytes contain a secret, which a search of their base64 text would miss."""
-    return any(secret.encode("utf-8", "replace") in data for secret in secrets)
+def _inner(plain: Any) -> Any:
+    """Return what a tuple, a set or bytes hold, by which a secret is recognised."""
+    if isinstance(plain, dict) and len(plain) == 1:
+        ((tag, content),) = plain.items()
+        if tag in _OF_ITEMS:
+            return content
+        if tag == "$bytes":
+            return base64.b64decode(content)
+    return plain
+
+
+def _has_secret(tag: str, content: Any, secrets: AbstractSet[str]) -> bool:
+    if tag == "$bytes":  # in the base64 of it, a search would miss a short one
+        text = base64.b64decode(content).decode("utf-8", "replace")
+        return masked_data(text, secrets) != text
+    return bool(_masked(content, secrets) != content)
 
 
 def decoded(text: str) -> Any:
@@ -196,11 +238,18 @@ def decoded(text: str) -> Any:
         JournalError: the text is something else.
     """
     try:
-        return _value(json.loads(text))
+        return _value(json.loads(text), 0)
     except JournalError:
         raise
     except Exception as error:  # noqa: BLE001 - the file may hold anything
-        raise JournalError(f"This text is not a journal value ({error}): {text[:80]!r}") from None
+        raise JournalError(
+            f"This text is not a journal value ({quoted(error)}): {short_repr(text)}"
+        ) from None
+
+
+def value_of_plain(plain: Any) -> Any:
+    """Return the value that a result of `plain_of` stands for."""
+    return _value(plain, 0)
 
 
 # Within a text of the user, quotes are escaped.
@@ -218,8 +267,8 @@ def _plain(value: Any, path: str, depth: int) -> Any:  # noqa: PLR0911 - one ret
         return value
     if kind is float:
         return value if math.isfinite(value) else {"$float": str(value)}
-    if depth > _MAX_DEPTH:
-        raise EncodingError(f"{path or 'The value'} is nested more than {_MAX_DEPTH} levels deep.")
+    if depth > MAX_DEPTH:
+        raise EncodingError(f"{path or 'The value'} is nested more than {MAX_DEPTH} levels deep.")
     if kind is list:
         return [_plain(item, f"{path}[{at}]", depth + 1) for at, item in enumerate(value)]
     if kind is dict:
@@ -261,9 +310,7 @@ def _plain_of_other(value: Any, kind: type, path: str, depth: int) -> Any:  # no
         return {form[0]: _plain(form[1], path, depth)}
     if hasattr(kind, "model_dump") and hasattr(kind, "model_fields"):
         return {"$model": [kind.__name__, inner(value.model_dump())]}
-    if is_missing(value):
-        return None
-    if isinstance(value, dt.datetime):  # such as a pandas Timestamp
+    if isinstance(value, dt.datetime):  # such as that of pendulum
         return {"$datetime": dt.datetime.isoformat(value)}
     base: Any
     for base in (str, int, float, dict, list, tuple, set, frozenset, bytes, bytearray):
@@ -276,19 +323,22 @@ def _plain_of_other(value: Any, kind: type, path: str, depth: int) -> Any:  # no
     )
 
 
-def _value(plain: Any) -> Any:
-    if isinstance(plain, list):
-        return [_value(item) for item in plain]
-    if not isinstance(plain, dict):
+def _value(plain: Any, depth: int) -> Any:
+    if not isinstance(plain, (list, dict)):
         return plain
+    if depth > _MAX_LEVELS:
+        raise ValueError("nested too deep")
+    depth += 1
+    if isinstance(plain, list):
+        return [_value(item, depth) for item in plain]
     if len(plain) == 1:
         ((tag, content),) = plain.items()
         if tag == "$dict":
-            return {_value(key): _value(item) for key, item in content}
+            return {_value(key, depth): _value(item, depth) for key, item in content}
         if (read := _readers.get(tag)) is not None:
-            return read(_value(content))
+            return read(_value(content, depth))
         # Any other tag, of an unregistered class or a later version, stays as it is.
-    return {key: _value(item) for key, item in plain.items()}
+    return {key: _value(item, depth) for key, item in plain.items()}
 
 
 def _second(content: list[Any]) -> Any:
@@ -305,8 +355,13 @@ _readers: dict[str, Callable[[Any], Any]] = {
     "$dict": dict,  # not called: `_value` reads its pairs
     "$numpy": numpy_codec.scalar,
     "$array": numpy_codec.array,
+    "$pandas": numpy_codec.pandas_value,
     "$dataclass": _second,
     "$model": _second,
     "$enum": _second,
 }
 """How the content of each tag is read; `register` adds to it."""
+
+_OF_ITEMS = frozenset({"$tuple", "$set", "$frozenset"})
+_OF_VALUES = _OF_ITEMS | {"$deque", "$dict", "$dataclass", "$model"}
+"""Tags whose content is made of values, each of which may be masked on its own."""

@@ -12,12 +12,13 @@ import pathlib
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 from ..errors import JournalError, describe
+from .damage import expect, readable
 
-VERSION = 2
+VERSION = 3
 """Of the tables; a file with another version is refused."""
 
 _APPLICATION_ID = 0x666C6F77  # "flow", in the header of the file, tells it from other databases
@@ -36,9 +37,12 @@ CREATE TABLE runs (
     base TEXT,
     began REAL NOT NULL,
     status TEXT NOT NULL,
+    process TEXT NOT NULL,
+    beat REAL NOT NULL,
     seconds REAL,
     total INTEGER,
-    limit_history TEXT
+    limit_history TEXT,
+    assigned TEXT
 );
 CREATE TABLE instances (
     run TEXT NOT NULL,
@@ -55,10 +59,19 @@ CREATE TABLE instances (
     error TEXT,
     printed TEXT,
     writes TEXT,
-    restored TEXT,
     output TEXT,
     earlier_outputs TEXT,
+    assigned TEXT,
     PRIMARY KEY (run, position)
+) WITHOUT ROWID;
+CREATE TABLE ranges (
+    run INTEGER NOT NULL,
+    is_restored INTEGER NOT NULL,
+    first INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    source_first INTEGER NOT NULL,
+    PRIMARY KEY (run, is_restored, first)
 ) WITHOUT ROWID;
 """
 
@@ -74,40 +87,50 @@ def open_file(path: Any, *, write: bool, full: bool = False) -> sqlite3.Connecti
     Raises:
         JournalError: the file is not a journal, is one of another version, or cannot be opened.
     """
-    file = _checked(path)
-    existed = file.exists() and file.stat().st_size > 0
-    if not existed and not write:
+    file = file_of(path)
+    if not write and not file.exists():
         raise JournalError(f"There is no journal {str(file)!r}.")
+    with _our_errors(file, write=write):
+        return _opened_to_write(file, full=full) if write else _opened_to_read(file)
+
+
+def copy_to(path: Any, connection: sqlite3.Connection) -> pathlib.Path:
+    """Write all that is in a journal to a new file; return its path.
+
+    Raises:
+        JournalError: there is a file already, it cannot be written, or the journal is damaged.
+    """
+    file = file_of(path)
+    if file.exists():
+        raise JournalError(f"There is a file {str(file)!r} already. Choose another path.")
+    with _our_errors(file, write=True):
+        _create(file)
+        try:
+            with contextlib.closing(_connected(str(file.absolute()))) as copy:
+                connection.backup(copy)
+        except BaseException:
+            file.unlink()
+            raise
+    return file
+
+
+@contextlib.contextmanager
+def _our_errors(file: pathlib.Path, *, write: bool) -> Iterator[None]:
     try:
-        if write:
-            return _opened_to_write(file, existed=existed, full=full)
-        return _opened_to_read(file)
+        yield
     except (OSError, sqlite3.Error, UnicodeDecodeError) as error:
         raise JournalError(_reason(file, error, write=write)) from None
 
 
-def watched(path: Any) -> Callable[[], bool]:
-    """Return a function that tells whether the journal at this path is still the same file.
-
-    SQLite continues to write to a file that was deleted or moved, where nobody would find it.
-    """
-    file = _checked(path).absolute()
-
-    def identity() -> tuple[int, int] | None:
-        try:
-            status = file.stat()
-        except OSError:
-            return None
-        return status.st_dev, status.st_ino
-
-    opened = identity()
-    return lambda: identity() == opened
+def _create(file: pathlib.Path) -> None:
+    os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    file.chmod(0o600)  # it may have existed, empty
 
 
-def _opened_to_write(file: pathlib.Path, *, existed: bool, full: bool) -> sqlite3.Connection:
+def _opened_to_write(file: pathlib.Path, *, full: bool) -> sqlite3.Connection:
+    existed = file.exists() and file.stat().st_size > 0
     if not existed:
-        os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
-        file.chmod(0o600)  # it may have existed, empty
+        _create(file)
     connection = _connected(str(file.absolute()))
     with _closed_on_error(connection):
         _use_wal(connection)
@@ -134,6 +157,10 @@ def _connected_to_read(uri: str, file: pathlib.Path) -> sqlite3.Connection:
     connection = _connected(uri)
     with _closed_on_error(connection):
         _accept_cut_off_file(connection)
+        if _is_new(connection):
+            connection.close()
+            connection = _connected(":memory:")
+            _create_tables(connection)
         _check(connection, file)
     return connection
 
@@ -181,7 +208,12 @@ def _use_wal(connection: sqlite3.Connection) -> None:
             return
 
 
-def _checked(path: Any) -> pathlib.Path:
+def file_of(path: Any) -> pathlib.Path:
+    """Return the file that a user has named.
+
+    Raises:
+        JournalError: there can be no journal.
+    """
     if not isinstance(path, (str, os.PathLike)) or not os.fspath(path):
         raise JournalError(
             f"journal is {describe(path)}, not a path. Write for example journal='runs.journal'."
@@ -232,25 +264,39 @@ def _accept_cut_off_file(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA writable_schema=ON")
 
 
+def _is_new(connection: sqlite3.Connection) -> bool:
+    """Whether there is nothing in a file yet; its kernel may have been killed while it created it."""
+    (application,) = connection.execute("PRAGMA application_id").fetchone()
+    return not application and _is_empty(connection)
+
+
 def _is_empty(connection: sqlite3.Connection) -> bool:
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
     return bool(tables == 0)
 
 
 def _create_tables(connection: sqlite3.Connection) -> None:
-    # Two kernels may do so at once; the second one finds the tables.
-    connection.execute("BEGIN IMMEDIATE")
-    try:
+    with transaction(connection):
+        # Two kernels may do so at once; the second one finds the tables.
         if _is_empty(connection):
             for statement in _TABLES.split(";"):
                 connection.execute(statement)
             connection.execute("INSERT INTO meta VALUES ('key', ?)", (secrets.token_bytes(32),))
             connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version={VERSION}")
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Write all that is executed in it, or nothing; meanwhile no other connection writes."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
     except BaseException:
-        connection.execute("ROLLBACK")
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
         raise
-    connection.execute("COMMIT")
 
 
 def _reason(file: pathlib.Path, error: Exception, *, write: bool) -> str:
@@ -270,5 +316,6 @@ def _reason(file: pathlib.Path, error: Exception, *, write: bool) -> str:
 
 def hash_key(connection: sqlite3.Connection) -> bytes:
     """Return the key of the hashes by which rows are recognised, 32 bytes; see `row_key`."""
-    (key,) = connection.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()
-    return bytes(key)
+    with readable("rows cannot be recognised in it"):
+        (key,) = connection.execute("SELECT value FROM meta WHERE name = 'key'").fetchone()
+        return bytes(expect(key, bytes, name="key"))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from types import MappingProxyType
 from typing import Any
 
 from ..errors import OutputLostError
 from ..records.instances import Instance
 from ..records.node_copies import NodeCopy
-from ..records.trace import Restored
+from ..records.row_secrets import secrets_of_row
+from ..shared.assignments import Assignment
+from ..shared.expected import Path
 from ..text.formatting import traceback_text
 from ..text.redact import masked, secrets_of
-from .codec import EncodingError, as_json, encoded, encoded_and_masked, plain_of, text_of
-from .fingerprint import row_key_of_plain
+from ..text.user_objects import or_none
+from .assigned import encoded_assignments
+from .codec import EncodingError, as_json, encoded, encoded_and_masked
+from .row_key import row_key
 from .row_log import Row
 
 _MOST_PRINTED = 64_000  # characters, the last ones
@@ -55,28 +59,33 @@ class Encoder:
         self._large_size = large_size
 
     def row(self, params: Mapping[Any, Any]) -> Row:
-        """Return key and params of a row; both None if the params cannot be stored."""
+        """Return key and params of a row, each None if there is none."""
+        key, text = or_none(row_key, self._hash_key, params), None
         try:
-            plain = plain_of(params)
-            text = text_of(plain, self._secrets_with(params))
-            return Row(row_key_of_plain(self._hash_key, plain), text)
+            text = encoded(params, self._secrets_with(params))
         except Exception as error:  # noqa: BLE001 - reading a user's object may raise anything
-            self._warn(
-                "Some params cannot be stored in the journal, so resuming will run their rows again. "
-                f"{_reason(error)}"
-            )
-            return Row(None, None)
+            if key is not None:  # else the user is told of the object anyway
+                self._warn(
+                    "Some params cannot be stored in the journal, so resuming needs them again. "
+                    f"{_reason(error)}"
+                )
+        return Row(key, text)
 
-    def ended(self, instance: Instance, restored: Restored | None) -> tuple[Any, ...]:
+    def ended(
+        self, instance: Instance, assigned: Mapping[Path, Assignment] = MappingProxyType({})
+    ) -> tuple[Any, ...]:
         """Return the columns of an instance that has ended, from `status` on.
 
         If what a resumed run needs of it cannot be stored as it is, `unwritten` says why.
+
+        Args:
+            assigned: what it assigned to the shared store.
         """
         params = instance.params
-        secrets = self._secrets_with(params)
         error = instance.error
+        secrets = self._secrets_with(params, instance if error is not None else None)
         copies = instance.copies
-        output, earlier_outputs, unwritten = self._outputs(instance, copies, secrets)
+        output, earlier_outputs, unwritten = self._outputs(copies, secrets)
         result = writes = None
         if error is None:
             result, reason = self.value(instance.result, secrets, exact="result")
@@ -93,12 +102,12 @@ class Encoder:
             self._copies(copies, params, secrets),
             result,
             unwritten,
-            None if error is None else encoded(_error(error, secrets or frozenset()), secrets),
-            encoded(printed[-_MOST_PRINTED:], secrets) if printed else None,
+            None if error is None else as_json(_error(error, secrets)),
+            _printed_text(printed, secrets) if printed else None,
             writes,
-            None if restored is None else json.dumps([restored.run, restored.position]),
             output,
             earlier_outputs,
+            encoded_assignments(assigned, secrets, instance.output, None if unwritten else output),
         )
 
     def value(
@@ -114,22 +123,25 @@ class Encoder:
             self._warn(f"A value could not be written to the journal. {reason}")
         return text, reason
 
-    def _secrets_with(self, params: Mapping[Any, Any]) -> frozenset[str] | None:
+    def _secrets_with(
+        self, params: Mapping[Any, Any], failed: Instance | None = None
+    ) -> frozenset[str] | None:
         if self._secrets is None:
             return None
+        if failed is not None:  # its error may also quote what a node has fetched
+            return self._secrets | secrets_of_row(failed._records, failed.index)
         more = secrets_of(params)
         return self._secrets.union(more) if more else self._secrets
 
     def _outputs(
-        self, instance: Instance, copies: Sequence[NodeCopy], secrets: frozenset[str] | None
+        self, copies: Sequence[NodeCopy], secrets: frozenset[str] | None
     ) -> tuple[str | None, str | None, str]:
         """Return the columns `output` and `earlier_outputs`, and why the output is lost.
 
         The first one has the output of the instance, or None. The second has those of the node
-        copies before the one that gave it, as a JSON list.
+        copies before the one that gave it, as a JSON list, or None if it was the first one.
         """
-        # A restored instance has an output, but no node copies.
-        outputs = [(copy.node, copy.output) for copy in copies] or [("", instance.output)]
+        outputs = [(copy.node, copy.output) for copy in copies]
         while outputs and outputs[-1][1] is None:
             outputs.pop()
         if not outputs:
@@ -140,7 +152,7 @@ class Encoder:
             text, _ = self._output(node, output, secrets, min(left, _LONGEST_OUTPUT))
             left -= len(text)
             earlier.append(text)
-        return own, f"[{','.join(earlier)}]", reason
+        return own, f"[{','.join(earlier)}]" if earlier else None, reason
 
     def _output(
         self,
@@ -164,9 +176,8 @@ class Encoder:
                 text, reason = None, _TOO_LARGE
         if text is not None:
             return text, ""
-        which = f"The output of {node}" if node else "The output of a restored row"
         then = ", so resuming will run its row again" if is_own else ""
-        self._warn(f"{which} could not be written to the journal{then}. {reason}")
+        self._warn(f"The output of {node} could not be written to the journal{then}. {reason}")
         lost = OutputLostError(f"This output is not in the journal. {reason}")
         return encoded(lost), reason
 
@@ -211,12 +222,19 @@ def _reason(error: Exception) -> str:
     return f"Reading it raised {type(error).__name__}."
 
 
-def _error(error: BaseException, secrets: frozenset[str]) -> dict[str, str]:
+def _error(error: BaseException, secrets: frozenset[str] | None) -> dict[str, str]:
+    text = _message(error)
     return {
         "type": type(error).__name__,
-        "text": _message(error)[:_LONGEST_ERROR],
+        "text": (text if secrets is None else masked(text, secrets))[:_LONGEST_ERROR],
         "traceback": traceback_text(error, secrets),
     }
+
+
+def _printed_text(printed: str, secrets: frozenset[str] | None) -> str:
+    # Masked before it is cut: half of a secret would not be recognised.
+    shown = printed if secrets is None else masked(printed, secrets)
+    return as_json(shown[-_MOST_PRINTED:])
 
 
 def _message(error: BaseException) -> str:

@@ -1,150 +1,217 @@
-"""Hashes by which a run recognises its flow and its rows in an earlier one.
+"""Fingerprints by which a run recognises its flow in an earlier one.
 
-Two flows are the same if their nodes are connected alike, and if the classes and attributes of these
-nodes are written alike. Secrets are masked before they are hashed: another API key does not make
-another flow.
+The fingerprint of a flow has a digest for each thing that its nodes depend on, by name, so that a
+change is reported by name; see `flow.dependencies.reader` for what these are. Not compared is what
+has no exact form, such as a client, and what the run itself changes, such as a cache, a counter or
+the answers in the shared store: what the nodes' code is seen to change, and what was found changed
+when the run ended. What somebody else binds anew while the run is under way, in another cell, is
+recorded as edited; such a run is not the same as any other.
 
-The hash of a row is of the real values, so a row whose secrets are masked in the file is still
-recognised. It does not reveal them, since it is keyed, and each journal has a random key of its own.
+Secrets are masked before they are hashed: another API key does not make another flow.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import json
-import types
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-from ..flow.graph import first_nodes
-from ..flow.source_code import functions_of, source_of
-from ..text.redact import MASK, is_secret, masked_source
-from .codec import encoded, encoded_or_none, plain_of
-from .snapshot import Links, attributes_of, links_of, secrets_of_nodes, user_classes
+from ..flow.dependencies.names import is_within
+from ..flow.dependencies.reader import CHANGED_BY_RUN, Reader
+from ..flow.dependencies.running_code import PYTHON
+from .snapshot import secrets_of_flow
 
 
-class Part(NamedTuple):
-    """The fingerprint of one node.
+@dataclass
+class Fingerprint:
+    """What the nodes of a flow depended on when a run of it began.
 
     Attributes:
-        name: the qualified name of its class.
-        source: a hash of the source of that class and of its base classes.
-        state: a hash of its attributes and successors.
+        digests, packages: as in `Reader`.
+        left_out: why a name, and what begins with it, is not compared.
+        edited: names that somebody changed while the run was under way.
+        python: the version of Python, which counts where only code could be read.
     """
 
-    name: str
-    source: str
-    state: str
+    digests: dict[str, str]
+    packages: dict[str, str]
+    left_out: dict[str, str] = field(default_factory=dict)
+    edited: list[str] = field(default_factory=list)
+    python: str = PYTHON
+
+    @classmethod
+    def from_json(cls, text: str) -> Fingerprint:
+        """Return the fingerprint that a text of `to_json` stands for.
+
+        Raises:
+            ValueError, TypeError: the text is damaged.
+        """
+        found = cls(**json.loads(text))
+        dicts = (found.digests, found.packages, found.left_out)
+        if not all(isinstance(each, dict) for each in dicts):
+            raise TypeError(repr(text[:80]))
+        texts = [found.python, *found.edited, *(item for each in dicts for item in each.values())]
+        if not all(isinstance(each, str) for each in texts):
+            raise TypeError(repr(text[:80]))
+        return found
+
+    def to_json(self) -> str:
+        """Return the fingerprint as text."""
+        return json.dumps(asdict(self))
+
+    @property
+    def changed_by_run(self) -> list[str]:
+        """The names that are left out because the run changes them."""
+        return sorted(name for name, why in self.left_out.items() if why == CHANGED_BY_RUN)
+
+    def differences(self, now: Fingerprint, *, left_out: Collection[str] = ()) -> list[str]:
+        """Return what has changed since, in words, one thing each.
+
+        Args:
+            left_out: names that are not compared, besides those of these two.
+        """
+        ignored = {*self.left_out, *now.left_out, *left_out}
+        same_python = self.python == now.python
+        found = [f"{name} was changed while it ran" for name in self.edited]
+        unknown: list[str] = []
+        for name in _differing(self.digests, now.digests, same_python=same_python):
+            if is_within(name, ignored):
+                continue
+            before, after = self.digests.get(name), now.digests.get(name)
+            if before is None or after is None:
+                found.append(f"{name} is {'new' if before is None else 'gone'}")
+            elif not same_python and ":" in before and _lacks_source(before, after):
+                unknown.append(name)
+            else:
+                found.append(f"{name} has changed")
+        if unknown:
+            found.append(
+                f"Python is {now.python} and was {self.python}, and {', '.join(unknown)} cannot be "
+                "compared without a source"
+            )
+        for package in sorted({*self.packages, *now.packages} - ignored):
+            was, is_now = self.packages.get(package), now.packages.get(package)
+            if was is None or is_now is None:
+                found.append(f"{package} is {'new' if was is None else 'gone'}")
+            elif was != is_now and was and is_now:
+                found.append(f"{package} is {is_now} and was {was}")
+        return found
 
 
-def parts_of(flow: Any) -> list[Part]:
-    """Return the fingerprints of a flow's nodes, in the order in which they are reached."""
-    nodes = first_nodes(flow)
-    secrets = secrets_of_nodes(flow)
-    sources = {kind: _hash(_source(kind, secrets)) for kind in dict.fromkeys(map(type, nodes))}
-    return [
-        Part(type(node).__qualname__, sources[type(node)], _hash(_state(node, links, secrets)))
-        for node, links in zip(nodes, links_of(nodes), strict=True)
-    ]
+def _differing(before: dict[str, str], now: dict[str, str], *, same_python: bool) -> Iterator[str]:
+    for name in sorted({*before, *now}):
+        was, is_now = before.get(name), now.get(name)
+        if was != is_now and not (
+            was is not None
+            and is_now is not None
+            and _are_same(was, is_now, same_python=same_python)
+        ):
+            yield name
 
 
-def fingerprint(parts: list[Part]) -> str:
-    """Return a hash that is equal for two flows that are the same."""
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+def _are_same(before: str, now: str, *, same_python: bool) -> bool:
+    """Whether two digests are of the same things: for functions, by their source or by their code."""
+    old, new = before.split(" "), now.split(" ")
+    return len(old) == len(new) and all(
+        _is_same(one, other, same_python=same_python) for one, other in zip(old, new, strict=True)
+    )
 
 
-def differences(before: list[Part], now: list[Part]) -> list[str]:
-    """Return what has changed between two flows, in words."""
-    old, new = ({part.name: part for part in parts} for parts in (before, now))
-    changes = [f"{name} is new" for name in new if name not in old]
-    changes += [f"{name} is gone" for name in old if name not in new]
-    for name in new.keys() & old.keys():
-        if new[name].source != old[name].source:
-            changes.append(f"the source of {name} has changed")
-        elif new[name].state != old[name].state:
-            changes.append(f"the attributes or successors of {name} have changed")
-    return sorted(changes)
+def _is_same(before: str, now: str, *, same_python: bool) -> bool:
+    source, colon, code = before.partition(":")
+    source_now, _, code_now = now.partition(":")
+    if not colon:
+        return before == now
+    return bool(source and source == source_now) or (same_python and code == code_now)
 
 
-def _state(node: Any, links: Links, secrets: set[str]) -> str:
-    attributes = {name: _text(name, value, secrets) for name, value in attributes_of(node).items()}
-    return json.dumps([*links, attributes])
+def _lacks_source(*digests: str) -> bool:
+    return any(each.startswith(":") for digest in digests for each in digest.split(" "))
 
 
-def _text(name: str, value: Any, secrets: set[str]) -> str:
-    if is_secret(name, value):
-        return encoded(MASK)
-    text = encoded_or_none(value, secrets)
-    # A client or a lock cannot be stored: its class has to do.
-    return type(value).__qualname__ if text is None else text
+def fingerprint_of(flow: Any, shared: Any) -> Fingerprint:
+    """Return the fingerprint that a run of a flow would have now."""
+    return _of(_read(flow, shared, secrets_of_flow(flow, shared)))
 
 
-def _source(kind: type, secrets: set[str]) -> str:
-    texts = [
-        masked_source(source_of(each), secrets) or _code_hashes(each) for each in user_classes(kind)
-    ]
-    return "\n".join(texts)
+def _read(flow: Any, shared: Any, secrets: frozenset[str]) -> Reader:
+    reader = Reader(secrets)
+    reader.read_flow(flow, shared)
+    return reader
 
 
-def _code_hashes(kind: type) -> str:
-    """Return a text that differs for classes that do different things, where no source is known."""
-    hashes = [f"{each.__qualname__} {_code_hash(each.__code__)}" for each in functions_of(kind)]
-    return "\n".join([kind.__qualname__, *hashes])
+def _of(reader: Reader) -> Fingerprint:
+    return Fingerprint(reader.digests, reader.packages, reader.left_out)
 
 
-def _code_hash(code: types.CodeType) -> str:
-    constants = [
-        _code_hash(each)
-        if isinstance(each, types.CodeType)
-        # The order of a frozenset differs from process to process.
-        else repr(sorted(map(repr, each)) if isinstance(each, frozenset) else each)
-        for each in code.co_consts
-    ]
-    return _hash(repr((code.co_code, code.co_names, code.co_varnames, constants)))
+class LiveFingerprint:
+    """The fingerprint of a run that is under way.
 
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "replace")).hexdigest()[:32]
-
-
-_as_sorted_json = json.JSONEncoder(
-    separators=(",", ":"), check_circular=False, sort_keys=True
-).encode
-
-
-def row_key(secret: bytes, params: Mapping[Any, Any]) -> str | None:
-    """Return the key of a row: equal for equal merged params, in whatever order they are written.
-
-    Args:
-        secret: the key of the hash, see `database.hash_key`.
-
-    Returns:
-        32 hexadecimal digits; None if the params cannot be stored, so that nothing stands for them.
+    Attributes:
+        value: the fingerprint, with what was found since the run began.
     """
-    try:
-        return row_key_of_plain(secret, plain_of(dict(params)))
-    except Exception:  # noqa: BLE001 - reading a user's object may raise anything
-        return None
 
+    def __init__(self, flow: Any, shared: Any, secrets: frozenset[str]) -> None:
+        self._flow = flow
+        self._shared = shared
+        self._secrets = secrets
+        reader = _read(flow, shared, secrets)
+        self.value = _of(reader)
+        self._bindings = reader.bindings
 
-def row_key_of_plain(secret: bytes, plain: Any) -> str:
-    """Return the key of a row whose params `codec.plain_of` has already put in terms of JSON."""
-    return hmac.digest(secret, canonical_text(plain).encode(), "sha256").hex()[:32]
+    def look(self, *, at_end: bool = False) -> bool:
+        """Look for what has changed since the run began; return whether anything new was found.
 
+        Without `at_end`, only for what another cell has bound anew; that takes microseconds as long as
+        there is none.
+        """
+        rebound = [
+            each.name
+            for each in self._bindings
+            if not (each.is_bound or is_within(each.name, self._known))
+        ]
+        if not (rebound or at_end):
+            return False
+        reader, changed = self._read_again()
+        bound = {"shared", *(each.name for each in self._bindings if each.is_bound)}
+        by_run = [name for name in changed if self._is_by_run(name, bound, rebound)]
+        edited = self._edited(reader, [name for name in changed if name not in by_run], rebound)
+        self._bindings = reader.bindings
+        if at_end:
+            self._bindings = []  # they keep the user's objects
+            self.value.left_out.update(dict.fromkeys(by_run, CHANGED_BY_RUN))
+        return edited or (at_end and bool(by_run))
 
-def canonical_text(plain: Any) -> str:
-    """Return the result of `codec.plain_of` as a text that does not depend on the order of dicts."""
-    text = _as_sorted_json(plain)
-    return _as_sorted_json(_with_sorted_pairs(plain)) if '"$dict":' in text else text
+    def reopen(self) -> bool:
+        """Take up the run again after its end; return whether anything has changed since.
 
+        Nothing of that is the work of the run itself.
+        """
+        reader, changed = self._read_again()
+        self._bindings = reader.bindings
+        return self._edited(reader, changed, changed)
 
-def _with_sorted_pairs(plain: Any) -> Any:
-    if isinstance(plain, list):
-        return [_with_sorted_pairs(item) for item in plain]
-    if not isinstance(plain, dict):
-        return plain
-    items = {key: _with_sorted_pairs(item) for key, item in plain.items()}
-    if list(items) == ["$dict"]:
-        return {"$dict": sorted(items["$dict"], key=_as_sorted_json)}
-    return items
+    @property
+    def _known(self) -> set[str]:
+        return {*self.value.left_out, *self.value.edited}
+
+    def _read_again(self) -> tuple[Reader, list[str]]:
+        """Read all once more; return also the names that differ from when the run began."""
+        reader = _read(self._flow, self._shared, self._secrets)
+        names = _differing(self.value.digests, reader.digests, same_python=True)
+        return reader, [name for name in names if not is_within(name, self._known)]
+
+    def _is_by_run(self, name: str, bound: set[str], rebound: list[str]) -> bool:
+        """Whether the run itself may have made a change: it has no other code, and no other graph."""
+        before = self.value.digests.get(name, "")
+        if ":" in before or name.endswith((".successors", ".start_node")):
+            return False
+        return not rebound or is_within(name, bound) or not before
+
+    def _edited(self, reader: Reader, names: list[str], rebound: list[str]) -> bool:
+        """Record names as edited; return whether there are any."""
+        # Where another function was bound, one name is gone and another one new.
+        edited = [name for name in names if name in reader.digests] or (rebound if names else [])
+        self.value.edited += edited
+        return bool(edited)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 import json
 import os
 import pathlib
 import sqlite3
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import datetime, timezone
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import JournalError, RemoteError
 from ..records.cells import LONGEST_ERROR
@@ -18,19 +17,28 @@ from ..records.exports import Exports
 from ..records.table import InstanceColumns, outputs_by_node
 from ..text.formatting import error_line
 from ..text.redact import MASK
+from ..text.user_objects import or_none
 from .codec import decoded
+from .damage import expect, quoted, readable
 from .database import hash_key
-from .fingerprint import Part, row_key
+from .journal_instance import (
+    IN_DOUBT,
+    RUNNING,
+    STATUSES,
+    JournalInstance,
+    read_instance,
+    read_params,
+)
+from .process import Process
+from .row_key import row_key
+from .row_ranges import Rows
 from .script import Script
 from .snapshot import Entry, NodeSnapshot
 
 SELECT_RUNS = (
-    "SELECT number, id, flow, setup, options, base, began, status, seconds, total, limit_history"
+    "SELECT number, id, flow, setup, options, base, began, status, process, beat, seconds, total,"
+    " limit_history"
     " FROM runs ORDER BY number"
-)
-_INSTANCES = (
-    "SELECT position, params, status, attempts, started, ended, copies, result, unwritten,"
-    " error, printed, writes, restored, output, earlier_outputs FROM instances"
 )
 
 
@@ -41,7 +49,8 @@ class JournalRun(Exports):
         number: counts the runs of the file, from 1.
         flow: class name of the flow.
         began: when it started, in local time.
-        status: how it ended; "running" if it has not ended, or its kernel died.
+        status: how it ended; "running" if it has not ended, or its kernel died: see `is_running`.
+        process: what runs it, or ran it last.
         seconds: how long it took; None if it has not ended.
         total: number of rows; None if a generator has not given all of them.
         options: its options as plain values, named as `batchflow` takes them: a function or class as
@@ -50,7 +59,6 @@ class JournalRun(Exports):
         drawn_by: where its rows came from: "list", "generator", or the flow's own "prep".
         limit_history: seconds, limit, per minute and by whom, for each change of its limits; of a run
             that has not ended, only the latest change by hand.
-        parts: the fingerprints of its nodes.
         nodes: its nodes when it started.
         notebook_names: what the classes of these nodes use of the notebook, by name.
         shared: the first entries of the shared store when it started.
@@ -58,37 +66,63 @@ class JournalRun(Exports):
 
     def __init__(self, connection: sqlite3.Connection, row: tuple[Any, ...]) -> None:
         self._connection = connection
-        self.number, self._id, self.flow, setup, options, base, began, *rest = row
-        self.status, self.seconds, self.total, limit_history = rest
+        self.number, self._id, flow, setup, options, base, began, *rest = row
+        status, process, beat, seconds, total, limit_history = rest
+        self.flow: str = expect(flow, str, name="flow")
+        self.status: str = expect(status, str, name="status")
+        self.seconds: float | None = expect(seconds, float, _NONE, name="duration")
+        self.total: int | None = expect(total, int, _NONE, name="number of rows")
+        self.process = Process.read(process)
+        self._beat: float = expect(beat, float, name="heartbeat")
+        self._rows = Rows(connection, self.number, self._id)
         self.began = datetime.fromtimestamp(began, timezone.utc).astimezone()
-        self.options: dict[str, Any] = decoded(options)
-        self.base: dict[Any, Any] = {} if base is None else decoded(base)
-        self.limit_history: list[list[Any]] = json.loads(limit_history) if limit_history else []
+        self.options: dict[str, Any] = expect(decoded(options), dict, name="options")
+        self.base: dict[Any, Any] = expect(decoded(base or "{}"), dict, name="params")
+        changes = expect(json.loads(limit_history or "[]"), list, name="limits")
+        self.limit_history: list[list[Any]] = [
+            expect(each, list, name="limits") for each in changes
+        ]
         kept = json.loads(setup)
         self.drawn_by: str = kept["drawn by"]
-        self.parts = [Part(*each) for each in kept["parts"]]
         self.nodes = [NodeSnapshot(*each) for each in kept["nodes"]]
         self.notebook_names: list[str] = kept["notebook names"]
         self.shared: list[Entry] = kept["shared"]
 
     @property
+    def is_running(self) -> bool:
+        """Whether it had not ended when it was read from the file, and its process is still alive."""
+        return self.status == "running" and self.process.runs(self._id, self._beat)
+
+    def refuse_if_running(self) -> None:
+        """Check that it is not running any more.
+
+        Raises:
+            JournalError: it is.
+        """
+        if self.status == "running":
+            self.process.refuse_if_running(self.number, self._id, self._beat)
+
+    @property
     def counts(self) -> dict[str, int]:
         """How many rows are in each status, of those that were written."""
-        sql = "SELECT status, count(*) FROM instances WHERE run = ? GROUP BY status"
-        counts = dict(query(self._connection, sql, self._id))
-        return {status: counts[status] for status in STATUSES if status in counts}
+        counts = self._rows.counts()
+        names = {status: self._under_way if status == RUNNING else status for status in STATUSES}
+        return {name: counts[status] for status, name in names.items() if status in counts}
+
+    @property
+    def _under_way(self) -> str:
+        """The status of the instances that had begun and not ended when they were written."""
+        return RUNNING if self.is_running else IN_DOUBT
 
     @property
     def instances(self) -> list[JournalInstance]:
-        """The instances in the order of the params; those that did not end are pending."""
+        """The instances in the order of the params."""
         return list(self)
 
     @property
     def params(self) -> list[Any]:
         """The params of all rows that were written; None for a row that could not be stored."""
-        sql = "SELECT params FROM instances WHERE run = ? ORDER BY position"
-        rows = query(self._connection, sql, self._id)
-        return [None if text is None else decoded(text) for (text,) in rows]
+        return [read_params(index, text) for index, _, text in self._rows.keys_and_params()]
 
     @property
     def outputs(self) -> list[Any]:
@@ -123,20 +157,19 @@ class JournalRun(Exports):
         if self.drawn_by == "generator":
             return "they came from a generator, and only the rows that it gave are there"
         secret = hash_key(self._connection)
-        sql = "SELECT position, key, params FROM instances WHERE run = ? ORDER BY position"
         written = 0
-        for position, key, text in query(self._connection, sql, self._id):
+        for position, key, text in self._rows.keys_and_params():
             written += 1
-            if text is None:
-                return f"row {position} could not be stored"
-            params = decoded(text)
-            if row_key(secret, params) != key:
+            if (params := read_params(position, text)) is None:
+                return f"row {position!r} could not be stored"
+            if or_none(row_key, secret, params) != key:
                 why = "a secret in it was masked"
                 if MASK not in params.values():
                     why = "it holds a masked secret, or an object that is stored as something else"
-                return f"row {position} cannot be read back as it was: {why}"
+                return f"row {position!r} cannot be read back as it was: {why}"
         if self.total is None or written < self.total:
-            return f"{written} of {self.total or '?'} rows had been written when its kernel died"
+            when = "so far" if self.is_running else "when its kernel died"
+            return f"{written} of {self.total or '?'} rows had been written {when}"
         return ""
 
     def to_script(self, path: str | os.PathLike[str] | None = None) -> str:
@@ -150,7 +183,8 @@ class JournalRun(Exports):
         Args:
             path: a file to write it to as well.
         """
-        text = Script(self).text()
+        with readable("this run cannot be written as a script", ""):
+            text = Script(self).text()
         if path is not None:
             pathlib.Path(path).write_text(text, encoding="utf-8")
         return text
@@ -179,15 +213,13 @@ class JournalRun(Exports):
         return bool(self.options.get("isolate"))
 
     def __iter__(self) -> Iterator[JournalInstance]:
-        sql = f"{_INSTANCES} WHERE run = ? ORDER BY position"
-        yield from map(read_instance, query(self._connection, sql, self._id))
+        return map(functools.partial(read_instance, under_way=self._under_way), self._rows.all())
 
     def __getitem__(self, index: int) -> JournalInstance:
-        sql = f"{_INSTANCES} WHERE run = ? AND position = ?"
-        row = next(query(self._connection, sql, self._id, index), None)
+        row = self._rows.one(index)
         if row is None:
             raise IndexError(f"Run {self.number} of this journal has no instance {index}.")
-        return read_instance(row)
+        return read_instance(row, self._under_way)
 
     def __len__(self) -> int:
         return sum(self.counts.values())
@@ -198,154 +230,16 @@ class JournalRun(Exports):
         except JournalError:
             counts = "damaged"
         when = f"{self.began:%Y-%m-%d %H:%M:%S}"
-        return f"<run {self.number} of {self.flow}, {when}, {self.status}: {counts or 'nothing written'}>"
+        status = status_text(self)
+        if status == "running":
+            status += f" in {self.process}"
+        what = f"run {self.number} of {quoted(self.flow)}"
+        return f"<{what}, {when}, {status}: {counts or 'nothing written'}>"
 
 
-def query(connection: sqlite3.Connection, sql: str, *values: Any) -> Iterator[Any]:
-    """Yield the rows of a query, as far as they can be read.
-
-    Raises:
-        JournalError: the journal is closed, or damaged.
-    """
-    try:
-        for row in connection.execute(sql, values):  # noqa: UP028 - that would close the cursor too
-            yield row
-    except sqlite3.ProgrammingError:
-        raise JournalError(
-            "This journal is closed. Open it again: flowmagic.open_journal(path)."
-        ) from None
-    except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-        raise JournalError(
-            f"The journal is damaged, and the rest of it cannot be read ({error})."
-        ) from None
+def status_text(run: JournalRun) -> str:
+    """Return the status of a run; "not ended" if its kernel died, so that nothing changed it since."""
+    return "not ended" if run.status == "running" and not run.is_running else quoted(run.status)
 
 
-class JournalCopy(NamedTuple):
-    """A node copy that was read from a journal.
-
-    Attributes:
-        node: class name of the node.
-        parent: index, in the copies, of the nested flow that it ran in; None at the top.
-        started, ended: seconds since the run began.
-        action: what it returned to choose the next node.
-        error: the class name of the exception that it raised; None if it raised none.
-        params: the params that it received.
-        retries, fallbacks: how often the node itself retried its exec, and used its fallback.
-        output: what its exec returned. An OutputLostError stands for an output that could not be
-            stored as it was.
-    """
-
-    node: str
-    parent: int | None
-    started: float
-    ended: float | None
-    action: Any
-    error: str | None
-    params: Any
-    retries: int
-    fallbacks: int
-    output: Any
-
-
-@dataclass(frozen=True)
-class JournalInstance:
-    """An instance that was read from a journal.
-
-    Attributes:
-        index: its index in the batch.
-        params: the merged params; None if they could not be stored.
-        status: succeeded, failed or cancelled; pending if it had not ended, or never started.
-        attempts: how often it was started; 0 if it was restored or is pending.
-        started: seconds since the run began; None if it did not run.
-        seconds: how long it took; None if it did not run.
-        copies: its node copies, in the order they began.
-        result: the last action.
-        output: the output of the last node copy whose output is not None; None if there is none. An
-            OutputLostError stands for an output that could not be stored as it was.
-        unwritten: why resuming runs the row again although it succeeded: its result, its output or
-            its writes could not be stored as they were; empty if they were.
-        error: type, text and traceback of the exception that ended it; None if there was none.
-        printed: what it wrote to stdout and stderr.
-        writes: what it wrote to its own view of the shared store; None if it had none.
-        restored: number of the run, and index there, from which the result was taken; None if it ran.
-    """
-
-    index: int
-    params: Any
-    status: str
-    attempts: int
-    started: float | None
-    seconds: float | None
-    copies: list[JournalCopy]
-    result: Any
-    output: Any
-    unwritten: str
-    error: dict[str, str] | None
-    printed: str
-    writes: Any
-    restored: tuple[int, int] | None
-
-
-STATUSES = ("succeeded", "failed", "cancelled", "pending")
-
-
-def read_instance(row: tuple[Any, ...]) -> JournalInstance:
-    """Return the instance of a row of the table, given without the columns `run` and `key`.
-
-    Raises:
-        JournalError: the row is damaged.
-    """
-    try:
-        return _read(row)
-    except (ValueError, TypeError) as error:
-        raise JournalError(
-            f"The journal is damaged: instance {row[0]} cannot be read ({error})."
-        ) from None
-
-
-def _read(row: tuple[Any, ...]) -> JournalInstance:
-    position, params, status, attempts, started, ended, copies, result = row[:8]
-    unwritten, error, printed, writes, restored, output, earlier_outputs = row[8:]
-    if status not in STATUSES:
-        raise ValueError("its end is missing")  # the file was cut off within the row
-    params, output = _or_none(params), _or_none(output)
-    return JournalInstance(
-        index=position,
-        params=params,
-        status=status,
-        attempts=attempts,
-        started=started,
-        seconds=None if started is None or ended is None else ended - started,
-        copies=_copies(copies, params, [*decoded(earlier_outputs or "[]"), output]),
-        result=_or_none(result),
-        output=output,
-        unwritten=unwritten or "",
-        error=_or_none(error),
-        printed=_or_none(printed) or "",
-        writes=_or_none(writes),
-        restored=_pair(restored),
-    )
-
-
-def _copies(text: str | None, params: Any, outputs: Iterable[Any]) -> list[JournalCopy]:
-    """Return the node copies in a text of `Encoder`; the outputs are those of the first ones."""
-    return [
-        JournalCopy(
-            node, parent, started, ended, _or_none(action), error,
-            params if own is None else decoded(own), retries, fallbacks, output,
-        )
-        for (node, parent, started, ended, action, error, own, retries, fallbacks), output in zip(
-            json.loads(text or "[]"), itertools.chain(outputs, itertools.repeat(None)), strict=False
-        )
-    ]  # fmt: skip
-
-
-def _or_none(text: str | None) -> Any:
-    return None if text is None else decoded(text)
-
-
-def _pair(text: str | None) -> tuple[int, int] | None:
-    if not text:
-        return None
-    run, position = json.loads(text)
-    return run, position
+_NONE = type(None)

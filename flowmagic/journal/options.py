@@ -18,6 +18,8 @@ class JournalOptions:
             "anyway": also if the flow has changed since.
         full: whether each write waits for the disk, so that it survives a loss of power.
         secrets: whether secrets are written as they are, and not masked.
+        in_doubt: whether a resumed run runs the rows again that an earlier run left in doubt: "run" or
+            "skip".
 
     Raises:
         JournalError: resume is none of True, False and "anyway".
@@ -27,6 +29,7 @@ class JournalOptions:
     resume: Any = False
     full: bool = False
     secrets: bool = False
+    in_doubt: str = "run"
 
     def __post_init__(self) -> None:
         if self.resume not in (True, False, "anyway"):
@@ -36,7 +39,9 @@ class JournalOptions:
             )
 
     @classmethod
-    def of(cls, path: Any, resume: Any, sync: str, *, secrets: bool) -> JournalOptions | None:
+    def of(
+        cls, path: Any, resume: Any, sync: str, *, secrets: bool, in_doubt: str
+    ) -> JournalOptions | None:
         """Return the options for the arguments of `batchflow`; None if `path` is None.
 
         Raises:
@@ -50,4 +55,8 @@ class JournalOptions:
             return None
         if sync not in ("normal", "full"):
             raise JournalError(f"sync is {describe(sync)}. Write sync='normal' or sync='full'.")
-        return cls(path, resume=resume, full=sync == "full", secrets=secrets)
+        if in_doubt not in ("run", "skip"):
+            raise JournalError(
+                f"in_doubt is {describe(in_doubt)}. Write in_doubt='run' or in_doubt='skip'."
+            )
+        return cls(path, resume=resume, full=sync == "full", secrets=secrets, in_doubt=in_doubt)

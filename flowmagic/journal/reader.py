@@ -8,12 +8,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import JournalError, describe
-from ..text.formatting import short_repr, truncate
-from .codec import plain_of
-from .database import open_file
-from .fingerprint import canonical_text, parts_of
-from .journal_run import SELECT_RUNS, JournalInstance, JournalRun, query
+from ..text.formatting import error_line, short_repr, truncate
+from .damage import query, quoted, readable
+from .database import copy_to, open_file
+from .fingerprint import fingerprint_of
+from .journal_instance import JournalInstance
+from .journal_run import SELECT_RUNS, JournalRun, status_text
 from .resume import runs_of
+from .row_key import NoRowKeyError, canonical_text
 
 
 class Journal:
@@ -29,13 +31,9 @@ class Journal:
     @property
     def runs(self) -> list[JournalRun]:
         """All runs, oldest first."""
-        rows = query(self._connection, SELECT_RUNS)
-        try:
+        with readable("its runs cannot be listed", ""):
+            rows = query(self._connection, SELECT_RUNS)
             return [JournalRun(self._connection, row) for row in rows]
-        except (KeyError, TypeError, ValueError) as error:
-            raise JournalError(
-                f"The journal is damaged, and its runs cannot be listed ({error})."
-            ) from None
 
     def __getitem__(self, number: int) -> JournalRun:
         runs = self.runs
@@ -55,17 +53,19 @@ class Journal:
     def __iter__(self) -> Iterator[JournalRun]:
         return iter(self.runs)
 
-    def runs_of(self, flow: Any, *, anyway: bool = False) -> list[int]:
+    def runs_of(self, flow: Any, shared: Any = None, *, anyway: bool = False) -> list[int]:
         """Return the numbers of the runs of a flow, oldest first.
 
         Args:
+            shared: the shared store that the next run begins with.
             anyway: whether to include the runs from before the flow was changed.
 
         Raises:
             JournalError: the flow has changed since the last of its runs.
         """
-        name, parts = type(flow).__name__, parts_of(flow)
-        return [number for number, _ in runs_of(self._connection, name, parts, anyway=anyway)]
+        now = fingerprint_of(flow, {} if shared is None else shared)
+        runs = runs_of(self._connection, type(flow).__name__, now, anyway=anyway)
+        return [number for number, _ in runs.found]
 
     def compare(self, before: int, after: int) -> Comparison:
         """Return what changed between two runs, given by number; rows are matched by their params.
@@ -74,6 +74,19 @@ class Journal:
             IndexError: there is no such run.
         """
         return compare(self[before], self[after])
+
+    def backup(self, path: str | os.PathLike[str]) -> pathlib.Path:
+        """Write a copy of the journal as it is at this moment, and return its path.
+
+        Runs may be writing meanwhile. A plain copy of the file lacks what they wrote in the last
+        seconds, and may be damaged.
+
+        Raises:
+            JournalError: there is a file at this path already, it cannot be written, or the journal
+                is damaged or closed.
+        """
+        list(query(self._connection, "PRAGMA user_version"))  # raises if it is closed
+        return copy_to(path, self._connection)
 
     def close(self) -> None:
         """Close the file."""
@@ -100,11 +113,14 @@ def open_journal(path: str | os.PathLike[str]) -> Journal:
     return Journal(path)
 
 
-def rows_to_resume(path: Any, flow: Any, *, anyway: bool) -> list[dict[Any, Any]] | None:
+def rows_to_resume(
+    path: Any, flow: Any, shared: Any, *, anyway: bool
+) -> list[dict[Any, Any]] | None:
     """Return the params of the latest run of a flow; None if the flow's own prep gave them.
 
     Args:
         path: of the journal.
+        shared: the shared store that the next run begins with; None: an empty one.
         anyway: whether it may be a run from before the flow was changed.
 
     Raises:
@@ -112,18 +128,20 @@ def rows_to_resume(path: Any, flow: Any, *, anyway: bool) -> list[dict[Any, Any]
             they were.
     """
     with open_journal(path) as journal:
-        numbers = journal.runs_of(flow, anyway=anyway)
+        numbers = journal.runs_of(flow, shared, anyway=anyway)
         if not numbers:
             raise JournalError(
                 f"There is no run of {type(flow).__name__} in {str(path)!r} to resume. "
                 "Pass the params: flowmagic.resume(path, flow, params)."
             )
         run = journal[numbers[-1]]
+        run.refuse_if_running()
         return None if run.drawn_by == "prep" else run.batch()
 
 
 _LATEST = 20
 _FLOW_WIDTH = 15  # characters: with two counts, a line then fits into 80
+_STATUS_WIDTH = 9
 _NUMBER_WIDTH = 3
 
 
@@ -139,13 +157,9 @@ def listed(path: object, runs: Sequence[JournalRun]) -> str:
 
 
 def _line(run: JournalRun) -> str:
-    # Its kernel may have died: then nothing has changed the status since.
-    status = "not ended" if run.status == "running" else run.status
-    flow = truncate(run.flow, _FLOW_WIDTH)
-    return (
-        f"{run.number:>{_NUMBER_WIDTH}}  {run.began:%Y-%m-%d %H:%M}  {flow:<{_FLOW_WIDTH}}  {status:<9}  "
-        f"{_counted(run)}"
-    )
+    flow = truncate(quoted(run.flow), _FLOW_WIDTH)
+    head = f"{run.number:>{_NUMBER_WIDTH}}  {run.began:%Y-%m-%d %H:%M}  {flow:<{_FLOW_WIDTH}}"
+    return f"{head}  {truncate(status_text(run), _STATUS_WIDTH):<{_STATUS_WIDTH}}  {_counted(run)}"
 
 
 def _counted(run: JournalRun) -> str:
@@ -189,7 +203,7 @@ class Comparison(list[Change]):
 
     def __str__(self) -> str:
         lines = [f"{len(self)} rows differ, {self.alike} came out the same."]
-        if self.faster is not None:
+        if self.faster:
             lines.append(f"The median instance took {1 / self.faster:.2f} times as long.")
         lines += [f"  {short_repr(each.params, 100)}: {each.what}" for each in self[:_MOST_SHOWN]]
         if len(self) > _MOST_SHOWN:
@@ -232,10 +246,10 @@ def compare(before: Iterable[JournalInstance], after: Iterable[JournalInstance])
 
 
 def _comparable(value: Any) -> str:
-    """Return a text that is equal for equal values of the same types, also for NaN."""
+    """Return a text that is the same for values that are equal as `row_key` has it."""
     try:
-        return canonical_text(plain_of(value))
-    except JournalError:  # nested too deep, or of a class that is no longer registered
+        return canonical_text(value)
+    except NoRowKeyError:  # nested too deep
         return repr(value)
 
 
@@ -248,7 +262,8 @@ def _outcome(instance: JournalInstance) -> tuple[object, ...]:
 
 def _shown(instance: JournalInstance) -> str:
     if instance.error is not None:
-        return f"{instance.status}: {instance.error['type']}: {instance.error['text']:.80}"
+        error = error_line(instance.error["type"], instance.error["text"], 80)
+        return f"{instance.status}: {error}"
     values = [
         short_repr(value, 80) for value in (instance.output, instance.result) if value is not None
     ]

@@ -1,6 +1,6 @@
 """Writes a run to its journal, and restores the results of earlier runs.
 
-Each instance is written when it ends, and its slot goes to the next one only when it is on disk: of
+Each instance is written when it ends, and its slot goes to the next one only when it is in the file: of
 the instances that had started before a kill, at most `limit` are missing from the file.
 """
 
@@ -10,33 +10,47 @@ import asyncio
 import contextlib
 import functools
 import json
+import pathlib
 import time
 import uuid
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..errors import users_stack_level
 from ..limits.limits import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
+from ..records.row_secrets import secrets_of_run
+from ..records.status import Status
 from ..records.store import RecordStore
 from ..records.trace import Restored
-from .database import hash_key, open_file
+from ..shared.assignments import AssignmentLog
+from ..text.redact import masked_data
+from .damage import readable
+from .database import file_of, hash_key, open_file, transaction
 from .encoder import Encoder
-from .fingerprint import Part, fingerprint, parts_of
+from .fingerprint import LiveFingerprint
+from .in_doubt import notice, skipped_text
 from .options import JournalOptions
+from .outbox import Outbox
+from .process import Process, recorded_here
+from .replay import Replay
 from .resume import ResumeIndex
+from .row_key import MOST_CHECKED, params_without_key
 from .row_log import Row, RowLog
+from .shared_record import SharedRecord
 from .snapshot import (
+    drawn_by,
     names_in_notebook,
     nodes_kept,
-    secrets_of_globals,
-    secrets_of_nodes,
     secrets_of_rows,
     shared_kept,
 )
-from .writer import Outbox, Statement, Writer, start_thread
+from .writer import Statement, Writer, start_thread
 
 _MOST_WARNINGS = 20
-_MOST_REASONS = 3
+_LOOK_EVERY = 1.0  # seconds between two looks for edited code
 
 
 class Recorder:
@@ -53,10 +67,17 @@ class Recorder:
         options: of the journal.
         run_options: the options of the run, as plain values.
         shared: the store that the instances share.
+        log: records what the instances assign to it; None: nothing does.
+        unseen: why it is not known what they assign, in words; empty if it is.
         batch: None if the flow's own prep will return it.
 
+    Attributes:
+        shared: what is known of the shared store.
+        in_doubt: the rows that an earlier run has left in doubt, each with the number of that run.
+
     Raises:
-        JournalError: the journal cannot be written, or it is to be resumed and the flow has changed.
+        JournalError: the journal cannot be written, or it is to be resumed and the flow has changed, or
+            an earlier run of it is still running.
     """
 
     def __init__(
@@ -68,69 +89,104 @@ class Recorder:
         options: JournalOptions,
         run_options: dict[str, Any],
         shared: Any,
+        log: AssignmentLog | None,
+        unseen: str,
         batch: Batch | None,
     ) -> None:
         self.id = uuid.uuid4().hex
+        self.in_doubt: dict[int, int] = {}
+        self._skips_in_doubt = options.in_doubt == "skip"
         self._warnings: list[str] = []
         self._records = records
         start_thread(int)  # where threads cannot be started, no file is made either
-        with contextlib.closing(open_file(options.path, write=True)) as connection:
+        # Absolute, since the run may be continued after the user has changed the working directory.
+        path = file_of(options.path).absolute()
+        with contextlib.closing(open_file(path, write=True)) as connection:
             key = hash_key(connection)
-        parts = parts_of(flow)
-        self._resume_index = self._open_index(flow, parts, options)
-        secrets: frozenset[str] | None = None
-        if not options.secrets:
-            secrets = frozenset(records.secrets)
-            secrets |= secrets_of_nodes(flow) | secrets_of_globals(flow)
+        self._fingerprint = LiveFingerprint(flow, shared, records.secrets)
+        self._next_look = 0.0
+        secrets = None if options.secrets else records.secrets
         self._encoder = Encoder(key, secrets, self._warn, records.outputs.large_size)
-        self._rows = RowLog(
-            records,
-            loop,
-            encode=self._encoder.row,
-            write=self._write_rows,
-            keep_keys=bool(self._resume_index),
-        )
         # The encoder finds the secrets of a row when it encodes that row.
         known = None if secrets is None else secrets | secrets_of_rows(flow, batch)
         setup = {
-            "parts": parts,
             "nodes": nodes_kept(flow, known),
             "notebook names": names_in_notebook(flow),
             "shared": shared_kept(shared, known),
-            "drawn by": _drawn_by(batch),
+            "drawn by": drawn_by(batch),
         }
-        self._outbox = Outbox(loop, functools.partial(Writer, options.path, full=options.full))
-        self._outbox.put(
-            _NEW_RUN,
+        new_run = (
             self.id,
             type(flow).__name__,
-            fingerprint(parts),
+            self._fingerprint.value.to_json(),
             json.dumps(setup),
             self._encoder.value(run_options, secrets)[0] or "{}",
             self._encoder.value(dict(flow.params), secrets)[0],
             time.time(),
+            Process.current().written(),
         )
+        self._resume_index = replay = None
+        recorded_here[self] = self.id  # before another thread can find the run in the file
+        try:
+            if options.resume:
+                self._resume_index = index = self._resumed(path, flow, options, new_run)
+                replay = Replay(path, index.runs, shared, log)
+            self._outbox = Outbox(
+                loop, functools.partial(Writer, path, full=options.full, run=self.id)
+            )
+        finally:
+            del recorded_here[self]  # from now on, the writer stands there
+        self._outbox.put(_NEW_RUN, *new_run)
+        write_state = functools.partial(self._outbox.put, _SHARED_STATE, self.id)
+        self.shared = SharedRecord(log, unseen, replay, secrets or frozenset(), write_state)
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
-
-    def _open_index(
-        self, flow: Any, parts: list[Part], options: JournalOptions
-    ) -> ResumeIndex | None:
-        if not options.resume:
-            return None
-        return ResumeIndex(
-            options.path,
-            type(flow).__name__,
-            parts,
-            anyway=options.resume == "anyway",
-            warn=self._warn,
+        self._rows = RowLog(
+            self.id,
+            records,
+            self._outbox,
+            loop,
+            encode=self._row,
+            match=self._resume_index.match if self._resume_index else None,
         )
+
+    def _resumed(
+        self,
+        path: pathlib.Path,
+        flow: Any,
+        options: JournalOptions,
+        new_run: tuple[Any, ...],
+    ) -> ResumeIndex:
+        """Find what earlier runs have left, and write the new run to the file in the same transaction.
+
+        So of two kernels that resume at the same moment, the second one finds the run of the first.
+        """
+        with (
+            contextlib.closing(open_file(path, write=True, full=options.full)) as connection,
+            readable(),
+            transaction(connection),
+        ):
+            index = ResumeIndex(
+                path,
+                type(flow).__name__,
+                self._fingerprint.value,
+                anyway=options.resume == "anyway",
+                warn=self._warn,
+            )
+            connection.execute(_NEW_RUN.head, new_run)
+        return index
 
     @property
     def warnings(self) -> list[str]:
-        """Sentences for the user: which values were not written, and which rows not restored."""
+        """Sentences for the user: what is in doubt, not kept or not restored, files lost meanwhile."""
         index = self._resume_index
-        reasons = [] if index is None else index.not_restored.most_common(_MOST_REASONS)
-        return [*(_ran_again(rows, reason) for reason, rows in reasons), *self._warnings]
+        texts = [
+            notice(self.in_doubt.values(), skips=self._skips_in_doubt),
+            *(str(each) for each in self.shared.findings if not each.note),
+            *([] if index is None else index.why_not_restored()),
+            *self._warnings,
+            self._outbox.writer.warning,
+        ]
+        return [text for text in texts if text]
 
     @property
     def write_error(self) -> str:
@@ -156,24 +212,56 @@ class Recorder:
         self._outbox.put(
             Statement("UPDATE runs SET total = ? WHERE id = ?"), self._records.total, self.id
         )
+        first = range(min(len(self._records), MOST_CHECKED))
+        self._report_rows_without_key(map(self._records.merged, first))
         self._rows.begin()
 
+    def _row(self, params: Mapping[Any, Any]) -> Row:
+        row = self._encoder.row(params)
+        if row.key is None:
+            self._report_rows_without_key([params])
+        return row
+
+    def _report_rows_without_key(self, rows: Iterable[Mapping[Any, Any]]) -> None:
+        """Warn about rows that cannot be recognised, also where there is no panel: they cost something."""
+        for text in map(str, params_without_key(rows)):
+            if text not in self._warnings:
+                self._warn(text)
+                with contextlib.suppress(UserWarning):  # a filter may make it an error
+                    warnings.warn(text, stacklevel=users_stack_level())
+
     def starts(self, index: int) -> None:
-        """Keep the params of a row that is about to start as they are now."""
+        """Write that a row is about to start. It may start when `settled` has returned."""
         self._rows.starts(index)
 
-    def _write_rows(self, rows: list[tuple[int, Row]]) -> None:
-        # Not waited for: no slot depends on a row that has not started.
-        for index, row in rows:
-            self._outbox.send(_PENDING, self.id, index, row.key or "", row.params)
+    def withdraw(self, index: int) -> None:
+        """Write that a row does not start now after all."""
+        self._rows.withdraw(index)
 
     def note(self, index: int) -> None:
         """Write an instance that has ended."""
-        ended = self._encoder.ended(
-            Instance(self._records, index), self._records.restored.get(index)
-        )
-        row = self._rows.take_row(index) or _IN_THE_FILE
+        now = time.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _LOOK_EVERY
+            if self._fingerprint.look():
+                self._write_fingerprint()
+        if (restored := self._records.restored.get(index)) is not None:
+            self._rows.restored(index, restored.run, restored.position)
+            return
+        row = self._rows.take_row(index)
+        instance = Instance(self._records, index)
+        assigned = self.shared.take(index, again=instance.status == Status.FAILED)
+        ended = self._encoder.ended(instance, assigned)
         self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
+
+    def _write_fingerprint(self) -> None:
+        # A node may have used a secret of its row as a key of the shared store.
+        text = masked_data(self._fingerprint.value.to_json(), secrets_of_run(self._records))
+        self._outbox.put(
+            Statement("UPDATE runs SET fingerprint = ? WHERE id = ?"),
+            text,
+            self.id,
+        )
 
     async def all_rows(self) -> None:
         """Write the rows that were not written yet."""
@@ -181,15 +269,21 @@ class Recorder:
 
     async def settled(self) -> None:
         """Wait until all that was noted before is on disk, or cannot be written for now."""
+        self._rows.flush_restored()
         await self._outbox.settled()
 
     def reopen(self) -> None:
         """Continue to write, after `close`: failed rows of the run are retried."""
         self._outbox.open()
+        if self._fingerprint.reopen():
+            self._write_fingerprint()
         self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
 
     def ended(self, status: str, seconds: float, limit_history: list[LimitChange]) -> None:
         """Write how the run has ended."""
+        self._rows.flush_restored()
+        if self._fingerprint.look(at_end=True):
+            self._write_fingerprint()
         self._outbox.put(
             Statement(
                 "UPDATE runs SET status = ?, seconds = ?, total = ?, limit_history = ? WHERE id = ?"
@@ -221,17 +315,23 @@ class Recorder:
         self._outbox.writer.join(timeout)
 
     def restore(self, index: int) -> Restored | None:
-        """Return the result of a row in an earlier run; None if the row has to run."""
-        if not self._resume_index:
+        """Return the result of a row in an earlier run; None if it has to run, or is left in doubt."""
+        if not self._resume_index or (match := self._rows.take_match(index)) is None:
             return None
-        key = self._rows.take_key(index)
-        return self._resume_index.take(key) if key else None
+        restored = self._resume_index.take(match)
+        if match.in_doubt:
+            self.in_doubt[index] = match.in_doubt
+        if restored is not None:
+            self.shared.add(restored)
+        elif match.succeeded:
+            self._rows.write(index)
+        return restored
+
+    def why_skipped(self, index: int) -> str:
+        """Return why a row in doubt is not run again; empty if it is."""
+        return skipped_text(self.in_doubt[index]) if self._skips_in_doubt else ""
 
 
-_PENDING = Statement(
-    "INSERT OR IGNORE INTO instances (run, position, key, params, status, attempts) VALUES",
-    "(?, ?, ?, ?, 'pending', 0)",
-)
 _ENDED = Statement(
     "INSERT INTO instances VALUES",
     "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -240,27 +340,14 @@ _ENDED = Statement(
     " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
     " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
     " error = excluded.error, printed = excluded.printed, writes = excluded.writes,"
-    " restored = excluded.restored, output = excluded.output,"
-    " earlier_outputs = excluded.earlier_outputs",
+    " output = excluded.output, earlier_outputs = excluded.earlier_outputs,"
+    " assigned = excluded.assigned",
     is_end=True,
 )
+_SHARED_STATE = Statement("UPDATE runs SET assigned = ?2 WHERE id = ?1")
 _NEW_RUN = Statement(
-    "INSERT INTO runs (id, flow, fingerprint, setup, options, base, began, status) VALUES",
-    "(?, ?, ?, ?, ?, ?, ?, 'running')",
+    "INSERT INTO runs (id, flow, fingerprint, setup, options, base, began, process, beat, status)"
+    " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7, 'running'"
+    # It may be there; with INSERT OR IGNORE, the next run would be numbered as if this were another.
+    " WHERE NOT EXISTS (SELECT 1 FROM runs WHERE id = ?1)"
 )
-_IN_THE_FILE = Row(None, None)
-
-
-def _ran_again(rows: int, reason: str) -> str:
-    if rows == 1:
-        which, them = "1 row that had succeeded runs", "it"
-    else:
-        which, them = f"{rows:,} rows that had succeeded run", "them"
-    return f"{which} again: the journal does not have all that came of {them}. {reason}"
-
-
-def _drawn_by(batch: Batch | None) -> str:
-    """Return where the rows of a run come from, see `JournalRun.drawn_by`."""
-    if batch is None:
-        return "prep"
-    return "generator" if batch.rows is None else "list"

@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Any
 
 from ..engines.registry import NAMES as ENGINES
 from ..records.cells import LARGE
+from ..text.python_names import is_name, one_line
 from ..text.redact import MASK
 from .codec import decoded
-from .snapshot import is_importable, is_name
+from .snapshot import OF_POCKETFLOW, is_importable
 
 if TYPE_CHECKING:
     from .journal_run import JournalRun
     from .snapshot import Entry
 
 _CLASSES = {"adaptive": "Adaptive", "retries": "Retries"}  # options that are objects of flowmagic's
+_ARGUMENTS = ("flow", "params", "shared")  # of `run_batch`, besides the options
 _RESERVED = {"flowmagic", "instance", "params", "run", "shared", "_node"}
 _NODE = '''\
 def _node(kind, /, **attributes):
@@ -81,13 +83,17 @@ class Script:
 
     def _nodes(self) -> list[str]:
         made, linked = [], []
-        parts = zip(self._run.nodes, self._run.parts, strict=True)
-        for number, (node, part) in enumerate(parts):
-            kind = self._names.of(node.location, version=part.source)
+        for number, node in enumerate(self._run.nodes):
+            kind = self._names.of(node.location, version=str(node.version))
             arguments, missing = [kind or "..."], [] if kind else ["its class"]
-            for entry in node.attributes:
-                name, text, lacks = self._entry(entry)
-                arguments.append(f"{name}={text}" if is_name(name) else f"**{{{name!r}: {text}}}")
+            for name, (text, lacks) in dict(map(self._entry, node.attributes)).items():
+                if name in OF_POCKETFLOW:
+                    continue
+                arguments.append(
+                    f"{name}={text}"
+                    if is_name(name)
+                    else f"**{{{self._literals.of(name)}: {text}}}"
+                )
                 missing += [f"{name}, {lacks}"] if lacks else []
             remark = _remark(f"to be defined: {'; '.join(missing)}") if missing else ""
             made.append(f"node{number} = _node({', '.join(arguments)}){remark}")
@@ -100,20 +106,21 @@ class Script:
             ]
         return [*made, *linked]
 
-    def _entry(self, entry: Entry) -> tuple[Any, str, str]:
-        """Return the key of an entry, its value as Python, and the class of what is left out of it."""
+    def _entry(self, entry: Entry) -> tuple[Any, tuple[str, str]]:
+        """Return the key of an entry; and its value as Python, with the class of what it lacks."""
         text, left_out = entry
         ((key, value),) = decoded(text).items()
         if left_out:
-            return key, "...", left_out
+            return key, ("...", left_out)
         before = self._literals.unknown
         written = self._literals.of(value)
-        return key, written, "" if self._literals.unknown == before else type(value).__name__
+        lacks = "" if self._literals.unknown == before else type(value).__name__
+        return key, (written, lacks)
 
     def _shared(self) -> list[str]:
         lines = []
         for entry in self._run.shared:
-            key, text, lacks = self._entry(entry)
+            key, (text, lacks) = self._entry(entry)
             remark = _remark(f"to be defined: {lacks}") if lacks else ""
             lines.append(f"    {self._literals.of(key)}: {text},{remark}")
         return ["shared = {", *lines, "}", ""] if lines else []
@@ -139,7 +146,7 @@ class Script:
         if self._run.shared:
             lines.append("shared=shared,")
         for name, value in _latest_options(self._run).items():
-            if value is not None and is_name(name):
+            if value is not None and is_name(name) and name not in _ARGUMENTS:
                 lines += self._option(name, value)
         return [*lines, '# journal="runs.journal" is left out: this would be one more run there']
 
@@ -165,7 +172,8 @@ class Script:
                 if not all(names):
                     remarks.append(_left_out(f"on of {option}", value))
                     continue
-                arguments.append(f"on=({', '.join(names)},)" if several else f"on={names[0]}")
+                several_names = f"({', '.join(names)}{',' * (len(names) == 1)})"
+                arguments.append(f"on={several_names if several else names[0]}")
             elif is_name(name):
                 arguments.append(f"{name}={self._literals.of(value)}")
         return [f"{option}=flowmagic.{_CLASSES[option]}({', '.join(arguments)}),", *remarks]
@@ -187,8 +195,11 @@ def _left_out(name: str, value: Any) -> str:
 
 
 def _remark(text: str) -> str:
-    """Return a comment at the end of a line, of printable characters only."""
-    return "  # " + "".join(each if each.isprintable() else " " for each in text)
+    """Return a comment at the end of a line."""
+    return f"  # {one_line(text)}"
+
+
+_MAX_DEPTH = 60  # Python reads no more than 200 brackets within each other
 
 
 class Literals:
@@ -203,17 +214,15 @@ class Literals:
         self.imports: set[str] = set()
         self.unknown = 0
 
-    def of(self, value: Any) -> str:  # noqa: C901, PLR0911 - one return per kind
+    def of(self, value: Any, depth: int = 0) -> str:  # noqa: PLR0911 - one return per kind
         """Return an expression for a value that was read from a journal."""
         kind = type(value)
         if value is None or kind in (str, int, bool, bytes):
             return hex(value) if kind is int and abs(value) >= LARGE else repr(value)
         if kind is float:
             return repr(value) if math.isfinite(value) else f"float({str(value)!r})"
-        if kind is dict:
-            return f"{{{', '.join(f'{self.of(key)}: {self.of(item)}' for key, item in value.items())}}}"
-        if kind in (list, tuple, set, frozenset):
-            return self._several(value, kind)
+        if kind in (dict, list, tuple, set, frozenset) and depth < _MAX_DEPTH:
+            return self._container(value, kind, depth + 1)
         if kind is complex:
             return f"complex({self.of(value.real)}, {self.of(value.imag)})"
         if kind in (dt.datetime, dt.date, dt.time, dt.timedelta):
@@ -234,15 +243,21 @@ class Literals:
         self.imports.add(f"import {module} as _{module}")
         return text
 
-    def _several(self, value: Any, kind: type) -> str:
-        inner = ", ".join(map(self.of, value))
+    def _container(self, value: Any, kind: type, depth: int) -> str:
+        if kind is dict:
+            items = [
+                f"{self.of(key, depth)}: {self.of(each, depth)}" for key, each in value.items()
+            ]
+            return f"{{{', '.join(items)}}}"
+        items = [self.of(each, depth) for each in value]
+        inner = ", ".join(items)
         if kind is list:
             return f"[{inner}]"
         if kind is tuple:
-            return f"({inner}{',' * (len(value) == 1)})"
-        if kind is set and value:
+            return f"({inner}{',' * (len(items) == 1)})"
+        if kind is set and items:
             return f"{{{inner}}}"
-        return f"{kind.__name__}([{inner}])" if value else f"{kind.__name__}()"
+        return f"{kind.__name__}([{inner}])" if items else f"{kind.__name__}()"
 
     def _numpy(self, numpy: Any, value: Any) -> str:
         plain = numpy.asarray(value)

@@ -6,18 +6,17 @@ the secrets wherever they occur. Of a class, it keeps where it is found, not its
 
 from __future__ import annotations
 
-import dis
-import keyword
 import types
-from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
+from ..flow.dependencies.reader import Reader
+from ..flow.dependencies.running_code import running_code
 from ..flow.graph import first_nodes
 from ..flow.source_code import functions_of, is_stock, is_user_code, source_of
 from ..records.batch import Batch
+from ..text.python_names import is_dotted_name
 from ..text.redact import masked_source, secrets_of
-from ..text.user_objects import or_none
 from .codec import encoded, encoded_or_none
 
 _MOST_KEYS = 100
@@ -36,12 +35,14 @@ class NodeSnapshot(NamedTuple):
 
     Attributes:
         location: where its class is found, see `location_of`.
+        version: tells classes of one location apart: a cell may have been run again.
         attributes: without PocketFlow's own.
         successors: the number of the next node, by action; None where there is none.
         start: the number of the start node, if the node is a flow.
     """
 
     location: str
+    version: int
     attributes: list[Entry]
     successors: dict[str, int | None]
     start: int | None
@@ -50,14 +51,30 @@ class NodeSnapshot(NamedTuple):
 def nodes_kept(flow: Any, secrets: AbstractSet[str] | None) -> list[NodeSnapshot]:
     """Return the nodes of a flow; `secrets` as for `codec.encoded`."""
     nodes = first_nodes(flow)
+    versions = _versions([type(node) for node in nodes])
     return [
         NodeSnapshot(
             location_of(type(node)),
+            versions[type(node)],
             [_entry(name, value, secrets) for name, value in attributes_of(node).items()],
             *links,
         )
         for node, links in zip(nodes, links_of(nodes), strict=True)
     ]
+
+
+def _versions(kinds: list[type]) -> dict[type, int]:
+    """Return a number for each class, which differs for those of one location that are not the same."""
+    found: dict[str, list[dict[str, str]]] = {}
+    versions: dict[type, int] = {}
+    for kind in dict.fromkeys(kinds):
+        same = found.setdefault(location_of(kind), [])
+        reader = Reader()
+        reader.read_class(kind)
+        if reader.digests not in same:
+            same.append(reader.digests)
+        versions[kind] = same.index(reader.digests)
+    return versions
 
 
 def names_in_notebook(flow: Any) -> list[str]:
@@ -108,15 +125,10 @@ def location_of(value: Any) -> str:
 def is_importable(location: str) -> bool:
     """Whether a class or function is in a module: not in a notebook, nor within a function."""
     module, _, name = location.partition(":")
-    return module not in _MAIN and all(map(is_name, [*module.split("."), *name.split(".")]))
+    return module not in _MAIN and is_dotted_name(module) and is_dotted_name(name)
 
 
-def is_name(text: str) -> bool:
-    """Whether a text can be a name in Python."""
-    return text.isidentifier() and not keyword.iskeyword(text)
-
-
-_OF_POCKETFLOW = ("successors", "params", "start_node")
+OF_POCKETFLOW = ("successors", "params", "start_node")
 
 Links = tuple["dict[str, int | None]", "int | None"]
 
@@ -135,7 +147,7 @@ def links_of(nodes: list[Any]) -> list[Links]:
 
 def attributes_of(node: Any) -> dict[str, Any]:
     """Return the attributes of a node, without PocketFlow's own, sorted by name."""
-    return {name: value for name, value in sorted(vars(node).items()) if name not in _OF_POCKETFLOW}
+    return {name: value for name, value in sorted(vars(node).items()) if name not in OF_POCKETFLOW}
 
 
 def user_classes(kind: type) -> list[type]:
@@ -153,21 +165,18 @@ def globals_of(kind: type) -> dict[str, Any]:
     return {
         name: function.__globals__[name]
         for function in functions_of(kind)
-        for name in _global_names(function.__code__)
+        for name, *_ in running_code(function).syntax.names.reads
         if name in function.__globals__
     }
 
 
-def _global_names(code: types.CodeType) -> Iterator[str]:
-    for instruction in dis.get_instructions(code):
-        if instruction.opname == "LOAD_GLOBAL":
-            yield instruction.argval
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _global_names(constant)
-
-
 _MOST_ROWS = 1_000  # in a batch, a secret is nearly always the same one
+
+
+def secrets_of_flow(flow: Any, shared: Any) -> frozenset[str]:
+    """Return the secrets of a run that are not in its rows: in the nodes, their code, and the store."""
+    found = secrets_of([shared, dict(flow.params)])
+    return found.union(secrets_of_nodes(flow), secrets_of_globals(flow))
 
 
 def secrets_of_nodes(flow: Any) -> set[str]:
@@ -188,11 +197,18 @@ def secrets_of_globals(flow: Any) -> set[str]:
                 if is_user_code(value):  # reading the source of a library may take seconds
                     masked_source(source_of(value), secrets)
             else:
-                secrets |= or_none(secrets_of, {name: value}) or set()
+                secrets |= secrets_of({name: value})
     return secrets
 
 
 def secrets_of_rows(flow: Any, batch: Batch | None) -> set[str]:
     """Return the secrets in the flow's params and in the rows, as far as they are known in advance."""
     rows = [] if batch is None or batch.rows is None else batch.rows[:_MOST_ROWS]
-    return set().union(*map(secrets_of, (flow.params, *rows)))
+    return set[str]().union(*map(secrets_of, (flow.params, *rows)))
+
+
+def drawn_by(batch: Batch | None) -> str:
+    """Return where the rows of a run come from, see `JournalRun.drawn_by`."""
+    if batch is None:
+        return "prep"
+    return "generator" if batch.rows is None else "list"

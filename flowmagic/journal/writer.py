@@ -2,11 +2,14 @@
 
 Each transaction writes all statements that wait at that moment. If it fails (the disk is full, or
 another kernel has locked the file), the statements are kept and tried again while the run continues.
+
+SQLite writes a transaction to a second file beside the journal, `runs.journal-wal`. A checkpoint copies
+it into the journal: after the first transaction, and then every few seconds. What was written since is
+kept in memory as well, and written again should that second file be lost.
 """
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import contextlib
 import itertools
@@ -21,11 +24,15 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from ..errors import JournalError
-from .database import open_file, watched
+from .database import file_of, open_file, transaction
+from .file_watch import FileWatch
+from .process import HEARTBEAT, recorded_here
 
 _RETRY_EVERY = 1.0  # seconds
 _GIVE_UP_AFTER = 30.0  # seconds after the end of the run
 _MOST_IN_TRANSACTION = 2_000  # statements
+_CHECKPOINT_AFTER = 4_000_000  # characters, also between two heartbeats
+_MOST_KEPT = 64_000_000  # characters, where a reader holds the checkpoint back
 _MOST_VARIABLES = 900  # of one statement; older versions of SQLite allow 999
 
 
@@ -53,6 +60,8 @@ class Statement(NamedTuple):
 
 Item = tuple[Statement, "tuple[Any, ...]"]
 """A statement, and the values of one row."""
+Group = tuple[Statement, "list[tuple[Any, ...]]"]
+"""A statement, and the values of several rows; the garbage collector has less to look at than in items."""
 
 
 def start_thread(act: Callable[[], object]) -> threading.Thread:
@@ -103,29 +112,48 @@ class Writer:
         path: of the journal. It is opened by the constructor, which raises what is wrong with it.
         full: see `open_file`.
         on_progress: called in the writer's thread when items were written, or could not be.
+        run: id of the run whose heartbeat it writes.
 
     Attributes:
         error: why nothing can be written at the moment; empty if all is well.
-        lost: how many instances were given up at the end.
+        warning: what happened to the file meanwhile; empty if nothing did.
+        lost: how many instances were given up.
         loss_reason: why they were given up.
         written: how many items are on disk, or were given up.
     """
 
-    def __init__(self, path: Any, on_progress: Callable[[], None], *, full: bool) -> None:
+    def __init__(
+        self, path: Any, on_progress: Callable[[], None], *, full: bool, run: str = ""
+    ) -> None:
         self.path = path
-        self.connection = open_file(path, write=True, full=full)
-        self._is_at_path = watched(path)
+        self._full = full
+        self._run_id = run
+        self._open()
         self.error = ""
+        self.warning = ""
         self.loss_reason = ""
         self.lost = 0
         self.written = 0
         self._on_progress = on_progress
         self._queue: queue.SimpleQueue[list[Item] | None] = queue.SimpleQueue()
         self._unwritten: list[Item] = []
+        self._kept: list[Group] = []
+        """What was written since the last checkpoint."""
+        self._kept_size = 0
+        self._left_size = 0
+        """What size it had after the last checkpoint, which a reader may have held back."""
+        self._not_kept = 0
+        """How many ended instances were written since then, and are not kept."""
+        self._is_lost = False
+        """Whether the -wal was found to be lost, and is not replaced yet."""
+        self._checkpoint_at: float | None = None
+        """On the clock of `time.monotonic`; None until the first transaction is written."""
         self._ending = threading.Event()
+        recorded_here[self] = run
         try:
             self._thread = start_thread(self._run)
         except JournalError:
+            del recorded_here[self]
             self.connection.close()
             raise
         _writers.add(self)
@@ -143,32 +171,58 @@ class Writer:
         """Wait, after `end`, until that is done; at most `timeout` seconds."""
         self._thread.join(timeout)
 
+    def _open(self) -> None:
+        self.connection = open_file(self.path, write=True, full=self._full)
+        # Checkpoints are made in `_checkpoint` alone, which looks first at what they would copy.
+        self.connection.execute("PRAGMA wal_autocheckpoint=0")
+        self._files = FileWatch(file_of(self.path))
+
     def _run(self) -> None:
         more = True
         while more:
-            more = self._collect()
-            while self._unwritten and not self._write():
-                if not self._ending.wait(_RETRY_EVERY):
-                    continue
-                while more and (more := self._collect()):
-                    pass
-                self._write_or_give_up()
+            more = self._write_all(self._collect())
+            is_due = self._checkpoint_at is None or time.monotonic() >= self._checkpoint_at
+            if is_due or self._kept_size - self._left_size > _CHECKPOINT_AFTER or not more:
+                self._checkpoint(is_last=not more)
+                more = self._write_all(more)  # what was put back
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
+        del recorded_here[self]
         self._on_progress()
+
+    def _write_all(self, more: bool) -> bool:  # noqa: FBT001 - what `_collect` returns
+        """Write what was collected, however often it takes; return whether there may be more later."""
+        while (self._unwritten or self._is_lost) and not self._write():
+            if not self._ending.wait(_RETRY_EVERY):
+                continue
+            while more and (more := self._collect()):
+                pass
+            self._write_or_give_up()
+        return more
 
     def _write_or_give_up(self) -> None:
         until = time.monotonic() + _GIVE_UP_AFTER
         while not self._write() and time.monotonic() < until:
             time.sleep(_RETRY_EVERY)
-        self.loss_reason, self.error = self.error, ""
-        self.lost += sum(statement.is_end for statement, _ in self._unwritten)
-        self.written += len(self._unwritten)
-        self._unwritten = []
+        if self.error:
+            self.lost += sum(statement.is_end for statement, _ in self._unwritten)
+            self.loss_reason, self.error = self.error, ""
+            self.written += len(self._unwritten)
+            self._unwritten = []
 
     def _collect(self) -> bool:
-        """Wait for items, and take all that are there; return whether there may be more later."""
-        items = self._queue.get()
+        """Wait for items, or until the next checkpoint is due, and take all that are there.
+
+        Returns:
+            Whether there may be more later.
+        """
+        due = self._checkpoint_at
+        try:
+            items = self._queue.get(
+                timeout=None if due is None else max(0.0, due - time.monotonic())
+            )
+        except queue.Empty:
+            return True
         while items is not None:
             self._unwritten += items
             if len(self._unwritten) >= _MOST_IN_TRANSACTION:
@@ -181,32 +235,80 @@ class Writer:
 
     def _write(self) -> bool:
         """Write all items in one transaction; return whether that was possible."""
-        connection = self.connection
         try:
-            self._check_path()
-            connection.execute("BEGIN IMMEDIATE")
-            try:
-                for statement, group in itertools.groupby(self._unwritten, key=_STATEMENT):
-                    _write_rows(connection, statement, [values for _, values in group])
-                connection.execute("COMMIT")
-            except BaseException:
-                with contextlib.suppress(sqlite3.Error):
-                    connection.execute("ROLLBACK")
-                raise
+            self._files.check()
+            if self._is_lost or not self._files.is_intact(thorough=bool(self.error)):
+                self._put_back()
+                self._replace()
+            groups = [
+                (statement, [values for _, values in group])
+                for statement, group in itertools.groupby(self._unwritten, key=_STATEMENT)
+            ]
+            with transaction(self.connection):
+                for statement, rows in groups:
+                    _write_rows(self.connection, statement, rows)
         except Exception as error:  # noqa: BLE001 - no error of the journal stops a run
             self.error = str(error) or type(error).__name__
         else:
             self.written += len(self._unwritten)
+            self._keep(groups)
             self._unwritten = []
             self.error = ""
         self._on_progress()
         return not self.error
 
-    def _check_path(self) -> None:
-        if not self._is_at_path():
-            raise JournalError(
-                "the file was deleted or moved during the run: put it back, or this run is not kept"
+    def _keep(self, groups: list[Group]) -> None:
+        """Keep what was written until the next checkpoint."""
+        self._kept += groups
+        self._kept_size += sum(
+            len(value) for _, rows in groups for row in rows for value in row if type(value) is str
+        )
+        if self._kept_size > _MOST_KEPT:
+            self._not_kept += sum(len(rows) for statement, rows in self._kept if statement.is_end)
+            self._forget()
+
+    def _forget(self) -> None:
+        self._kept, self._kept_size = [], 0
+
+    def _checkpoint(self, *, is_last: bool) -> None:
+        """Have all that was written in the journal itself, with a heartbeat."""
+        self._checkpoint_at = time.monotonic() + HEARTBEAT
+        with contextlib.suppress(sqlite3.Error, JournalError):  # tried again the next time
+            self._files.check()
+            # SQLite still has a -wal that was deleted, and the last checkpoint needs no other. The user
+            # may be deleting the journal, too.
+            if not (self._files.is_intact(thorough=True) or (is_last and not self._files.has_wal)):
+                self._put_back()
+                return
+            self.connection.execute(
+                "UPDATE runs SET beat = ? WHERE id = ?", (time.time(), self._run_id)
             )
+            busy, frames, copied = self.connection.execute("PRAGMA wal_checkpoint").fetchone()
+            if not busy and frames == copied:
+                self._forget()
+                self._not_kept = 0
+        self._left_size = self._kept_size
+
+    def _put_back(self) -> None:
+        """Have what was in a lost -wal written again, once that is replaced."""
+        self._is_lost = True
+        items = [(statement, row) for statement, rows in self._kept for row in rows]
+        self._unwritten[:0] = items
+        self.written -= len(items)
+        self._forget()
+
+    def _replace(self) -> None:
+        self._files.replace()
+        with contextlib.suppress(sqlite3.Error):
+            self.connection.close()
+        self._open()
+        self._is_lost = False
+        event = f"{str(self._files.wal)!r} was deleted or overwritten during the run"
+        self.warning = f"{event}. What was in it has been written again."
+        if self._not_kept:
+            self.lost += self._not_kept
+            self.loss_reason = event
+            self._not_kept = 0
 
 
 _STATEMENT = operator.itemgetter(0)
@@ -227,81 +329,3 @@ def _write_rows(
         values = [value for row in rows[at : at + several] for value in row]
         connection.execute(statement.sql(several), values)
         at += several
-
-
-class Outbox:
-    """Collects the statements of one turn of the loop, hands them to the writer, and waits for it.
-
-    All calls are made on the run's loop.
-
-    Args:
-        open_writer: returns a writer; it is passed what to call when the writer made progress.
-
-    Attributes:
-        writer: the current writer; `open` replaces it.
-    """
-
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop, open_writer: Callable[[Callable[[], None]], Writer]
-    ) -> None:
-        self._loop = loop
-        self._open_writer = open_writer
-        self._items: list[Item] = []
-        self._waiters: list[asyncio.Future[None]] = []
-        self.open()
-
-    def open(self) -> None:
-        """Start with a new writer."""
-        self._sent = 0
-        """How many items were sent to this writer."""
-        self._awaited = 0
-        """How many of them `settled` waits for: up to the last one that was `put`."""
-        self.writer = self._open_writer(self._on_progress)
-
-    def put(self, statement: Statement, *values: Any) -> None:
-        """Have a statement written, which `settled` waits for."""
-        self.send(statement, *values)
-        self._awaited = self._sent
-
-    def send(self, statement: Statement, *values: Any) -> None:
-        """Have a statement written, which `settled` does not wait for."""
-        self._sent += 1
-        self._items.append((statement, values))
-        if self._loop.is_closed():
-            self.flush()
-        elif len(self._items) == 1:
-            # Once per turn of the loop, since each hand-over wakes the writer's thread.
-            self._loop.call_soon(self.flush)
-
-    def flush(self) -> None:
-        """Hand the collected statements to the writer now."""
-        items, self._items = self._items, []
-        if items:
-            self.writer.put(items)
-
-    async def settled(self) -> None:
-        """Wait until all that was put before is on disk, or cannot be written for now."""
-        awaited, writer = self._awaited, self.writer
-        while writer.written < awaited and not writer.error:
-            future = self._loop.create_future()
-            self._waiters.append(future)
-            # Checked again: the writer may have made progress before the waiter was added.
-            if writer.written >= awaited or writer.error:
-                self._wake()
-            await future
-
-    def close(self) -> None:
-        """Hand over the rest, and end the writer."""
-        self.flush()
-        self.writer.end()
-
-    def _on_progress(self) -> None:
-        # Called in the writer's thread.
-        with contextlib.suppress(RuntimeError):  # the loop is closed
-            self._loop.call_soon_threadsafe(self._wake)
-
-    def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)

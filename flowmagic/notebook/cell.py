@@ -179,6 +179,10 @@ def print_check(arguments: MagicArguments, flow: Any, batch: Batch | None) -> No
         limit=options.limits.concurrency,
         threads=options.threads,
     )
+    if options.journal is not None and batch is not None and batch.rows is not None:
+        from ..journal.row_key import MOST_CHECKED, params_without_key  # noqa: PLC0415 - ditto
+
+        findings += params_without_key(batch.rows[:MOST_CHECKED])
     notes = (f"note: {line}" for line in engine_lines(options.engine))
     print("\n".join([findings_text(findings), *notes]))  # noqa: T201 - for the user
 

@@ -25,6 +25,7 @@ from . import streams
 from .display import display_hidden
 from .magic import BatchFlowMagics
 from .magic_line import flow_names
+from .stdin import InputGuard
 from .summary import summary
 
 _NAMES = ("%%batchflow", "%batchflow")
@@ -41,6 +42,7 @@ class Extension:
         self._matcher = make_matcher(self._magics)
         self._formatters: list[tuple[Any, Any]] = []
         """Each formatter that shows runs, with what it had for them before."""
+        self._guard: InputGuard | None = None
 
     def load(self) -> None:
         """Register everything."""
@@ -58,11 +60,15 @@ class Extension:
             formatter.for_type(BatchRun, show)
         if hasattr(shell, "kernel"):  # without one there is no panel to show what instances print
             streams.install()
+            self._guard = InputGuard(shell)
+            self._guard.install()
 
     def unload(self) -> None:
         """Remove everything. Runs in progress continue."""
         shell = self._shell
         streams.uninstall()
+        if self._guard is not None:
+            self._guard.uninstall()
         for kind in ("line", "cell"):
             if _owner(shell, kind) is self._magics:
                 del shell.magics_manager.magics[kind][NAME]

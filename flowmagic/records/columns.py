@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import OutputLostError
@@ -37,7 +37,7 @@ class Columns(TraceBoard):
         began: when the run began, by the clock of all times.
         keep: how many succeeded rows of a generator keep their params, node copies and outputs. Of
             older ones, only status, times and result are kept.
-        secrets: secret texts besides those in the rows, to be masked wherever the run is shown.
+        find_secrets: returns the secrets besides those in the rows; called when they are first needed.
         keep_bytes: how many bytes of outputs to keep; see `OutputStore`.
         journaled: whether a journal writes each instance when it has ended.
     """
@@ -47,14 +47,16 @@ class Columns(TraceBoard):
         base: Params,
         began: float,
         keep: int,
-        secrets: frozenset[str] = frozenset(),
+        find_secrets: Callable[[], frozenset[str]] = frozenset,
         keep_bytes: int = KEEP_BYTES,
         *,
         journaled: bool = False,
     ) -> None:
         super().__init__()
         self.base = dict(base)
-        self.secrets = secrets
+        self._find_secrets = find_secrets
+        self._secrets: frozenset[str] = frozenset()
+        self._has_secrets = False
         self.began = began
         self.total: int | None = None
         """The number of rows; None until a generator is exhausted."""
@@ -99,6 +101,18 @@ class Columns(TraceBoard):
 
     def __len__(self) -> int:
         return len(self.status)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """Secret texts besides those in the rows, to be masked wherever the run is shown."""
+        if not self._has_secrets:
+            self._secrets |= self._find_secrets()
+            self._has_secrets = True
+        return self._secrets
+
+    def look_for_secrets(self) -> None:
+        """Have secrets looked for again: nodes may have put more into the shared store."""
+        self._has_secrets = False
 
     def attempt(self, index: int) -> int:
         """Return how many earlier attempts a row has had. Unlike `earlier`, it has no upper limit."""

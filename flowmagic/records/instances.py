@@ -6,15 +6,14 @@ Times are seconds since the run began.
 from __future__ import annotations
 
 import math
-import traceback
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, overload
 
 from ..errors import describe
-from ..text.formatting import error_text, params_text, short_repr
-from ..text.redact import secrets_of
+from ..text.formatting import error_text, params_text, short_repr, traceback_text
 from ..text.suggestions import by_wrong_name, missing_attribute
-from .node_copies import NodeCopy, copies_in, copies_of, record_repr
+from .node_copies import MaskedRecord, NodeCopy, copies_in, copies_of
+from .row_secrets import secrets_of_row
 from .status import CANCELLED, FAILED, PENDING, STATUSES, Status
 from .store import RecordStore
 from .trace import PackedAttempt, Params, time_or_none, unpacked
@@ -40,7 +39,20 @@ _RIGHT_NAMES = by_wrong_name(
 )
 
 
-class Attempt(NamedTuple):
+class _AttemptFields(NamedTuple):
+    """The fields of an `Attempt`."""
+
+    status: Status
+    started: float
+    ended: float
+    result: Any
+    copies: list[NodeCopy]
+    printed: str
+    read: frozenset[Any]
+    output: Any = None
+
+
+class Attempt(MaskedRecord, _AttemptFields):
     """An earlier attempt of an instance that was run again.
 
     Attributes:
@@ -52,18 +64,6 @@ class Attempt(NamedTuple):
         read: the keys of the params that it read; see `Instance.read`.
         output: what it came to; see `Instance.output`.
     """
-
-    status: Status
-    started: float
-    ended: float
-    result: Any
-    copies: list[NodeCopy]
-    printed: str
-    read: frozenset[Any]
-    output: Any = None
-
-    def __repr__(self) -> str:
-        return record_repr(self)
 
 
 class Instance:
@@ -137,9 +137,14 @@ class Instance:
 
     @property
     def traceback(self) -> str:
-        """The error's traceback as text; empty if there is none."""
+        """The error's traceback as text, with secrets masked; empty if there is none.
+
+        Frames of flowmagic and PocketFlow are left out, and of many others the first ones.
+        """
         error = self.error
-        return "" if error is None else "".join(traceback.format_exception(error))
+        if error is None:
+            return ""
+        return traceback_text(error, secrets_of_row(self._records, self.index))
 
     @property
     def printed(self) -> str:
@@ -199,7 +204,7 @@ class Instance:
 
     def __repr__(self) -> str:
         params = self.params
-        secrets = secrets_of(params) | self._records.secrets
+        secrets = secrets_of_row(self._records, self.index)
         text = f"<Instance {self.index}: {self.status}"
         if shown := params_text(params, _WIDTH):
             text += f", {shown}"
@@ -212,7 +217,7 @@ class Instance:
 
 def _attempt(records: RecordStore, index: int, packed: PackedAttempt) -> Attempt:
     outputs = records.outputs.of((index, packed.number))
-    return Attempt(
+    attempt = Attempt(
         status=STATUSES[packed.code],
         started=packed.started - records.began,
         ended=packed.ended - records.began,
@@ -222,6 +227,8 @@ def _attempt(records: RecordStore, index: int, packed: PackedAttempt) -> Attempt
         read=records.keys_read(index, packed.read),
         output=outputs[max(outputs)] if outputs else None,
     )
+    attempt._origin = records, index
+    return attempt
 
 
 class Instances(Sequence[Instance]):

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..text.formatting import error_text, short_repr
 from ..text.redact import secrets_of
+from .row_secrets import secrets_of_row
 from .store import RecordStore
 from .trace import FIELDS, Params, time_or_none
 
@@ -17,7 +18,36 @@ _WIDTH = 120  # characters of a value in a repr
 _HIDDEN_IF_EMPTY = ("retries", "fallbacks", "printed")
 
 
-class NodeCopy(NamedTuple):
+class MaskedRecord:
+    """A base class of named tuples that are views of a row: their repr masks the row's secrets."""
+
+    _origin: tuple[RecordStore, int] | None = None
+    """The records and the index of the row; None if the tuple was made by hand."""
+
+    def __repr__(self) -> str:
+        return record_repr(self)
+
+    def __getstate__(self) -> None:
+        """Keep the records out of copies and pickles."""
+
+
+class _CopyFields(NamedTuple):
+    """The fields of a `NodeCopy`."""
+
+    node: str
+    params: Params
+    started: float
+    ended: float | None
+    action: Any
+    error: BaseException | None
+    parent: int | None
+    after: int | None
+    retries: int = 0
+    fallbacks: int = 0
+    output: Any = None
+
+
+class NodeCopy(MaskedRecord, _CopyFields):
     """What one copy of a node received and did.
 
     Attributes:
@@ -36,21 +66,6 @@ class NodeCopy(NamedTuple):
             node the list. An `OutputLostError` if it is no longer kept. None for a flow, and for
             the nodes of a nested flow that overrides its orchestration.
     """
-
-    node: str
-    params: Params
-    started: float
-    ended: float | None
-    action: Any
-    error: BaseException | None
-    parent: int | None
-    after: int | None
-    retries: int = 0
-    fallbacks: int = 0
-    output: Any = None
-
-    def __repr__(self) -> str:
-        return record_repr(self)
 
 
 def copies_of(records: RecordStore, index: int) -> list[NodeCopy]:
@@ -82,28 +97,29 @@ def copies_in(
         after = extra["after"] // FIELDS if "after" in extra else None
         if parent < 0:  # the copies at the top are one walk
             after, latest_at_top = latest_at_top, at // FIELDS
-        copies.append(
-            NodeCopy(
-                node=records.node_names[node],
-                params=extra.get("params", params),
-                started=started - records.began,
-                ended=time_or_none(ended - records.began),
-                action=extra["action"] if "action" in extra else records.action_name(action),
-                error=extra.get("error"),
-                parent=None if parent < 0 else parent // FIELDS,
-                after=after,
-                retries=retries,
-                fallbacks=fallbacks,
-                output=outputs.get(at),
-            )
+        copy = NodeCopy(
+            node=records.node_names[node],
+            params=extra.get("params", params),
+            started=started - records.began,
+            ended=time_or_none(ended - records.began),
+            action=extra["action"] if "action" in extra else records.action_name(action),
+            error=extra.get("error"),
+            parent=None if parent < 0 else parent // FIELDS,
+            after=after,
+            retries=retries,
+            fallbacks=fallbacks,
+            output=outputs.get(at),
         )
+        copy._origin = records, index
+        copies.append(copy)
     return copies
 
 
 def record_repr(record: Any) -> str:
     """Return the repr of a named tuple, with secrets masked, times to the millisecond, no None."""
-    with_params = [record, *getattr(record, "copies", ())]
-    secrets = set().union(*(secrets_of(getattr(each, "params", None)) for each in with_params))
+    secrets = secrets_of(list(record))  # a node may have put one among its params, and out again
+    if record._origin is not None:
+        secrets |= secrets_of_row(*record._origin)
     parts = []
     for name, value in zip(record._fields, record, strict=True):
         if value is None or (name in _HIDDEN_IF_EMPTY and not value):

@@ -151,14 +151,14 @@ class RecordStore(Columns):
         if self.printed is not None:
             self.printed.forget(index, number)
 
-    def cancel(self, index: int) -> None:
-        """Mark a pending row as cancelled.
+    def cancel(self, index: int, *reason: str) -> None:
+        """Mark a pending row as cancelled, and say why in its result if there is a reason.
 
         A row that was waiting for another attempt returns to its last one, whose result is not lost.
         """
         attempts = self.history.get(index)
         if not attempts:
-            self.results[index] = asyncio.CancelledError()
+            self.results[index] = asyncio.CancelledError(*reason)
             self._move(index, CANCELLED)
             return
         last = attempts.pop()
@@ -203,7 +203,7 @@ class RecordStore(Columns):
     def restore(self, index: int, restored: Restored) -> None:
         """Mark a pending row as succeeded, with its outcome in an earlier run."""
         # Without the output, which would otherwise stay in memory whatever the budget is.
-        self.restored[index] = restored._replace(output=None)
+        self.restored[index] = restored._replace(output=None, assigned=())
         if restored.writes is not None:
             self.writes[index] = restored.writes
         if restored.output is not None:

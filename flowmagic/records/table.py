@@ -12,10 +12,11 @@ from typing import Any, NamedTuple
 
 from ..errors import OutputLostError
 from ..text.formatting import error_text
-from ..text.redact import fields_of, secrets_of
+from ..text.redact import fields_of
 from ..text.user_objects import or_none
 from .cells import ABSENT, LONGEST_ERROR, text_name
 from .instances import Instance
+from .row_secrets import secrets_of_row
 from .status import CANCELLED, FAILED, STATUSES, SUCCEEDED
 from .store import RecordStore
 
@@ -65,8 +66,7 @@ def columns_of(records: RecordStore, *, nodes: bool = False) -> InstanceColumns:
     errors: list[str | None] = [None] * len(codes)
     for index, code in enumerate(codes):
         if code in (FAILED, CANCELLED) and (error := instances[index].error) is not None:
-            secrets = secrets_of(params[index]) | records.secrets
-            errors[index] = error_text(error, secrets, LONGEST_ERROR)
+            errors[index] = error_text(error, secrets_of_row(records, index), LONGEST_ERROR)
     return InstanceColumns(
         indices=indices,
         params=params,

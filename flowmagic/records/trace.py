@@ -279,6 +279,7 @@ class Restored(NamedTuple):
         result: its last action.
         writes: what it wrote to its own copy of the shared store; None if it was not isolated.
         output: its output; None if it had none.
+        assigned: what it assigned to the shared store, see `journal.assigned.Entry`.
     """
 
     run: int
@@ -286,6 +287,7 @@ class Restored(NamedTuple):
     result: Any
     writes: Any
     output: Any = None
+    assigned: Sequence[Any] = ()
 
 
 MOST_ATTEMPTS = 20

@@ -122,7 +122,7 @@ def resume(
             params in full.
     """
     if params is None:
-        params = _rows_to_resume(path, flow, anyway=anyway)
+        params = _rows_to_resume(path, flow, shared, anyway=anyway)
     else:
         from ..journal.reader import open_journal  # noqa: PLC0415 - imported when it is first used
 
@@ -140,7 +140,7 @@ def start(flow: Any, params: BatchLike | None, *, shared: Any, options: Options)
             "flowmagic.run_batch(...), with the same arguments."
         )
     if params is None and not has_own_prep(flow):
-        params = _rows_of_journal(flow, options)
+        params = _rows_of_journal(flow, shared, options)
     if params is None:
         check_own_prep(flow)
         batch = None
@@ -149,18 +149,18 @@ def start(flow: Any, params: BatchLike | None, *, shared: Any, options: Options)
     return BatchRun(flow, batch, shared={} if shared is None else shared, options=options)
 
 
-def _rows_of_journal(flow: Any, options: Options) -> BatchLike | None:
+def _rows_of_journal(flow: Any, shared: Any, options: Options) -> BatchLike | None:
     """Return the rows of the run to resume; None if none is."""
     if options.journal is None or not options.journal.resume:
         return None
     path, anyway = options.journal.path, options.journal.resume == "anyway"
-    return _rows_to_resume(path, flow, anyway=anyway)
+    return _rows_to_resume(path, flow, shared, anyway=anyway)
 
 
-def _rows_to_resume(path: Any, flow: Any, *, anyway: bool) -> BatchLike | None:
+def _rows_to_resume(path: Any, flow: Any, shared: Any, *, anyway: bool) -> BatchLike | None:
     from ..journal.reader import rows_to_resume  # noqa: PLC0415 - imported when it is first used
 
-    return rows_to_resume(path, flow, anyway=anyway)
+    return rows_to_resume(path, flow, shared, anyway=anyway)
 
 
 @_names_options(BatchKeywords)

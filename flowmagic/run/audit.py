@@ -13,9 +13,11 @@ from ..flow.checks.graph_rules import ENDINGS
 from ..flow.finding import SHOWN, Finding, indices_text
 from ..flow.graph import successors_of
 from ..records.frame_rows import index_names
+from ..records.row_secrets import secrets_of_run
 from ..records.status import FAILED, SUCCEEDED
 from ..records.store import RecordStore
 from ..records.trace import ACTION, ENDED, FIELDS
+from ..text.redact import masked
 
 _PARENT = 1  # offset of the parent among the fields of a node copy
 _MOST_NODES = 1_000
@@ -48,7 +50,7 @@ def audit(
     nodes = _nodes(flow)
     ends = _ends(nodes, records, succeeded)
     return [
-        *_unmatched_ends(nodes, ends),
+        *_unmatched_ends(nodes, ends, records),
         *_no_results(nodes, ends),
         *_retries_and_fallbacks(records),
         *_swallowed(records),
@@ -113,16 +115,20 @@ def _nodes(flow: Any) -> Nodes:
     return found
 
 
-def _unmatched_ends(nodes: Nodes, ends: dict[_End, list[int]]) -> Iterator[Finding]:
+def _unmatched_ends(
+    nodes: Nodes, ends: dict[_End, list[int]], records: RecordStore
+) -> Iterator[Finding]:
     """Find actions without a successor, at nodes that have successors for other actions."""
     unmatched = [end for end in ends if _is_unmatched(nodes, end)]
     # A chat ends like this. If every instance does, it is intended.
     intended = all(end.action is None or end.action.lower() in ENDINGS for end in unmatched)
     if intended and len(unmatched) == len(ends):
         return
+    # A node may return any text as its action.
+    secrets = secrets_of_run(records) if unmatched else frozenset()
     for end in unmatched:
         indices, name = ends[end], end.kind.__name__
-        returned = "nothing" if end.action is None else _quoted(end.action)
+        returned = "nothing" if end.action is None else _quoted(masked(end.action, secrets))
         ways = sorted({str(way) for successors in nodes[end.kind] for way in successors})
         others = ", ".join(map(_quoted, ways))
         yield Finding(

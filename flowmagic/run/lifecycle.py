@@ -228,6 +228,7 @@ class Lifecycle:
     def _begin(self) -> None:
         if self.parts.holds is not None:
             self.parts.holds.start()
+        self.parts.process.begin()
         forks.run_begins(self.parts.loop)
         # In the run's own Context, whoever calls: the flow's post runs there.
         self._main_task = task = self.parts.context.run(self.parts.loop.create_task, self._main())
@@ -263,6 +264,7 @@ class Lifecycle:
         # A task that the closing loop cancels before its first step has run nothing of `_main`.
         if not self.ended and task is self._main_task:
             self.run_end.requested = RunStatus.CANCELLED
+            self._write_end()
             self._end()
 
     @contextlib.contextmanager
@@ -284,7 +286,14 @@ class Lifecycle:
             self._scheduler.load(self._batch)
         with self._in_phase(RunPhase.USER_CODE):
             await self._runner.open()
+            if self._journal is not None:
+                if self._journal.shared.restores_first:
+                    await self._scheduler.restore()
+                await self._journal.shared.begin()
         await self._run_instances()
+        if self._journal is not None:
+            with self._in_phase(RunPhase.USER_CODE):
+                await self._journal.shared.compare()
         if self.run_end.error is None and self.run_end.requested != RunStatus.CANCELLED:
             await self._merge_and_post(self._batch)
 
@@ -318,11 +327,13 @@ class Lifecycle:
 
     def _end(self) -> None:
         self._records.cancel_pending()
+        self._records.look_for_secrets()
         self._scheduler.exhaust()
         self._runner.close()
         forks.run_ends(self.parts.loop)
         if self.parts.holds is not None:
             self.parts.holds.stop()
+        self.parts.process.end()
         self._ended_after = self.seconds()
         self.ended = True
         # Observers first: what they publish must be there when whoever waits continues.

@@ -96,6 +96,11 @@ class RunArguments:
         "the journal. Without params, take those of the latest such run.",
         'True, or "anyway": also if the flow has changed since.',
     )
+    in_doubt: str = _option(
+        "run",
+        "With resume: what happens to rows that were under way when a kernel died, so that they may have "
+        'been paid for. "run": they run again, after all others; "skip": they do not, and are cancelled.',
+    )
     sync: str = _option(
         "normal",
         'With a journal: "full" makes each write survive a power failure, not only a dead process.',
@@ -150,6 +155,7 @@ class RunKeywords(TypedDict, total=False):
     threads: bool
     keep: int
     keep_bytes: int
+    in_doubt: str
     sync: str
     journal_secrets: bool
     isolate: bool
@@ -245,6 +251,7 @@ class Options:
                 arguments.resume,
                 arguments.sync,
                 secrets=arguments.journal_secrets,
+                in_doubt=arguments.in_doubt,
             ),
             sharing=Sharing.of(
                 isolate=arguments.isolate or engine.isolates,

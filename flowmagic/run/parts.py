@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..engines.base import Work
-from ..flow.graph import secrets_around
+from ..engines.process_state import ProcessState
 from ..records.batch import Batch
 from ..records.printed import PrintedTexts
 from ..records.store import RecordStore
+from ..shared.assignments import AssignmentLog
 from ..shared.shared_store import Store
 from .event_loop_monitor import HoldRecorder
 from .limit_controller import LimitController
@@ -34,6 +36,7 @@ class RunParts:
         context: where each instance starts from, so that none sees what another one has set.
         journal: what writes the run down; None: nothing does.
         holds: what watches for nodes that hold the loop; None where nothing can.
+        process: what undoes at the end what the run has changed of its process.
         store: the shared store, as the instances see it.
     """
 
@@ -44,24 +47,26 @@ class RunParts:
         self.clock = _clock_of(self.loop)
         self.began = self.clock()
         self.context = contextvars.copy_context()
+        self.process = ProcessState()
+        self.context.run(self.process.enter)
         self.records = RecordStore(
             flow.params,
             self.began,
             options.kept,
-            secrets_around(flow, shared),
+            functools.partial(_secrets_of, flow, shared),
             keep_bytes=options.keep_bytes,
             journaled=options.journal is not None,
         )
         if options.capture:
             self.records.printed = PrintedTexts(self.records.status)
-        self.journal = self._recorder(flow, batch, shared, options)
         # A virtual clock is never late.
         watches = self.clock is time.monotonic
         self.holds = HoldRecorder(self.loop, self.records) if watches else None
         self.limits = LimitController(
             options.limits, options.adaptive, clock=self.clock, began=self.began
         )
-        self.store = Store(shared, options.sharing, self.records)
+        log = self._assignment_log(flow, shared, options)
+        self.store = Store(shared, options.sharing, self.records, log)
         self.runner = options.engine.begin(
             Work(
                 flow,
@@ -76,6 +81,11 @@ class RunParts:
                 on_wait=None if options.timeout is None else self._on_wait,
             )
         )
+        try:  # after what may fail: a run that does not begin is not in the journal either
+            self.journal = self._recorder(flow, batch, shared, log, options)
+        except BaseException:
+            self.runner.close()
+            raise
         self.outcomes = Outcomes(
             self.records,
             retries=options.retries,
@@ -101,11 +111,25 @@ class RunParts:
             timeout=options.timeout,
         )
 
+    def _assignment_log(self, flow: Any, shared: Any, options: Options) -> AssignmentLog | None:
+        if options.journal is None or options.sharing.isolate or type(shared) is not dict:
+            return None
+        from ..flow.shared_writes import shared_writes_of  # noqa: PLC0415 - as below
+
+        return AssignmentLog(
+            shared, self.records.live, *shared_writes_of(flow), secrets=self.records.secrets
+        )
+
     def _on_wait(self, index: int, waits: bool) -> None:  # noqa: FBT001 - see `Work.on_wait`
         self.workers.wait_for_engine(index, waits=waits)
 
     def _recorder(
-        self, flow: Any, batch: Batch | None, shared: Any, options: Options
+        self,
+        flow: Any,
+        batch: Batch | None,
+        shared: Any,
+        log: AssignmentLog | None,
+        options: Options,
     ) -> Recorder | None:
         if options.journal is None:
             return None
@@ -120,8 +144,17 @@ class RunParts:
             options=options.journal,
             run_options=options_kept(options),
             shared=shared,
+            log=log,
+            unseen=options.sharing.why_unseen(shared),
             batch=batch,
         )
+
+
+def _secrets_of(flow: Any, shared: Any) -> frozenset[str]:
+    """Return the secrets of a flow and of the shared store."""
+    from ..journal.snapshot import secrets_of_flow  # noqa: PLC0415 - it reads sources; a run need not
+
+    return secrets_of_flow(flow, shared)
 
 
 def _clock_of(loop: asyncio.AbstractEventLoop) -> Callable[[], float]:

@@ -11,12 +11,12 @@ from ..limits.adaptive import Aimd
 from ..limits.limits import LimitChange, Limits
 from ..records.exports import Exports
 from ..records.instances import Instance, Instances
+from ..records.row_secrets import secrets_of_row
 from ..records.status import CANCELLED, FAILED, SUCCEEDED, RunCounts
 from ..records.store import RecordStore
 from ..records.table import InstanceColumns, columns_of
 from ..shared.crossings import Crossing
 from ..text.formatting import error_text
-from ..text.redact import secrets_of
 from ..text.suggestions import by_wrong_name, missing_attribute
 from .event_loop_monitor import Hold
 from .lifecycle import Lifecycle
@@ -127,10 +127,13 @@ class RunView(Exports):
         return self._lifecycle.parts.store.crossings()
 
     def audit(self) -> list[Finding]:
-        """Return what may have been lost without an error; see `flowmagic.run.audit`."""
+        """Return what may have been lost without an error, and what the run changed of its process."""
         from .audit import audit  # noqa: PLC0415 - it reads sources, which a run need not
 
-        return audit(self.flow, self.records, self._lifecycle.parts.runner.abandoned())
+        parts = self._lifecycle.parts
+        found = audit(self.flow, self.records, parts.runner.abandoned())
+        found += parts.process.findings()
+        return found if self.journal is None else [*self.journal.shared.findings, *found]
 
     # Its limits
 
@@ -248,8 +251,7 @@ class RunView(Exports):
 
     def _masked_text(self, index: int, error: BaseException) -> str:
         # A saved notebook keeps what a cell raised: it must not contain a secret.
-        records = self.records
-        return error_text(error, secrets_of(records.merged(index)) | records.secrets)
+        return error_text(error, secrets_of_row(self.records, index))
 
     def _columns(self, *, nodes: bool) -> InstanceColumns:
         self._warn_if_pending("The table of the run", depth=5)

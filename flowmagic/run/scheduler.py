@@ -1,4 +1,4 @@
-"""Which row runs next: the rows of a batch in their order, and before them those to retry."""
+"""Which row runs next: first those to retry, then the batch in its order, then those in doubt."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from ..records.param_reads import track_reads
 from ..records.printed import enter, key
 from ..records.status import PENDING
 from ..records.store import RecordStore
+from ..shared.expected import in_slices
 from .workers import SLICE, Taken, drive
 
 if TYPE_CHECKING:
@@ -57,14 +58,17 @@ class Scheduler:
         # The source has its own Context: different workers draw from it.
         self._source_context = context.copy()
         self._retries: deque[int] = deque()
+        """Rows to run before all others."""
+        self._last: deque[int] = deque()
+        """Rows to run after all others."""
         self._timers: dict[int, asyncio.TimerHandle] = {}
         """Rows that wait until their retry is due."""
-        self.needs_prepare = False
+        self.needs_claim = False
 
     def load(self, batch: Batch) -> None:
         """Set the batch."""
         self._batch = batch
-        self.needs_prepare = batch.is_async or self._journal is not None
+        self.needs_claim = batch.is_async or self._journal is not None
         if batch.rows is not None:
             self._records.load(batch.rows, batch.index)
             if self._journal is not None:
@@ -99,8 +103,9 @@ class Scheduler:
         return bool(self._timers)
 
     def forget_retries(self) -> None:
-        """Retry nothing any more."""
+        """Run no row any more that waits to be retried, or for all others."""
         self._retries.clear()
+        self._last.clear()
         for timer in self._timers.values():
             timer.cancel()
         self._timers.clear()
@@ -114,51 +119,86 @@ class Scheduler:
     # The next row
 
     def has_next(self) -> bool:
-        """Whether `take` may return another instance now."""
+        """Whether `take` or `claim` may return another row now."""
         total = self._records.total
-        return bool(self._retries) or total is None or self._next < total
+        return bool(self._retries or self._last) or total is None or self._next < total
 
-    async def prepare(self) -> bool:
-        """Wait for the journal and for an async source; return whether a row can be taken.
+    async def claim(self) -> int | None:
+        """Return the next row, which no other call returns, for `take`; None if no row is left.
 
-        The next call of `take`, before anything is awaited, then returns an instance.
+        Waits for an async source. With a journal, the row may be taken when `recorded` has returned.
         """
+        slice_ends = 0.0
+        while True:
+            is_next = False
+            if self._retries:
+                index = self._retries.popleft()
+            elif self._next < len(self._records):
+                index, is_next = self._next, True
+                self._next += 1
+            elif await self._drew() or self._retries:
+                continue
+            elif self._last:
+                index = self._last.popleft()
+            else:
+                return None
+            if self.is_pending(index) and not (is_next and self._is_left_out(index)):
+                if self._journal is not None:
+                    self._journal.starts(index)
+                return index
+            if self._loop.time() > slice_ends:
+                if slice_ends:
+                    await asyncio.sleep(0)
+                slice_ends = self._loop.time() + SLICE
+
+    async def restore(self) -> None:
+        """Take over the outcomes of earlier runs for all rows that are known, before any row starts."""
+        async for index in in_slices(range(len(self._records))):
+            if self.is_pending(index):
+                self._is_restored(index)
+
+    async def recorded(self) -> None:
+        """Wait until the journal has all that has happened, and which rows were claimed."""
         if self._journal is not None:
             await self._journal.settled()
-        slice_ends = self._loop.time() + SLICE
-        while await self._row_is_there():
-            if self._retries:
-                if self._is_pending(self._retries[0]):
-                    return True
-                self._retries.popleft()
-            elif self._is_pending(self._next) and not self._restored(self._next):
-                return True
-            else:
-                self._next += 1
-            if self._loop.time() > slice_ends:
-                await asyncio.sleep(0)
-                slice_ends = self._loop.time() + SLICE
-        return False
 
-    def _is_pending(self, index: int) -> bool:
+    def give_back(self, index: int) -> None:
+        """Run a claimed row later, before all others, if it still has to run."""
+        if self._journal is not None:
+            self._journal.withdraw(index)
+        if self.is_pending(index):
+            self._retries.appendleft(index)
+
+    def is_pending(self, index: int) -> bool:
         """Whether a row still has to run; it may have been cancelled while it waited."""
         return self._records.status[index] == PENDING
 
-    def _restored(self, index: int) -> bool:
-        """Whether the result of a row was taken over from an earlier run, so that it need not run."""
-        journal, records = self._journal, self._records
-        if journal is None or (left := journal.restore(index)) is None:
+    def _is_left_out(self, index: int) -> bool:
+        """Whether a row does not run now: it was restored from an earlier run, or left in doubt by one."""
+        journal = self._journal
+        if journal is None or self._is_restored(index):
+            return journal is not None
+        if index not in journal.in_doubt:
             return False
-        records.restore(index, left)
+        if reason := journal.why_skipped(index):
+            self._records.cancel(index, reason)
+            journal.note(index)
+        else:
+            self._last.append(index)
+        return True
+
+    def _is_restored(self, index: int) -> bool:
+        """Whether a row has taken over its outcome from an earlier run."""
+        journal = self._journal
+        if journal is None or (restored := journal.restore(index)) is None:
+            return False
+        self._records.restore(index, restored)
         journal.note(index)
         return True
 
-    async def _row_is_there(self) -> bool:
-        """Draw a row from the source if none is left to take; return whether there is one."""
-        records = self._records
-        if self._retries or self._next < len(records):
-            return True
-        if records.total is not None:
+    async def _drew(self) -> bool:
+        """Draw a row from the source, which may be async; return whether there was one."""
+        if self._records.total is not None:
             return False
         if not self._batch.is_async:
             return self._draw()
@@ -171,7 +211,7 @@ class Scheduler:
             self._source_broke(error)
             return False
         # A row from now on, whatever happens before a worker takes it.
-        records.add(row)
+        self._records.add(row)
         return True
 
     def exhaust(self) -> None:
@@ -183,10 +223,14 @@ class Scheduler:
         self.exhaust()
         self._events.broke(error)
 
-    def take(self, now: float) -> Taken | None:
-        """Start the next instance: return its index, walk and context; None if no row is left."""
+    def take(self, now: float, claimed: int | None = None) -> Taken | None:
+        """Start the next instance: return its index, walk and context; None if no row is left.
+
+        Args:
+            claimed: the row to start; None: the next one of a batch that needs no `claim`.
+        """
         records = self._records
-        while True:
+        while claimed is None:
             if self._retries:
                 index = self._retries.popleft()
             else:
@@ -196,8 +240,8 @@ class Scheduler:
                 self._next = index + 1
             if records.status[index] == PENDING:  # else it was cancelled while it waited
                 break
-        if self._journal is not None:
-            self._journal.starts(index)
+        else:
+            index = claimed
         row, base = records.rows[index], records.base
         merged = {**base, **row} if base else row
         params = track_reads(merged)

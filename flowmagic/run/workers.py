@@ -80,7 +80,7 @@ class WorkerPool:
         self._paused: dict[int, float] = {}
         """The seconds left of timers that are stopped because their instances wait for the engine."""
         self._timer: asyncio.TimerHandle | None = None
-        self._preparing = asyncio.Lock()
+        self._claiming = asyncio.Lock()
         self._turn_open = False
         self._slice_ends = 0.0
         self._held = False
@@ -207,8 +207,8 @@ class WorkerPool:
                 return
             if not limiter.plain and limiter.cooling(now):
                 return  # it was admitted before the cool-down began
-            if scheduler.needs_prepare:
-                taken = yield from self._prepared().__await__()
+            if scheduler.needs_claim:
+                taken = yield from self._claimed().__await__()
             else:
                 taken = take(now)
             if taken is None:
@@ -275,12 +275,21 @@ class WorkerPool:
         if decision is not None:
             self._events.carry_out(index, decision)
 
-    async def _prepared(self) -> Taken | None:
-        """Take the next instance where that must be awaited: one worker after the other."""
-        async with self._preparing:
-            if self._should_leave() or not await self._scheduler.prepare() or self._should_leave():
+    async def _claimed(self) -> Taken | None:
+        """Take the next instance where that must be awaited."""
+        scheduler = self._scheduler
+        async with self._claiming:  # one worker after the other, so that rows start in their order
+            if self._should_leave() or (index := await scheduler.claim()) is None:
                 return None
-            return self._scheduler.take(self._clock())
+        taken = None
+        try:
+            await scheduler.recorded()
+            if not self._should_leave() and scheduler.is_pending(index):
+                taken = scheduler.take(self._clock(), index)
+        finally:
+            if taken is None:
+                scheduler.give_back(index)
+        return taken
 
     def _should_leave(self) -> bool:
         """Whether starts are held or cool down, or the limit was lowered while a worker waited."""

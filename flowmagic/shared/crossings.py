@@ -23,11 +23,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from queue import Queue
 from typing import Any, Literal, NamedTuple
 
 from ..records.observed_dict import MISSING
+from ..records.row_secrets import secrets_of_row
 from ..records.store import RecordStore
 from ..records.trace import ENDED, FIELDS, Trace
 from ..text.formatting import short_repr
@@ -54,6 +55,7 @@ class Crossing:
         count: how often it happened between these two nodes.
         lost: whether the reader wrote a value that it had computed from an older one.
         left: whether the writer had ended before the reader began.
+        secrets: texts to mask in the key where it is shown.
     """
 
     key: Any
@@ -63,6 +65,7 @@ class Crossing:
     count: int = 1
     lost: bool = False
     left: bool = False
+    secrets: frozenset[str] = field(default=frozenset(), compare=False)
 
     def line(self, reader_params: str = "", writer_params: str = "") -> str:
         """Return the crossing in one line of text.
@@ -82,7 +85,7 @@ class Crossing:
         else:
             what = f"{reader} read what {writer} wrote"
         times = f" ({self.count} times)" if self.count > 1 else ""
-        return f"shared[{short_repr(self.key, 60)}]: {what}{times}"
+        return f"shared[{short_repr(self.key, 60, self.secrets)}]: {what}{times}"
 
     def __str__(self) -> str:
         return self.line()
@@ -251,6 +254,8 @@ class CrossingDetector:
                 kind.count,
                 lost,
                 kind.left,
+                secrets_of_row(self._records, kind.reader)
+                | secrets_of_row(self._records, kind.writer),
             )
             for (key, level, lost, reader, writer), kind in list(self._kinds.items())
         ]

@@ -2,7 +2,8 @@
 
 By default the store is *tracked*: all instances share the user's dict, and their reads and writes of
 it are noted in order to find crossings (`Tracked`, `crossings`). With `isolate=True` it is *isolated*:
-each instance has a copy of its own (`Isolated`). With `track_shared=False`, or if `shared` is not a
+each instance has a copy of its own (`Isolated`). In a run with a journal, a tracked store also records
+what each instance assigns (`Recorded`, `assignments`). With `track_shared=False`, or if `shared` is not a
 plain dict, the instances receive the user's object itself.
 """
 
@@ -20,7 +21,9 @@ from ..records.instances import Instance
 from ..records.status import SUCCEEDED
 from ..records.store import RecordStore
 from ..records.trace import Trace
+from .assignments import AssignmentLog
 from .crossings import Crossing, CrossingDetector
+from .recorded_views import recorded_views
 from .views import Isolated, isolated, views
 
 Merge = Callable[[Any, Instance], Any]
@@ -90,6 +93,14 @@ class Sharing:
             ) from None
         return cls(bool(isolate), merge, allowed, bool(track_shared))
 
+    def why_unseen(self, shared: Any) -> str:
+        """Return why it cannot be known what the instances assign to a store; empty if it can."""
+        if self.isolate:
+            return ""
+        if type(shared) is not dict:
+            return f"shared was {describe(shared)}, not a plain dict, and its changes are not known"
+        return "" if self.track else "track_shared=False left no record of what rows assigned to it"
+
 
 class Store:
     """The shared store of one run: gives each instance its view, and finds crossings.
@@ -98,12 +109,19 @@ class Store:
         shared: the user's object.
         sharing: how the instances share it.
         records: the records of the run, to which the writes of isolated instances are added.
+        log: records what the instances assign, if the store is tracked; None: nothing does.
 
     Raises:
         SharedError: the instances are to be isolated, and the store is not a plain dict.
     """
 
-    def __init__(self, shared: Any, sharing: Sharing, records: RecordStore) -> None:
+    def __init__(
+        self,
+        shared: Any,
+        sharing: Sharing,
+        records: RecordStore,
+        log: AssignmentLog | None = None,
+    ) -> None:
         self.detector: CrossingDetector | None = None
         """Finds crossings; None if the store is not tracked."""
         self.view: Callable[[Trace], Any] | None = None
@@ -125,8 +143,11 @@ class Store:
                 )
             self.view, self.settle = self._isolated, Isolated.settle
         elif plain and sharing.track:
-            self.detector = CrossingDetector(records, sharing.allowed)
-            self.view = views(shared, self.detector)
+            self.detector = detector = CrossingDetector(records, sharing.allowed)
+            if log is None:
+                self.view = views(shared, detector)
+            else:
+                self.view = recorded_views(shared, detector, log)
 
     def _isolated(self, trace: Trace) -> Any:
         written: dict[Any, Any] = {}

@@ -23,18 +23,22 @@ from ..records.trace import Trace
 from .crossings import Accesses, CrossingDetector
 
 
-class _Placeholder:
+class Placeholder:
     """The only key in a view's own storage, which is otherwise unused.
 
     With nothing in it, the json module would take the view for an empty dict. An extension written in
     C that reads the storage past the methods finds this key, which says what to do.
     """
 
+    def __init__(self, name: str) -> None:
+        self._name = name
+
     def __repr__(self) -> str:
-        return "<a view of shared: pass dict(shared) on, or run with track_shared=False>"
+        name = self._name
+        return f"<a view of {name}: pass dict({name}) on, or run with track_shared=False>"
 
 
-_UNUSED = {_Placeholder(): None}
+_UNUSED = {Placeholder("shared"): None}
 
 
 class Tracked(ObservedDict):

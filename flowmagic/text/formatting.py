@@ -6,6 +6,7 @@ escape the text as well.
 
 from __future__ import annotations
 
+import functools
 import re
 import reprlib
 import traceback
@@ -34,6 +35,10 @@ class _Repr(reprlib.Repr):
         self.maxlevel = 4
 
     def repr1(self, x: Any, level: int) -> str:
+        # Most values are texts, and need none of the questions below.
+        return self._repr_text(x) if type(x) is str else self._repr_other(x, level)
+
+    def _repr_other(self, x: Any, level: int) -> str:
         if isinstance(x, Mapping) and not isinstance(x, dict):
             return f"{type(x).__name__}({self.repr_dict(x, level)})"
         if (parts := fields_of(x)) is not None:
@@ -41,7 +46,7 @@ class _Repr(reprlib.Repr):
         if isinstance(x, dict) and _plain_repr(x, dict):
             return self.repr_dict(x, level)
         if isinstance(x, str) and _plain_repr(x, str):
-            return truncate(repr(_start(x, self.maxstring, self._secrets)), self.maxstring)
+            return self._repr_text(x)
         if isinstance(x, bytes) and _plain_repr(x, bytes):
             # Cut before repr, since it may have many megabytes.
             return truncate(
@@ -49,6 +54,9 @@ class _Repr(reprlib.Repr):
                 self.maxstring,
             )
         return super().repr1(x, level)
+
+    def _repr_text(self, x: str) -> str:
+        return truncate(repr(_start(x, self.maxstring, self._secrets)), self.maxstring)
 
     def repr_instance(self, x: Any, level: int) -> str:  # noqa: ARG002 - reprlib's own signature
         try:
@@ -83,7 +91,7 @@ class _Repr(reprlib.Repr):
 
 
 _NONE: frozenset[str] = frozenset()
-_FAR = 8  # how many times its final width a text has when it is masked
+_FAR, _NEAR = 8, 4  # how many times its final width a text has when it is masked
 
 
 def _start(text: str, width: int, secrets: AbstractSet[str]) -> str:
@@ -91,10 +99,8 @@ def _start(text: str, width: int, secrets: AbstractSet[str]) -> str:
 
     It is masked before it is cut, since the first half of a secret would not be recognised.
     """
-    if not secrets:
-        return text[: width + 1]
-    longest = max(map(len, secrets))
-    start = text[: _FAR * width + longest]
+    longest = max(map(len, secrets), default=width)
+    start = text[: (_FAR if secrets else _NEAR) * width + longest]
     shown = masked(start, secrets)
     return shown if len(start) == len(text) else shown[: -2 * longest]
 
@@ -176,7 +182,7 @@ _LONGEST = 20_000
 
 def traceback_text(
     error: BaseException,
-    secrets: AbstractSet[str] = frozenset(),
+    secrets: AbstractSet[str] | None = _NONE,
     name_of: Callable[[str], str] = str,
 ) -> str:
     """Return the traceback of an error, without frames of flowmagic and PocketFlow.
@@ -185,18 +191,22 @@ def traceback_text(
     is returned, since none of its frames is the user's.
 
     Args:
-        secrets: texts to mask.
+        secrets: texts to mask; None masks nothing.
         name_of: returns the name to show for the name of a source file.
     """
     if isinstance(error, FlowmagicError):
-        return truncate(masked(f"{type(error).__name__}: {error}\n", secrets), _LONGEST)
+        text = f"{type(error).__name__}: {error}\n"
+        return truncate(text if secrets is None else masked(text, secrets), _LONGEST)
     try:
-        report = traceback.TracebackException.from_exception(error, limit=-_FRAMES, compact=True)
+        report = traceback.TracebackException.from_exception(
+            error, limit=-_FRAMES, lookup_lines=False, compact=True
+        )
         _hide_frames(report, name_of, set())
         text = "".join(report.format())
     except Exception as failure:  # noqa: BLE001 - the user's own __str__ or __cause__
         text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
-    return truncate(masked(text, secrets).replace("\r\n", "\n"), _LONGEST)
+    text = text if secrets is None else masked(text, secrets)
+    return truncate(text.replace("\r\n", "\n"), _LONGEST)
 
 
 def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> None:
@@ -207,6 +217,7 @@ def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> 
     users = [frame for frame in foreign if not _is_hidden(frame.filename)]
     report.stack = traceback.StackSummary.from_list(users or foreign)
     for frame in report.stack:
+        _ = frame.line  # read now, under the real name of its file
         frame.filename = name_of(frame.filename)
     for linked in (
         report.__cause__,
@@ -216,6 +227,7 @@ def _hide_frames(report: Any, name_of: Callable[[str], str], seen: set[int]) -> 
         _hide_frames(linked, name_of, seen)
 
 
+@functools.lru_cache(maxsize=1_024)
 def _is_hidden(filename: str) -> bool:
     parts = re.split(r"[\\/]", filename)[:-1]
     return parts[-1:] == ["pocketflow"] or parts[-2:] == ["concurrent", "futures"]

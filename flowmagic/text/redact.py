@@ -1,179 +1,137 @@
-"""Secrets: how they are recognised, and how they are masked in text.
+"""Secrets: what is taken for one, where they are found, and how they are masked in texts.
 
-A secret is recognised by the name of its key, such as `api_key`, `token`, `password` or
-`Authorization`, at any depth. Where the same value occurs in another text of its instance, such as an
-error message, it is masked there too. Nodes always receive the real value.
+A value is a secret by its name, by its form, or both:
 
-In the source of a node, the strings that are assigned to such names are secrets as well.
+1. **By name.** A password, secret, API key, access token, signing key, credential, cookie, JWT, DSN,
+   `Authorization` and the like is a secret whatever it looks like, except None, a bool and nothing at
+   all; a number is one only as a password or a secret.
+2. **By name and value.** A `token`, `session`, `session_id` or `signature` is a secret if it looks
+   generated: one word of at least 8 characters with at least three digits, or of 20 with one, and no
+   date. "Paris" is none. The token of a tokenizer (`mask_token`) or of a page (`next_page_token`) is
+   none either, nor is what tells something about a secret (`max_tokens`, `api_key_env`).
+3. **By form**, in whatever text: keys that begin as those of a provider (`sk-`, `ghp_`, `xoxb-`,
+   `AKIA`, `AIza`, ...), JWTs, private keys in PEM, `Bearer ...`, and the password in a URL or in
+   `user:password@host:port`.
+4. **After its name**, in a text for people: `password='hunter2'`, `"api_key": "..."`, `?key=...`.
+
+Wherever a known secret is quoted, it is masked as well: as it is, and as `repr`, JSON, URLs and base64
+write it. Only one that is distinctive is looked for in this way: `{"secret": "yes"}` is shown as
+`secret=•••`, but no other "yes" is masked (see `is_distinctive`).
+
+Nodes always receive the real values.
 """
 
 from __future__ import annotations
 
 import ast
+import base64
 import functools
-import itertools
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+import urllib.parse
+from collections.abc import Iterable, Iterator
 from collections.abc import Set as AbstractSet
-from dataclasses import fields, is_dataclass
 from typing import Any
 
-from .user_objects import or_none, within_budget
+from .secret_search import fields_of, secrets_of
+from .secret_values import MASK, is_distinctive, is_secret, mask_named, mask_shapes
 
-MASK = "•••"
+__all__ = [
+    "MASK",
+    "fields_of",
+    "is_secret",
+    "masked",
+    "masked_data",
+    "masked_source",
+    "secret_literals",
+    "secrets_of",
+]
 
-_WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
-_SECRET_WORDS = frozenset(
-    [
-        "apikey",
-        "apikeys",
-        "authorization",
-        "bearer",
-        "cookie",
-        "cookies",
-        "credential",
-        "credentials",
-        "passphrase",
-        "passwd",
-        "password",
-        "passwords",
-        "pwd",
-        "secret",
-        "secrets",
-        "token",
-    ]
-)
-_SECRET_PAIRS = frozenset(
-    (word, key) for word in ("api", "access", "private", "auth") for key in ("key", "keys")
-)
-_SECRET_ENDS = ("password", "passwd", "apikey")  # PGPASSWORD, dbpassword
-_LONGEST = 2_000  # characters of the repr of a secret that is not a string
-_SHORTEST = 4  # characters; masking shorter values wherever they occur would garble other text
+_NONE: frozenset[str] = frozenset()
+
+# In texts
+
+_SHORTEST_TEXT = 6  # characters; no secret is masked in a shorter one
 
 
-def is_secret(key: object, value: object = "") -> bool:
-    """Return whether the value of a key is a secret, judged by the words in the key's name.
+def masked(text: str, secrets: AbstractSet[str] = _NONE) -> str:
+    """Return a text for people with all secrets masked: the given ones, and those that it tells itself."""
+    return mask_named(masked_data(text, secrets)) if len(text) >= _SHORTEST_TEXT else text
 
-    >>> is_secret("OPENAI_API_KEY"), is_secret("accessToken"), is_secret("max_tokens")
-    (True, True, False)
 
-    Numbers and None are shown (`token_limit=100`), except under a password or a secret.
+def masked_data(text: str, secrets: AbstractSet[str] = _NONE) -> str:
+    """Return a text that is a value, such as an answer, with the given secrets and all forms masked.
+
+    Unlike `masked`, it leaves what follows the name of a secret: code that a model has written would
+    be altered by it.
     """
-    if not isinstance(key, str):
-        return False
-    named, named_also_for_a_number = _named_secret(str(key))
-    if value is None or isinstance(value, (bool, int, float)):
-        return value is not None and named_also_for_a_number
-    return named
+    # Every spelling has at least as many characters as the secret. Most texts are shorter.
+    if secrets and len(text) >= min(map(len, secrets)):
+        for spelling in _spellings(frozenset(secrets)):
+            text = text.replace(spelling, MASK)
+    return mask_shapes(text)
 
 
-@functools.lru_cache(maxsize=1_024)  # the rows of a batch have the same keys
-def _named_secret(key: str) -> tuple[bool, bool]:
-    """Return whether a name is that of a secret, and whether it is so even if the value is a number."""
-    words = [word.lower() for word in _WORDS.findall(key)]
-    named = _SECRET_WORDS.intersection(words)
-    named |= {end for end in _SECRET_ENDS if any(word.endswith(end) for word in words)}
-    pairs = any(pair in _SECRET_PAIRS for pair in itertools.pairwise(words))
-    return bool(named) or pairs, bool(named & {"password", "passwd", "pwd", "secret"})
+@functools.lru_cache(maxsize=64)  # the rows of a batch mostly have the same ones
+def _spellings(secrets: frozenset[str]) -> tuple[str, ...]:
+    """Return how secrets may be written, the longest first: a shorter one may be a part of it."""
+    spellings = {spelling for secret in secrets for spelling in _spellings_of(secret)}
+    return tuple(sorted(spellings, key=len, reverse=True))
 
 
-def fields_of(value: object) -> list[tuple[str, Any]] | None:
-    """Return names and values of a dataclass, NamedTuple, pydantic or attrs object; None for others.
-
-    Those of a pydantic object include what it has beside its declared fields.
-    """
-    if isinstance(value, type):
-        return None
-    if is_dataclass(value):
-        names: Any = [field.name for field in fields(value)]
-    else:
-        kind: Any = type(value)
-        names = getattr(kind, "_fields", None) if isinstance(value, tuple) else None
-        if names is None:
-            names = getattr(kind, "model_fields", None)
-        if names is None and (attributes := getattr(kind, "__attrs_attrs__", None)) is not None:
-            names = [each.name for each in attributes]
-        if not isinstance(names, (Mapping, list, tuple)):
-            return None
-    items = [(name, getattr(value, name, None)) for name in names if isinstance(name, str)]
-    extra = getattr(value, "model_extra", None)
-    return [*items, *extra.items()] if isinstance(extra, dict) else items
-
-
-def secrets_of(value: object, depth: int = 4) -> set[str]:
-    """Return the texts of all secrets in a value, at most `depth` levels deep."""
-    return set(_secrets(value, depth))
-
-
-_MOST_KEYS = 2_000
-_PLAIN = frozenset({str, int, float, bool, bytes, type(None)})
-"""Types that contain no keys. Most values are of these, and need no search."""
-
-
-def _secrets(value: object, depth: int) -> Iterator[str]:
-    if depth < 0:
+def _spellings_of(secret: str) -> Iterator[str]:
+    yield secret
+    data = secret.encode("utf-8", "surrogatepass")
+    yield from _in_base64(data)
+    if _SAFE.fullmatch(secret):
         return
-    if isinstance(value, Mapping):
-        # Not all: a value may be an index with a million entries, and the run waits for this.
-        items: Any = list(itertools.islice(value.items(), _MOST_KEYS))
-    elif (named := fields_of(value)) is not None:
-        items = named
-    elif isinstance(value, (list, tuple)):
-        items = [(None, each) for each in value[:100]]
-    else:
-        return
-    for key, each in items:
-        if key is not None and is_secret(key, each):
-            yield from _texts(each, depth)
-        elif type(each) not in _PLAIN:
-            yield from _secrets(each, depth - 1)
+    for safe in ("", "/", "!'()*~"):
+        in_url = urllib.parse.quote(data, safe)
+        lower = _ESCAPES_IN_URL.sub(lambda match: match[0].lower(), in_url)
+        yield from (in_url, in_url.replace("%20", "+"), lower)
+    escaped = {
+        "".join(each if each in "'\"" else escape(each)[1:-1] for each in secret)
+        for escape in (repr, ascii, json.dumps)
+    }
+    escaped.add(
+        "".join(chr(each) if each in b"'\"" else repr(bytes([each]))[2:-1] for each in data)
+    )
+    # A text may be quoted within one that is quoted itself.
+    for once in {quoted for each in escaped for quoted in _with_quotes(each)}:
+        yield once
+        yield from _with_quotes(once.replace("\\", "\\\\"))
 
 
-def _texts(value: object, depth: int) -> Iterator[str]:
-    """Yield the texts by which other texts may quote a secret."""
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    text = text if isinstance(text, str) else _short(text)
-    if len(text) >= _SHORTEST:
-        yield text
-    if isinstance(value, (str, bytes)):
-        # Of "Bearer sk-…", the second word may be quoted alone.
-        yield from (word for word in text.split() if len(word) > 2 * _SHORTEST)
-    elif depth > 0:
-        # Each item may be quoted alone. A short one may not be a secret, but a user's name.
-        for each in _items(value):
-            if isinstance(each, (str, bytes)):
-                yield from (word for word in _texts(each, 0) if len(word) > 2 * _SHORTEST)
-            elif type(each) not in _PLAIN:
-                yield from _texts(each, depth - 1)
+_SAFE = re.compile(r"[\w.~-]+", re.ASCII)
+"""A text that is written like this everywhere but in base64."""
+
+_ESCAPES_IN_URL = re.compile("%[0-9A-F]{2}")
 
 
-def _items(value: object) -> list[Any]:
-    if isinstance(value, Mapping):
-        return list(value.values())
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return list(itertools.islice(value, 100))
-    return [each for _, each in fields_of(value) or ()]
+def _with_quotes(text: str) -> tuple[str, ...]:
+    return text, text.replace("'", "\\'"), text.replace('"', '\\"')
 
 
-def masked(text: str, secrets: AbstractSet[str]) -> str:
-    """Return a text in which every occurrence of a secret is replaced by the mask."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK)
-        quoted = repr(secret)[1:-1]
-        if quoted != secret:
-            text = text.replace(quoted, MASK)
-    return text
+_SHORTEST_BASE64 = 8  # characters
 
 
-def _short(value: object) -> str:
-    """Return the repr of a secret that is not a string; empty if it cannot be made, or is too long."""
-    text = or_none(within_budget, repr, value)
-    return text if isinstance(text, str) and len(text) <= _LONGEST else ""
+def _in_base64(data: bytes) -> Iterator[str]:
+    """Yield the base64 of a secret at each of the three places at which it may begin in other data."""
+    for before in range(3):
+        encoded = base64.b64encode(bytes(before) + data).decode()
+        # Without the characters that also depend on what is before it and after it.
+        core = encoded[-(-before * 8 // 6) : (before + len(data)) * 8 // 6]
+        if len(core) >= _SHORTEST_BASE64:
+            yield core
+            yield core.replace("+", "-").replace("/", "_")
 
+
+# In Python source
 
 _Span = tuple[int, int, int, int]
 """First line and column, last line and column."""
 
+_SHORTEST = 4  # characters of a secret in a source
 _LONG = 8  # characters; a shorter argument of a call may be the name of a variable
 
 
@@ -193,15 +151,14 @@ def masked_source(source: str, secrets: set[str]) -> str:
     for (first, start, last, end), each in reversed(found):
         mask = repr(MASK)
         if isinstance(each, ast.Constant):
-            value: Any = each.value
-            if isinstance(value, bytes):
+            if isinstance(each.value, bytes):
                 mask += ".encode()"
-                value = value.decode("utf-8", "replace")
-            secrets.add(value)
+            if is_distinctive(value := _text(each.value)):
+                secrets.add(value)
         before = lines[first - 1].encode()[:start].decode()
         after = lines[last - 1].encode()[end:].decode()
         lines[first - 1 : last] = [before + mask + after]
-    return masked("".join(lines), secrets)
+    return masked_data("".join(lines), secrets)
 
 
 @functools.lru_cache(maxsize=256)  # a run masks each source several times when it begins
@@ -221,9 +178,19 @@ def _span(each: ast.expr) -> _Span:
 
 def _secret_nodes(tree: ast.AST) -> Iterator[ast.expr]:
     for node in ast.walk(tree):
-        for name, value in _named(node):
-            if is_secret(name, "text"):
-                yield from _string_nodes(value)
+        yield from secret_literals(node)
+
+
+def secret_literals(node: ast.AST) -> Iterator[ast.expr]:
+    """Yield the string literals that one node of a syntax tree assigns to names of secrets."""
+    for name, value in _named(node):
+        yield from (each for each in _string_nodes(value) if _is_secret_literal(name, each))
+
+
+def _is_secret_literal(name: object, literal: ast.expr) -> bool:
+    parts = literal.values if isinstance(literal, ast.JoinedStr) else [literal]
+    texts = [_text(part.value) for part in parts if isinstance(part, ast.Constant)]
+    return any(is_secret(name, word) for text in texts for word in text.split() or [text])
 
 
 def _named(node: ast.AST) -> Iterator[tuple[object, ast.expr | None]]:
@@ -272,8 +239,15 @@ def _string_nodes(value: ast.AST | None, *, argument: bool = False) -> Iterator[
 
 
 def _may_be_secret(value: object, *, argument: bool) -> bool:
-    text = value.decode("utf-8", "replace") if isinstance(value, bytes) else value
-    if not isinstance(text, str) or len(text) < _SHORTEST:
+    text = _text(value)
+    if len(text) < _SHORTEST:
         return False
     # An argument may also be the name of a variable, or the prompt of `getpass`.
     return not argument or (len(text) >= _LONG and not text.isidentifier() and " " not in text)
+
+
+def _text(value: object) -> str:
+    """Return a constant of a source as text; empty if it is neither a string nor bytes."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, str) else ""

@@ -12,7 +12,7 @@ expect.set_options(timeout=30_000)
 
 CELL = (
     "%%batchflow flow -o run\n"
-    "[{'city': 'Oslo', 'n': 1.0, 'token': 'real-one'}, {'city': 'Rome', 'n': 2.0, 'token': 'real-one'}]"
+    "[{'city': 'Oslo', 'n': 1.0, 'api_key': 'real-one'}, {'city': 'Rome', 'n': 2.0, 'api_key': 'real-one'}]"
 )
 
 
@@ -68,8 +68,8 @@ def test_cells_are_edited_by_keys_alone_and_run(notebook):
     keys.press("Shift+Enter")
     expect(cell(book, -1, 1)).to_have_text("count")
     assert ran(book) == [
-        {"city": "Bergen", "count": 2.5, "token": "real-one"},
-        {"city": "Rome", "token": "real-one"},
+        {"city": "Bergen", "count": 2.5, "api_key": "real-one"},
+        {"city": "Rome", "api_key": "real-one"},
     ]
     assert cells == book.page.evaluate(
         "() => window.jupyterapp.shell.currentWidget.content.widgets.length"

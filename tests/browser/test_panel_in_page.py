@@ -270,7 +270,7 @@ def test_a_row_is_opened_by_keyboard_and_shows_what_each_copy_received(notebook)
 @in_lab
 def test_an_edited_param_list_is_checked_and_run(notebook):
     """A bad text is refused in place; a good one, JSON or Python, is what Run runs."""
-    book = started(notebook, "%%batchflow flow -o run\n[{'user_id': 1, 'token': 'real-one'}]")
+    book = started(notebook, "%%batchflow flow -o run\n[{'user_id': 1, 'api_key': 'real-one'}]")
     book.until("run.ended")
     book.panel.locator(".fm-editor > summary").click()
     book.button("Text").click()
@@ -278,14 +278,14 @@ def test_an_edited_param_list_is_checked_and_run(notebook):
     text.fill("[{'user_id': 1},\n{'user_id': open}]")
     expect(book.panel).to_contain_text("Line 2: Only literals")
     expect(book.button("Run")).to_be_disabled()
-    text.fill('[{"user_id": 5, "token": "•••"}, {"user_id": 6}]')
+    text.fill('[{"user_id": 5, "api_key": "•••"}, {"user_id": 6}]')
     expect(book.panel).to_contain_text("2 instances")
     book.slider.focus()
     book.page.keyboard.press("Home")
     book.button("Run").click()
     book.until("len(run) == 2 and run.ended")
     assert book.value("[run[0].params, run.limit]") == [
-        {"user_id": 5, "token": "real-one"}, 1,
+        {"user_id": 5, "api_key": "real-one"}, 1,
     ]  # fmt: skip
     expect(book.panel).to_contain_text("2/2")
     expect(book.row(1).locator(".fm-col-param").first).to_have_text("6")

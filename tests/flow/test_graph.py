@@ -13,7 +13,7 @@ from pocketflow import (
 )
 
 from flowmagic import FlowError
-from flowmagic.flow.graph import check_flow, nodes_of, secrets_around
+from flowmagic.flow.graph import check_flow, nodes_of
 
 ROWS = [{"n": 1}, {"n": 2}]
 KINDS = [Flow, BatchFlow, AsyncFlow, AsyncBatchFlow, AsyncParallelBatchFlow]
@@ -64,19 +64,3 @@ def test_what_cannot_run_is_refused_with_the_correction(wrong, said):
     with pytest.raises(FlowError) as refused:
         check_flow(wrong)
     assert str(refused.value).startswith(said)
-
-
-class Broken(dict):
-    def items(self):
-        raise ConnectionError("the store is gone")
-
-
-def test_secrets_beside_the_params_are_found():
-    """In the store, in nodes of nested flows, among a flow's own params; what raises has none."""
-    node = Plain()
-    node.api_key = "sk-of-a-node"
-    flow = AsyncFlow(start=AsyncFlow(start=node))
-    flow.set_params({"token": "sk-of-the-flow"})
-    store = {"client": {"password": "sk-of-the-store"}}
-    assert secrets_around(flow, store) == {"sk-of-a-node", "sk-of-the-flow", "sk-of-the-store"}
-    assert secrets_around(Plain(), Broken(token="sk-1234")) == set()

@@ -270,7 +270,7 @@ async def test_a_great_many_running_copies_are_counted_when_they_have_ended():
     assert traffic.edge_counts().passed == [501, 501, 0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(*[st.integers(0, 4)] * 3), min_size=1, max_size=5),
     st.lists(st.lists(st.sampled_from(["a", "b", "c"]), max_size=8), min_size=1, max_size=4),

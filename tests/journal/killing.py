@@ -19,11 +19,11 @@ FLOW = """
 import asyncio, os, random
 from pocketflow import AsyncFlow, AsyncNode
 
-BEGAN = os.open(os.path.join(os.path.dirname(__file__), "began"), os.O_CREAT | os.O_APPEND | os.O_WRONLY)
+BEGAN = open(os.path.join(os.path.dirname(__file__), "began"), "ab", buffering=0)
 
 class Call(AsyncNode):
     async def exec_async(self, prepared):
-        os.write(BEGAN, b"%d\\n" % self.params["i"])
+        BEGAN.write(b"%d\\n" % self.params["i"])
         await asyncio.sleep(random.uniform(0, 0.02))
         return {"answer": self.params["i"]}
 
@@ -63,12 +63,16 @@ class Kill:
         reported: those that had been reported as done.
         lost: reported, and run again all the same.
         repeated: begun before the kill, and run again.
+        unmarked: begun, and neither ended nor in doubt in the journal.
+        in_doubt: in doubt there.
     """
 
     began: int
     reported: int
     lost: int
     repeated: int
+    unmarked: int
+    in_doubt: int
 
 
 def _numbers(path: Path) -> list[int]:
@@ -99,6 +103,7 @@ def kill_and_resume(folder: Path, *, limit: int, after: float) -> Kill:
     with flowmagic.open_journal(journal) as opened:
         # What there is of the batch is its beginning, without a gap.
         assert [row["i"] for row in opened[-1].params] == list(range(len(opened[-1])))
+        status = {each.index: each.status for each in opened[-1] if each.status != "pending"}
     before = _numbers(folder / "began")
     told = set(_numbers(reported))
     spec = importlib.util.spec_from_file_location("called", folder / "called.py")
@@ -108,9 +113,13 @@ def kill_and_resume(folder: Path, *, limit: int, after: float) -> Kill:
     os.truncate(folder / "began", 0)
     rows = module.rows[: max(before) + LEFT]
     run = flowmagic.run_batch(module.flow, rows, limit=limit, journal=journal, resume=True)
-    os.close(module.BEGAN)
+    module.BEGAN.close()
     assert run.ok
     assert run.results == [f"answer {row['i']}" for row in rows]
     assert run.outputs == [{"answer": row["i"]} for row in rows]
     again = set(_numbers(folder / "began"))
-    return Kill(len(before), len(told), len(told & again), len(set(before) & again))
+    in_doubt = sum(each == "in doubt" for each in status.values())
+    return Kill(
+        began=len(before), reported=len(told), lost=len(told & again), repeated=len(set(before) & again),
+        unmarked=len(set(before) - status.keys()), in_doubt=in_doubt,
+    )  # fmt: skip

@@ -166,6 +166,62 @@ def test_secrets_are_masked_in_keys_and_bytes_and_dicts_with_other_keys():
     }
 
 
+def test_a_secret_by_name_and_value_is_masked_in_whatever_holds_it():
+    """As on the screen: a token in a tuple or in bytes, and not the mask of a language model."""
+    value = {
+        "token": b"tk-12345678",
+        "tokens": ("tk-12345678", "tk-87654321"),
+        "mask_token": "[MASK]",
+        "text": ("Paris", "is", "[MASK]"),
+        "password": True,
+        1: 2,
+    }
+    masked = {**value, "token": MASK, "tokens": MASK}
+    assert decoded(encoded(value, frozenset())) == masked
+    assert (
+        decoded(encoded({**value, "words": value["text"]}, frozenset()))["words"] == value["text"]
+    )
+    assert decoded(encoded({"tokens": value["text"]}, frozenset())) == {"tokens": value["text"]}
+
+
+KEY = "123e4567-e89b-12d3-a456-426614174000"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        uuid.UUID(KEY),
+        pathlib.Path(f"/keys/{KEY}"),
+        f"/{KEY}".encode(),
+        decimal.Decimal(f"0.{10**12}"),
+    ],
+)
+def test_a_value_that_holds_a_secret_is_masked_as_a_whole(value):
+    """A part of its form could not be read again."""
+    secrets = frozenset({KEY, str(10**12)})
+    assert decoded(encoded([value, "kept"], secrets)) == [MASK, "kept"]
+    assert decoded(encoded([value, "kept"], frozenset({"sk-12345678"}))) == [value, "kept"]
+
+
+def test_an_array_whose_bytes_are_a_secret_is_masked_as_a_whole():
+    """Its base64 would be no array any more."""
+    np = pytest.importorskip("numpy")
+    array = np.frombuffer(b"sk-1234567890abcdef", dtype="uint8")
+    assert decoded(encoded({"x": array}, {"sk-1234567890abcdef"})) == {"x": MASK}
+
+
+def test_a_key_is_masked_in_a_value_by_its_form():
+    """Code that a model wrote is left, so that it can be restored."""
+    code = 'client = Client(password="secret")'
+    value = {"code": code, "url": "https://me:hunter2@db/x"}
+    assert decoded(encoded(value, frozenset())) == {"code": code, "url": f"https://me:{MASK}@db/x"}
+    assert encoded_and_masked({"code": code}, frozenset()) == (encoded({"code": code}), False)
+    assert (
+        encoded_and_masked({"mask_token": "[MASK]", "output": "Paris is [MASK]."}, frozenset())[1]
+        is False
+    )
+
+
 @pytest.mark.parametrize("number", [10**600, -(10**700), 10**5_000, -(2**2_000)], ids=range(4))
 def test_an_int_of_any_size_comes_back(number):
     """Even with more digits than Python writes."""

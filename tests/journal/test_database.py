@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 import tempfile
 import warnings
 from pathlib import Path
@@ -15,7 +18,7 @@ import pytest
 
 from flowmagic.errors import JournalError
 from flowmagic.journal import database
-from flowmagic.journal.database import VERSION, hash_key, open_file
+from flowmagic.journal.database import VERSION, copy_to, hash_key, open_file
 
 
 def test_a_new_journal_belongs_to_its_owner_alone(tmp_path):
@@ -205,3 +208,82 @@ def test_a_connection_that_nobody_refers_to_is_closed_silently(tmp_path):
     with pytest.raises(sqlite3.OperationalError, match="unable to open"):
         database._connected(str(tmp_path / "nowhere" / "a"))
     gc.collect()
+
+
+CREATE = """
+import os, signal, sys
+from flowmagic.journal import database
+
+class Connection(database._Connection):
+    left = int(sys.argv[2])
+
+    def execute(self, *arguments):
+        Connection.left -= 1
+        if Connection.left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().execute(*arguments)
+
+database._Connection = Connection
+database.open_file(sys.argv[1], write=True)
+"""
+
+
+def test_a_journal_whose_kernel_was_killed_while_creating_it_has_no_runs(tmp_path):
+    """At whatever step. It can be looked at, and written; looking does not change it."""
+    sizes = set()
+    for step in range(50):
+        path = tmp_path / str(step)
+        command = [sys.executable, "-c", CREATE, str(path), str(step)]
+        killed = subprocess.run(command, check=False).returncode
+        if not killed:
+            break
+        before = path.read_bytes()
+        sizes.add(len(before))
+        with contextlib.closing(open_file(path, write=False)) as connection:
+            assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
+        assert path.read_bytes() == before
+        with contextlib.closing(open_file(path, write=True)) as connection:
+            assert hash_key(connection)
+    assert {0, 4096} <= sizes
+    assert step > 5
+
+
+def test_a_copy_is_one_file_with_all_that_was_written(tmp_path):
+    """Also what is still beside the journal; it belongs to its owner alone."""
+    connection = open_file(tmp_path / "j", write=True)
+    connection.execute("INSERT INTO meta VALUES ('x', 1)")
+    (tmp_path / "copy-wal").write_bytes((tmp_path / "j-wal").read_bytes())  # left over from another
+    connection.execute("INSERT INTO meta VALUES ('y', 1)")
+    assert copy_to(tmp_path / "copy", connection) == tmp_path / "copy"
+    assert {each.name for each in tmp_path.iterdir()} == {"j", "j-wal", "j-shm", "copy"}
+    assert stat.S_IMODE((tmp_path / "copy").stat().st_mode) == 0o600
+    copy = open_file(tmp_path / "copy", write=False)
+    assert hash_key(copy) == hash_key(connection)
+    assert copy.execute("SELECT count(*) FROM meta").fetchone() == (3,)
+    copy.close()
+    with pytest.raises(JournalError, match="There is a file .*copy' already. Choose another path"):
+        copy_to(tmp_path / "copy", connection)
+    with pytest.raises(JournalError, match="There is a file .*j' already"):
+        copy_to(tmp_path / "j", connection)
+    connection.close()
+
+
+def test_half_a_copy_is_not_left(tmp_path):
+    """If it fails in its midst, and where there is no place for it."""
+    connection = open_file(tmp_path / "j", write=True)
+    connection.close()
+    with pytest.raises(JournalError, match="closed database"):
+        copy_to(tmp_path / "copy", connection)
+    assert not (tmp_path / "copy").exists()
+    with pytest.raises(JournalError, match="no folder"):
+        copy_to(tmp_path / "there" / "copy", connection)
+
+
+def test_a_copy_of_a_journal_that_was_cut_off_is_read_as_far_as_it_goes(tmp_path):
+    """Like that journal itself."""
+    open_file(tmp_path / "j", write=True).close()
+    os.truncate(tmp_path / "j", (tmp_path / "j").stat().st_size - 1)
+    with contextlib.closing(open_file(tmp_path / "j", write=False)) as connection:
+        copy_to(tmp_path / "copy", connection)
+    with contextlib.closing(open_file(tmp_path / "copy", write=False)) as copy:
+        assert hash_key(copy)

@@ -14,9 +14,9 @@ from flowmagic.journal.codec import decoded
 from flowmagic.journal.encoder import Encoder
 from flowmagic.records.instances import Instance
 from flowmagic.records.outputs import size_of
+from flowmagic.records.printed import PrintedTexts
 from flowmagic.records.status import FAILED, SUCCEEDED
 from flowmagic.records.store import RecordStore
-from flowmagic.records.trace import Restored
 from flowmagic.text.redact import MASK
 
 ran: list = []
@@ -79,7 +79,7 @@ class Mute(Exception):
 
 COLUMNS = (
     *("status", "attempts", "started", "ended", "copies", "result", "unwritten"),
-    *("error", "printed", "writes", "restored", "output", "earlier_outputs"),
+    *("error", "printed", "writes", "output", "earlier_outputs", "assigned"),
 )
 
 
@@ -104,9 +104,9 @@ def ended(result="done", code=SUCCEEDED, params=None, writes=None, outputs=(None
     return Instance(records, 0)
 
 
-def columns(instance, restored=None, **options):
+def columns(instance, **options):
     """Return the columns of an instance by name."""
-    return dict(zip(COLUMNS, encoder(**options)[0].ended(instance, restored), strict=True))
+    return dict(zip(COLUMNS, encoder(**options)[0].ended(instance), strict=True))
 
 
 def test_a_row_is_encoded_with_its_key():
@@ -119,12 +119,22 @@ def test_a_row_is_encoded_with_its_key():
 
 
 def test_a_row_that_cannot_be_stored_has_neither_key_nor_params():
-    """The user is warned, with the reason, that the row will run again."""
+    """The recorder reports it, once."""
     encode, warnings = encoder()
     assert encode.row({"a": Odd()}) == (None, None)
-    (warning,) = warnings
-    assert warning.startswith("Some params cannot be stored in the journal, so resuming will run")
-    assert "Odd" in warning
+    assert warnings == []
+
+
+def test_a_row_may_have_a_key_and_no_params_in_the_file():
+    """It is recognised if its params are given again, and the user is told that they have to be."""
+    frame = pytest.importorskip("pandas").DataFrame({"a": [1]})
+    encode, warnings = encoder()
+    row = encode.row({"a": frame})
+    assert row.params is None
+    assert row.key == encode.row({"a": frame.copy()}).key is not None
+    (warning,) = set(warnings)
+    assert warning.startswith("Some params cannot be stored in the journal, so resuming needs them")
+    assert "DataFrame" in warning
 
 
 def test_the_secrets_of_a_row_are_masked_and_its_key_is_that_of_the_real_values():
@@ -142,7 +152,7 @@ def test_an_instance_that_succeeded_has_its_result_and_copies_in_its_columns():
     of = columns(ended())
     assert (of["status"], of["attempts"], of["started"], of["ended"]) == ("succeeded", 1, 1.0, 3.0)
     assert (decoded(of["result"]), of["unwritten"]) == ("done", "")
-    assert of["error"] is of["printed"] is of["writes"] is of["restored"] is of["output"] is None
+    assert of["error"] is of["printed"] is of["writes"] is of["output"] is None
     # Params are only written for a copy whose params differ from those of the instance.
     assert json.loads(of["copies"]) == [["Ask", None, 1.0, 2.0, '"next"', None, None, 0, 0]]
 
@@ -158,6 +168,49 @@ def test_an_instance_that_failed_has_its_error_and_no_result():
     assert kept["traceback"].strip() == f"ValueError: {MASK} is refused"
 
 
+def test_an_error_and_what_was_printed_are_masked_before_they_are_cut():
+    """Half of a secret would not be recognised."""
+    for at in (9_990, 19_990):
+        error = ValueError("x" * at + "sk-of-others-12345678")
+        kept = decoded(
+            columns(ended(error, FAILED), secrets=frozenset({"sk-of-others-12345678"}))["error"]
+        )
+        assert "sk-" not in kept["text"] + kept["traceback"]
+    printed = "y" * 10 + "sk-of-others-12345678" + "x" * 63_990
+    instance = ended()
+    instance._records.printed = PrintedTexts(instance._records.status)
+    instance._records.printed.write(0, printed)
+    text = decoded(columns(instance, secrets=frozenset({"sk-of-others-12345678"}))["printed"])
+    assert text == printed.replace("sk-of-others-12345678", MASK)[-64_000:]
+    assert decoded(columns(instance, secrets=None)["printed"]) == printed[-64_000:]
+
+
+def test_what_follows_the_name_of_a_secret_is_masked_in_an_error_but_not_in_an_output():
+    """An error is for people; an output comes back."""
+    text = "use password='swordfish'"
+    error = decoded(columns(ended(ValueError(text), FAILED))["error"])
+    assert error["text"] == f"use password='{MASK}'"
+    assert f"ValueError: use password='{MASK}'" in error["traceback"]
+    of = columns(ended(outputs=[text]))
+    assert (decoded(of["output"]), of["unwritten"]) == (text, "")
+
+
+def test_with_its_secrets_an_error_is_written_as_it_is():
+    """The user has asked for it (`journal_secrets`)."""
+    text = "Bearer abcdef0123456789 and password='swordfish'"
+    error = decoded(columns(ended(ValueError(text), FAILED), secrets=None)["error"])
+    assert error["text"] == text
+    assert error["traceback"].strip() == f"ValueError: {text}"
+
+
+def test_an_error_that_quotes_what_a_node_has_fetched_is_masked():
+    """A node logs in, and returns the token; a later one fails with it."""
+    instance = ended(
+        ValueError("401 for abc-98765"), FAILED, outputs=[{"access_token": "abc-98765"}]
+    )
+    assert decoded(columns(instance)["error"])["text"] == f"401 for {MASK}"
+
+
 def test_an_error_that_cannot_give_its_message_is_written_all_the_same():
     """A class of the user may raise in its `__str__`."""
     kept = decoded(columns(ended(Mute(), FAILED))["error"])
@@ -167,7 +220,7 @@ def test_an_error_that_cannot_give_its_message_is_written_all_the_same():
 def test_a_result_that_cannot_be_stored_is_left_out_with_the_reason():
     """So it is never taken for one that was restored."""
     encode, warnings = encoder()
-    of = dict(zip(COLUMNS, encode.ended(ended(Odd()), None), strict=True))
+    of = dict(zip(COLUMNS, encode.ended(ended(Odd())), strict=True))
     assert of["result"] is None
     assert "Odd" in of["unwritten"]
     assert warnings == [f"A value could not be written to the journal. {of['unwritten']}"]
@@ -199,7 +252,7 @@ SECRET = {"api_key": "sk-12345678"}
 def test_what_masking_altered_is_not_stored_and_its_row_is_not_restored(name, content):
     """Masks are for eyes: they never come back as data."""
     encode, warnings = encoder()
-    of = dict(zip(COLUMNS, encode.ended(ended(params=SECRET, **content), None), strict=True))
+    of = dict(zip(COLUMNS, encode.ended(ended(params=SECRET, **content)), strict=True))
     reason = f"A secret in the {name} was masked (journal_secrets=True keeps secrets)."
     assert of["unwritten"] == reason
     assert MASK not in str(of)
@@ -217,7 +270,7 @@ def test_the_output_of_an_instance_is_in_a_column_of_its_own():
     assert decoded(of["earlier_outputs"]) == ["fetched", None]
     assert of["unwritten"] == ""
     of = columns(ended(outputs=["only"]))
-    assert (decoded(of["output"]), of["earlier_outputs"]) == ("only", "[]")
+    assert (decoded(of["output"]), of["earlier_outputs"]) == ("only", None)
     of = columns(ended(outputs=[None, None]))
     assert of["output"] is of["earlier_outputs"] is None
 
@@ -267,7 +320,7 @@ def test_an_output_that_takes_very_much_memory_is_not_encoded_to_see_how_long_it
     """That would hold the loop for seconds."""
     for size, is_lost in ((4_000_000, False), (4_000_001, True)):
         encode = Encoder(b"key", None, print, lambda output, size=size: size)
-        of = dict(zip(COLUMNS, encode.ended(ended(outputs=[["small"]]), None), strict=True))
+        of = dict(zip(COLUMNS, encode.ended(ended(outputs=[["small"]])), strict=True))
         assert isinstance(decoded(of["output"]), OutputLostError) is is_lost
 
 
@@ -275,7 +328,7 @@ def test_what_is_not_written_of_the_outputs_is_warned_of_in_the_same_words():
     """With what follows from it, and the class of the node."""
     encode, warnings = encoder()
     for _ in range(3):
-        encode.ended(ended(outputs=[Odd(), Odd()]), None)
+        encode.ended(ended(outputs=[Odd(), Odd()]))
     own, earlier = dict.fromkeys(warnings)  # the recorder leaves out what it was told before
     assert own.startswith(
         "The output of Ask could not be written to the journal, so resuming will run its row again. "
@@ -299,9 +352,3 @@ def test_no_reason_quotes_a_secret():
     of = columns(ended(params=SECRET, outputs=[{"sk-12345678": Odd()}]))
     assert MASK in of["unwritten"]
     assert "sk-12345678" not in str(of)
-
-
-def test_a_restored_instance_refers_to_the_run_it_came_from():
-    """By the number of the run and the index of the row in it."""
-    restored = Restored(run=3, position=7, result="done", writes=None)
-    assert json.loads(columns(ended(), restored)["restored"]) == [3, 7]

@@ -13,7 +13,6 @@ from pocketflow import AsyncFlow, AsyncNode
 import flowmagic
 from flowmagic.errors import JournalError, RemoteError
 from flowmagic.journal import open_journal
-from flowmagic.journal.journal_run import read_instance
 
 
 class Grade(AsyncNode):
@@ -170,37 +169,6 @@ def test_a_frame_has_the_indices_of_the_rows_that_were_written(tmp_path):
     assert list(frame["n"]) == [0, 2]
 
 
-ROW = (3, '{"n":1}', "succeeded", 1, 0.5, 2.0, "[]", '"done"', "", *[None] * 6)
-
-
-def test_a_row_is_read_whole():
-    """With what follows from it."""
-    each = read_instance(ROW)
-    assert (each.index, each.params, each.result, each.seconds) == (3, {"n": 1}, "done", 1.5)
-    assert (each.printed, each.error, each.writes, each.restored) == ("", None, None, None)
-
-
-@pytest.mark.parametrize(
-    ("place", "found"),
-    [
-        (2, None),
-        (2, "\0\0\0"),
-        (13, '{"$by'),
-        (14, "5"),
-        (14, "[1,"),
-        (6, '[["Ask", nul'),
-        (6, "[[1]]"),
-        (1, '{"n":\0\0\0'),
-        (12, "[1"),
-    ],
-)
-def test_a_row_that_was_cut_off_is_told(place, found):
-    """What a file that broke off holds there: nothing, or a part."""
-    row = [*ROW[:place], found, *ROW[place + 1 :]]
-    with pytest.raises(JournalError, match="journal"):
-        read_instance(tuple(row))
-
-
 class Fetch(AsyncNode):
     async def exec_async(self, prepared):
         return {"page": self.params["n"]}
@@ -234,9 +202,3 @@ def test_outputs_are_read_as_of_a_live_run(tmp_path):
     assert (answer, page) == ("answer 0", {"page": 2}) == (live.outputs[0], live.outputs[2])
     assert isinstance(error, RemoteError)
     assert str(error) == "ValueError: no answer"
-
-
-def test_an_instance_that_has_not_ended_has_no_output_yet():
-    """Nor has it node copies."""
-    pending = read_instance((0, "{}", "pending", 0, *[None] * 11))
-    assert (pending.output, pending.copies) == (None, [])

@@ -25,11 +25,27 @@ def test_rows_of_a_dataframe_can_be_stored():
     pd = pytest.importorskip("pandas")
     when = dt.datetime(2026, 1, 31, 12, 5, 1, 7)  # noqa: DTZ001 - as a frame has it
     frame = pd.DataFrame({"at": [when, None], "n": pd.array([1, None], dtype="Int64")})
-    rows = decoded(encoded(frame.to_dict(orient="records")))
-    assert rows == [{"at": when, "n": 1}, {"at": None, "n": None}]
-    assert type(rows[0]["at"]) is dt.datetime
+    rows = [*frame.to_dict(orient="records"), {"at": pd.NaT, "n": pd.NA}]
+    first, second, third = decoded(encoded(rows))
+    assert first == {"at": when, "n": 1}
+    assert type(first["at"]) is pd.Timestamp
+    assert (second["at"] is pd.NaT, second["n"] is rows[1]["n"]) == (True, True)
+    assert (third["at"] is pd.NaT, third["n"] is pd.NA) == (True, True)
     zone = dt.timezone(dt.timedelta(hours=2))
     assert decoded(encoded(pd.Timestamp(when, tz=zone))) == when.replace(tzinfo=zone)
+
+
+def test_times_of_pandas_come_back_to_the_nanosecond():
+    """With their class; those that are too long for nanoseconds with their own unit."""
+    np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    for value in (
+        pd.Timestamp("2026-01-31T12:05:01.000007008"),
+        pd.Timestamp("2026-01-31T12:05:01.000007008", tz="Europe/Berlin"),
+        pd.Timedelta(-1, "ns"),
+        pd.Timedelta(np.timedelta64(10**12, "s")),
+    ):
+        again = decoded(encoded([value]))[0]
+        assert (type(again), again) == (type(value), value)
 
 
 @pytest.mark.parametrize("text", ["2026-01-31T12", "NaT"])

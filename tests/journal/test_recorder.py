@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import sqlite3
+import threading
+import warnings
 
 import pytest
-from pocketflow import AsyncFlow, AsyncNode
+from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.errors import JournalError
@@ -15,20 +18,19 @@ from flowmagic.journal.database import open_file
 from flowmagic.text.redact import MASK
 
 ran: list = []
-broken = True
+mended = threading.Event()  # which has no exact form: setting it makes no other flow
 
 
 @pytest.fixture(autouse=True)
 def fresh():
-    global broken
-    broken = True
+    mended.clear()
     ran.clear()
 
 
 class Ask(AsyncNode):
     async def exec_async(self, prepared):
         ran.append(self.params["i"])
-        if broken and self.params.get("fail"):
+        if not mended.is_set() and self.params.get("fail"):
             raise ValueError(f"no answer for {self.params.get('api_key')}")
 
     async def post_async(self, shared, prepared, executed):
@@ -37,11 +39,6 @@ class Ask(AsyncNode):
 
 def ask(*rows, path, node=Ask, **options):
     return flowmagic.run_batch(AsyncFlow(start=node()), list(rows), journal=path, **options)
-
-
-def mended():
-    global broken
-    broken = False
 
 
 def test_each_instance_is_written_in_full(tmp_path):
@@ -77,7 +74,7 @@ def test_secrets_are_masked_and_rows_are_recognised_by_the_real_values(tmp_path)
     """In params, errors and tracebacks; another key is another row."""
     row = {"i": 1, "api_key": "sk-12345678", "fail": True}
     ask(row, path=tmp_path / "j")
-    mended()
+    mended.set()
     ask(row, path=tmp_path / "j").journal.join(20)
     for file in tmp_path.iterdir():
         assert b"sk-12345678" not in file.read_bytes()
@@ -113,7 +110,7 @@ def test_secrets_of_the_flow_are_masked_wherever_they_are_quoted(tmp_path):
     run.journal.join(20)
     # Nor do they make another flow of it, whatever else is masked.
     with pytest.raises(JournalError, match="a secret in it was masked"):
-        flowmagic.run_batch(node, shared={}, journal=tmp_path / "j", resume=True)
+        flowmagic.run_batch(node, shared=STORE, journal=tmp_path / "j", resume=True)
     assert "sk-of-a-class" in str(run[0].error)
     (written,) = open_journal(tmp_path / "j")[1]
     assert written.error["text"] == f"{MASK} {MASK} {MASK} refused, {MASK}"
@@ -145,16 +142,15 @@ def test_a_result_that_cannot_be_stored_is_warned_of_once_and_runs_again(tmp_pat
 def test_retried_rows_are_written_with_their_last_attempt(tmp_path):
     """Also when the run continues after its end."""
     run = ask({"i": 1, "fail": True}, path=tmp_path / "j")
-    mended()
+    mended.set()
 
     async def again():
         other = flowmagic.batchflow(
             AsyncFlow(start=Ask()), [{"i": 1, "fail": True}, {"i": 2}], journal=tmp_path / "k"
         )
-        global broken
-        broken = True
+        mended.clear()
         await other
-        mended()
+        mended.set()
         other.retry_failed()
         await other
         return other
@@ -205,7 +201,7 @@ def test_a_full_disk_is_reported_and_the_run_continues(tmp_path, monkeypatch):
         return run
 
     assert asyncio.run(lifecycle()).ok
-    assert len(open_journal(tmp_path / "j")[1].instances) == 20
+    assert open_journal(tmp_path / "j")[1].counts == {"succeeded": 20}
 
 
 @pytest.mark.parametrize(
@@ -277,7 +273,7 @@ def test_a_clock_that_jumps_back_does_not_change_the_order_of_runs(tmp_path, mon
 
 
 def test_ended_instances_are_in_the_file_when_the_loop_was_closed(tmp_path):
-    """Without an error about a closed loop; the rest will run again."""
+    """Without an error about a closed loop; the rest is cancelled, or in doubt, and will run again."""
 
     class Wait(AsyncNode):
         async def exec_async(self, prepared):
@@ -305,7 +301,7 @@ def test_ended_instances_are_in_the_file_when_the_loop_was_closed(tmp_path):
     assert written.status == "cancelled"
     first, *others = [each.status for each in written]
     assert first == "succeeded"
-    assert {"cancelled", "pending"}.issuperset(others)
+    assert {"cancelled", "pending", "in doubt"}.issuperset(others)
     assert [each.params["i"] for each in written] == [0, 1, 2]
 
 
@@ -397,3 +393,126 @@ def test_outputs_of_restored_rows_take_no_more_memory_than_others(tmp_path):
     assert all(each.output is None for each in run.records.restored.values())
     first, second = open_journal(tmp_path / "j")
     assert first.outputs == second.outputs
+
+
+# Rows that cannot be recognised
+
+
+def unknown(rows):
+    """Return rows with a param by which no row can be recognised."""
+    return [{**row, "client": threading.Lock()} for row in rows]
+
+
+REASON = (
+    "No row can be recognised by the param 'client', which holds an object of class _thread.lock"
+)
+
+
+@pytest.mark.parametrize("own_prep", [False, True])
+def test_a_param_that_identifies_no_row_is_reported_before_the_run(tmp_path, own_prep):
+    """Once, at the line of the user, with what to pass; the run runs all the same."""
+    rows = unknown({"i": i} for i in range(3))
+
+    class Batch(AsyncBatchFlow):
+        async def prep_async(self, shared):
+            return rows
+
+    heard = []
+
+    def note(message, *where, **others):
+        heard.append((str(message), list(ran)))
+
+    flow, batch = (Batch(start=Ask()), None) if own_prep else (AsyncFlow(start=Ask()), rows)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = note
+        run = flowmagic.run_batch(flow, batch, journal=tmp_path / "j")
+    assert run.ok
+    ((text, before),) = heard
+    assert before == []
+    assert text.startswith(REASON)
+    assert "register(lock, write, read)" in text
+    assert run.journal.warnings == [text]
+
+
+async def test_the_report_names_the_line_of_the_user(tmp_path):
+    """Not one of flowmagic's."""
+    rows = unknown([{"i": 1}])
+    with pytest.warns(UserWarning) as caught:
+        run = flowmagic.batchflow(AsyncFlow(start=Ask()), rows, journal=tmp_path / "j")
+    assert [each.filename for each in caught] == [__file__]
+    assert (await run).ok
+
+
+def test_in_a_generator_it_is_reported_at_the_first_such_row(tmp_path):
+    """Before that row runs."""
+
+    def rows():
+        yield {"i": 1}
+        yield from unknown([{"i": 2}, {"i": 3}])
+
+    with pytest.warns(UserWarning, match=REASON) as caught:
+        run = flowmagic.run_batch(AsyncFlow(start=Ask()), rows(), journal=tmp_path / "j", limit=1)
+    assert (len(caught), len(run.journal.warnings), run.ok) == (1, 1, True)
+
+
+def test_where_warnings_are_errors_the_run_runs_all_the_same(tmp_path):
+    """The reason is in `run.journal.warnings`, which panel and summary show."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        run = flowmagic.run_batch(
+            AsyncFlow(start=Ask()), unknown({"i": i} for i in range(3)), journal=tmp_path / "j"
+        )
+    assert run.ok
+    assert run.journal.warnings[0].startswith(REASON)
+
+
+@pytest.mark.filterwarnings("ignore:No row can be recognised")
+def test_a_row_that_cannot_be_recognised_runs_again(tmp_path):
+    """The others are restored."""
+    rows = [{"i": 1}, *unknown([{"i": 2}])]
+    flow = AsyncFlow(start=Ask())
+    for _ in range(2):
+        flowmagic.run_batch(flow, rows, journal=tmp_path / "j", resume=True)
+    assert ran == [1, 2, 2]
+
+
+def test_rows_are_recognised_by_values_that_a_user_calls_equal(tmp_path):
+    """Whether they came from a frame, a list or a file; and not by others."""
+    np, pd = pytest.importorskip("numpy"), pytest.importorskip("pandas")
+    span, when = pd.Timedelta(1, "s"), pd.Timestamp("2026-01-31 12:00:00.000000001")
+    first = [
+        {"i": 0, "n": np.int64(3)}, {"i": 1, "n": (1, 2)}, {"i": 2, "n": span}, {"i": 3, "n": when},
+    ]  # fmt: skip
+    second = [
+        {"i": 0, "n": 3}, {"i": 1, "n": [1, 2]}, {"i": 2, "n": dt.timedelta(seconds=1)},
+        {"i": 3, "n": when + pd.Timedelta(1, "ns")}, {"i": 4, "n": 3.0}, {"i": 5, "n": True},
+    ]  # fmt: skip
+    flow = AsyncFlow(start=Ask())
+    flowmagic.run_batch(flow, first, journal=tmp_path / "j")
+    ran.clear()
+    run = flowmagic.run_batch(flow, second, journal=tmp_path / "j", resume=True)
+    assert sorted(ran) == [3, 4, 5]
+    assert run.results == [f"answer {i}" for i in range(6)]
+    ran.clear()
+    again = flowmagic.run_batch(flow, journal=tmp_path / "j", resume=True)
+    assert (ran, again.counts.succeeded) == ([], 6)
+    assert again[3].params["n"] == when + pd.Timedelta(1, "ns")
+
+
+def test_a_run_that_is_continued_elsewhere_writes_to_the_same_file(tmp_path, monkeypatch):
+    """The user may have changed the working directory meanwhile."""
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    async def again():
+        run = flowmagic.batchflow(AsyncFlow(start=Ask()), [{"i": 1, "fail": True}], journal="j")
+        await run
+        mended.set()
+        monkeypatch.chdir(tmp_path / "elsewhere")
+        await run.retry_failed()
+        run.journal.join(20)
+
+    asyncio.run(again())
+    assert [each.status for each in open_journal(tmp_path / "j")[1]] == ["succeeded"]
+    assert list((tmp_path / "elsewhere").iterdir()) == []

@@ -10,7 +10,6 @@ from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.journal import open_journal, row_log
-from flowmagic.journal.recorder import Recorder
 
 
 class Ask(AsyncNode):
@@ -64,11 +63,13 @@ def test_a_long_list_is_written_in_slices_during_the_run(tmp_path, monkeypatch, 
     clock = iter(range(10**9))
     monkeypatch.setattr(row_log, "_SLICE", 5)
     monkeypatch.setattr(row_log, "time", type("", (), {"perf_counter": lambda: next(clock)}))
-    write = Recorder._write_rows
-    monkeypatch.setattr(
-        Recorder, "_write_rows",
-        lambda self, given: (slices.append(len(given)), write(self, given)),
-    )  # fmt: skip
+    flush = row_log.RowLog._flush
+
+    def counted(self):
+        slices.append(len(self._chunk))
+        flush(self)
+
+    monkeypatch.setattr(row_log.RowLog, "_flush", counted)
     monkeypatch.setattr(row_log, "_SHARE", share)
     monkeypatch.setattr(row_log, "_CHUNK", 10)
     asyncio.run(stopped(tmp_path / "j", batch(100), after=1))
@@ -104,14 +105,14 @@ def test_rows_of_a_generator_are_written_as_they_end(tmp_path):
 async def test_the_file_knows_the_batch_while_it_runs(tmp_path, monkeypatch):
     """Whoever kills the kernel now finds all rows there, also those of later slices."""
     go, known = asyncio.Event(), asyncio.Event()
-    write = Recorder._write_rows
+    flush = row_log.RowLog._flush
 
-    def written(self, given):
-        write(self, given)
-        if given[-1][0] == 49:
+    def written(self):
+        flush(self)
+        if self._next == 50:
             known.set()
 
-    monkeypatch.setattr(Recorder, "_write_rows", written)
+    monkeypatch.setattr(row_log.RowLog, "_flush", written)
     monkeypatch.setattr(row_log, "_SLICE", 0)
 
     class Wait(AsyncNode):
@@ -121,9 +122,12 @@ async def test_the_file_knows_the_batch_while_it_runs(tmp_path, monkeypatch):
     run = flowmagic.batchflow(Wait(), [{"i": i} for i in range(50)], journal=tmp_path / "j")
     await asyncio.wait_for(known.wait(), 20)
     run.limit = 9
+    while run.counts.running < 9:
+        await asyncio.sleep(0)
     await run.journal.settled()
     written = open_journal(tmp_path / "j")[-1]
-    assert (written.status, written.total, written.counts) == ("running", 50, {"pending": 50})
+    assert (written.status, written.total) == ("running", 50)
+    assert written.counts == {"running": 9, "pending": 41}
     assert written.limit_history[-1][1] == 9
     go.set()
     assert (await run).ok

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import contextlib
+import copy
 import datetime as dt
 import decimal
 import functools
+import io
 import json
 import math
 import os
@@ -19,7 +22,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
 
 import flowmagic
@@ -28,6 +32,7 @@ from flowmagic.journal.script import Literals, Names
 from flowmagic.journal.snapshot import is_importable, location_of
 from flowmagic.text.redact import MASK
 
+from ..hostilenames import NAMES, names, runs_a_name
 from .test_codec import VALUES
 
 ROOT = Path(__file__).parents[2]
@@ -218,7 +223,7 @@ def test_a_file_that_was_tampered_with_gets_no_code_into_a_script(tmp_path):
     connection = sqlite3.connect(tmp_path / "j")
     (setup,) = connection.execute("SELECT setup FROM runs").fetchone()
     kept = json.loads(setup)
-    kept["nodes"][0] = [f"os:{evil}", [[json.dumps({evil: evil}), evil]], {evil: 0}, 0]
+    kept["nodes"][0] = [f"os:{evil}", evil, [[json.dumps({evil: evil}), evil]], {evil: 0}, 0]
     kept["notebook names"] = [evil, "Ask"]
     kept["shared"] = [[json.dumps({evil: None}), evil]]
     options = {evil: 1, "merge": evil, "engine": evil, "retries": {evil: 1, "on": [evil]}}
@@ -237,6 +242,130 @@ def test_a_file_that_was_tampered_with_gets_no_code_into_a_script(tmp_path):
     ]
     assert not [each for each in ast.walk(tree) if isinstance(each, ast.Name) and each.id == "os"]
     assert "# Ask\n" in text
+
+
+def named(kind, name):
+    """Give a class or function a name, where Python takes it for one."""
+    for attribute in ("__name__", "__qualname__", "__module__"):
+        with contextlib.suppress(TypeError, ValueError, UnicodeError):
+            setattr(kind, attribute, name)
+    return kind
+
+
+def run_of_names(path, name, node):
+    """Run a flow in which everything that a user can name has this name; return its script."""
+    vars(node)[name] = named(type("Kind", (), {}), name)()
+    vars(node)[f"{name}_"] = name
+    flow = AsyncFlow(start=node)
+    node.successors[name] = Grade()
+    return text_of(
+        path,
+        flow,
+        [{"n": 9, name: name, "d": {1: {name: (name,)}}}],
+        shared={name: named(type("Kind", (), {}), name)(), f"{name} kept": [name]},
+        isolate=True,
+        merge=named(lambda shared, instance: None, name),
+        retries=flowmagic.Retries(1, on=(named(type("Wrong", (Exception,), {}), name),)),
+        allow_shared=[name],
+        engine=named(type("Elsewhere", (Elsewhere,), {}), name)(),
+    )
+
+
+@pytest.mark.filterwarnings("ignore:Flow ends")
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_no_name_runs_as_code(tmp_path, monkeypatch, name):
+    """Of attributes, types, keys, actions, functions and classes: the script runs, and does no more."""
+    text = run_of_names(tmp_path, name, Grade())
+    code = compile(text, "again.py", "exec")
+    assert not runs_a_name(ast.parse(text))
+    text.encode()
+    (empty := tmp_path / "empty").mkdir()
+    monkeypatch.chdir(empty)
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        try:
+            exec(code, {"__name__": "__main__"})
+        except ImportError:
+            assert name.isidentifier() or name == "x.y"  # the name of a module that is not there
+        else:
+            assert "1 succeeded" in printed.getvalue()
+    assert list(empty.iterdir()) == []
+
+
+@pytest.mark.filterwarnings("ignore:Flow ends")
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(name=names)
+def test_no_name_of_a_class_runs_as_code(tmp_path, name):
+    """The class of a node may be made by a function, from any text."""
+    (tmp_path / "j").unlink(missing_ok=True)
+    text = run_of_names(tmp_path, name, named(type("Ask", (Grade,), {}), name)())
+    compile(text, "again.py", "exec")
+    assert not runs_a_name(ast.parse(text))
+
+
+def places_in(value, path=()):
+    """Yield the path of each part of a JSON value."""
+    yield path
+    if isinstance(value, (dict, list)):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from places_in(value[key], (*path, key))
+
+
+def changed(value, path, new, *, key):
+    """Return a JSON value with another part at a path, or with another key there."""
+    if not path:
+        return new
+    value = copy.copy(value)
+    if len(path) == 1 and key and isinstance(value, dict):
+        value[new] = value.pop(path[0])
+    else:
+        value[path[0]] = changed(value[path[0]], path[1:], new, key=key)
+    return value
+
+
+@pytest.fixture(scope="module")
+def to_tamper_with(tmp_path_factory):
+    """A journal, and the columns of a run in it."""
+    path = tmp_path_factory.mktemp("tampered") / "j"
+    node = Grade()
+    node.odd = object()
+    node - "passed" >> Grade()
+    flow = AsyncFlow(start=node)
+    with pytest.warns(UserWarning, match="Flow ends"):
+        flowmagic.run_batch(
+            flow, [{"n": 1, "t": (1,)}], journal=path, shared={"a": 1, "b": object()}, isolate=True,
+            merge=keep_best, retries=flowmagic.Retries(1, on=ValueError), max_errors=(0.5, 30),
+            adaptive=flowmagic.Adaptive(1, 2, 3),
+        )  # fmt: skip
+    connection = sqlite3.connect(path, isolation_level=None)
+    columns = connection.execute("SELECT setup, options, base, limit_history FROM runs").fetchone()
+    names_of = ("setup", "options", "base", "limit_history")
+    yield (
+        path,
+        connection,
+        {name: json.loads(column) for name, column in zip(names_of, columns, strict=True)},
+    )
+    connection.close()
+
+
+@settings(max_examples=300)
+@given(data=st.data(), new=names | st.none() | st.integers() | st.just([]) | st.just({"x": 1}))
+def test_no_file_that_was_tampered_with_makes_code(to_tamper_with, data, new):
+    """Whatever stands anywhere in it: the script is one that Python reads, or there is none."""
+    path, connection, columns = to_tamper_with
+    name = data.draw(st.sampled_from(sorted(columns)))
+    place = data.draw(st.sampled_from(list(places_in(columns[name]))))
+    is_key = isinstance(new, str) and data.draw(st.booleans())
+    content = json.dumps(changed(columns[name], place, new, key=is_key))
+    connection.execute(f"UPDATE runs SET {name} = ?", (content,))
+    try:
+        with open_journal(path) as journal:
+            text = journal[-1].to_script()
+    except Exception:
+        return  # it is damaged
+    finally:
+        connection.execute(f"UPDATE runs SET {name} = ?", (json.dumps(columns[name]),))
+    compile(text, "again.py", "exec")
+    assert not runs_a_name(ast.parse(text))
 
 
 def test_the_limits_are_those_that_the_run_ended_with(tmp_path):

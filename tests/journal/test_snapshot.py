@@ -16,6 +16,7 @@ from flowmagic.journal.snapshot import (
     globals_of,
     links_of,
     nodes_kept,
+    secrets_of_flow,
     secrets_of_globals,
     secrets_of_nodes,
     secrets_of_rows,
@@ -259,3 +260,19 @@ def test_secrets_of_rows_are_those_that_are_known_in_advance():
     assert secrets_of_rows(node, as_batch(rows)) == {"fk-12345678", "rk-12345678"}
     assert secrets_of_rows(node, as_batch(iter(rows))) == {"fk-12345678"}
     assert secrets_of_rows(node, None) == {"fk-12345678"}
+
+
+class Broken(dict):
+    def items(self):
+        raise ConnectionError("the store is gone")
+
+
+def test_secrets_beside_the_params_are_found():
+    """In the store, in nodes of nested flows, among a flow's own params; what raises has none."""
+    node = Ask()
+    node.api_key = "sk-of-a-node"
+    flow = AsyncFlow(start=AsyncFlow(start=node))
+    flow.set_params({"token": "sk-of-the-flow"})
+    store = {"client": {"password": "sk-of-the-store"}}
+    assert secrets_of_flow(flow, store) == {"sk-of-a-node", "sk-of-the-flow", "sk-of-the-store"}
+    assert secrets_of_flow(Ask(), Broken(token="sk-1234")) == set()

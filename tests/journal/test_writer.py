@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
+import shutil
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
 from flowmagic.journal import writer
 from flowmagic.journal.database import open_file
-from flowmagic.journal.writer import Outbox, Statement, Writer
+from flowmagic.journal.writer import Statement, Writer
 
-from ..virtualtime import virtual
+from .test_file_watch import DAMAGE, deleted, truncated
 
 PUT = Statement("INSERT INTO meta VALUES", "(?, ?)", "ON CONFLICT (name) DO NOTHING")
 
@@ -67,7 +68,8 @@ def test_many_rows_take_few_steps(tmp_path, monkeypatch):
     made.end()
     made.join(20)
     assert len(rows_in(tmp_path / "j")) == 500
-    assert len(seen[0].ran) <= 10
+    ran = seen[0].ran
+    assert ran.index("COMMIT") - ran.index("BEGIN") < 10
 
 
 def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -166,72 +168,262 @@ def test_a_script_does_not_end_before_all_is_written_or_given_up(tmp_path, secon
     assert ("database is locked" in told) == (how == "hold")
 
 
-SEND = Statement("INSERT INTO somewhere VALUES", "(?)")
+@pytest.fixture
+def writing(tmp_path, monkeypatch):
+    """A writer with a checkpoint when it is asked for one, and how to have rows written."""
+    monkeypatch.setattr(writer, "_RETRY_EVERY", 0.01)
+    monkeypatch.setattr(writer, "HEARTBEAT", 1_000)
+    told = threading.Condition()
+
+    def tell():
+        with told:
+            told.notify_all()
+
+    made = Writer(tmp_path / "j", full=False, on_progress=tell)
+    asked = 0
+
+    def put(*names):
+        nonlocal asked
+        asked += len(names)
+        made.put([(ENDED, (name, "x" * 10_000)) for name in names])
+        with told:
+            assert told.wait_for(lambda: made.written == asked and not made.error, 20)
+
+    yield made, put
+    made.end()
+    made.join(20)
 
 
-class Writes:
-    """Stands in for a writer: writes when it is told to."""
-
-    def __init__(self, told):
-        self.told = told
-        self.came: list = []
-        self.written = 0
-        self.error = ""
-
-    def put(self, given):
-        self.came.append([values for _, values in given])
-
-    def write(self):
-        self.written = sum(map(len, self.came))
-        self.told()
+ENDED = PUT._replace(is_end=True)
 
 
-@virtual
-async def test_statements_of_one_turn_are_passed_on_together():
-    """In its order; the next turn begins anew."""
-    box = Outbox(asyncio.get_running_loop(), Writes)
-    for n in range(3):
-        box.put(SEND, n)
-    assert box.writer.came == []
-    await asyncio.sleep(0)
-    box.send(SEND, 3)
-    await asyncio.sleep(0)
-    assert box.writer.came == [[(0,), (1,), (2,)], [(3,)]]
+def names_of_copy(path):
+    """Return the rows of a copy of the journal alone, made by another program."""
+    copy = path.with_name("copy")
+    subprocess.run(["cp", path, copy], check=True)
+    return [name for name, _ in rows_in(copy)]
 
 
-@virtual
-async def test_settled_waits_only_for_what_was_put_before():
-    """Not what came later, nor what is sent along: rows that come all the time would never end."""
-    box = Outbox(asyncio.get_running_loop(), Writes)
-    box.put(SEND, 0)
-    box.send(SEND, 1)
-    waiting = asyncio.ensure_future(box.settled())
-    await asyncio.sleep(0)
-    assert not waiting.done()
-    box.writer.write()
-    box.put(SEND, 2)
-    await asyncio.wait_for(waiting, 1)
-    box.flush()
-    later = asyncio.ensure_future(box.settled())
-    await asyncio.sleep(0.1)
-    assert not later.done()
-    box.writer.error = "the disk is full"
-    box.writer.told()
-    await asyncio.wait_for(later, 1)
-    await box.settled()
+def test_what_is_written_first_is_in_the_journal_itself_at_once(writing, tmp_path):
+    """A copy of that file alone has the run; what follows is in it some seconds later."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    assert names_of_copy(tmp_path / "j") == ["a"]
+    put("b")
+    assert names_of_copy(tmp_path / "j") == ["a"]
+    made._checkpoint_at = 0  # as after some seconds; the next row wakes it
+    put("c")
+    until(lambda: not made._kept)
+    assert names_of_copy(tmp_path / "j") == ["a", "b", "c"]
 
 
-@virtual
-async def test_a_reopened_writer_counts_from_zero():
-    """As for a run that continues."""
-    box = Outbox(asyncio.get_running_loop(), Writes)
-    box.put(SEND, 0)
-    await asyncio.sleep(0)
-    box.writer.write()
-    first = box.writer
-    box.open()
-    assert box.writer is not first
-    await asyncio.wait_for(box.settled(), 1)
-    box.put(SEND, 1)
-    await asyncio.sleep(0)
-    assert (first.came, box.writer.came) == ([[(0,)]], [[(1,)]])
+def test_much_is_in_the_journal_itself_before_that(writing, tmp_path, monkeypatch):
+    """So that neither the file beside it nor what is kept in memory becomes large."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    monkeypatch.setattr(writer, "_CHECKPOINT_AFTER", 25_000)
+    put("b", "c")
+    assert sum(len(rows) for _, rows in made._kept) == 2
+    put("d")
+    until(lambda: not made._kept)
+    assert names_of_copy(tmp_path / "j") == ["a", "b", "c", "d"]
+
+
+def test_the_journal_itself_changes_in_checkpoints_only(writing, tmp_path, monkeypatch):
+    """SQLite would make some of its own, without a look at what it copies."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    monkeypatch.setattr(writer, "_CHECKPOINT_AFTER", 10_000_000)
+    put(*map(str, range(450)))
+    assert (tmp_path / "j-wal").stat().st_size > 1_000 * 4096
+    assert names_of_copy(tmp_path / "j") == ["a"]
+
+
+def until(condition):
+    latest = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < latest
+        time.sleep(0.001)
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("ends", [True, False])
+def test_what_was_in_a_lost_wal_is_written_again(writing, tmp_path, damage, ends):
+    """Nothing is missing, no damage reaches the journal, and the user is told."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    put("b")
+    damage(tmp_path / "j-wal")
+    if ends:
+        made.end()
+        made.join(20)
+    else:
+        made._checkpoint_at = 0
+        put("c")
+        put("d")
+        assert "j-wal' was deleted or overwritten during the run" in made.warning
+        made.end()
+        made.join(20)
+    assert (made.error, made.lost) == ("", 0)
+    expected = ["a", "b"] if ends else ["a", "b", "c", "d"]
+    assert [name for name, _ in rows_in(tmp_path / "j")] == expected
+    connection = open_file(tmp_path / "j", write=True)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+@pytest.mark.parametrize("names", [["j"], ["j-wal", "j-shm", "j"], ["j-wal"]])
+def test_a_journal_that_is_deleted_after_the_run_delays_nothing(writing, tmp_path, names):
+    """Nor does half of it: all that was put had been written, and nothing is reported as lost."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    put("b")
+    for name in names:
+        (tmp_path / name).unlink()
+    made.end()
+    made.join(5)
+    assert (made.error, made.lost, made.warning, made.written) == ("", 0, "", 2)
+    if "j" not in names:
+        assert [name for name, _ in rows_in(tmp_path / "j")] == ["a", "b"]
+
+
+def test_what_was_too_much_to_keep_is_counted_as_lost(writing, tmp_path, monkeypatch):
+    """While a reader held the checkpoint back. With its checkpoint it is safe."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    monkeypatch.setattr(writer, "_MOST_KEPT", 25_000)
+    reader = open_file(tmp_path / "j", write=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM meta").fetchone()
+    made._checkpoint_at = 0
+    put("b", "c", "d")
+    until(lambda: made._checkpoint_at)
+    put("e")
+    deleted(tmp_path / "j-wal")
+    put("f")
+    assert made.lost == 3
+    assert "j-wal' was deleted or overwritten" in made.loss_reason
+    assert [name for name, _ in rows_in(tmp_path / "j")] == ["a", "e", "f"]
+    reader.close()
+
+
+def test_no_damage_reaches_the_journal_at_the_end_either(writing, tmp_path, monkeypatch):
+    """Where nothing is left to be written again, since it was too much to keep."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    monkeypatch.setattr(writer, "_MOST_KEPT", 5_000)
+    put("b")
+    with (tmp_path / "j-wal").open("r+b") as wal:
+        wal.write(bytes((tmp_path / "j-wal").stat().st_size))
+    made.end()
+    made.join(20)
+    assert (made.error, made.lost) == ("", 1)
+    assert [name for name, _ in rows_in(tmp_path / "j")] == ["a"]
+
+
+def test_a_reader_that_holds_checkpoints_back_does_not_cause_more_of_them(
+    writing, tmp_path, monkeypatch
+):
+    """Each waits for the disk."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    monkeypatch.setattr(writer, "_CHECKPOINT_AFTER", 25_000)
+    reader = open_file(tmp_path / "j", write=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM meta").fetchone()
+    looks, look = [], made._files.is_intact
+    monkeypatch.setattr(
+        made._files,
+        "is_intact",
+        lambda *, thorough=False: (looks.append(thorough), look(thorough=thorough))[1],
+    )
+    for n in range(9):
+        put(str(n))
+    reader.close()
+    assert 2 <= looks.count(True) <= 3
+
+
+def test_a_lost_wal_that_cannot_be_replaced_is_reported_until_it_can(
+    writing, tmp_path, monkeypatch
+):
+    """As on a full disk. The damage is not copied meanwhile."""
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    full = threading.Event()
+    copy = shutil.copyfileobj
+
+    def copied(*files):
+        if not full.is_set():
+            raise OSError("no space")
+        copy(*files)
+
+    monkeypatch.setattr("flowmagic.journal.file_watch.shutil.copyfileobj", copied)
+    put("b")
+    truncated(tmp_path / "j-wal")
+    made.put([(ENDED, ("c", "x"))])
+    until(lambda: made.error == "no space")
+    assert names_of_copy(tmp_path / "j") == ["a"]
+    full.set()
+    until(lambda: made.written == 3)
+    made.end()
+    made.join(20)
+    assert [name for name, _ in rows_in(tmp_path / "j")] == ["a", "b", "c"]
+
+
+def test_a_run_gives_signs_of_life_while_nothing_is_written(tmp_path, monkeypatch):
+    """As while it is paused: for whoever cannot see its process."""
+    monkeypatch.setattr(writer, "HEARTBEAT", 0.01)
+    made = Writer(tmp_path / "j", full=False, on_progress=lambda: None, run="r")
+    run = "INSERT INTO runs VALUES (1, 'r', '', '', '', '', '', 0, 'running', '', 0, 0, 0, '', '')"
+    made.put([(Statement(run), ())])
+    looked = open_file(tmp_path / "j", write=False)
+    beats = set()
+
+    def several():
+        beats.update(looked.execute("SELECT beat FROM runs"))
+        return len(beats) > 3
+
+    until(several)
+    looked.close()
+    made.end()
+    made.join(20)
+
+
+KILLED = """
+import sys, time
+from flowmagic.journal.writer import Statement, Writer
+put = Statement("INSERT INTO meta VALUES (?, 1)")
+made = Writer(sys.argv[1], full=False, on_progress=lambda: None)
+for name in "ab":
+    made.put([(put, (name,))])
+    while made._kept or made.written < 1 + (name == "b"):
+        time.sleep(0.001)
+    made._checkpoint_at = 0 if name == "a" else 1e9
+made.put([(put, ("c",))])
+while made.written < 3:
+    time.sleep(0.001)
+print("ready", flush=True)
+time.sleep(1_000)
+"""
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+def test_after_a_lost_wal_and_a_kill_the_last_checkpoint_is_there(tmp_path, damage):
+    """The writer has had no time to notice; what came in the last seconds is missing, no more."""
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "j")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as killed:
+        assert killed.stdout.readline() == "ready\n"
+        damage(tmp_path / "j-wal")
+        killed.kill()
+    found = [name for name, _ in rows_in(tmp_path / "j")]
+    assert found[:2] == ["a", "b"]
+    assert found[2:] in ([], ["c"])  # of a -wal that was cut at its end, the rest is read

@@ -48,7 +48,7 @@ def test_a_cell_that_was_changed_is_another_flow_and_the_script_names_what_to_pa
     )
     kernel(CELL.replace("return f", "return 'new ' + f"))
     said = kernel(RUN.format(path=path))
-    assert "the source of Ask has changed" in said, said
+    assert "ran: Ask.post_async has changed." in said, said
     script = tmp_path / "again.py"
     kernel(f"flowmagic.open_journal({path!r})[1].to_script({str(script)!r})")
     named = "# Ask, PROMPT\n"

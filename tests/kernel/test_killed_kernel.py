@@ -18,3 +18,5 @@ def test_nothing_that_was_reported_is_lost_and_at_most_limit_run_twice(tmp_path,
     kill = kill_and_resume(tmp_path, limit=LIMIT, after=random.uniform(0, 0.6))
     assert kill.lost == 0
     assert kill.repeated <= LIMIT
+    assert kill.unmarked == 0
+    assert kill.in_doubt <= LIMIT

@@ -169,3 +169,39 @@ def test_a_run_that_goes_on_after_the_unload_prints_into_the_cell(kernel):
     kernel.hear(message, "after")
     assert kernel.value(OUTPUTS) == ["before\n"]
     kernel.run("%load_ext flowmagic")
+
+
+def test_a_node_that_redirects_its_prints_captures_its_own_and_the_notebook_goes_on_printing(
+    kernel,
+):
+    """As in PocketFlow's example of a code generator, which runs programs and reads what they print."""
+    kernel.run(
+        "import io, sys, threading\n"
+        "from contextlib import redirect_stderr, redirect_stdout\n"
+        "from pocketflow import Flow, Node\n"
+        "turn = threading.Barrier(2, timeout=20)\n"
+        "class RunCode(Node):\n"
+        "    def exec(self, _):\n"
+        "        out, n = io.StringIO(), self.params['n']\n"
+        "        turn.wait()\n"
+        "        with redirect_stdout(out), redirect_stderr(out):\n"
+        "            for step in range(3):\n"
+        "                turn.wait()\n"
+        "                exec(f'print({step}, \"of\", {n})', {})\n"
+        "            if n: turn.wait()\n"
+        "        if not n: turn.wait()\n"
+        "        print(f'ran {n}\\n', end='')\n"
+        "        return out.getvalue()\n"
+        "code = Flow(start=RunCode())\n"
+    )
+    before = kernel.value("id(sys.stdout), id(sys.stderr)")
+    for capture, printed in (("", ["ran 0\n", "ran 1\n"]), ("--no-capture", ["", ""])):
+        answer = kernel.run(f"%%batchflow code {capture} --wait -o run\n[{{'n': 0}}, {{'n': 1}}]")
+        assert answer.status == "ok"
+        assert sorted(answer.stdout.splitlines(keepends=True)) == (
+            ["ran 0\n", "ran 1\n"] if capture else []
+        )
+        assert kernel.value("run.outputs") == [f"0 of {n}\n1 of {n}\n2 of {n}\n" for n in (0, 1)]
+        assert kernel.value(OUTPUTS) == printed
+        assert kernel.run("print('seen')").stdout == "seen\n"
+        assert kernel.value("id(sys.stdout), id(sys.stderr)") == before

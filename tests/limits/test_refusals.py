@@ -12,7 +12,7 @@ from unittest.mock import MagicMock, Mock
 
 import openai
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from flowmagic.errors import RateLimitHit
@@ -515,7 +515,6 @@ def in_order(refusal):
     )
 
 
-@settings(deadline=None)
 @given(
     base=st.sampled_from([Exception, RateLimitHit, OSError, SystemExit, KeyError]),
     given=st.dictionaries(NAMES, VALUES, max_size=6),

@@ -140,7 +140,7 @@ def test_a_flow_that_has_changed_since_is_told_in_one_line(shell, tmp_path):
     shell.run("flow = AsyncFlow(start=Add(max_retries=2))")
     result = shell.run(cell.replace("-o run", "-o other"))
     assert not result.success
-    assert "attributes or successors of Add have changed" in result.text
+    assert "ran: Add().max_retries has changed." in result.text
     assert "Traceback" not in result.text
     assert "other" not in shell.ip.user_ns
     shell.run(cell.replace("--resume -o run", "--resume-anyway -o other"))
@@ -305,3 +305,11 @@ def test_check_says_what_is_likely_to_go_wrong_and_starts_nothing(shell):
     assert "run" not in shell.ip.user_ns
     assert "time.sleep()" in shell.run("%batchflow slow --check").text
     assert "Nothing was found" in shell.run("%batchflow flow --check").text
+
+
+def test_check_finds_params_by_which_a_journal_recognises_no_row(shell, tmp_path):
+    """Without a journal, such a param is as good as any other."""
+    cell = "%%batchflow flow --check {}\n[{{'user_id': 1, 'client': object()}}]"
+    text = shell.run(cell.format(f"--journal {tmp_path / 'j'}")).text
+    assert "No row can be recognised by the param 'client', which holds an object of" in text
+    assert "recognised" not in shell.run(cell.format("")).text

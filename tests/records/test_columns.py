@@ -66,3 +66,14 @@ def test_outputs_beyond_the_bytes_to_keep_are_dropped():
         run(records, index, "x" * 400)
     assert isinstance(records.output(0), OutputLostError)
     assert records.output(4) == "x" * 400
+
+
+def test_the_secrets_of_a_run_are_looked_for_when_they_are_needed():
+    """Once, and again when nodes may have put more into the shared store; none is forgotten."""
+    found = [{"sk-first"}, {"sk-second"}]
+    records = RecordStore({}, 0.0, 5, lambda: frozenset(found.pop(0)))
+    assert len(found) == 2
+    assert records.secrets == records.secrets == {"sk-first"}
+    records.look_for_secrets()
+    assert len(found) == 1
+    assert records.secrets == {"sk-first", "sk-second"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 
 import pytest
+from pocketflow import AsyncNode
 
 import flowmagic as fm
 from flowmagic.records.instances import _RIGHT_NAMES, Attempt, Instance, Instances
@@ -72,7 +73,7 @@ def test_a_wrong_name_is_answered_with_the_right_one():
 
 def test_a_repr_shows_no_secret_of_the_flow_or_the_shared_store():
     """As it shows none of the instance's own params."""
-    records = RecordStore({}, 0.0, 5, frozenset({"sk-of-the-node"}))
+    records = RecordStore({}, 0.0, 5, lambda: frozenset({"sk-of-the-node"}))
     records.load([{}, {}])
     for index, (result, code) in enumerate(
         [(ValueError("sk-of-the-node is refused"), FAILED), ("sk-of-the-node", SUCCEEDED)]
@@ -81,6 +82,22 @@ def test_a_repr_shows_no_secret_of_the_flow_or_the_shared_store():
         records.finish(index, result, 1.0, code)
     assert repr(Instance(records, 0)) == f"<Instance 0: failed; ValueError: {MASK} is refused>"
     assert repr(Instance(records, 1)) == f"<Instance 1: succeeded; '{MASK}'>"
+
+
+def test_a_traceback_shows_no_secret_of_the_row_or_of_the_run():
+    """As the panel and the journal show none; the error itself is the user's own object."""
+
+    class Ask(AsyncNode):
+        async def exec_async(self, _):
+            raise ValueError(f"{self.params['api_key']}, {self.api_key} and password='swordfish'")
+
+    node = Ask()
+    node.api_key = "sk-of-the-node"
+    (failed,) = fm.run_batch(node, [{"api_key": "hunter22"}]).failures
+    assert failed.traceback.endswith(f"ValueError: {MASK}, {MASK} and password='{MASK}'\n")
+    assert "raise ValueError(" in failed.traceback
+    assert "flowmagic" not in failed.traceback.replace(__file__, "")
+    assert str(failed.error) == "hunter22, sk-of-the-node and password='swordfish'"
 
 
 def test_an_exception_that_a_node_returned_is_a_result():

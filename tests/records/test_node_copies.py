@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
+from flowmagic.records.instances import Instance
 from flowmagic.records.node_copies import NodeCopy, copies_in, copies_of, record_repr
 from flowmagic.records.status import FAILED
 from flowmagic.records.store import RecordStore
@@ -118,3 +122,35 @@ def test_a_repr_shows_the_beginning_of_a_long_value():
     """A copy is read in a line or two, whatever its params hold."""
     copy = NodeCopy("Load", {"text": "x" * 10_000}, 0.0, None, "y" * 10_000, None, None, None)
     assert len(repr(copy)) < 400
+
+
+def test_the_secrets_of_the_row_and_of_the_run_are_masked_in_a_repr():
+    """Also those of the flow's nodes, and those that another node copy received or returned."""
+    records = RecordStore({}, 0.0, 5, lambda: frozenset({"sk-of-a-node"}))
+    records.load([{"api_key": "sk-of-the-row"}])
+    trace = records.start(0, 11.0)
+    trace.close(trace.open(Load, -1, 11.0, {"token": "sk-of-a-copy"}), None, 12.0)
+    error = ValueError("sk-of-a-node sk-of-the-row sk-of-a-copy")
+    trace.fail(trace.open(Save, -1, 12.0, None), error, 13.0)
+    records.finish(0, error, 13.0, FAILED)
+    first, second = copies_of(records, 0)
+    assert f"error=ValueError: {MASK} {MASK} {MASK}, after=0)" in repr(second)
+    assert "sk-of" not in repr([first, second])
+    records.requeue(0)
+    records.start(0, 14.0)
+    (attempt,) = Instance(records, 0).history
+    assert "sk-of" not in repr(attempt)
+    assert f"result=ValueError: {MASK} {MASK} {MASK}" in repr(attempt)
+
+
+def test_a_copy_is_a_plain_tuple_elsewhere():
+    """Equal by its fields, and without the records of the run when it is copied or pickled."""
+    records, trace = records_of()
+    trace.close(trace.open(Load, -1, 11.0, None), "next", 12.0)
+    (one,) = copies_of(records, 0)
+    assert one == copies_of(records, 0)[0] == tuple(one)
+    for again in (copy.copy(one), copy.deepcopy(one), pickle.loads(pickle.dumps(one))):
+        assert again == one
+        assert type(again) is NodeCopy
+        assert vars(again) == {}
+        assert repr(again) == repr(one)

@@ -80,7 +80,7 @@ def test_secrets_are_masked_in_errors():
     """Those of the params and of the run; the params themselves are the user's own data."""
     error = ValueError("refused sk-12345678 and hidden-value")
     records = ended(({"api_key": "sk-12345678"}, None, error, FAILED))
-    records.secrets = frozenset({"hidden-value"})
+    records._find_secrets = lambda: frozenset({"hidden-value"})
     columns = table_of(columns_of(records)).columns
     assert columns["error"] == [f"ValueError: refused {MASK} and {MASK}"]
     assert columns["api_key"] == ["sk-12345678"]

@@ -324,7 +324,7 @@ def test_a_hundred_thousand_rows_are_each_looked_at_a_few_times():
     assert looks < 1_000_000
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seconds=st.lists(st.integers(0, 4), max_size=12),
     failing=st.sets(st.integers(0, 11)),

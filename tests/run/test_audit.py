@@ -8,6 +8,7 @@ import pandas as pd
 from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow
 
 import flowmagic
+from flowmagic.text.redact import MASK
 
 
 class Route(AsyncNode):
@@ -40,6 +41,14 @@ def test_instances_whose_action_has_no_successor_are_a_finding():
     assert "End" not in text
     (found,) = [each for each in run.audit() if not each.note]
     assert (found.instances, found.count) == ((0, 1, 2, 3, 4), 7)
+
+
+def test_a_secret_in_an_action_is_masked():
+    """Some nodes return what a model says; it is masked before it is cut."""
+    way = f"{'x' * 50}sk-of-the-row-1"
+    text = said(routed({"way": way, "api_key": "sk-of-the-row-1"}, {"way": "left"}))
+    assert f'{MASK}"' in text
+    assert "sk-" not in text
 
 
 def test_an_instance_that_returned_no_action_where_others_did_is_a_finding():

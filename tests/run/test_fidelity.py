@@ -348,7 +348,6 @@ ROWS = [{"i": 0}, {"i": 1, "own": 2}, {"i": 2}]
 
 slow = settings(
     max_examples=50,
-    deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 

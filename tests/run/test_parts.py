@@ -147,6 +147,22 @@ async def test_the_records_know_the_flows_params_and_the_secrets_around_it():
 
 
 @virtual
+async def test_what_nodes_put_into_the_store_is_a_secret_once_the_run_has_ended():
+    """A node logs in, and the next one fails with the token."""
+
+    class Login(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            shared["session"] = {"access_token": f"at-{self.params['i']}2345678"}
+            raise ValueError(f"{shared['session']['access_token']} is refused")
+
+    run = flowmagic.batchflow(AsyncFlow(start=Login()), [{"i": 1}])
+    assert run.records.secrets == frozenset()
+    await run
+    assert run.records.secrets == {"at-12345678"}
+    assert "at-12345678" not in run[0].traceback + repr(run[0])
+
+
+@virtual
 async def test_instances_start_from_the_context_in_which_the_run_was_started():
     """What is set later, no instance sees."""
     variable = contextvars.ContextVar("variable")

@@ -74,9 +74,9 @@ class Scheduled:
         """Let a running instance fail."""
         self.records.finish(index, ValueError(index), 2.0, FAILED)
 
-    def take(self):
-        """Take the next instance; return its index, None at the end."""
-        taken = self.scheduler.take(1.0)
+    def take(self, claimed=None):
+        """Take the next instance, or one that was claimed; return its index, None at the end."""
+        taken = self.scheduler.take(1.0, claimed)
         if taken is None:
             return None
         index, walk, _ = taken
@@ -121,25 +121,38 @@ def test_a_generator_is_drawn_only_when_a_row_is_taken():
 
 
 @virtual
-async def test_an_async_generator_is_prepared_and_then_taken():
-    """A prepared row is a row: it is not drawn again, and not lost if it is taken late."""
+async def test_the_rows_of_an_async_generator_are_claimed_and_then_taken():
+    """Each is claimed once. One that is given back comes before all others, and is not drawn again."""
 
     async def rows():
-        for n in range(2):
+        for n in range(3):
             await asyncio.sleep(1)
             yield {"n": n}
 
     scheduled = Scheduled(rows(), loop=asyncio.get_running_loop())
-    assert scheduled.scheduler.needs_prepare
-    assert await scheduled.scheduler.prepare()
-    assert await scheduled.scheduler.prepare()
-    assert len(scheduled.records) == 1
-    assert scheduled.take() == 0
-    assert await scheduled.scheduler.prepare()
-    assert scheduled.take() == 1
-    assert not await scheduled.scheduler.prepare()
-    assert not await scheduled.scheduler.prepare()
-    assert scheduled.records.total == 2
+    scheduler = scheduled.scheduler
+    assert scheduler.needs_claim
+    assert (await scheduler.claim(), await scheduler.claim()) == (0, 1)
+    assert scheduled.take(1) == 1
+    scheduler.give_back(0)
+    assert scheduler.has_next()
+    assert (await scheduler.claim(), len(scheduled.records)) == (0, 2)
+    assert scheduled.take(0) == 0
+    assert scheduled.take(await scheduler.claim()) == 2
+    assert (await scheduler.claim(), await scheduler.claim()) == (None, None)
+    assert scheduled.records.total == 3
+
+
+@virtual
+async def test_a_row_that_is_cancelled_while_it_is_claimed_does_not_come_again():
+    """Nor does it keep the run waiting."""
+    scheduled = Scheduled([{"n": 0}], loop=asyncio.get_running_loop())
+    scheduler = scheduled.scheduler
+    index = await scheduler.claim()
+    scheduler.drop(index)
+    assert not scheduler.is_pending(index)
+    scheduler.give_back(index)
+    assert (scheduler.has_next(), await scheduler.claim()) == (False, None)
 
 
 @virtual
@@ -151,11 +164,9 @@ async def test_a_retry_needs_no_drawing():
         await asyncio.Event().wait()
 
     scheduled = Scheduled(rows(), loop=asyncio.get_running_loop())
-    await scheduled.scheduler.prepare()
-    scheduled.fail(scheduled.take())
+    scheduled.fail(scheduled.take(await scheduled.scheduler.claim()))
     scheduled.scheduler.retry([0])
-    assert await scheduled.scheduler.prepare()
-    assert scheduled.take() == 0
+    assert scheduled.take(await scheduled.scheduler.claim()) == 0
     await scheduled.batch.close()
 
 

@@ -18,7 +18,7 @@ variable = contextvars.ContextVar("variable", default="unset")
 class Instances:
     """Stands in for scheduler and outcomes: instances that run `work(index)`, and how they ended."""
 
-    needs_prepare = False
+    needs_claim = False
 
     def __init__(self, number, work):
         self.left = list(range(number))
@@ -30,8 +30,8 @@ class Instances:
     def has_next(self):
         return bool(self.left)
 
-    async def prepare(self):
-        raise AssertionError("needs no preparing")
+    async def claim(self):
+        raise AssertionError("needs no claim")
 
     def take(self, now):
         if not self.left:

@@ -17,6 +17,7 @@ from flowmagic.records.store import RecordStore
 from flowmagic.shared import crossings
 from flowmagic.shared.crossings import Crossing, CrossingDetector
 from flowmagic.shared.views import views
+from flowmagic.text.redact import MASK
 
 from ..virtualtime import virtual
 
@@ -483,6 +484,23 @@ async def test_without_tracking_nothing_is_found_and_the_store_is_passed_as_it_s
     assert (await fm.batchflow(Kind(), ROWS[:1], shared=Own())).crossings == []
     assert (await fm.batchflow(Kind(), ROWS[:1], shared=kinds)).crossings == []
     assert kinds == [dict, Own, list]
+
+
+@virtual
+async def test_a_key_that_is_a_secret_is_masked_where_a_crossing_is_shown():
+    """Nodes may keep things under a token of the user; the key itself is what it is."""
+
+    class Keep(AsyncNode):
+        async def prep_async(self, shared):
+            shared[self.params["token"]] = self.params["i"]
+            await asyncio.sleep(1)
+            return shared[self.params["token"]]
+
+    run = await fm.batchflow(Keep(), [{"i": i, "token": "tk-12345678"} for i in range(2)])
+    (crossing,) = run.crossings
+    assert crossing.key == "tk-12345678"
+    assert "tk-1234" not in repr(run.crossings) + str(crossing)
+    assert f"shared['{MASK}']" in str(crossing)
 
 
 def test_a_line_names_the_params_where_they_are_given():

@@ -20,6 +20,7 @@ from ...records.param_reads import track_reads
 from ...records.trace import Trace
 from ...shared.views import Isolated, isolated
 from ..base import Work
+from ..process_state import ProcessState
 from . import serialization
 from .instance_result import dump_outcome
 from .messages import InstanceEnd, InstanceUpdate, MessageSender
@@ -130,6 +131,7 @@ class ChunkRunner:
         )
         self._runner = CpuTimingRunner(work)
         self._slot = WorkerSlot(self._runner, mostly_waiting=mostly_waiting)
+        self._process = ProcessState()
         self._ends: list[tuple[InstanceEnd, BaseException | None]] = []
         self._large_outcomes: dict[int, bytes] = {}
 
@@ -140,6 +142,7 @@ class ChunkRunner:
         """Run all instances; return the outcomes that are too large for a message, by instance id."""
         self._loop = loop = asyncio.get_running_loop()
         _running[self._key] = self
+        self._process.begin()
         try:
             self._slot.start()
             self._messages.send_start()
@@ -156,6 +159,7 @@ class ChunkRunner:
             _running.pop(self._key, None)
             _cancelled.pop(self._key, None)
             self._runner.close()
+            self._process.end()
         self._messages.flush()
         self._messages.send_end(
             *self._slot.usage(), len(self._instances), has_large=bool(self._large_outcomes)
@@ -165,6 +169,7 @@ class ChunkRunner:
     async def _run_instance(self, instance: ChunkInstance, pickled_params: bytes) -> None:
         trace = self._differ.trace(instance.row)
         current_buffer.set(instance.printed)
+        self._process.enter()
         result, error = None, None
         try:
             params = track_reads(pickle.loads(pickled_params))  # noqa: S301 - sent by the run itself

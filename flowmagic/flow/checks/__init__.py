@@ -1,9 +1,9 @@
 """Checks a flow and its batch before a run: what is likely to go wrong, found by reading the code.
 
 Nothing is run, and nothing is said about source that cannot be read. `reachable_nodes` lists the
-nodes of the graph with their source (`node_source`), which `self_usage` and `blocking` read. The
-rules are in `graph_rules` and `param_rules`: functions that yield findings. To add one, call it in
-`_findings`.
+nodes of the graph with their source (`node_source`), which `self_usage` and `executed_code` read. The
+rules are functions that yield findings, in `graph_rules`, `process_rules`, `thread_rules` and
+`param_rules`. To add one, call it in `_findings`.
 
 It may import what `flow` may import.
 """
@@ -17,8 +17,9 @@ from ...limits.limits import Limits
 from ...records.batch import BatchLike, as_batch
 from ..finding import Finding
 from ..graph import check_flow
-from . import graph_rules, param_rules
-from .reachable_nodes import reachable_nodes
+from . import graph_rules, param_rules, process_rules, thread_rules
+from .node_source import NodeSource
+from .reachable_nodes import ReachableNode, reachable_nodes
 
 __all__ = ["check"]
 
@@ -51,7 +52,10 @@ def check(
 def _findings(flow: Any, rows: Any, limit: int, *, threads: bool) -> Iterator[Finding]:
     nodes = reachable_nodes(flow)
     reported: set[tuple[str, str]] = set()
+    read: set[NodeSource] = set()
     for reached in nodes:
+        code = [] if reached.source in read else _findings_in_code(reached, limit, threads=threads)
+        read.add(reached.source)  # nodes of one class share it
         for each in (
             *graph_rules.async_in_sync(reached),
             *graph_rules.no_attempts(reached),
@@ -60,6 +64,7 @@ def _findings(flow: Any, rows: Any, limit: int, *, threads: bool) -> Iterator[Fi
             *graph_rules.blocked_loop(reached, threads=threads),
             *graph_rules.erased_params(reached),
             *graph_rules.fan_out(reached, limit),
+            *code,
         ):
             # Nodes of one class have the same findings.
             if (each.node, each.what) not in reported:
@@ -69,3 +74,9 @@ def _findings(flow: Any, rows: Any, limit: int, *, threads: bool) -> Iterator[Fi
         yield from param_rules.missing(nodes, rows, vars(flow).get("params") or {})
         yield from param_rules.unread(nodes, rows)
         yield from param_rules.shared_containers(rows)
+
+
+def _findings_in_code(reached: ReachableNode, limit: int, *, threads: bool) -> Iterator[Finding]:
+    yield from process_rules.shared_process(reached, limit, threads=threads)
+    yield from thread_rules.foreign_connections(reached, threads=threads)
+    yield from thread_rules.foreign_locals(reached, threads=threads)

@@ -19,7 +19,15 @@ from ..finding import Finding, Place
 from ..graph import successors_of
 from ..source_code import executed_nodes, global_of
 from .blocking import blocking_call
-from .node_source import Method, PossibleActions, hooks_of, possible_actions, user_overrides
+from .node_source import (
+    Method,
+    PossibleActions,
+    attribute_of,
+    hooks_in_threads,
+    hooks_of,
+    possible_actions,
+    user_overrides,
+)
 from .reachable_nodes import ReachableNode, fans_out
 
 _MUTABLE = (list, dict, set, bytearray, deque)
@@ -36,7 +44,7 @@ def shared_attributes(reached: ReachableNode) -> Iterator[Finding]:
     for name, place in reached.usage.mutated.items():
         if name in _POCKETFLOWS or name in reached.usage.rebound:
             continue
-        value = _attribute(reached.node, name)
+        value = attribute_of(reached.node, name)
         if isinstance(value, _MUTABLE):
             kind = type(value).__name__
             yield Finding(
@@ -47,14 +55,6 @@ def shared_attributes(reached: ReachableNode) -> Iterator[Finding]:
                 reached.name,
                 place,
             )
-
-
-def _attribute(node: Any, name: str) -> Any:
-    """Return an attribute without running a property."""
-    for names in (vars(node), *(vars(base) for base in type(node).__mro__)):
-        if name in names:
-            return names[name]
-    return None
 
 
 def _empty(kind: str) -> str:
@@ -69,8 +69,7 @@ def has_threads() -> bool:
 def blocked_loop(reached: ReachableNode, *, threads: bool) -> Iterator[Finding]:
     """Find calls that stop all instances and the notebook until they return."""
     node = reached.node
-    uses_thread = threads and not user_overrides(node, "_run") and not user_overrides(node, "_exec")
-    in_thread = {"exec", "exec_fallback"} if uses_thread and not isinstance(node, AsyncNode) else {}
+    in_thread = hooks_in_threads(node) if threads else ()
     for name in hooks_of(node):
         call = None if name in in_thread else blocking_call(reached.source, name)
         if call is None:

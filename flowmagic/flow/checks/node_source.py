@@ -61,6 +61,20 @@ def hooks_of(node: Any) -> tuple[str, ...]:
     return (*steps, *(_EXEC_ASYNC if isinstance(node, AsyncNode) else _EXEC), *_INNER)
 
 
+def hooks_in_threads(node: Any) -> tuple[str, ...]:
+    """Return the names of the methods that a run calls in threads, if it uses threads."""
+    own = user_overrides(node, "_run") or user_overrides(node, "_exec")
+    return () if own or isinstance(node, (AsyncNode, Flow)) else _EXEC
+
+
+def attribute_of(node: Any, name: str) -> Any:
+    """Return an attribute of a node without running a property; None if there is none."""
+    for names in (vars(node), *(vars(base) for base in type(node).__mro__)):
+        if name in names:
+            return names[name]
+    return None
+
+
 def user_overrides(node: Any, name: str) -> bool:
     """Whether the user overrides a method, in a class or on the object itself."""
     return name in vars(node) or _resolve(type(node).__mro__, name, -1) is not None
@@ -86,6 +100,11 @@ class NodeSource:
     def get(self, name: str) -> Method | None:
         """Return the method that a call of this name runs; None if there is none with known source."""
         return next((each for each in self.methods if each.name == name), None)
+
+    def place(self, name: str, node: ast.AST) -> Place | None:
+        """Return where a syntax node of the method of this name is."""
+        method = self.get(name)
+        return None if method is None else method.place(node)
 
     def _reach(self, name: str, above: int) -> None:
         """Add a method and what it calls; `above`: only from the classes after this one in the MRO."""

@@ -13,11 +13,12 @@ from typing import Any
 
 from ...records.instances import Attempt, Instance
 from ...records.node_copies import NodeCopy
+from ...records.row_secrets import secrets_of_row
 from ...records.status import Status
 from ...records.store import RecordStore
 from ...records.trace import Params
 from ...text.formatting import error_text, key_text, short_repr, traceback_text, truncate
-from ...text.redact import MASK, is_secret, masked, secrets_of
+from ...text.redact import MASK, is_secret, masked
 from ..shell import name_of
 from .protocol import AttemptDetail, CopyDetail, Detail, ParamDetail
 from .row_text import equal
@@ -35,7 +36,7 @@ _replace_controls = functools.partial(  # compiled when it is first used
 )
 """Replaces terminal escape sequences, and control characters that a page cannot show."""
 
-RerunCell = Callable[[int, "set[str]"], str]
+RerunCell = Callable[[int, "frozenset[str]"], str]
 """Returns the cell that reruns a row, given the row's index and the secrets to leave out."""
 
 
@@ -44,7 +45,7 @@ def detail_of(records: RecordStore, index: int, rerun_cell: RerunCell = lambda *
     instance = Instance(records, index)
     copies = instance.copies
     history = instance.history
-    secrets = _secrets(records, instance, [copies, *(attempt.copies for attempt in history)])
+    secrets = secrets_of_row(records, index)
     error = None if instance.status == Status.CANCELLED else instance.error
     note = ""
     if len(copies) > _MAX_COPIES:
@@ -72,12 +73,6 @@ def detail_of(records: RecordStore, index: int, rerun_cell: RerunCell = lambda *
     }
 
 
-def _secrets(records: RecordStore, instance: Instance, attempts: list[list[NodeCopy]]) -> set[str]:
-    """Return all secrets in the params of a row, including those that a node has removed."""
-    params = {id(copy.params): copy.params for copies in attempts for copy in copies[:_MAX_COPIES]}
-    return secrets_of(instance.params).union(records.secrets, *map(secrets_of, params.values()))
-
-
 def _first_copies(shown: int, total: int) -> str:
     return f"The first {shown} of {total:,} node copies."
 
@@ -88,7 +83,7 @@ def _read(attempt: Instance | Attempt) -> frozenset[Any] | None:
 
 
 def _history(
-    records: RecordStore, index: int, history: list[Attempt], secrets: set[str]
+    records: RecordStore, index: int, history: list[Attempt], secrets: frozenset[str]
 ) -> list[AttemptDetail]:
     details: list[AttemptDetail] = []
     left = _MAX_COPIES
@@ -115,7 +110,7 @@ def _history(
     return details[::-1]
 
 
-def _printed(text: str, secrets: set[str], width: int = _MAX_PRINTED) -> str:
+def _printed(text: str, secrets: frozenset[str], width: int = _MAX_PRINTED) -> str:
     """Return the end of what an attempt printed, without terminal colours and control characters."""
     # A secret may contain control characters, and others may be printed between its letters.
     plain = masked(_replace_controls("", masked(text, secrets).replace("\r\n", "\n")), secrets)
@@ -131,7 +126,7 @@ def _copies(
     index: int,
     copies: list[NodeCopy],
     read: frozenset[Any] | None,
-    secrets: set[str],
+    secrets: frozenset[str],
 ) -> list[CopyDetail]:
     provenance = Provenance(copies, records.row(index), records.base)
     details: list[CopyDetail] = []
@@ -166,7 +161,7 @@ def _retries_text(copy: NodeCopy) -> str:
 
 
 def _params(
-    provenance: Provenance, position: int, read: frozenset[Any] | None, secrets: set[str]
+    provenance: Provenance, position: int, read: frozenset[Any] | None, secrets: frozenset[str]
 ) -> list[ParamDetail]:
     params = provenance.params(position)
     previous = provenance.previous(position)
@@ -203,7 +198,7 @@ def _mark(params: Params, previous: Params, key: object) -> str:
     return "" if equal(previous[key], params[key]) else "changed"
 
 
-def _value(key: object, value: object, secrets: set[str]) -> str:
+def _value(key: object, value: object, secrets: frozenset[str]) -> str:
     return MASK if is_secret(key, value) else short_repr(value, _MAX_VALUE, secrets)
 
 

@@ -12,9 +12,10 @@ from typing import Any
 
 from ...flow.topology import Topology
 from ...flow.traffic import Traffic
+from ...records.row_secrets import secrets_of_run
 from ...records.store import RecordStore
 from ...text.formatting import truncate
-from ...text.redact import masked, secrets_of
+from ...text.redact import masked
 from ..shell import name_of
 from .protocol import Graph, GraphCounts
 
@@ -68,7 +69,7 @@ class GraphState:
         self._sent: GraphCounts = _NO_COUNTS
         self._has_changes = False
         self._next_at = 0.0
-        self._secrets: set[str] | None = None
+        self._secrets: frozenset[str] | None = None
         self._edges: list[int] = []
         """The numbers of the edges that are sent."""
         if self._topology is not None:
@@ -201,9 +202,7 @@ class GraphState:
     def _action_text(self, action: str) -> str:
         # Some flows return a model's answer as their action, which may contain secrets.
         if self._secrets is None:
-            self._secrets = set() if self._records is None else set(self._records.secrets)
-            for index in range(min(_SLICE // 10, len(self._records or ()))):
-                self._secrets |= secrets_of(self._records.merged(index))  # type: ignore[union-attr]
+            self._secrets = frozenset() if self._records is None else secrets_of_run(self._records)
         return truncate(masked(action, self._secrets), _MAX_ACTION)
 
 

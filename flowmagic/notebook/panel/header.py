@@ -10,13 +10,14 @@ from ...limits.calls import CallLimit
 from ...limits.calls.named import named_limits
 from ...limits.limits import Limits
 from ...limits.pace import WINDOW
+from ...records.row_secrets import secrets_of_run
 from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
 from ...run.status import RunStatus
 from ...text.formatting import error_text, truncate
 from ..shell import name_of
 from ..summary.notices import crossing_notice, engine_notice
-from ..summary.summary import journal_text, secrets_of_run
+from ..summary.summary import journal_text
 from .protocol import Header, LimitState
 
 MAX_LIMITS = 20
@@ -58,7 +59,7 @@ def header_of(
     live = run is not None and not run.ended
     aimd = None if run is None else run.adaptive
     if not notice and run is not None:
-        notice = _notice(run)
+        notice = _notice(run, records)
     return {
         "flow": flow,
         "status": "idle" if run is None else str(run.status),
@@ -85,10 +86,10 @@ def header_of(
     }
 
 
-def _notice(run: BatchRun) -> str:
+def _notice(run: BatchRun, records: RecordStore) -> str:
     """Return the most important problem of a run as text; empty if it has none."""
     if run.error is not None:
-        return error_text(run.error, secrets_of_run(run), width=_MAX_NOTICE)
+        return error_text(run.error, secrets_of_run(records), width=_MAX_NOTICE)
     text = "" if run.journal is None else journal_text(run.journal)
     if not text and run.holds:
         text = run.holds[0].text(name_of)

@@ -10,6 +10,7 @@ import ast
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -17,7 +18,7 @@ from typing import Any
 from ...errors import describe
 from ...records.trace import Params
 from ...text.formatting import short_repr, truncate
-from ...text.redact import MASK, is_secret, masked, secrets_of
+from ...text.redact import MASK, is_secret, masked_data, secrets_of
 
 MAX_ROWS = 1_000
 """How many rows can be edited; more are only shown."""
@@ -74,7 +75,7 @@ class ParamText:
                 "Some values cannot be written as JSON or Python literals; "
                 "Run uses the list as it is."
             )
-        self._masked = [_mask(row, secrets_of(row, _MAX_DEPTH)) for row in rows]
+        self._masked = [_mask(row, secrets_of(row)) for row in rows]
         write = repr if "python" in kinds else _json
         lines = [f"  {write(row)}" for row in self._masked]
         self.text = "[\n" + ",\n".join(lines) + "\n]" if lines else "[]"
@@ -259,12 +260,12 @@ def _json(value: object) -> str:
     return json.dumps(value) if has_lone_surrogates else text
 
 
-def _mask(value: Any, secrets: set[str], key: object = None) -> Any:
+def _mask(value: Any, secrets: AbstractSet[str], key: object = None) -> Any:
     """Copy a value with secrets masked: those that their key names, and wherever else they occur."""
     if is_secret(key, value):
         return MASK
     if isinstance(value, str):
-        return masked(value, secrets) if secrets else value
+        return masked_data(value, secrets)
     if isinstance(value, dict):
         return {_mask(name, secrets): _mask(each, secrets, name) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
@@ -272,12 +273,12 @@ def _mask(value: Any, secrets: set[str], key: object = None) -> Any:
     return value
 
 
-def as_literal(value: Any, secrets: set[str], key: object = None) -> str | None:
+def as_literal(value: Any, secrets: AbstractSet[str], key: object = None) -> str | None:
     """Return a value as a Python literal; None if it is not one, or if it contains a secret."""
     if _kind(value) is None or is_secret(key, value):
         return None
     text = repr(value)
-    if _mask(value, secrets) != value or masked(text, secrets) != text:
+    if _mask(value, secrets) != value or masked_data(text, secrets) != text:
         return None
     return text
 
@@ -312,6 +313,6 @@ def _preview(rows: Sequence[Params]) -> str:
 
 def _preview_lines(rows: Sequence[Mapping[Any, Any]]) -> Iterator[str]:
     for row in rows[:_MAX_SHOWN]:
-        yield f"  {truncate(masked(short_repr(dict(row), 2_000), secrets_of(row)), 200)},"
+        yield f"  {short_repr(dict(row), 200, secrets_of(row))},"
     if len(rows) > _MAX_SHOWN:
         yield f"  … {len(rows) - _MAX_SHOWN:,} more"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
 from ...text.formatting import truncate
+from ...text.python_names import is_dotted_name, is_name, one_line
 from ...text.redact import is_secret
 from .param_text import as_literal
 
@@ -40,7 +42,11 @@ class Origin:
 
 
 def cell_of(
-    origin: Origin, run: BatchRun | None, records: RecordStore, index: int, secrets: set[str]
+    origin: Origin,
+    run: BatchRun | None,
+    records: RecordStore,
+    index: int,
+    secrets: AbstractSet[str],
 ) -> str:
     """Return a cell that reruns one row; empty if its params are no longer kept.
 
@@ -63,14 +69,14 @@ def cell_of(
         entries, blanks = [], ["the params, which are too long for a cell"]
     if not blanks:
         return _cell(origin, _row(entries))
-    if run is not None and origin.output and origin.names.get(origin.output) is run:
+    if run is not None and is_name(origin.output) and origin.names.get(origin.output) is run:
         return _cell(origin, f"[{origin.output}[{index}].row]")
     listed = ", ".join(blanks[:_MAX_LISTED])
     more = f" and {len(blanks) - _MAX_LISTED} more" if len(blanks) > _MAX_LISTED else ""
     return _cell(origin, _row(entries) if entries else f"[{_BLANK}]", f"Fill in {listed}{more}.")
 
 
-def _literal(value: Any, secrets: set[str], key: object = None) -> str | None:
+def _literal(value: Any, secrets: AbstractSet[str], key: object = None) -> str | None:
     return as_literal(value, secrets, key) if _is_short(value) else None
 
 
@@ -104,7 +110,7 @@ def _why(key: object, value: object) -> str:
 
 
 def _kind(value: object) -> str:
-    name = truncate(type(value).__name__, _MAX_TYPE)
+    name = one_line(truncate(type(value).__name__, _MAX_TYPE))
     return f"{'an' if name[:1].lower() in 'aeiou' else 'a'} {name}"
 
 
@@ -117,8 +123,9 @@ def _row(entries: list[tuple[str, str]]) -> str:
 
 
 def _cell(origin: Origin, params: str, comment: str = "") -> str:
-    lines = [f"# {comment}"] if comment else []
+    lines = [f"# {one_line(comment)}"] if comment else []
     if origin.line is not None:
         return "\n".join([f"%%batchflow {origin.line}", *lines, params])
-    call = f"run = await flowmagic.batchflow({origin.flow}, {params})"
+    flow = origin.flow if is_dotted_name(origin.flow) else _BLANK
+    call = f"run = await flowmagic.batchflow({flow}, {params})"
     return "\n".join(["import flowmagic", *lines, call])

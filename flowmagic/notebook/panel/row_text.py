@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
+from ...records.row_secrets import secrets_of_row
 from ...records.status import FAILED, SUCCEEDED
 from ...records.store import RecordStore
 from ...text.formatting import error_text, key_text, params_text, short_repr, truncate
@@ -44,7 +45,7 @@ def row_texts(records: RecordStore, rows: Iterable[int], varying: VaryingColumns
     texts: RowTexts = {"rows": [], "texts": [], "cells": [], "outcomes": []}
     for index in rows:
         params = records.merged(index)
-        secrets = secrets_of(params) | records.secrets
+        secrets = secrets_of_row(records, index)
         texts["rows"].append(index)
         texts["texts"].append(line(records, index, _MAX_LINE))
         texts["cells"].append(varying.cells(params, secrets))
@@ -59,7 +60,7 @@ def line(records: RecordStore, index: int, width: int) -> str:
     return params_text(records.merged(index), width)
 
 
-def outcome(records: RecordStore, index: int, width: int, secrets: set[str]) -> str:
+def outcome(records: RecordStore, index: int, width: int, secrets: frozenset[str]) -> str:
     """Return the last action or the error of a row, cut to `width` characters; empty until it has ended."""
     code = records.status[index]
     if code not in (SUCCEEDED, FAILED):
@@ -170,7 +171,7 @@ class VaryingColumns:
             "more": max(0, len(self.keys) - MAX_COLUMNS),
         }
 
-    def cells(self, row: Mapping[Any, Any], secrets: set[str]) -> list[str]:
+    def cells(self, row: Mapping[Any, Any], secrets: frozenset[str]) -> list[str]:
         """Return the cells of a row as text; empty for a param that the row does not have."""
         return [
             "" if key not in row else cell_text(key, row[key], secrets)
@@ -178,7 +179,7 @@ class VaryingColumns:
         ]
 
 
-def cell_text(key: object, value: object, secrets: set[str]) -> str:
+def cell_text(key: object, value: object, secrets: frozenset[str]) -> str:
     """Return a value as text for a cell: a string without quotes, a secret masked."""
     if is_secret(key, value):
         return MASK

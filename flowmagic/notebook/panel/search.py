@@ -14,10 +14,11 @@ from itertools import islice
 from operator import itemgetter
 from typing import Any
 
+from ...records.row_secrets import secrets_of_row
 from ...records.status import FAILED
 from ...records.store import RecordStore
 from ...text.formatting import short_repr
-from ...text.redact import is_secret, secrets_of
+from ...text.redact import is_secret
 from .row_text import line, outcome
 
 _SLICE = 0.004  # seconds
@@ -98,7 +99,7 @@ class Search:
             return True
         text = line(self._records, index, _MAX_LINE)
         if self._records.status[index] == FAILED:
-            secrets = secrets_of(self._records.merged(index)) | self._records.secrets
+            secrets = secrets_of_row(self._records, index)
             text += " " + outcome(self._records, index, _MAX_LINE, secrets)
         text = _plain(text)
         return all(word in text for word in self._words) and all(

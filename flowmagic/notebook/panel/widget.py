@@ -211,7 +211,7 @@ class Panel(anywidget.AnyWidget):
     def _records(self) -> RecordStore:
         return self._idle_records if self.run is None else self.run.records
 
-    def _rerun_cell(self, index: int, secrets: set[str]) -> str:
+    def _rerun_cell(self, index: int, secrets: frozenset[str]) -> str:
         return cell_of(self._origin, self.run, self._records, index, secrets)
 
     def _header(self) -> Header:

@@ -10,7 +10,7 @@ from ...limits.calls.named import named_limits
 from ...run.batchrun import BatchRun
 from ...shared.crossings import Crossing
 from ...text.formatting import params_text, truncate
-from ...text.redact import masked, secrets_of
+from ...text.redact import masked
 from ..shell import name_of
 
 MOST_LINES = 10
@@ -50,11 +50,9 @@ def crossing_notice(run: BatchRun) -> str:
 
 
 def _line(run: BatchRun, crossing: Crossing) -> str:
-    reader, writer = (run[index].params for index, _ in (crossing.reader, crossing.writer))
-    line = crossing.line(params_text(reader, _PARAMS), params_text(writer, _PARAMS))
-    # The key may be a secret too, for example a token.
-    secrets = secrets_of(reader) | secrets_of(writer) | run.records.secrets
-    return truncate(" ".join(masked(line, secrets).split()), _LINE)
+    rows = [index for index, _ in (crossing.reader, crossing.writer)]
+    line = crossing.line(*(params_text(run[index].params, _PARAMS) for index in rows))
+    return truncate(" ".join(masked(line, crossing.secrets).split()), _LINE)
 
 
 def _advice(crossings: list[Crossing]) -> str:

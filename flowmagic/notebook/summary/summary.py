@@ -11,10 +11,11 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 from ...records.instances import Instance
+from ...records.row_secrets import secrets_of_row, secrets_of_run
 from ...records.status import CANCELLED, FAILED
 from ...run.batchrun import BatchRun
 from ...text.formatting import error_text, params_text, short_repr, traceback_text, truncate
-from ...text.redact import masked, secrets_of
+from ...text.redact import masked
 from ..shell import name_of
 from . import timeline
 from .notices import crossing_lines, crossing_notice, engine_lines
@@ -78,18 +79,20 @@ def journal_text(journal: Recorder) -> str:
         return (
             f"{journal.lost} instances could not be written to the journal: {journal.loss_reason}."
         )
-    return " ".join(journal.warnings)
+    return masked(" ".join(journal.warnings))
 
 
 def remarks(run: BatchRun) -> list[str]:
     """Return what is worth a look apart from failures, in one or two sentences each."""
-    lines = [] if run.journal is None else [journal_text(run.journal)]
+    journal = "" if run.journal is None else journal_text(run.journal)
+    lines = [journal]
     lines += [hold.text(name_of) for hold in run.holds[:MOST_HOLDS]]
     if len(run) > MOST_AUDITED:
         lines.append("run.audit() looks for problems that raised no error.")
     else:
-        lines += [each.text(name_of) for each in run.audit()[:MOST_REMARKS]]
-    secrets = secrets_of_run(run)
+        found = [each for each in run.audit() if each.what not in journal]
+        lines += [each.text(name_of) for each in found[:MOST_REMARKS]]
+    secrets = secrets_of_run(run.records)
     return [truncate(masked(line, secrets), _REMARK) for line in lines if line]
 
 
@@ -100,7 +103,7 @@ def failures(run: BatchRun) -> Iterator[Instance]:
 
 def row(instance: Instance) -> tuple[str, ...]:
     """Return the table row of an instance, as text, with the columns `_COLUMNS`."""
-    secrets = secrets_of(instance.params) | instance._records.secrets
+    secrets = secrets_of_row(instance._records, instance.index)
     seconds = instance.seconds
     status = str(instance.status)
     return (
@@ -117,7 +120,7 @@ def _attempts_text(instance: Instance) -> str:
     return f" ({instance.attempts} attempts)" if instance.attempts > 1 else ""
 
 
-def _result(instance: Instance, secrets: set[str]) -> str:
+def _result(instance: Instance, secrets: frozenset[str]) -> str:
     if (error := instance.error) is None:
         return short_repr(instance.result, 80, secrets) if instance.seconds is not None else ""
     if instance._records.status[instance.index] == CANCELLED:
@@ -127,16 +130,9 @@ def _result(instance: Instance, secrets: set[str]) -> str:
 
 def broke(run: BatchRun) -> str:
     """Return the traceback of the error that broke the run itself; empty if there is none."""
-    return "" if run.error is None else traceback_text(run.error, secrets_of_run(run), name_of)
-
-
-def secrets_of_run(run: BatchRun) -> set[str]:
-    """Return the secrets among the params, for texts that belong to no single instance.
-
-    Only the first thousand rows are searched: in a batch, the secret is nearly always the same.
-    """
-    rows = (secrets_of(each.params) for each in run.instances[:1_000])
-    return set(run.records.secrets).union(*rows)
+    if run.error is None:
+        return ""
+    return traceback_text(run.error, secrets_of_run(run.records), name_of)
 
 
 def as_text(run: BatchRun) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import io
+import os
 import pickle
+import sys
 import threading
 from types import SimpleNamespace
 
@@ -114,6 +118,32 @@ def test_a_chunk_sends_its_start_then_the_ends_of_its_instances_then_its_own_end
     assert (instances, has_large) == (2, False)
     assert 0 <= cpu <= seconds + 0.1
     assert worker.claimed == [("key", 1)]
+
+
+def test_nodes_redirect_for_themselves_and_the_process_of_the_worker_is_as_before(
+    worker, monkeypatch
+):
+    """Other chunks run there later, of this run and of others."""
+
+    class Redirects(AsyncNode):
+        async def exec_async(self, _):
+            os.environ["FM_OF_A_NODE"] = "node"
+            with contextlib.redirect_stdout(io.StringIO()) as text:
+                for _ in range(3):
+                    print(self.params["i"])
+                    await asyncio.sleep(0)
+            return text.getvalue()
+
+        async def post_async(self, shared, prep_res, exec_res):
+            return exec_res
+
+    flow, stream = Redirects(), sys.stdout
+    made = flow, {}, node_classes_of(flow)
+    monkeypatch.setattr(chunk_runner.serialization, "load", lambda worker, key: made)
+    run_chunk(chunk({}, {}))
+    assert [loaded(each)[0] for each in ends(worker).values()] == ["0\n" * 3, "1\n" * 3]
+    assert sys.stdout is stream
+    assert "FM_OF_A_NODE" not in os.environ
 
 
 def test_an_outcome_too_large_for_a_message_is_returned_and_announced(worker):

@@ -122,7 +122,7 @@ async def test_a_burst_begins_at_once_after_idleness():
     assert [at - 1000.0 for at in spy.starts] == pytest.approx(offsets + [62 + x for x in offsets])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(1, 4),
     st.integers(5, 60),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +14,8 @@ from flowmagic.notebook import run_list
 from flowmagic.notebook.panel.rerun_cell import Origin, cell_of
 from flowmagic.records.store import RecordStore
 from flowmagic.text.redact import secrets_of
+
+from ...hostilenames import NAMES, names, runs_a_name
 
 SEES = """
 import asyncio, flowmagic
@@ -197,3 +202,38 @@ def test_what_is_written_is_what_it_was(row):
     line, body = of_rows([row]).split("\n", 1)
     assert line == "%%batchflow flow"
     assert eval(body) == [row]
+
+
+def code_of(cell):
+    """Return the syntax tree of a cell; that of its body, if it has a magic."""
+    body = cell.split("\n", 1)[1] if cell.startswith("%%") else cell
+    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+    return compile(body, "cell", "exec", flags=flags)
+
+
+@given(name=names, is_magic=st.booleans(), as_flow=st.booleans())
+def test_no_name_runs_as_code(name, is_magic, as_flow):
+    """Neither that of a key, nor that of the class of a value, nor that of the flow."""
+    kind = type("Kind", (), {})
+    with contextlib.suppress(TypeError, ValueError, UnicodeError):
+        kind.__name__ = name
+    flow = name if as_flow else "flow"
+    origin = Origin(flow, "flow") if is_magic else Origin(flow)
+    for row in ({"v": kind()}, {name: 1}, {name: kind()}, {"v": {name: [name, (name,)]}}):
+        tree = code_of(of_rows([row], origin))
+        assert not runs_a_name(tree)
+        assert len(tree.body) == (1 if is_magic else 2)
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_the_hostile_names_run_nothing(name):
+    """Each of them."""
+    test_no_name_runs_as_code.hypothesis.inner_test(name, False, True)
+    test_no_name_runs_as_code.hypothesis.inner_test(name, True, False)
+
+
+def test_a_flow_without_a_name_is_a_blank():
+    """A class made by a function may be called anything."""
+    assert of_rows([{"i": 1}], Origin("my flow")).endswith(
+        "run = await flowmagic.batchflow(FILL_IN, [{'i': 1}])"
+    )

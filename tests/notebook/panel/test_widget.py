@@ -156,14 +156,14 @@ def test_the_state_is_made_when_it_is_asked_for():
     """A page that reloads gets the present, not what was true when the panel was made."""
 
     async def lifecycle():
-        panel, _ = made([{"name": "<b>&", "token": "abcdefgh"}] * 4, limits=Limits(2))
+        panel, _ = made([{"name": "<b>&", "token": "abcd12345678"}] * 4, limits=Limits(2))
         panel.ask("run", text=None)
         await asyncio.sleep(0.3)
         state = panel.get_state()
         assert state["header"]["counts"] == [0, 2, 2, 0, 0]
         assert list(state["snapshot"][40:44]) == [2, 2, 1, 1]
         assert state["texts"]["texts"] == ["name='<b>&', token=•••"] * 4
-        assert "abcdefgh" not in str(state["editor"])
+        assert "abcd12345678" not in str(state["editor"])
         await ended(panel)
         assert panel.get_state()["header"]["counts"] == [0, 0, 4, 0, 0]
 
@@ -174,12 +174,12 @@ def test_an_edited_text_is_what_run_runs():
     """Parsed, never evaluated; masks stand for the values they hide."""
 
     async def lifecycle():
-        panel, calls = made([{"i": 1, "token": "abcdefgh"}])
+        panel, calls = made([{"i": 1, "token": "abcd12345678"}])
         panel.ask("run", text="[{'i': 2, 'token': '•••'}, {'i': 3}]")
         await asyncio.sleep(0)
         await asyncio.sleep(0)
         await ended(panel)
-        assert calls[-1][0] == [{"i": 2, "token": "abcdefgh"}, {"i": 3}]
+        assert calls[-1][0] == [{"i": 2, "token": "abcd12345678"}, {"i": 3}]
         assert '"i": 3' in panel.text["text"]
         version = panel.text["version"]
         panel.ask("run", text="[{'i': open('x')}]")

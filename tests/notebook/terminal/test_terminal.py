@@ -348,7 +348,7 @@ async def test_colours_change_no_letter():
     await run
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.dictionaries(st.text(max_size=8), st.text(max_size=40)), min_size=1, max_size=4),
        st.integers(1, 200))  # fmt: skip
 def test_whatever_the_params_are_no_line_is_wider_than_the_terminal(rows, columns):
