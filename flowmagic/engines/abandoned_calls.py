@@ -52,7 +52,10 @@ def remove(call: Call) -> None:
 
 def unreturned() -> list[Call]:
     """Return the calls that have not returned."""
-    return [call for call in list(_calls) if not call.returned]
+    for call in list(_calls):
+        if call.returned:  # and nobody has removed it: its loop is closed
+            remove(call)
+    return list(_calls)
 
 
 def described(calls: Iterable[Call]) -> list[AbandonedCall]:
@@ -62,8 +65,7 @@ def described(calls: Iterable[Call]) -> list[AbandonedCall]:
 
 def why_full() -> str:
     """Return why no more instances should start in this process; empty if they may."""
-    calls = unreturned()
-    if len(calls) < MAX_ABANDONED:
+    if len(_calls) < MAX_ABANDONED or len(calls := unreturned()) < MAX_ABANDONED:
         return ""
     return f"{len(calls):,} abandoned calls of sync nodes have not returned ({_by_node(calls)})"
 
