@@ -313,7 +313,7 @@ def _overrides(node: Any, name: str) -> bool:
 
 
 def _raise_cancelled(_: Any) -> Any:
-    raise asyncio.CancelledError("The instance of this call has ended.")
+    raise asyncio.CancelledError
 
 
 def _is_mutable(params: Any) -> bool:
