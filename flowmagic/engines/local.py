@@ -39,7 +39,7 @@ class LocalRunner:
     async def open(self) -> None:
         """Keep threads again, after `close` has let them end."""
         if self._pool is not None:
-            self._pool.open()
+            self._pool.open(on_wait=self._work.on_wait, on_full=self._work.stop)
 
     def run(self, params: dict[Any, Any], trace: Trace) -> Coroutine[Any, Any, Any]:
         """Return the walk of one instance; see `Runner`."""

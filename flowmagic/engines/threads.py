@@ -179,13 +179,20 @@ class ThreadPool:
         self._size = max(size, self._size)
         self._start_waiting()
 
-    def open(self) -> None:
-        """Keep the threads that start from now on until `close`."""
+    def open(
+        self,
+        *,
+        on_wait: Callable[[int, bool], None] | None = None,
+        on_full: Callable[[str], None] | None = None,
+    ) -> None:
+        """Keep the threads that start from now on until `close`; arguments as of the class."""
+        self._on_wait, self._on_full = on_wait, on_full
         self._closed = False
 
     def close(self) -> None:
         """Let each thread end when its call has returned, and each later one after its call."""
         self._closed = True
+        self._on_wait = self._on_full = None  # of a run, which a thread that hangs must not keep
         for _ in range(self._threads + self._lost):
             self._queue.put(None)
         # Another queue, since a call that hangs leaves its None in this one, for any thread to take.

@@ -45,6 +45,13 @@ class Hangs(Node):
         shared.setdefault("posted", []).append(prepared)
 
 
+class FailsOrHangs(Hangs):
+    def exec(self, n):
+        if not self.hung:
+            raise ValueError
+        return super().exec(n)
+
+
 @pytest.fixture
 def hangs():
     """Return a function that makes such a node; its calls return at the end of the test."""
@@ -83,6 +90,37 @@ async def test_calls_that_hang_cost_their_own_rows_only(hangs):
     await until(lambda: run.ended)
     assert outcomes(run) == ["TimeoutError"] * 2 + ["int"] * 8
     assert sorted(run.shared["posted"]) == list(range(2, 10))
+
+
+@virtual
+async def test_a_thread_that_hangs_does_not_keep_its_run(hangs):
+    """The memory of a run is free as soon as nobody uses it, whatever its threads do."""
+    node = hangs(0)
+    run = flowmagic.batchflow(node, ROWS, limit=2, timeout=5)
+    await until(lambda: node.begun)
+    await asyncio.sleep(5)
+    await run
+    reference = weakref.ref(run)
+    del run
+    gc.collect()
+    assert reference() is None
+
+
+@virtual
+async def test_a_run_that_is_continued_is_stopped_when_too_many_calls_hang(hangs, monkeypatch):
+    """The threads know the run again, which they had forgotten at its end."""
+    await until(lambda: not abandoned_calls.unreturned())  # those of other tests
+    monkeypatch.setattr(abandoned_calls, "MAX_ABANDONED", 1)
+    node = hangs(kind=FailsOrHangs)
+    run = await flowmagic.batchflow(node, ROWS, limit=1)
+    assert run.counts.failed == 10
+    node.hung = frozenset(range(10))
+    run.retry_failed()
+    await until(lambda: node.begun)
+    run.cancel(0)
+    await until(lambda: run.ended)
+    assert run.status == "stopped"
+    assert len(node.begun) == 1
 
 
 @virtual
