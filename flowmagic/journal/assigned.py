@@ -25,10 +25,8 @@ from ..records.containers import CONTAINERS, MOST_ITEMS
 from ..records.observed_dict import MISSING
 from ..shared.assignments import Assignment, How, name_of_key
 from ..shared.expected import Path
-from ..text.formatting import short_repr
 from ..text.redact import masked
-from .codec import EncodingError, as_json, decoded, encoded_and_masked, value_of_plain
-from .damage import quoted
+from .codec import EncodingError, as_json, decoded, encoded_and_masked, not_a_value, value_of_plain
 
 _LONGEST = 2_000_000  # characters of the text; a value of 1 MB may take more
 _MOST_CHARACTERS = 1_000_000  # in the value
@@ -206,6 +204,4 @@ def decoded_assignments(text: str, run: int, output: Any = None) -> Iterator[Ent
     except JournalError:
         raise
     except Exception as error:  # noqa: BLE001 - the file may hold anything
-        raise JournalError(
-            f"This text is not a journal value ({quoted(error)}): {short_repr(text)}"
-        ) from None
+        raise not_a_value(text, error) from None

@@ -242,9 +242,12 @@ def decoded(text: str) -> Any:
     except JournalError:
         raise
     except Exception as error:  # noqa: BLE001 - the file may hold anything
-        raise JournalError(
-            f"This text is not a journal value ({quoted(error)}): {short_repr(text)}"
-        ) from None
+        raise not_a_value(text, error) from None
+
+
+def not_a_value(text: str, error: Exception) -> JournalError:
+    """Return what to raise for a text of the file that could not be read because of an error."""
+    return JournalError(f"This text is not a journal value ({quoted(error)}): {short_repr(text)}")
 
 
 def value_of_plain(plain: Any) -> Any:

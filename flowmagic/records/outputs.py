@@ -30,7 +30,7 @@ _PAIR = 2  # an offset and an output
 RESTORED_OFFSET = -1
 """The offset of an output whose node copy is not known, since its row was restored from a journal."""
 
-Attempt = tuple[int, int]
+AttemptKey = tuple[int, int]
 """An earlier attempt of a row: the index of the row, and how many attempts came before."""
 
 _Kept = tuple[Any, ...]
@@ -57,14 +57,14 @@ class OutputStore:
             "This output is no longer in memory: the outputs of the run exceed "
             f"keep_bytes={budget:,}. Raise keep_bytes, or write a journal."
         )
-        self._kept: dict[int | Attempt, _Kept] = {}
+        self._kept: dict[int | AttemptKey, _Kept] = {}
         """By instance, or earlier attempt, in the order they ended."""
-        self._gone: dict[int | Attempt, _Kept] = {}
+        self._gone: dict[int | AttemptKey, _Kept] = {}
         """The same of which all outputs were dropped: apart, since dropping looks through the others."""
         self._large: dict[int, tuple[int, int]] = {}
         """How often each large object is held, and its size, by its id."""
 
-    def put(self, key: int | Attempt, outputs: Sequence[Any]) -> None:
+    def put(self, key: int | AttemptKey, outputs: Sequence[Any]) -> None:
         """Keep the outputs of an instance that has ended.
 
         Args:
@@ -81,7 +81,7 @@ class OutputStore:
         kept = self._kept.get(index) or self._gone.get(index)
         return None if kept is None else kept[-1]
 
-    def of(self, key: int | Attempt) -> dict[int, Any]:
+    def of(self, key: int | AttemptKey) -> dict[int, Any]:
         """Return the outputs of an ended instance, or of an earlier attempt, by offset."""
         return by_offset((self._kept.get(key) or self._gone.get(key, ()))[1:])
 
@@ -97,12 +97,12 @@ class OutputStore:
         """Make the outputs of an earlier attempt those of the instance again."""
         self._move((index, number), index)
 
-    def _move(self, key: int | Attempt, to: int | Attempt) -> None:
+    def _move(self, key: int | AttemptKey, to: int | AttemptKey) -> None:
         for outputs in (self._kept, self._gone):
             if key in outputs:
                 outputs[to] = outputs.pop(key)
 
-    def forget(self, key: int | Attempt) -> None:
+    def forget(self, key: int | AttemptKey) -> None:
         """Drop everything that is kept of an instance, or of an earlier attempt."""
         self._gone.pop(key, None)
         self._release(self._kept.pop(key, ()))
@@ -151,7 +151,7 @@ class OutputStore:
             for key in gone:
                 self._gone[key] = self._kept.pop(key)
 
-    def _drop(self, key: int | Attempt, kept: _Kept, end: int) -> None:
+    def _drop(self, key: int | AttemptKey, kept: _Kept, end: int) -> None:
         """Drop the outputs before the index `end`."""
         self._release(kept)
         self.dropped += sum(output is not self._lost for output in kept[2:end:2])
