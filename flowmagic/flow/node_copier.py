@@ -133,6 +133,15 @@ class RetryCounter(TemporaryAttributes):
         super().__init__(node, **{run: self._run, fallback: self._fallback})
         self._trace, self._at = trace, at
 
+    def __enter__(self) -> RetryCounter:
+        super().__enter__()
+        return self
+
+    @property
+    def fallbacks(self) -> int:
+        """How often the node's fallback has returned a result so far."""
+        return self._fallback.returned
+
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
         fallback = self._fallback
@@ -167,10 +176,24 @@ class _CallCounter:
         return _identity, (self._method,)
 
 
+def own_attributes(node: Any) -> dict[str, Any]:
+    """Return the attributes of a node copy without what a `RetryCounter` has set."""
+    own = {}
+    for name, value in vars(node).items():
+        if type(value) not in _COUNTERS:
+            own[name] = value
+        elif getattr(value._method, "__self__", None) is not node:
+            own[name] = value._method
+    return own
+
+
 class _AsyncCallCounter(_CallCounter):
     async def __call__(self, *arguments: Any) -> Any:
         with self:
             return await self._method(*arguments)
+
+
+_COUNTERS = (_CallCounter, _AsyncCallCounter)
 
 
 def _identity(method: Any) -> Any:
