@@ -18,8 +18,6 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pocketflow import (
-    AsyncBatchNode,
-    AsyncParallelBatchNode,
     AsyncBatchFlow,
     AsyncFlow,
     AsyncNode,
@@ -46,7 +44,8 @@ from .node_copier import (
 )
 
 if TYPE_CHECKING:
-    from .reuse.node_reuse import Call, NodeReuse
+    from .reuse.call import Call
+    from .reuse.node_reuse import NodeReuse
 
 InThread = Callable[[Any, Any, Trace], Awaitable[Any]]
 """Runs `node._exec(prepared)` of a traced instance in a thread; awaited, it gives what that returns."""
@@ -197,6 +196,7 @@ class Walker:
                 return await self._run_async_node(node, shared, trace, at, counter)
             if isinstance(node, AsyncNode) or _overrides(node, "_run"):
                 # An async node or flow in a sync flow raises PocketFlow's own "Use run_async." here.
+                self._pass_over(node)
                 with OutputRecorder(node, trace, at):
                     return node._run(shared)
             prepared = node.prep(shared)
@@ -206,21 +206,30 @@ class Walker:
             else:
                 with call or _NO_CALL:
                     executed = await self._exec(node, prepared, trace)
-                if call is not None:
-                    call.returned(executed, fell_back=_fell_back(counter))
+                self._returned(node, call, executed, counter)
             trace.note_output(at, executed)
             action = node.post(shared, prepared, executed)
             if call is not None:
                 call.succeeded()
             return action
 
-    def _call(
-        self, node: Any, prepared: Any, shared: Any, trace: Trace, at: int
-    ) -> Call | None:
+    def _call(self, node: Any, prepared: Any, shared: Any, trace: Trace, at: int) -> Call | None:
         """Return the call of an exec whose output may be reused or kept; None for any other."""
-        if self._reuse is None or is_overridden(node, "_exec", *_STOCK_EXECS):
+        if self._reuse is None:
             return None
         return self._reuse.begin(node, prepared, shared, trace, at)
+
+    def _returned(
+        self, node: Any, call: Call | None, executed: Any, counter: RetryCounter | None
+    ) -> None:
+        if self._reuse is not None and call is not None:
+            fell_back = counter is not None and counter.fallbacks > 0
+            self._reuse.returned(node, call, executed, fell_back=fell_back)
+
+    def _pass_over(self, node: Any) -> None:
+        """Count a node copy that runs in a way of its own, which cannot be reused."""
+        if self._reuse is not None:
+            self._reuse.pass_over(node)
 
     async def _exec(self, node: Any, prepared: Any, trace: Trace) -> Any:
         """Return what the exec of a sync node returns."""
@@ -237,6 +246,7 @@ class Walker:
         self, node: Any, shared: Any, trace: Trace, at: int, counter: RetryCounter | None
     ) -> Any:
         if _overrides(node, "_run_async"):
+            self._pass_over(node)
             with OutputRecorder(node, trace, at):
                 return await node._run_async(shared)
         prepared = await node.prep_async(shared)
@@ -246,8 +256,7 @@ class Walker:
         else:
             with call or _NO_CALL:
                 executed = await node._exec(prepared)
-            if call is not None:
-                call.returned(executed, fell_back=_fell_back(counter))
+            self._returned(node, call, executed, counter)
         trace.note_output(at, executed)
         action = await node.post_async(shared, prepared, executed)
         if call is not None:
@@ -353,20 +362,8 @@ _STOCK = {
 }
 
 
-_STOCK_EXECS = (
-    *_STOCK["_exec"],
-    AsyncNode._exec,
-    AsyncBatchNode._exec,
-    AsyncParallelBatchNode._exec,
-)
-
-
 def _overrides(node: Any, name: str) -> bool:
     return is_overridden(node, name, *_STOCK[name])
-
-
-def _fell_back(counter: RetryCounter | None) -> bool:
-    return counter is not None and counter.fallbacks > 0
 
 
 def _raise_cancelled(_: Any) -> Any:

@@ -21,7 +21,7 @@ from ..errors import users_stack_level
 from ..limits.limits import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
-from ..records.row_secrets import secrets_of_run
+from ..records.row_secrets import secrets_of_row, secrets_of_run
 from ..records.status import Status
 from ..records.store import RecordStore
 from ..records.trace import Restored
@@ -144,8 +144,8 @@ class Recorder:
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
         self.reusable = None
         if options.reuse:
-            known_now = None if secrets is None else functools.partial(secrets_of_run, records)
-            self.reusable = ReusableOutputs(path, self.id, lambda: self._outbox, known_now)
+            of_row = None if secrets is None else functools.partial(secrets_of_row, records)
+            self.reusable = ReusableOutputs(path, self.id, lambda: self._outbox, of_row)
         self._rows = RowLog(
             self.id,
             records,

@@ -15,31 +15,37 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from pocketflow import Flow
+
+from ..flow.finding import Finding
+from ..flow.graph import first_nodes
+from ..flow.reuse.call import Reads, Reusable
 from ..flow.reuse.node_code import NodeCode
-from ..flow.reuse.node_reuse import Reads, Reusable
 from .codec import decoded, encoded_and_masked
 from .damage import quoted, readable
 from .database import hash_key, open_file
 from .outbox import Outbox
+from .snapshot import secrets_of_flow
 from .writer import Statement
 
 _CODE = Statement("INSERT OR REPLACE INTO reuse_code VALUES (?, ?, ?, ?)")
 _READS = Statement("INSERT OR IGNORE INTO reuse_reads VALUES (?, ?)")
 _OUTPUT = Statement("INSERT OR REPLACE INTO reuse_outputs VALUES", "(?, ?, ?, ?, ?, ?)")
+_MOST_NAMES = 5
 _LARGEST = 10_000_000  # characters of an output that is kept
 
 
 class ReusableOutputs:
     """The outputs that earlier runs have left in a journal, and the place for those of this run.
 
-    Implements `flow.reuse.node_reuse.Store`. An output is given once per run: five equal rows get five
+    Implements `flow.reuse.call.Store`. An output is given once per run: five equal rows get five
     outputs, as far as there are that many.
 
     Args:
         path: of the journal.
         run: id of this run, whose own outputs it does not give.
         outbox: what writes.
-        secrets: returns the texts that must not be written; None: all may be.
+        secrets: returns the texts of a row that must not be written; None: all may be.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -50,7 +56,7 @@ class ReusableOutputs:
         path: pathlib.Path,
         run: str,
         outbox: Callable[[], Outbox],
-        secrets: Callable[[], frozenset[str]] | None,
+        secrets: Callable[[int], frozenset[str]] | None,
     ) -> None:
         self._run = run
         self._outbox = outbox
@@ -72,25 +78,11 @@ class ReusableOutputs:
         self._connection.close()
 
     def knows(self, code: NodeCode) -> list[str]:
-        """Note that a run uses this code; return what has changed since the last run, in words."""
-        before: dict[str, str] | None = None
-        with contextlib.suppress(sqlite3.Error, ValueError):
-            row = self._connection.execute(
-                "SELECT code, fingerprint FROM reuse_code WHERE node = ? ORDER BY used DESC LIMIT 1",
-                (code.name,),
-            ).fetchone()
-            if row is not None and row[0] != code.digest:
-                before = json.loads(row[1])
+        """Note that a run uses this code; return what has changed since the last run, by name."""
+        changed = changes_of(self._connection, code) or []
         now = json.dumps(code.fingerprint)
         self._outbox().put(_CODE, code.digest, code.name, now, time.time())
-        if before is None:
-            return []
-        names = {**before, **code.fingerprint}
-        return [
-            quoted(name)
-            for name in sorted(names)
-            if before.get(name) != code.fingerprint.get(name)
-        ]
+        return changed
 
     def reads(self, code: bytes) -> Sequence[Reads]:
         """Return the sets of params that execs with this code have read in earlier runs."""
@@ -131,13 +123,60 @@ class ReusableOutputs:
             outbox.put(_READS, code, json.dumps(reads))
         outbox.put(_OUTPUT, found.key, self._run, row, at, found.text, found.seconds)
 
-    def encode(self, output: Any) -> str | None:
-        """Return an output as text; None if it cannot be stored, or a secret in it would be masked."""
+    def encode(self, output: Any, row: int) -> str | None:
+        """Return an output of a row as text; None if it cannot be stored, or would be masked."""
         try:
-            secrets = None if self._secrets is None else self._secrets()
+            secrets = None if self._secrets is None else self._secrets(row)
             text, is_masked = encoded_and_masked(output, secrets)
         except Exception:  # noqa: BLE001 - reading a user's object may raise anything
             return None
         return None if is_masked or len(text) > _LARGEST else text
 
     decode = staticmethod(decoded)
+
+
+def changes_of(connection: sqlite3.Connection, code: NodeCode) -> list[str] | None:
+    """Return what has changed of a node class since the last run with it; None if there was none."""
+    with contextlib.suppress(sqlite3.Error, ValueError):
+        row = connection.execute(
+            "SELECT fingerprint FROM reuse_code WHERE node = ? ORDER BY used DESC LIMIT 1",
+            (code.name,),
+        ).fetchone()
+        if row is not None:
+            before: dict[str, str] = json.loads(row[0])
+            names = sorted({**before, **code.fingerprint})
+            return [
+                quoted(name) for name in names if before.get(name) != code.fingerprint.get(name)
+            ]
+    return None
+
+
+def reuse_findings(flow: Any, path: Any) -> list[Finding]:
+    """Return for each node class whether its execs would run, and why; nothing is run."""
+    codes = {}
+    for node in first_nodes(flow):
+        if not isinstance(node, Flow) and type(node) not in codes:
+            codes[type(node)] = NodeCode(node, secrets_of_flow(flow, None))
+    found = []
+    with contextlib.closing(open_file(path, write=False)) as connection:
+        for code in codes.values():
+            changed = changes_of(connection, code)
+            if code.why_not:
+                what, why = f"Its exec is never reused: it {code.why_not}.", _HOW
+            elif changed is None:
+                what, why = "Its exec runs: the journal has no earlier run of it with reuse.", ""
+            elif changed:
+                what, why = (
+                    f"Its exec runs: {', '.join(changed[:_MOST_NAMES])} changed since the last run.",
+                    "",
+                )
+            else:
+                what, why = (
+                    "Its exec runs only for new inputs: its code is that of the last run.",
+                    "",
+                )
+            found.append(Finding(what, why, node=code.name, note=True))
+    return found
+
+
+_HOW = "If its output depends on its inputs only, write reuse = True in its class."

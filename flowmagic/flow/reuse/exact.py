@@ -26,7 +26,9 @@ def is_plain(value: Any, depth: int = 0) -> bool:
     )
 
 
-def exact_text(value: Any, *, clients: bool = False, described: set[str] | None = None) -> str | None:
+def exact_text(
+    value: Any, *, clients: bool = False, described: set[str] | None = None
+) -> str | None:
     """Return the exact text of a value, secrets included; None if it has none.
 
     Args:

@@ -8,6 +8,15 @@ import os
 from types import FunctionType, ModuleType
 from typing import Any
 
+from pocketflow import (
+    AsyncBatchNode,
+    AsyncNode,
+    AsyncParallelBatchNode,
+    BaseNode,
+    BatchNode,
+    Node,
+)
+
 from ..dependencies.names import name_of
 from ..dependencies.reader import Binding, Reader
 from .exact import exact_text
@@ -52,6 +61,9 @@ class NodeCode:
         wants = getattr(kind, "reuse", None)
         if wants is False:
             return "says reuse = False"
+        for name, stock in _STOCK:
+            if getattr(kind, name, None) not in stock:
+                return f"overrides {name}"
         if self._exec.why_impure and wants is not True:
             return self._exec.why_impure
         for name, reason in sorted(reader.left_out.items()):
@@ -81,6 +93,21 @@ class NodeCode:
         return None if None in texts else json.dumps(texts)
 
 
+_STOCK = (
+    (
+        "_exec",
+        (
+            Node._exec,
+            BatchNode._exec,
+            AsyncNode._exec,
+            AsyncBatchNode._exec,
+            AsyncParallelBatchNode._exec,
+            BaseNode._exec,
+        ),
+    ),
+    ("_run", (BaseNode._run, AsyncNode._run)),
+    ("_run_async", (None, AsyncNode._run_async)),
+)
 _WORDS = {"changed by the run": "the run changes", "not imported yet": "is not imported yet"}
 
 

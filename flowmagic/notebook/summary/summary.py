@@ -18,7 +18,7 @@ from ...text.formatting import error_text, params_text, short_repr, traceback_te
 from ...text.redact import masked
 from ..shell import name_of
 from . import timeline
-from .notices import crossing_lines, crossing_notice, engine_lines
+from .notices import crossing_lines, crossing_notice, engine_lines, reuse_line
 
 if TYPE_CHECKING:
     from ...journal.recorder import Recorder
@@ -85,7 +85,7 @@ def journal_text(journal: Recorder) -> str:
 def remarks(run: BatchRun) -> list[str]:
     """Return what is worth a look apart from failures, in one or two sentences each."""
     journal = "" if run.journal is None else journal_text(run.journal)
-    lines = [journal]
+    lines = [journal, reuse_line(run)]
     lines += [hold.text(name_of) for hold in run.holds[:MOST_HOLDS]]
     if len(run) > MOST_AUDITED:
         lines.append("run.audit() looks for problems that raised no error.")
