@@ -6,7 +6,7 @@ secrets themselves have to count.
 
 Besides Python's own types, arrays and frames of numpy and pandas, an object of Python's library or of
 an installed package has an exact form if it can be pickled: what `pickle` would rebuild it from. What
-cannot (a client, an open file, a lock), what is too large, and a random generator have none.
+cannot (a client, an open file, a lock), what is too large, iterators and random generators have none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import hashlib
 import itertools
 import sys
 import typing
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from types import MappingProxyType, UnionType
 from typing import Any
 
@@ -140,7 +140,8 @@ class ValueWriter:
 
     def _pickled(self, value: Any, name: str) -> str:
         module = type(value).__module__
-        if module.startswith(_VARYING):
+        is_iterator = module == "builtins" and isinstance(value, Iterator)
+        if is_iterator or module.startswith(_VARYING):
             raise _NoFormError(NO_EXACT_FORM)
         reduced: Any = within_budget(_reduced, value)
         if reduced is None:

@@ -17,9 +17,10 @@ from typing import Any
 from pocketflow import AsyncNode
 
 from ..checks.executed_code import Scope
+from ..dependencies.members import attributes_of_class
 from ..dependencies.names import cells_of, defaults_of, name_of, wrapped_by
 from ..dependencies.packages import is_project
-from ..source_code import FunctionTree, callables_in, functions_of, tree_of
+from ..source_code import FunctionTree, callables_in, tree_of
 
 _CLOCK, _RANDOM, _FILES = "the time", "random numbers", "files"
 _PROCESSES, _INTERPRETER = "other processes", "the state of the interpreter"
@@ -126,10 +127,9 @@ class ExecCode:
             if is_project(value.__module__):
                 for kind in value.__mro__:
                     if is_project(kind.__module__):
-                        self._add(*functions_of(kind))
+                        self._add(*(each for _, each in attributes_of_class(kind)))
         else:
-            parts = wrapped_by(value)
-            self._waiting += [(each, is_method) for each in parts or ()]
+            self._waiting += [(each, is_method) for each in wrapped_by(value) or ()]
 
     def _add(self, *values: Any) -> None:
         self._waiting += [(each, False) for each in values]

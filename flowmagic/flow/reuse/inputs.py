@@ -51,7 +51,7 @@ class Inputs:
         values, attributes = code.values(), exact_text(used, clients=True, described=self.described)
         text = exact_text(prepared)
         if values is None:
-            raise DoubtError("uses a global that has no exact form")
+            raise DoubtError("uses a value that has no exact form")
         if attributes is None:
             raise DoubtError("has an attribute without an exact form")
         if text is None:
@@ -80,7 +80,7 @@ class Inputs:
         if exact_text(self._prepared) != text:
             return "changes in exec what prep returned"
         if self._code.values() != values or not self._code.is_current:
-            return "uses a global that changed while it ran"
+            return "uses a value that changed while it ran"
         return ""
 
 

@@ -18,11 +18,24 @@ from pocketflow import (
 )
 
 from ..dependencies.names import name_of
-from ..dependencies.reader import Binding, Reader
+from ..dependencies.reader import Reader
 from .exact import exact_text
 from .exec_code import ExecCode
 
-_FIXED = (str, int, float, bool, bytes, type(None), FunctionType, type, ModuleType)
+_FIXED = (
+    str,
+    int,
+    float,
+    bool,
+    bytes,
+    type(None),
+    FunctionType,
+    type,
+    ModuleType,
+    property,
+    staticmethod,
+    classmethod,
+)
 """Types whose objects never change. What functions and classes do is read once."""
 
 
@@ -50,7 +63,10 @@ class NodeCode:
         for owner, name, value in self._exec.members():
             reader.read_value(value, f"{name_of(owner)}.{name}")
         self._bindings = reader.bindings
-        self._changing = [each for each in reader.bindings if not isinstance(each.value, _FIXED)]
+        self._changing = [
+            *(each.value for each in reader.bindings if not isinstance(each.value, _FIXED)),
+            *(value for *_, value in self._exec.members() if not isinstance(value, _FIXED)),
+        ]
         self.described = set(reader.described)
         self.fingerprint: dict[str, str] = {**reader.digests, **reader.packages}
         text = json.dumps([bases, self.fingerprint], sort_keys=True)
@@ -80,7 +96,7 @@ class NodeCode:
         return {name: value for name, value in own.items() if self._exec.uses(name)}
 
     def values(self) -> str | None:
-        """Return the values now of environment variables, and of globals that may change, as text.
+        """Return the values now of the environment, and of what may change in place, as text.
 
         None if one of them has no exact form.
         """
@@ -89,7 +105,7 @@ class NodeCode:
         texts: list[str | None] = [
             exact_text(os.environ.get(name)) for name in sorted(self._exec.environment)
         ]
-        texts += (exact_text(_now(each), clients=True) for each in self._changing)
+        texts += (exact_text(each, clients=True) for each in self._changing)
         return None if None in texts else json.dumps(texts)
 
 
@@ -109,7 +125,3 @@ _STOCK = (
     ("_run_async", (None, AsyncNode._run_async)),
 )
 _WORDS = {"changed by the run": "the run changes", "not imported yet": "is not imported yet"}
-
-
-def _now(binding: Binding) -> Any:
-    return binding.namespace.get(binding.key)
