@@ -23,7 +23,7 @@ from ..flow.reuse.call import Reads, Reusable
 from ..flow.reuse.node_code import NodeCode
 from .codec import decoded, encoded_and_masked
 from .damage import quoted, readable
-from .database import hash_key, open_file
+from .database import file_of, hash_key, open_file
 from .outbox import Outbox
 from .snapshot import secrets_of_flow
 from .writer import Statement
@@ -31,6 +31,11 @@ from .writer import Statement
 _CODE = Statement("INSERT OR REPLACE INTO reuse_code VALUES (?, ?, ?, ?)")
 _READS = Statement("INSERT OR IGNORE INTO reuse_reads VALUES (?, ?)")
 _OUTPUT = Statement("INSERT OR REPLACE INTO reuse_outputs VALUES", "(?, ?, ?, ?, ?, ?)")
+_FIND_TWO = "SELECT output, seconds FROM reuse_outputs WHERE key = ? AND run != ? LIMIT 2"
+# The latest last, which is taken first.
+_FIND_ALL = (
+    "SELECT run, position, copy FROM reuse_outputs WHERE key = ? AND run != ? ORDER BY rowid"
+)
 _MOST_NAMES = 5
 _LARGEST = 10_000_000  # characters of an output that is kept
 
@@ -98,11 +103,14 @@ class ReusableOutputs:
     def _take(self, key: bytes, row: int) -> Reusable | None:
         left = self._left.get(key)
         if left is None:
-            # The latest last, which is taken first.
+            first, *more = self._connection.execute(_FIND_TWO, (key, self._run)).fetchall() or [
+                None
+            ]
+            if not more:  # as nearly always
+                self._left[key] = []
+                return None if first is None else Reusable(key, *first)
             left = self._left[key] = self._connection.execute(
-                "SELECT run, position, copy FROM reuse_outputs WHERE key = ? AND run != ?"
-                " ORDER BY rowid",
-                (key, self._run),
+                _FIND_ALL, (key, self._run)
             ).fetchall()
         if not left:
             return None
@@ -158,9 +166,12 @@ def reuse_findings(flow: Any, path: Any) -> list[Finding]:
         if not isinstance(node, Flow) and type(node) not in codes:
             codes[type(node)] = NodeCode(node, secrets_of_flow(flow, None))
     found = []
-    with contextlib.closing(open_file(path, write=False)) as connection:
+    with contextlib.ExitStack() as stack:
+        connection = None
+        if file_of(path).exists():
+            connection = stack.enter_context(contextlib.closing(open_file(path, write=False)))
         for code in codes.values():
-            changed = changes_of(connection, code)
+            changed = None if connection is None else changes_of(connection, code)
             if code.why_not:
                 what, why = f"Its exec is never reused: it {code.why_not}.", _HOW
             elif changed is None:

@@ -185,5 +185,7 @@ class Call:
 
 
 def _hash(secret: bytes, texts: Sequence[str]) -> bytes:
-    text = json.dumps(texts).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, key=secret, digest_size=16).digest()
+    # With their lengths, so that two lists of texts are never one text.
+    text = "".join([f"{len(each)}:{each}" for each in texts])
+    data = text.encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(data, key=secret, digest_size=16).digest()

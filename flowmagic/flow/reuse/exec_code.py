@@ -20,7 +20,8 @@ from ..checks.executed_code import Scope
 from ..dependencies.members import attributes_of_class
 from ..dependencies.names import cells_of, defaults_of, name_of, wrapped_by
 from ..dependencies.packages import is_project
-from ..source_code import FunctionTree, callables_in, tree_of
+from ..dependencies.running_code import tree_of_running
+from ..source_code import FunctionTree, callables_in
 
 _CLOCK, _RANDOM, _FILES = "the time", "random numbers", "files"
 _PROCESSES, _INTERPRETER = "other processes", "the state of the interpreter"
@@ -70,6 +71,9 @@ _OF_RUNS = frozenset({"params", "successors", "cur_retry", "max_retries", "wait"
 """Attributes of a node that are no input of its exec, or are looked at by themselves."""
 
 
+_STEPS = frozenset({"prep", "post", "prep_async", "post_async"})
+
+
 class ExecCode:
     """What the exec of a node can run and read.
 
@@ -96,7 +100,8 @@ class ExecCode:
 
     def uses(self, name: str) -> bool:
         """Whether the exec may use an attribute of the node."""
-        return (self.uses_any or name in self.attributes) and name not in _OF_RUNS
+        may = self.uses_any and name not in _STEPS
+        return (may or name in self.attributes) and name not in _OF_RUNS
 
     def members(self) -> Iterator[tuple[type, str, Any]]:
         """Yield what the user's classes define of what the exec uses: the class, the name, the value."""
@@ -144,7 +149,7 @@ class ExecCode:
         self._add(*(value for _, value in defaults_of(function)))
         if not is_project(str(function.__globals__.get("__name__", ""))):
             return
-        tree = tree_of(function)
+        tree = tree_of_running(function)
         if tree is None:
             self._impure(f"uses {name_of(function)}, whose source is not known")
             return
@@ -153,8 +158,11 @@ class ExecCode:
     def _impure(self, why: str) -> None:
         self.why_impure = self.why_impure or why
 
-    def _read_tree(self, function: FunctionType, tree: FunctionTree, *, is_method: bool) -> None:
-        nodes = [each for part in tree.body for each in ast.walk(part)]
+    def _read_tree(
+        self, function: FunctionType, tree: FunctionTree | ast.Lambda, *, is_method: bool
+    ) -> None:
+        parts = [tree.body] if isinstance(tree, ast.Lambda) else tree.body
+        nodes = [each for part in parts for each in ast.walk(part)]
         arguments = [*tree.args.posonlyargs, *tree.args.args]
         receiver = arguments[0].arg if is_method and arguments else ""
         scope = Scope(function, receiver, nodes)
@@ -191,7 +199,7 @@ class ExecCode:
         """Take it that the exec may call every method but those that only prep and post use."""
         for kind in self._mro:
             for name in vars(kind):
-                if name not in ("prep", "post", "prep_async", "post_async"):
+                if name not in _STEPS:
                     self._use(name)
 
     def _read_environment(self, node: ast.Subscript | ast.Call, scope: Scope) -> set[int]:

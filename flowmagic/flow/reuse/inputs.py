@@ -72,8 +72,8 @@ class Inputs:
         _, values, attributes, text = self.texts
         if assigned := dict(self._identities.items() ^ _identities(own).items()):
             return f"assigns self.{min(assigned)} in exec"
-        is_same_dict = self._node.params is self._params and self._params.writes == self._writes
-        if not is_same_dict or self._read_changing_params() != self._changing_params:
+        is_written = self._params.writes != self._writes
+        if is_written or self._read_changing_params() != self._changing_params:
             return "changes its params in exec"
         if exact_text(self._code.attributes(own), clients=True) != attributes:
             return "changes an attribute in place in exec"

@@ -58,9 +58,10 @@ def test_values_of_another_type_or_content_have_other_texts(one, other):
 
 def test_what_has_no_exact_form_has_no_text():
     """Iterators, files and the like, also deep within a value."""
-    for value in (iter([1]), (n for n in [1]), open(__file__), threading.Lock(), random.Random()):
-        assert exact_text(value) is None
-        assert exact_text({"deep": [value]}) is None
+    with open(__file__) as file:
+        for value in (iter([1]), (n for n in [1]), file, threading.Lock(), random.Random()):
+            assert exact_text(value) is None
+            assert exact_text({"deep": [value]}) is None
 
 
 def test_a_very_long_int_has_a_text():

@@ -95,7 +95,8 @@ def test_the_values_of_the_environment_and_of_containers_count_as_they_are_now(
 
 WHY_NOT = [
     ("class Ask(Node):\n    reuse = False\n    def exec(self, q): return 1", "says reuse = False"),
-    ("import time\nclass Ask(Node):\n    def exec(self, q): return time.time()", "uses the time (time.time)"),
+    ("from time import time\nclass Ask(Node):\n    def exec(self, q): return time()",
+     "uses the time (time.time)"),
     ("class Ask(Node):\n    def _run(self, shared): return 1", "overrides _run"),
     ("class Ask(AsyncNode):\n    async def _run_async(self, shared): return 1", "overrides _run_async"),
     ("class Ask(BatchNode):\n    def _exec(self, items): return 1", "overrides _exec"),

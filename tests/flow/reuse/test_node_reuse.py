@@ -22,6 +22,16 @@ class Ask(AsyncNode):
         return "default"
 node = Ask()
 """
+ASK_AND_SHOUT = (
+    ASK
+    + """
+class Shout(Node):
+    def prep(self, shared): return shared[self.params["n"]]
+    def exec(self, text): return text + END
+node >> Shout()
+flow = AsyncFlow(start=node)
+"""
+)
 
 
 async def test_an_exec_is_not_run_again_whose_inputs_are_the_same(reusing):
@@ -36,16 +46,12 @@ async def test_an_exec_is_not_run_again_whose_inputs_are_the_same(reusing):
 
 async def test_only_the_edited_node_runs_again(reusing):
     """And the run says which name has changed; edited back, all is reused."""
-    two = (
-        ASK
-        + "class Shout(Node):\n    def prep(self, s): return s[self.params['n']]\n    def exec(self, t): return t + END\nnode >> Shout()\nflow = AsyncFlow(start=node)\n"
-    )
-    await reusing.run("END = '!'" + two)
-    run = await reusing.run("END = '?'" + two)
+    await reusing.run("END = '!'" + ASK_AND_SHOUT)
+    run = await reusing.run("END = '?'" + ASK_AND_SHOUT)
     assert counts(run) == {"Ask": (0, 2), "Shout": (2, 0)}
     assert run.reuse["Shout"].changed == ["END"]
     assert run.outputs == ["hello 1?", "hello 2?"]
-    run = await reusing.run("END = '!'" + two)
+    run = await reusing.run("END = '!'" + ASK_AND_SHOUT)
     assert counts(run) == {"Ask": (0, 2), "Shout": (0, 2)}
     assert run.outputs == ["hello 1!", "hello 2!"]
 
@@ -73,7 +79,12 @@ async def test_equal_rows_get_the_outputs_of_equal_rows_each_once(reusing):
 def exec_of(body, prep="return self.params['n']", before="", kind="Node"):
     """Return a cell with a node whose exec has this body."""
     lines = "".join(f"        {line}\n" for line in body.splitlines())
-    return f"{before}\nclass Ask({kind}):\n    def prep(self, shared): {prep}\n    def exec(self, got):\n{lines}node = Ask()\n"
+    prep = f"    def prep(self, shared): {prep}\n"
+    return f"{before}\nclass Ask({kind}):\n{prep}    def exec(self, got):\n{lines}node = Ask()\n"
+
+
+ANSWER = "import dataclasses\n@dataclasses.dataclass\nclass Answer:\n    n: int"
+FALLBACK = "    def exec_fallback(self, got, error): return 1\nnode = Ask()"
 
 
 NEVER = [
@@ -92,13 +103,12 @@ NEVER = [
     (exec_of("return self.store", "self.store = shared"), "keeps the shared store as self.store"),
     (exec_of("return (n for n in [got])"), "has an output without an exact form"),
     (exec_of("return {'api_key': 'sk-1234567890abcdef'}"), "has an output without an exact form"),
-    (exec_of("return Answer(got)", before="import dataclasses\n@dataclasses.dataclass\nclass Answer:\n    n: int"),
-     "has an output without an exact form"),
-    (exec_of("raise ValueError") .replace("node = Ask()", "    def exec_fallback(self, got, error): return 1\nnode = Ask()"),
-     "has used its exec_fallback"),
+    (exec_of("return Answer(got)", before=ANSWER), "has an output without an exact form"),
+    (exec_of("raise ValueError").replace("node = Ask()", FALLBACK), "has used its exec_fallback"),
     (exec_of("return got").replace("node = Ask()", "node = Ask()\nnode.exec = lambda got: 1"),
      "has an exec that is an attribute of the object"),
-    (exec_of("return got").replace("node = Ask()", "    def _run(self, shared): return 'x'\nnode = Ask()"), "overrides _run"),
+    (exec_of("return got").replace("node = Ask()", "    def _run(self, _): return 'x'\nnode = Ask()"),
+     "overrides _run"),
 ]  # fmt: skip
 
 
