@@ -37,9 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     needed = ["httpx"] if headless else ["httpx", "jupyterlab"]
     if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
         return _fail(
-            f"The notebooks need {' and '.join(missing)}, which {_are(missing)} not installed here: "
-            f'{sys.executable} -m pip install "jupyter-flowmagic[lab]", '
-            'or in a clone: pip install -e ".[lab]"'
+            f"The notebooks need {' and '.join(missing)}: "
+            f"{sys.executable} -m pip install {' '.join(missing)}"
         )
     try:
         first = copy_notebooks(options.folder)
@@ -69,10 +68,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     quickstart.add_argument("--list", action="store_true", help="list the notebooks and copy none")
     return parser
-
-
-def _are(names: Sequence[str]) -> str:
-    return "is" if len(names) == 1 else "are"
 
 
 def _fail(message: str) -> int:
