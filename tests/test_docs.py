@@ -1,7 +1,9 @@
 """What the pages say is true: their code runs, their lists are whole, and they can be built."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,22 +21,45 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "flowmagic"
 
-BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r'^```(python|text)(?: title="(\S+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 PAGES = [
     page
     for page in [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"]
-    if "```python\n" in page.read_text(encoding="utf-8")
+    if "```python" in page.read_text(encoding="utf-8")
 ]
 
 
-def run_page(page: Path, run_cell: Callable[[str], str]) -> None:
-    """Run the code of a page block by block; what a block of text shows is what the code above it printed."""
+def run_page(page: Path, run_cell: Callable[[str], str], folder: Path) -> None:
+    """Run the code of a page block by block: a cell, or if it has a title, a file of that name.
+
+    A block of text shows what the code above it printed.
+    """
     printed = ""
-    for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+    for kind, title, text in BLOCK.findall(page.read_text(encoding="utf-8")):
         if kind == "text":
             assert printed == text
+        elif title:
+            (folder / title).write_text(text, encoding="utf-8")
+            printed = run_file(folder / title)
         else:
             printed = run_cell(text)
+
+
+def run_file(path: Path) -> str:
+    """Run a script, or the tests in it, and return what a script printed."""
+    tests = path.name.startswith("test_")
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", path.name] if tests else [path.name]
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=path.parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return "" if tests else done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -50,7 +75,7 @@ def test_the_code_of_a_page_runs_and_prints_what_the_page_says(
         return done.text
 
     try:
-        run_page(page, run_cell)
+        run_page(page, run_cell, tmp_path)
         if page.name == "README.md":
             assert shell["run"].ok
     finally:

@@ -18,6 +18,6 @@ def test_the_code_of_a_page_runs_in_a_live_notebook(page, kernel, tmp_path):
         return answer.stdout
 
     try:
-        run_page(page, run_cell)
+        run_page(page, run_cell, tmp_path)
     finally:
         kernel.run("for name in flowmagic.named_limits(): flowmagic.remove_limit(name)")
