@@ -10,7 +10,8 @@ from ..test_docs import PAGES, run_page
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_in_a_live_notebook(page, kernel, tmp_path):
     """Where a `%%batchflow` cell returns at once, a page says when to wait."""
-    kernel.run(f"import os; os.chdir({str(tmp_path)!r})")
+    # `%reset` has removed `__spec__`, which multiprocessing reads.
+    kernel.run(f"import os; os.chdir({str(tmp_path)!r}); __spec__ = None")
 
     def run_cell(text: str) -> str:
         answer = kernel.run(text, timeout=120)
