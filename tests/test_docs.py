@@ -1,6 +1,7 @@
 """What the pages say is true: their code runs, their lists are whole, and they can be built."""
 
 import ast
+import html
 import os
 import re
 import subprocess
@@ -237,3 +238,30 @@ def test_the_pages_can_be_built_and_every_link_leads_somewhere(program):
     first = (site / "index.html").read_text(encoding="utf-8")
     assert "without flooding the provider" in first
     assert (site / "panel.gif").exists()
+    for name, signature in {
+        "BatchRun": "to_frame( *, expand: bool = False, nodes: bool = False )",
+        "CallLimit": "burst: int = 1, window: float = 60.0",
+        "batchflow": "limit: int | None = None, per_minute",
+        "check": "limit: int = 5",
+    }.items():
+        page = (site / "reference" / name / "index.html").read_text(encoding="utf-8")
+        text = " ".join(html.unescape(re.sub(r"<[^>]*>", "", page)).split())
+        assert signature in text, f"{name} has no page of its own with its types and defaults"
+    assert "JournalError" in (site / "reference" / "index.html").read_text(encoding="utf-8")
+    assert "Report a fault" in (site / "security" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_readme_is_short_and_begins_with_how_to_try_it():
+    """Whoever opens the repository can start within a screen; and reads it all in four minutes."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.split()) <= 900
+    lines = readme.splitlines()
+    assert any("python -m flowmagic quickstart" in line for line in lines[:15])
+
+
+def test_whatever_names_an_install_from_pypi_says_that_it_is_not_there_yet():
+    """A paragraph with such a command, or the one that the command belongs to."""
+    for page in [*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "SECURITY.md"]:
+        for paragraph in re.split(r"\n(?=#)", page.read_text(encoding="utf-8")):
+            if re.search(r"pip install \S*jupyter-flowmagic", paragraph):
+                assert "not on PyPI yet" in paragraph, f"{page.name}: {paragraph}"
