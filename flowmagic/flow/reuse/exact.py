@@ -27,13 +27,18 @@ def is_plain(value: Any, depth: int = 0) -> bool:
 
 
 def exact_text(
-    value: Any, *, clients: bool = False, described: set[str] | None = None
+    value: Any,
+    *,
+    clients: bool = False,
+    partly: bool = False,
+    described: set[str] | None = None,
 ) -> str | None:
     """Return the exact text of a value, secrets included; None if it has none.
 
     Args:
         clients: as for `Reader`: whether objects such as clients count by class and plain attributes.
-        described: the classes of such objects are added to it.
+        partly: whether there is a text although some of the value has no exact form.
+        described: the names of objects that count by class and plain attributes are added to it.
     """
     if is_plain(value):
         try:
@@ -42,7 +47,7 @@ def exact_text(
             pass
     reader = Reader(masks=False, clients=clients)
     reader.read_value(value, "value")
-    if reader.left_out:
+    if reader.left_out and not partly:
         return None
     if described is not None:
         described.update(reader.described)

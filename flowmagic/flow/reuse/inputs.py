@@ -48,7 +48,10 @@ class Inputs:
             prepared = plain(self._params)
         self._prepared = prepared
         self.described: set[str] = set()
-        values, attributes = code.values(), exact_text(used, clients=True, described=self.described)
+        values = code.values()
+        attributes = exact_text(
+            used, clients=True, partly=code.is_trusted, described=self.described
+        )
         text = exact_text(prepared)
         if values is None:
             raise DoubtError("uses a value that has no exact form")
@@ -75,7 +78,8 @@ class Inputs:
         is_written = self._params.writes != self._writes
         if is_written or self._read_changing_params() != self._changing_params:
             return "changes its params in exec"
-        if exact_text(self._code.attributes(own), clients=True) != attributes:
+        used, partly = self._code.attributes(own), self._code.is_trusted
+        if exact_text(used, clients=True, partly=partly) != attributes:
             return "changes an attribute in place in exec"
         if exact_text(self._prepared) != text:
             return "changes in exec what prep returned"

@@ -49,6 +49,8 @@ class NodeCode:
         name: the class name of the node.
         digest: differs whenever the code, or a value that it names, differs.
         fingerprint: what the digest is made of, by name.
+        is_trusted: whether the class says `reuse = True`: its exec counts as pure, and what has no exact
+            form, or is changed by the run, does not count.
         why_not: why no output of this class can be reused, in words that follow its name; empty if
             outputs can be.
         described: the objects that count by their class and plain attributes only.
@@ -71,16 +73,18 @@ class NodeCode:
         self.fingerprint: dict[str, str] = {**reader.digests, **reader.packages}
         text = json.dumps([bases, self.fingerprint], sort_keys=True)
         self.digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        self.is_trusted = getattr(kind, "reuse", None) is True
         self.why_not = self._why_not(kind, reader)
 
     def _why_not(self, kind: type, reader: Reader) -> str:
-        wants = getattr(kind, "reuse", None)
-        if wants is False:
+        if getattr(kind, "reuse", None) is False:
             return "says reuse = False"
         for name, stock in _STOCK:
             if getattr(kind, name, None) not in stock:
                 return f"overrides {name}"
-        if self._exec.why_impure and wants is not True:
+        if self.is_trusted:
+            return ""
+        if self._exec.why_impure:
             return self._exec.why_impure
         for name, reason in sorted(reader.left_out.items()):
             return f"uses {name}, which {_WORDS.get(reason, f'has {reason}')}"
@@ -105,7 +109,7 @@ class NodeCode:
         texts: list[str | None] = [
             exact_text(os.environ.get(name)) for name in sorted(self._exec.environment)
         ]
-        texts += (exact_text(each, clients=True) for each in self._changing)
+        texts += (exact_text(each, clients=True, partly=self.is_trusted) for each in self._changing)
         return None if None in texts else json.dumps(texts)
 
 

@@ -271,3 +271,25 @@ async def test_a_retried_exec_is_kept_and_its_attempts_are_no_change(reusing):
     run = await reusing.run(cell)
     assert run[0].copies[0].retries == 1
     assert counts(await reusing.run(cell)) == {"Ask": (0, 2)}
+
+
+async def test_a_service_that_counts_its_calls_is_no_obstacle_if_the_class_says_so(reusing):
+    """Its other attributes count."""
+    cell = """
+class Service:
+    def __init__(self, model): self.model, self.calls = model, 0
+    def ask(self, text):
+        self.calls += 1
+        return f"{self.model}: {text}"
+service = Service("MODEL")
+class Ask(Node):
+    SAYS
+    def prep(self, shared): return self.params["n"]
+    def exec(self, n): return service.ask(n)
+node = Ask()
+"""
+    plain, trusted = cell.replace("SAYS", "pass"), cell.replace("SAYS", "reuse = True")
+    assert why_not(await reusing.run(plain)) == "uses service.calls, which the run changes"
+    await reusing.run(trusted)
+    assert counts(await reusing.run(trusted)) == {"Ask": (0, 2)}
+    assert counts(await reusing.run(trusted.replace("MODEL", "large"))) == {"Ask": (2, 0)}
