@@ -54,8 +54,8 @@ class ResumeIndex:
         flow: the class name of the flow.
         now: its fingerprint.
         anyway: whether runs from before the flow was changed count as well.
-        reuse: whether such a run is no error, since its nodes may be reused.
         warn: called with a sentence for the user when a result cannot be read.
+        reuse: whether a changed flow is no error, since its nodes may be reused.
 
     Attributes:
         runs: the ids of the earlier runs, by number.
@@ -74,8 +74,8 @@ class ResumeIndex:
         now: Fingerprint,
         *,
         anyway: bool,
-        reuse: bool,
         warn: Callable[[str], None],
+        reuse: bool = False,
     ) -> None:
         self._warn = warn
         self.not_restored: Counter[str] = Counter()

@@ -24,7 +24,7 @@ from .options import Options
 from .status import RunStatus
 
 if TYPE_CHECKING:
-    from ..flow.reuse.node_reuse import NodeCount
+    from ..flow.reuse.count import ReuseCount
     from ..journal.recorder import Recorder
 
 
@@ -113,7 +113,7 @@ class RunView(Exports):
         return self._lifecycle.parts.journal
 
     @property
-    def reuse(self) -> dict[str, NodeCount] | None:
+    def reuse(self) -> dict[str, ReuseCount] | None:
         """How often the execs of each node class ran and were reused; None without `reuse`."""
         reuse = self._lifecycle.parts.reuse
         return None if reuse is None else reuse.counts

@@ -17,10 +17,6 @@ _MOST_DEPTH = 3
 _FIXED = frozenset({str, int, float, bool, bytes, type(None)})
 
 
-class DoubtError(Exception):
-    """It is not known what an exec depends on; the argument says why, to follow the node's name."""
-
-
 class Inputs:
     """The inputs of one exec but for its params, of which only those count that it reads.
 
@@ -29,40 +25,61 @@ class Inputs:
         shared: the shared store as the node sees it.
 
     Attributes:
+        doubt: why it is not known what the exec depends on, in words that follow the node's name; empty
+            if it is known.
         texts: of the code and what it names, the attributes, and the result of prep.
         described: the attributes that count by their class and plain attributes only, by name.
-
-    Raises:
-        DoubtError: one of them has no exact form, or gives access to the shared store.
     """
 
     def __init__(self, node: Any, code: NodeCode, prepared: Any, shared: Any) -> None:
-        own = own_attributes(node)
-        used = code.attributes(own)
-        _refuse(node, own, used, prepared, shared)
         self._node = node
         self._code = code
-        self._params: ReadTrackingDict = node.params
+        self._own = own_attributes(node)
+        self.texts: tuple[str, ...] = ()
+        self.described: set[str] = set()
+        self.doubt = self._reason_to_refuse(prepared, shared) or self._read(prepared)
+
+    def _reason_to_refuse(self, prepared: Any, shared: Any) -> str:
+        if type(self._node.params) is not ReadTrackingDict:
+            return "has params that are not those of its row"
+        if not _HOOKS.isdisjoint(self._own):
+            return OWN_EXEC
+        for name, value in self._code.attributes(self._own).items():
+            if _holds(value, shared):
+                return f"keeps the shared store as self.{name}"
+        return "gets the shared store from prep" if _holds(prepared, shared) else ""
+
+    def _read(self, prepared: Any) -> str:
+        """Read the inputs; return which of them has no exact form."""
+        self._params: ReadTrackingDict = self._node.params
         if prepared is self._params:
             self._params.read.update(dict.keys(self._params))
             prepared = plain(self._params)
         self._prepared = prepared
-        self.described: set[str] = set()
-        values = code.values()
-        attributes = exact_text(
-            used, clients=True, partly=code.is_trusted, described=self.described
+        values, attributes, text = (
+            self._code.values(),
+            self._attributes(self._own),
+            exact_text(prepared),
         )
-        text = exact_text(prepared)
         if values is None:
-            raise DoubtError("uses a value that has no exact form")
+            return "uses a value that has no exact form"
         if attributes is None:
-            raise DoubtError("has an attribute without an exact form")
+            return "has an attribute without an exact form"
         if text is None:
-            raise DoubtError("gets something without an exact form from prep")
-        self.texts = (code.digest.hex(), values, attributes, text)
+            return "gets something without an exact form from prep"
+        self.texts = (self._code.digest.hex(), values, attributes, text)
         self._writes = self._params.writes
-        self._identities = _identities(own)
+        self._identities = _identities(self._own)
         self._changing_params = self._read_changing_params()
+        return ""
+
+    def _attributes(self, own: dict[str, Any]) -> str | None:
+        return exact_text(
+            self._code.attributes(own),
+            clients=True,
+            partly=self._code.is_trusted,
+            described=self.described,
+        )
 
     def _read_changing_params(self) -> str | None:
         """Return the text of the params if one of them can be changed in place; else an empty one."""
@@ -78,28 +95,13 @@ class Inputs:
         is_written = self._params.writes != self._writes
         if is_written or self._read_changing_params() != self._changing_params:
             return "changes its params in exec"
-        used, partly = self._code.attributes(own), self._code.is_trusted
-        if exact_text(used, clients=True, partly=partly) != attributes:
+        if self._attributes(own) != attributes:
             return "changes an attribute in place in exec"
         if exact_text(self._prepared) != text:
             return "changes in exec what prep returned"
         if self._code.values() != values or not self._code.is_current:
             return "uses a value that changed while it ran"
         return ""
-
-
-def _refuse(
-    node: Any, own: dict[str, Any], used: dict[str, Any], prepared: Any, shared: Any
-) -> None:
-    if type(node.params) is not ReadTrackingDict:
-        raise DoubtError("has params that are not those of its row")
-    if not _HOOKS.isdisjoint(own):
-        raise DoubtError(OWN_EXEC)
-    for name, value in used.items():
-        if _holds(value, shared):
-            raise DoubtError(f"keeps the shared store as self.{name}")
-    if _holds(prepared, shared):
-        raise DoubtError("gets the shared store from prep")
 
 
 def _identities(own: dict[str, Any]) -> dict[str, int]:

@@ -12,36 +12,13 @@ An output is kept if the exec changed none of its inputs, and if the output has 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from ...records.trace import Trace
 from .call import Call, Store
-from .inputs import OWN_EXEC, DoubtError, Inputs
+from .count import ReuseCount
+from .inputs import OWN_EXEC, Inputs
 from .node_code import NodeCode
-
-
-@dataclass
-class NodeCount:
-    """How often the exec of a node class ran in a run, and how often it was not needed.
-
-    Attributes:
-        ran: how many execs ran.
-        reused: how many outputs were taken from earlier runs instead.
-        seconds: how long these had taken when they ran.
-        why_not: why outputs could not be reused or kept: each reason, with how often.
-        changed: what has changed of the class since an earlier run, by name.
-    """
-
-    ran: int = 0
-    reused: int = 0
-    seconds: float = 0.0
-    why_not: dict[str, int] = field(default_factory=dict)
-    changed: list[str] = field(default_factory=list)
-
-    def cannot(self, reason: str) -> None:
-        """Count a copy whose output cannot be reused or kept."""
-        self.why_not[reason] = self.why_not.get(reason, 0) + 1
 
 
 class NodeReuse:
@@ -59,7 +36,7 @@ class NodeReuse:
     def __init__(
         self, clock: Callable[[], float], secrets: Callable[[], frozenset[str]] = frozenset
     ) -> None:
-        self.counts: dict[str, NodeCount] = {}
+        self.counts: dict[str, ReuseCount] = {}
         self.described: set[str] = set()
         self._clock = clock
         self._secrets = secrets
@@ -85,11 +62,10 @@ class NodeReuse:
             count.ran += 1
             count.cannot(code.why_not)
             return None
-        try:
-            inputs = Inputs(node, code, prepared, shared)
-        except DoubtError as error:
+        inputs = Inputs(node, code, prepared, shared)
+        if inputs.doubt:
             count.ran += 1
-            count.cannot(str(error))
+            count.cannot(inputs.doubt)
             return None
         self.described |= inputs.described
         call = Call(
@@ -127,6 +103,6 @@ class NodeReuse:
         if code is None or not code.is_current:
             code = self._codes[kind] = NodeCode(node, self._secrets())
             self.described |= code.described
-            count = self.counts.setdefault(code.name, NodeCount())
+            count = self.counts.setdefault(code.name, ReuseCount())
             count.changed += [each for each in store.knows(code) if each not in count.changed]
         return code

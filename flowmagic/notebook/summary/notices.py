@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ...engines.base import Engine
 from ...flow.finding import Finding
-from ...flow.reuse.node_reuse import NodeCount
+from ...flow.reuse.count import ReuseCount
 from ...limits.calls.named import named_limits
 from ...run.batchrun import BatchRun
 from ...shared.crossings import Crossing
@@ -107,7 +107,7 @@ def reuse_line(run: BatchRun) -> str:
     return truncate(". ".join(parts) + ".", _FINDING)
 
 
-def _why_it_ran(name: str, count: NodeCount) -> str:
+def _why_it_ran(name: str, count: ReuseCount) -> str:
     """Return in words why execs of a node class ran."""
     if count.changed:
         changed = _listed(count.changed)

@@ -85,7 +85,7 @@ def journal_text(journal: Recorder) -> str:
 def remarks(run: BatchRun) -> list[str]:
     """Return what is worth a look apart from failures, in one or two sentences each."""
     journal = "" if run.journal is None else journal_text(run.journal)
-    lines = [journal, reuse_line(run)]
+    lines = [journal]
     lines += [hold.text(name_of) for hold in run.holds[:MOST_HOLDS]]
     if len(run) > MOST_AUDITED:
         lines.append("run.audit() looks for problems that raised no error.")
@@ -94,6 +94,12 @@ def remarks(run: BatchRun) -> list[str]:
         lines += [each.text(name_of) for each in found[:MOST_REMARKS]]
     secrets = secrets_of_run(run.records)
     return [truncate(masked(line, secrets), _REMARK) for line in lines if line]
+
+
+def notes(run: BatchRun) -> list[str]:
+    """Return what is good to know of a run."""
+    lines = [reuse_line(run), *engine_lines(run.options.engine)]
+    return [masked(line, secrets_of_run(run.records)) for line in lines if line]
 
 
 def failures(run: BatchRun) -> Iterator[Instance]:
@@ -149,7 +155,7 @@ def as_text(run: BatchRun) -> str:
         index, _, params, node, _, result = row(instance)
         lines.append(f"  ✗ {index}  {params}  {node}: {result}{_attempts_text(instance)}")
     lines += [f"  ⚠ {line}" for line in remarks(run)]
-    lines += [f"  {line}" for line in engine_lines(run.options.engine)]
+    lines += [f"  {line}" for line in notes(run)]
     if len({change.limit for change in run.limit_history}) > 1:
         lines.append(f"  {timeline.limit_words(run)}")
     table = [row(each) for each in run.instances[:FIRST_ROWS]]
@@ -184,7 +190,7 @@ def as_html(run: BatchRun) -> str:
     if remark_lines := remarks(run):
         items = "".join(f"<li>{escape(line)}</li>" for line in remark_lines)
         head.append(f"<p>Worth a look:</p><ul>{items}</ul>")
-    head += [f"<p>{escape(line)}</p>" for line in engine_lines(run.options.engine)]
+    head += [f"<p>{escape(line)}</p>" for line in notes(run)]
     chart = timeline.as_html(run)
     bytes_for_failures = MOST_BYTES - _weight([*head, chart, *first]) - 2_000
     failed: list[str] = []
