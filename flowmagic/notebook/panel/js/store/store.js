@@ -2,7 +2,13 @@ import { FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./protocol.js";
 import { Rows } from "./rows.js";
 import { Attempts, Segments } from "./segments.js";
 
-/** @import { Columns, Delta, Detail, Editor, Graph, Header, TextCheck } from "./protocol.js" */
+/** @import { ChainLink, Columns, Delta, Detail, Editor, Graph, Header, TextCheck } from "./protocol.js" */
+
+/**
+ * The texts of a row in the table, as they were when it had this status and so many earlier attempts.
+ * @typedef {{cells: string[], outcome: string, action: string, chain: ChainLink[], picture: boolean,
+ *   status: number, earlier: number}} TableTexts
+ */
 
 const MAX_RESULTS = 4; // search results kept until a view reads them
 const RETRY_MS = 2000; // after which unanswered rows are requested again
@@ -32,12 +38,12 @@ export class Store {
     this.checkSent = 0;
     /** @type {Map<number, string>} the params of each row as one line */
     this.texts = new Map();
-    /** @type {Map<number, {cells: string[], outcome: string}>} the texts of each row in the table */
+    /** @type {Map<number, TableTexts>} */
     this.tableTexts = new Map();
+    /** @type {Set<string>} the last actions of the succeeded rows whose texts are known */
+    this.actions = new Set();
     /** @type {Columns} */
     this.columns = { names: [], numeric: [], same: "", more: 0 };
-    /** @type {Set<number>} rows that have ended since their texts arrived */
-    this.stale = new Set();
     /** @type {Map<number, Uint32Array>} the rows that searches found, by the number of the command */
     this.searchResults = new Map();
     /** Changes whenever a pending answer may refer to other rows, or may never arrive. */
@@ -142,10 +148,10 @@ export class Store {
     const newRun = this.header.ticking === false && this.model.get("header")?.ticking === true;
     this.rows.load(snapshot);
     this.seq = seq;
-    if (newRun) this.generation += 1;
-    if (newRun) this.requested.clear();
-    if (newRun) this.segments.clear();
-    if (newRun) this.attempts.clear();
+    if (newRun) {
+      this.generation += 1;
+      for (const known of [this.requested, this.tableTexts, this.actions, this.segments, this.attempts]) known.clear();
+    }
     this.attempts.note(this.rows, "all");
     this.applyHeader(this.model.get("header") ?? {});
     const texts = this.model.get("texts");
@@ -187,13 +193,25 @@ export class Store {
     }
   }
 
-  applyTexts({ rows, texts, cells, outcomes }) {
+  applyTexts({ rows, texts, cells, outcomes, actions, chains, pictures }) {
+    const shown = new Set(pictures);
     rows.forEach((index, i) => {
+      const [status, earlier] = [this.rows.status[index], this.rows.earlier[index]];
       this.texts.set(index, texts[i]);
-      this.tableTexts.set(index, { cells: cells[i], outcome: outcomes[i] });
+      this.tableTexts.set(index, {
+        cells: cells[i], outcome: outcomes[i], action: actions[i], chain: chains[i], picture: shown.has(index), status, earlier,
+      });
+      if (status === SUCCEEDED) this.actions.add(actions[i]);
       this.requested.delete(index);
-      this.stale.delete(index);
     });
+  }
+
+  /** Whether the texts of a row are known, as they are now: an output comes when the row has ended. */
+  isFresh(i) {
+    const known = this.tableTexts.get(i);
+    if (!known || known.earlier !== this.rows.earlier[i]) return false;
+    const status = this.rows.status[i];
+    return known.status === status || Math.max(known.status, status) <= RUNNING;
   }
 
   /** Apply counts of the graph; entries that are absent have not changed. */
@@ -224,7 +242,6 @@ export class Store {
     this.attempts.note(this.rows, rows);
     this.attempts.apply(packed.get(`attempts ${this.client}`));
     this.segments.apply(packed.get(`segments ${this.client}`), this.rows);
-    for (const i of rows) if (this.rows.status[i] > RUNNING && this.tableTexts.has(i)) this.stale.add(i);
     if (delta.header) this.applyHeader(delta.header);
     if (delta.graph) this.applyCounts(delta.graph);
     for (const texts of delta.rows ?? []) this.applyTexts(texts);
@@ -249,9 +266,9 @@ export class Store {
   requestRows(rows) {
     const now = performance.now();
     if (this.requestTimer) return;
-    const missing = [...rows].filter((i) => (!this.tableTexts.has(i) || this.stale.has(i)) && now - (this.requested.get(i) ?? -1e9) > RETRY_MS);
+    const missing = [...rows].filter((i) => !this.isFresh(i) && now - (this.requested.get(i) ?? -1e9) > RETRY_MS);
     if (!missing.length) return;
-    // Stale texts can wait: while rows keep ending, some are always stale.
+    // Old texts can wait: the kernel sends new ones of the rows that were requested before.
     const pause = missing.every((i) => this.tableTexts.has(i)) ? REFRESH_MS : PAUSE_MS;
     if (now - this.requestedAt < pause) {
       this.requestTimer = setTimeout(() => {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Store } from "../../../../../flowmagic/notebook/panel/js/store/store.js";
-import { FAILED, RUNNING } from "../../../../../flowmagic/notebook/panel/js/store/protocol.js";
+import { FAILED, RUNNING, SUCCEEDED } from "../../../../../flowmagic/notebook/panel/js/store/protocol.js";
 
 function snapshot(n, seq) {
   const view = new DataView(new ArrayBuffer(12 * n + 4));
@@ -56,7 +56,10 @@ test("the rate counts neither restored nor cancelled rows", () => {
   assert.equal(store.rate, 5);
 });
 
-const textsOf = (rows, outcome = "") => ({ rows, texts: rows.map(() => "x"), cells: rows.map(() => ["x"]), outcomes: rows.map(() => outcome) });
+const textsOf = (rows, outcome = "", action = "") => ({
+  rows, texts: rows.map(() => "x"), cells: rows.map(() => ["x"]), outcomes: rows.map(() => outcome),
+  actions: rows.map(() => action), chains: rows.map(() => []), pictures: [],
+});
 
 test("the texts of rows are requested once, and again when a row has ended", () => {
   const { store, sent } = create({ snapshot: snapshot(250, 1), header: {} });
@@ -92,7 +95,7 @@ test("new rows are requested at once, and stale ones once a second", (t) => {
   store.requestRows([1, 2]);
   assert.deepEqual(sent[1].rows, [1, 2]);
   store.requested.clear();
-  store.tableTexts.set(2, { cells: [], outcome: "" });
+  store.applyDelta({ type: "delta", seq: 4, rows: [textsOf([2])] }, []);
   time += 900;
   store.requestRows([1]);
   assert.equal(sent.length, 2);
@@ -100,6 +103,29 @@ test("new rows are requested at once, and stale ones once a second", (t) => {
   time += 100;
   store.requestRows([1]);
   assert.equal(sent.length, 3);
+});
+
+test("an output that comes with the end of its row is not requested, and one of an earlier attempt is none", () => {
+  const { store, sent } = create({ snapshot: snapshot(9, 1), header: {} });
+  store.applyDelta({ type: "delta", seq: 2, rows: [textsOf([1])] }, []);
+  store.applyDelta({ type: "delta", seq: 3, packed: ["changed"], rows: [textsOf([1], "ValueError")] }, [row(1, FAILED)]);
+  assert.equal(store.isFresh(1), true);
+  store.requestRows([1]);
+  assert.equal(sent.length, 0);
+  const again = row(1, FAILED);
+  again.setUint8(5, 1); // one earlier attempt
+  store.applyDelta({ type: "delta", seq: 4, packed: ["changed"] }, [again]);
+  assert.equal(store.isFresh(1), false);
+});
+
+test("the outputs of a run are not shown in the next one", () => {
+  const { store, traits } = create({ snapshot: snapshot(3, 1), header: { ticking: false } });
+  store.applyDelta({ type: "delta", seq: 2, packed: ["changed"], rows: [textsOf([2], "Dear", "done")] }, [row(2, SUCCEEDED)]);
+  assert.deepEqual([store.tableTexts.get(2).outcome, [...store.actions]], ["Dear", ["done"]]);
+  traits.snapshot = snapshot(3, 3);
+  traits.header = { ticking: true };
+  store.readState();
+  assert.deepEqual([store.tableTexts.size, store.actions.size], [0, 0]);
 });
 
 test("answers that nobody reads are dropped, the oldest first", () => {
