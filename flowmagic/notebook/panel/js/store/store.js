@@ -1,19 +1,11 @@
 import { FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./protocol.js";
 import { Rows } from "./rows.js";
 import { Attempts, Segments } from "./segments.js";
+import { Texts } from "./texts.js";
 
-/** @import { ChainLink, Columns, Delta, Detail, Editor, Graph, Header, TextCheck } from "./protocol.js" */
-
-/**
- * The texts of a row in the table, as they were when it had this status and so many earlier attempts.
- * @typedef {{cells: string[], outcome: string, action: string, chain: ChainLink[], picture: boolean,
- *   status: number, earlier: number}} TableTexts
- */
+/** @import { Columns, Delta, Detail, Editor, Graph, Header, TextCheck } from "./protocol.js" */
 
 const MAX_RESULTS = 4; // search results kept until a view reads them
-const RETRY_MS = 2000; // after which unanswered rows are requested again
-const PAUSE_MS = 60; // between two requests for rows
-const REFRESH_MS = 1000; // between two requests if all the rows only need fresh text
 
 /** The state of one panel in this page. A view adds a function to `views`, which is called on changes. */
 export class Store {
@@ -36,12 +28,7 @@ export class Store {
     /** @type {TextCheck | null} */
     this.check = null;
     this.checkSent = 0;
-    /** @type {Map<number, string>} the params of each row as one line */
-    this.texts = new Map();
-    /** @type {Map<number, TableTexts>} */
-    this.tableTexts = new Map();
-    /** @type {Set<string>} the last actions of the succeeded rows whose texts are known */
-    this.actions = new Set();
+    this.texts = new Texts(this);
     /** @type {Columns} */
     this.columns = { names: [], numeric: [], same: "", more: 0 };
     /** @type {Map<number, Uint32Array>} the rows that searches found, by the number of the command */
@@ -52,10 +39,6 @@ export class Store {
     this.attempts = new Attempts();
     /** @type {string[]} what tells the rows of a small batch apart */
     this.labels = [];
-    /** @type {Map<number, number>} when rows were requested whose texts have not arrived */
-    this.requested = new Map();
-    this.requestedAt = -Infinity;
-    this.requestTimer = 0;
     /** @type {Detail | null} */
     this.detail = null;
     this.openIndex = null;
@@ -150,7 +133,7 @@ export class Store {
     this.seq = seq;
     if (newRun) {
       this.generation += 1;
-      for (const known of [this.requested, this.tableTexts, this.actions, this.segments, this.attempts]) known.clear();
+      for (const known of [this.texts, this.segments, this.attempts]) known.clear();
     }
     this.attempts.note(this.rows, "all");
     this.applyHeader(this.model.get("header") ?? {});
@@ -161,11 +144,9 @@ export class Store {
       if (otherColumns || texts.texts.some((text, i) => this.texts.has(texts.rows[i]) && this.texts.get(texts.rows[i]) !== text)) {
         this.generation += 1;
         this.texts.clear();
-        this.tableTexts.clear();
-        this.requested.clear();
       }
       this.columns = texts.columns ?? { names: [], numeric: [], same: "", more: 0 };
-      this.applyTexts(texts);
+      this.texts.apply(texts);
       this.labels = texts.labels ?? [];
     }
     const graph = this.model.get("graph");
@@ -191,27 +172,6 @@ export class Store {
       this.samples.push([this.header.elapsed, this.completed]);
       while (this.samples.length > 2 && this.header.elapsed - this.samples[0][0] > 8) this.samples.shift();
     }
-  }
-
-  applyTexts({ rows, texts, cells, outcomes, actions, chains, pictures }) {
-    const shown = new Set(pictures);
-    rows.forEach((index, i) => {
-      const [status, earlier] = [this.rows.status[index], this.rows.earlier[index]];
-      this.texts.set(index, texts[i]);
-      this.tableTexts.set(index, {
-        cells: cells[i], outcome: outcomes[i], action: actions[i], chain: chains[i], picture: shown.has(index), status, earlier,
-      });
-      if (status === SUCCEEDED) this.actions.add(actions[i]);
-      this.requested.delete(index);
-    });
-  }
-
-  /** Whether the texts of a row are known, as they are now: an output comes when the row has ended. */
-  isFresh(i) {
-    const known = this.tableTexts.get(i);
-    if (!known || known.earlier !== this.rows.earlier[i]) return false;
-    const status = this.rows.status[i];
-    return known.status === status || Math.max(known.status, status) <= RUNNING;
   }
 
   /** Apply counts of the graph; entries that are absent have not changed. */
@@ -244,14 +204,14 @@ export class Store {
     this.segments.apply(packed.get(`segments ${this.client}`), this.rows);
     if (delta.header) this.applyHeader(delta.header);
     if (delta.graph) this.applyCounts(delta.graph);
-    for (const texts of delta.rows ?? []) this.applyTexts(texts);
+    for (const texts of delta.rows ?? []) this.texts.apply(texts);
     for (const detail of delta.details ?? []) {
       if (detail.index === this.openIndex) this.detail = detail;
     }
     for (const check of delta.checks ?? []) {
       if (check.client === this.client && check.n === this.checkSent) this.check = check;
     }
-    this.notify(rows);
+    this.notify(rows.concat(...(delta.rows ?? []).map((texts) => texts.rows)));
   }
 
   requestState() {
@@ -264,22 +224,7 @@ export class Store {
 
   /** Request the texts of rows that are on the screen or near it. @param {Iterable<number>} rows */
   requestRows(rows) {
-    const now = performance.now();
-    if (this.requestTimer) return;
-    const missing = [...rows].filter((i) => !this.isFresh(i) && now - (this.requested.get(i) ?? -1e9) > RETRY_MS);
-    if (!missing.length) return;
-    // Old texts can wait: the kernel sends new ones of the rows that were requested before.
-    const pause = missing.every((i) => this.tableTexts.has(i)) ? REFRESH_MS : PAUSE_MS;
-    if (now - this.requestedAt < pause) {
-      this.requestTimer = setTimeout(() => {
-        this.requestTimer = 0;
-        this.notify();
-      }, PAUSE_MS);
-      return;
-    }
-    this.requestedAt = now;
-    for (const i of missing) this.requested.set(i, now);
-    this.send({ type: "rows", rows: missing });
+    this.texts.request(rows);
   }
 
   open(index) {

@@ -14,9 +14,9 @@ const POOL = 30; // row elements, however many instances there are
 const AHEAD = 15; // rows before and after the visible ones whose texts are requested
 const TINY = 330; // widths of the table that decide which columns it has
 const NARROW = 520;
-const PARAM = 96; // least width of a param's column, including the gap
-const FIXED = { narrow: 340, wide: 430 }; // width of the other columns and their gaps, of which the output has 200
-const CHAIN = 220; // least width of the node copies
+const PARAM = 84; // least width of a param's column, including the gap
+const FIXED = { narrow: 340, wide: 400 }; // width of the other columns and their gaps, of which the output has 160
+const CHAIN = 180; // least width of the node copies
 const ACTION = 90; // least width of the action
 
 /** @typedef {{kind: string, name: string, width: string, sort: string | null, param: number, numeric: boolean}} Column */
@@ -28,7 +28,6 @@ export class Table {
     this.activePosition = -1; // where the active row was drawn
     this.height = 10 * ROW;
     this.width = 2 * NARROW;
-    this.top = 0; // what is scrolled off; reading it from the element would force a layout
     /** @type {Column[]} */
     this.columns = [];
     this.shape = "";
@@ -49,10 +48,7 @@ export class Table {
 
   listen() {
     const { view, grid, spacer } = this;
-    grid.addEventListener("scroll", () => {
-      this.top = grid.scrollTop;
-      view.scheduleDraw();
-    }, { passive: true });
+    grid.addEventListener("scroll", () => view.scheduleDraw(), { passive: true });
     grid.addEventListener("keydown", (event) => this.key(event));
     grid.addEventListener("focus", () => view.scheduleDraw());
     spacer.addEventListener("click", (event) => {
@@ -107,14 +103,11 @@ export class Table {
   }
 
   reveal(position) {
+    const { grid } = this;
     const top = position * ROW;
+    if (top < grid.scrollTop) grid.scrollTop = top;
     const bottom = top + ROW - this.height;
-    if (top < this.top) this.scroll(top);
-    else if (bottom > this.top) this.scroll(bottom);
-  }
-
-  scroll(top) {
-    this.grid.scrollTop = this.top = top;
+    if (bottom > grid.scrollTop) grid.scrollTop = bottom;
   }
 
   // Drawing
@@ -144,7 +137,7 @@ export class Table {
 
     const shown = Math.ceil(this.height / ROW) + 1;
     const spare = Math.max(0, Math.floor((POOL - shown) / 2));
-    const first = Math.max(0, Math.min(n - POOL, Math.floor(this.top / ROW) - spare));
+    const first = Math.max(0, Math.min(n - POOL, Math.floor(grid.scrollTop / ROW) - spare));
     const last = Math.min(n, first + POOL);
     this.activePosition = -1;
     for (let position = first; position < last; position += 1) this.drawRow(this.pool[position % POOL], position, focused);
@@ -164,7 +157,7 @@ export class Table {
 
   drawRow(slot, position, focused) {
     const { id, store } = this.view;
-    const { rows, tableTexts } = store;
+    const { rows, texts } = store;
     const { row, cells } = slot;
     const i = this.rowOrder.at(position);
     if (slot.index !== i || slot.position !== position) {
@@ -176,11 +169,11 @@ export class Table {
       row.hidden = false;
     }
     setStatus(row, slot.svg, slot.word, STATUSES[rows.status[i]] ?? "pending", rows.restored(i) ? "restored" : undefined);
-    const known = tableTexts.get(i);
+    const known = texts.rows.get(i);
     const attempt = rows.earlier[i] > 0 ? ` · ${ordinal(rows.earlier[i] + 1)} try` : "";
-    const texts = {
+    const shown = {
       index: number.format(i),
-      params: store.texts.get(i) ?? "…",
+      params: texts.get(i) ?? "…",
       output: this.outputOf(i),
       action: known?.action ?? "",
       seconds: duration(store.seconds(i)) + (this.width < NARROW ? "" : attempt),
@@ -188,7 +181,7 @@ export class Table {
     slot.chain?.draw(known?.chain ?? [], rows.status[i], store.graph);
     this.columns.forEach(({ kind, param }, at) => {
       if (kind === "status" || kind === "chain") return;
-      const text = kind === "param" ? known?.cells[param] ?? (known ? "" : "…") : texts[kind];
+      const text = kind === "param" ? known?.cells[param] ?? (known ? "" : "…") : shown[kind];
       const cell = cells[at];
       if (cell.textContent === text) return;
       cell.textContent = text;
@@ -206,13 +199,13 @@ export class Table {
     const status = store.rows.status[i];
     if (status === RUNNING) return this.hasChains ? "…" : store.header.nodes[store.rows.node[i]] ?? "";
     if (status !== SUCCEEDED && status !== FAILED) return "";
-    return store.isFresh(i) ? store.tableTexts.get(i)?.outcome ?? "" : "…";
+    return store.texts.isFresh(i) ? store.texts.rows.get(i)?.outcome ?? "" : "…";
   }
 
   /** Scroll so that the active row stays where it was on the screen after a reordering. */
   follow() {
     const position = this.rowOrder.positionOf(this.active);
-    if (this.activePosition >= 0 && position >= 0) this.scroll(this.top + (position - this.activePosition) * ROW);
+    if (this.activePosition >= 0 && position >= 0) this.grid.scrollTop += (position - this.activePosition) * ROW;
   }
 
   // Columns
@@ -224,24 +217,24 @@ export class Table {
 
   /** @returns {Column[]} the columns that fit */
   fitting() {
-    const { columns: { names, numeric, more }, actions } = this.view.store;
+    const { columns: { names, numeric, more }, texts, rows } = this.view.store;
     const { width, hasChains } = this;
     const narrow = width < NARROW;
-    const hasActions = !narrow && actions.size > 1;
+    const hasActions = !narrow && texts.actions.size > 1;
     /** @returns {Column} */
     const column = (kind, name, size, sort = kind, param = -1) => ({ kind, name, width: size, sort, param, numeric: numeric[param] ?? false });
-    const columns = [column("index", "#", narrow ? "40px" : "48px"), column("status", "status", "26px")];
+    const columns = [column("index", "#", rows.count > 9_999 ? "54px" : "36px"), column("status", "status", "26px")];
     const fixed = (narrow ? FIXED.narrow : FIXED.wide) + (hasChains ? CHAIN : 0) + (hasActions ? ACTION : 0);
     const room = Math.max(0, Math.floor((width - fixed) / PARAM));
     const all = names.length <= room && !more;
     // If not all params fit, a column with all of them is worth more than one or two of their own.
     const shown = all ? names : names.slice(0, Math.max(0, room - 2));
     shown.forEach((name, param) => columns.push(column("param", name, numeric[param] ? "minmax(56px, 0.5fr)" : "minmax(0, 1fr)", "param", param)));
-    if (!all || !names.length) columns.push(column("params", shown.length ? "all params" : "params", "minmax(0, 1.4fr)", null));
+    if (!all || !names.length) columns.push(column("params", shown.length ? "all params" : "params", narrow ? "minmax(0, 1.1fr)" : "minmax(0, 1.4fr)", null));
     if (hasChains) columns.push(column("chain", "node copies", "minmax(0, 2fr)", null));
-    columns.push(column("output", "output", "minmax(0, 2fr)", null));
+    columns.push(column("output", "output", narrow ? "minmax(0, 1fr)" : "minmax(0, 2fr)", null));
     if (hasActions) columns.push(column("action", "action", "minmax(0, 0.6fr)", null));
-    if (width >= TINY) columns.push(column("seconds", "time", narrow ? "62px" : "112px"));
+    if (width >= TINY) columns.push(column("seconds", "time", narrow ? "54px" : "112px"));
     return columns;
   }
 
@@ -276,7 +269,7 @@ export class Table {
     }
     const button = element("button", "fm-sort", { type: "button" }, element("span", "fm-sort-name", {}, name));
     button.addEventListener("click", () => {
-      this.scroll(0);
+      this.grid.scrollTop = 0;
       this.rowOrder.sortBy(sort, param, name);
     });
     cell.append(button);
