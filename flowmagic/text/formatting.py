@@ -159,6 +159,13 @@ def key_text(key: object, width: int, secrets: AbstractSet[str] = _NONE) -> str:
     )
 
 
+def plain_text(value: object, width: int, secrets: AbstractSet[str] = _NONE) -> str:
+    """Return a value as text for a cell: a string without its quotes, unless it is blank."""
+    if isinstance(value, str) and value.strip():
+        return key_text(value, width, secrets)
+    return short_repr(value, width, secrets)
+
+
 def error_text(error: BaseException, secrets: AbstractSet[str] = _NONE, width: int = 200) -> str:
     """Return an error as `ValueError: message` on one line, at most `width` characters; never raises."""
     try:
