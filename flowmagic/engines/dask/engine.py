@@ -91,7 +91,7 @@ class DaskRunner:
         if self._monitor.failure is not None:
             raise InstanceLostError(str(self._monitor.failure))
         view = None if self._work.view is None else self._work.view(trace)
-        instance = self._sender.add(params, trace)
+        instance = self._sender.add(params, trace, self._work.filled)
         try:
             outcome = await instance.future
         finally:
