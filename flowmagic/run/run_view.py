@@ -24,6 +24,7 @@ from .options import Options
 from .status import RunStatus
 
 if TYPE_CHECKING:
+    from ..flow.reuse.count import ReuseCount
     from ..journal.recorder import Recorder
 
 
@@ -110,6 +111,12 @@ class RunView(Exports):
     def journal(self) -> Recorder | None:
         """What writes the run to its journal, with the path and any trouble; None: nothing does."""
         return self._lifecycle.parts.journal
+
+    @property
+    def reuse(self) -> dict[str, ReuseCount] | None:
+        """How often the execs of each node class ran and were reused; None without `reuse`."""
+        reuse = self._lifecycle.parts.reuse
+        return None if reuse is None else reuse.counts
 
     @property
     def holds(self) -> list[Hold]:
