@@ -6,7 +6,7 @@ An `Engine` is a value, what a user asks for. A run calls its `begin` with the `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -26,6 +26,8 @@ class Work:
         view: returns the view of the store for one attempt of an instance; None: all use the store
             itself.
         settle: must be called with that view when the attempt has ended; None: nothing to call.
+        filled: returns the params that the view begins with; None: with none. For engines that make a
+            view elsewhere.
         broke: must be called when the engine can run nothing more; the run ends with that error.
         stop: must be called with a reason when no more instances should start; None: the engine has to
             make further instances fail.
@@ -41,6 +43,7 @@ class Work:
     clock: Callable[[], float]
     view: Callable[[Trace], Any] | None = None
     settle: Callable[[Any], None] | None = None
+    filled: Callable[[Trace], Collection[Any]] | None = None
     broke: Callable[[BaseException], None] | None = None
     stop: Callable[[str], None] | None = None
     on_wait: Callable[[int, bool], None] | None = None

@@ -111,6 +111,7 @@ _ARGUMENTS = (
         help="Name of the dict to use as the shared store. Without it: a new dict, at run.shared.",
     ),
     _run_option("isolate", action="store_true"),
+    _run_option("fill_shared", metavar="NAME", nargs="?", const=True, type=_unquoted),
     _run_option(
         "allow_shared",
         "Give the option once for each key.",

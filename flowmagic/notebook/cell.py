@@ -102,9 +102,9 @@ async def _read_batch(
             )
         return None
     try:
-        return as_batch(value)
+        return as_batch(value, arguments.options.sharing.text_param)
     except FlowmagicError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(as_written_in_a_cell(str(error))) from None
 
 
 def _read_file(path: str) -> Batch:
@@ -233,7 +233,8 @@ def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:
     if has_own_prep(flow):
         loop = find_loop()
         assert loop is not None  # there is a kernel
-        task = loop.create_task(_load_own_batch(panel, flow, shared))
+        text_param = arguments.options.sharing.text_param
+        task = loop.create_task(_load_own_batch(panel, flow, shared, text_param))
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
 
@@ -242,10 +243,10 @@ _tasks: set[asyncio.Task[None]] = set()
 """Keeps tasks from being garbage-collected before they are done."""
 
 
-async def _load_own_batch(panel: Panel, flow: Any, shared: Any) -> None:
+async def _load_own_batch(panel: Panel, flow: Any, shared: Any, text_param: str) -> None:
     """Load the param list that the flow's own prep returns into a panel."""
     try:
-        panel.load(await own_batch(flow, shared))
+        panel.load(await own_batch(flow, shared, text_param))
     except Exception as error:  # noqa: BLE001 - the user's prep may raise anything
         panel.show_notice(f"The flow's own prep returned no param list. {error_text(error)}")
 

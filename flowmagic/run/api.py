@@ -145,7 +145,7 @@ def start(flow: Any, params: BatchLike | None, *, shared: Any, options: Options)
         check_own_prep(flow)
         batch = None
     else:
-        batch = as_batch(params)
+        batch = as_batch(params, options.sharing.text_param)
     return BatchRun(flow, batch, shared={} if shared is None else shared, options=options)
 
 

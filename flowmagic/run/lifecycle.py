@@ -64,6 +64,7 @@ class Lifecycle:
         self._idle = asyncio.Event()
         self._retry_after_post = False
         self._main_task: asyncio.Task[None] | None = None
+        self._text_param = options.sharing.text_param
         self.parts = parts = RunParts(flow, batch, shared=shared, options=options, events=self)
         self._records, self._journal, self._limits = parts.records, parts.journal, parts.limits
         self._runner, self._scheduler, self._workers = parts.runner, parts.scheduler, parts.workers
@@ -283,7 +284,7 @@ class Lifecycle:
             if self.run_end.is_early:
                 return
             with self._in_phase(RunPhase.USER_CODE):
-                self._batch = await own_batch(self._flow, self._shared)
+                self._batch = await own_batch(self._flow, self._shared, self._text_param)
             # As PocketFlow merges: with the flow's params as prep may have changed them.
             self._records.base = dict(self._flow.params)
             self._scheduler.load(self._batch)

@@ -114,10 +114,17 @@ class RunArguments:
         "dict there, no other instance sees: it is run[i].writes, and run.shared[i] at the end.",
         "Other objects are the same for all instances.",
     )
+    fill_shared: bool | str = _option(
+        False,
+        "Like isolate, and put each row into its instance's view of the shared store, for nodes that "
+        'read shared["question"]. With a name, such as question, a list of strings is a batch too: '
+        "each is the param of that name.",
+        "The params are set as always.",
+    )
     merge: Merge | None = _option(
         None,
-        "With isolate: called as merge(shared, instance) for each instance that succeeded, in the "
-        "order of the params, before post.",
+        "With isolate or fill_shared: called as merge(shared, instance) for each instance that "
+        "succeeded, in the order of the params, before post.",
         "None: `shared[instance.index] = instance.writes`.",
     )
     allow_shared: Iterable[Any] = _option(
@@ -159,6 +166,7 @@ class RunKeywords(TypedDict, total=False):
     sync: str
     journal_secrets: bool
     isolate: bool
+    fill_shared: bool | str
     merge: Merge | None
     allow_shared: Iterable[Any]
     track_shared: bool
@@ -255,6 +263,7 @@ class Options:
             ),
             sharing=Sharing.of(
                 isolate=arguments.isolate or engine.isolates,
+                fill_shared=arguments.fill_shared,
                 merge=arguments.merge,
                 allow_shared=arguments.allow_shared,
                 track_shared=arguments.track_shared,

@@ -73,6 +73,7 @@ class RunParts:
                 shared,
                 view=self.store.view,
                 settle=self.store.settle,
+                filled=self.store.filled,
                 limit=options.limits.concurrency,
                 threads=options.threads,
                 clock=self.clock,

@@ -1,4 +1,4 @@
-"""The view that each instance has of the shared store: `Tracked` or `Isolated`.
+"""The view that each instance has of the shared store: `Tracked`, `Isolated` or `Filled`.
 
 All `Tracked` views of a run read and write one and the same dict, the user's: what one instance
 writes is there at once for the others, as in PocketFlow. A view reports each access to the
@@ -8,12 +8,12 @@ An `Isolated` view is a copy. It has what was in the user's dict when the instan
 instance's own writes, which `Store.merge` brings back when all instances have ended. Lists, dicts,
 sets, deques and bytearrays are copied, at any depth, when they are read for the first time. Other
 objects, such as a client or an array, are the same for all instances, since flowmagic cannot know
-how to copy them.
+how to copy them. A `Filled` view is an isolated one that also has the instance's row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -196,4 +196,50 @@ def isolated(
     """
     view = _make_isolated(store)
     view._written, view._originals, view._allowed = written, {}, allowed
+    return view
+
+
+class Filled(Isolated):
+    """An isolated copy that also has the items of the instance's row, which it notes as read params."""
+
+    __slots__ = ("_filled", "_read")
+    _filled: AbstractSet[Any]
+    """The keys of the row."""
+    _read: set[Any]
+    """The params that the instance has read."""
+
+    def _on_read(self, key: Any, value: Any) -> Any:
+        self._on_lookup(key)
+        return super()._on_read(key, value)
+
+    def _on_lookup(self, key: Any) -> None:
+        if key in self._filled and key not in self._written:
+            self._read.add(key)
+
+    def _on_read_keys(self) -> None:
+        self._read.update(self._filled - self._written.keys())
+
+
+_make_filled: Callable[..., Filled] = type.__call__.__get__(Filled)
+
+
+def filled(
+    store: dict[Any, Any],
+    keys: Collection[Any],
+    trace: Trace,
+    written: dict[Any, Any],
+    allowed: AbstractSet[Any] = frozenset(),
+) -> Filled:
+    """Return an isolated copy of a store that also has some params of an instance; see `isolated`.
+
+    Args:
+        keys: the params that it has, in place of what the store has under these keys.
+        trace: the trace of the instance, which has its params.
+    """
+    params = trace.params
+    assert params is not None  # of every instance of a run
+    view = _make_filled({**store, **{key: dict.__getitem__(params, key) for key in keys}})
+    view._written, view._originals = written, {}
+    view._filled, view._read = frozenset(keys), params.read
+    view._allowed = allowed - view._filled
     return view

@@ -14,6 +14,7 @@ import { Overview } from "./overview/overview.js";
 import { Table } from "./table/table.js";
 import { Timeline } from "./timeline/timeline.js";
 import { disclosure, element, keepKeys } from "./ui/elements.js";
+import { Placement } from "./ui/placement.js";
 import { Tabs } from "./ui/tabs.js";
 
 const FEW = 12; // instances, up to which the rows of the table are all that is shown
@@ -26,6 +27,8 @@ export class View {
     this.el = el;
     this.id = `fm-${(viewCount += 1)}`;
     this.frame = 0;
+    this.root = element("div", "fm-panel", { role: "region", "aria-label": "Batch run" });
+    this.placement = new Placement(this.root, () => this.scheduleDraw());
     /** The element that had the focus when the instance was opened. */
     this.opener = null;
     /** Whether there are so few instances that the rows say everything; null before the first draw. */
@@ -66,8 +69,7 @@ export class View {
     this.panelHeader.line.append(this.buttons.root);
     /** @type {{draw(): void, remove?(): void}[]} */
     this.parts = [this.legend, this.limit, this.namedLimits, this.tabs, this.instanceDetail];
-    this.root = element("div", "fm-panel", { role: "region", "aria-label": "Batch run" },
-      element("div", "fm-body", {}, this.panelHeader.line, this.panelHeader.bar, this.inside, this.notices.live));
+    this.root.append(element("div", "fm-body", {}, this.panelHeader.line, this.panelHeader.bar, this.inside, this.notices.live));
     this.arrange();
     keepKeys(this.root);
     this.listen();
@@ -117,6 +119,7 @@ export class View {
     this.store.views.delete(this.onChange);
     clearInterval(this.ticker);
     cancelAnimationFrame(this.frame);
+    this.placement.remove();
     this.classObserver.disconnect();
     for (const type of ["beforeprint", "afterprint"]) window.removeEventListener(type, this.onPrint);
     for (const part of [...this.parts, this.charts, this.overview, this.notices]) part.remove?.();
@@ -159,6 +162,7 @@ export class View {
   /** Switch to the colours for paper or back. Draws at once: no frame comes before printing. */
   print(on) {
     this.root.classList.toggle("fm-printing", on);
+    this.placement.print(on);
     this.overview.repaint();
     this.timeline.canvas.repaint();
     this.charts.repaint();
@@ -172,9 +176,9 @@ export class View {
     this.scheduleDraw();
   }
 
-  /** Schedule one draw in the next frame, however often this is called. */
+  /** Schedule one draw in the next frame, however often this is called; off screen, when the panel is back. */
   scheduleDraw() {
-    if (!this.frame) {
+    if (!this.frame && this.placement.visible) {
       this.frame = requestAnimationFrame(() => {
         this.frame = 0;
         this.draw();
