@@ -84,7 +84,7 @@ def test_charts_tell_throughput_running_latency_and_failures_while_a_run_goes_on
 
 @in_lab
 def test_no_chart_says_that_more_ran_than_the_limit_let(notebook):
-    """Neither of the present, where a lowered limit lets running ones finish, nor of a time, nor of the whole."""
+    """Not now, where a lowered limit lets running ones finish, nor at a time, nor overall."""
     book = started(notebook, LONG, setup=SETUP.replace("sleep(0.1)", "sleep(3)"))
     book.value("setattr(run, 'limit', 30) or 0")
     expect(value(book, "Running")).to_have_text("30 of 30")
