@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pocketflow import BaseNode, Flow
 
 from ..engines.base import AbandonedCall
-from ..flow.checks.graph_rules import ENDINGS
+from ..flow.checks.graph_rules import ENDINGS, NO_ACTION_INSTEAD, NO_ACTION_WHY
 from ..flow.finding import SHOWN, Finding, indices_text
 from ..flow.graph import successors_of
 from ..records.frame_rows import index_names
@@ -42,7 +42,8 @@ def audit(
     """Return what may be wrong with an ended run, each with the number of instances concerned.
 
     Found are: instances that ended because their last action has no successor, while other actions
-    of the node have one; results that are None while others of the same node are not; fallbacks and
+    of the node have one; results that are None while others of the same node are not; results that are
+    no actions; fallbacks and
     retries within nodes; errors that ended no instance; node copies that were left running; abandoned
     calls of sync nodes; params that no instance has read. Takes less than a microsecond per row.
     """
@@ -52,6 +53,7 @@ def audit(
     return [
         *_unmatched_ends(nodes, ends, records),
         *_no_results(nodes, ends),
+        *_no_actions(records, succeeded),
         *_retries_and_fallbacks(records),
         *_swallowed(records),
         *_left_running(records),
@@ -158,6 +160,24 @@ def _no_results(nodes: Nodes, ends: dict[_End, list[int]]) -> Iterator[Finding]:
                 note=True,
                 **_instances(indices),
             )
+
+
+def _no_actions(records: RecordStore, succeeded: list[int]) -> Iterator[Finding]:
+    """Find instances whose last node returned what PocketFlow cannot look up."""
+    found: dict[tuple[int, type], list[int]] = {}
+    for index in succeeded:
+        kind = type(records.results[index])
+        if kind.__hash__ is None:
+            found.setdefault((records.nodes[index], kind), []).append(index)
+    for (node, kind), indices in found.items():
+        yield Finding(
+            f"{_capital(indices)} ended at {records.node_names[node]}, whose post returned a "
+            f"{kind.__name__}, which is no action.",
+            NO_ACTION_WHY,
+            NO_ACTION_INSTEAD,
+            note=True,
+            **_instances(indices),
+        )
 
 
 # What happened within instances

@@ -38,6 +38,12 @@ ENDINGS = frozenset(
 )
 """Actions that commonly mean that the flow ends, so that they need no successor."""
 
+NO_ACTION_WHY = (
+    'PocketFlow itself would fail with "unhashable type" here; a run does not look up what a node without '
+    "successors returns."
+)
+NO_ACTION_INSTEAD = "Put it into shared, or return it from exec, which run.outputs has."
+
 
 def shared_attributes(reached: ReachableNode) -> Iterator[Finding]:
     """Find lists, dicts and sets on a node that all its copies share and change."""
