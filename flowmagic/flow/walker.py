@@ -104,7 +104,7 @@ class Walker:
         trace.close(at, action, self._clock())
         return action
 
-    async def _walk(  # noqa: C901, PLR0917 - hot; all but three are the same for every instance
+    async def _walk(  # noqa: C901, PLR0912, PLR0915, PLR0917 - hot; all but three are the same for every instance
         self,
         flow: Any,
         may_await: bool,  # noqa: FBT001 - see above

@@ -131,7 +131,8 @@ class RunView(Exports):
         from .audit import audit  # noqa: PLC0415 - it reads sources, which a run need not
 
         parts = self._lifecycle.parts
-        found = audit(self.flow, self.records, parts.runner.abandoned())
+        abandoned, has_params = parts.runner.abandoned(), parts.has_params
+        found = audit(self.flow, self.records, abandoned, has_params=has_params)
         found += parts.process.findings()
         return found if self.journal is None else [*self.journal.shared.findings, *found]
 
