@@ -53,6 +53,11 @@ def _script() -> str:
     return joined(_HERE / "js", "panel")
 
 
+@functools.cache
+def _style_sheet() -> str:
+    return (_HERE / "panel.css").read_text(encoding="utf-8")
+
+
 class Panel(anywidget.AnyWidget):
     """Shows one flow's run, steers it, and starts the next one.
 
@@ -69,9 +74,10 @@ class Panel(anywidget.AnyWidget):
     """
 
     _esm = property(lambda _: _script())  # read when the first panel is made, not by %load_ext
-    _css = _HERE / "panel.css"
 
     panel_id = traitlets.Unicode().tag(sync=True)
+    style_sheet = traitlets.Unicode().tag(sync=True)
+    """Not anywidget's `_css`, which the page would parse again for each further panel."""
     # `get_state` makes the values of the following traits when they are sent.
     snapshot = traitlets.Bytes().tag(sync=True)
     header = traitlets.Dict().tag(sync=True)
@@ -125,7 +131,7 @@ class Panel(anywidget.AnyWidget):
             updates=self._updates,
             show=self.show,
         )
-        super().__init__(panel_id=uuid.uuid4().hex)
+        super().__init__(panel_id=uuid.uuid4().hex, style_sheet=_style_sheet())
         keep_on_subshell(self.comm)
         self.on_msg(self._on_msg)
 

@@ -12,6 +12,7 @@ import { Overview } from "./overview/overview.js";
 import { Table } from "./table/table.js";
 import { Timeline } from "./timeline/timeline.js";
 import { element, keepKeys } from "./ui/elements.js";
+import { Placement } from "./ui/placement.js";
 import { Tabs } from "./ui/tabs.js";
 
 let viewCount = 0;
@@ -22,6 +23,8 @@ export class View {
     this.el = el;
     this.id = `fm-${(viewCount += 1)}`;
     this.frame = 0;
+    this.root = element("div", "fm-panel", { role: "region", "aria-label": "Batch run" });
+    this.placement = new Placement(this.root, () => this.scheduleDraw());
     /** The element that had the focus when the instance was opened. */
     this.opener = null;
     this.panelHeader = new PanelHeader(this);
@@ -43,12 +46,11 @@ export class View {
     /** @type {{draw(): void, remove?(): void}[]} */
     this.parts = [this.panelHeader, this.charts, this.controls, this.namedLimits, this.notices, this.editor,
       this.overview, this.tabs, this.instanceDetail];
-    this.root = element("div", "fm-panel", { role: "region", "aria-label": "Batch run" },
-      element("div", "fm-body", {},
-        ...this.panelHeader.roots, this.charts.root, ...this.controls.roots, this.namedLimits.root, ...this.notices.roots,
-        this.editor.root, this.overview.root, this.tabs.root,
-        element("div", "fm-instances", {}, this.table.root, this.timeline.root, this.graph.root, this.instanceDetail.root),
-        this.notices.live));
+    this.root.append(element("div", "fm-body", {},
+      ...this.panelHeader.roots, this.charts.root, ...this.controls.roots, this.namedLimits.root, ...this.notices.roots,
+      this.editor.root, this.overview.root, this.tabs.root,
+      element("div", "fm-instances", {}, this.table.root, this.timeline.root, this.graph.root, this.instanceDetail.root),
+      this.notices.live));
     keepKeys(this.root);
     this.listen();
     el.replaceChildren(this.root);
@@ -82,6 +84,7 @@ export class View {
     this.store.views.delete(this.onChange);
     clearInterval(this.ticker);
     cancelAnimationFrame(this.frame);
+    this.placement.remove();
     this.classObserver.disconnect();
     for (const type of ["beforeprint", "afterprint"]) window.removeEventListener(type, this.onPrint);
     for (const part of this.parts) part.remove?.();
@@ -124,6 +127,7 @@ export class View {
   /** Switch to the colours for paper or back. Draws at once: no frame comes before printing. */
   print(on) {
     this.root.classList.toggle("fm-printing", on);
+    this.placement.print(on);
     this.overview.repaint();
     this.timeline.canvas.repaint();
     this.charts.repaint();
@@ -137,9 +141,9 @@ export class View {
     this.scheduleDraw();
   }
 
-  /** Schedule one draw in the next frame, however often this is called. */
+  /** Schedule one draw in the next frame, however often this is called; off screen, when the panel is back. */
   scheduleDraw() {
-    if (!this.frame) {
+    if (!this.frame && this.placement.visible) {
       this.frame = requestAnimationFrame(() => {
         this.frame = 0;
         this.draw();

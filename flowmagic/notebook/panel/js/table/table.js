@@ -3,6 +3,7 @@
 import { PENDING, STATUSES } from "../store/protocol.js";
 import { element, icon, keepKeys, setStatus, write, writeAttribute } from "../ui/elements.js";
 import { duration, number } from "../ui/format.js";
+import { ScrollPosition } from "../ui/scroll_position.js";
 import { Filters } from "./filters.js";
 import { RowOrder } from "./row_order.js";
 
@@ -39,6 +40,7 @@ export class Table {
     // The focused element scrolls itself, so that the keyboard can scroll it.
     this.grid = element("div", "fm-grid fm-scroller", { role: "grid", "aria-label": "Instances", tabindex: "0" },
       element("div", "fm-grid-head", { role: "rowgroup" }, this.head), element("div", "", { role: "rowgroup" }, this.spacer));
+    this.scroll = new ScrollPosition(this.grid, () => view.scheduleDraw());
     this.empty = element("div", "fm-empty");
     this.root = element("div", "fm-list", {}, this.filters.root, this.same, this.grid, this.empty);
     this.listen();
@@ -46,7 +48,6 @@ export class Table {
 
   listen() {
     const { view, grid, spacer } = this;
-    grid.addEventListener("scroll", () => view.scheduleDraw(), { passive: true });
     grid.addEventListener("keydown", (event) => this.key(event));
     grid.addEventListener("focus", () => view.scheduleDraw());
     spacer.addEventListener("click", (event) => {
@@ -100,11 +101,7 @@ export class Table {
   }
 
   reveal(position) {
-    const { grid } = this;
-    const top = position * ROW;
-    if (top < grid.scrollTop) grid.scrollTop = top;
-    const bottom = top + ROW - this.height;
-    if (bottom > grid.scrollTop) grid.scrollTop = bottom;
+    this.scroll.reveal(position * ROW, ROW, this.height);
   }
 
   // Drawing
@@ -134,7 +131,7 @@ export class Table {
 
     const shown = Math.ceil(this.height / ROW) + 1;
     const spare = Math.max(0, Math.floor((POOL - shown) / 2));
-    const first = Math.max(0, Math.min(n - POOL, Math.floor(grid.scrollTop / ROW) - spare));
+    const first = Math.max(0, Math.min(n - POOL, Math.floor(this.scroll.top / ROW) - spare));
     const last = Math.min(n, first + POOL);
     this.activePosition = -1;
     for (let position = first; position < last; position += 1) this.drawRow(this.pool[position % POOL], position, focused);
@@ -192,7 +189,7 @@ export class Table {
   /** Scroll so that the active row stays where it was on the screen after a reordering. */
   follow() {
     const position = this.rowOrder.positionOf(this.active);
-    if (this.activePosition >= 0 && position >= 0) this.grid.scrollTop += (position - this.activePosition) * ROW;
+    if (this.activePosition >= 0 && position >= 0) this.scroll.moveTo(this.scroll.top + (position - this.activePosition) * ROW);
   }
 
   // Columns
@@ -249,7 +246,7 @@ export class Table {
     }
     const button = element("button", "fm-sort", { type: "button" }, element("span", "fm-sort-name", {}, name));
     button.addEventListener("click", () => {
-      this.grid.scrollTop = 0;
+      this.scroll.moveTo(0);
       this.rowOrder.sortBy(sort, param, name);
     });
     cell.append(button);
