@@ -147,8 +147,9 @@ class RunView(Exports):
         from .failure_audit import explain_failures  # noqa: PLC0415 - as above
 
         parts = self._lifecycle.parts
+        abandoned, has_params = parts.runner.abandoned(), parts.has_params
         found = explain_failures(self.records, self.options)
-        found += audit(self.flow, self.records, parts.runner.abandoned())
+        found += audit(self.flow, self.records, abandoned, has_params=has_params)
         found += parts.process.findings()
         return found if self.journal is None else [*self.journal.shared.findings, *found]
 
