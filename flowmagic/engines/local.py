@@ -35,7 +35,7 @@ class LocalRunner:
         self._limit = work.limit
         self._pool: ThreadPool | None = None
         threads = work.threads and sys.platform != "emscripten"  # a browser has none
-        self._walker = Walker(work.clock, self._in_thread if threads else None)
+        self._walker = Walker(work.clock, self._in_thread if threads else None, work.reuse)
         self._way: Way | None = None
 
     async def open(self) -> None:
