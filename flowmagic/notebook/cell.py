@@ -183,6 +183,10 @@ def print_check(arguments: MagicArguments, flow: Any, batch: Batch | None) -> No
         from ..journal.row_key import MOST_CHECKED, params_without_key  # noqa: PLC0415 - ditto
 
         findings += params_without_key(batch.rows[:MOST_CHECKED])
+    if options.journal is not None and options.journal.reuse:
+        from ..journal.reusable import reuse_findings  # noqa: PLC0415 - ditto
+
+        findings += reuse_findings(flow, options.journal.path)
     notes = (f"note: {line}" for line in engine_lines(options.engine))
     print("\n".join([findings_text(findings), *notes]))  # noqa: T201 - for the user
 

@@ -10,7 +10,7 @@ from pocketflow import BaseNode, Flow
 
 from ..engines.base import AbandonedCall
 from ..flow.checks.graph_rules import ENDINGS
-from ..flow.finding import SHOWN, Finding, indices_text
+from ..flow.finding import SHOWN, Finding, concerned, indices_text, subject_text
 from ..flow.graph import successors_of
 from ..records.frame_rows import index_names
 from ..records.row_secrets import secrets_of_run
@@ -132,10 +132,10 @@ def _unmatched_ends(
         ways = sorted({str(way) for successors in nodes[end.kind] for way in successors})
         others = ", ".join(map(_quoted, ways))
         yield Finding(
-            f"{_capital(indices)} ended at {name}, which returned {returned}: that leads nowhere.",
+            f"{subject_text(indices)} ended at {name}, which returned {returned}: that leads nowhere.",
             f"It has successors for {others}; these did not run.",
             f"If the flow should end there, ignore this. Otherwise add a successor, or return {others}.",
-            **_instances(indices),
+            **concerned(indices),
         )
 
 
@@ -152,11 +152,11 @@ def _no_results(nodes: Nodes, ends: dict[_End, list[int]]) -> Iterator[Finding]:
     for end, indices in ends.items():
         if end.action is None and end.kind in with_one and not _is_unmatched(nodes, end):
             yield Finding(
-                f"{_capital(indices)} ended at {end.kind.__name__} with the result None, where "
+                f"{subject_text(indices)} ended at {end.kind.__name__} with the result None, where "
                 "others have one.",
                 "The result is the last action; a post without a return returns None.",
                 note=True,
-                **_instances(indices),
+                **concerned(indices),
             )
 
 
@@ -183,9 +183,9 @@ def _retries_and_fallbacks(records: RecordStore) -> Iterator[Finding]:
                 count[name] = count.get(name, 0) + retries
     for name, indices in fell_back.items():
         yield Finding(
-            f"{_capital(indices)} went on with the fallback of {name}.",
+            f"{subject_text(indices)} went on with the fallback of {name}.",
             "Its exec failed there; the nodes after it got what exec_fallback returned.",
-            **_instances(indices),
+            **concerned(indices),
         )
     for name, indices in retried.items():
         times = "once" if count[name] == 1 else f"{count[name]:,} times"
@@ -193,7 +193,7 @@ def _retries_and_fallbacks(records: RecordStore) -> Iterator[Finding]:
             f"{name} tried again {times}, in {indices_text(tuple(indices[:SHOWN]), len(indices))}.",
             "Each retry is one more call of its exec.",
             note=True,
-            **_instances(indices),
+            **concerned(indices),
         )
 
 
@@ -215,10 +215,10 @@ def _swallowed(records: RecordStore) -> Iterator[Finding]:
         found.setdefault(records.node_names[flat[next(raised)]], []).append(index)
     for name, indices in found.items():
         yield Finding(
-            f"{_capital(indices)} succeeded although {name} raised an error there.",
+            f"{subject_text(indices)} succeeded although {name} raised an error there.",
             "The error was caught, by an except or by a gather that returns exceptions.",
             "The node copy has the error: run[i].copies.",
-            **_instances(indices),
+            **concerned(indices),
         )
 
 
@@ -229,12 +229,12 @@ def _left_running(records: RecordStore) -> Iterator[Finding]:
     ]
     if indices:
         yield Finding(
-            f"{_capital(indices)} failed while other nodes of theirs were still running."
+            f"{subject_text(indices)} failed while other nodes of theirs were still running."
             if len(indices) > 1
-            else f"{_capital(indices)} failed while other nodes of it were still running.",
+            else f"{subject_text(indices)} failed while other nodes of it were still running.",
             "On the first failure, PocketFlow's parallel batches leave the others running; their "
             "calls are paid for, and their results are lost.",
-            **_instances(indices),
+            **concerned(indices),
         )
 
 
@@ -259,7 +259,7 @@ def _abandoned(calls: Sequence[AbandonedCall]) -> Iterator[Finding]:
             "have not returned.",
             "Each keeps a thread, and what it has open, until it returns; then its output is dropped.",
             "Give such calls a timeout of their own.",
-            **_instances(indices),
+            **concerned(indices),
         )
 
 
@@ -293,13 +293,3 @@ def _unread(records: RecordStore, succeeded: list[int]) -> Iterator[Finding]:
 
 def _quoted(text: str) -> str:
     return f'"{text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"}"'
-
-
-def _instances(indices: list[int]) -> dict[str, Any]:
-    """Return the arguments of a `Finding` about these instances."""
-    return {"instances": tuple(indices[:SHOWN]), "count": len(indices)}
-
-
-def _capital(indices: list[int]) -> str:
-    text = indices_text(tuple(indices[:SHOWN]), len(indices))
-    return text[0].upper() + text[1:]

@@ -30,7 +30,7 @@ from .jsnull import with_null
 from .packing import pack_columns
 from .param_list import ParamList
 from .protocol import FirstTexts, Header
-from .queries import Queries
+from .queries import FIRST_TEXTS, Queries
 from .rerun_cell import Origin, cell_of
 from .row_text import row_labels, row_texts
 from .ticker import Ticker
@@ -38,7 +38,6 @@ from .updates import Updates
 
 _HERE = pathlib.Path(__file__).parent
 
-_FIRST_TEXTS = 200  # rows whose params are sent without a query
 _STATE = ("snapshot", "header", "texts", "editor", "graph")
 _CHECKED = 1_000  # rows whose params are checked before Run
 
@@ -208,7 +207,7 @@ class Panel(anywidget.AnyWidget):
     def _first_texts(self) -> FirstTexts:
         records, varying = self._records, self._queries.varying
         return {
-            **row_texts(records, range(min(_FIRST_TEXTS, len(records))), varying),
+            **row_texts(records, range(min(FIRST_TEXTS, len(records))), varying),
             "columns": varying.columns(),
             "labels": row_labels(records, varying),
         }

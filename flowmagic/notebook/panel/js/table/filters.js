@@ -23,7 +23,7 @@ export class Filters {
     this.text = "";
     this.timer = 0;
     this.input = element("input", "fm-find", {
-      type: "search", "aria-label": "Find in params and errors", placeholder: "Find in params and errors", spellcheck: "false", autocomplete: "off",
+      type: "search", "aria-label": "Find in params, outputs and errors", placeholder: "Find in params, outputs and errors", spellcheck: "false", autocomplete: "off",
     });
     this.chips = STATUSES.map((name, code) => {
       const count = element("span", "fm-num");
