@@ -3,7 +3,8 @@
 The walk is PocketFlow's `_orch`: copy the node, set its params, run it, ask the flow for the next.
 Two things are added: each node copy is recorded in the trace; and, if threads are allowed, the
 `exec` of a sync node runs in one, while its `prep` and `post` stay on the loop. Nothing is awaited
-between one node's `post` and the next node's `prep`: flows that share a dict rely on that.
+between one node's `post` and the next node's `prep`: flows that share a dict rely on that. One thing
+is left out: what a node without successors returns is no action that could fail to be looked up.
 
 Nested flows are walked by the same code: our copy of a nested flow, never the user's object, gets
 an `_orch_async` or `_orch` of ours while it runs. A nested flow that overrides its orchestration
@@ -115,7 +116,7 @@ class Walker:
         trace.close(at, action, self._clock())
         return action
 
-    async def _walk(  # noqa: C901, PLR0917 - hot; all but three are the same for every instance
+    async def _walk(  # noqa: C901, PLR0912, PLR0915, PLR0917 - hot; all but three are the same for every instance
         self,
         flow: Any,
         may_await: bool,  # noqa: FBT001 - see above
@@ -172,7 +173,13 @@ class Walker:
                 trace[at + ENDED], trace[at + ACTION] = clock(), NO_ACTION
             else:
                 trace.close(at, action, clock())
-            node = flow.get_next_node(node, action)
+            try:
+                node = flow.get_next_node(node, action)
+            except Exception:
+                # PocketFlow looks up what the last node returned, too: a dict or a DataFrame is no key.
+                if node.successors or is_overridden(flow, "get_next_node", Flow.get_next_node):
+                    raise
+                break
             if node is None:
                 break
             node = copy(node)

@@ -40,11 +40,13 @@ class RunParts:
         process: what undoes at the end what the run has changed of its process.
         reuse: what finds outputs of earlier runs; None: all execs run.
         store: the shared store, as the instances see it.
+        has_params: whether the run was given its batch, so that it does not call the flow's own prep.
     """
 
     def __init__(
         self, flow: Any, batch: Batch | None, *, shared: Any, options: Options, events: Lifecycle
     ) -> None:
+        self.has_params = batch is not None
         self.loop = asyncio.get_running_loop()
         self.clock = _clock_of(self.loop)
         self.began = self.clock()

@@ -104,8 +104,16 @@ class RunView(Exports):
 
     @property
     def elapsed(self) -> float:
-        """Seconds from the run's beginning to now, or to its end."""
-        return self._lifecycle.seconds()
+        """Seconds that the run has taken so far, or took.
+
+        The time between its end and a continuation, such as `retry_failed()`, does not count.
+        """
+        return self._lifecycle.seconds() - self._lifecycle.idle
+
+    @property
+    def idle(self) -> float:
+        """Seconds between ends of the run and its continuations, which `elapsed` leaves out."""
+        return self._lifecycle.idle
 
     @property
     def journal(self) -> Recorder | None:
@@ -139,8 +147,9 @@ class RunView(Exports):
         from .failure_audit import explain_failures  # noqa: PLC0415 - as above
 
         parts = self._lifecycle.parts
+        abandoned, has_params = parts.runner.abandoned(), parts.has_params
         found = explain_failures(self.records, self.options)
-        found += audit(self.flow, self.records, parts.runner.abandoned())
+        found += audit(self.flow, self.records, abandoned, has_params=has_params)
         found += parts.process.findings()
         return found if self.journal is None else [*self.journal.shared.findings, *found]
 
