@@ -51,6 +51,8 @@ class Lifecycle:
         self.status = RunStatus.RUNNING
         self.ended = False
         self._ended_after: float | None = None
+        self.idle = 0.0
+        """Seconds between ends of the run and its continuations."""
         self.run_end = RunEnd()
         self.action: Any = None
         self._flow = flow
@@ -72,7 +74,7 @@ class Lifecycle:
         self._begin()
 
     def seconds(self) -> float:
-        """Return the seconds from the beginning to now, or to the end."""
+        """Return the seconds from the beginning to now, or to the end: the time that records go by."""
         ended = self._ended_after
         return self.parts.clock() - self.parts.began if ended is None else ended
 
@@ -152,7 +154,8 @@ class Lifecycle:
         self._scheduler.retry(failed)
         self.run_end.reopen()
         self.ended = False
-        self._ended_after = None
+        ended_after, self._ended_after = self.seconds(), None
+        self.idle += self.seconds() - ended_after
         self._workers.release()
         self._begin()
         self._become(RunStatus.RUNNING)

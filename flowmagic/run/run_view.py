@@ -104,8 +104,16 @@ class RunView(Exports):
 
     @property
     def elapsed(self) -> float:
-        """Seconds from the run's beginning to now, or to its end."""
-        return self._lifecycle.seconds()
+        """Seconds that the run has taken so far, or took.
+
+        The time between its end and a continuation, such as `retry_failed()`, does not count.
+        """
+        return self._lifecycle.seconds() - self._lifecycle.idle
+
+    @property
+    def idle(self) -> float:
+        """Seconds between ends of the run and its continuations, which `elapsed` leaves out."""
+        return self._lifecycle.idle
 
     @property
     def journal(self) -> Recorder | None:
