@@ -81,6 +81,23 @@ def mixed(
             )
 
 
+def uncopied(nodes: Sequence[ReachableNode]) -> Iterator[Finding]:
+    """Find queues in the shared store that isolated instances use together, since they are not copied."""
+    usages = [(each, _usage(each)) for each in nodes if each.outer or not each.is_flow]
+    reported = set().union(*(usage.assigned for _, usage in usages))
+    for reached, usage in usages:
+        for key, place in usage.queued.items():
+            if key not in reported:
+                reported.add(key)
+                yield Finding(
+                    f'It puts into shared["{key}"], which no node creates.',
+                    "A queue is not copied: all instances use the same one, and take what others have put.",
+                    f'Create it in the first node, such as shared["{key}"] = asyncio.Queue().',
+                    reached.name,
+                    place,
+                )
+
+
 def unmerged(nodes: Sequence[ReachableNode]) -> Iterator[Finding]:
     """Find what a BatchFlow's post reads that isolated instances have written each for itself."""
     flow, *inner = nodes

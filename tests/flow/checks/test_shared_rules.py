@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode, BatchFlow, Flow, Node
 
@@ -143,6 +145,29 @@ def test_what_is_only_collected_or_counted_is_at_most_a_note():
     assert (found.what, found.note) == ('It counts in shared["stats"].', True)
     assert said(Fresh(), limit=1) == ""
     assert 'changes shared["messages"] in place' in said(Fresh())
+
+
+class Sends(AsyncNode):
+    async def post_async(self, shared, prep_res, exec_res):
+        await shared["queue"].put(1)
+
+
+class Creates(Node):
+    def post(self, shared, prep_res, exec_res):
+        shared["queue"] = asyncio.Queue()
+
+
+def test_a_queue_that_isolated_instances_share_is_found():
+    """It is an object of the given store, which is not copied; one that a node creates is its own."""
+    (found,) = check(Sends(), isolate=True)
+    assert found.what == 'It puts into shared["queue"], which no node creates.'
+    assert not found.note
+    store = {"queue": asyncio.Queue()}
+    flowmagic.run_batch(Sends(), [{}, {}], shared=store, isolate=True)
+    assert store["queue"].qsize() == 2
+    first = Creates()
+    first >> Sends()
+    assert said(AsyncFlow(start=first), fill_shared=True) == ""
 
 
 class Total(BatchFlow):
