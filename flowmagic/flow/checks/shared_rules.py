@@ -39,12 +39,10 @@ def unfilled(
         if not readers or key in params or key in assigned:
             continue
         reached, place = readers[0]
-        name = next((each for each in rows[0] if len(rows[0]) == 1), "")
-        option = f'fill_shared="{name}"' if name == key else "fill_shared=True"
         yield Finding(
             f'No node reads the param "{key}", and {reached.name} reads shared["{key}"].',
             "The row is in self.params; the shared store does not have it.",
-            f"Add --fill-shared ({option}): each instance gets a shared store of its own, with its row.",
+            "Add --fill-shared (fill_shared=True): each instance gets a store of its own, with its row.",
             reached.name,
             place,
         )

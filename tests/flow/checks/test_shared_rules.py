@@ -43,9 +43,7 @@ def test_a_row_that_nodes_look_for_in_shared_is_found():
     flow = Flow(start=Ask())
     (found,) = check(flow, ROWS)
     assert found.what == 'No node reads the param "question", and Ask reads shared["question"].'
-    assert found.instead.startswith(
-        'Add --fill-shared (fill_shared="question"): each instance gets'
-    )
+    assert found.instead.startswith("Add --fill-shared (fill_shared=True): each instance gets")
     assert found.place.line == Ask.prep.__code__.co_firstlineno + 1
     assert not found.note
     assert said(flow, ["a", "b"], fill_shared="question") == ""
@@ -54,10 +52,16 @@ def test_a_row_that_nodes_look_for_in_shared_is_found():
     assert flowmagic.run_batch(flow, ROWS, fill_shared=True).ok
 
 
-def test_a_row_of_several_params_is_filled_in_without_a_name():
-    """One finding for all of its params."""
-    (found,) = [each for each in check(Ask(), [{"question": "a", "id": 1}]) if not each.note]
-    assert "(fill_shared=True)" in found.instead
+def test_one_finding_is_enough_for_all_params_of_a_row():
+    """The option is for the whole row."""
+
+    class AskMore(Ask):
+        def prep(self, shared):
+            return shared["question"], shared["id"]
+
+    assert (
+        len([each for each in check(AskMore(), [{"question": "a", "id": 1}]) if not each.note]) == 1
+    )
 
 
 @pytest.mark.parametrize("node", [AskByParam(), Passes()])
