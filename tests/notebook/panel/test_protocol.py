@@ -8,7 +8,7 @@ from typing import get_args, get_type_hints, is_typeddict
 
 import pytest
 
-from flowmagic.notebook.panel import protocol
+from flowmagic.notebook.panel import detail_types, protocol
 
 JS = Path(protocol.__file__).parent / "js"
 SCRIPT = "".join(module.read_text() for module in sorted(JS.rglob("*.js")))
@@ -23,13 +23,14 @@ def typedefs():
     return {name: re.findall(r"(\w+)\??: ", fields) for fields, name in found}
 
 
-MESSAGES = [name for name, kind in vars(protocol).items() if is_typeddict(kind)]
+TYPES = {**vars(protocol), **vars(detail_types)}
+MESSAGES = {name: kind for name, kind in TYPES.items() if is_typeddict(kind)}
 
 
 @pytest.mark.parametrize("name", [name for name in MESSAGES if name != "Command"])
 def test_the_page_knows_each_message_by_the_same_fields(name):
     """What is typed here is typed there, in the same order."""
-    assert typedefs()[name] == list(get_type_hints(getattr(protocol, name)))
+    assert typedefs()[name] == list(get_type_hints(MESSAGES[name]))
 
 
 def test_the_page_asks_by_the_same_fields():
