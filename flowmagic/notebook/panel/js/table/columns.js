@@ -23,7 +23,7 @@ export function hasChains(store, width) {
  * @returns {Column[]} the columns that fit
  */
 export function columnsFor(store, width) {
-  const { columns: { names, numeric, more }, texts, rows } = store;
+  const { columns: { names, numeric, more }, texts, rows, attempts } = store;
   const narrow = width < NARROW;
   const chains = hasChains(store, width);
   const actions = !narrow && texts.actions.size > 1;
@@ -37,9 +37,9 @@ export function columnsFor(store, width) {
   const shown = all ? names : names.slice(0, Math.max(0, room - 2));
   shown.forEach((name, param) => columns.push(column("param", name, numeric[param] ? "minmax(56px, 0.5fr)" : "minmax(0, 1fr)", "param", param)));
   if (!all || !names.length) columns.push(column("params", shown.length ? "all params" : "params", narrow ? "minmax(0, 1.1fr)" : "minmax(0, 1.4fr)", null));
-  if (chains) columns.push(column("chain", "node copies", "minmax(0, 2fr)", null));
-  columns.push(column("output", "output", narrow ? "minmax(0, 1fr)" : "minmax(0, 2fr)", null));
+  if (chains) columns.push(column("chain", "node copies", "minmax(0, 1.6fr)", null));
+  columns.push(column("output", "output", narrow ? "minmax(0, 1fr)" : "minmax(0, 2.4fr)", null));
   if (actions) columns.push(column("action", "action", "minmax(0, 0.6fr)", null));
-  if (width >= TINY) columns.push(column("seconds", "time", narrow ? "54px" : "112px"));
+  if (width >= TINY) columns.push(column("seconds", "time", narrow ? "54px" : attempts.retried.size ? "112px" : "76px"));
   return columns;
 }

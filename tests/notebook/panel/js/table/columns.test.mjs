@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { columnsFor } from "../../../../../flowmagic/notebook/panel/js/table/columns.js";
 
 const store = ({ names = ["city", "n"], more = 0, labels = [], actions = [] }) => ({
-  columns: { names, numeric: names.map(() => false), more }, labels, texts: { actions: new Set(actions) }, rows: { count: 9 },
+  columns: { names, numeric: names.map(() => false), more }, labels, texts: { actions: new Set(actions) }, rows: { count: 9 }, attempts: { retried: new Set() },
 });
 const names = (given, width) => columnsFor(store(given), width).map(({ name }) => name);
 
