@@ -68,6 +68,7 @@ def test_the_wheel_needs_no_compiler(wheel):
     assert wheel.filename.endswith("-py3-none-any.whl")
     assert {Path(name).suffix for name in wheel.namelist() if "dist-info" not in name} <= {
         ".css",
+        ".ipynb",
         ".js",
         ".json",
         ".py",

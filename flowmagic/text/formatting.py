@@ -15,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from ..errors import FlowmagicError
+from .hints import hint_for
 from .redact import MASK, fields_of, is_secret, masked, secrets_of
 from .user_objects import within_budget
 
@@ -200,8 +201,9 @@ def traceback_text(
 ) -> str:
     """Return the traceback of an error, without frames of flowmagic and PocketFlow.
 
-    It has at most 30 frames and 20,000 characters. Of an error of flowmagic itself, only the message
-    is returned, since none of its frames is the user's.
+    It has at most 30 frames and 20,000 characters; if the error is one that `hints` explains, the last
+    line does. Of an error of flowmagic itself, only the message is returned, since none of its frames
+    is the user's.
 
     Args:
         secrets: texts to mask; None masks nothing.
@@ -218,6 +220,8 @@ def traceback_text(
         text = "".join(report.format())
     except Exception as failure:  # noqa: BLE001 - the user's own __str__ or __cause__
         text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
+    if hint := hint_for(error):
+        text += f"Hint: {hint}\n"
     text = text if secrets is None else masked(text, secrets)
     return truncate(text.replace("\r\n", "\n"), _LONGEST)
 

@@ -73,7 +73,7 @@ def output(book, index):
 
 
 def chain(book, index):
-    return book.row(index).locator(".fm-link")
+    return book.row(index).locator(".fm-step")
 
 
 def colour(image):
@@ -115,7 +115,7 @@ def test_a_row_shows_its_node_copies_live(notebook):
         "title", "Write: kind='error', name='Ann' → ValueError: no such customer"
     )
     book.value("[gate.set()] and 0")
-    expect(book.panel.locator("[id$='-row-5'] .fm-link[data-status='succeeded']")).to_have_count(3)
+    expect(book.panel.locator("[id$='-row-5'] .fm-step[data-status='succeeded']")).to_have_count(3)
 
 
 @in_lab
@@ -163,7 +163,7 @@ def test_in_a_run_of_many_rows_the_output_says_where_a_running_row_is(notebook):
     book = begun(notebook, MANY, ended=99)
     expect(output(book, 2)).to_have_text("Write")
     expect(output(book, 1).locator("img")).to_be_visible()
-    expect(book.panel.locator(".fm-link")).to_have_count(0)
+    expect(book.panel.locator(".fm-step")).to_have_count(0)
     book.panel.get_by_role("searchbox").fill("let go")
     expect(book.panel).to_contain_text("No matching instances.")
     book.value("[gate.set()] and 0")

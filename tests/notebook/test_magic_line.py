@@ -87,7 +87,7 @@ def test_without_distributed_the_line_to_install_it_is_said(shell, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     result = shell.run("%%batchflow flow --engine dask\n[{'n': 1}]")
     assert result.text.startswith(
-        'UsageError: --engine dask needs dask.distributed: pip install "jupyter-flowmagic[dask]"'
+        "UsageError: --engine dask needs dask.distributed: pip install distributed"
     )
 
 

@@ -210,9 +210,7 @@ class DaskEngine:
 
     def __post_init__(self) -> None:
         if importlib.util.find_spec("distributed") is None:
-            raise MissingExtraError(
-                'engine="dask" needs dask.distributed: pip install "jupyter-flowmagic[dask]"'
-            )
+            raise MissingExtraError('engine="dask" needs dask.distributed: pip install distributed')
         where = self.where
         known = where is None or any(
             hasattr(where, name) for name in ("scheduler_address", "scheduler")

@@ -56,6 +56,7 @@ class Header(TypedDict):
         cooling: seconds for which no instance starts because a provider asked to wait; the page
             counts them down.
         elapsed: seconds since the start of the run; the page counts on while `ticking`.
+        idle: those of them between an end of the run and its continuation.
         ticking: whether a run is in progress.
         nodes: the names of the nodes, by the numbers that rows have.
         can: the commands that are possible now.
@@ -80,6 +81,7 @@ class Header(TypedDict):
     refused: int
     cooling: float
     elapsed: float
+    idle: float
     ticking: bool
     nodes: list[str]
     can: list[str]

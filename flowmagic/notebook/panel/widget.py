@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import pathlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import anywidget
@@ -99,6 +99,7 @@ class Panel(anywidget.AnyWidget):
         self._idle_records = _records_of(batch)
         self._flow: Any = None
         """The flow that Run will run, if it is known before there is a run."""
+        self._check_options: Mapping[str, Any] = {}
         self._findings: list[str] = []
         self._ticker = ticker = Ticker()
         self._origin = origin or Origin(self._flow_name)
@@ -158,10 +159,14 @@ class Panel(anywidget.AnyWidget):
         self._commands.show_notice("")
         self._updates.push_soon()
 
-    def preview(self, flow: Any) -> None:
-        """Show the graph and the findings of the flow that Run will run, before there is a run."""
+    def preview(self, flow: Any, check_options: Mapping[str, Any] | None = None) -> None:
+        """Show the graph and the findings of the flow that Run will run, before there is a run.
+
+        Args:
+            check_options: further arguments of `check`.
+        """
         self._graph.load(flow)
-        self._flow = flow
+        self._flow, self._check_options = flow, check_options or {}
         self._check()
         self._updates.push_soon()
 
@@ -173,7 +178,9 @@ class Panel(anywidget.AnyWidget):
             from ...flow.checks import check  # noqa: PLC0415 - imported when it is first used
 
             limit = self._commands.limits.concurrency
-            self._findings = finding_lines(check(self._flow, rows, limit=limit))
+            self._findings = finding_lines(
+                check(self._flow, rows, limit=limit, **self._check_options)
+            )
 
     def show_notice(self, text: str) -> None:
         """Show a line of text as the notice; an empty one removes it."""

@@ -137,6 +137,22 @@ async def test_each_copy_tells_its_node_its_depth_and_when_it_ran():
     assert [(start, end) for _, _, start, end in rows[2]][-1] == (3, 4)
 
 
+class Break(Wait):
+    async def post_async(self, shared, prepared, executed):
+        raise ValueError("broken")
+
+
+def test_a_copy_that_raised_is_marked_and_so_are_the_flows_around_it():
+    """The node before it, which returned, is not."""
+    first, broken = Wait(), Break()
+    first >> broken
+    run = flowmagic.run_batch(AsyncFlow(start=AsyncFlow(start=first)), [{"wait": 0}])
+    names = run.records.node_names
+    [copies] = read(pack_segments(run.records, [0])).values()
+    seen = [(names[node], depth & 0x7F, depth > 0x7F) for node, depth, _, _ in copies]
+    assert seen == [("AsyncFlow", 0, True), ("Wait", 1, False), ("Break", 1, True)]
+
+
 def test_long_rows_and_many_rows_are_told_in_part(monkeypatch):
     """A row's first copies; and no further row once there are enough of them."""
     monkeypatch.setattr(module, "MAX_COPIES", 2)

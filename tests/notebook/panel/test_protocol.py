@@ -8,7 +8,7 @@ from typing import get_args, get_type_hints, is_typeddict
 
 import pytest
 
-from flowmagic.notebook.panel import detail_types, protocol
+from flowmagic.notebook.panel import protocol
 
 JS = Path(protocol.__file__).parent / "js"
 SCRIPT = "".join(module.read_text() for module in sorted(JS.rglob("*.js")))
@@ -23,8 +23,7 @@ def typedefs():
     return {name: re.findall(r"(\w+)\??: ", fields) for fields, name in found}
 
 
-TYPES = {**vars(protocol), **vars(detail_types)}
-MESSAGES = {name: kind for name, kind in TYPES.items() if is_typeddict(kind)}
+MESSAGES = {name: kind for name, kind in vars(protocol).items() if is_typeddict(kind)}
 
 
 @pytest.mark.parametrize("name", [name for name in MESSAGES if name != "Command"])
@@ -43,5 +42,6 @@ def test_the_page_asks_for_nothing_else_and_for_all_of_it():
     """Each kind of command is sent somewhere in the script: named there, or by a button's name."""
     kinds = set(get_args(get_type_hints(protocol.Command)["type"]))
     sent = set(re.findall(r'send\(\{ type: "(\w+)"', SCRIPT))
-    buttons = set(re.findall(r'^  \["(\w+)", "', SCRIPT, re.MULTILINE))
+    titles = SCRIPT.partition("const TITLES = {")[2].partition("};")[0]
+    buttons = set(re.findall(r'^  (\w+): "', titles, re.MULTILINE))
     assert sent | buttons == kinds

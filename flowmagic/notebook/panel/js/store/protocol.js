@@ -10,7 +10,7 @@
  *   waiting: number, calls: number | null, tokens: number | null, cooling: number}} LimitState
  * @typedef {{flow: string, status: string, counts: number[], restored: number, total: number | null,
  *   limit: number, per_minute: number | null, limit_history: number[][], adaptive: number[] | null, refused: number,
- *   cooling: number, elapsed: number, ticking: boolean, nodes: string[], can: string[], notice: string,
+ *   cooling: number, elapsed: number, idle: number, ticking: boolean, nodes: string[], can: string[], notice: string,
  *   reason: string, findings: string[], dropped: number, limits: LimitState[], limits_omitted: number,
  *   acknowledged: Object<string, number>}} Header
  * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor

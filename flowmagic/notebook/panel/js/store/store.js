@@ -1,5 +1,6 @@
-import { FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./protocol.js";
+import { PENDING, RUNNING, bytesOf } from "./protocol.js";
 import { Outputs } from "./outputs.js";
+import { Pace } from "./pace.js";
 import { Rows } from "./rows.js";
 import { Attempts, Segments } from "./segments.js";
 import { Texts } from "./texts.js";
@@ -20,7 +21,7 @@ export class Store {
     /** @type {Header} */
     this.header = {
       flow: "", status: "idle", counts: [0, 0, 0, 0, 0], restored: 0, total: null, limit: 5, per_minute: null,
-      limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, ticking: false, nodes: [""], can: [],
+      limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, idle: 0, ticking: false, nodes: [""], can: [],
       notice: "", reason: "", findings: [], dropped: 0, limits: [], limits_omitted: 0, acknowledged: {},
     };
     /** @type {Editor} */
@@ -48,10 +49,12 @@ export class Store {
     this.graph = { nodes: [], edges: [], omitted: 0, counts: { nodes: [], edges: [], unplaced: 0, uncounted: 0 } };
     /** The chosen tab, shared by all views in this page. */
     this.tab = "table";
+    /** Whether the panel is folded to one line, in all views in this page. */
+    this.folded = false;
     this.elapsedAt = performance.now();
     /** @type {Map<string, number>} when the cool-down of each named limit ends; the run's own is "" */
     this.coolDownEnds = new Map();
-    this.samples = [];
+    this.pace = new Pace();
     this.stateRequestedAt = -Infinity;
     this.views = new Set();
     this.gone = false;
@@ -100,6 +103,11 @@ export class Store {
   get elapsed() {
     const sinceThen = this.header.ticking ? (performance.now() - this.elapsedAt) / 1000 : 0;
     return this.header.elapsed + sinceThen;
+  }
+
+  /** Seconds that the run has taken; the time between its end and a retry does not count. */
+  get busy() {
+    return this.elapsed - this.header.idle;
   }
 
   /** Seconds for which the run starts nothing because a provider asked it to wait. */
@@ -167,13 +175,9 @@ export class Store {
     if (changes.elapsed !== undefined) this.elapsedAt = performance.now();
     if (changes.cooling !== undefined) this.setCoolDown("", changes.cooling);
     for (const { name, cooling } of changes.limits ?? []) this.setCoolDown(name, cooling);
-    if (changes.ticking && !this.header.ticking) this.samples = [];
+    if (changes.ticking && !this.header.ticking) this.pace.clear();
     this.header = { ...this.header, ...changes };
-    const last = this.samples[this.samples.length - 1];
-    if (this.header.ticking && (!last || this.header.elapsed - last[0] > 0.25)) {
-      this.samples.push([this.header.elapsed, this.completed]);
-      while (this.samples.length > 2 && this.header.elapsed - this.samples[0][0] > 8) this.samples.shift();
-    }
+    this.pace.note(this.header);
   }
 
   /** Apply counts of the graph; entries that are absent have not changed. */
@@ -247,18 +251,8 @@ export class Store {
     return Number.isNaN(end) ? null : end - this.rows.started[i];
   }
 
-  /** How many instances this run has completed, without restored and cancelled ones. */
-  get completed() {
-    const { counts, restored } = this.header;
-    return counts[SUCCEEDED] + counts[FAILED] - restored;
-  }
-
   /** Instances per second over the last few seconds; over the whole run once it has ended. */
   get rate() {
-    const { elapsed, ticking } = this.header;
-    const done = this.completed;
-    const first = this.samples[0];
-    if (ticking && first && this.elapsed - first[0] > 1) return (done - first[1]) / (this.elapsed - first[0]);
-    return elapsed > 0 ? done / Math.max(elapsed, 1e-3) : 0;
+    return this.pace.rate(this.header, this.elapsed);
   }
 }

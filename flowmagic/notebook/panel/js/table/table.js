@@ -39,7 +39,7 @@ export class Table {
       element("div", "fm-grid-head", { role: "rowgroup" }, this.head), element("div", "", { role: "rowgroup" }, this.spacer));
     this.scroll = new ScrollPosition(this.grid, () => view.scheduleDraw());
     this.empty = element("div", "fm-empty");
-    this.root = element("div", "fm-list", {}, this.filters.root, this.same, this.grid, this.empty);
+    this.root = element("div", "fm-list", {}, this.same, this.grid, this.empty);
     this.listen();
   }
 
@@ -118,7 +118,6 @@ export class Table {
     const height = `${n * ROW}px`;
     if (this.spacer.style.height !== height) this.spacer.style.height = height;
     grid.hidden = all === 0;
-    this.filters.root.hidden = all === 0;
     this.empty.hidden = n !== 0;
     this.filters.draw(n, rowOrder.searching);
     const nothing = rowOrder.searching ? "Waiting for the kernel, which is busy…" : "No matching instances.";
