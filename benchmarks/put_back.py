@@ -3,6 +3,8 @@
 Each bug is an edit of one method, which is undone afterwards.
 """
 
+# ruff: noqa: E501 - the lines of other modules
+
 from __future__ import annotations
 
 import contextlib
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .measuring import print_heading, print_table
-from .simulation import Broken, simulate
+from .simulation import BrokenError, simulate
 
 OPTIONS = {
     "seeds": (2_000, "integers that are simulated with each bug"),
@@ -84,11 +86,9 @@ def put_back(bug: Bug) -> Iterator[None]:
     if edited == own:
         raise ValueError(f"{bug.place} has no {bug.old!r}")
     names: dict[str, Any] = {"__name__": module.__name__, "__package__": module.__package__}
-    exec(compile(source.replace(own, edited, 1), "<put back>", "exec"), names)  # noqa: S102 - our own
+    exec(compile(source.replace(own, edited, 1), "<put back>", "exec"), names)
     code = vars(names[class_name])[name].__code__
-    function = types.FunctionType(
-        code, vars(module), name, method.__defaults__, method.__closure__
-    )
+    function = types.FunctionType(code, vars(module), name, method.__defaults__, method.__closure__)
     function.__kwdefaults__ = method.__kwdefaults__
     setattr(kind, name, function)
     try:
@@ -104,7 +104,7 @@ def found_by(bug: Bug, seeds: range, folder: Path) -> list[int]:
         for seed in seeds:
             try:
                 simulate(seed, folder)
-            except Broken:
+            except BrokenError:
                 found.append(seed)
             except Exception:  # noqa: BLE001 - a bug may make anything raise
                 found.append(seed)

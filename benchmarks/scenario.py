@@ -5,6 +5,8 @@ while the run goes on. Each node returns an output that depends on its row only,
 that a row that succeeds must have the outputs that it has in a calm run.
 """
 
+# ruff: noqa: ARG002 - the hooks of nodes have the parameters of PocketFlow
+
 from __future__ import annotations
 
 import asyncio
@@ -33,7 +35,15 @@ _LONG = 10_000.0
 _FAULTS = (
     "raise", "raise odd", "refuse", "refuse and say when", "hang", "swallow", "task", "slow",
 )  # fmt: skip
-_ERRORS = (ValueError, KeyError, asyncio.CancelledError, StopIteration, TimeoutError, OSError, Exception)
+_ERRORS = (
+    ValueError,
+    KeyError,
+    asyncio.CancelledError,
+    StopIteration,
+    TimeoutError,
+    OSError,
+    Exception,
+)
 _MOST_ROWS = 12
 
 
@@ -282,7 +292,7 @@ class Source:
             return self._generate_async()
         rows = [{"row": row} for row in range(self.rows)]
         if self.kind == "frame":
-            import pandas as pd  # noqa: PLC0415 - takes long, and few need it
+            import pandas as pd
 
             return pd.DataFrame(rows)
         return rows

@@ -32,10 +32,12 @@ OPTIONS = {
 
 _ENDED = (SUCCEEDED, FAILED, CANCELLED)
 _MOST_TURNS = 100_000  # of the loop; an ordinary scenario takes some hundred
-_PATIENCE = 100_000.0  # seconds of the virtual clock, after which a run counts as one that never ends
+_PATIENCE = (
+    100_000.0  # seconds of the virtual clock, after which a run counts as one that never ends
+)
 
 
-class Broken(AssertionError):
+class BrokenError(AssertionError):
     """A promise that a simulated run has broken."""
 
 
@@ -49,7 +51,7 @@ class _BoundedLoop(VirtualLoop):
     def _run_once(self) -> None:
         self._turns += 1
         if self._turns == _MOST_TURNS:
-            raise Broken("it goes round without end")
+            raise BrokenError("it goes round without end")
         super()._run_once()  # type: ignore[misc]
 
 
@@ -60,7 +62,7 @@ def simulate(seed: int, folder: Path | None = None) -> None:
         folder: for the journals; None: scenarios with a journal run without one.
 
     Raises:
-        Broken: a promise was broken; the message begins with the seed.
+        BrokenError: a promise was broken; the message begins with the seed.
     """
     made = scenario(seed)
     loop = _BoundedLoop()
@@ -74,10 +76,8 @@ def simulate(seed: int, folder: Path | None = None) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             loop.run_until_complete(_simulate(made, folder))
-        if broken:
-            raise Broken(f"a callback raised: {broken[0]}")
-    except Broken as error:
-        raise Broken(f"seed {seed}: {error}") from None
+    except BrokenError as error:
+        raise BrokenError(f"seed {seed}: {error}") from None
     finally:
         for task in asyncio.all_tasks(loop):
             task.cancel()
@@ -85,6 +85,8 @@ def simulate(seed: int, folder: Path | None = None) -> None:
             loop.run_until_complete(asyncio.sleep(0))
         asyncio.set_event_loop(None)
         loop.close()
+    if broken:
+        raise BrokenError(f"seed {seed}: a callback raised: {broken[0]}")
 
 
 async def _simulate(made: Scenario, folder: Path | None) -> None:
@@ -102,7 +104,7 @@ async def _simulate(made: Scenario, folder: Path | None) -> None:
     _check_records(run, calm)
     lost = [row for row in made.expected() if run.records.status[row] != SUCCEEDED]
     if lost:
-        raise Broken(f"nothing kept the rows {lost} from succeeding: {run!r}")
+        raise BrokenError(f"nothing kept the rows {lost} from succeeding: {run!r}")
     _check_nothing_left(run)
     if path is not None:
         await _check_journal(run, made, calm, path)
@@ -115,7 +117,7 @@ async def _calm(made: Scenario) -> dict[int, Any]:
     run = flowmagic.batchflow(made.flow(World()), rows, limit=1, threads=False)
     await run.settled()
     if not run.ok:
-        raise Broken(f"the calm run was {run!r}")
+        raise BrokenError(f"the calm run was {run!r}")
     return dict(enumerate(run.outputs))
 
 
@@ -127,7 +129,7 @@ async def _live_through(run: Any, made: Scenario) -> None:
     try:
         await asyncio.wait_for(run.settled(), _PATIENCE)
     except asyncio.TimeoutError:
-        raise Broken(f"it never ends: {run!r}") from None
+        raise BrokenError(f"it never ends: {run!r}") from None
     # Events may come after the end: they must not break it, and a retry continues it.
     while made.events and loop.time() < run._lifecycle.parts.began + made.events[-1].at + 1:
         await asyncio.sleep(made.events[-1].at / 4)
@@ -143,35 +145,37 @@ def _let_journal_keep_up(run: Any) -> None:
 def _check_limit(run: Any, row: int) -> None:
     running, limit = run.counts.running, run.limit
     if running > limit:
-        run._broken = Broken(f"row {row} began as one of {running} with a limit of {limit}")
+        run._broken = BrokenError(f"row {row} began as one of {running} with a limit of {limit}")
     if run.cooling:
-        run._broken = Broken(f"row {row} began {run.cooling} s before the end of a cool-down")
+        run._broken = BrokenError(f"row {row} began {run.cooling} s before the end of a cool-down")
 
 
 def _check_records(run: Any, calm: dict[int, Any]) -> None:
     if broken := vars(run).get("_broken"):
         raise broken
     if not run.ended:
-        raise Broken(f"it has not ended: {run!r}")
+        raise BrokenError(f"it has not ended: {run!r}")
     codes, counts = run.records.status, run.counts
     if any(code not in _ENDED for code in codes):
-        raise Broken(f"rows have not ended: {run!r}")
+        raise BrokenError(f"rows have not ended: {run!r}")
     expected = Counter(codes)
     found = (counts.succeeded, counts.failed, counts.cancelled)
     if found != tuple(expected[code] for code in _ENDED) or sum(found) != len(run):
-        raise Broken(f"the counts {counts} are not those of {len(run)} rows")
+        raise BrokenError(f"the counts {counts} are not those of {len(run)} rows")
     if run.total is not None and run.total != len(run):
-        raise Broken(f"the total is {run.total} and there are {len(run)} rows")
+        raise BrokenError(f"the total is {run.total} and there are {len(run)} rows")
     for index, code in enumerate(codes):
         instance = run[index]
         if instance.params.get("row", index) != index:
-            raise Broken(f"row {index} has the params {instance.params}")
+            raise BrokenError(f"row {index} has the params {instance.params}")
         if code == SUCCEEDED:
             kept = instance.output
             if kept != calm[index] and not isinstance(kept, flowmagic.OutputLostError):
-                raise Broken(f"the output of row {index} is {kept!r}, not {calm[index]!r}")
+                raise BrokenError(f"the output of row {index} is {kept!r}, not {calm[index]!r}")
         elif not isinstance(instance.result, BaseException):
-            raise Broken(f"row {index} is {instance.status} with the result {instance.result!r}")
+            raise BrokenError(
+                f"row {index} is {instance.status} with the result {instance.result!r}"
+            )
 
 
 def _check_nothing_left(run: Any) -> None:
@@ -180,11 +184,11 @@ def _check_nothing_left(run: Any) -> None:
     try:
         assert_no_leaks(run, besides=gathered)
     except AssertionError as error:
-        raise Broken(str(error)) from None
+        raise BrokenError(str(error)) from None
     loop: Any = asyncio.get_running_loop()
     timers = [each for each in loop._scheduled if not each.cancelled() and _is_ours(each)]
     if timers:
-        raise Broken(f"timers are left: {timers}")
+        raise BrokenError(f"timers are left: {timers}")
 
 
 def _is_ours(timer: Any) -> bool:
@@ -204,9 +208,11 @@ async def _check_journal(run: Any, made: Scenario, calm: dict[int, Any], path: P
             if code in (SUCCEEDED, FAILED):
                 row = written[index]
                 if str(row.status) != str(run[index].status):
-                    raise Broken(f"row {index} is {run[index].status}, and {row.status} in the file")
+                    raise BrokenError(
+                        f"row {index} is {run[index].status}, and {row.status} in the file"
+                    )
                 if code == SUCCEEDED and row.output != calm[index]:
-                    raise Broken(f"the output of row {index} in the file is {row.output!r}")
+                    raise BrokenError(f"the output of row {index} in the file is {row.output!r}")
     succeeded = {index for index, code in enumerate(run.records.status) if code == SUCCEEDED}
     world = World()
     rows = [{"row": row} for row in range(made.source.rows)]
@@ -216,9 +222,9 @@ async def _check_journal(run: Any, made: Scenario, calm: dict[int, Any], path: P
     _let_journal_keep_up(resumed)
     await resumed.settled()
     if again := succeeded & set(world.calls):
-        raise Broken(f"the rows {sorted(again)} had succeeded, and ran again on resuming")
+        raise BrokenError(f"the rows {sorted(again)} had succeeded, and ran again on resuming")
     if not resumed.ok or dict(enumerate(resumed.outputs)) != calm:
-        raise Broken(f"the resumed run has {resumed!r}, {resumed.outputs}")
+        raise BrokenError(f"the resumed run has {resumed!r}, {resumed.outputs}")
     for each in path.parent.glob(f"{path.name}*"):
         each.unlink(missing_ok=True)
 
@@ -232,7 +238,7 @@ def measure(seeds: int, first: int) -> None:
         for seed in range(first, first + seeds):
             try:
                 simulate(seed, Path(folder))
-            except Broken as error:
+            except BrokenError as error:
                 broken.append(str(error))
                 print(error)
     taken = time.monotonic() - began

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .containers import snapshot
+from .containers import has_containers, same, snapshot
 from .observed_dict import ObservedDict
 
 _MAX_SETS = 4_096
@@ -138,6 +138,8 @@ def plain(params: ReadTrackingDict) -> dict[Any, Any]:
     return dict(dict.items(params))
 
 
+_UNSET: Any = object()
+
 DICTS = (dict, ReadTrackingDict)
 """The types of a node's params, unless the user's own code sets others."""
 
@@ -160,3 +162,21 @@ def inherited(params: Any, row: Any = None) -> dict[Any, Any]:
     merged = _make(plain(params) if row is None else {**plain(params), **row})
     merged.read, merged.writes = params.read, 0
     return merged
+
+
+def is_mutable(params: Any) -> bool:
+    """Whether there are plain containers among params, which can be changed in place."""
+    return type(params) in DICTS and has_containers(params)
+
+
+def same_params(params: Any, before: Any) -> bool:
+    """Whether params are as they were; values that are no plain containers are compared by identity."""
+    if params is before:
+        return True
+    if type(params) not in DICTS or len(params) != len(before):
+        return False
+    for key, value in dict.items(params):
+        was = before.get(key, _UNSET)
+        if was is not value and not same(value, was):
+            return False
+    return True
