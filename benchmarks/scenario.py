@@ -29,7 +29,7 @@ from pocketflow import (
 from flowmagic.testing import Fault, ProviderError
 from flowmagic.testing.fake_provider import Reply
 
-_LONG = 10_000.0
+_LONG = 1_000.0
 """Seconds after which a run that nothing else ends is cancelled."""
 
 _FAULTS = (

@@ -14,6 +14,7 @@ import tempfile
 import time
 import warnings
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,19 +47,24 @@ class _BoundedLoop(VirtualLoop):
 
     def __init__(self) -> None:
         super().__init__()
-        self._turns = 0
+        self.turns = 0
+        self.at_turn: dict[int, Callable[[], object]] = {}
+        """What to do at a turn of the loop, by its number."""
 
     def _run_once(self) -> None:
-        self._turns += 1
-        if self._turns == _MOST_TURNS:
+        self.turns += 1
+        if self.turns == _MOST_TURNS:
             raise BrokenError("it goes round without end")
+        if (act := self.at_turn.pop(self.turns, None)) is not None:
+            self.call_soon(act)
         super()._run_once()  # type: ignore[misc]
 
 
-def simulate(seed: int, folder: Path | None = None) -> None:
-    """Run the scenario of an integer, and check it.
+def simulate(seed: int, folder: Path | None = None, *, cancel_at: int | None = None) -> int:
+    """Run the scenario of an integer, and check it; return how many turns of the loop the run took.
 
     Args:
+        cancel_at: the turn, from the beginning of the run, at which it is cancelled; None: at none.
         folder: for the journals; None: scenarios with a journal run without one.
 
     Raises:
@@ -75,7 +81,7 @@ def simulate(seed: int, folder: Path | None = None) -> None:
         asyncio.set_event_loop(loop)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            loop.run_until_complete(_simulate(made, folder))
+            turns = loop.run_until_complete(_simulate(made, folder, cancel_at))
     except BrokenError as error:
         raise BrokenError(f"seed {seed}: {error}") from None
     finally:
@@ -87,9 +93,10 @@ def simulate(seed: int, folder: Path | None = None) -> None:
         loop.close()
     if broken:
         raise BrokenError(f"seed {seed}: a callback raised: {broken[0]}")
+    return turns
 
 
-async def _simulate(made: Scenario, folder: Path | None) -> None:
+async def _simulate(made: Scenario, folder: Path | None, cancel_at: int | None) -> int:
     calm = await _calm(made)
     options = dict(made.options)
     path = None
@@ -99,15 +106,21 @@ async def _simulate(made: Scenario, folder: Path | None) -> None:
     run = flowmagic.batchflow(made.flow(made.world), made.source.batch(), **options)
     _let_journal_keep_up(run)
     made.world.on_begin = lambda row: _check_limit(run, row)
+    loop: Any = asyncio.get_running_loop()
+    began = loop.turns
+    if cancel_at is not None:
+        loop.at_turn[began + cancel_at] = run.cancel
     await _live_through(run, made)
+    turns: int = loop.turns - began
     await asyncio.gather(*made.world.tasks, return_exceptions=True)
     _check_records(run, calm)
-    lost = [row for row in made.expected() if run.records.status[row] != SUCCEEDED]
-    if lost:
-        raise BrokenError(f"nothing kept the rows {lost} from succeeding: {run!r}")
+    succeeded = {index for index, code in enumerate(run.records.status) if code == SUCCEEDED}
+    if cancel_at is None and (lost := made.expected() - succeeded):
+        raise BrokenError(f"nothing kept the rows {sorted(lost)} from succeeding: {run!r}")
     _check_nothing_left(run)
     if path is not None:
         await _check_journal(run, made, calm, path)
+    return turns
 
 
 async def _calm(made: Scenario) -> dict[int, Any]:
