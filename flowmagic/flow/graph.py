@@ -95,19 +95,7 @@ def own_run_of(flow: Any) -> str:
     return "run" if is_overridden(flow, "run", BaseNode.run) else ""
 
 
-class SingleNode:
-    """A node that is run without a flow, in the form of a flow that begins and ends with it."""
-
-    params: ClassVar[dict[Any, Any]] = {}
-
-    def __init__(self, node: Any) -> None:
-        self.start_node = node
-
-    def get_next_node(self, node: Any, action: Any) -> None:
-        """End the walk, whatever the node's action and successors are."""
-
-
-_STOCK = {
+_STEPS = {
     "_orch": (Flow._orch,),
     "_orch_async": (AsyncFlow._orch_async,),
     "_run": (Flow._run, BatchFlow._run, BaseNode._run),
@@ -121,6 +109,18 @@ _STOCK = {
 }
 
 
-def overrides(node: Any, name: str) -> bool:
-    """Whether a node or flow, or its class, overrides how PocketFlow runs it: `_run`, `_orch` and so on."""
-    return is_overridden(node, name, *_STOCK[name])
+def overrides(node: Any, step: str) -> bool:
+    """Whether a node or flow overrides one of the methods that PocketFlow runs it by, such as `_run`."""
+    return is_overridden(node, step, *_STEPS[step])
+
+
+class SingleNode:
+    """A node that is run without a flow, in the form of a flow that begins and ends with it."""
+
+    params: ClassVar[dict[Any, Any]] = {}
+
+    def __init__(self, node: Any) -> None:
+        self.start_node = node
+
+    def get_next_node(self, node: Any, action: Any) -> None:
+        """End the walk, whatever the node's action and successors are."""

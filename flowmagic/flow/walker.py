@@ -18,13 +18,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import TYPE_CHECKING, Any
 
-from pocketflow import (
-    AsyncFlow,
-    AsyncNode,
-    AsyncParallelBatchFlow,
-    BatchFlow,
-    Flow,
-)
+from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow, BatchFlow, Flow
 
 from ..records.param_reads import ReadTrackingDict, copied, inherited, is_mutable, same_params
 from ..records.trace import ACTION, ENDED, NO_ACTION, Trace

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from .containers import has_containers, same, snapshot
-from .observed_dict import ObservedDict
+from .observed_dict import MISSING, ObservedDict
 
 _MAX_SETS = 4_096
 _MAX_KEYS = 100_000  # in all sets together
@@ -138,8 +138,6 @@ def plain(params: ReadTrackingDict) -> dict[Any, Any]:
     return dict(dict.items(params))
 
 
-_UNSET: Any = object()
-
 DICTS = (dict, ReadTrackingDict)
 """The types of a node's params, unless the user's own code sets others."""
 
@@ -165,7 +163,7 @@ def inherited(params: Any, row: Any = None) -> dict[Any, Any]:
 
 
 def is_mutable(params: Any) -> bool:
-    """Whether there are plain containers among params, which can be changed in place."""
+    """Whether there are plain containers among params, which nodes may change in place."""
     return type(params) in DICTS and has_containers(params)
 
 
@@ -176,7 +174,7 @@ def same_params(params: Any, before: Any) -> bool:
     if type(params) not in DICTS or len(params) != len(before):
         return False
     for key, value in dict.items(params):
-        was = before.get(key, _UNSET)
+        was = before.get(key, MISSING)
         if was is not value and not same(value, was):
             return False
     return True
