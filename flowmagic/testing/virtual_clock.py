@@ -8,10 +8,12 @@ sockets, `time.sleep`. While such a wait is the only thing left to happen, the l
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import functools
 import inspect
 import selectors
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
@@ -60,9 +62,20 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 def run_virtual(main: Coroutine[Any, Any, _T]) -> _T:
     """Run a coroutine like `asyncio.run`, on a `VirtualLoop`, and return its result.
 
+    In a notebook, whose own loop is running, it runs in a thread; the cell waits for it.
+
     Raises:
         AssertionError: it has left tasks behind.
     """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return _run(main)
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(contextvars.copy_context().run, _run, main).result()
+
+
+def _run(main: Coroutine[Any, Any, _T]) -> _T:
     loop = VirtualLoop()
     try:
         asyncio.set_event_loop(loop)

@@ -61,3 +61,18 @@ def test_the_decorator_keeps_the_parameters_for_pytest():
     assert list(inspect.signature(decorated).parameters) == ["tmp_path", "number"]
     assert not inspect.iscoroutinefunction(decorated)
     decorated(None)
+
+
+async def test_in_a_notebook_it_runs_beside_the_loop_of_the_notebook():
+    """The cell waits; an error is raised there."""
+
+    async def main():
+        await asyncio.sleep(3600)
+        return 1
+
+    async def fails():
+        raise KeyError("a")
+
+    assert run_virtual(main()) == 1
+    with pytest.raises(KeyError):
+        run_virtual(fails())
