@@ -20,7 +20,7 @@ from ...run.batchrun import BatchRun
 from ...text.formatting import params_text, traceback_text, truncate
 from ...text.redact import masked
 from ..output_text import outcome_text
-from ..pictures import THUMBNAIL, render
+from ..pictures import THUMBNAIL, is_quick, render
 from ..shell import name_of
 from . import timeline
 from .notices import crossing_lines, crossing_notice, engine_lines, reuse_line
@@ -208,7 +208,10 @@ def _images(instances: Sequence[Instance]) -> dict[str, str]:
     images: dict[str, str] = {}
     end, left = time.perf_counter() + _RENDERING, MOST_PICTURES
     for each in instances:
-        if time.perf_counter() > end or (picture := render(each.output, THUMBNAIL)) is None:
+        output = each.output
+        if not is_quick(output) or time.perf_counter() > end:
+            continue
+        if (picture := render(output, THUMBNAIL)) is None:
             continue
         data = base64.b64encode(picture.data).decode()
         image = f"<img style='{_IMAGE}' alt='' src='data:{picture.media};base64,{data}'>"
