@@ -137,10 +137,12 @@ class GraphCounts(TypedDict):
     """The counts in the graph; a delta has only those nodes and edges that have changed.
 
     Attributes:
-        nodes: `[number, returned, raised, ended, ends]` for each node: how many of its copies
-            returned and raised, how many walks ended at it although it has successors, and with
-            which actions.
-        edges: `[number, taken]` for each edge.
+        nodes: `[number, returned, raised, ended, ends, running, median, seconds]` for each node: how
+            many of its copies returned and raised, how many walks ended at it although it has
+            successors, and with which actions; how many of its copies run, None if that is not
+            counted; the median of their times, None if none has ended, and the sum, in seconds.
+        edges: `[number, taken, failed]` for each edge; `failed`: how many of the copies it led to
+            raised.
         unplaced: the number of node copies that are not in the graph.
         uncounted: the number of rows that have not been counted yet.
     """

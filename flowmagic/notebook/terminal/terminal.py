@@ -18,6 +18,7 @@ from ...run.batchrun import BatchRun
 from ...text.formatting import params_text
 from ..output_text import outcome_text
 from ..panel.widget import Start
+from ..shell import encodable
 from ..summary import summary
 from ..summary.summary import cooling_text, limit_text
 from .live_block import Block, terminal_size, without_sequences
@@ -85,7 +86,7 @@ class TerminalDisplay:
 
     def _publish(self, run: BatchRun) -> None:
         if run.ended:
-            print(summary.as_text(run))  # noqa: T201 - the output of a terminal
+            print(encodable(summary.as_text(run)))  # noqa: T201 - the output of a terminal
 
 
 def moves_cursor() -> bool:
