@@ -249,11 +249,10 @@ class Lifecycle:
             else:
                 await self._run_batch()
         except asyncio.CancelledError:
-            # By `cancel`, or because the loop is being closed.
-            run_end.requested = RunStatus.CANCELLED
+            run_end.cut_off(self._flow)  # unless it was by `cancel`
         except GeneratorExit:
             # The loop was closed, and nothing more can be awaited.
-            run_end.requested = RunStatus.CANCELLED
+            run_end.cut_off(self._flow)
             self._write_end()
             self._end()
             raise
@@ -271,7 +270,7 @@ class Lifecycle:
     def _main_left(self, task: asyncio.Task[None]) -> None:
         # A task that the closing loop cancels before its first step has run nothing of `_main`.
         if not self.ended and task is self._main_task:
-            self.run_end.requested = RunStatus.CANCELLED
+            self.run_end.cut_off(self._flow)
             self._write_end()
             self._end()
 
@@ -316,6 +315,7 @@ class Lifecycle:
                 try:
                     await self._idle.wait()
                 except asyncio.CancelledError:
+                    self.run_end.cut_off(self._flow)
                     self.cancel()
                     # The same cancellation may have reached the source first.
                     if isinstance(self.run_end.error, asyncio.CancelledError):
