@@ -569,6 +569,5 @@ async def test_a_reused_output_is_marked_as_such_and_counted_in_the_notice(tmp_p
         run = await flowmagic.batchflow(Constant(), [{}], journal=journal, reuse=True)
         remark = detail_of(run.records, 0)["copies"][0]["remark"]
     assert remark == "reused, saved 0.0 s"
-    assert header_of(run, run.records, run.limits)["notice"].startswith(
-        "0 execs ran, 1 were reused"
-    )
+    header = header_of(run, run.records, flow="", limits=run.limits, notice="", acknowledged={})
+    assert header["notice"].startswith("0 execs ran, 1 were reused")
