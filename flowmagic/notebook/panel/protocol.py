@@ -36,6 +36,34 @@ class LimitState(TypedDict):
     cooling: float
 
 
+class FailureGroup(TypedDict):
+    """Failed rows whose errors are alike.
+
+    Attributes:
+        id: by which a page refers to the group.
+        count: how many rows have failed so.
+        text: their error; numbers that differ are left out.
+        node: the node that raised it.
+        row: the index of one of them.
+    """
+
+    id: int
+    count: int
+    text: str
+    node: str
+    row: int
+
+
+class HeldBack(TypedDict):
+    """What keeps the run from being faster, as a sentence, and the named limit that it is about.
+
+    Both are empty if there is none.
+    """
+
+    text: str
+    limit: str
+
+
 class Header(TypedDict):
     """The run as a whole: everything on the panel except the rows.
 
@@ -44,7 +72,8 @@ class Header(TypedDict):
         status: the run's status; "idle" before the first run.
         counts: the number of instances per status, in the order of `STATUSES` in `records/store.py`.
         restored: how many of the succeeded rows were restored from an earlier run.
-        total: the number of rows; None while it is unknown.
+        left: how many rows were cancelled and can still be run.
+        total: the number of rows; None while it is unknown, and if a generator was not exhausted.
         limit: how many instances run at once.
         per_minute: how many instances may start per minute; None if there is no such limit.
         limit_history: `[seconds, limit, by_user]` for each limit that was in force, with the seconds
@@ -60,6 +89,8 @@ class Header(TypedDict):
         can: the commands that are possible now.
         notice: a line to the user, such as why a command was refused or what broke the run.
         reason: why the run stopped on its own; empty if it did not.
+        failures: the largest groups of failed rows.
+        held_back: what keeps the run from being faster.
         findings: what is likely to go wrong with the first run; empty once there is a run.
         dropped: the number of rows whose params and node copies are no longer kept.
         limits: the named limits of the process.
@@ -71,6 +102,7 @@ class Header(TypedDict):
     status: str
     counts: list[int]
     restored: int
+    left: int
     total: int | None
     limit: int
     per_minute: float | None
@@ -85,6 +117,8 @@ class Header(TypedDict):
     can: list[str]
     notice: str
     reason: str
+    failures: list[FailureGroup]
+    held_back: HeldBack
     findings: list[str]
     dropped: int
     limits: list[LimitState]
@@ -313,6 +347,7 @@ class Command(TypedDict, total=False):
             "search": words.
         rows: for "rows", "segments" and "attempts": the rows to send.
         view: for "search": the view of the page that searches.
+        group: for "search" and "retry": a group of failed rows, instead of all rows.
         index: for "open": the row, None to close it; for "cancel": the row, None for the whole run.
         sort, descending: for "search": the number of the column to sort by, or None.
     """
@@ -326,6 +361,7 @@ class Command(TypedDict, total=False):
         "stop",
         "cancel",
         "retry",
+        "rest",
         "rows",
         "open",
         "check",
@@ -342,6 +378,7 @@ class Command(TypedDict, total=False):
     text: str | None
     rows: list[int]
     view: str
+    group: int | None
     index: int | None
     sort: int | None
     descending: bool

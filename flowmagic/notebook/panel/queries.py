@@ -37,6 +37,7 @@ class Queries:
         rerun_cell: returns the cell that reruns a row.
         call_soon: calls a function after other callbacks of the loop have had their turn.
         on_ready: called when an answer is ready that took several turns of the loop.
+        rows_of_group: returns the rows of a group of failed rows, by its id.
 
     Attributes:
         varying: the params that vary among the rows.
@@ -51,10 +52,12 @@ class Queries:
         rerun_cell: RerunCell,
         call_soon: Callable[[Callable[[], None]], None],
         on_ready: Callable[[], None],
+        rows_of_group: Callable[[object], Iterable[int]] = lambda _: (),
     ) -> None:
         self._records = records
         self._param_list = param_list
         self._rerun_cell = rerun_cell
+        self._rows_of_group = rows_of_group
         self._call_soon = call_soon
         self._on_ready = on_ready
         self.varying = _varying_columns(records())
@@ -169,10 +172,12 @@ class Queries:
         text, sort = command.get("text"), command.get("sort")
         keys = self.varying.keys[:MAX_COLUMNS]
         key = [keys[sort]] if isinstance(sort, int) and 0 <= sort < len(keys) else []
+        group = command.get("group")
         search = Search(
             self._records(),
             text if isinstance(text, str) else "",
             *key,
+            among=None if group is None else frozenset(self._rows_of_group(group)),
             sort=bool(key),
             descending=command.get("descending") is True,
         )

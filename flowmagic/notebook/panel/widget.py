@@ -24,8 +24,10 @@ from ...text.formatting import truncate
 from ..shell import keep_on_subshell
 from ..summary.notices import finding_lines
 from .commands import Commands
+from .failure_groups import FailureGroups
 from .graph import GraphState
-from .header import header_of
+from .header import header_of, shown_limits
+from .held_back import HoldBack
 from .jsnull import with_null
 from .packing import pack_columns
 from .param_list import ParamList
@@ -103,9 +105,12 @@ class Panel(anywidget.AnyWidget):
         self._findings: list[str] = []
         self._ticker = ticker = Ticker()
         self._origin = origin or Origin(self._flow_name)
+        self._failures = self._group_failures()
+        self._held_back = HoldBack(ticker.now, shown_limits)
         self._queries = Queries(
             lambda: self._records,
             self._param_list,
+            rows_of_group=lambda group: self._failures.rows_of(group),
             rerun_cell=self._rerun_cell,
             call_soon=ticker.call_soon,
             on_ready=ticker.request_tick,
@@ -118,6 +123,7 @@ class Panel(anywidget.AnyWidget):
             running=lambda: self.run is not None and not self.run.ended,
             queries=self._queries,
             graph=self._graph,
+            failures=lambda: self._failures,
             push=lambda: self.send_state(_STATE),
             send=self.send,
         )
@@ -128,6 +134,7 @@ class Panel(anywidget.AnyWidget):
             param_list=self._param_list,
             queries=self._queries,
             updates=self._updates,
+            failures=lambda: self._failures,
             show=self.show,
         )
         super().__init__(panel_id=uuid.uuid4().hex, style_sheet=_style_sheet())
@@ -145,6 +152,7 @@ class Panel(anywidget.AnyWidget):
         self._commands.show_notice("")
         self._ticker.find_loop()
         self._queries.reset()
+        self._failures = self._group_failures()
         self._updates.changed = run.records.watch()
         self._graph.watch(run.flow, run.records)
         run.observe(self._on_status)
@@ -217,6 +225,12 @@ class Panel(anywidget.AnyWidget):
     def _records(self) -> RecordStore:
         return self._idle_records if self.run is None else self.run.records
 
+    def _group_failures(self) -> FailureGroups:
+        ticker = self._ticker
+        return FailureGroups(
+            self._records, call_soon=ticker.call_soon, on_ready=ticker.request_tick
+        )
+
     def _rerun_cell(self, index: int, secrets: frozenset[str]) -> str:
         return cell_of(self._origin, self.run, self._records, index, secrets)
 
@@ -228,6 +242,8 @@ class Panel(anywidget.AnyWidget):
             limits=self._commands.limits,
             notice=self._commands.notice,
             findings=self._findings,
+            failures=self._failures.shown(),
+            held_back=self._held_back.current(self.run),
             acknowledged=self._commands.acknowledged,
         )
 

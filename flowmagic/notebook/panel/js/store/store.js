@@ -21,9 +21,9 @@ export class Store {
     this.rows = new Rows();
     /** @type {Header} */
     this.header = {
-      flow: "", status: "idle", counts: [0, 0, 0, 0, 0], restored: 0, total: null, limit: 5, per_minute: null,
+      flow: "", status: "idle", counts: [0, 0, 0, 0, 0], restored: 0, left: 0, total: null, limit: 5, per_minute: null,
       limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, idle: 0, ticking: false, nodes: [""], can: [],
-      notice: "", reason: "", findings: [], dropped: 0, limits: [], limits_omitted: 0, acknowledged: {},
+      notice: "", reason: "", failures: [], held_back: { text: "", limit: "" }, findings: [], dropped: 0, limits: [], limits_omitted: 0, acknowledged: {},
     };
     /** @type {Editor} */
     this.editor = { version: -1, text: "", editable: false, reason: "" };
