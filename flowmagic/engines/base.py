@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records.trace import Trace
+
+if TYPE_CHECKING:
+    from ..flow.reuse.node_reuse import NodeReuse
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Work:
         on_wait: must be called with the index of an instance and True when the engine has nothing free
             to run it, and with False when it has; the timeout does not count the time between. None:
             nothing to call.
+        reuse: finds the outputs of execs that need not run; None: all of them run.
     """
 
     flow: Any
@@ -47,6 +51,7 @@ class Work:
     broke: Callable[[BaseException], None] | None = None
     stop: Callable[[str], None] | None = None
     on_wait: Callable[[int, bool], None] | None = None
+    reuse: NodeReuse | None = None
 
 
 @dataclass(frozen=True)

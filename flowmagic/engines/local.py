@@ -33,7 +33,7 @@ class LocalRunner:
         self._shared, self._view = work.shared, work.view
         self._limit = work.limit
         self._pool: ThreadPool | None = None
-        self._walker = Walker(work.clock, self._in_thread if work.threads else None)
+        self._walker = Walker(work.clock, self._in_thread if work.threads else None, work.reuse)
         self._way: Way | None = None
 
     async def open(self) -> None:

@@ -141,6 +141,7 @@ _ARGUMENTS = (
         help="Like --resume, also if the flow has changed since.",
     ),
     _run_option("in_doubt", choices=["run", "skip"]),
+    _run_option("reuse", action="store_true"),
     _run_option("sync", choices=["normal", "full"]),
     _run_option("journal_secrets", action="store_true"),
     argument("-o", "--output", metavar="NAME", help="Bind the run to this variable, at once."),

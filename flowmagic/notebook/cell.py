@@ -15,6 +15,7 @@ from ..limits.limits import Limits
 from ..records.batch import Batch, as_batch
 from ..run.api import start
 from ..run.batchrun import BatchRun
+from ..run.options import Options
 from ..run.prep_post import has_own_prep, own_batch
 from ..text.formatting import error_text, truncate
 from . import run_list, streams
@@ -175,16 +176,32 @@ def print_check(arguments: MagicArguments, flow: Any, batch: Batch | None) -> No
     options = arguments.options
     findings = check(
         flow,
-        None if batch is None else batch.rows,
+        batch,
         limit=options.limits.concurrency,
-        threads=options.threads,
+        **_check_options(options),
     )
     if options.journal is not None and batch is not None and batch.rows is not None:
         from ..journal.row_key import MOST_CHECKED, params_without_key  # noqa: PLC0415 - ditto
 
         findings += params_without_key(batch.rows[:MOST_CHECKED])
+    if options.journal is not None and options.journal.reuse:
+        from ..journal.reusable import reuse_findings  # noqa: PLC0415 - ditto
+
+        findings += reuse_findings(flow, options.journal.path)
     notes = (f"note: {line}" for line in engine_lines(options.engine))
     print("\n".join([findings_text(findings), *notes]))  # noqa: T201 - for the user
+
+
+def _check_options(options: Options) -> dict[str, Any]:
+    """Return the options of a run by which `check` judges, besides its limit."""
+    sharing = options.sharing
+    return {
+        "threads": options.threads,
+        "isolate": sharing.isolate,
+        "fill_shared": sharing.fill,
+        "merge": sharing.merge,
+        "allow_shared": sharing.allowed,
+    }
 
 
 def _reach_run(shell: Any, number: int, arguments: MagicArguments) -> BatchRun:
@@ -229,7 +246,7 @@ def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:
         None,
         origin=origin_of(shell, arguments),
     ).open()
-    panel.preview(flow)
+    panel.preview(flow, _check_options(arguments.options))
     if has_own_prep(flow):
         loop = find_loop()
         assert loop is not None  # there is a kernel

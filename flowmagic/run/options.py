@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from ..engines.base import Engine
 from ..engines.local import LocalEngine
 from ..engines.registry import engine_of
-from ..errors import LimitError, OptionError, describe
+from ..errors import EngineError, LimitError, OptionError, describe
 from ..journal.options import JournalOptions
 from ..limits.adaptive import Adaptive
 from ..limits.limits import Limits, check_seconds
@@ -101,6 +101,11 @@ class RunArguments:
         "With resume: what happens to rows that were under way when a kernel died, so that they may have "
         'been paid for. "run": they run again, after all others; "skip": they do not, and are cancelled.',
     )
+    reuse: bool = _option(
+        False,
+        "With a journal: do not run the exec of a node again where an earlier run in the journal had the "
+        "same code, attributes, params and result of prep; its output is taken. prep and post run.",
+    )
     sync: str = _option(
         "normal",
         'With a journal: "full" makes each write survive a power failure, not only a dead process.',
@@ -163,6 +168,7 @@ class RunKeywords(TypedDict, total=False):
     keep: int
     keep_bytes: int
     in_doubt: str
+    reuse: bool
     sync: str
     journal_secrets: bool
     isolate: bool
@@ -260,6 +266,7 @@ class Options:
                 arguments.sync,
                 secrets=arguments.journal_secrets,
                 in_doubt=arguments.in_doubt,
+                reuse=_check_reuse(arguments.reuse, engine),
             ),
             sharing=Sharing.of(
                 isolate=arguments.isolate or engine.isolates,
@@ -296,6 +303,14 @@ def _check_count(value: Any, name: str, unit: str, example: str) -> int:
             f"{name} is {describe(value)}, not a number of {unit}. Write for example {name}={example}."
         )
     return value
+
+
+def _check_reuse(reuse: bool, engine: Engine) -> bool:  # noqa: FBT001 - the option itself
+    if reuse and engine.isolates:
+        raise EngineError(
+            f"reuse works on this event loop only, not on engine={engine.name!r}. Leave one of them out."
+        )
+    return bool(reuse)
 
 
 def _check_names(options: Mapping[str, Any]) -> None:

@@ -24,6 +24,7 @@ from .options import Options
 from .status import RunStatus
 
 if TYPE_CHECKING:
+    from ..flow.reuse.count import ReuseCount
     from ..journal.recorder import Recorder
 
 
@@ -121,6 +122,12 @@ class RunView(Exports):
         return self._lifecycle.parts.journal
 
     @property
+    def reuse(self) -> dict[str, ReuseCount] | None:
+        """How often the execs of each node class ran and were reused; None without `reuse`."""
+        reuse = self._lifecycle.parts.reuse
+        return None if reuse is None else reuse.counts
+
+    @property
     def holds(self) -> list[Hold]:
         """Which nodes held the event loop for more than 0.1 s: the 20 longest times."""
         recorder = self._lifecycle.parts.holds
@@ -136,11 +143,14 @@ class RunView(Exports):
         return self._lifecycle.parts.store.crossings()
 
     def audit(self) -> list[Finding]:
-        """Return what may have been lost without an error, and what the run changed of its process."""
+        """Return what may be lost without an error, why instances failed, and what the run changed."""
         from .audit import audit  # noqa: PLC0415 - it reads sources, which a run need not
+        from .failure_audit import explain_failures  # noqa: PLC0415 - as above
 
         parts = self._lifecycle.parts
-        found = audit(self.flow, self.records, parts.runner.abandoned())
+        abandoned, has_params = parts.runner.abandoned(), parts.has_params
+        found = explain_failures(self.records, self.options)
+        found += audit(self.flow, self.records, abandoned, has_params=has_params)
         found += parts.process.findings()
         return found if self.journal is None else [*self.journal.shared.findings, *found]
 

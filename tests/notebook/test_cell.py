@@ -331,6 +331,23 @@ def test_check_says_what_is_likely_to_go_wrong_and_starts_nothing(shell):
     assert "Nothing was found" in shell.run("%batchflow flow --check").text
 
 
+def test_check_knows_the_options_of_the_line(shell):
+    """What is right with them is no finding, and what they bring with them is one."""
+    shell.run("from pocketflow import BatchFlow, Node\n"
+              "class Ask(Node):\n"
+              "    def post(self, shared, *_): shared['answer'] = shared['question']\n"
+              "class All(BatchFlow):\n"
+              "    def post(self, shared, *_): return str(shared['answer'])\n"
+              "ask = Ask()\nall_ = All(start=ask)")  # fmt: skip
+    rows = "\n[{'question': 1}]"
+    assert "Add --fill-shared" in shell.run(f"%%batchflow ask --check{rows}").text
+    assert "Nothing was found" in shell.run(f"%%batchflow ask --check --fill-shared{rows}").text
+    text = shell.run("%%batchflow ask --check --fill-shared question\n['a']").text
+    assert "Nothing was found" in text
+    assert "Pass merge=" in shell.run(f"%%batchflow all_ --check --isolate{rows}").text
+    assert "Pass merge=" not in shell.run(f"%%batchflow all_ --check{rows}").text
+
+
 def test_check_finds_params_by_which_a_journal_recognises_no_row(shell, tmp_path):
     """Without a journal, such a param is as good as any other."""
     cell = "%%batchflow flow --check {}\n[{{'user_id': 1, 'client': object()}}]"

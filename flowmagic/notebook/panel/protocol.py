@@ -197,20 +197,30 @@ class Graph(TypedDict):
     counts: GraphCounts
 
 
+ChainLink = tuple[str, int, str]
+"""A node copy in the chain of a row: the node, its status as a number, what it received and returned."""
+
+
 class RowTexts(TypedDict):
-    """The texts of some rows, each list with one item per row.
+    """The texts of some rows; each list but `pictures` has one item per row.
 
     Attributes:
         rows: their indices.
         texts: all their params, as one line.
         cells: their params that have columns.
-        outcomes: their last actions or errors; empty while a row has not ended.
+        outcomes: their outputs or errors; empty while a row has not ended.
+        actions: the last actions of those that succeeded; empty for None.
+        chains: their latest node copies, in a run of few rows; otherwise empty.
+        pictures: those of the rows whose output is a picture.
     """
 
     rows: list[int]
     texts: list[str]
     cells: list[list[str]]
     outcomes: list[str]
+    actions: list[str]
+    chains: list[list[ChainLink]]
+    pictures: list[int]
 
 
 class FirstTexts(RowTexts):

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import pathlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, cast
 
 import anywidget
@@ -32,7 +32,7 @@ from .jsnull import with_null
 from .packing import pack_columns
 from .param_list import ParamList
 from .protocol import FirstTexts, Header
-from .queries import Queries
+from .queries import FIRST_TEXTS, Queries
 from .rerun_cell import Origin, cell_of
 from .row_text import row_labels, row_texts
 from .ticker import Ticker
@@ -40,7 +40,6 @@ from .updates import Updates
 
 _HERE = pathlib.Path(__file__).parent
 
-_FIRST_TEXTS = 200  # rows whose params are sent without a query
 _STATE = ("snapshot", "header", "texts", "editor", "graph")
 _CHECKED = 1_000  # rows whose params are checked before Run
 
@@ -102,6 +101,7 @@ class Panel(anywidget.AnyWidget):
         self._idle_records = _records_of(batch)
         self._flow: Any = None
         """The flow that Run will run, if it is known before there is a run."""
+        self._check_options: Mapping[str, Any] = {}
         self._findings: list[str] = []
         self._ticker = ticker = Ticker()
         self._origin = origin or Origin(self._flow_name)
@@ -167,10 +167,14 @@ class Panel(anywidget.AnyWidget):
         self._commands.show_notice("")
         self._updates.push_soon()
 
-    def preview(self, flow: Any) -> None:
-        """Show the graph and the findings of the flow that Run will run, before there is a run."""
+    def preview(self, flow: Any, check_options: Mapping[str, Any] | None = None) -> None:
+        """Show the graph and the findings of the flow that Run will run, before there is a run.
+
+        Args:
+            check_options: further arguments of `check`.
+        """
         self._graph.load(flow)
-        self._flow = flow
+        self._flow, self._check_options = flow, check_options or {}
         self._check()
         self._updates.push_soon()
 
@@ -182,7 +186,9 @@ class Panel(anywidget.AnyWidget):
             from ...flow.checks import check  # noqa: PLC0415 - imported when it is first used
 
             limit = self._commands.limits.concurrency
-            self._findings = finding_lines(check(self._flow, rows, limit=limit))
+            self._findings = finding_lines(
+                check(self._flow, rows, limit=limit, **self._check_options)
+            )
 
     def show_notice(self, text: str) -> None:
         """Show a line of text as the notice; an empty one removes it."""
@@ -216,7 +222,7 @@ class Panel(anywidget.AnyWidget):
     def _first_texts(self) -> FirstTexts:
         records, varying = self._records, self._queries.varying
         return {
-            **row_texts(records, range(min(_FIRST_TEXTS, len(records))), varying),
+            **row_texts(records, range(min(FIRST_TEXTS, len(records))), varying),
             "columns": varying.columns(),
             "labels": row_labels(records, varying),
         }

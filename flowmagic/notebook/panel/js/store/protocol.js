@@ -17,9 +17,11 @@
  *   acknowledged: Object<string, number>}} Header
  * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor
  * @typedef {{names: string[], numeric: boolean[], same: string, more: number}} Columns
- * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[]}} RowTexts
- * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[],
- *   columns: Columns, labels: string[]}} FirstTexts
+ * @typedef {[string, number, string]} ChainLink
+ * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[], actions: string[],
+ *   chains: ChainLink[][], pictures: number[]}} RowTexts
+ * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[], actions: string[],
+ *   chains: ChainLink[][], pictures: number[], columns: Columns, labels: string[]}} FirstTexts
  * @typedef {{client: string, n: number}} SearchDone
  * @typedef {{key: string, value: string, mark: string, source: string,
  *   unread: boolean}} ParamDetail
