@@ -12,7 +12,6 @@ from ...text.formatting import truncate
 from .protocol import HeldBack
 
 _STAYS = 2.0  # seconds: calls wait now and then, and the sentence should be readable
-_BUSY = 0.9  # share of the tokens from which on they are what calls wait for
 _NO_USE = "A higher limit won't help."
 _NOTHING: HeldBack = {"text": "", "limit": ""}
 
@@ -72,13 +71,13 @@ def _setting(limit: CallLimit) -> str:
             "1 call at once" if limit.concurrency == 1 else f"{limit.concurrency:,} calls at once"
         )
     window = "a minute" if limit.window == WINDOW else f"in {limit.window:g} s"
-    tokens = limit.tokens_per_minute
-    if tokens is not None and (
-        limit.per_minute is None or limit.tokens_in_last_minute >= _BUSY * tokens
-    ):
+    calls, tokens = limit.per_minute, limit.tokens_per_minute
+    # What is used up to a larger share is what calls wait for.
+    used_calls = limit.in_window / calls if calls else 0.0
+    if tokens and limit.tokens_in_last_minute / tokens >= used_calls:
         return f"{tokens:,g} tokens {window}"
-    if limit.per_minute is not None:
-        return f"{limit.per_minute:,g} calls {window}"
+    if calls:
+        return f"{calls:,g} calls {window}"
     return f"{limit.waiting:,} waiting"
 
 

@@ -110,7 +110,7 @@ class Panel(anywidget.AnyWidget):
         self._queries = Queries(
             lambda: self._records,
             self._param_list,
-            rows_of_group=lambda group: self._failures.rows_of(group),
+            rows_of_group=self._rows_of_group,
             rerun_cell=self._rerun_cell,
             call_soon=ticker.call_soon,
             on_ready=ticker.request_tick,
@@ -230,6 +230,9 @@ class Panel(anywidget.AnyWidget):
     @property
     def _records(self) -> RecordStore:
         return self._idle_records if self.run is None else self.run.records
+
+    def _rows_of_group(self, group: object) -> list[int]:
+        return self._failures.rows_of(group)
 
     def _group_failures(self) -> FailureGroups:
         ticker = self._ticker

@@ -18,7 +18,7 @@ from ...text.formatting import error_text, params_text, short_repr, traceback_te
 from ...text.redact import masked
 from ..shell import name_of
 from . import timeline
-from .notices import crossing_lines, crossing_notice, engine_lines, reuse_line
+from .notices import crossing_lines, engine_lines, reuse_line
 
 if TYPE_CHECKING:
     from ...journal.recorder import Recorder
@@ -173,9 +173,8 @@ def as_text(run: BatchRun) -> str:
 
 def as_html(run: BatchRun) -> str:
     """Return the summary as HTML: no scripts, inline styles, untrusted text escaped."""
-    is_open = bool(run.counts.failed or run.error is not None or crossing_notice(run))
     head = [
-        f"<details{' open' if is_open else ''} class='{_NO_MATH}' style='{_FONT}'>",
+        f"<details class='{_NO_MATH}' style='{_FONT}'>",
         f"<summary style='cursor:pointer'>{escape(headline(run))}</summary>",
     ]
     if text := broke(run):
