@@ -61,7 +61,7 @@ async def _within_run(flow: Any, shared: Any, run_batch: RunBatch) -> Any:
         return batch.result()
 
     pool = ThreadPool(1)
-    call = loop.create_task(pool.run(_stand_in(flow, _run=run).run, shared, type(flow), 0))
+    call = loop.create_task(pool.run(_stand_in(flow, _run=run).run, shared, type(flow), -1))
     try:
         await asyncio.wait({call, begun}, return_when=asyncio.FIRST_COMPLETED)
         if begun.done():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import nbformat
 import pytest
 
-from ..test_docs import PAGES, run_page
+from ..test_docs import DOCS, PAGES, run_page
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -22,3 +23,15 @@ def test_the_code_of_a_page_runs_in_a_live_notebook(page, kernel, tmp_path):
         run_page(page, run_cell, tmp_path)
     finally:
         kernel.run("for name in flowmagic.named_limits(): flowmagic.remove_limit(name)")
+
+
+def test_the_notebook_to_try_in_a_browser_runs_in_a_kernel_too(kernel):
+    """All its rows end, and its last cell prints answers; `nox -s lite` runs it in JupyterLite."""
+    notebook = nbformat.read(DOCS / "try.ipynb", as_version=nbformat.NO_CONVERT)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            text = cell.source.replace("%pip install -q jupyter-flowmagic\n", "")
+            answer = kernel.run(text.replace("--limit 3", "--limit 50"))
+            assert answer.status == "ok", answer.error
+    assert "{'user_id': 4, 'type': 'premium'} -> " in answer.stdout

@@ -19,6 +19,7 @@ from ...errors import EngineError
 from ...records.param_reads import track_reads
 from ...records.trace import Trace
 from ...shared.views import Isolated, filled, isolated
+from .. import thread_loop
 from ..base import Work
 from ..process_state import ProcessState
 from . import serialization
@@ -71,7 +72,7 @@ def run_chunk(chunk: dict[str, Any]) -> dict[int, bytes] | None:
         return None
     if not worker.address.startswith("inproc"):
         install_forwarders()
-    return asyncio.run(ChunkRunner(worker, **chunk).run())
+    return thread_loop.run(ChunkRunner(worker, **chunk).run())
 
 
 class ChunkInstance:

@@ -193,7 +193,7 @@ def _use_of_signal(hook: _Hook) -> _Use:
 
 
 def _use_of_input(name: str, hook: _Hook) -> _Use:
-    why = "In a notebook it raises an InputError, unless a cell waits for the run"
+    why = "In a notebook it raises an InputError, unless a cell waits for the run; then rows take turns"
     return _Use(
         f"calls {name}()",
         f"{why}." if hook.in_thread else f"{why}; and no other row runs until it is answered.",

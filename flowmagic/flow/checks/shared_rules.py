@@ -30,6 +30,10 @@ def unfilled(
     params = set().union(*({*each.usage.required, *each.usage.optional} for each in nodes))
     usages = [(each, _usage(each)) for each in nodes if each.outer or not each.is_flow]
     assigned = set().union(*(usage.assigned for _, usage in usages))
+    if (
+        usages and not usages[0][0].is_flow
+    ):  # what the first node reads, no other has written before
+        assigned -= usages[0][1].read.keys() - usages[0][1].assigned.keys()
     for key in rows[0]:
         readers = [(each, usage.read[key]) for each, usage in usages if key in usage.read]
         if not readers or key in params or key in assigned:

@@ -29,6 +29,7 @@ class SharedUsage:
     Attributes:
         read: the value is read, other than to add to it, to count it, or to look an item of the row up.
         assigned: the key is set.
+        updated: the key is set to what is computed from its value.
         grown: the value is a container that is changed in place.
         counted: an item of the value is computed from itself, as a counter.
         keyed: items of the value are set under keys that differ between rows.
@@ -36,6 +37,7 @@ class SharedUsage:
 
     read: dict[str, Place] = field(default_factory=dict)
     assigned: dict[str, Place] = field(default_factory=dict)
+    updated: dict[str, Place] = field(default_factory=dict)
     grown: dict[str, Place] = field(default_factory=dict)
     counted: dict[str, Place] = field(default_factory=dict)
     keyed: dict[str, Place] = field(default_factory=dict)
@@ -43,7 +45,7 @@ class SharedUsage:
     @property
     def written(self) -> dict[str, Place]:
         """The keys that are set, or whose values are changed."""
-        return {**self.keyed, **self.counted, **self.grown, **self.assigned}
+        return {**self.keyed, **self.counted, **self.grown, **self.updated, **self.assigned}
 
 
 def shared_usage_of(source: NodeSource, hooks: Iterable[str]) -> SharedUsage:
@@ -97,7 +99,7 @@ class _Reader:
             )
             if at_top:
                 self._usage.read.setdefault(key, place)
-            kind = self._usage.assigned if at_top else self._usage.counted
+            kind = self._usage.updated if at_top else self._usage.counted
             (self._usage.keyed if varies else kind).setdefault(key, place)
 
     def _call(self, node: ast.Call, scope: Scope, place: Place) -> None:

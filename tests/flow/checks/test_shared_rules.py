@@ -71,6 +71,25 @@ def test_a_key_that_a_node_writes_is_none():
     assert "fill-shared" not in said(Flow(start=first), [{"question": 1, "id": 2}])
 
 
+class Overwrites(Node):
+    def post(self, shared, prep_res, exec_res):
+        shared["question"] = "another"
+
+
+def test_a_key_that_is_only_written_later_is_found():
+    """The first node has to find it; and one that a node only adds to has to be there before."""
+    ask, later = Ask(), Overwrites()
+    ask >> later
+    later - "again" >> ask
+    assert "Add --fill-shared" in said(Flow(start=ask), ROWS)
+
+    class Adds(Node):
+        def post(self, shared, prep_res, exec_res):
+            shared["question"] += "!"
+
+    assert "Add --fill-shared" in said(Adds(), ROWS)
+
+
 class Chat(AsyncNode):
     async def prep_async(self, shared):
         shared["messages"].append(self.params["question"])

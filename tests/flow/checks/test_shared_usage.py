@@ -88,7 +88,7 @@ async def helped_async(self, store, prep_res, exec_res):
         (assigns, {"assigned": {"a", "b", "c", "d"}, "read": {"d"}}),
         (adds, {"grown": {"a", "b", "c", "d", "e"}}),
         (through_names, {"grown": {"a", "b"}, "read": {"b"}, "assigned": {"b"}}),
-        (counts, {"counted": {"a"}, "read": {"b"}, "assigned": {"b"}}),
+        (counts, {"counted": {"a"}, "read": {"b"}, "updated": {"b"}}),
         (keyed, {"keyed": {"a", "b", "c"}}),
         (takes, {"grown": {"a"}, "read": {"a"}}),
         (helped, {"grown": {"a"}, "read": {"b"}}),
