@@ -5,7 +5,7 @@ The page is untrusted. Only the types in the table do anything, each with its ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -41,6 +41,7 @@ class Commands:
         queries: handle the commands that change nothing.
         updates: send the state.
         failures: returns the failed rows, grouped.
+        earlier: returns the earlier runs of the same cell.
         show: called with each run that a command has started.
 
     Attributes:
@@ -58,6 +59,7 @@ class Commands:
         queries: Queries,
         updates: Updates,
         failures: Callable[[], FailureGroups],
+        earlier: Callable[[], Iterable[BatchRun]],
         show: Callable[[BatchRun], None],
     ) -> None:
         self.notice = ""
@@ -68,6 +70,7 @@ class Commands:
         self._param_list = param_list
         self._updates = updates
         self._failures = failures
+        self._earlier = earlier
         self._show = show
         self._refused_type: str | None = None
         """The type of the command that the notice is about."""
@@ -79,6 +82,7 @@ class Commands:
             "resume": lambda _: self._call(BatchRun.resume),
             "stop": lambda _: self._call(BatchRun.stop),
             "cancel": self._cancel,
+            "cancel_earlier": lambda _: self._cancel_earlier(),
             "rest": lambda _: self._call(self._run_rest),
             "retry": self._retry,
             "state": lambda _: updates.push_soon(),
@@ -167,6 +171,10 @@ class Commands:
         index = command.get("index")
         if isinstance(index, (int, type(None))):
             self._call(lambda run: run.cancel(index))
+
+    def _cancel_earlier(self) -> None:
+        for run in self._earlier():
+            run.cancel()
 
     def _retry(self, command: Command) -> None:
         group = command.get("group")

@@ -47,6 +47,8 @@ def header_of(
     findings: Sequence[str] = (),
     failures: Sequence[FailureGroup] = (),
     held_back: HeldBack | None = None,
+    compact: bool = False,
+    earlier: str = "",
 ) -> Header:
     """Return the current header.
 
@@ -60,6 +62,8 @@ def header_of(
         findings: what is likely to go wrong, before there is a run.
         failures: the largest groups of failed rows.
         held_back: what keeps the run from being faster.
+        compact: whether pages fold the panel at first.
+        earlier: a line about an earlier run of the same cell that is in progress.
     """
     live = run is not None and not run.ended
     left = run.left if run is not None and records.status_counts[CANCELLED] else 0
@@ -83,7 +87,9 @@ def header_of(
         "idle": 0.0 if run is None else run.idle,
         "ticking": live,
         "nodes": [truncate(name, _MAX_NODE) for name in records.node_names],
-        "can": _possible_commands(run, left),
+        "can": _possible_commands(run, left) + ["cancel_earlier"] * bool(earlier),
+        "compact": compact,
+        "earlier": earlier,
         "notice": notice,
         "reason": "" if run is None else truncate(run.reason, _MAX_NOTICE),
         "failures": list(failures),
@@ -113,6 +119,18 @@ def _limit_history(run: BatchRun | None) -> list[list[float]]:
     if len(changes) > MAX_LIMIT_CHANGES:
         changes[1 : 1 - MAX_LIMIT_CHANGES] = []
     return [[round(each.seconds, 3), each.limit, int(each.by == "user")] for each in changes]
+
+
+def earlier_text(number: int, run: BatchRun) -> str:
+    """Return a line about an earlier run of a cell that was executed again.
+
+    The cell's new panel and its new run have taken the place of those of the earlier run.
+    """
+    done, total = run.counts.ended, "" if run.total is None else f" of {run.total:,}"
+    return (
+        f"An earlier run of this cell is still in progress: {done:,}{total} done. "
+        f"To open its panel: %batchflow {number}"
+    )
 
 
 def _possible_commands(run: BatchRun | None, left: int) -> list[str]:

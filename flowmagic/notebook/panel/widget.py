@@ -26,7 +26,7 @@ from ..summary.notices import finding_lines
 from .commands import Commands
 from .failure_groups import FailureGroups
 from .graph import GraphState
-from .header import header_of, shown_limits
+from .header import earlier_text, header_of, shown_limits
 from .held_back import HoldBack
 from .jsnull import with_null
 from .packing import pack_columns
@@ -68,6 +68,8 @@ class Panel(anywidget.AnyWidget):
             FlowmagicError that it raises.
         limits: the limits of the first run that Run starts.
         batch: what Run runs, until it is edited.
+        compact: whether pages fold it to one line at first.
+        earlier: runs of the same cell that are still in progress, by their numbers.
         origin: what a cell that starts another run of the flow contains; None for plain Python.
 
     Attributes:
@@ -94,8 +96,12 @@ class Panel(anywidget.AnyWidget):
         limits: Limits = Limits(),  # noqa: B008 - a frozen value
         batch: Batch | None = None,
         origin: Origin | None = None,
+        compact: bool = False,
+        earlier: Mapping[int, BatchRun] | None = None,
     ) -> None:
         self.run: BatchRun | None = None
+        self._compact = compact
+        self._earlier = dict(earlier or {})
         self._flow_name = truncate(flow_name, 80)
         self._param_list = ParamList(batch)
         self._idle_records = _records_of(batch)
@@ -134,6 +140,7 @@ class Panel(anywidget.AnyWidget):
             param_list=self._param_list,
             queries=self._queries,
             updates=self._updates,
+            earlier=self._earlier_runs,
             failures=lambda: self._failures,
             show=self.show,
         )
@@ -252,9 +259,18 @@ class Panel(anywidget.AnyWidget):
             notice=self._commands.notice,
             findings=self._findings,
             failures=self._failures.shown(),
+            compact=self._compact,
+            earlier=self._earlier_line(),
             held_back=self._held_back.current(self.run),
             acknowledged=self._commands.acknowledged,
         )
+
+    def _earlier_runs(self) -> list[BatchRun]:
+        return list(self._earlier.values())
+
+    def _earlier_line(self) -> str:
+        self._earlier = {n: run for n, run in self._earlier.items() if not run.ended}
+        return next((earlier_text(n, run) for n, run in self._earlier.items()), "")
 
     # Messages and events
 

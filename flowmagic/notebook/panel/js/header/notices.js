@@ -16,6 +16,9 @@ export class Notices {
     this.heldBy = "";
     this.change = link("change", () => view.showLimit(this.heldBy));
     this.heldBack = element("div", "fm-held-back", {}, this.held, this.change);
+    this.earlier = element("span");
+    this.cancelEarlier = link("Cancel the earlier run", () => view.store.send({ type: "cancel_earlier" }));
+    this.earlierRun = element("div", "fm-held-back", {}, this.earlier, this.cancelEarlier);
     this.reason = element("div", "fm-notice", { role: "status" });
     this.notice = element("div", "fm-notice", { role: "status" });
     this.findings = element("ul", "fm-findings");
@@ -23,7 +26,7 @@ export class Notices {
     this.list = element("details", "fm-notice fm-found", {}, element("summary", "", {}, this.summary), this.findings);
     this.shownFindings = "";
     this.live = element("div", "fm-hidden", { "aria-live": "polite" });
-    this.roots = [this.reason, this.notice, this.list, this.heldBack];
+    this.roots = [this.reason, this.notice, this.list, this.earlierRun, this.heldBack];
     this.spokenAt = -Infinity;
     this.spoken = "";
     this.timer = 0;
@@ -44,6 +47,8 @@ export class Notices {
       : waiting ? BUSY : header.notice);
     this.notice.classList.toggle("fm-waiting", waiting && !gone);
     this.drawFindings(header.findings);
+    write(this.earlier, header.earlier);
+    this.earlierRun.hidden = gone || header.earlier === "";
     this.drawHeldBack();
     this.speak();
   }

@@ -20,7 +20,7 @@ export class Store {
     /** @type {Header} */
     this.header = {
       flow: "", status: "idle", counts: [0, 0, 0, 0, 0], restored: 0, left: 0, total: null, limit: 5, per_minute: null,
-      limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, idle: 0, ticking: false, nodes: [""], can: [],
+      limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, idle: 0, ticking: false, nodes: [""], can: [], compact: false, earlier: "",
       notice: "", reason: "", failures: [], held_back: { text: "", limit: "" }, findings: [], dropped: 0, limits: [], limits_omitted: 0, acknowledged: {},
     };
     /** @type {Editor} */
@@ -137,6 +137,7 @@ export class Store {
       : new DataView(snapshot.buffer, snapshot.byteOffset + snapshot.length - 4, 4).getUint32(0, true);
     if (seq < this.seq) return;
     const newRun = this.header.ticking === false && this.model.get("header")?.ticking === true;
+    if (this.seq < 0) this.folded = this.model.get("header")?.compact === true;
     this.rows.load(snapshot);
     this.seq = seq;
     if (newRun) {
