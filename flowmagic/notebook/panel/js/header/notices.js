@@ -1,6 +1,6 @@
 // Messages in full sentences: shown at once, and announced to screen readers now and then.
 
-import { CANCELLED, FAILED, SUCCEEDED } from "../store/protocol.js";
+import { FAILED, SUCCEEDED } from "../store/protocol.js";
 import { element, link, write } from "../ui/elements.js";
 import { plural, waitText } from "../ui/format.js";
 
@@ -18,7 +18,7 @@ export class Notices {
     this.heldBack = element("div", "fm-held-back", {}, this.held, this.change);
     this.earlier = element("span");
     this.cancelEarlier = link("Cancel the earlier run", () => view.store.send({ type: "cancel_earlier" }));
-    this.earlierRun = element("div", "fm-held-back", {}, this.earlier, this.cancelEarlier);
+    this.earlierRun = element("div", "fm-held-back fm-earlier-run", {}, this.earlier, this.cancelEarlier);
     this.reason = element("div", "fm-notice", { role: "status" });
     this.notice = element("div", "fm-notice", { role: "status" });
     this.findings = element("ul", "fm-findings");
@@ -79,7 +79,7 @@ export class Notices {
     const { store } = this.view;
     const { counts, total, status } = store.header;
     if (status === "idle") return;
-    const done = counts[SUCCEEDED] + counts[FAILED] + counts[CANCELLED];
+    const done = counts[SUCCEEDED] + counts[FAILED];
     const failed = counts[FAILED] ? `, ${counts[FAILED]} failed` : "";
     const waits = store.cooling > 0 ? ", waiting as the provider asked" : "";
     const text = `${status}: ${done}${total === null ? "" : ` of ${total}`} done${failed}${waits}`;
