@@ -60,20 +60,21 @@ export class Store {
     this.watchKernel();
   }
 
-  /** Set `gone` when the kernel restarts or dies: its end of the comm does not come back. */
+  /** Set `gone` when the kernel restarts, dies or is shut down: its end of the comm does not come back. */
   watchKernel() {
     // ipywidgets waits for the status "restarting", which newer JupyterLabs no longer emit. Other
     // front ends have no such signal; there, `View.gone` looks at the view's element.
-    const signal = this.model.widget_manager?.kernel?.statusChanged;
+    const kernel = this.model.widget_manager?.kernel;
     const ends = ["starting", "restarting", "autorestarting", "terminating", "dead"];
-    const onStatus = (_, status) => {
-      if (!ends.includes(status)) return;
+    const onGone = () => {
       this.gone = true;
       this.header = { ...this.header, elapsed: this.elapsed, ticking: false };
       this.notify();
     };
-    signal?.connect?.(onStatus);
-    this.dispose = () => signal?.disconnect?.(onStatus);
+    const onStatus = (_, status) => { if (ends.includes(status)) onGone(); };
+    const signals = [[kernel?.statusChanged, onStatus], [kernel?.disposed, onGone]];
+    for (const [signal, act] of signals) signal?.connect?.(act);
+    this.dispose = () => { for (const [signal, act] of signals) signal?.disconnect?.(act); };
   }
 
   /** Notify the views. @param {number[] | "all"} rows the rows whose state has changed */
