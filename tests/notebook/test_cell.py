@@ -305,7 +305,7 @@ def test_the_manual_is_printed_and_nothing_runs(shell):
         line = shell.run(text)
         assert line.text == result.text
         assert line.result is None
-    assert "cell body is empty" in shell.run("%%batchflow flow").text
+    assert "The cell has no param list" in shell.run("%%batchflow flow").text
 
 
 def test_a_panel_is_refused_where_none_can_be_shown(shell):
@@ -354,3 +354,13 @@ def test_check_finds_params_by_which_a_journal_recognises_no_row(shell, tmp_path
     text = shell.run(cell.format(f"--journal {tmp_path / 'j'}")).text
     assert "No row can be recognised by the param 'client', which holds an object of" in text
     assert "recognised" not in shell.run(cell.format("")).text
+
+
+def test_an_empty_list_is_said(shell):
+    """The cell succeeds: a filter may have left no row."""
+    for body in ("[]", "[{'n': n} for n in range(0)]"):
+        result = shell.run(f"%%batchflow flow -o run\n{body}")
+        assert result.success
+        assert "The param list is empty, so no instance runs." in result.text
+        assert shell["run"].ok
+    assert "is empty" not in shell.run("%%batchflow flow\n[{'n': 1}]").text

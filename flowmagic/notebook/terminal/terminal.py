@@ -14,6 +14,7 @@ from ...records.batch import Batch
 from ...run.batchrun import BatchRun
 from ...text.formatting import params_text
 from ..panel.widget import Start
+from ..shell import encodable
 from ..summary import summary
 from ..summary.summary import cooling_text, limit_text
 from .live_block import Block, terminal_size, without_sequences
@@ -78,7 +79,7 @@ class TerminalDisplay:
 
     def _publish(self, run: BatchRun) -> None:
         if run.ended:
-            print(summary.as_text(run))  # noqa: T201 - the output of a terminal
+            print(encodable(summary.as_text(run)))  # noqa: T201 - the output of a terminal
 
 
 def moves_cursor() -> bool:

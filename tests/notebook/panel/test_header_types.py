@@ -7,7 +7,7 @@ from typing import get_type_hints
 from pocketflow import AsyncNode
 
 import flowmagic
-from flowmagic.notebook.panel.header_protocol import FailureGroup, Header, HeldBack, LimitState
+from flowmagic.notebook.panel.header_types import FailureGroup, Header, HeldBack, LimitState
 
 from ...virtualtime import virtual
 from .spied import made
