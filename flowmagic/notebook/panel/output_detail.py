@@ -6,7 +6,7 @@ It is short at first, and in full (bounded) when a page asks for it. Secrets are
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
@@ -130,72 +130,3 @@ def output_at(records: RecordStore, index: int, attempt: int, copy: int) -> Any:
         history, back = instance.history, records.earlier[index] - attempt + 1
         copies = history[-back].copies if 0 < back <= len(history) else []
     return copies[copy].output if copy < len(copies) else None
-
-
-class PictureQueries:
-    """Renders the pictures that pages ask for, one in each turn of the loop.
-
-    Args:
-        records: returns the records of the run that is shown.
-        call_soon: calls a function after other callbacks of the loop have had their turn.
-        on_ready: called when a picture is ready.
-    """
-
-    def __init__(
-        self,
-        records: Callable[[], RecordStore],
-        call_soon: Callable[[Callable[[], None]], None],
-        on_ready: Callable[[], None],
-    ) -> None:
-        self._records = records
-        self._call_soon = call_soon
-        self._on_ready = on_ready
-        self._wanted: dict[tuple[str, int, int, int, bool], None] = {}
-        """Page, row, attempt, node copy, and whether it is large; in the order of the queries."""
-        self._rendered: list[tuple[str, bytes]] = []
-
-    @property
-    def has_answers(self) -> bool:
-        """Whether a picture is ready to be sent."""
-        return bool(self._rendered)
-
-    def clear(self) -> None:
-        """Drop the queries about rows that are no longer shown."""
-        self._wanted.clear()
-        self._rendered.clear()
-
-    def query(
-        self, client: str, index: int, attempt: int = 0, copy: int = -1, *, large: bool
-    ) -> None:
-        """Have a picture rendered; the oldest queries beyond `_MAX_WANTED` are dropped."""
-        is_idle = not self._wanted
-        self._wanted[client, index, attempt, copy, large] = None
-        while len(self._wanted) > _MAX_WANTED:
-            del self._wanted[next(iter(self._wanted))]
-        if is_idle:
-            self._call_soon(self._render)
-
-    def _render(self) -> None:
-        if not self._wanted:
-            return
-        wanted = next(iter(self._wanted))
-        del self._wanted[wanted]
-        client, index, attempt, copy, large = wanted
-        records, picture = self._records(), None
-        if index < len(records):
-            side = pictures.LARGE if large else pictures.THUMBNAIL
-            picture = pictures.render(output_at(records, index, attempt, copy), side)
-        media, data = picture or ("", b"")
-        name = f"picture {client} {index} {attempt} {copy} {'large' if large else 'small'} {media}"
-        self._rendered.append((name, data))
-        self._on_ready()
-        if self._wanted:
-            self._call_soon(self._render)
-
-    def take(self) -> list[tuple[str, bytes]]:
-        """Return the pictures that are ready, with the names of their buffers."""
-        rendered, self._rendered = self._rendered, []
-        return rendered
-
-
-_MAX_WANTED = 200

@@ -16,9 +16,10 @@ from ...records.status import RUNNING
 from ...records.store import RecordStore
 from .detail import RerunCell, detail_of
 from .detail_types import Detail, FullOutput
-from .output_detail import FULL, PictureQueries, output_at, output_detail
+from .output_detail import FULL, output_at, output_detail
 from .packing import pack_attempts, pack_segments
 from .param_list import ParamList
+from .picture_queries import PictureQueries
 from .protocol import Command, Delta, RowTexts, TextCheck
 from .row_text import MAX_COLUMNS, MAX_LABELLED, VaryingColumns, row_texts
 from .search import Search
@@ -45,6 +46,7 @@ class Queries:
         param_list: the list against which edited texts are read.
         rerun_cell: returns the cell that reruns a row.
         call_soon: calls a function after other callbacks of the loop have had their turn.
+        call_on_loop: calls a function with arguments on the loop, from any thread.
         on_ready: called when an answer is ready that took several turns of the loop.
 
     Attributes:
@@ -59,6 +61,7 @@ class Queries:
         *,
         rerun_cell: RerunCell,
         call_soon: Callable[[Callable[[], None]], None],
+        call_on_loop: Callable[..., None],
         on_ready: Callable[[], None],
     ) -> None:
         self._records = records
@@ -75,7 +78,7 @@ class Queries:
         self._checks: dict[str, TextCheck] = {}
         self._outputs: dict[str, FullOutput] = {}
         """By page: the output that it wants in full."""
-        self._pictures = PictureQueries(records, call_soon, on_ready)
+        self._pictures = PictureQueries(records, call_on_loop, on_ready)
         self._open: dict[str, int] = {}
         self._stale: set[int] = set()
         """Opened rows whose state has changed."""

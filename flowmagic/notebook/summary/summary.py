@@ -5,17 +5,22 @@ A saved notebook keeps it, a terminal prints it, and it is how `run` is displaye
 
 from __future__ import annotations
 
+import base64
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from ...records.instances import Instance
 from ...records.row_secrets import secrets_of_row, secrets_of_run
-from ...records.status import CANCELLED, FAILED
+from ...records.status import FAILED
 from ...run.batchrun import BatchRun
-from ...text.formatting import error_text, params_text, short_repr, traceback_text, truncate
+from ...text.formatting import params_text, traceback_text, truncate
 from ...text.redact import masked
+from ..output_text import outcome_text
+from ..pictures import THUMBNAIL, is_quick, render
 from ..shell import name_of
 from . import timeline
 from .notices import crossing_lines, crossing_notice, engine_lines, reuse_line
@@ -26,7 +31,7 @@ if TYPE_CHECKING:
 FIRST_ROWS = 10
 MOST_FAILURES_AS_TEXT = 50
 MOST_HOLDS, MOST_REMARKS = 3, 10
-_REMARK = 500  # characters
+_REMARK, _OUTPUT = 500, 200  # characters
 MOST_AUDITED = 20_000
 """Rows up to which the summary includes the audit, which blocks the event loop."""
 
@@ -35,7 +40,12 @@ MOST_BYTES = 200_000
 
 MOST_BRIEF_BYTES = 30_000
 
-_COLUMNS = ("#", "status", "params", "last node", "seconds", "result")
+MOST_PICTURES = 100_000
+"""The most that the pictures in it may weigh."""
+
+_RENDERING = 0.3  # seconds after which no further picture is rendered: the event loop waits
+
+_COLUMNS = ("#", "status", "params", "last node", "seconds", "output")
 _ICONS = {"pending": "○", "running": "◐", "succeeded": "✓", "failed": "✗", "cancelled": "⊘"}
 
 
@@ -120,20 +130,12 @@ def row(instance: Instance) -> tuple[str, ...]:
         params_text(instance.params, 160),
         truncate(instance.node or "", 60),
         "" if seconds is None else f"{seconds:.3f}",
-        _result(instance, secrets),
+        outcome_text(instance._records, instance.index, _OUTPUT, secrets),
     )
 
 
 def _attempts_text(instance: Instance) -> str:
     return f" ({instance.attempts} attempts)" if instance.attempts > 1 else ""
-
-
-def _result(instance: Instance, secrets: frozenset[str]) -> str:
-    if (error := instance.error) is None:
-        return short_repr(instance.result, 80, secrets) if instance.seconds is not None else ""
-    if instance._records.status[instance.index] == CANCELLED:
-        return ""
-    return error_text(error, secrets)
 
 
 def broke(run: BatchRun) -> str:
@@ -154,8 +156,8 @@ def as_text(run: BatchRun, *, brief: bool = False) -> str:
             left = run.counts.failed - shown
             lines.append(f"  … and {left} more failures, all in run.failures")
             break
-        index, _, params, node, _, result = row(instance)
-        lines.append(f"  ✗ {index}  {params}  {node}: {result}{_attempts_text(instance)}")
+        index, _, params, node, _, error = row(instance)
+        lines.append(f"  ✗ {index}  {params}  {node}: {error}{_attempts_text(instance)}")
     lines += [f"  ⚠ {line}" for line in ([] if brief else remarks(run))]
     lines += [f"  {line}" for line in notes(run)]
     if len({change.limit for change in run.limit_history}) > 1:
@@ -190,7 +192,8 @@ def as_html(run: BatchRun, *, brief: bool = False) -> str:
         headline_of_crossings, *lines, advice = map(escape, crossings)
         listed = "".join(f"<li>{line}</li>" for line in lines)
         head.append(f"<p><b>⚠ {headline_of_crossings}</b></p><ul>{listed}</ul><p>{advice}</p>")
-    first = _table("First rows", (row(each) for each in run.instances[:FIRST_ROWS]))
+    first_rows = run.instances[:FIRST_ROWS]
+    first = _table("First rows", map(row, first_rows), images=_images(first_rows))
     if (left := len(run) - FIRST_ROWS) > 0:
         first.append(f"<p>… and {left} more rows.</p>")
     if remark_lines := [] if brief else remarks(run):
@@ -211,7 +214,31 @@ def _classes(brief: bool) -> str:  # noqa: FBT001
     return f"{_NO_MATH} fm-summary{' fm-brief' if brief else ''}"
 
 
-def _table(caption: str, rows: Any, most_bytes: float = float("inf"), total: int = 0) -> list[str]:
+def _images(instances: Sequence[Instance]) -> dict[str, str]:
+    """Return the outputs that are pictures as HTML, by the index of the row as text."""
+    images: dict[str, str] = {}
+    end, left = time.perf_counter() + _RENDERING, MOST_PICTURES
+    for each in instances:
+        output = each.output
+        if not is_quick(output) or time.perf_counter() > end:
+            continue
+        if (picture := render(output, THUMBNAIL)) is None:
+            continue
+        data = base64.b64encode(picture.data).decode()
+        image = f"<img style='{_IMAGE}' alt='' src='data:{picture.media};base64,{data}'>"
+        if len(image) <= left:
+            left -= len(image)
+            images[str(each.index)] = image
+    return images
+
+
+def _table(
+    caption: str,
+    rows: Iterable[tuple[str, ...]],
+    most_bytes: float = float("inf"),
+    total: int = 0,
+    images: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
     styles = [f"style='{_CELL};{_WRAP if name in _LONG else _KEEP}'" for name in _COLUMNS]
     names = "".join(
         f"<th {style}>{escape(name)}</th>" for style, name in zip(styles, _COLUMNS, strict=True)
@@ -222,8 +249,10 @@ def _table(caption: str, rows: Any, most_bytes: float = float("inf"), total: int
     ]
     weight = 0
     for number, cells in enumerate(rows):
+        texts = [escape(text) for text in cells]
+        texts[-1] = images.get(cells[0], "") + texts[-1]
         line = "".join(
-            f"<td {style}>{escape(text)}</td>" for style, text in zip(styles, cells, strict=True)
+            f"<td {style}>{text}</td>" for style, text in zip(styles, texts, strict=True)
         )
         line = f"<tr>{line}</tr>"
         weight += len(line.encode())
@@ -249,11 +278,12 @@ _NO_EMPTY_PANEL = (
     ">.jp-OutputArea-output:not(:has(*)){display:none}</style>"
 )
 _FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px"
+_IMAGE = "max-height:80px;max-width:160px;vertical-align:top;margin-right:6px"
 _PRE = "overflow:auto;font-size:12px"
 _TABLE = "border-collapse:collapse;margin:8px 0;font-size:12px;font-variant-numeric:tabular-nums"
 _CELL = "text-align:left;padding:2px 10px 2px 0;vertical-align:top"
 _WRAP, _KEEP = "overflow-wrap:anywhere;min-width:10em", "white-space:nowrap"
-_LONG = ("params", "result")
+_LONG = ("params", "output")
 
 
 def bundle(run: BatchRun, *, brief: bool = False) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 
 import pytest
@@ -14,7 +13,6 @@ import flowmagic
 from flowmagic.notebook.panel.output_detail import (
     FULL,
     SHORT,
-    PictureQueries,
     output_at,
     output_detail,
     without_controls,
@@ -22,7 +20,7 @@ from flowmagic.notebook.panel.output_detail import (
 from flowmagic.run.failures import Retries
 from flowmagic.text.redact import MASK
 
-from ..test_pictures import Chart, png
+from ..test_pictures import Chart
 
 
 @dataclass
@@ -153,50 +151,3 @@ def test_a_page_names_an_output_by_row_attempt_and_node_copy():
     assert at == ["try 1", "try 1", "try 0"]
     for attempt, copy in ((0, 7), (2, 0), (9, 0), (-1, 5)):
         assert output_at(run.records, 0, attempt, copy) is None
-
-
-class Draw(AsyncNode):
-    async def exec_async(self, prepared):
-        return self.params["output"]
-
-
-def test_pictures_are_rendered_one_in_each_turn_of_the_loop():
-    """The name of the buffer says which; what cannot be shown is empty."""
-    run = flowmagic.run_batch(
-        Draw(), [{"output": png(8, 6)}, {"output": "text"}, {"output": Chart()}]
-    )
-    later, ready = deque(), []
-    queries = PictureQueries(lambda: run.records, later.append, lambda: ready.append(1))
-    for index in (0, 1, 9):
-        queries.query("page", index, large=False)
-    queries.query("page", 2, 0, 0, large=True)
-    rendered = []
-    while later:
-        assert len(later) == 1
-        later.popleft()()
-        rendered.append(len(ready))
-    assert rendered == [1, 2, 3, 4]
-    assert queries.take() == [
-        ("picture page 0 0 -1 small image/png", png(8, 6)),
-        ("picture page 1 0 -1 small ", b""),
-        ("picture page 9 0 -1 small ", b""),
-        ("picture page 2 0 0 large image/png", png(80, 60)),
-    ]
-    assert not queries.has_answers
-
-
-def test_pictures_of_rows_that_are_no_longer_shown_are_not_rendered():
-    """And the oldest are dropped if a page asks for very many."""
-    run = flowmagic.run_batch(Draw(), [{"output": Chart()}] * 300)
-    later = deque()
-    queries = PictureQueries(lambda: run.records, later.append, lambda: None)
-    for index in range(300):
-        queries.query("page", index, large=False)
-    while later:
-        later.popleft()()
-    names = [name for name, _ in queries.take()]
-    assert (len(names), names[0]) == (200, "picture page 100 0 -1 small image/png")
-    queries.query("page", 1, large=False)
-    queries.clear()
-    later.popleft()()
-    assert not queries.has_answers

@@ -35,7 +35,7 @@ export function columnsFor(store, width) {
   const all = names.length <= room && !more;
   // If not all params fit, a column with all of them is worth more than one or two of their own.
   const shown = all ? names : names.slice(0, Math.max(0, room - 2));
-  shown.forEach((name, param) => columns.push(column("param", name, numeric[param] ? "minmax(56px, 0.5fr)" : "minmax(0, 1fr)", "param", param)));
+  shown.forEach((name, param) => columns.push(column("param", name, numeric[param] ? `minmax(${Math.min(110, Math.max(56, 7 * name.length + 26))}px, 0.5fr)` : "minmax(0, 1fr)", "param", param)));
   if (!all || !names.length) columns.push(column("params", shown.length ? "all params" : "params", narrow ? "minmax(0, 1.1fr)" : "minmax(0, 1.4fr)", null));
   if (chains) columns.push(column("chain", "node copies", "minmax(0, 1.6fr)", null));
   columns.push(column("output", "output", narrow ? "minmax(0, 1fr)" : "minmax(0, 2.4fr)", null));
