@@ -13,6 +13,8 @@ from ..text.redact import secrets_of
 from ..text.user_objects import or_none
 from . import pictures
 
+_ITEMS = 9  # of a list; one more than `short_repr` shows, so that it says that there are more
+
 
 def outcome_text(
     records: RecordStore, index: int, width: int, secrets: frozenset[str] = frozenset()
@@ -38,6 +40,8 @@ def output_text(value: object, width: int, secrets: frozenset[str] = frozenset()
         return truncate(str(value), width)
     if shown := pictures.label(value) or frame_label(value):
         return shown
+    if type(value) in (list, tuple):
+        value = value[:_ITEMS]  # type: ignore[index]  # an embedding has thousands, and few are shown
     if not isinstance(value, str):
         secrets |= secrets_of(value)
     return truncate(" ".join(plain_text(value, width, secrets).split()), width)
@@ -45,7 +49,7 @@ def output_text(value: object, width: int, secrets: frozenset[str] = frozenset()
 
 def frame_label(value: object) -> str:
     """Return a DataFrame in words, such as "DataFrame, 10 x 3"; empty for any other value."""
-    if library_class(type(value))[1] != "DataFrame":
+    if (or_none(library_class, type(value)) or ("", ""))[1] != "DataFrame":
         return ""
     shape: Any = or_none(lambda: value.shape)  # type: ignore[attr-defined]
     return f"DataFrame, {shape[0]:,} x {shape[1]:,}" if shape else "DataFrame"

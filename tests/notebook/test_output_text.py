@@ -21,6 +21,7 @@ from flowmagic.text.redact import MASK
         ("", "''"),
         (0, "0"),
         (["a", 1], "['a', 1]"),
+        (list(range(2_000)), "[0, 1, 2, 3, 4, 5, 6, 7, ...]"),
         (b"\xff\xd8\xff\xe0", "JPEG"),
         ({"answer": "yes", "api_key": "k" * 20}, f"{{'answer': 'yes', 'api_key': {MASK}}}"),
     ],
