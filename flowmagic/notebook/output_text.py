@@ -36,12 +36,17 @@ def output_text(value: object, width: int, secrets: frozenset[str] = frozenset()
     """Return an output as one line of at most `width` characters; empty for None. Never raises."""
     if value is None:
         return ""
+    line = or_none(_line, value, width, secrets)
+    return truncate(f"<{type(value).__name__}>", width) if line is None else line
+
+
+def _line(value: Any, width: int, secrets: frozenset[str]) -> str:
     if isinstance(value, OutputLostError):
         return truncate(str(value), width)
     if shown := pictures.label(value) or frame_label(value):
         return shown
     if type(value) in (list, tuple):
-        value = value[:_ITEMS]  # type: ignore[index]  # an embedding has thousands, and few are shown
+        value = value[:_ITEMS]  # an embedding has thousands, and few are shown
     if not isinstance(value, str):
         secrets |= secrets_of(value)
     return truncate(" ".join(plain_text(value, width, secrets).split()), width)
@@ -49,7 +54,7 @@ def output_text(value: object, width: int, secrets: frozenset[str] = frozenset()
 
 def frame_label(value: object) -> str:
     """Return a DataFrame in words, such as "DataFrame, 10 x 3"; empty for any other value."""
-    if (or_none(library_class, type(value)) or ("", ""))[1] != "DataFrame":
+    if library_class(type(value))[1] != "DataFrame":
         return ""
     shape: Any = or_none(lambda: value.shape)  # type: ignore[attr-defined]
     return f"DataFrame, {shape[0]:,} x {shape[1]:,}" if shape else "DataFrame"
