@@ -202,6 +202,11 @@ class Recorder:
         return self._outbox.writer.error
 
     @property
+    def is_behind(self) -> bool:
+        """Whether something is still to be written that can be written now."""
+        return self._outbox.is_behind
+
+    @property
     def lost(self) -> int:
         """How many instances could not be written before the end; resuming runs them again."""
         return self._outbox.writer.lost

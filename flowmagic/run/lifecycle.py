@@ -304,7 +304,11 @@ class Lifecycle:
             with self._in_phase(RunPhase.USER_CODE):
                 await self._journal.shared.compare()
         if self.run_end.error is None and self.run_end.requested != RunStatus.CANCELLED:
-            await self._merge_and_post(self._batch)
+            self._records.cancel_pending()
+            with self._in_phase(RunPhase.USER_CODE):
+                await self.parts.store.merge()
+                post = self._post or partial(own_post, self._flow, self._shared, self._batch)
+                self.action = await post(list(self._records.results))
         return self.action
 
     async def _run_instances(self) -> None:
@@ -320,13 +324,6 @@ class Lifecycle:
                     # The same cancellation may have reached the source first.
                     if isinstance(self.run_end.error, asyncio.CancelledError):
                         self.run_end.error = None
-
-    async def _merge_and_post(self, batch: Batch) -> None:
-        self._records.cancel_pending()
-        with self._in_phase(RunPhase.USER_CODE):
-            await self.parts.store.merge()
-            post = self._post or partial(own_post, self._flow, self._shared, batch)
-            self.action = await post(list(self._records.results))
 
     def _write_end(self) -> None:
         if self._journal is not None:

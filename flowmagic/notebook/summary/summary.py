@@ -38,6 +38,8 @@ MOST_AUDITED = 20_000
 MOST_BYTES = 200_000
 """The most that the HTML may weigh, in bytes of UTF-8."""
 
+MOST_BRIEF_BYTES = 30_000
+
 MOST_PICTURES = 100_000
 """The most that the pictures in it may weigh."""
 
@@ -143,8 +145,8 @@ def broke(run: BatchRun) -> str:
     return traceback_text(run.error, secrets_of_run(run.records), name_of)
 
 
-def as_text(run: BatchRun) -> str:
-    """Return the summary as plain text."""
+def as_text(run: BatchRun, *, brief: bool = False) -> str:
+    """Return the summary as plain text; `brief` leaves out what takes long to make."""
     lines = [headline(run)]
     if text := broke(run):
         lines += ["The run broke:", *(f"  {line}" for line in text.splitlines())]
@@ -156,7 +158,7 @@ def as_text(run: BatchRun) -> str:
             break
         index, _, params, node, _, error = row(instance)
         lines.append(f"  ✗ {index}  {params}  {node}: {error}{_attempts_text(instance)}")
-    lines += [f"  ⚠ {line}" for line in remarks(run)]
+    lines += [f"  ⚠ {line}" for line in ([] if brief else remarks(run))]
     lines += [f"  {line}" for line in notes(run)]
     if len({change.limit for change in run.limit_history}) > 1:
         lines.append(f"  {timeline.limit_words(run)}")
@@ -173,11 +175,15 @@ def as_text(run: BatchRun) -> str:
     return "\n".join(lines)
 
 
-def as_html(run: BatchRun) -> str:
-    """Return the summary as HTML: no scripts, inline styles, untrusted text escaped."""
+def as_html(run: BatchRun, *, brief: bool = False) -> str:
+    """Return the summary as HTML: no scripts, untrusted text escaped.
+
+    Args:
+        brief: leave out what takes long to make, and mark it, so that a live panel hides it.
+    """
     is_open = bool(run.counts.failed or run.error is not None or crossing_notice(run))
     head = [
-        f"<details{' open' if is_open else ''} class='{_NO_MATH}' style='{_FONT}'>",
+        f"<details{' open' if is_open else ''} class='{_classes(brief)}' style='{_FONT}'>",
         f"<summary style='cursor:pointer'>{escape(headline(run))}</summary>",
     ]
     if text := broke(run):
@@ -190,17 +196,22 @@ def as_html(run: BatchRun) -> str:
     first = _table("First rows", map(row, first_rows), images=_images(first_rows))
     if (left := len(run) - FIRST_ROWS) > 0:
         first.append(f"<p>… and {left} more rows.</p>")
-    if remark_lines := remarks(run):
+    if remark_lines := [] if brief else remarks(run):
         items = "".join(f"<li>{escape(line)}</li>" for line in remark_lines)
         head.append(f"<p>Worth a look:</p><ul>{items}</ul>")
     head += [f"<p>{escape(line)}</p>" for line in notes(run)]
-    chart = timeline.as_html(run)
-    bytes_for_failures = MOST_BYTES - _weight([*head, chart, *first]) - 2_000
+    chart = "" if brief else timeline.as_html(run)
+    most = MOST_BRIEF_BYTES if brief else MOST_BYTES
+    bytes_for_failures = most - _weight([*head, chart, *first]) - 2_000
     failed: list[str] = []
     if run.counts.failed:
         failed = _table("Failures", map(row, failures(run)), bytes_for_failures, run.counts.failed)
         failed.append("<p><code>run.retry_failed()</code> runs the failed instances again.</p>")
     return "".join([*head, *failed, chart, *first, "</details>"])
+
+
+def _classes(brief: bool) -> str:  # noqa: FBT001
+    return f"{_NO_MATH} fm-summary{' fm-brief' if brief else ''}"
 
 
 def _images(instances: Sequence[Instance]) -> dict[str, str]:
@@ -261,6 +272,11 @@ def _weight(parts: list[str]) -> int:
 # Front ends render text between two dollar signs as a formula, also in HTML. These classes turn that
 # off, in MathJax 3 and in MathJax 2.
 _NO_MATH = "mathjax_ignore tex2jax_ignore"
+# What JupyterLab writes in place of a panel whose kernel has gone: "Loading widget...", without an element.
+_NO_EMPTY_PANEL = (
+    "<style>.jp-OutputArea-child:has(+ .jp-OutputArea-child .fm-summary)"
+    ">.jp-OutputArea-output:not(:has(*)){display:none}</style>"
+)
 _FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px"
 _IMAGE = "max-height:80px;max-width:160px;vertical-align:top;margin-right:6px"
 _PRE = "overflow:auto;font-size:12px"
@@ -270,6 +286,9 @@ _WRAP, _KEEP = "overflow-wrap:anywhere;min-width:10em", "white-space:nowrap"
 _LONG = ("params", "output")
 
 
-def bundle(run: BatchRun) -> dict[str, str]:
+def bundle(run: BatchRun, *, brief: bool = False) -> dict[str, str]:
     """Return the summary in both forms, as Jupyter takes them."""
-    return {"text/html": as_html(run), "text/plain": as_text(run)}
+    return {
+        "text/html": as_html(run, brief=brief) + _NO_EMPTY_PANEL,
+        "text/plain": as_text(run, brief=brief),
+    }
