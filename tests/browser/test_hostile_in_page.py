@@ -89,7 +89,7 @@ STATUSES = [
     "succeeded",
     "succeeded",
 ]
-TABS = ("Table", "Timeline", "Graph")
+TABS = ("Table", "Timeline", "Graph", "Params")
 # Of every element: its name, and what could act.
 ELEMENTS = """panel => [...new Set([...panel.querySelectorAll("*")].flatMap(each => [
     each.localName,
@@ -176,7 +176,7 @@ def look_everywhere(book, rows) -> None:
         expect(opened.locator(".fm-copy").first).to_be_visible()
         safe(book)
         keys.press("Escape")
-    book.panel.locator(".fm-editor > summary").click()
+    book.params()
     safe(book)
 
 
