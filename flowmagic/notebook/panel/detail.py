@@ -137,15 +137,17 @@ def _copies(
                 else short_repr(each.action, _MAX_VALUE, secrets),
                 "output": output_detail(each.output, secrets),
                 "error": "" if each.error is None else error_text(each.error, secrets, _MAX_ERROR),
-                "retries": _retries_text(each),
+                "remark": _remark(each),
             }
         )
     return details
 
 
-def _retries_text(copy: NodeCopy) -> str:
-    """Return a node's own retries and fallbacks in words; empty if there were none."""
+def _remark(copy: NodeCopy) -> str:
+    """Return in words whether its output was reused, and its own retries and fallbacks; or ""."""
     parts = []
+    if copy.reused is not None:
+        parts.append(f"reused, saved {copy.reused:.1f} s")
     if copy.retries:
         parts.append(f"{copy.retries:,} {'retry' if copy.retries == 1 else 'retries'}")
     if copy.fallbacks:

@@ -58,7 +58,7 @@ class CopyDetail(TypedDict):
         previous: the index of the copy that the marks of its params refer to; None if none does.
         seconds: how long it ran; None while it runs.
         output: what its exec returned; None for None, and while it runs.
-        retries: the node's own retries and fallbacks, in words; empty if there were none.
+        remark: whether its output was reused, and the node's own retries and fallbacks, in words.
     """
 
     node: str
@@ -70,7 +70,7 @@ class CopyDetail(TypedDict):
     action: str | None
     output: OutputDetail | None
     error: str
-    retries: str
+    remark: str
 
 
 class AttemptDetail(TypedDict):

@@ -176,7 +176,7 @@ export class InstanceDetail {
       element("span", "fm-node", {}, copy.node),
       element("span", "fm-quiet fm-num", {}, times),
       element("span", copy.error ? "fm-action fm-bad" : "fm-action", {}, ended),
-      ...(copy.retries ? [element("span", "fm-quiet", {}, copy.retries)] : []));
+      ...(copy.remark ? [element("span", "fm-quiet", {}, copy.remark)] : []));
     const params = paramElements(copies, position, (...parts) => this.fold(...parts), `same-${position}-${attempt}`);
     const part = element("section", "fm-copy", { "aria-label": `Node copy ${position + 1}: ${copy.node}` }, head, ...params);
     if (copy.depth) part.style.marginInlineStart = `${Math.min(copy.depth, 6) * 14}px`;

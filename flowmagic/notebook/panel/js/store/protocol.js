@@ -29,7 +29,7 @@
  * @typedef {{client: string, index: number, attempt: number, copy: number, output: OutputDetail | null}} FullOutput
  * @typedef {{node: string, depth: number, previous: number | null, params: ParamDetail[],
  *   started: number, seconds: number | null, action: string | null, output: OutputDetail | null,
- *   error: string, retries: string}} CopyDetail
+ *   error: string, remark: string}} CopyDetail
  * @typedef {{number: number, status: string, started: number, seconds: number, error: string,
  *   copies: CopyDetail[], note: string, printed: string}} AttemptDetail
  * @typedef {{index: number, status: string, attempts: number, started: number | null,
