@@ -16,6 +16,7 @@ from ..records.batch import Batch, as_batch
 from ..run.api import start
 from ..run.batchrun import BatchRun
 from ..run.prep_post import has_own_prep, own_batch
+from ..run.shared_findings import findings_before
 from ..text.formatting import error_text, truncate
 from . import run_list, streams
 from .cell_body import NOTHING, run_body
@@ -59,9 +60,11 @@ async def run_cell(
     batch = await _read_batch(shell, arguments, flow, header, body)
     limits = arguments.options.limits
     if arguments.check:
-        print_check(arguments, flow, batch)
+        print_check(arguments, flow, batch, shared)
         return
     _print_earlier_runs(shell, arguments)
+    if found := findings_before(arguments.options.sharing, shared):
+        print(findings_text(found))  # noqa: T201 - for the user of the cell
     try:
         display = make_display(
             shell,
@@ -162,13 +165,16 @@ def run_line(shell: Any, arguments: MagicArguments) -> BatchRun | None:
     elif arguments.flow.isdigit():
         return _reach_run(shell, int(arguments.flow), arguments)
     elif arguments.check:
-        print_check(arguments, find_flow(shell.user_ns, arguments.flow), None)
+        shared = find_shared_store(shell.user_ns, arguments.shared)
+        print_check(arguments, find_flow(shell.user_ns, arguments.flow), None, shared)
     else:
         _open_panel_of_flow(shell, arguments)
     return None
 
 
-def print_check(arguments: MagicArguments, flow: Any, batch: Batch | None) -> None:
+def print_check(
+    arguments: MagicArguments, flow: Any, batch: Batch | None, shared: Any = None
+) -> None:
     """Print what is likely to go wrong with a flow, and start nothing."""
     from ..flow.checks import check  # noqa: PLC0415 - imported when it is first used
 
@@ -183,6 +189,7 @@ def print_check(arguments: MagicArguments, flow: Any, batch: Batch | None) -> No
         from ..journal.row_key import MOST_CHECKED, params_without_key  # noqa: PLC0415 - ditto
 
         findings += params_without_key(batch.rows[:MOST_CHECKED])
+    findings += findings_before(options.sharing, shared)
     notes = (f"note: {line}" for line in engine_lines(options.engine))
     print("\n".join([findings_text(findings), *notes]))  # noqa: T201 - for the user
 
@@ -229,7 +236,7 @@ def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:
         None,
         origin=origin_of(shell, arguments),
     ).open()
-    panel.preview(flow)
+    panel.preview(flow, findings_before(arguments.options.sharing, shared))
     if has_own_prep(flow):
         loop = find_loop()
         assert loop is not None  # there is a kernel

@@ -11,11 +11,11 @@ from ..limits.adaptive import Aimd
 from ..limits.limits import LimitChange, Limits
 from ..records.exports import Exports
 from ..records.instances import Instance, Instances
-from ..records.row_secrets import secrets_of_row
+from ..records.row_secrets import secrets_of_row, secrets_of_run
 from ..records.status import CANCELLED, FAILED, SUCCEEDED, RunCounts
 from ..records.store import RecordStore
 from ..records.table import InstanceColumns, columns_of
-from ..shared.crossings import Crossing
+from ..shared.crossing import Crossing
 from ..text.formatting import error_text
 from ..text.suggestions import by_wrong_name, missing_attribute
 from .event_loop_monitor import Hold
@@ -128,11 +128,14 @@ class RunView(Exports):
 
     def audit(self) -> list[Finding]:
         """Return what may have been lost without an error, and what the run changed of its process."""
-        from .audit import audit  # noqa: PLC0415 - it reads sources, which a run need not
+        # Here, because they read sources, which a run need not.
+        from .audit import audit  # noqa: PLC0415
+        from .shared_findings import shared_findings  # noqa: PLC0415
 
         parts = self._lifecycle.parts
         found = audit(self.flow, self.records, parts.runner.abandoned())
         found += parts.process.findings()
+        found += shared_findings(self.flow, parts.store, secrets_of_run(self.records))
         return found if self.journal is None else [*self.journal.shared.findings, *found]
 
     # Its limits
@@ -259,6 +262,12 @@ class RunView(Exports):
 
     def _isolates(self) -> bool:
         return self.options.sharing.isolate
+
+    def _shared_in_isolation(self) -> list[Finding]:
+        from .shared_findings import not_copied  # noqa: PLC0415 - as in `audit`
+
+        shared = self._lifecycle.parts.store.not_copied
+        return [not_copied(each, self.records.secrets) for each in shared]
 
     def _frame_index(self) -> Any:
         return self.records.index

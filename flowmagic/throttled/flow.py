@@ -18,7 +18,7 @@ from ..records.batch import Batch, as_batch
 from ..run.batchrun import BatchRun, join
 from ..run.failures import Retries
 from ..run.options import Options
-from ..shared.crossings import Crossing
+from ..shared.crossing import Crossing
 from ..shared.shared_store import Sharing
 from .limit_attributes import AdaptiveAttributes, Check, LimitAttributes
 

@@ -15,7 +15,8 @@ from pocketflow import AsyncFlow, AsyncNode, Node
 import flowmagic as fm
 from flowmagic.records.store import RecordStore
 from flowmagic.shared import crossings
-from flowmagic.shared.crossings import Crossing, CrossingDetector
+from flowmagic.shared.crossing import Crossing
+from flowmagic.shared.crossings import CrossingDetector
 from flowmagic.shared.views import views
 from flowmagic.text.redact import MASK
 
@@ -429,6 +430,8 @@ async def test_the_drop_in_flow_is_watched():
     seen = []
 
     class Users(fm.ThrottledAsyncParallelBatchFlow):
+        track_shared = True
+
         async def prep_async(self, shared):
             return ROWS[:3]
 

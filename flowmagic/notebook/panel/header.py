@@ -16,7 +16,7 @@ from ...run.batchrun import BatchRun
 from ...run.status import RunStatus
 from ...text.formatting import error_text, truncate
 from ..shell import name_of
-from ..summary.notices import crossing_notice, engine_notice
+from ..summary.notices import crossing_notice, engine_notice, isolation_notice
 from ..summary.summary import journal_text
 from .protocol import Header, LimitState
 
@@ -93,7 +93,8 @@ def _notice(run: BatchRun, records: RecordStore) -> str:
     text = "" if run.journal is None else journal_text(run.journal)
     if not text and run.holds:
         text = run.holds[0].text(name_of)
-    return truncate(text or crossing_notice(run) or engine_notice(run.options.engine), _MAX_NOTICE)
+    text = text or crossing_notice(run) or engine_notice(run.options.engine)
+    return truncate(text or isolation_notice(run), _MAX_NOTICE)
 
 
 def _limit_history(run: BatchRun | None) -> list[list[float]]:

@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 import pathlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import anywidget
 import traitlets
 
+from ...flow.finding import Finding
 from ...limits.limits import Limits
 from ...records.batch import Batch
 from ...records.store import RecordStore
@@ -95,6 +96,7 @@ class Panel(anywidget.AnyWidget):
         self._flow: Any = None
         """The flow that Run will run, if it is known before there is a run."""
         self._findings: list[str] = []
+        self._other_findings: Sequence[Finding] = ()
         self._ticker = ticker = Ticker()
         self._origin = origin or Origin(self._flow_name)
         self._queries = Queries(
@@ -153,10 +155,14 @@ class Panel(anywidget.AnyWidget):
         self._commands.show_notice("")
         self._updates.push_soon()
 
-    def preview(self, flow: Any) -> None:
-        """Show the graph and the findings of the flow that Run will run, before there is a run."""
+    def preview(self, flow: Any, findings: Sequence[Finding] = ()) -> None:
+        """Show the graph and the findings of the flow that Run will run, before there is a run.
+
+        Args:
+            findings: what was found in other things than the flow and the rows.
+        """
         self._graph.load(flow)
-        self._flow = flow
+        self._flow, self._other_findings = flow, findings
         self._check()
         self._updates.push_soon()
 
@@ -168,7 +174,8 @@ class Panel(anywidget.AnyWidget):
             from ...flow.checks import check  # noqa: PLC0415 - imported when it is first used
 
             limit = self._commands.limits.concurrency
-            self._findings = finding_lines(check(self._flow, rows, limit=limit))
+            found = check(self._flow, rows, limit=limit)
+            self._findings = finding_lines([*found, *self._other_findings])
 
     def show_notice(self, text: str) -> None:
         """Show a line of text as the notice; an empty one removes it."""
