@@ -14,6 +14,7 @@ store may be any of the parameters.
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterable, Iterator
 from types import CellType, FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -30,7 +31,11 @@ from .source_code import (
 )
 
 _MOST_FUNCTIONS = 500
-_OF_DICTS = {"clear", "pop", "popitem", "setdefault", "update"}
+_CONTAINERS = (tuple, list, dict)
+_MOST_ITEMS = 100  # of a container that a node holds
+_OF_DICTS = {
+    "__delitem__", "__setitem__", "clear", "pop", "popitem", "setdefault", "update",
+}  # fmt: skip
 _OF_OTHERS = {
     "add", "append", "appendleft", "discard", "extend", "extendleft", "fill", "insert", "popleft",
     "put", "put_nowait", "remove", "reverse", "rotate", "sort", "subtract",
@@ -75,7 +80,8 @@ def _functions(flow: Any) -> Iterator[FunctionType]:
         kinds = [kind for kind in type(node).__mro__ if not is_stock(kind)]
         for owner in (node, *kinds):
             for value in vars(owner).values():
-                waiting += _users(getattr(part, "__func__", part) for part in callables_in(value))
+                parts = _items(value) if isinstance(value, _CONTAINERS) else callables_in(value)
+                waiting += _users(getattr(part, "__func__", part) for part in parts)
     seen: set[int] = set()
     while waiting and len(seen) < _MOST_FUNCTIONS:
         function = waiting.pop()
@@ -83,6 +89,11 @@ def _functions(flow: Any) -> Iterator[FunctionType]:
             seen.add(id(function.__code__))
             yield function
             waiting += _called(function)
+
+
+def _items(value: Any) -> list[Any]:
+    """Return the first items of a container: a node may hold its functions in one."""
+    return list(itertools.islice(value.values() if isinstance(value, dict) else value, _MOST_ITEMS))
 
 
 def _called(function: FunctionType) -> Iterator[FunctionType]:

@@ -17,8 +17,8 @@ key is for:
 Nothing is stored per row. The detector knows who wrote each key last, and the view of each running
 instance knows which keys that instance has accessed.
 
-The same holds for the items of dicts in the store to which nodes assign items: each has a detector and
-views of its own (`below`). Lists are watched by `list_watch`, other objects by `object_watch`.
+The same holds for the items of a dict in the store to which nodes assign items: it has a detector and
+views of its own (`below`). Other dicts and lists are watched by `item_watch`, objects by `object_watch`.
 """
 
 from __future__ import annotations
@@ -36,16 +36,15 @@ from ..records.row_secrets import secrets_of_row
 from ..records.store import RecordStore
 from ..records.trace import FIELDS, Trace, has_ended, open_copy
 from .crossing import Crossing
-from .list_watch import ListWatch
+from .item_watch import WATCHED, ItemWatch
 from .object_watch import ObjectWatch
-from .paths import ItemKeys, Path
+from .paths import ALL_KEYS, ItemKeys, Path
 from .retried_changes import RetriedChange, RetriedChanges
 
 MOST = 100
 """How many kinds of crossings are reported. A kind is a key, a level, and the two nodes."""
 
 _COLLECTIONS = (list, dict, set, deque, Queue)
-_LISTS = (list, deque, dict)  # dicts may hold some
 _NUMBERS = (int, float)
 _SWEEP = 256
 _MOST_UNSETTLED = 10_000  # instances that read all of a large store make many; more are ignored
@@ -130,20 +129,20 @@ class CrossingDetector:
     ) -> None:
         self._retried = RetriedChanges(records)
         self.objects = ObjectWatch()
-        self._lists = ListWatch(records, self._retried)
+        self._items = ItemWatch(records, self._retried, self._count_item)
         self.records = records
         self._allowed = allowed
         self._item_keys = item_keys
         self._path: Path = ()
         self._below: dict[Path, tuple[Any, CrossingDetector]] = {}
-        """By place in the store: the dict or list there, and the detector of its items."""
+        """By place in the store: the dict there, and the detector of its items."""
         self._last_writes: dict[Any, _LastWrite] = {}
         self._unsettled: dict[tuple[int, Any], _UnsettledRead] = {}
         self._sweep_in = _SWEEP
         self._kinds: dict[tuple[Path, str, bool, str, str], _Kind] = {}
 
     def below(self, key: Any, value: Any) -> CrossingDetector | None:
-        """Return the detector of the items of a dict or list at a key; None: they are not watched."""
+        """Return the detector of the items of a dict at a key; None: it is given as it is."""
         if not self._watches(key):
             return None
         path = (*self._path, key)
@@ -155,7 +154,8 @@ class CrossingDetector:
         elif len(self._below) >= MOST:
             return None
         detector = copy.copy(self)
-        detector._path, detector._allowed = path, frozenset()
+        detector._path = path
+        detector._allowed = ALL_KEYS if key in self._allowed else frozenset()
         detector._last_writes, detector._unsettled, detector._sweep_in = {}, {}, _SWEEP
         self._below[path] = value, detector
         return detector
@@ -164,26 +164,17 @@ class CrossingDetector:
         direct, deeper = self._item_keys()
         if self._path:
             return self._path[0] in deeper
-        return (key in direct or key in deeper) and key not in self._allowed
+        return key in direct or key in deeper
 
     def note_object(self, trace: Trace, key: Any, value: Any) -> None:
         """Note that an instance has read a key with a value that may be changed in place."""
         at, path = open_copy(trace), (*self._path, key)
         if at < 0:
             return
-        if type(value) in _LISTS:
-            detector = self.below(key, value) if type(value) is not dict else None
-            self._lists.note_read(path, value, trace, at, detector)
+        if type(value) in WATCHED:
+            self._items.note_read(path, value, trace, at)
         elif type(value) not in CONTAINERS and key not in self._allowed:
             self.objects.note_read(path, value, trace.row)
-
-    def note_foreign(self, trace: Trace, at: int, key: Any, writer: tuple[int, int]) -> None:
-        """Note that a node copy found another row's item where its instance had assigned one."""
-        self._defer(trace.row, key, _UnsettledRead(trace, at, *writer))
-
-    def forget_read(self, row: int, key: Any) -> None:
-        """Note that an instance has assigned anew what it had found there."""
-        self._unsettled.pop((row, key), None)
 
     def note_lookup(self, trace: Trace, accesses: Accesses, key: Any) -> None:
         """Note that an instance tested whether a key is in `shared`."""
@@ -220,7 +211,7 @@ class CrossingDetector:
         if accesses.agreed.get(key) == last.version:
             return
         if key in accesses.own:
-            self._count(key, "crossed", (row, trace[at]), (writer, last.node))
+            self._count((*self._path, key), "crossed", (row, trace[at]), (writer, last.node))
         elif value is not MISSING and not isinstance(value, _COLLECTIONS):
             self._defer(row, key, _UnsettledRead(trace, at, writer, last.node))
 
@@ -248,9 +239,9 @@ class CrossingDetector:
         if by_another and key not in self._allowed:
             writer = last.writer, last.node
             if seen not in (None, last.version):
-                self._count(key, "crossed", (row, node), writer, lost=True)
+                self._count((*self._path, key), "crossed", (row, node), writer, lost=True)
             elif seen is None and not last.read and not is_equal:
-                self._count(key, "overwritten", (row, node), writer)
+                self._count((*self._path, key), "overwritten", (row, node), writer)
         if self._unsettled:
             self._settle(row, key)
         if is_equal:
@@ -261,12 +252,12 @@ class CrossingDetector:
 
     def retried_changes(self) -> list[RetriedChange]:
         """Return what earlier attempts of retried instances have left in the store."""
-        self._lists.compare()
+        self._items.compare()
         return self._retried.found()
 
     def crossings(self) -> list[Crossing]:
         """Return what was found so far: first where instances crossed, then what was overwritten."""
-        self._lists.compare()
+        self._items.compare()
         self._sweep()
         for _, detector in list(self._below.values()):
             detector._sweep()
@@ -287,12 +278,8 @@ class CrossingDetector:
         ]
         crossed = {(each.key, each.below) for each in found if each.level == "crossed"}
         # Where instances crossed, it adds nothing that values were also overwritten.
-        found = [
-            each
-            for each in found
-            if each.level == "crossed" or (each.key, each.below) not in crossed
-        ]
-        return sorted(found, key=lambda each: each.level)
+        rest = (x for x in found if x.level != "crossed" and (x.key, x.below) not in crossed)
+        return [*(each for each in found if each.level == "crossed"), *rest]
 
     def _defer(self, row: int, key: Any, read: _UnsettledRead) -> None:
         """Store a read until it is known whether it is a crossing."""
@@ -316,11 +303,15 @@ class CrossingDetector:
         read = self._unsettled.pop((row, key), None)
         if read is not None and has_ended(read.trace, read.at):
             reader = row, read.trace[read.at]
-            self._count(key, "crossed", reader, (read.writer, read.node))
+            self._count((*self._path, key), "crossed", reader, (read.writer, read.node))
+
+    def _count_item(self, path: Path, reader: tuple[int, int], writer: tuple[int, int]) -> None:
+        if path[0] not in self._allowed:
+            self._count(path, "crossed", reader, writer)
 
     def _count(
         self,
-        key: Any,
+        path: Path,
         level: str,
         reader: tuple[int, int],
         writer: tuple[int, int],
@@ -328,7 +319,7 @@ class CrossingDetector:
         lost: bool = False,
     ) -> None:
         names = self.records.node_names
-        which = (*self._path, key), level, lost, names[reader[1]], names[writer[1]]
+        which = path, level, lost, names[reader[1]], names[writer[1]]
         kind = self._kinds.get(which)
         if kind is None:
             if len(self._kinds) >= MOST:

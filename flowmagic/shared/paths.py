@@ -23,6 +23,14 @@ class ItemKeys(NamedTuple):
     deeper: AbstractSet[Any] = frozenset()
 
 
+class _AllKeys(frozenset[Any]):
+    def __contains__(self, key: object) -> bool:
+        return True
+
+
+ALL_KEYS: AbstractSet[Any] = _AllKeys()
+"""Contains everything."""
+
 _WIDTH = 60  # characters of a key
 
 
