@@ -260,6 +260,9 @@ class RunView(Exports):
         self._warn_if_pending("The table of the run", depth=5)
         return columns_of(self.records, nodes=nodes)
 
+    def _secrets_of_row(self, index: int) -> frozenset[str]:
+        return secrets_of_row(self.records, index)
+
     def _isolates(self) -> bool:
         return self.options.sharing.isolate
 

@@ -183,7 +183,8 @@ def _items_in(value: Any) -> dict[Path, Any] | None:
             return None
         items = each.items() if type(each) is dict else enumerate(each)
         if type(each) in _LISTS:
-            found[(*path, _LENGTH)] = len(each)  # fmt: skip
+            length = (*path, _LENGTH)
+            found[length] = len(each)
         for key, part in list(items):
             item = (*path, key)
             if type(part) in WATCHED:
