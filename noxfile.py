@@ -93,11 +93,11 @@ def docs(session: nox.Session) -> None:
 
 @nox.session(default=False)
 def lite(session: nox.Session) -> None:
-    """Try the magic and the panel in a JupyterLite site with the checkout in it; needs npm and Chromium."""
+    """Build the site that docs/try.md links to, and try it; needs npm and Chromium."""
     session.install("-U", "pip")
     session.install("jupyterlite-core", "jupyterlite-pyodide-kernel", "jupyter-server")
     session.install("anywidget", "ipywidgets", "playwright")  # the first two are the site's, too
-    session.run("python", "tests/jupyterlite.py")
+    session.run("python", "tests/jupyterlite.py", "site/lite")  # beside the pages of `nox -s docs`
 
 
 @nox.session(default=False)

@@ -18,6 +18,7 @@ from . import (
     overhead,
     pacing,
     panel,
+    reuse,
     steering,
     threads,
 )
@@ -40,6 +41,7 @@ BENCHMARKS = {
         interrupt,
         journal,
         panel,
+        reuse,
         steering,
     )
 }

@@ -1,4 +1,4 @@
-"""Make pages of the README, the CHANGELOG and CONTRIBUTING.md, which are kept at the top level.
+"""Make pages of the README and the other files that are kept at the top level.
 
 What they link to stands elsewhere here than in the repository; mkdocs calls this for each page.
 """
@@ -13,13 +13,14 @@ SOURCES = {
     "index.md": "README.md",
     "changes.md": "CHANGELOG.md",
     "contributing.md": "CONTRIBUTING.md",
+    "security.md": "SECURITY.md",
 }
 MOVED = {
     "](docs/": "](",
     "](CHANGELOG.md)": "](changes.md)",
     "](CONTRIBUTING.md)": "](contributing.md)",
+    "](SECURITY.md)": "](security.md)",
     "[MIT License](LICENSE)": "MIT License",
-    "<details>": '<details markdown="1">',
 }
 
 

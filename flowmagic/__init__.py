@@ -31,6 +31,7 @@ from .errors import (
     SharedError,
 )
 from .flow.finding import Finding
+from .flow.reuse.count import ReuseCount
 from .limits.adaptive import Adaptive
 from .limits.calls import CallLimit
 from .limits.calls.named import limit, named_limits, remove_limit, set_limit
@@ -91,6 +92,7 @@ __all__ = [
     "RateLimiter",
     "RemoteError",
     "Retries",
+    "ReuseCount",
     "RunCounts",
     "RunStatus",
     "SharedError",

@@ -1,5 +1,7 @@
 """JupyterLite for real: a site with this checkout in it, driven in a browser; `nox -s lite`.
 
+It is the site that docs/try.md links to; given a folder, it is left there.
+
 Pyodide's runtime comes from npm, and what the kernel wants of its distribution from PyPI, in the
 versions of its lock. So no other network is asked, and npm and Chromium have to be there.
 """
@@ -24,6 +26,7 @@ from jupyterlite_pyodide_kernel.constants import PYODIDE_VERSION
 from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).parent.parent
+TRY = ROOT / "docs" / "try.ipynb"
 WANTED = ["micropip", "ipython", "jedi", "typing-extensions"]  # of Pyodide's own distribution
 PURE = [
     "anywidget",
@@ -105,7 +108,7 @@ def make_runtime(folder: Path) -> None:
 
 
 def make_site(folder: Path) -> Path:
-    """Build a site with one notebook, and return its folder."""
+    """Build a site with the notebook to try and the one with our cells, and return its folder."""
     site, wheels = folder / "site", folder / "wheels"
     make_runtime(site / "static" / "pyodide")
     (site / "jupyter-lite.json").write_text(json.dumps(SETTINGS))
@@ -113,6 +116,7 @@ def make_site(folder: Path) -> Path:
     book.metadata["kernelspec"] = {"name": "python", "display_name": "Python (Pyodide)"}
     (site / "files").mkdir()
     nbformat.write(book, site / "files" / "trial.ipynb")
+    shutil.copy(TRY, site / "files")
     wheels.mkdir()
     called("pip", "wheel", "-q", "--no-deps", "-w", ".", str(ROOT), cwd=wheels)
     index = [part for each in fetched(wheels, *PURE) for part in ("--piplite-wheels", str(each))]
@@ -129,12 +133,12 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 class Notebook:
-    """The notebook in its page."""
+    """A notebook in its page."""
 
-    def __init__(self, page, address: str) -> None:
+    def __init__(self, page, address: str, name: str) -> None:
         self.page = page
         page.set_default_timeout(180_000)
-        page.goto(f"{address}/lab/index.html?path=trial.ipynb")
+        page.goto(f"{address}/lab/index.html?path={name}")
         page.wait_for_function("window.jupyterapp?.shell?.currentWidget?.sessionContext?.isReady")
 
     def run(self, index: int) -> str:
@@ -189,14 +193,32 @@ def drive(book: Notebook) -> None:
     assert book.run(7) == "False"
 
 
+def follow(book: Notebook) -> None:
+    """Run the notebook to try as it says, from top to bottom."""
+    kinds = [cell.cell_type for cell in nbformat.read(TRY, as_version=4).cells]
+    *first, last = [index for index, kind in enumerate(kinds) if kind == "code"]
+    for index in first:
+        assert not book.run(index)
+    expect(book.panel).to_contain_text("100/100")
+    assert re.match(
+        r"\d+ succeeded, \d+ failed\n{'user_id': 0, 'type': 'standard'} -> ", book.run(last)
+    )
+
+
 if __name__ == "__main__":
     expect.set_options(timeout=60_000)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as driver:
-        handler = functools.partial(Handler, directory=str(make_site(Path(folder))))
+        site = make_site(Path(folder))
+        handler = functools.partial(Handler, directory=str(site))
         server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         path = shutil.which("chromium") or shutil.which("google-chrome")
         chromium = driver.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        drive(Notebook(chromium.new_page(), f"http://127.0.0.1:{server.server_port}"))
+        address = f"http://127.0.0.1:{server.server_port}"
+        drive(Notebook(chromium.new_page(), address, "trial.ipynb"))
+        follow(Notebook(chromium.new_page(), address, TRY.name))
         chromium.close()
         server.shutdown()
+        if sys.argv[1:]:
+            (site / "files" / "trial.ipynb").unlink()
+            shutil.copytree(site, sys.argv[1], dirs_exist_ok=True)

@@ -1,9 +1,12 @@
 """What the pages say is true: their code runs, their lists are whole, and they can be built."""
 
 import ast
+import html
+import os
 import re
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -19,32 +22,63 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PACKAGE = ROOT / "flowmagic"
 
-BLOCK = re.compile(r"^```(python|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r'^```(python|text)(?: title="(\S+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 PAGES = [
     page
     for page in [*sorted(DOCS.rglob("*.md")), ROOT / "README.md"]
-    if "```python\n" in page.read_text(encoding="utf-8")
+    if "```python" in page.read_text(encoding="utf-8")
 ]
+
+
+def run_page(page: Path, run_cell: Callable[[str], str], folder: Path) -> None:
+    """Run the code of a page block by block: a cell, or if it has a title, a file of that name.
+
+    A block of text shows what the code above it printed.
+    """
+    printed = ""
+    for kind, title, text in BLOCK.findall(page.read_text(encoding="utf-8")):
+        if kind == "text":
+            assert printed == text
+        elif title:
+            (folder / title).write_text(text, encoding="utf-8")
+            printed = run_file(folder / title)
+        else:
+            printed = run_cell(text)
+
+
+def run_file(path: Path) -> str:
+    """Run a script, or the tests in it, and return what a script printed."""
+    tests = path.name.startswith("test_")
+    command = ["-m", "pytest", "-q", "-p", "no:cacheprovider", path.name] if tests else [path.name]
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=path.parent,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return "" if tests else done.stdout
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_the_code_of_a_page_runs_and_prints_what_the_page_says(
     page: Path, shell: Shell, tmp_path, monkeypatch
 ):
-    """Block by block, as cells; what stands in a block of text below one is what it printed."""
+    """In a shell where cells wait for their runs; `tests/kernel/test_docs.py` has the live notebook."""
     monkeypatch.chdir(tmp_path)
-    printed = ""
+
+    def run_cell(text: str) -> str:
+        done = shell.run(text)
+        assert done.success, f"{text}\n{done.text}"
+        return done.text
+
     try:
-        for kind, text in BLOCK.findall(page.read_text(encoding="utf-8")):
-            if kind == "text":
-                assert printed == text
-                continue
-            done = shell.run(text)
-            assert done.success, f"{text}\n{done.text}"
-            printed = done.text
+        run_page(page, run_cell, tmp_path)
         if page.name == "README.md":
             assert shell["run"].ok
-            assert shell["shared"]["failed"] == 0
     finally:
         for name in flowmagic.named_limits():
             flowmagic.remove_limit(name)
@@ -92,8 +126,17 @@ def messages() -> Iterator[tuple[str, str]]:
                 yield path.relative_to(PACKAGE).as_posix(), template
 
 
+def _is_found(template: str, spans: list[str]) -> bool:
+    """Whether a span has three or more words of a message in a row, or is an example of it."""
+    phrases = (span for span in spans if len(span.split()) >= 3)
+    if any(phrase in template for phrase in phrases):
+        return True
+    example = ".+".join(map(re.escape, template.split("…")))
+    return any(re.match(example, span) for span in spans)
+
+
 def test_every_error_and_every_message_has_its_place_in_the_troubleshooting():
-    """Whoever looks for the words that they see finds them, with … where the value stands."""
+    """Whoever searches it for words of a message that are not their own finds the message."""
     page = (DOCS / "troubleshooting.md").read_text(encoding="utf-8")
     classes = [
         name
@@ -106,9 +149,7 @@ def test_every_error_and_every_message_has_its_place_in_the_troubleshooting():
     assert len(found) > 100
     spans = [short or long for long, short in re.findall(r"`` (.+?) ``|`([^`]+)`", page)]
     missing = [
-        f"{module}: {template}"
-        for module, template in found
-        if not any(span.startswith(template) for span in spans)
+        f"{module}: {template}" for module, template in found if not _is_found(template, spans)
     ]
     assert not missing, "docs/troubleshooting.md does not have:\n" + "\n".join(missing)
 
@@ -204,3 +245,30 @@ def test_the_pages_can_be_built_and_every_link_leads_somewhere(program):
     first = (site / "index.html").read_text(encoding="utf-8")
     assert "without flooding the provider" in first
     assert (site / "panel.gif").exists()
+    for name, signature in {
+        "BatchRun": "to_frame( *, expand: bool = False, nodes: bool = False )",
+        "CallLimit": "burst: int = 1, window: float = 60.0",
+        "batchflow": "limit: int | None = None, per_minute",
+        "check": "limit: int = 5",
+    }.items():
+        page = (site / "reference" / name / "index.html").read_text(encoding="utf-8")
+        text = " ".join(html.unescape(re.sub(r"<[^>]*>", "", page)).split())
+        assert signature in text, f"{name} has no page of its own with its types and defaults"
+    assert "JournalError" in (site / "reference" / "index.html").read_text(encoding="utf-8")
+    assert "Report a fault" in (site / "security" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_readme_is_short_and_begins_with_how_to_try_it():
+    """Whoever opens the repository can start within a screen; and reads it all in four minutes."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.split()) <= 900
+    lines = readme.splitlines()
+    assert any("python -m flowmagic quickstart" in line for line in lines[:15])
+
+
+def test_whatever_names_an_install_from_pypi_says_that_it_is_not_there_yet():
+    """A paragraph with such a command, or the one that the command belongs to."""
+    for page in [*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "SECURITY.md"]:
+        for paragraph in re.split(r"\n(?=#)", page.read_text(encoding="utf-8")):
+            if re.search(r"pip install \S*jupyter-flowmagic", paragraph):
+                assert "not on PyPI yet" in paragraph, f"{page.name}: {paragraph}"

@@ -68,6 +68,7 @@ def test_the_wheel_needs_no_compiler(wheel):
     assert wheel.filename.endswith("-py3-none-any.whl")
     assert {Path(name).suffix for name in wheel.namelist() if "dist-info" not in name} <= {
         ".css",
+        ".ipynb",
         ".js",
         ".json",
         ".py",
@@ -105,7 +106,7 @@ def test_what_is_in_the_wheel_works_by_itself(wheel, tmp_path):
         "from flowmagic.notebook.panel.widget import Panel\n"
         "run = flowmagic.run_batch(AsyncFlow(start=AsyncNode()), [{'n': 1}, {'n': 2}])\n"
         "panel = Panel('flow', lambda *_: run)\n"
-        "print(flowmagic.__file__, run.ok, len(panel._esm) > 1000, len(panel._css) > 1000)"
+        "print(flowmagic.__file__, run.ok, len(panel._esm) > 1000, len(panel.style_sheet) > 1000)"
     )
     printed = subprocess.run(
         [sys.executable, "-c", code],

@@ -273,7 +273,7 @@ async def test_a_panel_can_be_embedded_in_a_page_of_its_own():
     ]
     assert state["header"]["counts"] == [0, 0, 3, 0, 0]
     assert "export default" in state["_esm"]
-    assert ".fm-panel" in state["_css"]
+    assert ".fm-panel" in state["style_sheet"]
     panel.close()
 
 

@@ -6,11 +6,14 @@ An `Engine` is a value, what a user asks for. A run calls its `begin` with the `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ..records.trace import Trace
+
+if TYPE_CHECKING:
+    from ..flow.reuse.node_reuse import NodeReuse
 
 
 @dataclass(frozen=True)
@@ -26,12 +29,15 @@ class Work:
         view: returns the view of the store for one attempt of an instance; None: all use the store
             itself.
         settle: must be called with that view when the attempt has ended; None: nothing to call.
+        filled: returns the params that the view begins with; None: with none. For engines that make a
+            view elsewhere.
         broke: must be called when the engine can run nothing more; the run ends with that error.
         stop: must be called with a reason when no more instances should start; None: the engine has to
             make further instances fail.
         on_wait: must be called with the index of an instance and True when the engine has nothing free
             to run it, and with False when it has; the timeout does not count the time between. None:
             nothing to call.
+        reuse: finds the outputs of execs that need not run; None: all of them run.
     """
 
     flow: Any
@@ -41,9 +47,11 @@ class Work:
     clock: Callable[[], float]
     view: Callable[[Trace], Any] | None = None
     settle: Callable[[Any], None] | None = None
+    filled: Callable[[Trace], Collection[Any]] | None = None
     broke: Callable[[BaseException], None] | None = None
     stop: Callable[[str], None] | None = None
     on_wait: Callable[[int, bool], None] | None = None
+    reuse: NodeReuse | None = None
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -33,7 +34,8 @@ class LocalRunner:
         self._shared, self._view = work.shared, work.view
         self._limit = work.limit
         self._pool: ThreadPool | None = None
-        self._walker = Walker(work.clock, self._in_thread if work.threads else None)
+        threads = work.threads and sys.platform != "emscripten"  # a browser has none
+        self._walker = Walker(work.clock, self._in_thread if threads else None, work.reuse)
         self._way: Way | None = None
 
     async def open(self) -> None:

@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 from ..errors import EngineError
 from ..flow import forks
+from ..records.printed import enter, row_here
 from . import abandoned_calls
 from .base import AbandonedCall
 from .redirects import Installation
@@ -63,6 +64,8 @@ class _Call:
         self.kind = kind
         self.index = index
         self.context = contextvars.copy_context()
+        if row_here() is None:  # nothing that the instance prints is kept; but it may ask for input
+            self.context.run(enter, index)
         self.future = future
         """Is done when the call has returned, or cannot start."""
         self.queue: SimpleQueue[_Call | None] | None = None

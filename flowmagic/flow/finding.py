@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SHOWN = 5
 """How many instances or keys a finding names; the others are counted."""
@@ -93,3 +93,14 @@ def indices_text(indices: tuple[int, ...], count: int) -> str:
     if len(shown) == 1:
         return f"instance {shown[0]}"
     return f"instances {', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def subject_text(indices: list[int]) -> str:
+    """Return instances as the subject of a sentence: `Instances 3, 17 and 40`."""
+    text = indices_text(tuple(indices[:SHOWN]), len(indices))
+    return text[0].upper() + text[1:]
+
+
+def concerned(indices: list[int]) -> dict[str, Any]:
+    """Return the arguments of a `Finding` about these instances."""
+    return {"instances": tuple(indices[:SHOWN]), "count": len(indices)}

@@ -6,10 +6,7 @@ from collections.abc import Iterator, Mapping
 from itertools import islice
 from typing import Any
 
-from pocketflow import (
-    BaseNode,
-    Flow,
-)
+from pocketflow import AsyncNode, BaseNode, Flow
 
 from ..errors import FlowError, describe
 
@@ -45,11 +42,17 @@ def check_flow(flow: Any) -> None:
 
 def successors_of(node: Any) -> dict[Any, Any]:
     """Return the successors of a node, by action."""
+    return {action: end for action, end in ways_of(node).items() if isinstance(end, BaseNode)}
+
+
+def ways_of(node: Any) -> Mapping[Any, Any]:
+    """Return what a node leads to, by action: a node, or None where the flow ends on purpose.
+
+    The latter is written `node - "error" >> None`.
+    """
     # Through vars, so that no property of the user runs.
     successors = vars(node).get("successors")
-    if not isinstance(successors, Mapping):
-        return {}
-    return {action: end for action, end in successors.items() if isinstance(end, BaseNode)}
+    return successors if isinstance(successors, Mapping) else {}
 
 
 def nodes_of(flow: Any) -> Iterator[Any]:
@@ -73,3 +76,10 @@ def first_nodes(flow: Any) -> list[Any]:
 def is_overridden(node: Any, name: str, *stock: Any) -> bool:
     """Whether a node or flow, or its class, overrides PocketFlow's `stock` implementations of a method."""
     return name in node.__dict__ or getattr(type(node), name) not in stock
+
+
+def own_run_of(flow: Any) -> str:
+    """Return "run_async" or "run" if a flow or node overrides what users call on it; else ""."""
+    if isinstance(flow, AsyncNode):
+        return "run_async" if is_overridden(flow, "run_async", AsyncNode.run_async) else ""
+    return "run" if is_overridden(flow, "run", BaseNode.run) else ""

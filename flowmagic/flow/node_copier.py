@@ -11,13 +11,16 @@ from __future__ import annotations
 import asyncio
 import copy
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pocketflow import AsyncNode, BaseNode, Flow, Node
 
 from ..records.param_reads import copied
 from ..records.trace import Trace
 from ..text.user_objects import copied_by_dict
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # in typing from Python 3.11
 
 _new = object.__new__
 
@@ -93,11 +96,12 @@ class TemporaryAttributes:
     def __init__(self, node: Any, **attributes: Any) -> None:
         self._node, self._attributes = node, attributes
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         # Through __dict__, so that no __setattr__ of the user runs.
         present = self._node.__dict__
         self._former = {name: present[name] for name in self._attributes if name in present}
         present.update(self._attributes)
+        return self
 
     def __exit__(self, *_: object) -> None:
         present = self._node.__dict__
@@ -123,6 +127,11 @@ class RetryCounter(TemporaryAttributes):
         self._run, self._fallback = counter(getattr(node, run)), counter(getattr(node, fallback))
         super().__init__(node, **{run: self._run, fallback: self._fallback})
         self._trace, self._at = trace, at
+
+    @property
+    def fallbacks(self) -> int:
+        """How often the node's fallback has returned a result so far."""
+        return self._fallback.returned
 
     def __exit__(self, *error: object) -> None:
         super().__exit__(*error)
@@ -158,10 +167,24 @@ class _CallCounter:
         return _identity, (self._method,)
 
 
+def own_attributes(node: Any) -> dict[str, Any]:
+    """Return the attributes of a node copy without what a `RetryCounter` has set."""
+    own = {}
+    for name, value in vars(node).items():
+        if type(value) not in _COUNTERS:
+            own[name] = value
+        elif getattr(value._method, "__self__", None) is not node:
+            own[name] = value._method
+    return own
+
+
 class _AsyncCallCounter(_CallCounter):
     async def __call__(self, *arguments: Any) -> Any:
         with self:
             return await self._method(*arguments)
+
+
+_COUNTERS = (_CallCounter, _AsyncCallCounter)
 
 
 def _identity(method: Any) -> Any:

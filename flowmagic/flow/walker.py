@@ -3,7 +3,8 @@
 The walk is PocketFlow's `_orch`: copy the node, set its params, run it, ask the flow for the next.
 Two things are added: each node copy is recorded in the trace; and, if threads are allowed, the
 `exec` of a sync node runs in one, while its `prep` and `post` stay on the loop. Nothing is awaited
-between one node's `post` and the next node's `prep`: flows that share a dict rely on that.
+between one node's `post` and the next node's `prep`: flows that share a dict rely on that. One thing
+is left out: what a node without successors returns is no action that could fail to be looked up.
 
 Nested flows are walked by the same code: our copy of a nested flow, never the user's object, gets
 an `_orch_async` or `_orch` of ours while it runs. A nested flow that overrides its orchestration
@@ -15,7 +16,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pocketflow import (
     AsyncBatchFlow,
@@ -43,13 +44,17 @@ from .node_copier import (
     falls_back,
 )
 
+if TYPE_CHECKING:
+    from .reuse.call import Call
+    from .reuse.node_reuse import NodeReuse
+
 InThread = Callable[[Any, Any, Trace], Awaitable[Any]]
 """Runs `node._exec(prepared)` of a traced instance in a thread; awaited, it gives what that returns."""
 
 Way = Callable[[Any, "dict[Any, Any]", Trace], Coroutine[Any, Any, Any]]
 """Starts the walk of one instance, from the shared store, its params and the trace to write."""
 
-_NO_COUNTER = contextlib.nullcontext()
+_NO_COUNTER = _NO_CALL = contextlib.nullcontext()
 _UNSET: Any = object()
 
 
@@ -59,14 +64,22 @@ class Walker:
     Args:
         clock: returns the time, in seconds.
         in_thread: runs the `exec` of sync nodes; None runs it on the loop, as PocketFlow does.
+        reuse: finds the outputs of execs that need not run; None runs them all.
     """
 
-    def __init__(self, clock: Callable[[], float], in_thread: InThread | None) -> None:
+    def __init__(
+        self,
+        clock: Callable[[], float],
+        in_thread: InThread | None,
+        reuse: NodeReuse | None = None,
+    ) -> None:
         self._clock = clock
         self._in_thread = in_thread
+        self._reuse = reuse
         copier = NodeCopier()
-        self._copy, self._direct = copier.copy, copier.direct
-        self._without_threads = self if in_thread is None else Walker(clock, None)
+        self._copy = copier.copy
+        self._direct = copier.direct if reuse is None else frozenset[type]()
+        self._without_threads = self if in_thread is None else Walker(clock, None, reuse)
 
     def way(self, flow: Any) -> Way:
         """Return a function that starts the walk of one instance of a flow, or of a single node.
@@ -103,7 +116,7 @@ class Walker:
         trace.close(at, action, self._clock())
         return action
 
-    async def _walk(  # noqa: C901, PLR0917 - hot; all but three are the same for every instance
+    async def _walk(  # noqa: C901, PLR0912, PLR0915, PLR0917 - hot; all but three are the same for every instance
         self,
         flow: Any,
         may_await: bool,  # noqa: FBT001 - see above
@@ -160,7 +173,13 @@ class Walker:
                 trace[at + ENDED], trace[at + ACTION] = clock(), NO_ACTION
             else:
                 trace.close(at, action, clock())
-            node = flow.get_next_node(node, action)
+            try:
+                node = flow.get_next_node(node, action)
+            except Exception:
+                # PocketFlow looks up what the last node returned, too: a dict or a DataFrame is no key.
+                if node.successors or is_overridden(flow, "get_next_node", Flow.get_next_node):
+                    raise
+                break
             if node is None:
                 break
             node = copy(node)
@@ -179,35 +198,77 @@ class Walker:
         if isinstance(node, Flow) and not isinstance(node, AsyncFlow):
             return await self._run_sync_flow(node, shared, trace, at)
         counted = getattr(node, "max_retries", 1) != 1 or falls_back(type(node))
-        with RetryCounter(node, trace, at) if counted else _NO_COUNTER:
+        with RetryCounter(node, trace, at) if counted else _NO_COUNTER as counter:
             if may_await and isinstance(node, AsyncNode):
-                return await self._run_async_node(node, shared, trace, at)
+                return await self._run_async_node(node, shared, trace, at, counter)
             if isinstance(node, AsyncNode) or _overrides(node, "_run"):
                 # An async node or flow in a sync flow raises PocketFlow's own "Use run_async." here.
+                self._pass_over(node)
                 with OutputRecorder(node, trace, at):
                     return node._run(shared)
             prepared = node.prep(shared)
-            if self._in_thread is not None and not _overrides(node, "_exec"):
-                try:
-                    executed = await self._in_thread(node, prepared, trace)
-                except (asyncio.CancelledError, GeneratorExit):
-                    # Its thread cannot be stopped, but need not retry or go on to the next item.
-                    node.__dict__["exec"] = _raise_cancelled
-                    raise
+            call = self._call(node, prepared, shared, trace, at)
+            if call is not None and call.reused is not None:
+                executed = call.output
             else:
-                executed = node._exec(prepared)
+                with call or _NO_CALL:
+                    executed = await self._exec(node, prepared, trace)
+                self._returned(node, call, executed, counter)
             trace.note_output(at, executed)
-            return node.post(shared, prepared, executed)
+            action = node.post(shared, prepared, executed)
+            if call is not None:
+                call.succeeded()
+            return action
 
-    @staticmethod
-    async def _run_async_node(node: Any, shared: Any, trace: Trace, at: int) -> Any:
+    def _call(self, node: Any, prepared: Any, shared: Any, trace: Trace, at: int) -> Call | None:
+        """Return the call of an exec whose output may be reused or kept; None for any other."""
+        if self._reuse is None:
+            return None
+        return self._reuse.begin(node, prepared, shared, trace, at)
+
+    def _returned(
+        self, node: Any, call: Call | None, executed: Any, counter: RetryCounter | None
+    ) -> None:
+        if self._reuse is not None and call is not None:
+            fell_back = counter is not None and counter.fallbacks > 0
+            self._reuse.returned(node, call, executed, fell_back=fell_back)
+
+    def _pass_over(self, node: Any) -> None:
+        """Count a node copy that runs in a way of its own, which cannot be reused."""
+        if self._reuse is not None:
+            self._reuse.pass_over(node)
+
+    async def _exec(self, node: Any, prepared: Any, trace: Trace) -> Any:
+        """Return what the exec of a sync node returns."""
+        if self._in_thread is None or _overrides(node, "_exec"):
+            return node._exec(prepared)
+        try:
+            return await self._in_thread(node, prepared, trace)
+        except (asyncio.CancelledError, GeneratorExit):
+            # Its thread cannot be stopped, but need not retry or go on to the next item.
+            node.__dict__["exec"] = _raise_cancelled
+            raise
+
+    async def _run_async_node(
+        self, node: Any, shared: Any, trace: Trace, at: int, counter: RetryCounter | None
+    ) -> Any:
         if _overrides(node, "_run_async"):
+            self._pass_over(node)
             with OutputRecorder(node, trace, at):
                 return await node._run_async(shared)
         prepared = await node.prep_async(shared)
-        executed = await node._exec(prepared)
+        call = self._call(node, prepared, shared, trace, at)
+        if call is not None and call.reused is not None:
+            executed = call.output
+        else:
+            with call or _NO_CALL:
+                executed = await node._exec(prepared)
+            self._returned(node, call, executed, counter)
         trace.note_output(at, executed)
-        return await node.post_async(shared, prepared, executed)
+        action = await node.post_async(shared, prepared, executed)
+        if call is not None:
+            call.succeeded()
+        return action
 
     async def _run_async_flow(self, flow: Any, shared: Any, trace: Trace, at: int) -> Any:
         """Run a nested async flow; `flow` is our copy of it, so that attributes may be set."""

@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import JournalError, describe
 from .damage import expect, readable
 
-VERSION = 3
+VERSION = 4
 """Of the tables; a file with another version is refused."""
 
 _APPLICATION_ID = 0x666C6F77  # "flow", in the header of the file, tells it from other databases
@@ -73,6 +73,26 @@ CREATE TABLE ranges (
     source_first INTEGER NOT NULL,
     PRIMARY KEY (run, is_restored, first)
 ) WITHOUT ROWID;
+CREATE TABLE reuse_code (
+    code BLOB PRIMARY KEY,
+    node TEXT NOT NULL,
+    fingerprint TEXT NOT NULL,
+    used REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE reuse_reads (
+    code BLOB NOT NULL,
+    reads TEXT NOT NULL,
+    PRIMARY KEY (code, reads)
+) WITHOUT ROWID;
+CREATE TABLE reuse_outputs (
+    key BLOB NOT NULL,
+    run TEXT NOT NULL,
+    position INTEGER NOT NULL,
+    copy INTEGER NOT NULL,
+    output TEXT NOT NULL,
+    seconds REAL NOT NULL,
+    PRIMARY KEY (key, run, position, copy)
+);
 """
 
 

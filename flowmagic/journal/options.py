@@ -20,6 +20,7 @@ class JournalOptions:
         secrets: whether secrets are written as they are, and not masked.
         in_doubt: whether a resumed run runs the rows again that an earlier run left in doubt: "run" or
             "skip".
+        reuse: whether execs are not run again whose outputs are in the journal.
 
     Raises:
         JournalError: resume is none of True, False and "anyway".
@@ -30,6 +31,7 @@ class JournalOptions:
     full: bool = False
     secrets: bool = False
     in_doubt: str = "run"
+    reuse: bool = False
 
     def __post_init__(self) -> None:
         if self.resume not in (True, False, "anyway"):
@@ -40,17 +42,28 @@ class JournalOptions:
 
     @classmethod
     def of(
-        cls, path: Any, resume: Any, sync: str, *, secrets: bool, in_doubt: str
+        cls,
+        path: Any,
+        resume: Any,
+        sync: str,
+        *,
+        secrets: bool,
+        in_doubt: str,
+        reuse: bool = False,
     ) -> JournalOptions | None:
         """Return the options for the arguments of `batchflow`; None if `path` is None.
 
         Raises:
-            JournalError: resume without a path, or an argument with another value.
+            JournalError: resume or reuse without a path, or an argument with another value.
         """
         if path is None:
             if resume:
                 raise JournalError(
                     "There is no journal to resume from. Write journal='runs.journal'."
+                )
+            if reuse:
+                raise JournalError(
+                    "There is no journal to reuse outputs from. Write journal='runs.journal'."
                 )
             return None
         if sync not in ("normal", "full"):
@@ -59,4 +72,11 @@ class JournalOptions:
             raise JournalError(
                 f"in_doubt is {describe(in_doubt)}. Write in_doubt='run' or in_doubt='skip'."
             )
-        return cls(path, resume=resume, full=sync == "full", secrets=secrets, in_doubt=in_doubt)
+        return cls(
+            path,
+            resume=resume,
+            full=sync == "full",
+            secrets=secrets,
+            in_doubt=in_doubt,
+            reuse=reuse,
+        )

@@ -21,7 +21,7 @@ from ..errors import users_stack_level
 from ..limits.limits import LimitChange
 from ..records.batch import Batch
 from ..records.instances import Instance
-from ..records.row_secrets import secrets_of_run
+from ..records.row_secrets import secrets_of_row, secrets_of_run
 from ..records.status import Status
 from ..records.store import RecordStore
 from ..records.trace import Restored
@@ -37,6 +37,7 @@ from .outbox import Outbox
 from .process import Process, recorded_here
 from .replay import Replay
 from .resume import ResumeIndex
+from .reusable import ReusableOutputs
 from .row_key import MOST_CHECKED, params_without_key
 from .row_log import Row, RowLog
 from .shared_record import SharedRecord
@@ -73,6 +74,7 @@ class Recorder:
 
     Attributes:
         shared: what is known of the shared store.
+        reusable: the outputs that nodes may reuse; None without `reuse`.
         in_doubt: the rows that an earlier run has left in doubt, each with the number of that run.
 
     Raises:
@@ -140,6 +142,10 @@ class Recorder:
         write_state = functools.partial(self._outbox.put, _SHARED_STATE, self.id)
         self.shared = SharedRecord(log, unseen, replay, secrets or frozenset(), write_state)
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
+        self.reusable = None
+        if options.reuse:
+            of_row = None if secrets is None else functools.partial(secrets_of_row, records)
+            self.reusable = ReusableOutputs(path, self.id, lambda: self._outbox, of_row)
         self._rows = RowLog(
             self.id,
             records,
@@ -170,6 +176,7 @@ class Recorder:
                 type(flow).__name__,
                 self._fingerprint.value,
                 anyway=options.resume == "anyway",
+                reuse=options.reuse,
                 warn=self._warn,
             )
             connection.execute(_NEW_RUN.head, new_run)
@@ -307,6 +314,8 @@ class Recorder:
         """Have the rest written and the file closed, without waiting for it."""
         self._rows.close()
         self._outbox.close()
+        if self.reusable is not None:
+            self.reusable.close()
         if self._resume_index is not None:
             self._resume_index.close()
 

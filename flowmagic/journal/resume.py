@@ -55,6 +55,7 @@ class ResumeIndex:
         now: its fingerprint.
         anyway: whether runs from before the flow was changed count as well.
         warn: called with a sentence for the user when a result cannot be read.
+        reuse: whether a changed flow is no error, since its nodes may be reused.
 
     Attributes:
         runs: the ids of the earlier runs, by number.
@@ -74,6 +75,7 @@ class ResumeIndex:
         *,
         anyway: bool,
         warn: Callable[[str], None],
+        reuse: bool = False,
     ) -> None:
         self._warn = warn
         self.not_restored: Counter[str] = Counter()
@@ -82,7 +84,7 @@ class ResumeIndex:
         self._incomplete: dict[str, list[str]] = {}
         """The reasons why the rows with a key that succeeded cannot be restored."""
         with contextlib.closing(open_file(path, write=False)) as connection, readable():
-            runs = runs_of(connection, flow, now, anyway=anyway)
+            runs = runs_of(connection, flow, now, anyway=anyway, reuse=reuse)
             self.runs = dict(runs.found)
             refuse_running(connection, runs.found)
             for number, run in runs.found:
@@ -196,12 +198,17 @@ class FoundRuns(NamedTuple):
 
 
 def runs_of(
-    connection: sqlite3.Connection, flow: str, now: Fingerprint, *, anyway: bool
+    connection: sqlite3.Connection,
+    flow: str,
+    now: Fingerprint,
+    *,
+    anyway: bool,
+    reuse: bool = False,
 ) -> FoundRuns:
     """Return the earlier runs of a flow; with `anyway`, also those from before it was changed.
 
     Raises:
-        JournalError: there are some, but the flow has changed since the last of them.
+        JournalError: there are some, but the flow has changed since the last of them; not with `reuse`.
     """
     with readable():
         rows = connection.execute(
@@ -213,6 +220,8 @@ def runs_of(
     # Of a run whose kernel died, nobody knows what it had changed itself; others may tell.
     by_run = {name for *_, earlier in runs for name in earlier.changed_by_run}
     same = [each for each in runs if not each[2].differences(now, left_out=by_run)]
+    if not same and reuse:
+        return FoundRuns([], {})
     if not same:
         number, _, earlier = runs[-1]
         raise JournalError(

@@ -1,4 +1,4 @@
-"""Reads the status, codes, message and Retry-After of an error, whichever HTTP client raised it.
+"""Reads the status, codes and message of an error, whichever client raised it.
 
 No client library is imported: attributes are looked up by the names that the libraries use. Reading
 never raises, since the objects are not ours, and a body is only read if it is in memory already:
@@ -9,16 +9,14 @@ from __future__ import annotations
 
 import inspect
 import json
-import math
 import re
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import timezone
 from itertools import islice
-from time import time as wall_clock
 from typing import Any
 
 from ..text.user_objects import get, or_none
+from .retry_after import seconds
 
 BAD_REQUEST = 400
 
@@ -26,6 +24,7 @@ _CODE_KEYS = frozenset({"code", "type", "status", "reason", "error_code", "quota
 _PROSE_KEYS = frozenset(
     {"message", "msg", "error", "detail", "description", "error_message", "error_description"}
 )
+_DELAY_KEYS = frozenset({"retrydelay", "retryafter", "retryafterseconds", "estimatedtime"})
 _LINK = re.compile(r"://\S+")
 _MOST_ITEMS = 64  # of a dict or list
 _MOST_VALUES = 1_024  # of a whole body
@@ -44,7 +43,18 @@ def status_of(error: BaseException) -> int | None:
     for value in values:
         if issubclass(type(value), int) and type(value) is not bool:
             return int.__index__(value)
-    return None
+    return _GRPC.get(_grpc_code(error) or "")
+
+
+_GRPC = {"RESOURCE_EXHAUSTED": 429, "UNAUTHENTICATED": 401}
+"""The HTTP statuses that correspond to codes of gRPC."""
+
+
+def _grpc_code(error: BaseException) -> str | None:
+    """Return the name of the code of an error of grpc or grpc.aio, whose `code` is a method."""
+    if not any(kind.__module__.partition(".")[0] == "grpc" for kind in type(error).__mro__):
+        return None
+    return or_none(lambda: error.code().name)  # type: ignore[attr-defined]
 
 
 @dataclass
@@ -82,16 +92,19 @@ class ErrorText:
                 queue += [(str(key).lower(), item) for key, item in items]
             elif isinstance(value, (list, tuple)):
                 queue += [("", item) for item in value[:_MOST_ITEMS]]
-            elif isinstance(value, str):
+            elif isinstance(value, (str, int, float)):
                 self._add(name, value)
 
-    def _add(self, name: str, value: str) -> None:
-        if name in _CODE_KEYS:
+    def _add(self, name: str, value: str | float) -> None:
+        if name.replace("_", "") in _DELAY_KEYS:
+            # Google's is a text such as "26s".
+            self.delay = or_none(seconds, value.rstrip("s") if isinstance(value, str) else value)
+        elif not isinstance(value, str):
+            return
+        elif name in _CODE_KEYS:
             self.codes.append(value[:_NOTE])
         elif name in _PROSE_KEYS:
             self.add_prose(value)
-        elif name == "retrydelay":  # Google's, as "26s"
-            self.delay = or_none(seconds, value.rstrip("s"))
 
 
 def text_of(error: BaseException, status: int | None, *, with_message: bool) -> ErrorText:
@@ -107,7 +120,8 @@ def text_of(error: BaseException, status: int | None, *, with_message: bool) -> 
     response = get(error, "response")
     # Where httpx and requests keep a body that was read; their public attributes may fetch it.
     content = or_none(lambda: vars(response).get("_content"))
-    bodies = [get(error, "body"), get(error, "details"), content]
+    names = ("body", "details", "error_details", "data")  # the last two are Google's and PyGithub's
+    bodies = [*(get(error, name) for name in names), content]
     for body in (*bodies, response):
         or_none(text.add_body, body)
     if with_message and (status != BAD_REQUEST or all(body is None for body in bodies)):
@@ -132,71 +146,3 @@ def _parsed(body: Any) -> Any:
     if isinstance(tree, (dict, list)):
         return tree
     return body if len(body) <= _NOTE and "<" not in body else None
-
-
-_MOST = 256  # headers that are read
-_IN_MILLISECONDS = ("retry-after-ms", "x-amz-retry-after")  # OpenAI's and Azure's; AWS's
-_HEADERS = frozenset({*_IN_MILLISECONDS, "retry-after", "date"})
-_DECIMAL = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
-
-
-def retry_after(error: BaseException, otherwise: float | None = None) -> float | None:
-    """Return the seconds that the headers of a refusal ask to wait, or `otherwise` if none does."""
-    headers = or_none(_headers, error) or {}
-    for name in _IN_MILLISECONDS:
-        milliseconds = or_none(seconds, headers.get(name))
-        if milliseconds is not None:
-            return milliseconds / 1000
-    value = headers.get("retry-after")
-    for read in (seconds, lambda text: _until(text, headers.get("date"))):
-        wait = or_none(read, value)
-        if wait is not None:
-            return wait
-    return otherwise
-
-
-def seconds(value: Any) -> float | None:
-    """Return a number, or a text that holds one, as seconds; 0.0 if negative, None for nonsense."""
-    if isinstance(value, str) and not _DECIMAL.fullmatch(value):
-        return None  # float() would also read "1_0" and "infinity"
-    if isinstance(value, bool):
-        return None
-    number = float(value)
-    return max(0.0, number) if math.isfinite(number) else None
-
-
-def _until(text: str, sent: str | None) -> float:
-    """Return the seconds until an HTTP date, from the Date header on: our clock may be off by minutes."""
-    now = or_none(_moment, sent)
-    return max(0.0, _moment(text) - (wall_clock() if now is None else now))
-
-
-def _moment(date: str) -> float:
-    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to import, rarely needed
-
-    moment = parsedate_to_datetime(date)
-    # HTTP dates are in GMT, even in the old format that does not say so.
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-
-
-def _headers(error: BaseException) -> dict[str, str]:
-    response = get(error, "response")
-    headers: dict[str, str] = {}
-    for source in (
-        get(response, "headers"),
-        get(error, "headers"),
-        or_none(lambda: response["ResponseMetadata"]["HTTPHeaders"]),  # botocore
-        get(error, "resp"),  # Google's client: a dict of headers
-    ):
-        or_none(_collect, source, headers)
-    return headers
-
-
-def _collect(source: Any, headers: dict[str, str]) -> None:
-    """Add the headers of interest from a mapping or a list of pairs, unless they were there before."""
-    pairs = get(source, "items")
-    for name, value in islice(source if pairs is None else pairs(), _MOST):
-        lowered = (name.decode("latin-1") if isinstance(name, bytes) else str(name)).lower()
-        if lowered in _HEADERS:
-            text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
-            headers.setdefault(lowered, text.strip())

@@ -13,13 +13,14 @@ from __future__ import annotations
 import builtins
 import functools
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from itertools import islice
 from typing import Any, NamedTuple
 
 from ..text.user_objects import get, or_none
-from .http_errors import BAD_REQUEST, ErrorText, retry_after, seconds, status_of, text_of
+from .http_errors import BAD_REQUEST, ErrorText, status_of, text_of
+from .retry_after import headers_of, is_used_up, retry_after, seconds, wait_in
 
 _BUILTIN = frozenset(
     kind
@@ -56,8 +57,11 @@ def classify_refusal(error: BaseException) -> Refusal | None:
 
     The causes of `error` and the members of an exception group count too. If they differ, the
     gravest kind wins. The seconds come from the outermost error of that kind that names any; among
-    the members of one group, the longest wait counts. An HTTP 403 is an ordinary failure unless a
-    code or the message is about a quota: one forbidden page does not mean a wrong key.
+    the members of one group, the longest wait counts.
+
+    Two answers are ordinary failures: a 403 that mentions neither a rate limit, a quota nor a key,
+    since one forbidden page does not mean a wrong key; and a 429 that says that the request is too
+    large, since it would be refused at any pace.
     """
     if type(error) in _BUILTIN and not error.__dict__ and error.__cause__ is None:
         return None  # a shortcut for the usual failures
@@ -130,15 +134,23 @@ def _refusal_of(error: BaseException) -> Refusal | None:
     if status not in _REFUSALS and status is not None and status > _OK:
         return None
     text = text_of(error, status, with_message=status in _REFUSALS)
-    kind = _kind(error, status, text)
-    return None if kind is None else Refusal(kind, retry_after(error, text.delay))
+    headers = headers_of(error)
+    kind = _kind(error, status, text, headers)
+    if kind is None:
+        return None
+    waits = (text.delay, *map(wait_in, text.prose))
+    delay = next((wait for wait in waits if wait is not None), None)
+    return Refusal(kind, retry_after(headers, delay))
 
 
 # ----------------------------------------------------------------------------------- status and kind
 
-_OK, _UNKNOWN_KEY, _UNPAID, _TOO_MANY = 299, 401, 402, 429
-_REFUSALS = frozenset({BAD_REQUEST, _UNKNOWN_KEY, _UNPAID, 403, _TOO_MANY, 503, 529})
-"""400 is among them: Anthropic's used-up credit, AWS's throttling and Google's wrong key have it."""
+_OK, _UNKNOWN_KEY, _UNPAID, _FORBIDDEN, _SUSPENDED, _TOO_MANY = 299, 401, 402, 403, 412, 429
+_REFUSALS = frozenset(
+    {BAD_REQUEST, _UNKNOWN_KEY, _UNPAID, _FORBIDDEN, _SUSPENDED, _TOO_MANY, 503, 529}
+)
+"""400 is among them: Anthropic's used-up credit, AWS's throttling and Google's wrong key have it.
+So is 412: Fireworks answers it for an account that is suspended."""
 
 # Partials, so that %load_ext does not wait until these are compiled.
 # Codes are matched as a whole, in lower case and without punctuation.
@@ -150,8 +162,9 @@ _SLOW_CODE = functools.partial(
 )
 _QUOTA_CODE = functools.partial(
     re.fullmatch,
-    r"billing\w+|insufficient(?:quota|balance|credits|funds)|creditbalanceexhausted"
-    r"|\w*(?:spend|usage|daily)limitexceeded|servicequotaexceeded(?:exception)?",
+    r"billing\w+|insufficient(?:quota|balance|credits|funds)|creditbalanceexhausted|arrearage"
+    r"|\w*(?:spend|usage|daily)limit(?:exceeded|reached)|servicequotaexceeded(?:exception)?"
+    r"|exceededcurrentquota(?:error)?",
 )
 _KEY_CODE = functools.partial(
     re.fullmatch,
@@ -174,40 +187,82 @@ _LONG_ID = functools.partial(re.search, r"Per(?:Day|Week|Month)(?![a-z])")  # Ge
 _USED_UP = functools.partial(
     re.search,
     r"credit balance|(?:out of|not enough|insufficient)[\s_-](?:credit|balance|funds|quota)"
-    r"|\bbilling_[a-z]|reached your (?:\w+ ){0,3}usage limit",
+    r"|balance is insufficient|余额不足|\bbilling_[a-z]|reached your (?:\w+ ){0,3}usage limit"
+    r"|\bspending limit|run out of searches",
     flags=re.IGNORECASE,
 )
 _MONEY = functools.partial(
     re.search, r"\b(?:credits?|balance|billing|quota|funds|budget)\b", flags=re.IGNORECASE
 )
+_WRONG_KEY = functools.partial(
+    re.search,
+    r"\b(?:(?:incorrect|invalid) api key|api key (?:not valid|expired|was reported as leaked))",
+    flags=re.IGNORECASE,
+)
+_OVERSIZED = functools.partial(
+    re.search,
+    r"request (?:is )?too large|message larger than max|tokens must be reduced"
+    r"|for long context requests",
+    flags=re.IGNORECASE,
+)
+_REQUESTED = functools.partial(
+    re.search,
+    r"\blimit ~?(\d{1,18}), (?:used ~?\d+, )?requested ~?(\d{1,18})",
+    flags=re.IGNORECASE | re.ASCII,
+)
 
 
-def _kind(error: BaseException, status: int | None, text: ErrorText) -> RefusalKind | None:
+def _too_large(prose: str) -> bool:
+    """Whether a message says that the request alone is more than the limit allows."""
+    amounts = _REQUESTED(prose)
+    more = amounts is not None and int(amounts[2]) > int(amounts[1])
+    return more or _OVERSIZED(prose) is not None
+
+
+def _kind(
+    error: BaseException, status: int | None, text: ErrorText, headers: Mapping[str, str]
+) -> RefusalKind | None:
     def has_code(match: Callable[[str], Any]) -> bool:
         return any(match(code) for code in codes)
 
+    def says(match: Callable[[str], Any]) -> bool:
+        return any(match(prose) for prose in text.prose)
+
     codes = [re.sub(r"[\W_]", "", code.partition(":")[0]).lower() for code in text.codes]
-    if status == _UNKNOWN_KEY or has_code(_KEY_CODE):
-        return RefusalKind.AUTHENTICATION
-    if status in {503, 529}:
-        return RefusalKind.RATE_LIMIT
-    if (
-        has_code(_QUOTA_CODE)
-        or any(_LONG_ID(code) for code in text.codes)
-        or any(_is_about_quota(prose, status) for prose in text.prose)
+    # ElevenLabs answers 401 to a used-up quota, and YouTube 403; elsewhere it may be one by the minute.
+    used_up = status in {_UNKNOWN_KEY, _FORBIDDEN} and "quotaexceeded" in codes
+    wrong_key = status in {BAD_REQUEST, _FORBIDDEN} and says(_WRONG_KEY)
+    kind = None
+    if used_up or has_code(_QUOTA_CODE):
+        kind = RefusalKind.QUOTA
+    elif status == _UNKNOWN_KEY or wrong_key or has_code(_KEY_CODE):
+        kind = RefusalKind.AUTHENTICATION
+    elif status in {503, 529}:
+        kind = RefusalKind.RATE_LIMIT
+    elif says(_too_large):
+        kind = None
+    elif (
+        any(_LONG_ID(code) for code in text.codes)
+        or says(lambda prose: _is_about_quota(prose, status))
         # From a web page, 402 may be its price; with a body, it is a provider's, about the account.
         or (status == _UNPAID and get(error, "body") is not None)
     ):
-        return RefusalKind.QUOTA
-    return RefusalKind.RATE_LIMIT if status == _TOO_MANY or has_code(_SLOW_CODE) else None
+        kind = RefusalKind.QUOTA
+    elif (
+        status == _TOO_MANY
+        or has_code(_SLOW_CODE)
+        or (status == _FORBIDDEN and (is_used_up(headers) or says(_WORDS)))  # GitHub's
+    ):
+        kind = RefusalKind.RATE_LIMIT
+    return kind
 
 
 def _is_about_quota(prose: str, status: int | None) -> bool:
-    if status not in {BAD_REQUEST, _UNPAID, 403, _TOO_MANY}:
+    if status not in {BAD_REQUEST, _UNPAID, _FORBIDDEN, _SUSPENDED, _TOO_MANY}:
         return False
     if _USED_UP(prose):
         return True
-    if status == BAD_REQUEST:  # the message may be about anything in the request
+    if status in {BAD_REQUEST, _SUSPENDED}:  # the message may be about anything in the request
         return False
     if status == _UNPAID and _MONEY(prose):
         return True
@@ -231,8 +286,11 @@ def _message_says_rate_limit(error: BaseException) -> bool:
             text = ErrorText()
             or_none(text.add_prose, one)
             message = " ".join(text.prose)
-            # In an error with another status, the number means something else.
-            number = _NUMBER(message) and or_none(status_of, one) is None
-            if number or _WORDS(message):
+            status = or_none(status_of, one)
+            # In an error with another status, the number means something else. One with this status
+            # that is no refusal is of a request that is too large.
+            number = _NUMBER(message) and status is None
+            words = _WORDS(message) and status != _TOO_MANY
+            if (number or words) and not _too_large(message):
                 return True
     return False

@@ -111,6 +111,7 @@ _ARGUMENTS = (
         help="Name of the dict to use as the shared store. Without it: a new dict, at run.shared.",
     ),
     _run_option("isolate", action="store_true"),
+    _run_option("fill_shared", metavar="NAME", nargs="?", const=True, type=_unquoted),
     _run_option(
         "allow_shared",
         "Give the option once for each key.",
@@ -140,6 +141,7 @@ _ARGUMENTS = (
         help="Like --resume, also if the flow has changed since.",
     ),
     _run_option("in_doubt", choices=["run", "skip"]),
+    _run_option("reuse", action="store_true"),
     _run_option("sync", choices=["normal", "full"]),
     _run_option("journal_secrets", action="store_true"),
     argument("-o", "--output", metavar="NAME", help="Bind the run to this variable, at once."),

@@ -15,6 +15,7 @@ from ..limits.limits import Limits
 from ..records.batch import Batch, as_batch
 from ..run.api import start
 from ..run.batchrun import BatchRun
+from ..run.options import Options
 from ..run.prep_post import has_own_prep, own_batch
 from ..run.shared_findings import findings_before
 from ..text.formatting import error_text, truncate
@@ -105,9 +106,9 @@ async def _read_batch(
             )
         return None
     try:
-        return as_batch(value)
+        return as_batch(value, arguments.options.sharing.text_param)
     except FlowmagicError as error:
-        raise UsageError(str(error)) from None
+        raise UsageError(as_written_in_a_cell(str(error))) from None
 
 
 def _read_file(path: str) -> Batch:
@@ -181,17 +182,33 @@ def print_check(
     options = arguments.options
     findings = check(
         flow,
-        None if batch is None else batch.rows,
+        batch,
         limit=options.limits.concurrency,
-        threads=options.threads,
+        **_check_options(options),
     )
     if options.journal is not None and batch is not None and batch.rows is not None:
         from ..journal.row_key import MOST_CHECKED, params_without_key  # noqa: PLC0415 - ditto
 
         findings += params_without_key(batch.rows[:MOST_CHECKED])
     findings += findings_before(options.sharing, shared)
+    if options.journal is not None and options.journal.reuse:
+        from ..journal.reusable import reuse_findings  # noqa: PLC0415 - ditto
+
+        findings += reuse_findings(flow, options.journal.path)
     notes = (f"note: {line}" for line in engine_lines(options.engine))
     print("\n".join([findings_text(findings), *notes]))  # noqa: T201 - for the user
+
+
+def _check_options(options: Options) -> dict[str, Any]:
+    """Return the options of a run by which `check` judges, besides its limit."""
+    sharing = options.sharing
+    return {
+        "threads": options.threads,
+        "isolate": sharing.isolate,
+        "fill_shared": sharing.fill,
+        "merge": sharing.merge,
+        "allow_shared": sharing.allowed,
+    }
 
 
 def _reach_run(shell: Any, number: int, arguments: MagicArguments) -> BatchRun:
@@ -236,11 +253,13 @@ def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:
         None,
         origin=origin_of(shell, arguments),
     ).open()
-    panel.preview(flow, findings_before(arguments.options.sharing, shared))
+    findings = findings_before(arguments.options.sharing, shared)
+    panel.preview(flow, _check_options(arguments.options), findings)
     if has_own_prep(flow):
         loop = find_loop()
         assert loop is not None  # there is a kernel
-        task = loop.create_task(_load_own_batch(panel, flow, shared))
+        text_param = arguments.options.sharing.text_param
+        task = loop.create_task(_load_own_batch(panel, flow, shared, text_param))
         _tasks.add(task)
         task.add_done_callback(_tasks.discard)
 
@@ -249,10 +268,10 @@ _tasks: set[asyncio.Task[None]] = set()
 """Keeps tasks from being garbage-collected before they are done."""
 
 
-async def _load_own_batch(panel: Panel, flow: Any, shared: Any) -> None:
+async def _load_own_batch(panel: Panel, flow: Any, shared: Any, text_param: str) -> None:
     """Load the param list that the flow's own prep returns into a panel."""
     try:
-        panel.load(await own_batch(flow, shared))
+        panel.load(await own_batch(flow, shared, text_param))
     except Exception as error:  # noqa: BLE001 - the user's prep may raise anything
         panel.show_notice(f"The flow's own prep returned no param list. {error_text(error)}")
 

@@ -138,7 +138,7 @@ def start_in_panel(
             has run.
     """
     parsed = Options.of(**options)
-    batch = None if params is None else as_batch(params)
+    batch = None if params is None else as_batch(params, parsed.sharing.text_param)
 
     def begin(batch: Batch | None, limits: Limits) -> BatchRun:
         return start(flow, batch, shared=shared, options=parsed.with_limits(limits))

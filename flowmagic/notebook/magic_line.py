@@ -137,6 +137,8 @@ _IN_A_CELL = {
     "journal='runs.journal'": "--journal runs.journal",
     "resume='anyway'": "--resume-anyway",
     "leave resume out": "leave --resume out",
+    'fill_shared="question"': "--fill-shared question",
+    "fill_shared=True": "--fill-shared",
 }
 
 

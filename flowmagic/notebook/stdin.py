@@ -1,21 +1,30 @@
-"""Makes `input()` fail in a run that no cell waits for, since nobody can answer it there.
+"""Makes `input()` fail in a run that no cell waits for, and lets the others ask one at a time.
 
 Between cells, a kernel reads a stdin of its own, which is empty; and while another cell runs, the
 question would appear in that one. So a run may ask only while the cell that started it still runs.
+
+Threads that ask at the same time make a kernel hang, since they read the answers from one socket. So
+they take turns, and each question names its row.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
+import threading
 from contextvars import ContextVar
 from typing import Any
 
 from ..engines.redirects import owner
 from ..errors import InputError
+from ..records.printed import row_here
 
 _ASKING = ("raw_input", "getpass")
 """Methods of a kernel; while a cell runs, they are `input` and `getpass.getpass`."""
+
+_POLL = (
+    0.1  # seconds after which a thread that waits for its turn looks whether its cell still runs
+)
 
 _READING = frozenset({"read", "readline", "readlines"})
 """Methods of `sys.stdin`; between cells, `input` calls one of them."""
@@ -32,6 +41,8 @@ class InputGuard:
         self._running: list[Any] = []
         """The cells that run now: more than one, if there are subshells."""
         self._stdin: _Stdin | None = None
+        self._turn = threading.Lock()
+        """Held by the thread that asks."""
 
     def install(self) -> None:
         """Install it. To be called in a cell, from which runs may ask until it ends."""
@@ -57,8 +68,8 @@ class InputGuard:
         """Raise InputError if the code that runs here belongs to a run, and the run's cell has ended."""
         if owner.get() is not None and not any(_cell.get() is each for each in self._running):
             raise InputError(
-                "Nobody can answer input() in a run that no cell waits for. Add --wait to the line of "
-                "the cell; in Python, await the run in the cell that starts it."
+                "Nobody can answer input() in a run that no cell waits for. Add --wait --limit 1 to the "
+                "line of the cell; in Python, await the run, with limit=1, in the cell that starts it."
             )
 
     def _begin_cell(self, cell: Any) -> None:
@@ -71,12 +82,23 @@ class InputGuard:
         self._running = [
             each for each in self._running if ended is not None and each not in (ended, self)
         ]
+        self._turn = threading.Lock()  # an abandoned call of a run may hold the last one for ever
 
     def _guarded(self, method: Any) -> Any:
         @functools.wraps(method)
-        def guarded(*args: Any, **kwargs: Any) -> Any:
+        def guarded(prompt: Any = "", *args: Any, **kwargs: Any) -> Any:
             self.check()
-            return method(*args, **kwargs)
+            in_main_thread = threading.current_thread() is threading.main_thread()
+            if owner.get() is None and in_main_thread:  # a cell's own code, beside its run
+                return method(prompt, *args, **kwargs)
+            turn, row = self._turn, row_here()
+            while not turn.acquire(timeout=_POLL):
+                self.check()
+            try:
+                self.check()  # the cell may have ended meanwhile
+                return method(prompt if row is None else f"row {row}: {prompt}", *args, **kwargs)
+            finally:
+                turn.release()
 
         return guarded
 

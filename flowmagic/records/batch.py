@@ -39,12 +39,15 @@ class Batch:
         source: Iterator[Any] | None = None,
         async_source: AsyncIterator[Any] | None = None,
         index: Any = None,
+        *,
+        text_param: str = "",
     ) -> None:
         self.value = value
         self.rows = rows
         self.index = index
         self._source = source
         self._async_source = async_source
+        self._text_param = text_param
         self._drawn = 0
 
     @property
@@ -79,7 +82,7 @@ class Batch:
 
     def _checked(self, row: object) -> Params:
         self._drawn += 1
-        return as_row(row, self._drawn - 1)
+        return as_row(row, self._drawn - 1, self._text_param)
 
     async def close(self) -> None:
         """Close the generator, so that its `finally` blocks run now, not when it is garbage-collected."""
@@ -96,8 +99,11 @@ _ONE_ROW = "For a single instance, put it into a list: [{...}]"
 BatchLike = Union[Iterable[Any], AsyncIterator[Any], "os.PathLike[str]", Batch]
 
 
-def as_batch(value: Any) -> Batch:  # noqa: PLR0911 - one return per kind of batch
+def as_batch(value: Any, text_param: str = "") -> Batch:  # noqa: PLR0911 - one return per kind of batch
     """Check a param list and return it as a Batch.
+
+    Args:
+        text_param: the param that an item is if it is a string; "": such an item is no row.
 
     Raises:
         BatchError: it is not an iterable of rows. The message says what was found, and what to write.
@@ -111,31 +117,31 @@ def as_batch(value: Any) -> Batch:  # noqa: PLR0911 - one return per kind of bat
         return Batch(frame.rows, rows=frame.rows, index=frame.index)
     _refuse_misleading_types(value)
     if hasattr(value, "__anext__"):
-        return Batch(value, async_source=value)
+        return Batch(value, async_source=value, text_param=text_param)
     if hasattr(value, "__aiter__"):
-        return Batch(value, async_source=aiter(value))
+        return Batch(value, async_source=aiter(value), text_param=text_param)
     iterator = _iterator(value)
     if isinstance(value, Sized):
         rows = list(iterator)
         if not {dict}.issuperset(map(type, rows)):
-            rows = [as_row(row, index) for index, row in enumerate(rows)]
+            rows = [as_row(row, index, text_param) for index, row in enumerate(rows)]
         return Batch(value, rows=rows)
-    return _generator_batch(value, iterator)
+    return _generator_batch(value, iterator, text_param)
 
 
-def _generator_batch(value: Any, iterator: Iterator[Any]) -> Batch:
+def _generator_batch(value: Any, iterator: Iterator[Any], text_param: str) -> Batch:
     # The first row is drawn now, so that a generator of something else is refused before a run starts.
     try:
         first = next(iterator)
     except StopIteration:
         return Batch(value, rows=[])
     try:
-        as_row(first, 0)
+        as_row(first, 0, text_param)
     except BatchError:
         if hasattr(iterator, "close"):
             iterator.close()
         raise
-    return Batch(value, source=_PutBack(first, iterator))
+    return Batch(value, source=_PutBack(first, iterator), text_param=text_param)
 
 
 class _PutBack:

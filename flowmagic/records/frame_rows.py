@@ -30,7 +30,7 @@ def rows_of_frame(value: Any) -> FrameRows | None:
             is another class of pandas or polars (Series, LazyFrame, GroupBy). The message has the
             line to write.
     """
-    package, kind = _library_class(type(value))
+    package, kind = library_class(type(value))
     if kind == "LazyFrame":
         raise BatchError(
             "The batch is a LazyFrame, whose rows are not computed yet. Write frame.collect()."
@@ -45,7 +45,7 @@ def rows_of_frame(value: Any) -> FrameRows | None:
     return _pandas_rows(value)
 
 
-def _library_class(kind: type) -> tuple[str, str]:
+def library_class(kind: type) -> tuple[str, str]:
     """Return the package and name of the class of pandas or polars that a class is or derives from."""
     for base in kind.__mro__:
         package = base.__module__.partition(".")[0]

@@ -45,6 +45,7 @@ class _CopyFields(NamedTuple):
     retries: int = 0
     fallbacks: int = 0
     output: Any = None
+    reused: float | None = None
 
 
 class NodeCopy(MaskedRecord, _CopyFields):
@@ -65,6 +66,8 @@ class NodeCopy(MaskedRecord, _CopyFields):
         output: what its exec returned, as its post received it: the object itself, and for a batch
             node the list. An `OutputLostError` if it is no longer kept. None for a flow, and for
             the nodes of a nested flow that overrides its orchestration.
+        reused: how many seconds the exec had taken whose output was reused, see `reuse`; None if the
+            exec ran.
     """
 
 
@@ -109,6 +112,7 @@ def copies_in(
             retries=retries,
             fallbacks=fallbacks,
             output=outputs.get(at),
+            reused=extra.get("reused"),
         )
         copy._origin = records, index
         copies.append(copy)

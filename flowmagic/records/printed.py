@@ -45,6 +45,12 @@ def key(index: int, number: int) -> int:
     return index | number << _NUMBER
 
 
+def row_here() -> int | None:
+    """Return the index of the row that the running code belongs to; None if it is not known."""
+    attempt = _attempt.get()
+    return None if attempt < 0 else attempt & ((1 << _NUMBER) - 1)
+
+
 def keep(text: str) -> bool:
     """Store a text for the instance that the running code belongs to. Return False if there is none."""
     reference = _run.get()

@@ -12,8 +12,10 @@ from .trace import Params
 
 EXAMPLE = 'Write a list of dicts, one per instance: [{"user_id": 1}, {"user_id": 2}]'
 
+_FOR_TEXTS = '; or put each string into shared["question"] with fill_shared="question"'
 
-def as_row(value: object, index: int) -> Params:
+
+def as_row(value: object, index: int, text_param: str = "") -> Params:
     """Return an item of a batch as a dict of params: a mapping itself, and the fields of a record.
 
     Records are dataclasses, named tuples, `sqlite3.Row`, and pydantic and attrs objects. Their fields
@@ -21,12 +23,15 @@ def as_row(value: object, index: int) -> Params:
 
     Args:
         index: the position of the item in the batch.
+        text_param: the param that the item is if it is a string; "": a string is no row.
 
     Raises:
         BatchError: the item is something else, its items cannot be read, or two have the same name.
     """
     if type(value) is dict:
         return value
+    if isinstance(value, str) and text_param:
+        return {text_param: value}
     try:
         row = value if isinstance(value, Mapping) else _fields(value, index)
         if row is not None:
@@ -39,8 +44,9 @@ def as_row(value: object, index: int) -> Params:
             f"Item {index} of the batch is {describe(value)}, whose items cannot be read "
             f"({type(error).__name__}: {error}). Make a plain dict of it first."
         ) from error
+    hint = _FOR_TEXTS if isinstance(value, str) else ""
     raise BatchError(
-        f"Item {index} of the batch is {describe(value)}, not a dict of params. {EXAMPLE}."
+        f"Item {index} of the batch is {describe(value)}, not a dict of params. {EXAMPLE}{hint}."
     )
 
 

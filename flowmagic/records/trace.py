@@ -127,7 +127,8 @@ class Trace(list[Any]):
     board: TraceBoard
     row: int
     extras: dict[int, dict[str, Any]] | None
-    """What fits no field, by offset of the copy: "params", "after", "action", "error", "tries"."""
+    """What fits no field, by offset of the copy: "params", "after", "action", "error", "tries",
+    "reused"."""
     mutable: bool
     """Whether there are plain containers among the params, which nodes may change in place."""
     outputs: list[Any] | None
@@ -199,6 +200,10 @@ class Trace(list[Any]):
     def note_retries(self, at: int, retries: int, fallbacks: int) -> None:
         """Note how often the exec of a node copy was retried, and how often its fallback was used."""
         self._extra(at)["tries"] = retries, fallbacks
+
+    def note_reused(self, at: int, seconds: float) -> None:
+        """Note that the output of a node copy was taken from an earlier exec, which took so long."""
+        self._extra(at)["reused"] = seconds
 
     def take(self, at: int, fields: Sequence[Any], extras: dict[int, dict[str, Any]]) -> None:
         """Replace the node copies from an offset on by those that were recorded on a worker.

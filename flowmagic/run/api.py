@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import inspect
 import textwrap
 from collections.abc import Callable
 from dataclasses import Field
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..engines import thread_loop
 from ..errors import NoRunningLoopError
 from ..flow.graph import check_flow
 from ..records.batch import BatchLike, as_batch
@@ -145,7 +145,7 @@ def start(flow: Any, params: BatchLike | None, *, shared: Any, options: Options)
         check_own_prep(flow)
         batch = None
     else:
-        batch = as_batch(params)
+        batch = as_batch(params, options.sharing.text_param)
     return BatchRun(flow, batch, shared={} if shared is None else shared, options=options)
 
 
@@ -171,9 +171,10 @@ def run_batch(
     shared: Any = None,
     **options: Unpack[BatchKeywords],
 ) -> BatchRun:
-    """Run a flow like `batchflow`, in an event loop of its own; return the run when it has ended.
+    """Run a flow like `batchflow`, where no event loop runs; return the run when it has ended.
 
-    For scripts, where no event loop runs.
+    For scripts. The runs of a thread share one event loop, so that clients that are kept from one run
+    to the next can be used again.
 
     Args:
         flow: any PocketFlow flow or single node, sync or async. It is not altered.
@@ -194,4 +195,4 @@ def run_batch(
     async def main() -> BatchRun:
         return await join(batchflow(flow, params, shared=shared, **options))
 
-    return asyncio.run(main())
+    return thread_loop.run(main())

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from pocketflow import BaseNode, Flow
 
 from ..engines.base import AbandonedCall
-from ..flow.checks.graph_rules import ENDINGS
-from ..flow.finding import SHOWN, Finding, indices_text
-from ..flow.graph import successors_of
+from ..flow.checks.action_rules import NO_ACTION_INSTEAD, NO_ACTION_WHY, is_ending, meant_by
+from ..flow.checks.flow_rules import uncalled
+from ..flow.finding import SHOWN, Finding, concerned, indices_text, subject_text
+from ..flow.graph import ways_of
 from ..records.frame_rows import index_names
 from ..records.row_secrets import secrets_of_run
 from ..records.status import FAILED, SUCCEEDED
@@ -25,8 +26,8 @@ _MOST_PARAMS = 5  # named params that no instance has read
 _WIDTH = 60  # characters of an action or a key in a sentence
 
 
-Nodes = dict[type, "list[dict[Any, Any]]"]
-"""The successors of each node, by node class."""
+Nodes = dict[type, "list[Mapping[Any, Any]]"]
+"""What each node leads to, by node class; see `ways_of`."""
 
 
 class _End(NamedTuple):
@@ -37,21 +38,28 @@ class _End(NamedTuple):
 
 
 def audit(
-    flow: Any, records: RecordStore, abandoned: Sequence[AbandonedCall] = ()
+    flow: Any,
+    records: RecordStore,
+    abandoned: Sequence[AbandonedCall] = (),
+    *,
+    has_params: bool = True,
 ) -> list[Finding]:
     """Return what may be wrong with an ended run, each with the number of instances concerned.
 
     Found are: instances that ended because their last action has no successor, while other actions
-    of the node have one; results that are None while others of the same node are not; fallbacks and
-    retries within nodes; errors that ended no instance; node copies that were left running; abandoned
-    calls of sync nodes; params that no instance has read. Takes less than a microsecond per row.
+    of the node have one; results that are None while others of the same node are not; results that are
+    no actions; fallbacks and retries within nodes; errors that ended no instance; node copies that were
+    left running; abandoned calls of sync nodes; params that no instance has read; methods of the flow that
+    were not called. Takes less than a microsecond per row.
     """
     succeeded = [each for each in records.with_status(SUCCEEDED) if each not in records.restored]
     nodes = _nodes(flow)
     ends = _ends(nodes, records, succeeded)
     return [
+        *uncalled(flow, has_params=has_params),
         *_unmatched_ends(nodes, ends, records),
         *_no_results(nodes, ends),
+        *_no_actions(records, succeeded),
         *_retries_and_fallbacks(records),
         *_swallowed(records),
         *_left_running(records),
@@ -109,9 +117,9 @@ def _nodes(flow: Any) -> Nodes:
         node = todo.pop()
         if isinstance(node, BaseNode) and id(node) not in seen:
             seen.add(id(node))
-            successors = successors_of(node)
-            found.setdefault(type(node), []).append(successors)
-            todo.extend(successors.values())
+            ways = ways_of(node)
+            found.setdefault(type(node), []).append(ways)
+            todo.extend(ways.values())
     return found
 
 
@@ -121,7 +129,7 @@ def _unmatched_ends(
     """Find actions without a successor, at nodes that have successors for other actions."""
     unmatched = [end for end in ends if _is_unmatched(nodes, end)]
     # A chat ends like this. If every instance does, it is intended.
-    intended = all(end.action is None or end.action.lower() in ENDINGS for end in unmatched)
+    intended = all(end.action is None or is_ending(end.action) for end in unmatched)
     if intended and len(unmatched) == len(ends):
         return
     # A node may return any text as its action.
@@ -129,13 +137,16 @@ def _unmatched_ends(
     for end in unmatched:
         indices, name = ends[end], end.kind.__name__
         returned = "nothing" if end.action is None else _quoted(masked(end.action, secrets))
-        ways = sorted({str(way) for successors in nodes[end.kind] for way in successors})
-        others = ", ".join(map(_quoted, ways))
+        known = (way for ways in nodes[end.kind] for way, to in ways.items() if to is not None)
+        names = sorted(set(map(str, known)))
+        others = ", ".join(map(_quoted, names))
         yield Finding(
-            f"{_capital(indices)} ended at {name}, which returned {returned}: that leads nowhere.",
+            f"{subject_text(indices)} ended at {name}, which returned {returned}: that leads nowhere.",
             f"It has successors for {others}; these did not run.",
             f"If the flow should end there, ignore this. Otherwise add a successor, or return {others}.",
-            **_instances(indices),
+            # A missing successor may be meant to end the flow; a misspelt action is not.
+            note=end.action is not None and not meant_by(end.action, names),
+            **concerned(indices),
         )
 
 
@@ -152,12 +163,30 @@ def _no_results(nodes: Nodes, ends: dict[_End, list[int]]) -> Iterator[Finding]:
     for end, indices in ends.items():
         if end.action is None and end.kind in with_one and not _is_unmatched(nodes, end):
             yield Finding(
-                f"{_capital(indices)} ended at {end.kind.__name__} with the result None, where "
+                f"{subject_text(indices)} ended at {end.kind.__name__} with the result None, where "
                 "others have one.",
                 "The result is the last action; a post without a return returns None.",
                 note=True,
-                **_instances(indices),
+                **concerned(indices),
             )
+
+
+def _no_actions(records: RecordStore, succeeded: list[int]) -> Iterator[Finding]:
+    """Find instances whose last node returned what PocketFlow cannot look up."""
+    found: dict[tuple[int, type], list[int]] = {}
+    for index in succeeded:
+        kind = type(records.results[index])
+        if kind.__hash__ is None:
+            found.setdefault((records.nodes[index], kind), []).append(index)
+    for (node, kind), indices in found.items():
+        yield Finding(
+            f"{subject_text(indices)} ended at {records.node_names[node]}, whose post returned a "
+            f"{kind.__name__}, which is no action.",
+            NO_ACTION_WHY,
+            NO_ACTION_INSTEAD,
+            note=True,
+            **concerned(indices),
+        )
 
 
 # What happened within instances
@@ -183,9 +212,9 @@ def _retries_and_fallbacks(records: RecordStore) -> Iterator[Finding]:
                 count[name] = count.get(name, 0) + retries
     for name, indices in fell_back.items():
         yield Finding(
-            f"{_capital(indices)} went on with the fallback of {name}.",
+            f"{subject_text(indices)} went on with the fallback of {name}.",
             "Its exec failed there; the nodes after it got what exec_fallback returned.",
-            **_instances(indices),
+            **concerned(indices),
         )
     for name, indices in retried.items():
         times = "once" if count[name] == 1 else f"{count[name]:,} times"
@@ -193,7 +222,7 @@ def _retries_and_fallbacks(records: RecordStore) -> Iterator[Finding]:
             f"{name} tried again {times}, in {indices_text(tuple(indices[:SHOWN]), len(indices))}.",
             "Each retry is one more call of its exec.",
             note=True,
-            **_instances(indices),
+            **concerned(indices),
         )
 
 
@@ -215,10 +244,10 @@ def _swallowed(records: RecordStore) -> Iterator[Finding]:
         found.setdefault(records.node_names[flat[next(raised)]], []).append(index)
     for name, indices in found.items():
         yield Finding(
-            f"{_capital(indices)} succeeded although {name} raised an error there.",
+            f"{subject_text(indices)} succeeded although {name} raised an error there.",
             "The error was caught, by an except or by a gather that returns exceptions.",
             "The node copy has the error: run[i].copies.",
-            **_instances(indices),
+            **concerned(indices),
         )
 
 
@@ -229,12 +258,12 @@ def _left_running(records: RecordStore) -> Iterator[Finding]:
     ]
     if indices:
         yield Finding(
-            f"{_capital(indices)} failed while other nodes of theirs were still running."
+            f"{subject_text(indices)} failed while other nodes of theirs were still running."
             if len(indices) > 1
-            else f"{_capital(indices)} failed while other nodes of it were still running.",
+            else f"{subject_text(indices)} failed while other nodes of it were still running.",
             "On the first failure, PocketFlow's parallel batches leave the others running; their "
             "calls are paid for, and their results are lost.",
-            **_instances(indices),
+            **concerned(indices),
         )
 
 
@@ -259,7 +288,7 @@ def _abandoned(calls: Sequence[AbandonedCall]) -> Iterator[Finding]:
             "have not returned.",
             "Each keeps a thread, and what it has open, until it returns; then its output is dropped.",
             "Give such calls a timeout of their own.",
-            **_instances(indices),
+            **concerned(indices),
         )
 
 
@@ -293,13 +322,3 @@ def _unread(records: RecordStore, succeeded: list[int]) -> Iterator[Finding]:
 
 def _quoted(text: str) -> str:
     return f'"{text if len(text) <= _WIDTH else text[: _WIDTH - 1] + "…"}"'
-
-
-def _instances(indices: list[int]) -> dict[str, Any]:
-    """Return the arguments of a `Finding` about these instances."""
-    return {"instances": tuple(indices[:SHOWN]), "count": len(indices)}
-
-
-def _capital(indices: list[int]) -> str:
-    text = indices_text(tuple(indices[:SHOWN]), len(indices))
-    return text[0].upper() + text[1:]

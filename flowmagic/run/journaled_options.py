@@ -35,6 +35,7 @@ def options_kept(options: Options) -> dict[str, Any]:
         "keep": options.keep,
         "keep_bytes": options.keep_bytes,
         "isolate": sharing.isolate,
+        "fill_shared": sharing.fill,
         "merge": None if sharing.merge is None else location_of(sharing.merge),
         "allow_shared": _keys(sharing.allowed),
         "track_shared": sharing.track,

@@ -8,6 +8,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
+from contextvars import Context
+from functools import partial
 from typing import Any
 
 from ..flow import forks
@@ -16,6 +18,7 @@ from ..records.status import FAILED, PENDING, RUNNING
 from .end_waiters import Waiters
 from .options import Options
 from .outcomes import Decision
+from .own_run import calls_own_run, within_own_run
 from .parts import RunParts
 from .prep_post import own_batch, own_post
 from .status import Observers, RunEnd, RunPhase, RunStatus, close_source, drain, finish_journal
@@ -25,9 +28,7 @@ Post = Callable[[list[Any]], Awaitable[Any]]
 
 
 class Lifecycle:
-    """Takes a batch through prep, its instances, and post; again if the run is continued.
-
-    It carries out what `Outcomes` decides.
+    """Takes a batch through prep, its instances, and post, as `Outcomes` decides; again if continued.
 
     Args:
         batch: what the flow runs over; None: the flow's own prep returns it.
@@ -50,6 +51,8 @@ class Lifecycle:
         self.status = RunStatus.RUNNING
         self.ended = False
         self._ended_after: float | None = None
+        self.idle = 0.0
+        """Seconds between ends of the run and its continuations."""
         self.run_end = RunEnd()
         self.action: Any = None
         self._flow = flow
@@ -62,6 +65,7 @@ class Lifecycle:
         self._idle = asyncio.Event()
         self._retry_after_post = False
         self._main_task: asyncio.Task[None] | None = None
+        self._text_param = options.sharing.text_param
         self.parts = parts = RunParts(flow, batch, shared=shared, options=options, events=self)
         self._records, self._journal, self._limits = parts.records, parts.journal, parts.limits
         self._runner, self._scheduler, self._workers = parts.runner, parts.scheduler, parts.workers
@@ -70,10 +74,9 @@ class Lifecycle:
         self._begin()
 
     def seconds(self) -> float:
-        """Return the seconds from the beginning to now, or to the end."""
-        if self._ended_after is None:
-            return self.parts.clock() - self.parts.began
-        return self._ended_after
+        """Return the seconds from the beginning to now, or to the end: the time that records go by."""
+        ended = self._ended_after
+        return self.parts.clock() - self.parts.began if ended is None else ended
 
     # Verbs
 
@@ -151,7 +154,8 @@ class Lifecycle:
         self._scheduler.retry(failed)
         self.run_end.reopen()
         self.ended = False
-        self._ended_after = None
+        ended_after, self._ended_after = self.seconds(), None
+        self.idle += self.seconds() - ended_after
         self._workers.release()
         self._begin()
         self._become(RunStatus.RUNNING)
@@ -239,7 +243,11 @@ class Lifecycle:
         self._main_task = asyncio.current_task()
         run_end = self.run_end
         try:
-            await self._run_batch()
+            if self._post is None and not run_end.is_early and calls_own_run(self._flow):
+                with self._in_phase(RunPhase.USER_CODE):
+                    self.action = await within_own_run(self._flow, self._shared, self._run_batch)
+            else:
+                await self._run_batch()
         except asyncio.CancelledError:
             # By `cancel`, or because the loop is being closed.
             run_end.requested = RunStatus.CANCELLED
@@ -269,18 +277,20 @@ class Lifecycle:
 
     @contextlib.contextmanager
     def _in_phase(self, phase: RunPhase) -> Iterator[None]:
-        self._phase = phase
+        before, self._phase = self._phase, phase
         try:
             yield
         finally:
-            self._phase = RunPhase.BETWEEN
+            self._phase = before
 
-    async def _run_batch(self) -> None:
+    async def _run_batch(self, context: Context | None = None) -> Any:
+        if context is not None:
+            self._scheduler.inherit(context)
         if self._batch is None:
             if self.run_end.is_early:
-                return
+                return None
             with self._in_phase(RunPhase.USER_CODE):
-                self._batch = await own_batch(self._flow, self._shared)
+                self._batch = await own_batch(self._flow, self._shared, self._text_param)
             # As PocketFlow merges: with the flow's params as prep may have changed them.
             self._records.base = dict(self._flow.params)
             self._scheduler.load(self._batch)
@@ -297,6 +307,7 @@ class Lifecycle:
                 await self._journal.shared.compare()
         if self.run_end.error is None and self.run_end.requested != RunStatus.CANCELLED:
             await self._merge_and_post(self._batch)
+        return self.action
 
     async def _run_instances(self) -> None:
         self._idle.clear()
@@ -313,13 +324,10 @@ class Lifecycle:
 
     async def _merge_and_post(self, batch: Batch) -> None:
         self._records.cancel_pending()
-        results = list(self._records.results)
         with self._in_phase(RunPhase.USER_CODE):
             await self.parts.store.merge()
-            if self._post is not None:
-                self.action = await self._post(results)
-            else:
-                self.action = await own_post(self._flow, self._shared, batch, results)
+            post = self._post or partial(own_post, self._flow, self._shared, batch)
+            self.action = await post(list(self._records.results))
 
     def _write_end(self) -> None:
         if self._journal is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 from ..engines.base import Engine
 from ..engines.local import LocalEngine
 from ..engines.registry import engine_of
-from ..errors import LimitError, OptionError, describe
+from ..errors import EngineError, LimitError, OptionError, describe
 from ..journal.options import JournalOptions
 from ..limits.adaptive import Adaptive
 from ..limits.limits import Limits, check_seconds
@@ -101,6 +101,11 @@ class RunArguments:
         "With resume: what happens to rows that were under way when a kernel died, so that they may have "
         'been paid for. "run": they run again, after all others; "skip": they do not, and are cancelled.',
     )
+    reuse: bool = _option(
+        False,
+        "With a journal: do not run the exec of a node again where an earlier run in the journal had the "
+        "same code, attributes, params and result of prep; its output is taken. prep and post run.",
+    )
     sync: str = _option(
         "normal",
         'With a journal: "full" makes each write survive a power failure, not only a dead process.',
@@ -114,10 +119,17 @@ class RunArguments:
         "dict there, no other instance sees: it is run[i].writes, and run.shared[i] at the end.",
         "Other objects are the same for all instances.",
     )
+    fill_shared: bool | str = _option(
+        False,
+        "Like isolate, and put each row into its instance's view of the shared store, for nodes that "
+        'read shared["question"]. With a name, such as question, a list of strings is a batch too: '
+        "each is the param of that name.",
+        "The params are set as always.",
+    )
     merge: Merge | None = _option(
         None,
-        "With isolate: called as merge(shared, instance) for each instance that succeeded, in the "
-        "order of the params, before post.",
+        "With isolate or fill_shared: called as merge(shared, instance) for each instance that "
+        "succeeded, in the order of the params, before post.",
         "None: `shared[instance.index] = instance.writes`.",
     )
     allow_shared: Iterable[Any] = _option(
@@ -156,9 +168,11 @@ class RunKeywords(TypedDict, total=False):
     keep: int
     keep_bytes: int
     in_doubt: str
+    reuse: bool
     sync: str
     journal_secrets: bool
     isolate: bool
+    fill_shared: bool | str
     merge: Merge | None
     allow_shared: Iterable[Any]
     track_shared: bool
@@ -252,9 +266,11 @@ class Options:
                 arguments.sync,
                 secrets=arguments.journal_secrets,
                 in_doubt=arguments.in_doubt,
+                reuse=_check_reuse(arguments.reuse, engine),
             ),
             sharing=Sharing.of(
                 isolate=arguments.isolate or engine.isolates,
+                fill_shared=arguments.fill_shared,
                 merge=arguments.merge,
                 allow_shared=arguments.allow_shared,
                 track_shared=arguments.track_shared,
@@ -287,6 +303,14 @@ def _check_count(value: Any, name: str, unit: str, example: str) -> int:
             f"{name} is {describe(value)}, not a number of {unit}. Write for example {name}={example}."
         )
     return value
+
+
+def _check_reuse(reuse: bool, engine: Engine) -> bool:  # noqa: FBT001 - the option itself
+    if reuse and engine.isolates:
+        raise EngineError(
+            f"reuse works on this event loop only, not on engine={engine.name!r}. Leave one of them out."
+        )
+    return bool(reuse)
 
 
 def _check_names(options: Mapping[str, Any]) -> None:

@@ -25,6 +25,7 @@ from .scheduler import Scheduler
 from .workers import WorkerPool
 
 if TYPE_CHECKING:
+    from ..flow.reuse.node_reuse import NodeReuse
     from ..flow.shared_writes import SharedWrites
     from ..journal.recorder import Recorder
     from .lifecycle import Lifecycle
@@ -39,12 +40,15 @@ class RunParts:
         journal: what writes the run down; None: nothing does.
         holds: what watches for nodes that hold the loop; None where nothing can.
         process: what undoes at the end what the run has changed of its process.
+        reuse: what finds outputs of earlier runs; None: all execs run.
         store: the shared store, as the instances see it.
+        has_params: whether the run was given its batch, so that it does not call the flow's own prep.
     """
 
     def __init__(
         self, flow: Any, batch: Batch | None, *, shared: Any, options: Options, events: Lifecycle
     ) -> None:
+        self.has_params = batch is not None
         self.loop = asyncio.get_running_loop()
         self.clock = _clock_of(self.loop)
         self.began = self.clock()
@@ -67,6 +71,7 @@ class RunParts:
         self.limits = LimitController(
             options.limits, options.adaptive, clock=self.clock, began=self.began
         )
+        self.reuse = _node_reuse(self.clock, self.records, options)
         writes = functools.cache(functools.partial(_shared_writes_of, flow))
         log = self._assignment_log(writes, shared, options)
         self.store = Store(
@@ -82,11 +87,13 @@ class RunParts:
                 shared,
                 view=self.store.view,
                 settle=self.store.settle,
+                filled=self.store.filled,
                 limit=options.limits.concurrency,
                 threads=options.threads,
                 clock=self.clock,
                 broke=events.engine_broke,
                 stop=events.stop_by_itself,
+                reuse=self.reuse,
                 on_wait=None if options.timeout is None else self._on_wait,
             )
         )
@@ -95,6 +102,8 @@ class RunParts:
         except BaseException:
             self.runner.close()
             raise
+        if self.reuse is not None and self.journal is not None and self.journal.reusable:
+            self.reuse.open(self.journal.reusable)
         self.outcomes = Outcomes(
             self.records,
             retries=options.retries,
@@ -165,6 +174,16 @@ def _shared_writes_of(flow: Any) -> SharedWrites:
     from ..flow.shared_writes import shared_writes_of  # noqa: PLC0415 - as below
 
     return shared_writes_of(flow)
+
+
+def _node_reuse(
+    clock: Callable[[], float], records: RecordStore, options: Options
+) -> NodeReuse | None:
+    if options.journal is None or not options.journal.reuse:
+        return None
+    from ..flow.reuse.node_reuse import NodeReuse  # noqa: PLC0415 - as below
+
+    return NodeReuse(clock, lambda: records.secrets)
 
 
 def _secrets_of(flow: Any, shared: Any) -> frozenset[str]:

@@ -22,8 +22,11 @@ def _prep(flow: Any) -> tuple[str, Any]:
     return "prep", BaseNode.prep
 
 
-async def own_batch(flow: Any, shared: Any) -> Batch:
+async def own_batch(flow: Any, shared: Any, text_param: str = "") -> Batch:
     """Call the flow's own prep and return its batch; None is an empty batch, as in PocketFlow.
+
+    Args:
+        text_param: see `as_batch`.
 
     Raises:
         BatchError: prep returned something else.
@@ -36,7 +39,7 @@ async def own_batch(flow: Any, shared: Any) -> Batch:
     if params is None:
         return Batch([], rows=[])
     try:
-        return as_batch(params)
+        return as_batch(params, text_param)
     except BatchError as error:
         raise BatchError(f"{type(flow).__name__}.{name} returned no batch. {error}") from None
 

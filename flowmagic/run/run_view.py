@@ -24,6 +24,7 @@ from .options import Options
 from .status import RunStatus
 
 if TYPE_CHECKING:
+    from ..flow.reuse.count import ReuseCount
     from ..journal.recorder import Recorder
 
 
@@ -103,13 +104,27 @@ class RunView(Exports):
 
     @property
     def elapsed(self) -> float:
-        """Seconds from the run's beginning to now, or to its end."""
-        return self._lifecycle.seconds()
+        """Seconds that the run has taken so far, or took.
+
+        The time between its end and a continuation, such as `retry_failed()`, does not count.
+        """
+        return self._lifecycle.seconds() - self._lifecycle.idle
+
+    @property
+    def idle(self) -> float:
+        """Seconds between ends of the run and its continuations, which `elapsed` leaves out."""
+        return self._lifecycle.idle
 
     @property
     def journal(self) -> Recorder | None:
         """What writes the run to its journal, with the path and any trouble; None: nothing does."""
         return self._lifecycle.parts.journal
+
+    @property
+    def reuse(self) -> dict[str, ReuseCount] | None:
+        """How often the execs of each node class ran and were reused; None without `reuse`."""
+        reuse = self._lifecycle.parts.reuse
+        return None if reuse is None else reuse.counts
 
     @property
     def holds(self) -> list[Hold]:
@@ -127,13 +142,16 @@ class RunView(Exports):
         return self._lifecycle.parts.store.crossings()
 
     def audit(self) -> list[Finding]:
-        """Return what may have been lost without an error, and what the run changed of its process."""
+        """Return what may be lost without an error, why instances failed, and what the run changed."""
         # Here, because they read sources, which a run need not.
         from .audit import audit  # noqa: PLC0415
+        from .failure_audit import explain_failures  # noqa: PLC0415
         from .shared_findings import shared_findings  # noqa: PLC0415
 
         parts = self._lifecycle.parts
-        found = audit(self.flow, self.records, parts.runner.abandoned())
+        abandoned, has_params = parts.runner.abandoned(), parts.has_params
+        found = explain_failures(self.records, self.options)
+        found += audit(self.flow, self.records, abandoned, has_params=has_params)
         found += parts.process.findings()
         found += shared_findings(self.flow, parts.store, secrets_of_run(self.records))
         return found if self.journal is None else [*self.journal.shared.findings, *found]

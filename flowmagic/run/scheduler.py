@@ -48,9 +48,7 @@ class Scheduler:
         self._context = context
         self._captures = records.printed is not None
         # Output is captured in instances only, not in the run's prep and post or in its source.
-        self._instances_context = (
-            context if records.printed is None else records.printed.context(context)
-        )
+        self.inherit(context)
         self._events = events
         self._journal = journal
         self._batch = Batch(None, rows=[])
@@ -64,6 +62,11 @@ class Scheduler:
         self._timers: dict[int, asyncio.TimerHandle] = {}
         """Rows that wait until their retry is due."""
         self.needs_claim = False
+
+    def inherit(self, context: Context) -> None:
+        """Give each instance a copy of this Context from now on."""
+        printed = self._records.printed
+        self._instances_context = context if printed is None else printed.context(context)
 
     def load(self, batch: Batch) -> None:
         """Set the batch."""

@@ -134,6 +134,11 @@ class WorkerPool:
         elif (left := self._paused.pop(index, None)) is not None:
             self._timeouts[index] = self._loop.call_later(left, self._time_out, index)
 
+    @property
+    def timers(self) -> int:
+        """How many of its timers are running."""
+        return len(self._timeouts) + (self._timer is not None)
+
     def hold(self) -> None:
         """Start nothing more until `release`; instances that run finish."""
         self._held = True

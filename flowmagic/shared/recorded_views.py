@@ -13,7 +13,7 @@ from ..records.observed_dict import ObservedDict
 from ..records.trace import Trace
 from .assignments import AssignmentLog
 from .crossings import CrossingDetector
-from .views import UNUSED, UNUSED_BELOW, Tracked, filled
+from .views import UNUSED, UNUSED_BELOW, Tracked, set_up
 
 
 class _Logged(Tracked):
@@ -56,7 +56,7 @@ class Recorded(_Logged):
     def _view_below(self, key: Any, value: Any, detector: CrossingDetector) -> Tracked:
         if not self._log.expected.has_items(key, value):
             return super()._view_below(key, value, detector)
-        view = filled(_make_items(UNUSED_BELOW), value, detector, self._trace)
+        view = set_up(_make_items(UNUSED_BELOW), value, detector, self._trace)
         view._key, view._log = key, self._log
         return view
 
@@ -91,7 +91,7 @@ def recorded_views(
     unwatched = CrossingDetector(detector.records)
 
     def view(trace: Trace) -> Recorded:
-        recorded = filled(_make_recorded(UNUSED), store, detector, trace)
+        recorded = set_up(_make_recorded(UNUSED), store, detector, trace)
         recorded._log, recorded._unwatched = log, unwatched
         return recorded
 

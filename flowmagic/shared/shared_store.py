@@ -2,7 +2,8 @@
 
 By default the store is *tracked*: all instances share the user's dict, and their reads and writes of
 it are noted in order to find crossings (`Tracked`, `crossings`). With `isolate=True` it is *isolated*:
-each instance has a copy of its own (`Isolated`). In a run with a journal, a tracked store also records
+each instance has a copy of its own (`Isolated`); with `fill_shared=True`, the copy also has the items
+of the instance's row (`Filled`). In a run with a journal, a tracked store also records
 what each instance assigns (`Recorded`, `assignments`). With `track_shared=False`, or if `shared` is not a
 plain dict, the instances receive the user's object itself.
 """
@@ -13,7 +14,7 @@ import asyncio
 import inspect
 import itertools
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
@@ -32,7 +33,7 @@ from .object_watch import ObjectWatch, SharedObject
 from .paths import ItemKeys
 from .recorded_views import recorded_views
 from .retried_changes import RetriedChange
-from .views import Isolated, isolated, views
+from .views import Isolated, filled, isolated, views
 
 Merge = Callable[[Any, Instance], Any]
 """Writes to the shared store what an isolated instance wrote: called with the store and the instance."""
@@ -53,6 +54,8 @@ class Sharing:
             isolated instances share the lists and dicts there.
         track: whether to find crossings.
         isolated_by: the option that isolates the instances, as a user writes it.
+        fill: whether an instance's copy of the store begins with its row, which needs `isolate`; a text
+            is also the name of the param that the strings of a batch are.
     """
 
     isolate: bool = False
@@ -60,12 +63,19 @@ class Sharing:
     allowed: frozenset[Any] = frozenset()
     track: bool = True
     isolated_by: str = "isolate=True"
+    fill: bool | str = False
+
+    @property
+    def text_param(self) -> str:
+        """The param that an item of the batch is if it is a string; "": such an item is no row."""
+        return self.fill if isinstance(self.fill, str) else ""
 
     @classmethod
     def of(
         cls,
         *,
         isolate: bool = False,
+        fill_shared: Any = False,
         merge: Any = None,
         allow_shared: Iterable[Any] = (),
         track_shared: bool = True,
@@ -76,6 +86,11 @@ class Sharing:
             SharedError (a TypeError): an option is of the wrong type, or `merge` is given without
                 `isolate`.
         """
+        if not (isinstance(fill_shared, bool) or (isinstance(fill_shared, str) and fill_shared)):
+            raise SharedError(
+                f"fill_shared is {describe(fill_shared)}, neither True nor the name of a param. "
+                'Write for example fill_shared="question".'
+            )
         if merge is not None:
             if not callable(merge) or inspect.iscoroutinefunction(merge):
                 what = "an async function" if callable(merge) else describe(merge)
@@ -83,7 +98,7 @@ class Sharing:
                     f"merge is {what}, not a function that takes the shared store and an instance. Write "
                     "merge=lambda shared, instance: shared.update(instance.writes)."
                 )
-            if not isolate:
+            if not (isolate or fill_shared):
                 raise SharedError(
                     "merge brings back the writes of isolated instances, and these instances are not "
                     "isolated. Write isolate=True too, or leave merge out."
@@ -100,7 +115,14 @@ class Sharing:
                 f"allow_shared contains something that cannot be a key of a dict ({error}). "
                 'Write for example allow_shared=["results"].'
             ) from None
-        return cls(bool(isolate), merge, allowed, bool(track_shared))
+        return cls(
+            bool(isolate or fill_shared),
+            merge,
+            allowed,
+            bool(track_shared),
+            "fill_shared" if fill_shared else "isolate=True",
+            fill_shared,
+        )
 
     def why_unseen(self, shared: Any) -> str:
         """Return why it cannot be known what the instances assign to a store; empty if it can."""
@@ -145,6 +167,10 @@ class Store:
         """Those that isolated instances share, since they cannot be copied."""
         self.changed_objects: list[SharedObject] = []
         """The same, as they were when the run ended."""
+        self.filled: Callable[[Trace], Collection[Any]] | None = (
+            self._keys_of_row if sharing.fill else None
+        )
+        """Returns the params that the view of an attempt begins with; None if it begins with none."""
         self._shared = shared
         self._records = records
         self._merge = sharing.merge or _by_index
@@ -181,7 +207,12 @@ class Store:
     def _isolated(self, trace: Trace) -> Any:
         written: dict[Any, Any] = {}
         self._records.writes[trace.row] = written
-        return isolated(self._shared, written, self._allowed)
+        if self.filled is None:
+            return isolated(self._shared, written, self._allowed)
+        return filled(self._shared, self.filled(trace), trace, written, self._allowed)
+
+    def _keys_of_row(self, trace: Trace) -> Collection[Any]:
+        return self._records.rows[trace.row].keys()
 
     def crossings(self) -> list[Crossing]:
         """Return the crossings found so far, the worse first."""

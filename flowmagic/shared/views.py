@@ -1,4 +1,4 @@
-"""The view that each instance has of the shared store: `Tracked` or `Isolated`.
+"""The view that each instance has of the shared store: `Tracked`, `Isolated` or `Filled`.
 
 All `Tracked` views of a run read and write one and the same dict, the user's: what one instance
 writes is there at once for the others, as in PocketFlow. A view reports each access to the
@@ -7,12 +7,13 @@ writes is there at once for the others, as in PocketFlow. A view reports each ac
 An `Isolated` view is a copy. It has what was in the user's dict when the instance began, and the
 instance's own writes, which `Store.merge` brings back when all instances have ended. Data, such as
 lists, arrays and objects that hold no more than these, are copied when they are read for the first
-time (see `data_copies`). Other objects, such as a client, are the same for all instances.
+time (see `data_copies`). Other objects, such as a client, are the same for all instances. A `Filled` view
+is an isolated one that also has the instance's row.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from collections.abc import Set as AbstractSet
 from typing import Any, TypeVar
 
@@ -89,7 +90,7 @@ class Tracked(ObservedDict):
 
     def _view_below(self, key: Any, value: Any, detector: CrossingDetector) -> Tracked:  # noqa: ARG002 - for subclasses
         """Return a new view of a dict at a key."""
-        return filled(_make_tracked(UNUSED_BELOW), value, detector, self._trace)
+        return set_up(_make_tracked(UNUSED_BELOW), value, detector, self._trace)
 
     def _on_lookup(self, key: Any) -> None:
         self._detector.note_lookup(self._trace, self._accesses or self._first_access(), key)
@@ -166,7 +167,7 @@ def plain(value: Any) -> Any:
 T = TypeVar("T", bound=Tracked)
 
 
-def filled(view: T, store: dict[Any, Any], detector: CrossingDetector, trace: Trace) -> T:
+def set_up(view: T, store: dict[Any, Any], detector: CrossingDetector, trace: Trace) -> T:
     """Set the attributes of a new view, and return it."""
     # One by one: Python builds a tuple for more than three at once.
     view._store = store
@@ -183,7 +184,7 @@ def views(store: dict[Any, Any], detector: CrossingDetector) -> Callable[[Trace]
     """Return a function that makes an instance's view of a store, from the trace of the instance."""
 
     def view(trace: Trace) -> Tracked:
-        # As `filled`, whose call is felt by flows with one node (1 %, benchmarks overhead).
+        # As `set_up`, whose call is felt by flows with one node (1 %, benchmarks overhead).
         tracked = _make_tracked(UNUSED)
         tracked._store = store
         tracked._detector = detector
@@ -268,4 +269,50 @@ def isolated(
     """
     view = _make_isolated(store)
     view._written, view._originals, view._allowed = written, {}, allowed
+    return view
+
+
+class Filled(Isolated):
+    """An isolated copy that also has the items of the instance's row, which it notes as read params."""
+
+    __slots__ = ("_filled", "_read")
+    _filled: AbstractSet[Any]
+    """The keys of the row."""
+    _read: set[Any]
+    """The params that the instance has read."""
+
+    def _on_read(self, key: Any, value: Any) -> Any:
+        self._on_lookup(key)
+        return super()._on_read(key, value)
+
+    def _on_lookup(self, key: Any) -> None:
+        if key in self._filled and key not in self._written:
+            self._read.add(key)
+
+    def _on_read_keys(self) -> None:
+        self._read.update(self._filled - self._written.keys())
+
+
+_make_filled: Callable[..., Filled] = type.__call__.__get__(Filled)
+
+
+def filled(
+    store: dict[Any, Any],
+    keys: Collection[Any],
+    trace: Trace,
+    written: dict[Any, Any],
+    allowed: AbstractSet[Any] = frozenset(),
+) -> Filled:
+    """Return an isolated copy of a store that also has some params of an instance; see `isolated`.
+
+    Args:
+        keys: the params that it has, in place of what the store has under these keys.
+        trace: the trace of the instance, which has its params.
+    """
+    params = trace.params
+    assert params is not None  # of every instance of a run
+    view = _make_filled({**store, **{key: dict.__getitem__(params, key) for key in keys}})
+    view._written, view._originals = written, {}
+    view._filled, view._read = frozenset(keys), params.read
+    view._allowed = allowed - view._filled
     return view

@@ -15,6 +15,7 @@ from collections.abc import Set as AbstractSet
 from typing import Any
 
 from ..errors import FlowmagicError
+from .hints import hint_for
 from .redact import MASK, fields_of, is_secret, masked, secrets_of
 from .user_objects import within_budget
 
@@ -159,6 +160,13 @@ def key_text(key: object, width: int, secrets: AbstractSet[str] = _NONE) -> str:
     )
 
 
+def plain_text(value: object, width: int, secrets: AbstractSet[str] = _NONE) -> str:
+    """Return a value as text for a cell: a string without its quotes, unless it is blank."""
+    if isinstance(value, str) and value.strip():
+        return key_text(value, width, secrets)
+    return short_repr(value, width, secrets)
+
+
 def error_text(error: BaseException, secrets: AbstractSet[str] = _NONE, width: int = 200) -> str:
     """Return an error as `ValueError: message` on one line, at most `width` characters; never raises."""
     try:
@@ -187,8 +195,9 @@ def traceback_text(
 ) -> str:
     """Return the traceback of an error, without frames of flowmagic and PocketFlow.
 
-    It has at most 30 frames and 20,000 characters. Of an error of flowmagic itself, only the message
-    is returned, since none of its frames is the user's.
+    It has at most 30 frames and 20,000 characters; if the error is one that `hints` explains, the last
+    line does. Of an error of flowmagic itself, only the message is returned, since none of its frames
+    is the user's.
 
     Args:
         secrets: texts to mask; None masks nothing.
@@ -205,6 +214,8 @@ def traceback_text(
         text = "".join(report.format())
     except Exception as failure:  # noqa: BLE001 - the user's own __str__ or __cause__
         text = f"{type(error).__name__}, which cannot be shown ({type(failure).__name__})\n"
+    if hint := hint_for(error):
+        text += f"Hint: {hint}\n"
     text = text if secrets is None else masked(text, secrets)
     return truncate(text.replace("\r\n", "\n"), _LONGEST)
 

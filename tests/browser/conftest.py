@@ -120,12 +120,14 @@ _names = itertools.count(1)
 class Notebook:
     """A notebook open in a page."""
 
-    def __init__(self, server: Server, page, cells: list[str]) -> None:
+    def __init__(self, server: Server, page, cells: list) -> None:
         self.server = server
         self.page = page
         self.name = f"test{next(_names)}.ipynb"
         book = nbformat.v4.new_notebook()
-        book.cells = [nbformat.v4.new_code_cell(cell) for cell in cells]
+        book.cells = [
+            cell if isinstance(cell, dict) else nbformat.v4.new_code_cell(cell) for cell in cells
+        ]
         book.metadata["kernelspec"] = {
             "name": "python3", "display_name": "Python 3", "language": "python",
         }  # fmt: skip

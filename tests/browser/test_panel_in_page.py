@@ -340,9 +340,11 @@ def test_two_views_of_a_panel_show_the_same_and_both_steer(notebook):
     second.get_by_role("slider", name="Concurrency limit").focus()
     book.page.keyboard.press("End")
     book.until("run.limit == 50")
+    first.scroll_into_view_if_needed()  # off screen nothing is drawn
     expect(first.get_by_role("spinbutton")).to_have_value("50")
     first.get_by_role("button", name="Stop", exact=True).click()
     for view in (first, second):
+        view.scroll_into_view_if_needed()
         expect(view).to_contain_text("stopped")
     done = [view.locator(".fm-done").inner_text() for view in (first, second)]
     assert done[0] == done[1]

@@ -28,6 +28,7 @@ class Write(AsyncNode):
             raise ValueError("no road leads there")
         if self.params["city"] == "Bonn":
             await gate.wait()
+        return f"Dear {self.params['city']}"
     async def post_async(self, shared, prepared, executed):
         return "sent"
 
@@ -74,7 +75,7 @@ def pick(book, status: str):
 
 
 def find(book):
-    return book.panel.get_by_role("searchbox", name="Find in params and errors")
+    return book.panel.get_by_role("searchbox", name="Find in params, outputs and errors")
 
 
 @in_lab
@@ -98,8 +99,8 @@ def test_params_that_vary_have_columns_and_sort_by_mouse_and_keys(notebook):
     book.page.keyboard.press("Enter")
     expect(header(book, "nap")).not_to_have_attribute("aria-sort", re.compile("."))
     expect(book.row(0)).to_contain_text("Oslo")
-    header(book, "seconds").get_by_role("button").click()
-    expect(header(book, "seconds")).to_have_attribute("aria-sort", "ascending")
+    header(book, "time").get_by_role("button").click()
+    expect(header(book, "time")).to_have_attribute("aria-sort", "ascending")
     # Asleep for no time at all it is 0, unless a crowded machine held it up.
     first = book.value("min((i for i in run.instances if i.ended), key=lambda i: i.seconds).index")
     book.page.wait_for_function(
@@ -109,15 +110,19 @@ def test_params_that_vary_have_columns_and_sort_by_mouse_and_keys(notebook):
 
 
 def test_rows_are_filtered_by_status_node_and_text(notebook):
-    """Errors are found too; what is shown is counted, and Show all gives all back."""
+    """Errors and outputs are found too; what is shown is counted, and Show all gives all back."""
     book = begun(notebook)
     pick(book, "failed").click()
     expect(book.panel).to_contain_text("5 of 20 shown")
     assert set(shown(book, ".fm-col-index")) == {"1", "5", "9", "13", "17"}
-    assert set(shown(book, ".fm-col-result")) == {"ValueError: no road leads there"}
+    assert set(shown(book, ".fm-col-output")) == {"ValueError: no road leads there"}
     pick(book, "running").click()
     expect(book.panel).to_contain_text("10 of 20 shown")
     find(book).fill("road city=rome")
+    expect(book.panel).to_contain_text("5 of 20 shown")
+    find(book).fill("dear oslo")
+    expect(book.panel).to_contain_text("No matching instances.")  # they have succeeded
+    pick(book, "succeeded").click()
     expect(book.panel).to_contain_text("5 of 20 shown")
     find(book).fill("nowhere")
     expect(book.panel).to_contain_text("No matching instances.")
@@ -139,7 +144,7 @@ def test_a_filtered_table_follows_the_run(notebook):
     book.value("[gate.set()] and 0")
     expect(book.panel).to_contain_text("No matching instances.")
     pick(book, "running").click()
-    expect(book.row(2)).to_contain_text("sent")
+    expect(book.row(2)).to_contain_text("Dear Bonn")
 
 
 @in_lab

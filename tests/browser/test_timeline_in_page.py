@@ -48,8 +48,8 @@ MANY = (
 LANE = 18  # pixels of a lane, where there are few
 
 
-def timeline(notebook, *cells: str, **options):
-    book = started(notebook, *cells, setup=SETUP, **options)
+def timeline(notebook, *cells: str, setup: str = SETUP, **options):
+    book = started(notebook, *cells, setup=setup, **options)
     book.panel.get_by_role("tab", name="Timeline").click()
     expect(lanes(book)).to_be_visible()
     return book
@@ -120,7 +120,7 @@ def test_bars_lie_in_lanes_and_a_running_one_grows_until_it_ends(notebook):
     ended(book)
     done, failed = tuple(colour(book, "succeeded")), tuple(colour(book, "failed"))
     assert tuple(pixel(book, place(book, 1, 0.1), LANE + 2)) == done
-    assert tuple(pixel(book, place(book, 2, 0.1), LANE + 2)) == failed
+    assert tuple(pixel(book, place(book, 2, 1) - 5, LANE + 2)) == failed
     assert tuple(pixel(book, place(book, 0, 0.05), 2)) == done
     # The nodes, asked for, part the bars in shades.
     book.page.wait_for_function(
@@ -132,6 +132,38 @@ def test_bars_lie_in_lanes_and_a_running_one_grows_until_it_ends(notebook):
     )
     assert tuple(pixel(book, place(book, 0, 0.05), 2)) == done
     assert bars(book).evaluate("each => each.querySelectorAll('img').length") == 0
+
+
+@in_lab
+def test_in_a_failed_bar_the_node_that_raised_has_the_colour_and_those_before_it_are_pale(notebook):
+    """As the records say which copy raised: the second here, the first one there."""
+    fails = [{"i": 0, "fail": "no", "second": 0.2}, {"i": 1, "first": "none"}]
+    cell = f"%%batchflow flow --limit 1 -o run\n{[{**each, 'late': 0.2} for each in fails]!r}"
+    slow = SETUP.replace("raise", 'await asyncio.sleep(self.params["late"])\n            raise')
+    slow = slow.replace("await asyncio.sleep(self.params.get", "await wait(self.params.get", 1)
+    late = (
+        "async def wait(seconds):\n    await asyncio.sleep(0.2)\n    await asyncio.sleep(seconds)\n"
+    )
+    book = timeline(notebook, cell, setup=slow + late)
+    book.until("run.ended and run.counts.failed == 2")
+    until_drawn(book)
+    failed = colour(book, "failed")
+    raised = book.value("[copy.error is not None for row in run for copy in row.copies]")
+    assert raised == [False, True, True]
+
+    def shades() -> list[list[int]]:
+        return [pixel(book, place(book, row, at), 2) for row, at in ((0, 0.2), (0, 0.7), (1, 0.4))]
+
+    book.page.wait_for_function(
+        """([x, failed]) => {
+            const pen = document.querySelector(".fm-lanes-canvas").getContext("2d");
+            return [...pen.getImageData(x, 2, 1, 1).data].join() !== failed;
+        }""",
+        arg=[round(place(book, 0, 0.2)), ",".join(map(str, failed))],
+    )
+    before, *guilty = shades()
+    assert guilty == [failed, failed]
+    assert sum(before[:3]) > sum(failed[:3]) + 100, "paler"
 
 
 @in_lab
@@ -348,7 +380,7 @@ def test_another_theme_changes_the_colours(notebook):
     book = timeline(notebook, FOUR)
     book.until("run.counts.ended == 3")
     ended(book)
-    x = place(book, 2, 0.1)
+    x = place(book, 2, 1) - 5
     light = pixel(book, x, LANE + 2)
     for theme, tab in (("JupyterLab Dark", None), ("JupyterLab Light", "Table")):
         if tab:
@@ -387,7 +419,7 @@ def test_before_a_run_it_says_so_and_a_page_that_reloads_has_it_again(notebook):
         arg=",".join(map(str, colour(book, "running"))),
     )
     ended(book)
-    assert tuple(pixel(book, place(book, 2, 0.1), LANE + 2)) == tuple(colour(book, "failed"))
+    assert pixel(book, place(book, 2, 1) - 5, LANE + 2) == colour(book, "failed")
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])

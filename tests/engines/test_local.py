@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from unittest.mock import MagicMock
 
 import pytest
 from pocketflow import AsyncFlow, AsyncNode, Flow, Node
@@ -72,6 +73,16 @@ class Meets(Node):
 
     def exec(self, _):
         self.barrier.wait()
+
+
+async def test_in_a_browser_everything_runs_on_the_loop(monkeypatch):
+    """Python cannot start threads there, so sync nodes run as with `threads=False`."""
+    monkeypatch.setattr("sys.platform", "emscripten")
+    refuse = MagicMock(side_effect=RuntimeError("can't start new thread"))
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    run = await flowmagic.batchflow(Flow(start=Where()), [{"n": 1}, {"n": 2}])
+    run.raise_for_failures()
+    assert run.shared["exec"] is threading.current_thread()
 
 
 async def test_there_are_as_many_threads_as_the_limit_also_when_it_is_raised():

@@ -390,6 +390,61 @@ async def test_a_get_next_node_set_on_the_nested_flow_is_called_and_restored():
     assert inner.get_next_node is get_next_node
 
 
+class Frame:
+    """Has no truth value and no hash, like a DataFrame."""
+
+    def __bool__(self):
+        raise ValueError("ambiguous")
+
+    __hash__ = None
+
+
+def returns(action, kind=Node):
+    """Return a node whose post returns `action`."""
+
+    def post(self, shared, prepared, executed):
+        return action
+
+    async def post_async(self, shared, prepared, executed):
+        return action
+
+    return type(
+        "Returns",
+        (kind,),
+        {"post_async" if kind is AsyncNode else "post": post_async if kind is AsyncNode else post},
+    )()
+
+
+@pytest.mark.parametrize("result", [{"answer": 1}, ["a"], Frame()], ids=["dict", "list", "frame"])
+@pytest.mark.parametrize("kind", [Node, AsyncNode])
+@virtual
+async def test_whatever_the_last_node_returns_ends_the_instance_well(result, kind):
+    """Its exec was paid for; in PocketFlow, looking up the action would raise. In nested flows, too."""
+    instance = await only(AsyncFlow(start=returns(result, kind)))
+    assert instance.status == "succeeded", instance.error
+    assert instance.result is result
+    assert instance.copies[0].action is result
+    nested = await only(AsyncFlow(start=AsyncFlow(start=returns(result, kind))))
+    assert nested.result is result
+
+
+@virtual
+async def test_what_is_no_action_still_raises_where_it_is_looked_up():
+    """At a node with successors, and in a lookup of the user's own."""
+    first = returns({})
+    first >> Step()
+    assert (await only(Flow(start=first))).copies[1].node == "Step", "an empty dict is no action"
+    first = returns({"a": 1})
+    first >> Step()
+    assert isinstance((await only(Flow(start=first))).error, TypeError)
+
+    class Own(Flow):
+        def get_next_node(self, curr, action):
+            raise LookupError(action)
+
+    assert isinstance((await only(Own(start=returns({"a": 1})))).error, LookupError)
+
+
 @pytest.mark.parametrize("kind", [OwnAsyncOrch, OwnOrch])
 @virtual
 async def test_a_top_level_orchestration_of_its_own_leaves_one_record(kind):

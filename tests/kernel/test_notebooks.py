@@ -305,11 +305,40 @@ def test_the_crossings_notebook_allows_what_is_meant(crossings):
     assert "0 crossings where it is allowed" in said
 
 
+REUSED = """
+import json
+print(json.dumps({
+    "bill": bill,
+    "reused": {name: [each.ran, each.reused] for name, each in run.reuse.items()},
+    "why": list(run.reuse["Stamp"].why_not),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def reused(executed):
+    """The notebook of prompt edits, executed."""
+    return executed("05_reuse")
+
+
+def test_the_reuse_notebook_pays_only_for_what_changed(reused):
+    """Seven prompts for 60 reviews: the first two nodes are paid for once; then 20 reviews more."""
+    cells, found = reused
+    assert found["bill"] == {"Load": 80, "Summarise": 80, "Reply": 440}
+    assert outputs(cells["second-await"]).startswith("{'Load': 60, 'Summarise': 60, 'Reply': 120}")
+    assert outputs(cells["more-edits"]).startswith("{'Load': 60, 'Summarise': 60, 'Reply': 420}")
+    assert outputs(cells["undo"]).startswith("60 calls")
+    assert "Reply: Its exec runs: REPLY changed since the last run." in outputs(cells["check"])
+    assert found["reused"] == {"Load": [0, 3], "Stamp": [3, 0]}
+    assert found["why"] == ["uses the time (time.time)"]
+
+
 PROBES = {
     "01_quickstart": ("quickstart", PROBE),
     "02_rate_limits": ("limits", LIMITS_PROBE),
     "03_crossings": ("crossings", CROSSINGS_PROBE),
     "04_resume": ("resumed", RESUMED),
+    "05_reuse": ("reused", REUSED),
 }
 """What each notebook is asked at its end, and the fixture that has the answer."""
 

@@ -19,7 +19,7 @@ ask, ask_on_loop = Ask(), AskOnLoop()
 """
 ERRORS = "[repr(each.result) for each in run.failures]"
 REFUSED = (
-    "InputError('Nobody can answer input() in a run that no cell waits for. Add --wait to the line "
+    "InputError('Nobody can answer input() in a run that no cell waits for. Add --wait --limit 1 "
 )
 
 
@@ -71,11 +71,33 @@ ROWS = "[{'ask': input}, {'ask': getpass.getpass}]"
 def test_a_run_that_its_cell_waits_for_asks(asking, flow, cell):
     """By the magic and in Python, on the loop and in a thread, as a cell does."""
     message = asking.send(cell.replace("FLOW", flow))
-    for answer in ("one", "two"):
-        assert asking.client.get_stdin_msg(timeout=20)["content"]["prompt"] == "word? "
+    # On the loop, only a run whose output is kept knows the row.
+    named = cell.startswith("%%") or flow == "ask"
+    for row, answer in enumerate(("one", "two")):
+        prompt = asking.client.get_stdin_msg(timeout=20)["content"]["prompt"]
+        assert prompt == (f"row {row}: word? " if named else "word? ")
         asking.client.input(answer)
     assert asking.finish(message).status == "ok"
     assert asking.value("run.outputs") == ["one", "two"]
+
+
+def test_rows_that_ask_at_the_same_time_take_turns(asking):
+    """The kernel hung. Whatever the order is, each row gets the answer to its own question."""
+    rows = [{"n": n} for n in range(6)]
+    message = asking.send(
+        "class AskInput(Node):\n"
+        "    def exec(self, _):\n"
+        "        return input(f\"{self.params['n']}? \")\n"
+        "import flowmagic\n"
+        f"run = await flowmagic.batchflow(AskInput(), {rows}, limit=6)"
+    )
+    for _ in rows:
+        prompt = asking.client.get_stdin_msg(timeout=20)["content"]["prompt"]
+        row, number = prompt.removeprefix("row ").removesuffix("? ").split(": ")
+        assert row == number
+        asking.client.input(f"answer {number}")
+    assert asking.finish(message).status == "ok"
+    assert asking.value("run.outputs") == [f"answer {n}" for n in range(6)]
 
 
 def test_unloaded_everything_is_as_before(asking):

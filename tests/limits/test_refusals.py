@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from flowmagic.errors import RateLimitHit
 from flowmagic.limits.refusals import Refusal, RefusalKind, classify_refusal, is_rate_limit
 
+from . import refusal_bodies
 from .clienterrors import (
     LIBRARIES,
     LOW,
@@ -118,6 +119,39 @@ def test_googles_wrong_key_is_read_though_it_comes_as_a_bad_request():
     assert classify_refusal(GoogleError(400, body=body)) == (KEY, None)
 
 
+# ------------------------------------------------------------------------ what providers really answer
+
+MEANINGS = {
+    refusal_bodies.RATE: SLOW,
+    refusal_bodies.BUSY: SLOW,
+    refusal_bodies.QUOTA: QUOTA,
+    refusal_bodies.KEY: KEY,
+}
+
+
+@pytest.mark.parametrize(
+    "row", refusal_bodies.ROWS, ids=lambda row: f"{row.provider} {row.status} {row.meaning}"
+)
+def test_a_real_refusal_is_read_with_the_wait_that_it_names(row):
+    """Of each provider in the table; and what is none there is an ordinary failure of its row."""
+    refusal = classify_refusal(row.error(row.status, row.headers, row.body))
+    assert (refusal and refusal.kind) == MEANINGS.get(row.meaning)
+    assert (refusal and refusal.retry_after) == (row.wait and pytest.approx(row.wait))
+
+
+def test_the_table_of_refusals_has_a_public_source_for_each_row():
+    """So that whoever doubts a row can look it up."""
+    assert len(refusal_bodies.ROWS) >= 60
+    assert all(row.source.startswith("https://") for row in refusal_bodies.ROWS)
+
+
+def test_a_request_that_is_too_large_does_not_slow_a_throttled_node_down():
+    """Though its status is 429 and its message speaks of a rate limit."""
+    for row in refusal_bodies.ROWS:
+        if row.meaning == refusal_bodies.LARGE:
+            assert not is_rate_limit(row.error(row.status, row.headers, row.body)), row
+
+
 # --------------------------------------------------------------------------------------------- quota
 
 
@@ -192,9 +226,9 @@ def test_bedrocks_tokens_of_a_day_are_a_quota():
 
 def test_a_message_alone_tells_a_quota_once_the_status_is_a_refusal():
     """As of a library that keeps no body."""
-    assert classify_refusal(Bare(TPD, status_code=429)) == (QUOTA, None)
+    assert classify_refusal(Bare(TPD, status_code=429)) == (QUOTA, 398.304)
     assert classify_refusal(Bare(f"429 quota_id: {PER_DAY}", code=429)) == (QUOTA, None)
-    assert classify_refusal(Bare(TPM, status_code=429)) == (SLOW, None)
+    assert classify_refusal(Bare(TPM, status_code=429)) == (SLOW, 0.644)
     assert classify_refusal(Bare(LOW, status_code=400)) == (QUOTA, None)
     assert classify_refusal(Bare(TPD, status_code=500)) is None
     assert classify_refusal(Bare(TPD)) is None
@@ -275,7 +309,7 @@ def test_of_headers_of_one_name_the_first_stands():
 def test_a_date_is_counted_from_the_senders_clock_else_from_ours(monkeypatch):
     """The two clocks may be minutes apart, and it is the sender who set the date."""
     ours = datetime(2015, 10, 21, 7, 20, tzinfo=timezone.utc).timestamp()
-    monkeypatch.setattr("flowmagic.limits.http_errors.wall_clock", lambda: ours)
+    monkeypatch.setattr("flowmagic.limits.retry_after.wall_clock", lambda: ours)
     later, sent = "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:27:30 GMT"
     for headers, seconds in [
         ({"retry-after": later}, 480.0),

@@ -206,6 +206,30 @@ def test_the_options_of_the_shared_store_reach_the_run(shell):
     assert shell["run"].shared == {0: {"sums": [2]}}
 
 
+def test_rows_are_put_into_shared(shell):
+    """Dicts, and with a name strings; without the name, one line says how to write it."""
+    shell.run("from pocketflow import Node\nclass Reads(Node):\n    def exec(self, _): return 1\n"
+              "    def post(self, shared, *_): shared['out'] = shared['question'].upper()\n"
+              "reads = Reads()")  # fmt: skip
+    for line, rows in (("--fill-shared", [{"question": "a"}]), ("--fill-shared question", ["a"])):
+        result = shell.run(f"%%batchflow reads {line} --limit 2 -o run\n{rows}")
+        assert result.success, result.text
+        assert shell["run"].shared == {0: {"out": "A"}}
+    result = shell.run("%%batchflow reads\n['a']")
+    assert result.text.endswith(
+        'or put each string into shared["question"] with --fill-shared question.\n'
+    )
+
+
+def test_a_flows_own_prep_may_return_strings(shell):
+    """In a run without a body, as in the body."""
+    shell.run("from pocketflow import AsyncBatchFlow, Node\nclass Own(AsyncBatchFlow):\n"
+              "    async def prep_async(self, shared): return ['a', 'b']\n"
+              "own = Own(start=Node())")  # fmt: skip
+    assert shell.run("%%batchflow own --fill-shared question -o run\n#").success
+    assert [each.row for each in shell["run"].instances] == [{"question": "a"}, {"question": "b"}]
+
+
 def test_the_variable_holds_the_newest_run_and_the_list_has_all(shell):
     """Each run is listed with the variable that it was bound to."""
     shell.run("%%batchflow flow -o run\n[{'n': 1}]")
@@ -305,6 +329,23 @@ def test_check_says_what_is_likely_to_go_wrong_and_starts_nothing(shell):
     assert "run" not in shell.ip.user_ns
     assert "time.sleep()" in shell.run("%batchflow slow --check").text
     assert "Nothing was found" in shell.run("%batchflow flow --check").text
+
+
+def test_check_knows_the_options_of_the_line(shell):
+    """What is right with them is no finding, and what they bring with them is one."""
+    shell.run("from pocketflow import BatchFlow, Node\n"
+              "class Ask(Node):\n"
+              "    def post(self, shared, *_): shared['answer'] = shared['question']\n"
+              "class All(BatchFlow):\n"
+              "    def post(self, shared, *_): return str(shared['answer'])\n"
+              "ask = Ask()\nall_ = All(start=ask)")  # fmt: skip
+    rows = "\n[{'question': 1}]"
+    assert "Add --fill-shared" in shell.run(f"%%batchflow ask --check{rows}").text
+    assert "Nothing was found" in shell.run(f"%%batchflow ask --check --fill-shared{rows}").text
+    text = shell.run("%%batchflow ask --check --fill-shared question\n['a']").text
+    assert "Nothing was found" in text
+    assert "Pass merge=" in shell.run(f"%%batchflow all_ --check --isolate{rows}").text
+    assert "Pass merge=" not in shell.run(f"%%batchflow all_ --check{rows}").text
 
 
 def test_check_finds_params_by_which_a_journal_recognises_no_row(shell, tmp_path):

@@ -87,7 +87,7 @@ def test_without_distributed_the_line_to_install_it_is_said(shell, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     result = shell.run("%%batchflow flow --engine dask\n[{'n': 1}]")
     assert result.text.startswith(
-        'UsageError: --engine dask needs dask.distributed: pip install "jupyter-flowmagic[dask]"'
+        "UsageError: --engine dask needs dask.distributed: pip install distributed"
     )
 
 
@@ -210,7 +210,7 @@ def test_to_resume_anyway_is_more_than_to_resume(text, resume, tmp_path, monkeyp
         ("flow --output=run --check", "flow --check"),
         ("flow --out run --check", "flow --check"),
         ("flow -f 'my params.csv' --wait", "flow --wait"),
-        ("flow --file=my.csv --fi my.csv", "flow"),
+        ("flow --file=my.csv --file my.csv", "flow"),
         ("flow --journal 'my runs' -o run", "flow --journal 'my runs'"),
         ('flow --allow-shared "a b" --no-track', 'flow --allow-shared "a b" --no-track'),
     ],

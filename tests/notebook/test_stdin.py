@@ -6,6 +6,7 @@ import contextvars
 import copy
 import io
 import sys
+import threading
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from flowmagic import InputError
 from flowmagic.engines.process_state import ProcessState
 from flowmagic.notebook.stdin import InputGuard, _Stdin
+from flowmagic.records.printed import enter, key
 
 
 class Kernel:
@@ -91,6 +93,74 @@ def test_a_run_may_ask_while_its_cell_runs_and_not_after(shell):
             run.run(ask)
     assert sys.stdin.encoding == run.run(lambda: sys.stdin.encoding)
     assert list(sys.stdin) == ["two\n"]
+
+
+def test_rows_that_ask_at_the_same_time_take_turns(shell):
+    """A kernel would hang. Each question names its row; plain code of the cell need not wait."""
+    asking, most = [], []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def raw_input(prompt=""):
+        asking.append(prompt)
+        most.append(len(asking))
+        begun.set()
+        go_on.wait(10)
+        asking.remove(prompt)
+        return prompt
+
+    shell.kernel.raw_input = raw_input
+    guarded(shell)
+    context = shell.begin("cell")
+
+    def ask(row):
+        mine = context.copy()
+        mine.run(enter, key(row, 1))
+        answers[row] = mine.run(shell.kernel.raw_input, "word? ")
+
+    answers = {}
+    threads = [threading.Thread(target=ask, args=[row]) for row in range(4)]
+    for each in threads:
+        each.start()
+    assert begun.wait(10)
+    assert shell.kernel.getpass("key? ") == "asked in secret key? "
+    go_on.set()
+    for each in threads:
+        each.join()
+    assert answers == {row: f"row {row}: word? " for row in range(4)}
+    assert max(most) == 1
+
+
+def test_a_row_that_waits_for_its_turn_is_refused_when_the_cell_has_ended(shell):
+    """Though the one that asks never ends; and the next cell's rows do not wait for that one."""
+    held, go_on = threading.Event(), threading.Event()
+
+    def raw_input(prompt=""):
+        held.set()
+        go_on.wait(10)
+        return "answer"
+
+    shell.kernel.raw_input = raw_input
+    guarded(shell)
+    context = shell.begin("cell")
+    hangs = threading.Thread(target=context.copy().run, args=[shell.kernel.raw_input])
+    hangs.start()
+    assert held.wait(10)
+    refused = []
+
+    def ask():
+        try:
+            shell.kernel.raw_input()
+        except InputError as error:
+            refused.append(error)
+
+    waits = threading.Thread(target=context.copy().run, args=[ask])
+    waits.start()
+    shell.end("cell")
+    waits.join(10)
+    assert "Add --wait --limit 1" in str(refused[0])
+    go_on.set()
+    assert shell.begin("next").run(shell.kernel.raw_input) == "answer"
+    hangs.join()
 
 
 def test_while_another_cell_runs_the_run_is_refused_and_that_cell_may_ask(shell):

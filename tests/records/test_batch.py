@@ -126,6 +126,23 @@ async def test_records_are_rows_of_a_list_and_of_a_generator():
     assert [batch.draw(), batch.draw()] == ROWS
 
 
+async def test_strings_are_rows_of_lists_and_of_generators_where_their_param_is_known():
+    """Beside dicts, too; post receives the strings themselves."""
+    given, rows = ["x", {"a": 2}], [{"text": "x"}, {"a": 2}]
+
+    async def each():
+        for row in given:
+            yield row
+
+    batch = as_batch(given, "text")
+    assert (batch.rows, batch.value) == (rows, given)
+    batch = as_batch(iter(given), "text")
+    assert [batch.draw(), batch.draw()] == rows
+    for source in (each(), type("Source", (), {"__aiter__": lambda self: each()})()):
+        batch = as_batch(source, "text")
+        assert [await batch.draw_async(), await batch.draw_async()] == rows
+
+
 def test_grid_is_the_product_in_which_the_last_name_varies_fastest():
     """A string, a number or a mapping is one value."""
     assert grid(m=["a", "b"], t=(0, 1)) == [

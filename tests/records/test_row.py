@@ -115,6 +115,15 @@ def test_anything_else_is_refused(wrong):
         as_row(wrong, 2)
 
 
+def test_a_string_is_a_row_where_its_param_is_known():
+    """Else the message says how to name it."""
+    assert as_row("why?", 0, "question") == {"question": "why?"}
+    with pytest.raises(BatchError, match=r'or put each .* with fill_shared="question"\.$'):
+        as_row("why?", 0)
+    with pytest.raises(BatchError, match=r'"user_id": 2\}\]\.$'):
+        as_row(3, 0, "question")
+
+
 def test_names_that_occur_again_are_found():
     """In the order in which they occur again."""
     assert repeated("abcbcab") == ["b", "c", "a", "b"]

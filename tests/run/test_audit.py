@@ -162,6 +162,28 @@ def test_actions_that_are_objects_and_loops_are_audited_too():
     assert str(found).startswith('Instance 1 ended at Loops, which returned "odd"')
 
 
+def test_results_that_are_no_actions_are_a_note():
+    """Which PocketFlow itself could not have looked up, though nothing follows."""
+
+    class Answers(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            return self.params["way"]
+
+    ways = [{"text": "a"}, None, ["b"], "end", {}, {"text": "b"}]
+    run = flowmagic.run_batch(AsyncFlow(start=Answers()), [{"way": way} for way in ways])
+    assert run.ok
+    first, second = [each for each in run.audit() if "no action" in each.what]
+    assert (
+        first.what
+        == "Instances 0, 4 and 5 ended at Answers, whose post returned a dict, which is no action."
+    )
+    assert "unhashable type" in first.why
+    assert "run.outputs" in first.instead
+    assert second.what.startswith("Instance 2 ended at Answers, whose post returned a list")
+    assert first.note
+    assert (first.instances, first.count) == ((0, 4, 5), 3)
+
+
 def test_rows_that_were_dropped_are_left_out():
     """Of a generator, only some rows are kept; of the others only the end is known."""
     rows = ({"way": "left", f"column {n}": n} for n in range(8))

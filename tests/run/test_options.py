@@ -23,7 +23,7 @@ from flowmagic.run.options import (
     RunKeywords,
 )
 
-NOT_IN_THE_JOURNAL = {"journal", "resume", "in_doubt", "sync", "journal_secrets"}
+NOT_IN_THE_JOURNAL = {"journal", "resume", "in_doubt", "reuse", "sync", "journal_secrets"}
 """Options that say how the journal is written, not how the run is."""
 
 TYPES = typing.get_type_hints(RunArguments)

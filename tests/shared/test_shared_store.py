@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 import gc
 import weakref
 
@@ -278,6 +279,11 @@ async def test_writes_without_a_form_in_a_journal_run_again(tmp_path):
         ),
         ({"merge": lambda s, i: None}, r"not\s+isolated\. Write isolate=True too"),
         (
+            {"fill_shared": 3},
+            r'is an int \(3\), neither True nor the name .*fill_shared="question"',
+        ),
+        ({"fill_shared": ""}, r"fill_shared is a str \(''\), neither"),
+        (
             {"allow_shared": "results"},
             r'not a list of keys\. Write for example allow_shared=\["res',
         ),
@@ -302,8 +308,127 @@ def test_an_async_merge_is_refused():
 
 
 @pytest.mark.parametrize("shared", [[1], type("Own", (dict,), {})()])
+@pytest.mark.parametrize("option", ["isolate", "fill_shared"])
 @virtual
-async def test_only_a_plain_dict_is_isolated(shared):
+async def test_only_a_plain_dict_is_isolated(shared, option):
     """Before anything runs."""
-    with pytest.raises(SharedError, match=r"isolate=True needs a plain dict\. Write shared=dict"):
-        fm.batchflow(waits(), ROWS_I, isolate=True, shared=shared)
+    with pytest.raises(SharedError, match=rf"{option}\S* needs .* or leave {option} out"):
+        fm.batchflow(waits(), ROWS_I, **{option: True}, shared=shared)
+
+
+# With `fill_shared`
+
+
+class Answers(AsyncNode):
+    """A node that reads no params, and adds to a list of the store and to one of its row."""
+
+    async def prep_async(self, shared):
+        shared["log"].append(shared["question"])
+        shared.get("words", []).append("seen")
+        return shared["question"], list(shared.get("words", []))
+
+    async def exec_async(self, prepared):
+        await asyncio.sleep(1)
+        return f"{prepared} in {self.params['language']}"
+
+    async def post_async(self, shared, prepared, executed):
+        shared["answer"] = executed
+
+
+def answers():
+    """Return a flow that has a param of its own, which is none of the shared store's."""
+    flow = AsyncFlow(start=Answers())
+    flow.set_params({"language": "en"})
+    return flow
+
+
+QUESTIONS = [{"question": "a", "words": []}, {"question": "b", "language": "fr"}]
+
+
+@virtual
+async def test_each_row_is_in_the_shared_store_of_its_instance():
+    """As one sequential run of the flow per row, each over a copy of the given store."""
+    shared = {"log": ["began"], "question": "none"}
+    run = await fm.batchflow(answers(), QUESTIONS, shared=shared, fill_shared=True)
+    assert run.ok, run.results
+    for row, instance in zip(QUESTIONS, run.instances, strict=True):
+        alone = copy.deepcopy({"log": ["began"], **row})
+        flow = answers()
+        flow.set_params({"language": "en", **row})
+        await flow.run_async(alone)
+        assert instance.writes["answer"] == alone["answer"]
+        assert instance.writes["log"] == alone["log"] == ["began", row["question"]]
+        assert instance.params == {"language": "en", **row}
+    assert run[1].writes.keys() == {"answer", "log"}, "a row that is only read is not written"
+    assert shared == {"log": ["began"], "question": "none", **{i: run[i].writes for i in (0, 1)}}
+    assert QUESTIONS[0] == {"question": "a", "words": []}
+
+
+@virtual
+async def test_a_filled_store_needs_no_isolate_to_be_merged():
+    """What came out is brought back as of isolated instances."""
+    run = await fm.batchflow(
+        answers(),
+        ["a", "b"],
+        shared={"log": []},
+        fill_shared="question",
+        merge=lambda shared, instance: shared["log"].extend(instance.writes["log"]),
+    )
+    assert run.shared == {"log": ["a", "b"]}
+    assert [each.row for each in run.instances] == [{"question": "a"}, {"question": "b"}]
+    assert run.outputs == [f"{(each, [])} in en" for each in "ab"]
+
+
+@virtual
+async def test_an_attempt_that_runs_again_finds_its_row_as_it_was():
+    """Whatever the failed one did to the lists in it, and to its params."""
+
+    class Fails(AsyncNode):
+        async def prep_async(self, shared):
+            shared["words"].append(1)
+            self.params["words"].append(2)
+            shared["question"] = found.append((shared["question"], shared["words"][:-1]))
+
+        async def exec_async(self, _):
+            raise RuntimeError
+
+    found = []
+    await fm.batchflow(Fails(), [{"question": "a", "words": [0]}], fill_shared=True, retries=2)
+    assert found == 3 * [("a", [0])]
+
+
+@virtual
+async def test_a_row_is_not_meant_to_be_shared():
+    """A key that all instances share is still each one's own, if its row has it."""
+    shared = {"log": [], "words": ["of all"]}
+    rows = [{"question": i, "words": []} for i in range(2)]
+    run = await fm.batchflow(
+        answers(), rows, shared=shared, fill_shared=True, allow_shared=["log", "words"]
+    )
+    assert shared["log"] == [0, 1]
+    assert shared["words"] == ["of all"]
+    assert [each.writes["words"] for each in run.instances] == [["seen"], ["seen"]]
+
+
+@virtual
+async def test_what_was_read_of_the_row_in_shared_counts_as_a_param_that_was_read():
+    """So that the audit names the params that changed nothing, and no others."""
+    rows = [{"question": "a", "id": 7, "language": "en"}]
+    run = await fm.batchflow(answers(), rows, shared={"log": []}, fill_shared=True)
+    assert run[0].read == {"question", "language"}
+    assert [each.what for each in run.audit()] == ['No instance has read the param "id".']
+
+
+@virtual
+async def test_a_resumed_run_has_the_writes_of_rows_that_were_filled_in(tmp_path):
+    """With texts as rows, too."""
+    path = tmp_path / "runs.journal"
+    options = {"fill_shared": "question", "journal": path}
+    first = await fm.batchflow(answers(), ["a"], shared={"log": []}, **options)
+    run = await fm.batchflow(answers(), ["a", "b"], shared={"log": []}, resume=True, **options)
+    assert [each.restored for each in run.instances] == [1, None]
+    assert run[0].writes == first[0].writes
+    assert run.shared == {"log": [], 0: first[0].writes, 1: run[1].writes}
+    with fm.open_journal(path) as journal:
+        assert journal[2].options["fill_shared"] == "question"
+        assert journal[2].to_frame().writes[0] == first[0].writes

@@ -20,10 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from pocketflow import AsyncNode
 
 import flowmagic as fm
+from flowmagic.records.param_reads import track_reads
 from flowmagic.records.store import RecordStore
 from flowmagic.shared.crossings import CrossingDetector
 from flowmagic.shared.paths import ALL_KEYS, ItemKeys
-from flowmagic.shared.views import Tracked, isolated, views
+from flowmagic.shared.views import Tracked, filled, isolated, views
 
 from ..virtualtime import virtual
 
@@ -65,7 +66,14 @@ def isolated_view(store):
     return isolated(store, {})
 
 
-VIEWS = pytest.mark.parametrize("view", [tracked_view, watched_view, isolated_view])
+def filled_view(store):
+    """Return an isolated view in which all items are of the row."""
+    _, [trace, _] = traced()
+    trace.params = track_reads(store)
+    return filled({"other": 1}.fromkeys(store), store.keys(), trace, {})
+
+
+VIEWS = pytest.mark.parametrize("view", [tracked_view, watched_view, isolated_view, filled_view])
 
 
 def outcome(function, *arguments):
@@ -259,6 +267,31 @@ def test_a_view_becomes_json_as_any_dict(view, store):
     else:  # Python 3.13 puts nothing between the braces, but on a line of its own
         assert json.loads(indented) == {}
     assert json.dumps([{"in": made}]) == json.dumps([{"in": store}])
+
+
+@pytest.mark.parametrize(
+    ("use", "read"),
+    [
+        (lambda shared: shared["a"], "a"),
+        (lambda shared: shared.get("b"), "b"),
+        (lambda shared: "a" in shared, "a"),
+        (lambda shared: shared.pop("a"), "a"),
+        (dict, "ab"),
+        (lambda shared: shared.copy(), "ab"),
+        (lambda shared: {**shared}, "ab"),
+        (list, "ab"),
+        (lambda shared: shared.update(a=1), ""),
+        (lambda shared: (shared.update(a=1), shared["a"]), ""),
+        (lambda shared: shared["store"], ""),
+        (len, ""),
+    ],
+)
+def test_a_filled_view_notes_what_is_read_of_the_row(use, read):
+    """As params are noted; but not what the node itself has put there, nor what the store had."""
+    _, [trace, _] = traced()
+    trace.params = track_reads({"a": 1, "b": [], "flow's own": 3})
+    use(filled({"store": 0}, ["a", "b"], trace, {}))
+    assert trace.params.read == set(read)
 
 
 @VIEWS

@@ -18,7 +18,8 @@ from typing import Any
 from ...errors import EngineError
 from ...records.param_reads import track_reads
 from ...records.trace import Trace
-from ...shared.views import Isolated, isolated
+from ...shared.views import Isolated, filled, isolated
+from .. import thread_loop
 from ..base import Work
 from ..process_state import ProcessState
 from . import serialization
@@ -71,7 +72,7 @@ def run_chunk(chunk: dict[str, Any]) -> dict[int, bytes] | None:
         return None
     if not worker.address.startswith("inproc"):
         install_forwarders()
-    return asyncio.run(ChunkRunner(worker, **chunk).run())
+    return thread_loop.run(ChunkRunner(worker, **chunk).run())
 
 
 class ChunkInstance:
@@ -80,6 +81,8 @@ class ChunkInstance:
     def __init__(self, instance_id: int, row: int, on_print: Callable[[int], None]) -> None:
         self.id = instance_id
         self.row = row
+        self.filled: list[Any] | None = None
+        """The params that its view of the store begins with; None if it begins with none."""
         self.writes: dict[Any, Any] = {}
         self.printed = PrintBuffer(functools.partial(on_print, row))
         self.task: asyncio.Task[None] | None = None
@@ -95,7 +98,7 @@ class ChunkRunner:
         topic: the topic of messages to the run.
         number: the number of the chunk.
         ids: the ids of its instances.
-        params: the pickled params of each of them.
+        params: the pickled params of each of them; see `RemoteInstance`.
         threads: whether the `exec` of sync nodes may run in threads.
         mostly_waiting: whether earlier chunks of the run mostly waited.
     """
@@ -136,7 +139,10 @@ class ChunkRunner:
         self._large_outcomes: dict[int, bytes] = {}
 
     def _view(self, trace: Trace) -> Any:
-        return isolated(self._shared, self._instances[trace.row].writes)
+        instance = self._instances[trace.row]
+        if instance.filled is None:
+            return isolated(self._shared, instance.writes)
+        return filled(self._shared, instance.filled, trace, instance.writes)
 
     async def run(self) -> dict[int, bytes]:
         """Run all instances; return the outcomes that are too large for a message, by instance id."""
@@ -172,8 +178,8 @@ class ChunkRunner:
         self._process.enter()
         result, error = None, None
         try:
-            params = track_reads(pickle.loads(pickled_params))  # noqa: S301 - sent by the run itself
-            trace.params = params
+            params, instance.filled = pickle.loads(pickled_params)  # noqa: S301 - sent by the run itself
+            trace.params = params = track_reads(params)
             result = await self._runner.run(params, trace)
         except BaseException as raised:  # noqa: BLE001 - ends this instance, not the chunk
             error = raised

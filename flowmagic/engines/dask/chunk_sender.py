@@ -6,7 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import itertools
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from typing import Any
 
 from ...records.trace import Trace
@@ -74,13 +74,18 @@ class ChunkSender:
         self._next_send: asyncio.TimerHandle | None = None
         self._not_before = 0.0
 
-    def add(self, params: dict[Any, Any], trace: Trace) -> RemoteInstance:
-        """Send an instance as soon as there is room for it.
+    def add(
+        self,
+        params: dict[Any, Any],
+        trace: Trace,
+        filled: Callable[[Trace], Collection[Any]] | None = None,
+    ) -> RemoteInstance:
+        """Send an instance as soon as there is room for it; for `filled` see `Work`.
 
         Raises:
             EngineError: a param cannot be pickled.
         """
-        instance = RemoteInstance(next(self._numbers), params, trace)
+        instance = RemoteInstance(next(self._numbers), params, trace, filled)
         self.instances[instance.id] = self._waiting[instance.id] = instance
         self.schedule_send()
         return instance

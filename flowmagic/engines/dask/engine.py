@@ -91,7 +91,7 @@ class DaskRunner:
         if self._monitor.failure is not None:
             raise InstanceLostError(str(self._monitor.failure))
         view = None if self._work.view is None else self._work.view(trace)
-        instance = self._sender.add(params, trace)
+        instance = self._sender.add(params, trace, self._work.filled)
         try:
             outcome = await instance.future
         finally:
@@ -210,9 +210,7 @@ class DaskEngine:
 
     def __post_init__(self) -> None:
         if importlib.util.find_spec("distributed") is None:
-            raise MissingExtraError(
-                'engine="dask" needs dask.distributed: pip install "jupyter-flowmagic[dask]"'
-            )
+            raise MissingExtraError('engine="dask" needs dask.distributed: pip install distributed')
         where = self.where
         known = where is None or any(
             hasattr(where, name) for name in ("scheduler_address", "scheduler")

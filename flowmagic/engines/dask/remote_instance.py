@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+from collections.abc import Callable, Collection
 from typing import Any
 
 from ...errors import EngineError, InstanceLostError, describe
@@ -20,9 +21,10 @@ class RemoteInstance:
         instance_id: a number of its own.
         params: the params of the instance.
         trace: the trace of the instance.
+        filled: see `Work`.
 
     Attributes:
-        params: the pickled params.
+        params: the pickled params, with what `filled` returned.
         future: gets the outcome, or an InstanceLostError.
         chunk: the chunk that it was sent in; None if it waits to be sent.
         clock_offset: what is added to its worker's times; None before its first update. It does not
@@ -33,9 +35,15 @@ class RemoteInstance:
         EngineError: a param cannot be pickled; the message names it.
     """
 
-    def __init__(self, instance_id: int, params: dict[Any, Any], trace: Trace) -> None:
+    def __init__(
+        self,
+        instance_id: int,
+        params: dict[Any, Any],
+        trace: Trace,
+        filled: Callable[[Trace], Collection[Any]] | None = None,
+    ) -> None:
         self.id = instance_id
-        self.params = _dump_params(params)
+        self.params = _dump_params(params, None if filled is None else list(filled(trace)))
         self.trace = trace
         self.future: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self.chunk: SentChunk | None = None
@@ -100,10 +108,10 @@ class SentChunk:
             instance.end(outcome)
 
 
-def _dump_params(params: Any) -> bytes:
+def _dump_params(params: Any, filled: list[Any] | None) -> bytes:
     plain = copied(params)
     try:
-        return dump(plain)
+        return dump((plain, filled))
     except Exception as error:
         for key, value in plain.items():
             try:

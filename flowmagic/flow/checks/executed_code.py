@@ -1,6 +1,7 @@
 """Follows what a method executes: its own code, and the user's functions and methods that it calls.
 
-What functions define without calling it is left out, and so is what coroutines and generators do.
+What functions define without calling it is left out, and so is what generators do. Coroutines are
+followed from coroutines, which are taken to await them.
 """
 
 from __future__ import annotations
@@ -29,12 +30,14 @@ class Executed(NamedTuple):
         scope: what names mean there.
         call: the syntax node in the method itself that leads to it.
         through: the names of the functions that are called on the way.
+        in_coroutine: whether it is in a coroutine, so that other tasks may run before what follows it.
     """
 
     node: ast.AST
     scope: Scope
     call: ast.AST
     through: tuple[str, ...]
+    in_coroutine: bool
 
     def subject(self, method: str) -> str:
         """Return the subject of a sentence about it: `exec`, or `exec calls build(), which`."""
@@ -129,10 +132,12 @@ class _Walk:
         nodes = list(executed_nodes(tree))
         scope = Scope(function, self._receivers.get(function, ""), nodes)
         for node in nodes:
-            yield Executed(node, scope, call or node, through)
+            yield Executed(node, scope, call or node, through, _is_coroutine(function))
             if not isinstance(node, ast.Call) or len(through) == _DEPTH:
                 continue
             called = self._called(node.func, scope)
+            if called is not None and _is_coroutine(called) and not _is_coroutine(function):
+                continue
             inner = None if called is None or called in self._seen else tree_of(called)
             if called is not None and inner is not None:
                 yield from self.follow(called, inner, call or node, (*through, called.__name__))
@@ -143,8 +148,12 @@ class _Walk:
         function = self._methods.get(own) if own else scope.global_of(expression)
         if not isinstance(function, FunctionType) or not is_user_code(function):
             return None
-        later = inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR | inspect.CO_GENERATOR
+        later = inspect.CO_ASYNC_GENERATOR | inspect.CO_GENERATOR
         return None if function.__code__.co_flags & later else function
+
+
+def _is_coroutine(function: FunctionType) -> bool:
+    return bool(function.__code__.co_flags & inspect.CO_COROUTINE)
 
 
 def _imported(nodes: Iterable[ast.AST]) -> dict[str, str]:

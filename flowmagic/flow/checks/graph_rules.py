@@ -6,26 +6,23 @@ Each rule takes one node and yields its findings.
 from __future__ import annotations
 
 import ast
-import difflib
+import inspect
 import math
 import sys
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pocketflow import AsyncFlow, AsyncNode, BatchFlow, Flow
 
-from ..finding import Finding, Place
-from ..graph import successors_of
+from ..finding import SHOWN, Finding, Place
 from ..source_code import executed_nodes, global_of
 from .blocking import blocking_call
 from .node_source import (
     Method,
-    PossibleActions,
     attribute_of,
     hooks_in_threads,
     hooks_of,
-    possible_actions,
     user_overrides,
 )
 from .reachable_nodes import ReachableNode, fans_out
@@ -33,10 +30,6 @@ from .reachable_nodes import ReachableNode, fans_out
 _MUTABLE = (list, dict, set, bytearray, deque)
 _POCKETFLOWS = {"params", "successors", "start_node"}  # attributes
 _STANDSTILL = "no other instance runs and the panel does not update."
-ENDINGS = frozenset(
-    {"complete", "completed", "done", "end", "exit", "finish", "finished", "quit", "stop"}
-)
-"""Actions that commonly mean that the flow ends, so that they need no successor."""
 
 
 def shared_attributes(reached: ReachableNode) -> Iterator[Finding]:
@@ -71,7 +64,7 @@ def blocked_loop(reached: ReachableNode, *, threads: bool) -> Iterator[Finding]:
     node = reached.node
     in_thread = hooks_in_threads(node) if threads else ()
     for name in hooks_of(node):
-        call = None if name in in_thread else blocking_call(reached.source, name)
+        call = None if name in in_thread else blocking_call(reached, name)
         if call is None:
             continue
         yield Finding(
@@ -82,15 +75,30 @@ def blocked_loop(reached: ReachableNode, *, threads: bool) -> Iterator[Finding]:
             call.place,
         )
         return
-    if not threads and _has_sync_exec(node):
-        yield Finding(
-            f"exec is sync, and {'threads are off' if has_threads() else 'there are no threads here'}.",
-            f"While exec runs, {_STANDSTILL}",
-            f"{'Keep threads on, or make' if has_threads() else 'Make'} the node an AsyncNode with "
-            "exec_async.",
-            reached.name,
-            _place_of(reached, "exec"),
-        )
+
+
+def sync_execs(nodes: Sequence[ReachableNode], *, threads: bool) -> Iterator[Finding]:
+    """Find sync nodes whose exec runs on the loop, since there are no threads: one finding for all.
+
+    Those of which `blocked_loop` finds a call are left out.
+    """
+    on_loop = {
+        each.name: each
+        for each in nodes
+        if _has_sync_exec(each.node) and not any(blocked_loop(each, threads=threads))
+    }
+    if threads or not on_loop:
+        return
+    first, *others = on_loop
+    more = len(on_loop) - SHOWN
+    listed = ", ".join([f"{name}.exec" for name in on_loop][:SHOWN])
+    yield Finding(
+        f"{listed}{f' and {more} more' if more > 0 else ''} {'are' if others else 'is'} sync, and "
+        f"{'threads are off' if has_threads() else 'there are no threads here'}.",
+        f"While an exec runs, {_STANDSTILL}",
+        f"{'Keep threads on, or use' if has_threads() else 'Use'} AsyncNode, with exec_async.",
+        place=_place_of(on_loop[first], "exec"),
+    )
 
 
 def _unblocked(node: Any, call: str, *, threads: bool) -> str:
@@ -106,79 +114,6 @@ def _unblocked(node: Any, call: str, *, threads: bool) -> str:
 
 def _has_sync_exec(node: Any) -> bool:
     return not isinstance(node, (AsyncNode, Flow)) and user_overrides(node, "exec")
-
-
-def unmatched_actions(reached: ReachableNode) -> Iterator[Finding]:
-    """Find actions without a successor, and successors without an action that leads to them."""
-    possible = _actions_of(reached)
-    successors = successors_of(reached.node)
-    if possible is None or not successors:
-        return
-    names = [str(each) for each in successors]
-    for action, place in possible.places.items():
-        if action is None or action in successors or action.lower() in ENDINGS:
-            continue
-        similar = difflib.get_close_matches(action, names, n=1)
-        hint = (
-            f'Did you mean "{similar[0]}"?'
-            if similar
-            else f'Add node - "{action}" >> another_node.'
-        )
-        yield Finding(
-            f'It can return "{action}", but has successors only for {_listed(names)}.',
-            "The instance would end here, and count as succeeded.",
-            hint,
-            reached.name,
-            place,
-            # A missing successor may be meant to end the flow; a misspelt action is not.
-            note=not similar,
-        )
-    if not possible.complete:
-        return
-    returned = {"default" if each is None else each for each in possible.places}
-    for name in successors:
-        if name in returned:
-            continue
-        actions = [f'"{each}"' for each in possible.places if each is not None]
-        actions += ["nothing"] * (None in possible.places)
-        end = type(successors[name]).__name__
-        yield Finding(
-            f'Its successor for "{name}" is never reached: it can only return {", ".join(actions)}.',
-            f"{end} does not run after this node.",
-            f"Return {'nothing' if name == 'default' else _listed([name])} where {end} is to run next.",
-            reached.name,
-            next(iter(possible.places.values()), None),
-        )
-
-
-def _actions_of(reached: ReachableNode) -> PossibleActions | None:
-    """Return the actions that a node can return; None if nothing is known of them."""
-    node = reached.node
-    if not reached.outer or reached.in_own_orchestration:
-        return None
-    if user_overrides(node, "_run") or user_overrides(node, "_run_async"):
-        return None
-    post = "post_async" if isinstance(node, AsyncNode) else "post"
-    if not user_overrides(node, post):
-        # PocketFlow's own post returns nothing; that of a flow, the action of its last node.
-        return None if reached.is_flow or _is_flowmagics(node, post) else _RETURNS_NOTHING
-    method = reached.source.get(post)
-    return None if method is None else possible_actions(method)
-
-
-_NO_PLACE: Any = None
-_RETURNS_NOTHING = PossibleActions({None: _NO_PLACE}, complete=True)
-
-
-def _is_flowmagics(node: Any, name: str) -> bool:
-    return type(node).__module__.partition(".")[0] == "flowmagic" or any(
-        name in vars(base) and base.__module__.partition(".")[0] == "flowmagic"
-        for base in type(node).__mro__
-    )
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(f'"{each}"' for each in names)
 
 
 def no_attempts(reached: ReachableNode) -> Iterator[Finding]:
@@ -213,6 +148,59 @@ def erased_params(reached: ReachableNode) -> Iterator[Finding]:
         f"Set them on the flow: flow.set_params({{{first!r}: ...}}), or in each row.",
         reached.name,
     )
+
+
+_PASSED = {
+    "prep": ("shared",),
+    "exec": ("prep_res",),
+    "exec_fallback": ("prep_res", "exc"),
+    "post": ("shared", "prep_res", "exec_res"),
+}
+"""What PocketFlow passes to the methods of a node."""
+
+
+def wrong_hooks(reached: ReachableNode) -> Iterator[Finding]:
+    """Find methods that PocketFlow cannot call as it does, and sync ones that an async node never calls."""
+    if reached.is_flow:
+        return
+    is_async = isinstance(reached.node, AsyncNode)
+    for name, passed in _PASSED.items():
+        hook = f"{name}_async" if is_async else name
+        right = f"Write {'async ' * is_async}def {hook}(self, {', '.join(passed)})."
+        method = reached.source.get(hook)
+        if (
+            is_async
+            and user_overrides(reached.node, name)
+            and not user_overrides(reached.node, hook)
+            and reached.source.complete
+            and reached.source.get(name) is None  # else a method of its own calls it
+        ):
+            yield Finding(
+                f"It is an async node, whose {name} is never called.",
+                f"PocketFlow calls {hook} instead.",
+                right,
+                reached.name,
+                _place_of(reached, name),
+            )
+        elif (
+            method is not None
+            and attribute_of(reached.node, hook) is method.function  # else a decorator is around it
+            and hook not in vars(reached.node)
+        ):
+            found = inspect.signature(method.function)
+            try:
+                found.bind(reached.node, *passed)
+            except TypeError:
+                yield Finding(
+                    f"{hook} takes ({', '.join(found.parameters)}), and is called with "
+                    f"(self, {', '.join(passed)}).",
+                    "PocketFlow's call raises a TypeError, which takes the place of the error of exec."
+                    if name == "exec_fallback"
+                    else "PocketFlow's call raises a TypeError.",
+                    right,
+                    reached.name,
+                    method.place(),
+                )
 
 
 def async_in_sync(reached: ReachableNode) -> Iterator[Finding]:

@@ -8,7 +8,8 @@ then a check must not conclude anything from what the source does not say.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pocketflow import AsyncNode, Flow
@@ -165,10 +166,12 @@ class PossibleActions(NamedTuple):
     Attributes:
         places: where each known action is returned; the key None stands for no action.
         complete: whether the method returns no others.
+        objects: where it returns what cannot be an action, by the type: "dict", "list" or "set".
     """
 
     places: dict[str | None, Place]
     complete: bool
+    objects: Mapping[str, Place] = MappingProxyType({})
 
 
 def possible_actions(method: Method) -> PossibleActions:
@@ -176,6 +179,7 @@ def possible_actions(method: Method) -> PossibleActions:
     if method.decorated:
         return PossibleActions({}, complete=False)
     places: dict[str | None, Place] = {}
+    objects: dict[str, Place] = {}
     complete = True
     for each in executed_nodes(method.tree):
         if isinstance(each, (ast.Yield, ast.YieldFrom)):
@@ -187,11 +191,23 @@ def possible_actions(method: Method) -> PossibleActions:
                 places.setdefault(value.value or None, method.place(each))
             elif isinstance(value, ast.Name) and (text := _constant(method, value.id)) is not None:
                 places.setdefault(text or None, method.place(each))
+            elif kind := _container_kind(value):
+                objects.setdefault(kind, method.place(each))
             else:
                 complete = False
     if _falls_through(method.tree.body):
         places.setdefault(None, method.place())
-    return PossibleActions(places, complete)
+    return PossibleActions(places, complete, objects)
+
+
+def _container_kind(value: ast.expr) -> str:
+    """Return the type of an expression that makes a container with something in it; else ""."""
+    if isinstance(value, (ast.Dict, ast.List, ast.Set)):
+        is_empty = not (value.keys if isinstance(value, ast.Dict) else value.elts)
+        return "" if is_empty else type(value).__name__.lower()  # an empty one is no action at all
+    if isinstance(value, (ast.DictComp, ast.ListComp, ast.SetComp)):
+        return type(value).__name__.removesuffix("Comp").lower()
+    return ""
 
 
 def _alternatives(value: ast.expr | None) -> list[ast.expr]:

@@ -114,14 +114,13 @@ def shared_process(reached: ReachableNode, limit: int, *, threads: bool) -> Iter
         if method is None:
             continue
         hook = _Hook(isinstance(reached.node, AsyncNode), name in in_threads, threads)
-        is_coroutine = isinstance(method.tree, ast.AsyncFunctionDef)
         found: dict[str, Finding] = {}
         for each in executed_code(reached.source, name):
             use = _use_of(each, hook)
             if use is None:
                 continue
             # What a coroutine calls, and does not await, runs to its end before other rows do.
-            meanwhile = several and (hook.in_thread or (is_coroutine and not each.through))
+            meanwhile = several and (hook.in_thread or each.in_coroutine)
             note = not meanwhile if use.note is None else use.note
             if use.why not in found or (found[use.why].note and not note):
                 found[use.why] = Finding(
@@ -138,6 +137,9 @@ def shared_process(reached: ReachableNode, limit: int, *, threads: bool) -> Iter
 def _use_of(each: Executed, hook: _Hook) -> _Use | None:
     node, scope = each.node, each.scope
     if isinstance(node, ast.Call):
+        passed = next((each for each in map(scope.name_of, node.args) if each in _INPUTS), "")
+        if passed:  # such as `asyncio.to_thread(input)`
+            return _use_of_input(_INPUTS[passed], hook._replace(in_thread=True))
         return _use_of_call(scope.name_of(node.func), node, hook)
     for target in _targets(node):
         name = scope.name_of(target)
@@ -191,7 +193,7 @@ def _use_of_signal(hook: _Hook) -> _Use:
 
 
 def _use_of_input(name: str, hook: _Hook) -> _Use:
-    why = "In a notebook it raises an InputError, unless a cell waits for the run"
+    why = "In a notebook it raises an InputError, unless a cell waits for the run; then rows take turns"
     return _Use(
         f"calls {name}()",
         f"{why}." if hook.in_thread else f"{why}; and no other row runs until it is answered.",

@@ -118,6 +118,41 @@ def _refuses_threads(value: Any) -> bool:
     return any(refused)
 
 
+def counted_globals(reached: ReachableNode, limit: int, *, threads: bool) -> Iterator[Finding]:
+    """Find globals that threads compute from themselves, as counters, without a lock."""
+    if limit == 1:
+        return
+    for hook in hooks_in_threads(reached.node) if threads else ():
+        declared: set[tuple[Scope, str]] = set()
+        locked: set[int] = set()
+        for each in executed_code(reached.source, hook):
+            node, scope = each.node, each.scope
+            if isinstance(node, ast.Global):
+                declared.update((scope, name) for name in node.names)
+            elif isinstance(node, ast.With) and "lock" in ast.unparse(node.items[0]).lower():
+                locked.update(map(id, ast.walk(node)))
+            elif (scope, (name := _counted(node))) in declared and id(node) not in locked:
+                yield Finding(
+                    f"{each.subject(hook)} computes the global {name} from itself, in a thread.",
+                    "Of two rows that do so at the same time, one undoes what the other has done.",
+                    "Do it in post, which runs on the event loop; or hold a threading.Lock() meanwhile.",
+                    reached.name,
+                    reached.source.place(hook, each.call),
+                )
+                return
+
+
+def _counted(node: ast.AST) -> str:
+    """Return the name that a statement computes from itself; "" if it is none."""
+    if isinstance(node, ast.AugAssign):
+        return node.target.id if isinstance(node.target, ast.Name) else ""
+    if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+        name = node.targets[0].id
+        parts = (each for each in ast.walk(node.value) if isinstance(each, ast.Name))
+        return name if any(each.id == name for each in parts) else ""
+    return ""
+
+
 def foreign_locals(reached: ReachableNode, *, threads: bool) -> Iterator[Finding]:
     """Find attributes of a `threading.local` that are set in one thread and read in another one."""
     for here, there in _sides(reached, threads=threads):

@@ -23,7 +23,7 @@ import hashlib
 import importlib.util
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
 
@@ -83,6 +83,9 @@ class Reader:
 
     Args:
         secrets: texts to mask wherever they occur, so that another key is no change.
+        masks: whether what is stored under the name of a secret is masked, too.
+        clients: whether an object of an installed package that has no exact form, such as a client of
+            an API, counts by its class, the version of the package, and its plain public attributes.
 
     Attributes:
         digests: by name. That of a function is "digest of the source:digest of the code", without the
@@ -91,9 +94,12 @@ class Reader:
         packages: the versions of the installed packages that are used; empty if it is not known.
         left_out: why a name, and what begins with it, is not compared.
         bindings: the globals and attributes that were read.
+        described: the names of the objects that count by their class and plain attributes.
     """
 
-    def __init__(self, secrets: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, secrets: frozenset[str] = frozenset(), *, masks: bool = True, clients: bool = False
+    ) -> None:
         self.digests: dict[str, str] = {}
         self.packages: dict[str, str] = {}
         self.left_out: dict[str, str] = {}
@@ -105,7 +111,10 @@ class Reader:
         self._values: deque[tuple[str, Any, Any]] = deque()
         self._read: set[tuple[int, str]] = set()
         self._graph: set[int] = set()
-        self._writer = ValueWriter(self._link, self._leave_out)
+        self.described: list[str] = []
+        self._masks = masks
+        describe = self._client_text if clients else _not_described
+        self._writer = ValueWriter(self._link, self._leave_out, describe=describe, masks=masks)
 
     def read_flow(self, flow: Any, shared: Any) -> None:
         """Read all nodes of a flow, how they are connected, and the shared store."""
@@ -132,6 +141,11 @@ class Reader:
     def read_class(self, kind: type) -> None:
         """Read one class, and what its methods use."""
         self._link(kind, "")
+        self._read_waiting()
+
+    def read_value(self, value: Any, name: str) -> None:
+        """Read a value, and what it consists of."""
+        self._value(name, "", value)
         self._read_waiting()
 
     def _node_text(self, node: Any) -> str:
@@ -180,7 +194,8 @@ class Reader:
         if len(self.digests) >= _MOST_NAMES:
             self._leave_out(name, TOO_LARGE)
             return
-        text = self._writer.text(MASK if is_secret(key, value) else value, name)
+        is_masked = self._masks and is_secret(key, value)
+        text = self._writer.text(MASK if is_masked else value, name)
         # What has this name itself is added when it is read.
         if text != f"-> {name}":
             self._add(name, text)
@@ -228,6 +243,19 @@ class Reader:
         if package is not None and package not in self.packages:
             self.packages[package] = version_of(package) or ""
         return f"{module}:{name}"
+
+    def _client_text(self, value: Any, name: str) -> str | None:
+        kind = type(value)
+        package = package_of(kind.__module__)
+        if package is None or isinstance(value, Iterator):
+            return None
+        self.described.append(name)
+        plain = {
+            key: MASK if is_secret(key, each) else each
+            for key, each in sorted(attributes_of_object(value).items())
+            if type(each) in _PLAIN and not key.startswith("_")
+        }
+        return f"{self._of_library(kind.__module__, kind.__qualname__)} {plain!r}"
 
     def _function(self, function: FunctionType, name: str) -> None:
         code, syntax = running_code(function)
@@ -322,6 +350,13 @@ class Reader:
         for key, each in sorted(attributes_of_object(value).items()):
             if not (key == "params" and isinstance(value, BaseNode)):  # which the run gives it
                 self._value(f"{name}.{key}", key, each)
+
+
+_PLAIN = (str, int, float, bool, type(None))
+
+
+def _not_described(_: object, __: str) -> None:
+    """Leave out whatever has no exact form."""
 
 
 def _digest(text: str, secrets: frozenset[str]) -> str:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
-from ..source_code import Parsed, lines_of, parsed
+from ..source_code import FunctionTree, Parsed, lines_of, parsed
 from .scopes import Chain, Names
 from .syntax import Syntax, syntax_of
 
@@ -112,8 +112,14 @@ def _constant_text(value: Any) -> str:
     return f"{type(value).__name__} {hex(value) if type(value) is int else value!r}"
 
 
+def tree_of_running(function: FunctionType) -> FunctionTree | ast.Lambda | None:
+    """Return the definition that compiles to a function's code; None if none is found."""
+    found: FunctionTree | ast.Lambda | None = _tree_of(function, code_text(function.__code__))
+    return found
+
+
 def _tree_of(function: FunctionType, text: str) -> Any:
-    """Return the definition that compiles to a function's code; None if none is found.
+    """See `tree_of_running`; `text` is the text of the code.
 
     Of two lambdas in one line none is taken: nothing tells them apart in every version of Python.
     """

@@ -1,11 +1,12 @@
 """Values as texts that are equal if the values are, in every process, and differ otherwise.
 
 Type and content count: 1, 1.0 and True differ, as do a list and a tuple, and dicts in another order.
-The order of a set does not count. What is stored under the name of a secret is masked.
+The order of a set does not count. What is stored under the name of a secret is masked, unless the
+secrets themselves have to count.
 
 Besides Python's own types, arrays and frames of numpy and pandas, an object of Python's library or of
 an installed package has an exact form if it can be pickled: what `pickle` would rebuild it from. What
-cannot (a client, an open file, a lock), what is too large, and a random generator have none.
+cannot (a client, an open file, a lock), what is too large, iterators and random generators have none.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import hashlib
 import itertools
 import sys
 import typing
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from types import MappingProxyType, UnionType
 from typing import Any
 
@@ -53,13 +54,22 @@ class ValueWriter:
         link: returns the text that stands for what is followed rather than written, such as a function
             or an object of the user's own class, given with its name; None for anything else.
         left_out: called with the name of a value that has no exact form, and the reason.
+        describe: returns a text for an object that has no exact form; None: it is left out.
+        masks: whether what is stored under the name of a secret is masked.
     """
 
     def __init__(
-        self, link: Callable[[Any, str], str | None], left_out: Callable[[str, str], None]
+        self,
+        link: Callable[[Any, str], str | None],
+        left_out: Callable[[str, str], None],
+        *,
+        describe: Callable[[Any, str], str | None] = lambda _, __: None,
+        masks: bool = True,
     ) -> None:
         self._link = link
         self._left_out = left_out
+        self._describe = describe
+        self._masks = masks
         self._active: list[int] = []
         self._left = _MOST_OBJECTS
         self._in_object = False
@@ -79,10 +89,14 @@ class ValueWriter:
         except _NoFormError as error:
             if self._in_object:
                 raise
+            if (text := self._describe(value, name)) is not None:
+                return text
             self._left_out(name, str(error))
         except Exception:  # noqa: BLE001 - reading a user's object may raise anything
             if self._in_object:
                 raise _NoFormError(NO_EXACT_FORM) from None
+            if (text := self._describe(value, name)) is not None:
+                return text
             self._left_out(name, NO_EXACT_FORM)
         finally:
             self._active.pop()
@@ -126,7 +140,8 @@ class ValueWriter:
 
     def _pickled(self, value: Any, name: str) -> str:
         module = type(value).__module__
-        if module.startswith(_VARYING):
+        is_iterator = module == "builtins" and isinstance(value, Iterator)
+        if is_iterator or module.startswith(_VARYING):
             raise _NoFormError(NO_EXACT_FORM)
         reduced: Any = within_budget(_reduced, value)
         if reduced is None:
@@ -159,8 +174,8 @@ class ValueWriter:
     def _dict(self, value: dict[Any, Any], name: str) -> str:
         _check_size(value)
         _check_size(value.values())
-        is_small = len(value) <= _MOST_KEYS
-        secret = is_small and any(is_secret(key, each) for key, each in value.items())
+        may_mask = self._masks and len(value) <= _MOST_KEYS
+        secret = may_mask and any(is_secret(key, each) for key, each in value.items())
         if not secret and _PLAIN.issuperset(map(type, (*value, *value.values()))):
             with contextlib.suppress(ValueError):  # it holds a very long int
                 return f"dict {value!r}"

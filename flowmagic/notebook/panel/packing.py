@@ -12,7 +12,7 @@ from operator import sub
 from struct import Struct
 
 from ...records.store import RecordStore
-from ...records.trace import FIELDS
+from ...records.trace import FIELDS, OPEN
 
 _ROW = Struct("<IBBHff")  # index, status, earlier attempts, node, started, ended
 
@@ -66,14 +66,16 @@ MAX_COPIES_PER_MESSAGE = 2_000
 """Node copies in a message after which no further row is packed, which takes a few milliseconds."""
 
 _SEGMENTS = Struct("<IH")  # index, number of copies
-_COPY = Struct("<HBff")  # node, depth, started, ended
+_COPY = Struct("<HBff")  # node, depth and whether it raised, started, ended
+_RAISED = 0x80
 
 
 def pack_segments(records: RecordStore, rows: Iterable[int]) -> bytes:
     """Pack the node copies of some rows: the node, the number of enclosing flows, start and end.
 
     A row has its index (4 bytes) and the number of copies (2); a copy has the number of its node
-    (2), the depth (1), start and end (4 each). The page requests omitted rows again.
+    (2), the depth (1, of which the highest bit is set if the copy raised), start and end (4 each).
+    The page requests omitted rows again.
     """
     parts = []
     packed = 0
@@ -83,9 +85,10 @@ def pack_segments(records: RecordStore, rows: Iterable[int]) -> bytes:
         depths: dict[int, int] = {}
         copies = []
         for at in range(0, min(len(flat), MAX_COPIES * FIELDS), FIELDS):
-            node, parent, _, started, ended = flat[at : at + FIELDS]
-            depth = depths[at] = min(255, depths.get(parent, -1) + 1)
-            copies.append(_COPY.pack(node, depth, started - began, ended - began))
+            node, parent, action, started, ended = flat[at : at + FIELDS]
+            depth = depths[at] = min(_RAISED - 1, depths.get(parent, -1) + 1)
+            raised = _RAISED if action == OPEN and ended == ended else 0  # noqa: PLR0124 - no NaN
+            copies.append(_COPY.pack(node, depth | raised, started - began, ended - began))
         parts += [_SEGMENTS.pack(index, len(copies)), *copies]
         packed += len(copies)
         if packed >= MAX_COPIES_PER_MESSAGE:

@@ -54,6 +54,7 @@ class Header(TypedDict):
         cooling: seconds for which no instance starts because a provider asked to wait; the page
             counts them down.
         elapsed: seconds since the start of the run; the page counts on while `ticking`.
+        idle: those of them between an end of the run and its continuation.
         ticking: whether a run is in progress.
         nodes: the names of the nodes, by the numbers that rows have.
         can: the commands that are possible now.
@@ -78,6 +79,7 @@ class Header(TypedDict):
     refused: int
     cooling: float
     elapsed: float
+    idle: float
     ticking: bool
     nodes: list[str]
     can: list[str]
@@ -161,20 +163,30 @@ class Graph(TypedDict):
     counts: GraphCounts
 
 
+ChainLink = tuple[str, int, str]
+"""A node copy in the chain of a row: the node, its status as a number, what it received and returned."""
+
+
 class RowTexts(TypedDict):
-    """The texts of some rows, each list with one item per row.
+    """The texts of some rows; each list but `pictures` has one item per row.
 
     Attributes:
         rows: their indices.
         texts: all their params, as one line.
         cells: their params that have columns.
-        outcomes: their last actions or errors; empty while a row has not ended.
+        outcomes: their outputs or errors; empty while a row has not ended.
+        actions: the last actions of those that succeeded; empty for None.
+        chains: their latest node copies, in a run of few rows; otherwise empty.
+        pictures: those of the rows whose output is a picture.
     """
 
     rows: list[int]
     texts: list[str]
     cells: list[list[str]]
     outcomes: list[str]
+    actions: list[str]
+    chains: list[list[ChainLink]]
+    pictures: list[int]
 
 
 class FirstTexts(RowTexts):

@@ -6,22 +6,28 @@ search, or for a check of an edited param list. Each page has its own answers, u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from ...records.instances import Instance
+from ...records.status import RUNNING
 from ...records.store import RecordStore
 from .detail import RerunCell, detail_of
 from .packing import pack_attempts, pack_segments
 from .param_list import ParamList
 from .protocol import Command, Delta, Detail, RowTexts, TextCheck
-from .row_text import MAX_COLUMNS, VaryingColumns, row_texts
+from .row_text import MAX_COLUMNS, MAX_LABELLED, VaryingColumns, row_texts
 from .search import Search
+
+FIRST_TEXTS = 200
+"""How many rows, the first ones, have texts that every page gets without a query."""
 
 MAX_PAGES = 4
 """How many pages of one panel have answers of their own."""
 
-_MAX_TEXTS = 400  # rows per answer
+_MAX_TEXTS = 400  # rows per answer; of the latest so many of each page, changed texts are sent
+_SLICE = 0.004  # seconds of making changed texts for one message
 _MAX_ROWS = 200  # rows per answer with node copies or attempts
 
 _Key = TypeVar("_Key")
@@ -59,6 +65,10 @@ class Queries:
         self._on_ready = on_ready
         self.varying = _varying_columns(records())
         self._texts: list[RowTexts] = []
+        self._shown: dict[str, dict[int, None]] = {}
+        """By page: the rows that it queried last, oldest first."""
+        self._changed: dict[int, None] = {}
+        """Rows that pages show and that have changed since their texts were sent."""
         self._checks: dict[str, TextCheck] = {}
         self._open: dict[str, int] = {}
         self._stale: set[int] = set()
@@ -84,34 +94,47 @@ class Queries:
     def reset(self) -> None:
         """Drop the queries about rows that are no longer shown."""
         self._open.clear()
+        self._changed.clear()
         self._searches.clear()
         self._segments.clear()
         self._attempts.clear()
         self.varying = _varying_columns(self._records())
 
-    def mark_changed(self, rows: Iterable[int]) -> None:
-        """Note which rows have changed, though no delta contains them."""
-        self._stale.update(set(rows).intersection(self._open.values()))
+    def mark_changed(self, rows: Iterable[int], *, pushed: bool = False) -> None:
+        """Note which rows have changed: the next delta has those that pages show or have opened.
+
+        Args:
+            rows: their indices.
+            pushed: whether the texts of the first rows are sent with the whole state.
+        """
+        rows = set(rows)
+        self._stale.update(rows.intersection(self._open.values()))
+        shown = rows.intersection(range(FIRST_TEXTS)).union(
+            *(rows.intersection(queried) for queried in self._shown.values())
+        )
+        records = self._records()
+        if len(records) > MAX_LABELLED:  # no node copies are shown: only an end changes the texts
+            shown = {index for index in shown if records.status[index] > RUNNING}
+        self._changed.update(dict.fromkeys(sorted(shown)))
+        if pushed:
+            self._changed = {index: None for index in self._changed if index >= FIRST_TEXTS}
 
     @property
     def has_answers(self) -> bool:
         """Whether an answer is ready to be sent."""
         packed = self._segments or self._attempts or self._finished
-        return bool(self._texts or self._stale or self._checks or packed)
+        return bool(self._texts or self._changed or self._stale or self._checks or packed)
 
     @property
     def _finished(self) -> list[tuple[str, str]]:
         return [key for key, (_, search) in self._searches.items() if search.done]
 
-    def add_answers(self, delta: Delta, changed: list[int]) -> list[tuple[str, bytes]]:
-        """Write all answers into a delta; return those that are sent as buffers, with their names.
-
-        Args:
-            delta: the message.
-            changed: the rows whose state the delta contains.
-        """
-        if details := self._details(changed):
+    def add_answers(self, delta: Delta) -> list[tuple[str, bytes]]:
+        """Write the answers into a delta; return those that are sent as buffers, with their names."""
+        if details := self._details():
             delta["details"] = details
+        if self._changed:
+            self._texts.append(row_texts(self._records(), self._take_changed(), self.varying))
         if self._texts:
             delta["rows"], self._texts = self._texts, []
         if self._checks:
@@ -134,9 +157,19 @@ class Queries:
             packed.append((f"search {client} {n}", search.packed()))
         return packed
 
-    def _details(self, changed: list[int]) -> list[Detail]:
+    def _take_changed(self) -> Iterator[int]:
+        """Yield rows whose texts have changed, for a few milliseconds; the others wait."""
+        end = time.perf_counter() + _SLICE
+        while self._changed:
+            index = next(iter(self._changed))
+            del self._changed[index]
+            yield index
+            if time.perf_counter() > end:
+                return
+
+    def _details(self) -> list[Detail]:
         records, opened = self._records(), set(self._open.values())
-        stale = self._stale.union(changed).intersection(opened)
+        stale = self._stale.intersection(opened)
         # Printing changes nothing else of a row, and may happen in any thread.
         printed = {index: hash(Instance(records, index).printed) for index in opened}
         stale.update(at for at in opened if printed[at] != self._printed.get(at))
@@ -146,6 +179,8 @@ class Queries:
 
     def _query_rows(self, command: Command) -> None:
         rows = self._rows(command)[:_MAX_TEXTS]
+        shown = {**self._shown.get(command["client"], {}), **dict.fromkeys(rows)}
+        put_last(self._shown, command["client"], dict.fromkeys(list(shown)[-_MAX_TEXTS:]))
         self._texts = [*self._texts[-2:], row_texts(self._records(), rows, self.varying)]
 
     def _want(self, wanted: dict[str, list[int]], command: Command) -> None:

@@ -1,21 +1,32 @@
-"""The texts of rows for the table and the overview: their params, in columns if they vary, and outcomes.
+"""The texts of rows for the table and the overview: params, in columns if they vary; node copies; outputs.
 
 All texts are bounded in length, with secrets masked. The page shows them as text, never as markup.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
+from ...records.node_copies import NodeCopy, copies_of
 from ...records.row_secrets import secrets_of_row
-from ...records.status import FAILED, SUCCEEDED
+from ...records.status import CANCELLED, FAILED, RUNNING, SUCCEEDED
 from ...records.store import RecordStore
-from ...text.formatting import error_text, key_text, params_text, short_repr, truncate
+from ...text.formatting import (
+    error_text,
+    key_text,
+    params_text,
+    plain_text,
+    short_repr,
+    truncate,
+)
 from ...text.redact import MASK, is_secret, secrets_of
-from .protocol import Columns, RowTexts
+from .. import pictures
+from ..output_text import outcome_text, output_text
+from .protocol import ChainLink, Columns, RowTexts
 
 MAX_COLUMNS = 8
 """How many params have a column of their own: the first ones that vary."""
@@ -32,24 +43,34 @@ _MISSING: Any = object()
 _NUMERIC = frozenset({int, float, type(None)})
 
 MAX_LABELLED = 64
-"""Up to this many rows have labels: the overview has room for text on so few."""
+"""Up to this many rows have labels and show their node copies: the page has room for text on so few."""
 
 _MAX_LINE = 200  # characters of a row's params
-_MAX_OUTCOME = 160
+_MAX_OUTCOME = 120
+_MAX_ACTION = 40
 _MAX_LABEL = 80
 _MAX_LABEL_VALUE = 40  # characters of a name or value in a label
+_MAX_LINKS = 6  # node copies of a row: the latest
+_MAX_RECEIVED = 80  # characters of the params of a node copy, and of its output
 
 
 def row_texts(records: RecordStore, rows: Iterable[int], varying: VaryingColumns) -> RowTexts:
     """Return the texts of some rows."""
-    texts: RowTexts = {"rows": [], "texts": [], "cells": [], "outcomes": []}
+    texts: RowTexts = {
+        "rows": [], "texts": [], "cells": [], "outcomes": [], "actions": [], "chains": [], "pictures": [],
+    }  # fmt: skip
+    few = len(records) <= MAX_LABELLED
     for index in rows:
         params = records.merged(index)
         secrets = secrets_of_row(records, index)
         texts["rows"].append(index)
         texts["texts"].append(line(records, index, _MAX_LINE))
         texts["cells"].append(varying.cells(params, secrets))
-        texts["outcomes"].append(outcome(records, index, _MAX_OUTCOME, secrets))
+        texts["outcomes"].append(outcome_text(records, index, _MAX_OUTCOME, secrets))
+        texts["actions"].append(_action(records, index, secrets))
+        texts["chains"].append(_chain(records, index, secrets) if few else [])
+        if records.status[index] == SUCCEEDED and pictures.is_picture(records.output(index)):
+            texts["pictures"].append(index)
     return texts
 
 
@@ -60,19 +81,44 @@ def line(records: RecordStore, index: int, width: int) -> str:
     return params_text(records.merged(index), width)
 
 
-def outcome(records: RecordStore, index: int, width: int, secrets: frozenset[str]) -> str:
-    """Return the last action or the error of a row, cut to `width` characters; empty until it has ended."""
-    code = records.status[index]
-    if code not in (SUCCEEDED, FAILED):
+def _action(records: RecordStore, index: int, secrets: frozenset[str]) -> str:
+    action = records.results[index]
+    if records.status[index] != SUCCEEDED or action is None:
         return ""
-    result = records.results[index]
-    if isinstance(result, BaseException):
-        return error_text(result, secrets, width)
-    text = "" if result is None else short_repr(result, width, secrets)
-    restored = records.restored.get(index)
-    if restored is None:
-        return text
-    return truncate(f"restored from run {restored.run} {text}".strip(), width)
+    return plain_text(action, _MAX_ACTION, secrets)
+
+
+def _chain(records: RecordStore, index: int, secrets: frozenset[str]) -> list[ChainLink]:
+    """Return the node copies of a row in the order in which they started, without those of nested flows."""
+    copies = copies_of(records, index)
+    parents = {copy.parent for copy in copies}
+    nodes = [copy for at, copy in enumerate(copies) if at not in parents]
+    links: list[ChainLink] = [
+        (key_text(copy.node, _MAX_NAME), _code(records, index, copy), _passed(copy, secrets))
+        for copy in nodes[-_MAX_LINKS:]
+    ]
+    if (left := len(nodes) - _MAX_LINKS) > 0:
+        links.insert(0, ("…", SUCCEEDED, f"{left:,} earlier node copies"))
+    return links
+
+
+def _code(records: RecordStore, index: int, copy: NodeCopy) -> int:
+    """Return the status of a node copy, as the number of the status that a row would have."""
+    if copy.error is not None:
+        return CANCELLED if isinstance(copy.error, asyncio.CancelledError) else FAILED
+    if copy.ended is not None:
+        return SUCCEEDED
+    return RUNNING if records.status[index] == RUNNING else CANCELLED
+
+
+def _passed(copy: NodeCopy, secrets: frozenset[str]) -> str:
+    """Return what a node copy received, and what came out of it."""
+    received = params_text(copy.params, _MAX_RECEIVED)
+    if copy.error is not None:
+        return f"{received} → {error_text(copy.error, secrets, _MAX_RECEIVED)}"
+    if copy.ended is None:
+        return received
+    return f"{received} → {output_text(copy.output, _MAX_RECEIVED, secrets) or 'None'}"
 
 
 def row_labels(records: RecordStore, varying: VaryingColumns) -> list[str]:
@@ -181,11 +227,7 @@ class VaryingColumns:
 
 def cell_text(key: object, value: object, secrets: frozenset[str]) -> str:
     """Return a value as text for a cell: a string without quotes, a secret masked."""
-    if is_secret(key, value):
-        return MASK
-    if isinstance(value, str) and value.strip():
-        return key_text(value, _MAX_VALUE, secrets)
-    return short_repr(value, _MAX_VALUE, secrets)
+    return MASK if is_secret(key, value) else plain_text(value, _MAX_VALUE, secrets)
 
 
 def equal(one: object, other: object) -> bool:

@@ -15,11 +15,12 @@ from operator import itemgetter
 from typing import Any
 
 from ...records.row_secrets import secrets_of_row
-from ...records.status import FAILED
+from ...records.status import FAILED, SUCCEEDED
 from ...records.store import RecordStore
 from ...text.formatting import short_repr
 from ...text.redact import is_secret
-from .row_text import line, outcome
+from ..output_text import outcome_text
+from .row_text import line
 
 _SLICE = 0.004  # seconds
 _MAX_LINE = 2_000  # characters of a row's params that are searched
@@ -37,7 +38,7 @@ class Search:
 
     Args:
         records: the records of the run.
-        text: words that must all occur in a row's params or in its error. Case and quotes are
+        text: words that must all occur in a row's params, output or error. Case and quotes are
             ignored, so `model=gpt` finds `model='gpt-4'`. In `n=2`, the key and the number must
             match completely: it finds neither `n=20` nor `len=2`.
         key: the param to sort by.
@@ -98,9 +99,9 @@ class Search:
         if not self._words and not self._pairs:
             return True
         text = line(self._records, index, _MAX_LINE)
-        if self._records.status[index] == FAILED:
+        if self._records.status[index] in (SUCCEEDED, FAILED):
             secrets = secrets_of_row(self._records, index)
-            text += " " + outcome(self._records, index, _MAX_LINE, secrets)
+            text += " " + outcome_text(self._records, index, _MAX_LINE, secrets)
         text = _plain(text)
         return all(word in text for word in self._words) and all(
             pair.search(text) for pair in self._pairs

@@ -104,15 +104,16 @@ class Updates:
             return
         self._pushes = []
         ticker.live = False
-        unsent = self.changed or self._queries.varying.unfinished or self._graph.has_changes
-        if unsent and ticker.has_loop:
+        queries = self._queries
+        unsent = self.changed or queries.varying.unfinished or queries.has_answers
+        if (unsent or self._graph.has_changes) and ticker.has_loop:
             ticker.request_tick()
 
     def push(self) -> None:
         """Send the whole state now."""
         self._push_due = False
         self.seq += 1
-        self._queries.mark_changed(self.changed)
+        self._queries.mark_changed(self.changed, pushed=True)
         self._graph.mark_changed(self.changed)
         self.changed.clear()
         self.limits_due = False
@@ -132,7 +133,8 @@ class Updates:
         if changes or rows:
             delta["header"] = {**changes, "elapsed": header["elapsed"]}
         packed = [("changed", pack_rows(self._records(), rows))] if rows else []
-        packed += self._queries.add_answers(delta, rows)
+        self._queries.mark_changed(rows)
+        packed += self._queries.add_answers(delta)
         self._graph.mark_changed(rows)
         if counts := self._graph.take_changes(now):
             delta["graph"] = counts

@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import pathlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import anywidget
@@ -31,7 +31,7 @@ from .jsnull import with_null
 from .packing import pack_columns
 from .param_list import ParamList
 from .protocol import FirstTexts, Header
-from .queries import Queries
+from .queries import FIRST_TEXTS, Queries
 from .rerun_cell import Origin, cell_of
 from .row_text import row_labels, row_texts
 from .ticker import Ticker
@@ -39,7 +39,6 @@ from .updates import Updates
 
 _HERE = pathlib.Path(__file__).parent
 
-_FIRST_TEXTS = 200  # rows whose params are sent without a query
 _STATE = ("snapshot", "header", "texts", "editor", "graph")
 _CHECKED = 1_000  # rows whose params are checked before Run
 
@@ -52,6 +51,11 @@ def _script() -> str:
     from .esm import joined  # noqa: PLC0415 - needed once, by the first panel
 
     return joined(_HERE / "js", "panel")
+
+
+@functools.cache
+def _style_sheet() -> str:
+    return (_HERE / "panel.css").read_text(encoding="utf-8")
 
 
 class Panel(anywidget.AnyWidget):
@@ -70,9 +74,10 @@ class Panel(anywidget.AnyWidget):
     """
 
     _esm = property(lambda _: _script())  # read when the first panel is made, not by %load_ext
-    _css = _HERE / "panel.css"
 
     panel_id = traitlets.Unicode().tag(sync=True)
+    style_sheet = traitlets.Unicode().tag(sync=True)
+    """Not anywidget's `_css`, which the page would parse again for each further panel."""
     # `get_state` makes the values of the following traits when they are sent.
     snapshot = traitlets.Bytes().tag(sync=True)
     header = traitlets.Dict().tag(sync=True)
@@ -95,6 +100,7 @@ class Panel(anywidget.AnyWidget):
         self._idle_records = _records_of(batch)
         self._flow: Any = None
         """The flow that Run will run, if it is known before there is a run."""
+        self._check_options: Mapping[str, Any] = {}
         self._findings: list[str] = []
         self._other_findings: Sequence[Finding] = ()
         self._ticker = ticker = Ticker()
@@ -126,7 +132,7 @@ class Panel(anywidget.AnyWidget):
             updates=self._updates,
             show=self.show,
         )
-        super().__init__(panel_id=uuid.uuid4().hex)
+        super().__init__(panel_id=uuid.uuid4().hex, style_sheet=_style_sheet())
         keep_on_subshell(self.comm)
         self.on_msg(self._on_msg)
 
@@ -155,14 +161,21 @@ class Panel(anywidget.AnyWidget):
         self._commands.show_notice("")
         self._updates.push_soon()
 
-    def preview(self, flow: Any, findings: Sequence[Finding] = ()) -> None:
+    def preview(
+        self,
+        flow: Any,
+        check_options: Mapping[str, Any] | None = None,
+        findings: Sequence[Finding] = (),
+    ) -> None:
         """Show the graph and the findings of the flow that Run will run, before there is a run.
 
         Args:
+            check_options: further arguments of `check`.
             findings: what was found in other things than the flow and the rows.
         """
         self._graph.load(flow)
-        self._flow, self._other_findings = flow, findings
+        self._flow, self._check_options = flow, check_options or {}
+        self._other_findings = findings
         self._check()
         self._updates.push_soon()
 
@@ -174,7 +187,7 @@ class Panel(anywidget.AnyWidget):
             from ...flow.checks import check  # noqa: PLC0415 - imported when it is first used
 
             limit = self._commands.limits.concurrency
-            found = check(self._flow, rows, limit=limit)
+            found = check(self._flow, rows, limit=limit, **self._check_options)
             self._findings = finding_lines([*found, *self._other_findings])
 
     def show_notice(self, text: str) -> None:
@@ -209,7 +222,7 @@ class Panel(anywidget.AnyWidget):
     def _first_texts(self) -> FirstTexts:
         records, varying = self._records, self._queries.varying
         return {
-            **row_texts(records, range(min(_FIRST_TEXTS, len(records))), varying),
+            **row_texts(records, range(min(FIRST_TEXTS, len(records))), varying),
             "columns": varying.columns(),
             "labels": row_labels(records, varying),
         }

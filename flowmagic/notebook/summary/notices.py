@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ...engines.base import Engine
 from ...flow.finding import Finding
+from ...flow.reuse.count import ReuseCount
 from ...limits.calls.named import named_limits
 from ...run.batchrun import BatchRun
 from ...shared.crossing import Crossing
@@ -96,6 +97,38 @@ def isolation_notice(run: BatchRun) -> str:
     found = run._shared_in_isolation()
     more = f" And {len(found) - 1} more." if len(found) > 1 else ""
     return f"{found[0].text(name_of)}{more}" if found else ""
+
+
+def reuse_line(run: BatchRun) -> str:
+    """Return how many execs ran and how many were reused, in one line; empty without `reuse`."""
+    counts = run.reuse
+    if counts is None:
+        return ""
+    ran = sum(each.ran for each in counts.values())
+    reused = sum(each.reused for each in counts.values())
+    seconds = sum(each.seconds for each in counts.values())
+    line = f"{ran:,} execs ran, {reused:,} were reused"
+    if reused:
+        line += f", which had taken {seconds:,.1f} s"
+    parts = [line, *(text for name, each in counts.items() if (text := _why_it_ran(name, each)))]
+    return truncate(". ".join(parts) + ".", _FINDING)
+
+
+def _why_it_ran(name: str, count: ReuseCount) -> str:
+    """Return in words why execs of a node class ran."""
+    if count.changed:
+        changed = _listed(count.changed)
+        return f"{name}: {changed} {'has' if len(count.changed) == 1 else 'have'} changed"
+    if count.why_not:
+        return (
+            f"{name} is not reused: it {max(count.why_not, key=lambda each: count.why_not[each])}"
+        )
+    return ""
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
+    return ", ".join(truncate(name, _NAME) for name in names[:_MOST_NAMES]) + more
 
 
 def findings_text(findings: Sequence[Finding]) -> str:

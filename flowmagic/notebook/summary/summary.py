@@ -18,7 +18,7 @@ from ...text.formatting import error_text, params_text, short_repr, traceback_te
 from ...text.redact import masked
 from ..shell import name_of
 from . import timeline
-from .notices import crossing_lines, crossing_notice, engine_lines
+from .notices import crossing_lines, crossing_notice, engine_lines, reuse_line
 
 if TYPE_CHECKING:
     from ...journal.recorder import Recorder
@@ -96,6 +96,12 @@ def remarks(run: BatchRun) -> list[str]:
     return [truncate(masked(line, secrets), _REMARK) for line in lines if line]
 
 
+def notes(run: BatchRun) -> list[str]:
+    """Return what is good to know of a run."""
+    lines = [reuse_line(run), *engine_lines(run.options.engine)]
+    return [masked(line, secrets_of_run(run.records)) for line in lines if line]
+
+
 def failures(run: BatchRun) -> Iterator[Instance]:
     """Give the failed instances one by one."""
     return (run[index] for index in run.records.with_status(FAILED))
@@ -149,7 +155,7 @@ def as_text(run: BatchRun) -> str:
         index, _, params, node, _, result = row(instance)
         lines.append(f"  ✗ {index}  {params}  {node}: {result}{_attempts_text(instance)}")
     lines += [f"  ⚠ {line}" for line in remarks(run)]
-    lines += [f"  {line}" for line in engine_lines(run.options.engine)]
+    lines += [f"  {line}" for line in notes(run)]
     if len({change.limit for change in run.limit_history}) > 1:
         lines.append(f"  {timeline.limit_words(run)}")
     table = [row(each) for each in run.instances[:FIRST_ROWS]]
@@ -184,7 +190,7 @@ def as_html(run: BatchRun) -> str:
     if remark_lines := remarks(run):
         items = "".join(f"<li>{escape(line)}</li>" for line in remark_lines)
         head.append(f"<p>Worth a look:</p><ul>{items}</ul>")
-    head += [f"<p>{escape(line)}</p>" for line in engine_lines(run.options.engine)]
+    head += [f"<p>{escape(line)}</p>" for line in notes(run)]
     chart = timeline.as_html(run)
     bytes_for_failures = MOST_BYTES - _weight([*head, chart, *first]) - 2_000
     failed: list[str] = []

@@ -22,7 +22,7 @@ _GREEN, _RED = "#2e9e5b", "#d64545"
 
 def as_html(run: BatchRun) -> str:
     """Return the timeline as HTML; empty if fewer than two instances have started."""
-    records, span = run.records, run.elapsed
+    records, span = run.records, run.elapsed + run.idle
     began = records.began
     starts = [time - began for time in records.started if not math.isnan(time)]
     if len(starts) < 2 or span <= 0:  # noqa: PLR2004 - a single instance is no more than its row

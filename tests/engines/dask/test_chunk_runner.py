@@ -81,7 +81,7 @@ def chunk(*rows, number=1, **more):
         "topic": "topic",
         "number": number,
         "ids": [10 * at for at in range(len(rows))],
-        "params": [pickle.dumps({"i": at, **row}) for at, row in enumerate(rows)],
+        "params": [pickle.dumps(({"i": at, **row}, None)) for at, row in enumerate(rows)],
         "threads": True,
         "mostly_waiting": False,
         **more,

@@ -101,6 +101,26 @@ async def test_results_writes_and_copies_are_those_of_the_local_engine(cluster):
         assert all(copy.started < copy.ended for copy in one.copies)
 
 
+async def test_rows_are_put_into_shared_as_by_the_local_engine(cluster):
+    """The row alone, not the flow's own params; and what was read of it comes back."""
+
+    class Reads(AsyncNode):
+        async def post_async(self, shared, prep_res, exec_res):
+            shared["log"].append(shared["question"])
+            return str(sorted(shared))
+
+    own = AsyncFlow(start=Reads())
+    own.set_params({"language": "en"})
+    runs = [
+        await fm.batchflow(own, ["a", "b"], shared={"log": []}, fill_shared="question", **engine)
+        for engine in ({"engine": DaskEngine(cluster)}, {})
+    ]
+    for run in runs:
+        assert run.results == ["['log', 'question']"] * 2
+        assert run.shared == {"log": [], 0: {"log": ["a"]}, 1: {"log": ["b"]}}
+    assert runs[0][0].read == runs[1][0].read == {"question"}
+
+
 async def test_an_error_comes_back_as_it_was_with_a_traceback_to_its_source(cluster):
     """Its class, text, cause and frames; the failed copy and the instance share it."""
     rows = [{"i": 0}, {"i": 1, "bad": [1]}]

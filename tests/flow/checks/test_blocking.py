@@ -14,13 +14,15 @@ import requests
 from pocketflow import AsyncNode
 
 from flowmagic.flow.checks.blocking import blocking_call
-from flowmagic.flow.checks.node_source import NodeSource
+from flowmagic.flow.checks.reachable_nodes import reachable_nodes
 
 
 def found(method):
     """Return what is found in a method, and in which of its lines."""
     kind = type("Made", (AsyncNode,), {"exec_async": method})
-    call = blocking_call(NodeSource(kind()), "exec_async")
+    node = kind()
+    node.client = openai.OpenAI()
+    call = blocking_call(*reachable_nodes(node), "exec_async")
     return call and (call.name, call.place.line - method.__code__.co_firstlineno)
 
 
@@ -67,6 +69,58 @@ async def direct(self, p):
     return requests.get(p)
 
 
+async def awaited(self, p):
+    return await asyncio.gather(later(p), later(p))
+
+
+class openai:
+    """Stands for the package."""
+
+    class OpenAI:
+        """Stands for a sync client."""
+
+    class AsyncOpenAI:
+        """Stands for an async client."""
+
+
+for each in (openai.OpenAI, openai.AsyncOpenAI):
+    each.__module__ = "openai"
+OpenAI = openai.OpenAI
+client, client_async = OpenAI(), openai.AsyncOpenAI()
+
+
+def ask_client(prompt):
+    mine = OpenAI()
+    return mine.chat.completions.create(messages=[prompt])
+
+
+async def asked(self, p):
+    return ask_client(p)
+
+
+async def of_the_module(self, p):
+    return client.responses.create(input=p)
+
+
+async def of_the_node(self, p):
+    return self.client.chat.completions.create(messages=[p])
+
+
+async def chained(self, p):
+    return OpenAI().embeddings.create(input=p)
+
+
+async def within(self, p):
+    with requests.Session() as session:
+        return session.get(p)
+
+
+async def imported(self, p):
+    from litellm import completion
+
+    return completion(model="m", messages=[p])
+
+
 @pytest.mark.parametrize(
     ("method", "call"),
     [
@@ -76,6 +130,13 @@ async def direct(self, p):
         (local, ("subprocess.run()", 4)),
         (helped, ("forever(), which calls requests.post()", 1)),
         (direct, ("requests.get()", 1)),
+        (awaited, ("later(), which calls time.sleep()", 1)),
+        (asked, ("ask_client(), which calls mine.chat.completions.create() of a sync OpenAI", 1)),
+        (of_the_module, ("client.responses.create() of a sync OpenAI", 1)),
+        (of_the_node, ("self.client.chat.completions.create() of a sync OpenAI", 1)),
+        (chained, ("OpenAI().embeddings.create() of a sync OpenAI", 1)),
+        (within, ("session.get() of a sync Session", 2)),
+        (imported, ("litellm.completion()", 3)),
     ],
 )
 def test_it_is_found_whatever_it_is_called(method, call):
@@ -91,20 +152,24 @@ async def calm(self, time):
     p = list(lines(1))
     p[0]()
     hidden()
-    (await later(1)).sleep()
     self.unknown(1)
 
     def inner():
         time.sleep(1)
 
-    return await asyncio.to_thread(inner)
+    def reply(prompt):
+        return later(prompt)
+
+    (await client_async.create(1)).close()
+    openai.OpenAI().with_options(timeout=1)
+    return await asyncio.to_thread(inner, reply)
 
 
 def test_calls_that_only_look_blocking_are_not_found():
-    """A name of the function's own, what another thread or a coroutine does, what cannot be read."""
+    """A name of the function's own, what another thread does, what cannot be read, an async client."""
     assert found(calm) is None
 
 
 def test_a_method_that_is_not_there_calls_nothing():
     """PocketFlow's own wait for their turn on the loop as they should."""
-    assert blocking_call(NodeSource(AsyncNode()), "exec_async") is None
+    assert blocking_call(*reachable_nodes(AsyncNode()), "exec_async") is None

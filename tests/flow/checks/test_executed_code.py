@@ -144,3 +144,28 @@ def test_a_bound_method_has_the_name_of_its_module():
 def test_of_a_method_without_source_nothing_is_known(name):
     """PocketFlow's own, or none at all."""
     assert list(executed_code(NodeSource(AsyncNode()), name)) == []
+
+
+async def awaited():
+    os.getcwd()
+
+
+def test_coroutines_are_followed_from_coroutines_only():
+    """Sync code makes one without running it."""
+
+    async def awaits(self, _):
+        await awaited()
+        first()
+
+    def makes(self, _):
+        return awaited()
+
+    source = NodeSource(type("Made", (AsyncNode,), {"exec_async": awaits})())
+    in_coroutine = {
+        each.scope.name_of(each.node.func).rpartition(".")[2]: each.in_coroutine
+        for each in executed_code(source, "exec_async")
+        if isinstance(each.node, ast.Call)
+    }
+    assert in_coroutine["getcwd"]
+    assert not in_coroutine["second"]
+    assert [way for _, way, _ in calls(makes)] == [()]

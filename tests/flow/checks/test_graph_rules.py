@@ -123,24 +123,60 @@ def test_calls_that_hold_the_loop_are_found_through_helpers():
     assert said(HelpedApart()) == ""
 
 
-class Decide(AsyncNode):
-    async def post_async(self, shared, prepared, executed):
-        if executed:
-            return "serch"
-        return "answer"
+class OldFallback(Node):
+    def exec_fallback(self, shared, prep_res, exc):
+        return ""
 
 
-def test_actions_without_a_successor_and_successors_without_an_action_are_found():
-    """With the successor that was meant, if a similar one exists."""
-    decide = Decide()
-    decide - "search" >> Plain()
-    decide - "answer" >> Plain()
-    text = said(AsyncFlow(start=decide))
-    assert 'It can return "serch", but has successors only for "search", "answer".' in text
-    assert 'Did you mean "search"?' in text
-    assert 'Its successor for "search" is never reached: it can only return' in text
-    # A node without successors may return any action.
-    assert said(AsyncFlow(start=Decide())) == ""
+class AsyncPost(AsyncNode):
+    async def post_async(self, shared, exec_res):
+        return None
+
+
+class SyncMethods(AsyncNode):
+    def exec(self, prep_res):
+        return 1
+
+    def exec_fallback(self, prep_res, exc):
+        return 2
+
+
+class OwnExec(AsyncNode):
+    async def _exec(self, prep_res):
+        return self.exec(prep_res)
+
+    def exec(self, prep_res):
+        return 1
+
+
+class Flexible(Node):
+    def exec_fallback(self, *args):
+        return ""
+
+    @staticmethod
+    def exec(prep_res):
+        return ""
+
+
+def test_methods_that_pocketflow_cannot_call_are_found():
+    """A fallback is called only when something has failed: then it hides the error."""
+    text = said(OldFallback())
+    assert (
+        "exec_fallback takes (self, shared, prep_res, exc), and is called with (self, prep_res, exc)."
+        in text
+    )
+    assert (
+        "takes the place of the error of exec. Write def exec_fallback(self, prep_res, exc)."
+        in text
+    )
+    assert "Write async def post_async(self, shared, prep_res, exec_res)." in said(AsyncPost())
+    text = said(SyncMethods())
+    assert "It is an async node, whose exec is never called. PocketFlow calls exec_async" in text
+    assert "Write async def exec_fallback_async(self, prep_res, exc)." in text
+    assert said(OwnExec()) == ""
+    flexible = Flexible()
+    flexible.post = lambda *args: None
+    assert said(flexible) == ""
 
 
 def test_a_node_that_never_runs_its_exec_is_found():
@@ -171,16 +207,30 @@ class Keeps(AsyncNode):
 def test_any_sync_exec_holds_the_loop_without_threads():
     """Whatever it calls."""
     text = said(AsyncFlow(start=Computes()), threads=False)
-    assert "exec is sync, and threads are off." in text
+    assert text.startswith(f"{HERE}, line ")
+    assert "Computes.exec is sync, and threads are off. While an exec runs, no other" in text
     assert said(AsyncFlow(start=Computes())) == ""
+
+
+def test_without_threads_one_line_names_all_sync_nodes():
+    """The first five, and the number of the others; each class once."""
+    kinds = [type(f"Sync{n}", (Computes,), {}) for n in range(7)]
+    first = node = Computes()
+    for kind in (Computes, *kinds):
+        node = node.next(kind())
+    (found,) = check(AsyncFlow(start=first), threads=False)
+    assert found.what == (
+        "Computes.exec, Sync0.exec, Sync1.exec, Sync2.exec, Sync3.exec and 3 more are sync, and threads "
+        "are off."
+    )
 
 
 def test_in_a_browser_no_advice_leads_to_threads(monkeypatch):
     """Pyodide has none, so that any sync exec blocks the loop, and keeping them on would not help."""
     monkeypatch.setattr(sys, "platform", "emscripten")
     text = said(AsyncFlow(start=Computes()))
-    assert "exec is sync, and there are no threads here." in text
-    assert "Make the node an AsyncNode with exec_async." in text
+    assert "Computes.exec is sync, and there are no threads here." in text
+    assert "Use AsyncNode, with exec_async." in text
     for node in (SleepsInPrep(), SleepsApart(), Helped()):
         assert "on the event loop" in said(node)
         assert "thread" not in said(node)
@@ -205,35 +255,6 @@ def test_a_sync_flow_with_its_own_orchestration_may_contain_async_nodes():
     """For any other subclass of the user, the finding names the class to derive from."""
     assert said(OwnWay(start=Waits())) == ""
     assert "Derive Images from AsyncBatchFlow instead of BatchFlow." in said(Images(start=Waits()))
-
-
-def loud(function):
-    @functools.wraps(function)
-    async def louder(*args):
-        return (await function(*args)).upper()
-
-    return louder
-
-
-class Louder(AsyncNode):
-    @loud
-    async def post_async(self, shared, prepared, executed):
-        return "next"
-
-
-class Led(AsyncFlow):
-    def get_next_node(self, node, action):
-        return node.successors["next"]
-
-
-def test_decorated_posts_and_overridden_orchestrations_are_trusted():
-    """A decorator may change the action, and a flow of the user where it leads."""
-    node = Louder()
-    node - "NEXT" >> Plain()
-    assert said(AsyncFlow(start=node)) == ""
-    decide = Decide()
-    decide - "next" >> Plain()
-    assert said(Led(start=decide)) == ""
 
 
 def test_an_async_node_in_a_sync_flow_is_found():

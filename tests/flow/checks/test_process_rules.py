@@ -283,6 +283,28 @@ def test_a_question_is_found_with_any_limit(limit):
     assert "no other row runs until it is answered" in once(asks, "prep", limit=limit).why
 
 
+async def asks_in_thread(prompt):
+    loop = asyncio.get_running_loop()
+    return await loop.run_in_executor(None, input, prompt)
+
+
+async def awaits_answer(self, _):
+    return await asks_in_thread("Go on? ")
+
+
+def asks_if_it_fails(self, prep_res, exc):
+    return getpass.getpass()
+
+
+def test_a_question_is_found_anywhere():
+    """In another thread, in a coroutine, and where it is seldom asked."""
+    [(what, note)] = found(node(awaits_answer, "exec_async", AsyncNode))
+    assert (what, note) == ("exec_async calls asks_in_thread(), which calls input().", False)
+    assert found(node(asks_if_it_fails, "exec_fallback")) == [
+        ("exec_fallback calls getpass().", False)
+    ]
+
+
 # Event loops
 
 

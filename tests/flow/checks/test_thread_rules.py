@@ -249,3 +249,61 @@ def test_connections_and_locals_are_those_of_python():
     flow = node(exec=uses_attribute)
     flow.db = Like()
     assert whats(flow) == []
+
+
+# Globals that are counters
+
+
+calls, lock = 0, threading.Lock()
+
+
+def count_call():
+    global calls
+    calls += 1
+
+
+def count_locked():
+    global calls
+    with lock:
+        calls = calls + 1
+
+
+def set_global():
+    global calls
+    calls = 1
+
+
+def test_a_global_counter_is_found_in_threads():
+    """In a helper, and in exec itself, where threads lose counts."""
+
+    def counts(self, _):
+        count_call()
+
+    def counts_itself(self, _):
+        global calls
+        calls = calls + 1
+
+    what = "computes the global calls from itself, in a thread."
+    [finding] = check(node(exec=counts))
+    assert finding.what == f"exec calls count_call(), which {what}"
+    assert "threading.Lock()" in finding.instead
+    assert whats(node(exec=counts_itself)) == [f"exec {what}"]
+
+
+def test_a_counter_is_fine_where_nothing_interrupts_it():
+    """On the loop, one row at a time, or with a lock; and what is only set is no counter."""
+
+    def counts(self, *_):
+        count_call()
+
+    def locks(self, _):
+        count_locked()
+        set_global()
+
+    async def counts_async(self, _):
+        count_call()
+
+    assert whats(node(post=counts)) == []
+    assert whats(node(exec=counts), limit=1) == []
+    assert whats(node(exec=locks)) == []
+    assert whats(node(AsyncNode, exec_async=counts_async)) == []

@@ -155,6 +155,7 @@ def test_whatever_a_page_sends_nothing_is_raised_and_the_panel_still_works(seed)
             if rng.random() < 0.3:
                 await asyncio.sleep(rng.choice([0, 0.05, 0.3]))
             panel.get_state()
+        await asyncio.sleep(0)  # the last messages arrive
         assert raised == []
         assert set(vars(panel._commands)) == set(vars(made([{}])[0]._commands))
         if panel.run is not None and not panel.run.ended:

@@ -137,6 +137,22 @@ async def test_each_copy_tells_its_node_its_depth_and_when_it_ran():
     assert [(start, end) for _, _, start, end in rows[2]][-1] == (3, 4)
 
 
+class Break(Wait):
+    async def post_async(self, shared, prepared, executed):
+        raise ValueError("broken")
+
+
+def test_a_copy_that_raised_is_marked_and_so_are_the_flows_around_it():
+    """The node before it, which returned, is not."""
+    first, broken = Wait(), Break()
+    first >> broken
+    run = flowmagic.run_batch(AsyncFlow(start=AsyncFlow(start=first)), [{"wait": 0}])
+    names = run.records.node_names
+    [copies] = read(pack_segments(run.records, [0])).values()
+    seen = [(names[node], depth & 0x7F, depth > 0x7F) for node, depth, _, _ in copies]
+    assert seen == [("AsyncFlow", 0, True), ("Wait", 1, False), ("Break", 1, True)]
+
+
 def test_long_rows_and_many_rows_are_told_in_part(monkeypatch):
     """A row's first copies; and no further row once there are enough of them."""
     monkeypatch.setattr(module, "MAX_COPIES", 2)
@@ -156,12 +172,12 @@ def test_a_page_is_answered_once_with_what_it_asked_for_last():
     )
     queries.handlers["segments"]({"type": "segments", "client": "two", "rows": [0]})
     assert queries.has_answers
-    packed = dict(queries.add_answers({"type": "delta", "seq": 1}, []))
+    packed = dict(queries.add_answers({"type": "delta", "seq": 1}))
     assert list(packed) == ["segments one", "segments two"]
     assert list(read(packed["segments one"])) == [2, 1]
     assert list(read(packed["segments two"])) == [0]
     assert not queries.has_answers
-    assert queries.add_answers({"type": "delta", "seq": 2}, []) == []
+    assert queries.add_answers({"type": "delta", "seq": 2}) == []
 
 
 def test_a_question_that_makes_no_sense_is_answered_with_nothing():
@@ -169,7 +185,7 @@ def test_a_question_that_makes_no_sense_is_answered_with_nothing():
     queries = queries_of(flowmagic.run_batch(graph(), [{"wait": 0}]))
     for rows in (None, "0", {"0": 1}, 3):
         queries.handlers["segments"]({"type": "segments", "client": "page", "rows": rows})
-        [(_, packed)] = queries.add_answers({"type": "delta", "seq": 1}, [])
+        [(_, packed)] = queries.add_answers({"type": "delta", "seq": 1})
         assert packed == b""
 
 
@@ -178,7 +194,7 @@ def test_of_very_many_rows_the_first_are_told():
     run = flowmagic.run_batch(Wait(), [{"wait": 0}] * 300)
     queries = queries_of(run)
     queries.handlers["segments"]({"type": "segments", "client": "page", "rows": list(range(300))})
-    [(_, packed)] = queries.add_answers({"type": "delta", "seq": 1}, [])
+    [(_, packed)] = queries.add_answers({"type": "delta", "seq": 1})
     assert len(read(packed)) == 200
 
 
@@ -187,7 +203,7 @@ def test_pages_beyond_the_most_are_forgotten_oldest_first():
     queries = queries_of(flowmagic.run_batch(graph(), [{"wait": 0}]))
     for n in range(10):
         queries.handlers["segments"]({"type": "segments", "client": f"page {n}", "rows": [0]})
-    names = [name for name, _ in queries.add_answers({"type": "delta", "seq": 1}, [])]
+    names = [name for name, _ in queries.add_answers({"type": "delta", "seq": 1})]
     assert names == [f"segments page {n}" for n in range(6, 10)]
 
 
@@ -249,10 +265,10 @@ def test_a_page_is_answered_once():
     )
     queries.handlers["attempts"]({"type": "attempts", "client": "one", "rows": [0, 9, "x"]})
     assert queries.has_answers
-    [(name, packed)] = queries.add_answers({"type": "delta", "seq": 1}, [])
+    [(name, packed)] = queries.add_answers({"type": "delta", "seq": 1})
     assert name == "attempts one"
     assert list(read_attempts(packed)) == [0]
     assert not queries.has_answers
     queries.handlers["attempts"]({"type": "attempts", "client": "one", "rows": [0]})
     queries.reset()
-    assert queries.add_answers({"type": "delta", "seq": 2}, []) == []
+    assert queries.add_answers({"type": "delta", "seq": 2}) == []

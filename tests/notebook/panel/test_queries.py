@@ -8,7 +8,7 @@ from collections import deque
 import pytest
 
 from flowmagic.notebook.panel.param_list import ParamList
-from flowmagic.notebook.panel.queries import MAX_PAGES, Queries
+from flowmagic.notebook.panel.queries import FIRST_TEXTS, MAX_PAGES, Queries
 from flowmagic.records.batch import as_batch
 from flowmagic.records.store import RecordStore
 
@@ -44,7 +44,8 @@ class Desk:
     def answers(self, changed=()):
         """Return the delta, and the results of searches by page and number of the command."""
         delta = {}
-        packed = self.queries.add_answers(delta, list(changed))
+        self.queries.mark_changed(changed)
+        packed = self.queries.add_answers(delta)
         assert not self.queries.has_answers
         found = {name[len("search ") :]: list(array("I", rows)) for name, rows in packed}
         return delta, found
@@ -56,7 +57,7 @@ def test_rows_that_there_are_not_have_no_texts(wanted):
     desk = Desk()
     desk.ask("rows", rows=wanted)
     (texts,) = desk.answers()[0]["rows"]
-    assert texts == {"rows": [], "texts": [], "cells": [], "outcomes": []}
+    assert not any(texts.values())
 
 
 def test_texts_come_for_the_rows_that_were_asked_for():
@@ -66,6 +67,43 @@ def test_texts_come_for_the_rows_that_were_asked_for():
     (texts,) = desk.answers()[0]["rows"]
     assert (texts["rows"], texts["cells"]) == ([3, 0], [["Rome", "3"], ["Oslo", "0"]])
     assert desk.answers() == ({}, {})
+
+
+def test_the_output_of_a_row_comes_with_its_end_and_without_a_query():
+    """Of the first rows, and of those that a page has queried; others would be bytes for nobody."""
+    desk = Desk([{"n": n} for n in range(FIRST_TEXTS + 10)])
+    desk.ask("rows", rows=[FIRST_TEXTS + 3])
+    desk.answers()
+    changed = [5, FIRST_TEXTS + 2, FIRST_TEXTS + 3]
+    for index in changed:
+        desk.records.start(index, 1.0).outputs = [0, f"letter {index}"]
+    assert desk.answers(changed) == ({}, {}), "the texts of a running row are the same"
+    for index in changed:
+        desk.records.finish(index, "sent", 2.0)
+    (texts,) = desk.answers(changed)[0]["rows"]
+    assert texts["rows"] == [5, FIRST_TEXTS + 3]
+    assert texts["outcomes"] == ["letter 5", f"letter {FIRST_TEXTS + 3}"]
+
+
+def test_a_page_gets_changed_texts_of_the_rows_that_it_queried_last():
+    """A page that scrolls through all rows has only so many on its screen."""
+    desk = Desk([{"n": n} for n in range(2_000)])
+    for first in range(300, 1_500, 400):
+        desk.ask("rows", rows=list(range(first, first + 400)))
+    desk.answers()
+    for index in (300, 1_100):
+        desk.records.start(index, 1.0)
+        desk.records.finish(index, None, 2.0)
+    assert desk.answers([300, 1_100])[0]["rows"][0]["rows"] == [1_100]
+
+
+def test_in_a_run_of_few_rows_each_change_of_a_row_is_told():
+    """Its node copies are on the screen; the whole state has the texts of the first rows itself."""
+    desk = Desk()
+    desk.records.start(2, 1.0)
+    assert desk.answers([2])[0]["rows"][0]["rows"] == [2]
+    desk.queries.mark_changed([2], pushed=True)
+    assert not desk.queries.has_answers
 
 
 def test_rows_are_found_by_text_and_ordered_by_a_param():

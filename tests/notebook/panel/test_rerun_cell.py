@@ -74,7 +74,7 @@ def test_the_cell_runs_that_instance_alone_with_its_own_params(shell, ran):
 def test_the_options_are_kept_and_what_belongs_to_the_one_run_is_not(ran, shell, tmp_path):
     """The shared store is the same one; the params come from the cell, not from the file."""
     (tmp_path / "a b.csv").write_text("i\n1\n")
-    for name in ("-f", "--file", "--fil"):
+    for name in ("-f", "--file"):
         line = f"flow --shared store {name} '{tmp_path}/a b.csv' -orun --retries 2"
         copied = ran(line, "#")
         assert copied(0).splitlines()[0] == "%%batchflow flow --shared store --retries 2"

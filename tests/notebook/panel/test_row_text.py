@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pocketflow import AsyncNode
+from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic.notebook.panel import row_text as module
@@ -19,11 +20,16 @@ from flowmagic.notebook.panel.row_text import (
     row_labels,
     row_texts,
 )
+from flowmagic.records.status import CANCELLED, FAILED, RUNNING, SUCCEEDED
 from flowmagic.records.store import RecordStore
 from flowmagic.text.redact import MASK, secrets_of
+from tests.virtualtime import virtual
 
 
 class Judge(AsyncNode):
+    async def exec_async(self, prepared):
+        return self.params.get("answer")
+
     async def post_async(self, shared, prepared, executed):
         if "bad" in self.params:
             raise ValueError(self.params["bad"])
@@ -36,15 +42,83 @@ def texts(records, wanted):
     return row_texts(records, wanted, varying)
 
 
-def test_a_row_is_told_by_its_params_and_what_it_has_come_to():
-    """A cell for each param that varies; the last action or the error; nothing of a None."""
-    run = flowmagic.run_batch(Judge(), [{"action": "done"}, {"bad": "no\nlimit"}, {"action": None}])
-    assert texts(run.records, [0, 1, 2]) == {
-        "rows": [0, 1, 2],
-        "texts": ["action='done'", "bad='no\\nlimit'", "action=None"],
-        "cells": [["done", ""], ["", "no\nlimit"], ["None", ""]],
-        "outcomes": ["'done'", "ValueError: no limit", ""],
-    }
+def test_a_row_is_told_by_its_params_its_output_or_error_and_its_action():
+    """A cell for each param that varies; nothing for a None."""
+    run = flowmagic.run_batch(
+        Judge(), [{"answer": "Dear\nAnn", "action": "done"}, {"bad": "no\nlimit"}, {"answer": None}]
+    )
+    told = texts(run.records, [0, 1, 2])
+    assert told["rows"] == [0, 1, 2]
+    assert told["texts"][:2] == ["answer='Dear\\nAnn', action='done'", "bad='no\\nlimit'"]
+    assert told["cells"] == [["Dear\nAnn", "done", ""], ["", "", "no\nlimit"], ["None", "", ""]]
+    assert told["outcomes"] == ["Dear Ann", "ValueError: no limit", ""]
+    assert told["actions"] == ["done", "", ""]
+    assert told["pictures"] == []
+
+
+def test_a_row_tells_what_each_node_copy_received_and_returned():
+    """A nested flow is told by its nodes; the node that failed has the error."""
+
+    class Load(AsyncNode):
+        async def exec_async(self, prepared):
+            return {"name": "Ann", "password": "hunter2"}
+
+        async def post_async(self, shared, prepared, executed):
+            self.params["name"] = executed["name"]
+
+    load = Load()
+    load >> AsyncFlow(start=Judge())
+    run = flowmagic.run_batch(AsyncFlow(start=load), [{"n": 1, "bad": "no"}])
+    assert texts(run.records, [0])["chains"] == [
+        [
+            ("Load", SUCCEEDED, "n=1, bad='no' → {'name': 'Ann', 'password': •••}"),
+            ("Judge", FAILED, "n=1, bad='no', name='Ann' → ValueError: no"),
+        ]
+    ]
+
+
+def test_of_many_node_copies_the_latest_are_told():
+    """With how many came before."""
+    first = node = Judge()
+    for _ in range(9):
+        node = node >> Judge()
+    (chain,) = texts(flowmagic.run_batch(AsyncFlow(start=first), [{"n": 1}]).records, [0])["chains"]
+    assert (len(chain), chain[0]) == (7, ("…", SUCCEEDED, "4 earlier node copies"))
+
+
+@virtual
+async def test_a_running_row_tells_where_it_is():
+    """A node copy that runs has received its params, and nothing has come out of it yet."""
+    gate = asyncio.Event()
+
+    class Wait(AsyncNode):
+        async def exec_async(self, prepared):
+            await gate.wait()
+
+    judge = Judge()
+    judge >> Wait()
+    run = flowmagic.batchflow(AsyncFlow(start=judge), [{"n": 1, "answer": "yes"}])
+    await asyncio.sleep(1)
+    told = texts(run.records, [0])
+    assert [link[:2] for link in told["chains"][0]] == [("Judge", SUCCEEDED), ("Wait", RUNNING)]
+    assert (told["outcomes"], told["actions"]) == ([""], [""])
+    run.cancel()
+    await run
+    assert texts(run.records, [0])["chains"][0][1][1] == CANCELLED
+
+
+def test_a_run_of_many_rows_tells_no_node_copies():
+    """A page has no room for them, and they would travel with every change."""
+    run = flowmagic.run_batch(Judge(), [{"n": n} for n in range(MAX_LABELLED + 1)])
+    assert texts(run.records, [0])["chains"] == [[]]
+
+
+def test_an_output_that_is_a_picture_is_known_as_one():
+    """By its first bytes; text that is said to be a picture is none."""
+    png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\2\x80\0\0\1\xe0"
+    run = flowmagic.run_batch(Judge(), [{"answer": b"<svg/>"}, {"answer": png}])
+    told = texts(run.records, [0, 1])
+    assert (told["pictures"], told["outcomes"]) == ([1], ["b'<svg/>'", "PNG, 640 x 480"])
 
 
 def test_rows_that_have_not_ended_have_come_to_nothing():
@@ -82,9 +156,9 @@ def test_a_row_that_was_restored_says_so(tmp_path):
     """It did not run; its result is an earlier run's."""
     for _ in range(2):
         run = flowmagic.run_batch(
-            Judge(), [{"action": "done"}], journal=tmp_path / "runs", resume=True
+            Judge(), [{"answer": "Ann"}], journal=tmp_path / "runs", resume=True
         )
-    assert texts(run.records, [0])["outcomes"] == ["restored from run 1 'done'"]
+    assert texts(run.records, [0])["outcomes"] == ["restored from run 1 Ann"]
 
 
 class Odd:

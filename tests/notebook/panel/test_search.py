@@ -20,6 +20,7 @@ class Check(AsyncNode):
     async def exec_async(self, prepared):
         if "bad" in self.params:
             raise ValueError(f"refused {self.params['bad']}")
+        return self.params.get("answer")
 
 
 def records_of(rows):
@@ -61,6 +62,17 @@ def test_the_error_of_a_failed_row_is_searched_too():
     """That is what one looks for."""
     run = flowmagic.run_batch(Check(), [{"n": 1}, {"bad": "quota"}, {"bad": "size"}])
     assert found(run.records, "valueerror quota") == [1]
+
+
+def test_the_output_of_a_row_is_searched_too():
+    """Also what a dict has; an output that is a secret cannot be found."""
+    answers = ["Dear Ann", {"letter": "Dear Bob"}, {"api_key": "sk-12345678"}, None]
+    run = flowmagic.run_batch(Check(), [{"answer": None, "n": n} for n in range(4)])
+    for index, answer in enumerate(answers):
+        run.records.outputs.put(index, [0, answer])
+    assert found(run.records, "dear") == [0, 1]
+    assert found(run.records, "bob letter") == [1]
+    assert found(run.records, "sk-1") == []
 
 
 def test_a_secret_cannot_be_found_out_by_trying():

@@ -1,6 +1,7 @@
 """What panel and summary say of crossings."""
 
 import asyncio
+import time
 
 import pytest
 from pocketflow import AsyncFlow, AsyncNode
@@ -17,6 +18,7 @@ from flowmagic.notebook.summary.notices import (
     engine_lines,
     engine_notice,
     isolation_notice,
+    reuse_line,
 )
 from flowmagic.notebook.summary.summary import as_html, as_text
 
@@ -199,3 +201,39 @@ async def test_an_object_that_isolated_instances_share_is_said_in_panel_and_summ
     assert text in as_text(run)
     assert text.replace("'", "&#x27;") in as_html(run)
     assert isolation_notice(await ran(isolate=True, shared={"data": [1]})) == ""
+
+
+class Styled(AsyncNode):
+    style = "warm"
+
+    async def exec_async(self, _):
+        return self.style
+
+
+class Clocked(AsyncNode):
+    async def exec_async(self, _):
+        return time.time()
+
+
+async def test_a_run_with_reuse_says_what_ran_and_why(tmp_path, monkeypatch):
+    """In one line: how many execs, what was saved, what has changed, what cannot be reused."""
+    node = Styled()
+    node >> Clocked()
+
+    async def said():
+        flow, journal = AsyncFlow(start=node), tmp_path / "runs.journal"
+        run = await flowmagic.batchflow(flow, [{}, {}], journal=journal, reuse=True)
+        assert reuse_line(run) in as_text(run)
+        assert reuse_line(run) in as_html(run)
+        return reuse_line(run)
+
+    clock = "Clocked is not reused: it uses the time (time.time)."
+    assert await said() == f"4 execs ran, 0 were reused. {clock}"
+    assert await said() == f"2 execs ran, 2 were reused, which had taken 0.0 s. {clock}"
+    monkeypatch.setattr(Styled, "style", "cold")
+    assert "Styled: tests.notebook.summary.test_notices.Sty… has changed. Clocked" in await said()
+
+
+async def test_a_run_without_reuse_says_nothing_of_it():
+    """There is nothing to say."""
+    assert reuse_line(await flowmagic.batchflow(Styled(), [{}])) == ""

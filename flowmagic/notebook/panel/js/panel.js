@@ -7,6 +7,7 @@
 // `esm.py` joins the modules into the one file that the page loads.
 
 import { Store } from "./store/store.js";
+import { addStyleSheet } from "./ui/style_sheet.js";
 import { View } from "./view.js";
 
 /**
@@ -38,6 +39,7 @@ function initialize({ model }) {
 }
 
 function render({ model, el }) {
+  addStyleSheet(el, model.get("style_sheet"));
   const view = new View(storeOf(model), el);
   return () => view.remove();
 }

@@ -4,15 +4,20 @@ import { Charts } from "./charts/charts.js";
 import { InstanceDetail } from "./detail/detail.js";
 import { ParamEditor } from "./editor/editor.js";
 import { Graph } from "./graph/graph.js";
-import { Controls } from "./header/controls.js";
+import { RunButtons } from "./header/buttons.js";
 import { PanelHeader } from "./header/header.js";
+import { Legend } from "./header/legend.js";
+import { LimitControl } from "./header/limit.js";
 import { NamedLimits } from "./header/named_limits.js";
 import { Notices } from "./header/notices.js";
 import { Overview } from "./overview/overview.js";
 import { Table } from "./table/table.js";
 import { Timeline } from "./timeline/timeline.js";
-import { element, keepKeys } from "./ui/elements.js";
+import { disclosure, element, keepKeys } from "./ui/elements.js";
+import { Placement } from "./ui/placement.js";
 import { Tabs } from "./ui/tabs.js";
+
+const FEW = 12; // instances, up to which the rows of the table are all that is shown
 
 let viewCount = 0;
 
@@ -22,11 +27,20 @@ export class View {
     this.el = el;
     this.id = `fm-${(viewCount += 1)}`;
     this.frame = 0;
+    this.root = element("div", "fm-panel", { role: "region", "aria-label": "Batch run" });
+    this.placement = new Placement(this.root, () => this.scheduleDraw());
     /** The element that had the focus when the instance was opened. */
     this.opener = null;
+    /** Whether there are so few instances that the rows say everything; null before the first draw. */
+    this.small = null;
+    /** Whether the user shows (true) or hides (false) the charts; null: they are shown during the run. */
+    this.chartsShown = null;
+    this.limitsShown = false;
     this.panelHeader = new PanelHeader(this);
+    this.buttons = new RunButtons(this);
+    this.legend = new Legend(this);
     this.charts = new Charts(this);
-    this.controls = new Controls(this);
+    this.limit = new LimitControl(this);
     this.namedLimits = new NamedLimits(this);
     this.notices = new Notices(this);
     this.editor = new ParamEditor(this);
@@ -38,17 +52,25 @@ export class View {
       { key: "table", label: "Table", page: this.table },
       { key: "timeline", label: "Timeline", page: this.timeline },
       { key: "graph", label: "Graph", page: this.graph },
+      { key: "params", label: "Params", page: this.editor },
     ]);
     this.instanceDetail = new InstanceDetail(this);
+    this.chartsBox = element("div", "", { id: `${this.id}-charts` }, this.charts.root);
+    this.chartsButton = disclosure("Charts", this.chartsBox, (shown) => { this.chartsShown = shown; this.scheduleDraw(); });
+    this.legendLine = element("div", "fm-line", {}, this.legend.root, this.chartsButton);
+    this.limitsBox = element("div", "", { id: `${this.id}-limits` }, this.namedLimits.root);
+    this.limitsButton = disclosure("Named limits", this.limitsBox, (shown) => { this.limitsShown = shown; this.scheduleDraw(); });
+    this.limitLine = element("div", "fm-line", {}, this.limit.root, this.limitsButton);
+    this.tabsLine = element("div", "fm-line fm-tabs-line");
+    this.pages = element("div", "fm-instances", {},
+      this.table.root, this.timeline.root, this.graph.root, this.editor.root, this.instanceDetail.root);
+    /** Everything that folding hides. */
+    this.inside = element("div", "fm-inside", { id: `${this.id}-inside` });
+    this.panelHeader.line.append(this.buttons.root);
     /** @type {{draw(): void, remove?(): void}[]} */
-    this.parts = [this.panelHeader, this.charts, this.controls, this.namedLimits, this.notices, this.editor,
-      this.overview, this.tabs, this.instanceDetail];
-    this.root = element("div", "fm-panel", { role: "region", "aria-label": "Batch run" },
-      element("div", "fm-body", {},
-        ...this.panelHeader.roots, this.charts.root, ...this.controls.roots, this.namedLimits.root, ...this.notices.roots,
-        this.editor.root, this.overview.root, this.tabs.root,
-        element("div", "fm-instances", {}, this.table.root, this.timeline.root, this.graph.root, this.instanceDetail.root),
-        this.notices.live));
+    this.parts = [this.legend, this.limit, this.namedLimits, this.tabs, this.instanceDetail];
+    this.root.append(element("div", "fm-body", {}, this.panelHeader.line, this.panelHeader.bar, this.inside, this.notices.live));
+    this.arrange();
     keepKeys(this.root);
     this.listen();
     el.replaceChildren(this.root);
@@ -78,13 +100,29 @@ export class View {
     this.classObserver.observe(this.el, { attributes: true, attributeFilter: ["class"] });
   }
 
+  /** Put the parts in the order for few or for many instances, if that has changed. */
+  arrange() {
+    const { total } = this.store.header;
+    const small = total !== null && total <= FEW;
+    if (small === this.small) return;
+    this.small = small;
+    const limits = [this.limitLine, this.limit.error, this.limitsBox];
+    (small ? this.limitLine : this.tabsLine).append(this.tabs.root);
+    this.tabsLine.append(this.table.filters.root);
+    this.inside.replaceChildren(...(small
+      ? [...this.notices.roots, this.tabsLine, this.pages, ...limits]
+      : [this.legendLine, this.chartsBox, ...this.notices.roots, ...limits, this.overview.root, this.tabsLine, this.pages]));
+    this.root.classList.toggle("fm-few", small);
+  }
+
   remove() {
     this.store.views.delete(this.onChange);
     clearInterval(this.ticker);
     cancelAnimationFrame(this.frame);
+    this.placement.remove();
     this.classObserver.disconnect();
     for (const type of ["beforeprint", "afterprint"]) window.removeEventListener(type, this.onPrint);
-    for (const part of this.parts) part.remove?.();
+    for (const part of [...this.parts, this.charts, this.overview, this.notices]) part.remove?.();
   }
 
   get gone() {
@@ -104,7 +142,7 @@ export class View {
   close() {
     if (this.store.openIndex === null) return;
     this.store.open(null);
-    (this.opener ?? this.overview.map).focus();
+    (this.opener ?? this.table.grid).focus();
   }
 
   /**
@@ -124,6 +162,7 @@ export class View {
   /** Switch to the colours for paper or back. Draws at once: no frame comes before printing. */
   print(on) {
     this.root.classList.toggle("fm-printing", on);
+    this.placement.print(on);
     this.overview.repaint();
     this.timeline.canvas.repaint();
     this.charts.repaint();
@@ -137,9 +176,9 @@ export class View {
     this.scheduleDraw();
   }
 
-  /** Schedule one draw in the next frame, however often this is called. */
+  /** Schedule one draw in the next frame, however often this is called; off screen, when the panel is back. */
   scheduleDraw() {
-    if (!this.frame) {
+    if (!this.frame && this.placement.visible) {
       this.frame = requestAnimationFrame(() => {
         this.frame = 0;
         this.draw();
@@ -148,8 +187,32 @@ export class View {
   }
 
   draw() {
-    for (const part of this.parts) part.draw();
-    this.root.classList.toggle("fm-opened", this.store.openIndex !== null);
+    const { store } = this;
+    this.editor.invite();
+    this.arrange();
+    this.panelHeader.draw();
+    this.buttons.draw();
+    this.notices.draw();
+    this.inside.hidden = store.folded;
+    if (!store.folded) this.drawInside();
+    this.root.classList.toggle("fm-opened", store.openIndex !== null);
     this.root.classList.toggle("fm-gone", this.gone);
+  }
+
+  drawInside() {
+    const { header, rows } = this.store;
+    const idle = header.status === "idle";
+    this.legendLine.hidden = idle;
+    this.chartsBox.hidden = !(this.chartsShown ?? header.ticking);
+    this.chartsButton.draw();
+    this.limitsBox.hidden = !this.limitsShown;
+    this.limitsButton.hidden = header.limits.length === 0;
+    this.limitsButton.draw();
+    if (!this.small) this.overview.draw();
+    if (!this.small && !this.chartsBox.hidden) this.charts.draw();
+    for (const part of this.parts) part.draw();
+    const { filters } = this.table;
+    filters.root.hidden = rows.count === 0 || this.store.tab !== "table" || (this.small && !filters.active);
+    this.tabsLine.hidden = this.small && filters.root.hidden;
   }
 }

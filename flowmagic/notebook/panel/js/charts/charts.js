@@ -1,7 +1,7 @@
 // The charts of a run: throughput, running instances and limit, latency, failures.
 
 import { FAILED, RUNNING, SUCCEEDED } from "../store/protocol.js";
-import { Series, limitAt, limitSteps } from "../store/series.js";
+import { Series, highestLimit, limitSteps } from "../store/series.js";
 import { element, writeAttribute } from "../ui/elements.js";
 import { duration, number } from "../ui/format.js";
 import { Palette } from "../ui/palette.js";
@@ -42,8 +42,12 @@ const CHARTS = [
   },
   {
     name: "Running", meaning: "Instances running at once. Dashed line: the limit. Dot: changed by hand",
-    describe: ({ running }, limit, context) =>
-      `${context.mean ? "avg " : ""}${Number((context.running ?? running).toFixed(1))} of ${number.format(limit)}`,
+    describe: ({ running }, limit, context) => {
+      const shown = Number((context.running ?? running).toFixed(1));
+      if (context.mean) return `avg ${shown}`; // the limit of the end says nothing about it
+      // A limit that was lowered lets running instances finish.
+      return `${shown}${shown > limit ? ", limit" : " of"} ${number.format(limit)}`;
+    },
     paint: (plot, { series, limits, colours }) => {
       plot.fit([...series.bins.map(({ running }) => running), ...limits.map(({ limit }) => limit)]);
       plot.area(({ running }) => running, colours.running);
@@ -217,7 +221,9 @@ export class Charts {
     const none = !counts[FAILED] && series.all.failed === 0;
     if (!Number.isNaN(cursor)) {
       const stretch = series.bins[series.at(cursor)];
-      return CHARTS.map(({ describe }) => describe(stretch, limitAt(limits, cursor), { single: true, none }));
+      const bin = series.at(cursor);
+      const highest = highestLimit(limits, series.begin(bin), series.begin(bin + 1));
+      return CHARTS.map(({ describe }) => describe(stretch, highest, { single: true, none }));
     }
     if (!ticking) return CHARTS.map(({ describe }) => describe(series.all, limit, { mean: true, none }));
     const stretch = series.now.ended ? series.now : series.all;

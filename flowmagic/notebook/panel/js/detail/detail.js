@@ -2,6 +2,7 @@
 
 import { element, icon, keepKeys, setStatus, write } from "../ui/elements.js";
 import { duration, number, plural } from "../ui/format.js";
+import { ScrollPosition } from "../ui/scroll_position.js";
 import { CopyButton } from "./copy_button.js";
 
 /** @import { AttemptDetail, CopyDetail, ParamDetail } from "../store/protocol.js" */
@@ -18,6 +19,7 @@ export class InstanceDetail {
     this.copyButton = new CopyButton();
     this.root = element("section", "fm-detail", { "aria-label": "Opened instance", tabindex: "-1" });
     this.root.hidden = true;
+    this.scroll = new ScrollPosition(this.root, () => {});
     this.root.addEventListener("keydown", (event) => {
       if (event.key === "Escape") view.close();
     });
@@ -33,6 +35,7 @@ export class InstanceDetail {
     root.hidden = openIndex === null;
     if (openIndex === null) {
       this.drawn = null;
+      this.scroll.top = 0;
       root.replaceChildren();
       return;
     }
@@ -51,12 +54,12 @@ export class InstanceDetail {
   /** Rebuild everything, but keep the scroll position and the focus. */
   redraw(parts) {
     const { root } = this;
-    const { scrollTop } = root;
+    const { top } = this.scroll;
     const focused = /** @type {HTMLElement | null} */ (document.activeElement);
     const held = focused && root.contains(focused) ? focused.dataset.key ?? "" : null;
     root.replaceChildren(...parts());
     keepKeys(root);
-    root.scrollTop = scrollTop;
+    root.scrollTop = top;
     if (held !== null) {
       const again = [...root.querySelectorAll("[data-key]")].find((each) => each.dataset.key === held);
       (again ?? root).focus({ preventScroll: true });

@@ -13,9 +13,8 @@ export class ParamEditor {
     this.view = view;
     this.timer = 0;
     this.asTable = true;
-    /** Whether it has unfolded by itself because there are no rows yet. */
+    /** Whether it was opened because there are no rows yet. */
     this.inviting = false;
-    this.count = element("span", "fm-quiet fm-num");
     this.textarea = element("textarea", "fm-text", {
       "aria-label": "Param list", spellcheck: "false", autocapitalize: "off", wrap: "off", rows: "8",
       "aria-describedby": `${view.id}-check`,
@@ -37,35 +36,42 @@ export class ParamEditor {
     this.why = element("span", "fm-quiet");
     this.line = element("div", "fm-check", { id: `${view.id}-check`, role: "status" });
     this.revert = smallButton("Revert", "Undo all edits", () => this.undo());
-    this.run = smallButton("Run these", "Run this param list", () => {
-      if (this.sheet.commit()) view.controls.press("run");
-    });
-    this.summary = element("summary", "", {}, element("span", "fm-label", {}, "Params"), this.count);
-    this.root = element("details", "fm-editor", {}, this.summary,
+    this.root = element("div", "fm-editor", {},
       element("div", "fm-tools", { role: "group", "aria-label": "Edit as" }, ...this.ways.map(({ way }) => way), this.why),
       this.sheet.root, this.textarea, this.helper.root,
-      element("div", "fm-editor-foot", {}, this.line, element("span", "fm-buttons", {}, this.revert, this.run)));
+      element("div", "fm-editor-foot", {}, this.line, this.revert));
     this.textarea.addEventListener("input", () => this.edit(this.textarea.value));
-    this.root.addEventListener("toggle", () => view.scheduleDraw());
   }
 
   remove() {
     clearTimeout(this.timer);
   }
 
-  fold() {
-    // A folded element loses the focus, and the next key would go to the notebook.
-    if (this.root.contains(document.activeElement)) this.summary.focus();
-    this.root.open = false;
-  }
-
-  /** Unfold while the list is empty and nothing has run, and fold again when a run starts. */
+  /** Show the editor while the list is empty and nothing has run, and the table again when a run starts. */
   invite() {
-    const { editor, header, draft } = this.view.store;
+    const { store } = this.view;
+    const { editor, header, draft } = store;
     const empty = editor.editable && editor.text === "[]" && header.status === "idle";
     if (empty === this.inviting || draft !== null) return;
     this.inviting = empty;
-    this.root.open = empty || header.status === "idle";
+    if (empty) store.tab = "params";
+    else if (header.status !== "idle") store.tab = "table";
+  }
+
+  /** Take over what is being typed into a cell; returns whether it is valid. */
+  commit() {
+    return this.sheet.commit();
+  }
+
+  get edited() {
+    const { draft, editor } = this.view.store;
+    return draft !== null && draft !== editor.text;
+  }
+
+  /** The label of the tab. */
+  get label() {
+    if (!this.edited) return "";
+    return this.problem ? "Params (edited, not valid yet)" : "Params (edited)";
   }
 
   edit(text) {
@@ -98,7 +104,7 @@ export class ParamEditor {
   get problem() {
     const { draft, editor, check } = this.view.store;
     if (this.sheet.input.problem) return this.sheet.input.problem;
-    if (draft === null || draft === editor.text || !editor.editable) return "";
+    if (!this.edited || !editor.editable) return "";
     const json = checkJson(draft);
     if (json.message && !check) return json.message;
     if (!check || check.count !== null) return "";
@@ -118,16 +124,13 @@ export class ParamEditor {
 
   draw() {
     const { store, gone } = this.view;
-    const { editor, draft, check, header } = store;
-    const { textarea, sheet, problem } = this;
+    const { editor, draft, check } = store;
+    const { textarea, sheet, problem, edited } = this;
     const text = draft ?? editor.text;
     const fixed = !editor.editable || gone;
-    this.invite();
-    if (this.root.open) {
-      sheet.load(text || "[]", fixed);
-      sheet.wrong = this.wrongRow;
-      if (!this.shownAsTable && textarea.value !== text) textarea.value = text;
-    }
+    sheet.load(text || "[]", fixed);
+    sheet.wrong = this.wrongRow;
+    if (!this.shownAsTable && textarea.value !== text) textarea.value = text;
     if (textarea.readOnly !== fixed) textarea.readOnly = fixed;
     const nothing = !editor.text && !editor.editable;
     sheet.root.hidden = nothing || !this.shownAsTable;
@@ -139,8 +142,7 @@ export class ParamEditor {
       way.disabled = Boolean(asTable) && sheet.reason !== "";
     }
     write(this.why, nothing ? "" : editor.editable ? sheet.reason : "");
-    if (this.root.open && this.shownAsTable) sheet.draw();
-    const edited = draft !== null && draft !== editor.text;
+    if (this.shownAsTable) sheet.draw();
     this.revert.hidden = !edited && !sheet.input.problem;
     const count = check?.count ?? (edited ? checkJson(draft).count : undefined);
     const counted = count === undefined ? "" : plural(count, "instance");
@@ -148,8 +150,5 @@ export class ParamEditor {
     write(this.line, problem || message);
     this.line.classList.toggle("fm-bad", problem !== "");
     textarea.setAttribute("aria-invalid", String(problem !== ""));
-    this.run.disabled = gone || !header.can.includes("run") || problem !== "";
-    const summary = problem ? "edited, not valid yet" : `edited, ${counted || "…"}`;
-    write(this.count, edited ? summary : header.total === null ? "" : plural(header.total, "instance"));
   }
 }

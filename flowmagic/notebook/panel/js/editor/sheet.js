@@ -1,6 +1,7 @@
 // The param list as an editable table: a row per dict, a column per param.
 
 import { element, smallButton, writeAttribute } from "../ui/elements.js";
+import { ScrollPosition } from "../ui/scroll_position.js";
 import { SheetClipboard } from "./clipboard.js";
 import { UndoHistory, cleared, doubled, tooLarge, withColumn, withRow, withoutColumn, withoutRows } from "./edits.js";
 import { HEAD, ROW, CellInput, SheetCells } from "./sheet_cells.js";
@@ -35,6 +36,7 @@ export class SheetGrid {
     this.grid = element("div", "fm-sheet", {
       role: "grid", tabindex: "0", "aria-label": "Param list as a table", "aria-multiselectable": "true", "aria-describedby": `${view.id}-check`,
     }, ...this.cells.roots);
+    this.scroll = new ScrollPosition(this.grid, () => view.scheduleDraw());
     this.empty = element("div", "fm-quiet fm-sheet-empty", {}, "Paste rows from a spreadsheet, add a row, or drop a .csv or .json file here.");
     this.tools = this.toolbar();
     this.root = element("div", "fm-sheet-root", {}, this.tools, this.grid, this.empty);
@@ -61,7 +63,6 @@ export class SheetGrid {
   listen() {
     const { grid, view } = this;
     grid.addEventListener("keydown", (event) => this.key(event));
-    grid.addEventListener("scroll", () => view.scheduleDraw(), { passive: true });
     for (const type of ["focus", "blur"]) grid.addEventListener(type, () => view.scheduleDraw());
     for (const part of this.cells.roots) {
       part.addEventListener("pointerdown", (event) => this.point(event));
@@ -157,10 +158,7 @@ export class SheetGrid {
   }
 
   reveal() {
-    const top = Math.max(0, this.at.row) * ROW;
-    const room = this.grid.clientHeight - ROW - 1;
-    if (top < this.grid.scrollTop) this.grid.scrollTop = top;
-    else if (top + ROW > this.grid.scrollTop + room) this.grid.scrollTop = top + ROW - room;
+    this.scroll.reveal(Math.max(0, this.at.row) * ROW, ROW, this.grid.clientHeight - ROW - 1);
     const { left, right } = this.cells.edgesOf(this.at.column);
     // The row numbers cover the left edge.
     const most = left - this.cells.edgesOf(0).left;
@@ -258,7 +256,7 @@ export class SheetGrid {
     this.buttons.removeColumn.disabled = !columns.length;
     this.buttons.undo.disabled = !this.history.undoable;
     this.buttons.redo.disabled = !this.history.redoable;
-    this.cells.draw(sheet, grid, {
+    this.cells.draw(sheet, grid, this.scroll.top, {
       at: this.at, selected: this.selected, focused: grid.contains(document.activeElement), editing: this.input.position, wrong: this.wrong,
     });
     writeAttribute(grid, "aria-activedescendant", columns.length ? this.cells.idOf(this.at.row, this.at.column) : "");

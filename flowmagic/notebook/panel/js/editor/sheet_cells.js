@@ -59,12 +59,12 @@ export class SheetCells {
     this.shape = "";
   }
 
-  /** @param {Sheet} sheet @param {any} grid the scrolling element @param {Cursor} cursor */
-  draw(sheet, grid, cursor) {
+  /** @param {Sheet} sheet @param {any} grid the scrolling element @param {number} top how far it is scrolled @param {Cursor} cursor */
+  draw(sheet, grid, top, cursor) {
     const { rows } = sheet;
     this.drawHead(sheet, grid, cursor);
     this.spacer.style.height = `${rows.length * ROW}px`;
-    const first = Math.max(0, Math.min(rows.length - POOL, Math.floor(grid.scrollTop / ROW) - 3));
+    const first = Math.max(0, Math.min(rows.length - POOL, Math.floor(top / ROW) - 3));
     const last = Math.min(rows.length, first + POOL);
     for (let row = first; row < last; row += 1) this.drawRow(this.pool[row % POOL], row, rows[row], cursor);
     for (const slot of this.pool) if (slot.row < first || slot.row >= last) slot.element.hidden = true;

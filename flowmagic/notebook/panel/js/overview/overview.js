@@ -2,6 +2,7 @@
 
 import { element, frameAround, keepKeys } from "../ui/elements.js";
 import { Palette } from "../ui/palette.js";
+import { ScrollPosition } from "../ui/scroll_position.js";
 import { StatusLine } from "../ui/status_line.js";
 import { cellAt, cornerOf, keyTo, layout, sameLayout } from "./layout.js";
 import { Cards, Squares } from "./squares.js";
@@ -32,6 +33,7 @@ export class Overview {
     this.openRing = element("div", "fm-ring fm-held", { "aria-hidden": "true" });
     this.spacer = element("div", "fm-map-spacer", {}, this.canvas, this.openRing, this.cursorRing);
     this.scroller = element("div", "fm-map-scroller", { role: "presentation" }, this.spacer);
+    this.scroll = new ScrollPosition(this.scroller, () => { this.stale = true; view.scheduleDraw(); });
     this.map = element("div", "fm-map", { role: "listbox", "aria-label": "Overview", tabindex: "0" }, this.scroller);
     this.statusLine = new StatusLine(view, this.map);
     this.palette = new Palette(() => this.repaint());
@@ -43,7 +45,7 @@ export class Overview {
   }
 
   listen() {
-    const { view, canvas, map, scroller } = this;
+    const { view, canvas, map } = this;
     for (const type of ["pointermove", "pointerdown"]) {
       canvas.addEventListener(type, (event) => this.point({ x: event.offsetX, y: event.offsetY }));
     }
@@ -57,7 +59,6 @@ export class Overview {
     });
     map.addEventListener("keydown", (event) => this.key(event));
     for (const type of ["focus", "blur"]) map.addEventListener(type, () => view.scheduleDraw());
-    scroller.addEventListener("scroll", () => { this.stale = true; view.scheduleDraw(); }, { passive: true });
     this.resized = new ResizeObserver(([{ contentRect }]) => {
       this.width = contentRect.width;
       // Draw in this frame, which would otherwise be painted with the old size.
@@ -133,11 +134,7 @@ export class Overview {
   reveal(index) {
     const { dy, height, shown, scale } = this.layout;
     if (height <= shown) return;
-    const top = cornerOf(this.layout, index).y / scale;
-    const { scroller } = this;
-    const bottom = top + (dy - shown) / scale;
-    if (top < scroller.scrollTop) scroller.scrollTop = top;
-    else if (bottom > scroller.scrollTop) scroller.scrollTop = bottom;
+    this.scroll.reveal(cornerOf(this.layout, index).y / scale, dy / scale, shown / scale);
   }
 
   // Drawing
@@ -195,7 +192,7 @@ export class Overview {
     size(canvas, "height", tall);
     size(spacer, "height", next.height);
     size(scroller, "height", next.shown);
-    this.top = scrolls ? Math.floor((scroller.scrollTop * scale) / next.dy) * next.dy : 0;
+    this.top = scrolls ? Math.floor((this.scroll.top * scale) / next.dy) * next.dy : 0;
     const moved = this.top ? `translateY(${this.top / scale}px)` : "";
     if (canvas.style.transform !== moved) canvas.style.transform = moved;
   }

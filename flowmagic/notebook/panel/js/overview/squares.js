@@ -160,7 +160,7 @@ export class Cards {
    * @param {Layout} layout
    * @param {Object<string, string>} colours
    * @param {{text: string, code: string}} fonts
-   * @param {(index: number) => {label: string, node: string}} caption the texts on a card
+   * @param {(index: number) => {label: string, node: string, chain: string}} caption the texts on a card
    */
   constructor(layout, colours, fonts, caption) {
     this.layout = layout;
@@ -207,7 +207,7 @@ export class Cards {
     if (kept) for (let at = 0; at < height; at += 6 * scale) pen.fillRect(x, y + at, 3 * scale, 3 * scale);
     else pen.fillRect(x, y, 3 * scale, height);
     this.icon(pen, rows.kind(i), tone, x + 8 * scale, y + 5 * scale);
-    const { label, node } = this.caption(i);
+    const { label, node, chain } = this.caption(i);
     const [left, right] = [x + 8 * scale, x + width - 6 * scale];
     pen.textBaseline = "alphabetic";
     pen.fillStyle = colours.ink;
@@ -218,7 +218,8 @@ export class Cards {
     const used = after + pen.measureText(index).width + 8 * scale;
     pen.font = this.fonts.node;
     pen.fillStyle = status === PENDING ? colours.quiet : colours.ink;
-    pen.fillText(this.fit(pen, node, right - used), used, y + 15 * scale);
+    const all = chain && pen.measureText(chain).width <= right - used;
+    pen.fillText(this.fit(pen, all ? chain : node, right - used), used, y + 15 * scale);
     pen.font = this.fonts.label;
     pen.globalAlpha = 0.78;
     pen.fillStyle = colours.ink;

@@ -10,14 +10,16 @@
  *   waiting: number, calls: number | null, tokens: number | null, cooling: number}} LimitState
  * @typedef {{flow: string, status: string, counts: number[], restored: number, total: number | null,
  *   limit: number, per_minute: number | null, limit_history: number[][], adaptive: number[] | null, refused: number,
- *   cooling: number, elapsed: number, ticking: boolean, nodes: string[], can: string[], notice: string,
+ *   cooling: number, elapsed: number, idle: number, ticking: boolean, nodes: string[], can: string[], notice: string,
  *   reason: string, findings: string[], dropped: number, limits: LimitState[], limits_omitted: number,
  *   acknowledged: Object<string, number>}} Header
  * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor
  * @typedef {{names: string[], numeric: boolean[], same: string, more: number}} Columns
- * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[]}} RowTexts
- * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[],
- *   columns: Columns, labels: string[]}} FirstTexts
+ * @typedef {[string, number, string]} ChainLink
+ * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[], actions: string[],
+ *   chains: ChainLink[][], pictures: number[]}} RowTexts
+ * @typedef {{rows: number[], texts: string[], cells: string[][], outcomes: string[], actions: string[],
+ *   chains: ChainLink[][], pictures: number[], columns: Columns, labels: string[]}} FirstTexts
  * @typedef {{client: string, n: number}} SearchDone
  * @typedef {{key: string, value: string, mark: string, source: string,
  *   unread: boolean}} ParamDetail

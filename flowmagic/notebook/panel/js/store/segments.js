@@ -8,8 +8,8 @@ const MAX_ROWS = 2_000; // rows kept; others are requested again
 
 /**
  * The node copies of a row in the order in which they started; a running one has `ended` NaN.
- * `stale`: the row has changed since.
- * @typedef {{stale: boolean, status: number, node: number, nodes: number[], depths: number[],
+ * `stale`: the row has changed since; `raised`: whether the copy raised, or was cancelled.
+ * @typedef {{stale: boolean, status: number, node: number, nodes: number[], depths: number[], raised: boolean[],
  *   started: number[], ended: number[]}} Segment
  */
 
@@ -52,11 +52,12 @@ export class Segments {
       if (end > bytes.length) return;
       /** @type {Segment} */
       const segment = {
-        stale: false, status: rows.status[row], node: rows.node[row], nodes: [], depths: [], started: [], ended: [],
+        stale: false, status: rows.status[row], node: rows.node[row], nodes: [], depths: [], raised: [], started: [], ended: [],
       };
       for (at += 6; at < end; at += 11) {
         segment.nodes.push(view.getUint16(at, true));
-        segment.depths.push(view.getUint8(at + 2));
+        segment.depths.push(view.getUint8(at + 2) & 0x7f);
+        segment.raised.push(view.getUint8(at + 2) > 0x7f);
         segment.started.push(view.getFloat32(at + 3, true));
         segment.ended.push(view.getFloat32(at + 7, true));
       }

@@ -162,7 +162,8 @@ export function limitSteps({ limit_history, limit }, now) {
   }));
 }
 
-/** @param {LimitStep[]} steps @returns {number} the limit in force at a time */
-export function limitAt(steps, seconds) {
-  return (steps.findLast(({ from }) => from <= seconds) ?? steps[0]).limit;
+/** @param {LimitStep[]} steps @returns {number} the highest limit in force between two times */
+export function highestLimit(steps, from, to) {
+  const before = steps.findLast((step) => step.from <= from) ?? steps[0];
+  return Math.max(before.limit, ...steps.filter((step) => step.from > from && step.from < to).map(({ limit }) => limit));
 }

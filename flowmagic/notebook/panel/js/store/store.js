@@ -1,13 +1,12 @@
-import { FAILED, PENDING, RUNNING, SUCCEEDED, bytesOf } from "./protocol.js";
+import { PENDING, RUNNING, bytesOf } from "./protocol.js";
+import { Pace } from "./pace.js";
 import { Rows } from "./rows.js";
 import { Attempts, Segments } from "./segments.js";
+import { Texts } from "./texts.js";
 
 /** @import { Columns, Delta, Detail, Editor, Graph, Header, TextCheck } from "./protocol.js" */
 
 const MAX_RESULTS = 4; // search results kept until a view reads them
-const RETRY_MS = 2000; // after which unanswered rows are requested again
-const PAUSE_MS = 60; // between two requests for rows
-const REFRESH_MS = 1000; // between two requests if all the rows only need fresh text
 
 /** The state of one panel in this page. A view adds a function to `views`, which is called on changes. */
 export class Store {
@@ -21,7 +20,7 @@ export class Store {
     /** @type {Header} */
     this.header = {
       flow: "", status: "idle", counts: [0, 0, 0, 0, 0], restored: 0, total: null, limit: 5, per_minute: null,
-      limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, ticking: false, nodes: [""], can: [],
+      limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, idle: 0, ticking: false, nodes: [""], can: [],
       notice: "", reason: "", findings: [], dropped: 0, limits: [], limits_omitted: 0, acknowledged: {},
     };
     /** @type {Editor} */
@@ -30,14 +29,9 @@ export class Store {
     /** @type {TextCheck | null} */
     this.check = null;
     this.checkSent = 0;
-    /** @type {Map<number, string>} the params of each row as one line */
-    this.texts = new Map();
-    /** @type {Map<number, {cells: string[], outcome: string}>} the texts of each row in the table */
-    this.tableTexts = new Map();
+    this.texts = new Texts(this);
     /** @type {Columns} */
     this.columns = { names: [], numeric: [], same: "", more: 0 };
-    /** @type {Set<number>} rows that have ended since their texts arrived */
-    this.stale = new Set();
     /** @type {Map<number, Uint32Array>} the rows that searches found, by the number of the command */
     this.searchResults = new Map();
     /** Changes whenever a pending answer may refer to other rows, or may never arrive. */
@@ -46,10 +40,6 @@ export class Store {
     this.attempts = new Attempts();
     /** @type {string[]} what tells the rows of a small batch apart */
     this.labels = [];
-    /** @type {Map<number, number>} when rows were requested whose texts have not arrived */
-    this.requested = new Map();
-    this.requestedAt = -Infinity;
-    this.requestTimer = 0;
     /** @type {Detail | null} */
     this.detail = null;
     this.openIndex = null;
@@ -57,10 +47,12 @@ export class Store {
     this.graph = { nodes: [], edges: [], omitted: 0, counts: { nodes: [], edges: [], unplaced: 0, uncounted: 0 } };
     /** The chosen tab, shared by all views in this page. */
     this.tab = "table";
+    /** Whether the panel is folded to one line, in all views in this page. */
+    this.folded = false;
     this.elapsedAt = performance.now();
     /** @type {Map<string, number>} when the cool-down of each named limit ends; the run's own is "" */
     this.coolDownEnds = new Map();
-    this.samples = [];
+    this.pace = new Pace();
     this.stateRequestedAt = -Infinity;
     this.views = new Set();
     this.gone = false;
@@ -111,6 +103,11 @@ export class Store {
     return this.header.elapsed + sinceThen;
   }
 
+  /** Seconds that the run has taken; the time between its end and a retry does not count. */
+  get busy() {
+    return this.elapsed - this.header.idle;
+  }
+
   /** Seconds for which the run starts nothing because a provider asked it to wait. */
   get cooling() {
     return this.header.ticking ? this.coolingOf("") : 0;
@@ -142,10 +139,10 @@ export class Store {
     const newRun = this.header.ticking === false && this.model.get("header")?.ticking === true;
     this.rows.load(snapshot);
     this.seq = seq;
-    if (newRun) this.generation += 1;
-    if (newRun) this.requested.clear();
-    if (newRun) this.segments.clear();
-    if (newRun) this.attempts.clear();
+    if (newRun) {
+      this.generation += 1;
+      for (const known of [this.texts, this.segments, this.attempts]) known.clear();
+    }
     this.attempts.note(this.rows, "all");
     this.applyHeader(this.model.get("header") ?? {});
     const texts = this.model.get("texts");
@@ -155,11 +152,9 @@ export class Store {
       if (otherColumns || texts.texts.some((text, i) => this.texts.has(texts.rows[i]) && this.texts.get(texts.rows[i]) !== text)) {
         this.generation += 1;
         this.texts.clear();
-        this.tableTexts.clear();
-        this.requested.clear();
       }
       this.columns = texts.columns ?? { names: [], numeric: [], same: "", more: 0 };
-      this.applyTexts(texts);
+      this.texts.apply(texts);
       this.labels = texts.labels ?? [];
     }
     const graph = this.model.get("graph");
@@ -178,22 +173,9 @@ export class Store {
     if (changes.elapsed !== undefined) this.elapsedAt = performance.now();
     if (changes.cooling !== undefined) this.setCoolDown("", changes.cooling);
     for (const { name, cooling } of changes.limits ?? []) this.setCoolDown(name, cooling);
-    if (changes.ticking && !this.header.ticking) this.samples = [];
+    if (changes.ticking && !this.header.ticking) this.pace.clear();
     this.header = { ...this.header, ...changes };
-    const last = this.samples[this.samples.length - 1];
-    if (this.header.ticking && (!last || this.header.elapsed - last[0] > 0.25)) {
-      this.samples.push([this.header.elapsed, this.completed]);
-      while (this.samples.length > 2 && this.header.elapsed - this.samples[0][0] > 8) this.samples.shift();
-    }
-  }
-
-  applyTexts({ rows, texts, cells, outcomes }) {
-    rows.forEach((index, i) => {
-      this.texts.set(index, texts[i]);
-      this.tableTexts.set(index, { cells: cells[i], outcome: outcomes[i] });
-      this.requested.delete(index);
-      this.stale.delete(index);
-    });
+    this.pace.note(this.header);
   }
 
   /** Apply counts of the graph; entries that are absent have not changed. */
@@ -224,17 +206,16 @@ export class Store {
     this.attempts.note(this.rows, rows);
     this.attempts.apply(packed.get(`attempts ${this.client}`));
     this.segments.apply(packed.get(`segments ${this.client}`), this.rows);
-    for (const i of rows) if (this.rows.status[i] > RUNNING && this.tableTexts.has(i)) this.stale.add(i);
     if (delta.header) this.applyHeader(delta.header);
     if (delta.graph) this.applyCounts(delta.graph);
-    for (const texts of delta.rows ?? []) this.applyTexts(texts);
+    for (const texts of delta.rows ?? []) this.texts.apply(texts);
     for (const detail of delta.details ?? []) {
       if (detail.index === this.openIndex) this.detail = detail;
     }
     for (const check of delta.checks ?? []) {
       if (check.client === this.client && check.n === this.checkSent) this.check = check;
     }
-    this.notify(rows);
+    this.notify(rows.concat(...(delta.rows ?? []).map((texts) => texts.rows)));
   }
 
   requestState() {
@@ -247,22 +228,7 @@ export class Store {
 
   /** Request the texts of rows that are on the screen or near it. @param {Iterable<number>} rows */
   requestRows(rows) {
-    const now = performance.now();
-    if (this.requestTimer) return;
-    const missing = [...rows].filter((i) => (!this.tableTexts.has(i) || this.stale.has(i)) && now - (this.requested.get(i) ?? -1e9) > RETRY_MS);
-    if (!missing.length) return;
-    // Stale texts can wait: while rows keep ending, some are always stale.
-    const pause = missing.every((i) => this.tableTexts.has(i)) ? REFRESH_MS : PAUSE_MS;
-    if (now - this.requestedAt < pause) {
-      this.requestTimer = setTimeout(() => {
-        this.requestTimer = 0;
-        this.notify();
-      }, PAUSE_MS);
-      return;
-    }
-    this.requestedAt = now;
-    for (const i of missing) this.requested.set(i, now);
-    this.send({ type: "rows", rows: missing });
+    this.texts.request(rows);
   }
 
   open(index) {
@@ -281,18 +247,8 @@ export class Store {
     return Number.isNaN(end) ? null : end - this.rows.started[i];
   }
 
-  /** How many instances this run has completed, without restored and cancelled ones. */
-  get completed() {
-    const { counts, restored } = this.header;
-    return counts[SUCCEEDED] + counts[FAILED] - restored;
-  }
-
   /** Instances per second over the last few seconds; over the whole run once it has ended. */
   get rate() {
-    const { elapsed, ticking } = this.header;
-    const done = this.completed;
-    const first = this.samples[0];
-    if (ticking && first && this.elapsed - first[0] > 1) return (done - first[1]) / (this.elapsed - first[0]);
-    return elapsed > 0 ? done / Math.max(elapsed, 1e-3) : 0;
+    return this.pace.rate(this.header, this.elapsed);
   }
 }

@@ -1,7 +1,6 @@
 // The filters of the table: by status, node and text.
 
-import { STATUSES } from "../store/protocol.js";
-import { element, icon, write } from "../ui/elements.js";
+import { element, write } from "../ui/elements.js";
 import { number } from "../ui/format.js";
 
 const PAUSE_MS = 250; // without a key, after which the text is searched
@@ -23,16 +22,7 @@ export class Filters {
     this.text = "";
     this.timer = 0;
     this.input = element("input", "fm-find", {
-      type: "search", "aria-label": "Find in params and errors", placeholder: "Find in params and errors", spellcheck: "false", autocomplete: "off",
-    });
-    this.chips = STATUSES.map((name, code) => {
-      const count = element("span", "fm-num");
-      const chip = element("button", "fm-pick", { type: "button", "aria-pressed": "false", "data-status": name }, icon(name), element("span", "fm-pick-word", {}, name), count);
-      chip.addEventListener("click", () => {
-        if (!this.status.delete(code)) this.status.add(code);
-        this.changed();
-      });
-      return { code, chip, count };
+      type: "search", "aria-label": "Find in params, outputs and errors", placeholder: "Find in params, outputs and errors", spellcheck: "false", autocomplete: "off",
     });
     this.select = element("select", "fm-select", { "aria-label": "Node" });
     this.names = "";
@@ -42,7 +32,7 @@ export class Filters {
     this.changedSinceAnnouncement = false;
     this.clear = element("button", "fm-button fm-small", { type: "button" }, "Show all");
     this.root = element("div", "fm-filters", { role: "group", "aria-label": "Filters" },
-      this.input, element("span", "fm-picks", {}, ...this.chips.map(({ chip }) => chip)), this.select, this.shown, this.announcement, this.clear);
+      this.input, this.select, this.shown, this.announcement, this.clear);
     this.listen();
   }
 
@@ -88,12 +78,6 @@ export class Filters {
   /** @param {number} shown the number of rows shown @param {boolean} searching whether the kernel is still searching */
   draw(shown, searching) {
     const { header, rows } = this.view.store;
-    for (const { code, chip, count } of this.chips) {
-      const pressed = this.status.has(code);
-      chip.hidden = !header.counts[code] && !pressed;
-      if (chip.getAttribute("aria-pressed") !== String(pressed)) chip.setAttribute("aria-pressed", String(pressed));
-      write(count, number.format(header.counts[code]));
-    }
     const names = [...new Set(header.nodes.filter(Boolean))];
     if (this.node !== null && !names.includes(this.node)) names.push(this.node);
     this.select.hidden = names.length < 2;

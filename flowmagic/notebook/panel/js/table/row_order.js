@@ -3,7 +3,7 @@
 /** @import { Rows } from "../store/rows.js" */
 /** @import { Filters } from "./filters.js" */
 
-import { FAILED, PENDING } from "../store/protocol.js";
+import { FAILED, PENDING, SUCCEEDED } from "../store/protocol.js";
 
 const UPDATE_MS = 1000; // between two updates because rows have changed
 const SEARCH_MS = 4000; // least time between two searches for the same text
@@ -26,6 +26,7 @@ export class RowOrder {
     this.searchedAt = 0;
     this.searchedRevision = 0;
     this.searchTook = 0;
+    this.timer = 0;
     this.generation = view.store.generation;
     /** @type {Uint32Array | null} the result of the latest search */
     this.searchResult = null;
@@ -75,10 +76,10 @@ export class RowOrder {
     this.searchedRevision = this.revision;
   }
 
-  /** Changes when a search may find other rows: with the number of rows and, for a text, of errors. */
+  /** Changes when a search may find other rows: with the number of rows and, for a text, of ended ones. */
   get revision() {
     const { header, rows } = this.view.store;
-    return (this.filters.text ? header.counts[FAILED] : 0) + rows.count;
+    return (this.filters.text ? header.counts[FAILED] + header.counts[SUCCEEDED] : 0) + rows.count;
   }
 
   /** Search again, since the result refers to other rows or columns. */
@@ -107,9 +108,10 @@ export class RowOrder {
       this.searchN = 0;
       this.criteriaChanged = true;
     }
-    const pause = Math.max(SEARCH_MS, SEARCH_FACTOR * this.searchTook);
-    const stale = this.searchN === 0 && this.revision !== this.searchedRevision && performance.now() - this.searchedAt > pause;
-    if (this.needsSearch && stale && !gone) this.search();
+    if (!this.needsSearch || gone || this.searchN !== 0 || this.revision === this.searchedRevision) return;
+    const pause = Math.max(SEARCH_MS, SEARCH_FACTOR * this.searchTook) - (performance.now() - this.searchedAt);
+    if (pause > 0) this.refreshLater(pause);
+    else this.search();
   }
 
   /** Update the order if necessary; returns whether that was done. */
@@ -118,7 +120,11 @@ export class RowOrder {
     const { store } = this.view;
     const now = performance.now();
     const plain = !this.filters.active && !this.sort;
-    if (!this.criteriaChanged && (plain || !this.rowsChanged || now - this.updatedAt < UPDATE_MS)) return false;
+    if (!this.criteriaChanged && (plain || !this.rowsChanged)) return false;
+    if (!this.criteriaChanged && now - this.updatedAt < UPDATE_MS) {
+      this.refreshLater(UPDATE_MS - (now - this.updatedAt));
+      return false;
+    }
     this.criteriaChanged = this.rowsChanged = false;
     this.updatedAt = now;
     const { status, node } = this.filters;
@@ -126,6 +132,19 @@ export class RowOrder {
     const criteria = { status, node, sort: byPage?.sort ?? null, descending: byPage?.descending ?? false };
     this.order = plain ? null : orderOf(store.rows, criteria, store.header.nodes, this.needsSearch ? this.searchResult : null, store.elapsed);
     return true;
+  }
+
+  /** Schedule a draw: after the end of a run, nothing else would cause one. */
+  refreshLater(milliseconds) {
+    if (this.timer) return;
+    this.timer = setTimeout(() => {
+      this.timer = 0;
+      this.view.scheduleDraw();
+    }, milliseconds);
+  }
+
+  remove() {
+    clearTimeout(this.timer);
   }
 
   get count() {
@@ -144,7 +163,7 @@ export class RowOrder {
 }
 
 /** @typedef {{status: Set<number>, node: string | null, sort: string | null, descending: boolean}} Criteria
- *   `sort`: "index", "status", "node" or "seconds"; null keeps the order */
+ *   `sort`: "index", "status" or "seconds"; null keeps the order */
 
 /**
  * @param {Rows} rows
@@ -158,7 +177,7 @@ export function orderOf(rows, criteria, nodes, searchResult, now) {
   const filtered = filter(rows, criteria, nodes, searchResult);
   if (criteria.sort === null || (criteria.sort === "index" && !criteria.descending && !searchResult)) return filtered;
   const order = filtered ?? upTo(rows.count);
-  return sorted(order, keysOf(rows, criteria.sort, nodes, now), criteria.descending);
+  return sorted(order, keysOf(rows, criteria.sort, now), criteria.descending);
 }
 
 function filter(rows, { status, node }, nodes, searchResult) {
@@ -181,13 +200,9 @@ function filter(rows, { status, node }, nodes, searchResult) {
 const LAST = 0xffffffff;
 
 /** Returns a function from rows to integers to sort by; `LAST` if there is nothing to compare. */
-function keysOf(rows, sort, nodes, now) {
-  const { status, node, started, ended } = rows;
+function keysOf(rows, sort, now) {
+  const { status, started, ended } = rows;
   if (sort === "status") return (i) => status[i];
-  if (sort === "node") {
-    const ranks = nodes.map((name) => nodes.filter((other) => other < name).length);
-    return (i) => (status[i] === PENDING ? LAST : ranks[node[i]] ?? LAST);
-  }
   if (sort === "seconds") {
     return (i) => {
       const seconds = (Number.isNaN(ended[i]) ? now : ended[i]) - started[i];

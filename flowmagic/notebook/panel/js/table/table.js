@@ -1,8 +1,10 @@
 // The table of instances: a pool of row elements that is moved to the visible rows.
 
-import { PENDING, STATUSES } from "../store/protocol.js";
+import { FAILED, RUNNING, STATUSES, SUCCEEDED } from "../store/protocol.js";
 import { element, icon, keepKeys, setStatus, write, writeAttribute } from "../ui/elements.js";
 import { duration, number } from "../ui/format.js";
+import { ChainCell } from "./chain.js";
+import { ScrollPosition } from "../ui/scroll_position.js";
 import { Filters } from "./filters.js";
 import { RowOrder } from "./row_order.js";
 
@@ -13,9 +15,10 @@ const POOL = 30; // row elements, however many instances there are
 const AHEAD = 15; // rows before and after the visible ones whose texts are requested
 const TINY = 330; // widths of the table that decide which columns it has
 const NARROW = 520;
-const WIDE = 760;
-const PARAM = 96; // least width of a param's column, including the gap
-const FIXED = { narrow: 190, medium: 402, wide: 492 }; // width of all other columns and their gaps
+const PARAM = 84; // least width of a param's column, including the gap
+const FIXED = { narrow: 340, wide: 400 }; // width of the other columns and their gaps, of which the output has 160
+const CHAIN = 180; // least width of the node copies
+const ACTION = 90; // least width of the action
 
 /** @typedef {{kind: string, name: string, width: string, sort: string | null, param: number, numeric: boolean}} Column */
 
@@ -25,7 +28,7 @@ export class Table {
     this.active = 0;
     this.activePosition = -1; // where the active row was drawn
     this.height = 10 * ROW;
-    this.width = WIDE;
+    this.width = 2 * NARROW;
     /** @type {Column[]} */
     this.columns = [];
     this.shape = "";
@@ -39,14 +42,14 @@ export class Table {
     // The focused element scrolls itself, so that the keyboard can scroll it.
     this.grid = element("div", "fm-grid fm-scroller", { role: "grid", "aria-label": "Instances", tabindex: "0" },
       element("div", "fm-grid-head", { role: "rowgroup" }, this.head), element("div", "", { role: "rowgroup" }, this.spacer));
+    this.scroll = new ScrollPosition(this.grid, () => view.scheduleDraw());
     this.empty = element("div", "fm-empty");
-    this.root = element("div", "fm-list", {}, this.filters.root, this.same, this.grid, this.empty);
+    this.root = element("div", "fm-list", {}, this.same, this.grid, this.empty);
     this.listen();
   }
 
   listen() {
     const { view, grid, spacer } = this;
-    grid.addEventListener("scroll", () => view.scheduleDraw(), { passive: true });
     grid.addEventListener("keydown", (event) => this.key(event));
     grid.addEventListener("focus", () => view.scheduleDraw());
     spacer.addEventListener("click", (event) => {
@@ -69,6 +72,7 @@ export class Table {
   remove() {
     this.resized.disconnect();
     this.filters.remove();
+    this.rowOrder.remove();
   }
 
   // Input
@@ -100,11 +104,7 @@ export class Table {
   }
 
   reveal(position) {
-    const { grid } = this;
-    const top = position * ROW;
-    if (top < grid.scrollTop) grid.scrollTop = top;
-    const bottom = top + ROW - this.height;
-    if (bottom > grid.scrollTop) grid.scrollTop = bottom;
+    this.scroll.reveal(position * ROW, ROW, this.height);
   }
 
   // Drawing
@@ -123,7 +123,6 @@ export class Table {
     const height = `${n * ROW}px`;
     if (this.spacer.style.height !== height) this.spacer.style.height = height;
     grid.hidden = all === 0;
-    this.filters.root.hidden = all === 0;
     this.empty.hidden = n !== 0;
     this.filters.draw(n, rowOrder.searching);
     const nothing = rowOrder.searching ? "Waiting for the kernel, which is busy…" : "No matching instances.";
@@ -134,7 +133,7 @@ export class Table {
 
     const shown = Math.ceil(this.height / ROW) + 1;
     const spare = Math.max(0, Math.floor((POOL - shown) / 2));
-    const first = Math.max(0, Math.min(n - POOL, Math.floor(grid.scrollTop / ROW) - spare));
+    const first = Math.max(0, Math.min(n - POOL, Math.floor(this.scroll.top / ROW) - spare));
     const last = Math.min(n, first + POOL);
     this.activePosition = -1;
     for (let position = first; position < last; position += 1) this.drawRow(this.pool[position % POOL], position, focused);
@@ -154,7 +153,7 @@ export class Table {
 
   drawRow(slot, position, focused) {
     const { id, store } = this.view;
-    const { rows, header, tableTexts } = store;
+    const { rows, texts } = store;
     const { row, cells } = slot;
     const i = this.rowOrder.at(position);
     if (slot.index !== i || slot.position !== position) {
@@ -166,18 +165,19 @@ export class Table {
       row.hidden = false;
     }
     setStatus(row, slot.svg, slot.word, STATUSES[rows.status[i]] ?? "pending", rows.restored(i) ? "restored" : undefined);
-    const known = tableTexts.get(i);
-    const attempts = rows.earlier[i] > 0 ? `×${rows.earlier[i] + 1} ` : "";
-    const texts = {
+    const known = texts.rows.get(i);
+    const attempt = rows.earlier[i] > 0 ? ` · ${ordinal(rows.earlier[i] + 1)} try` : "";
+    const shown = {
       index: number.format(i),
-      node: rows.status[i] === PENDING ? "" : header.nodes[rows.node[i]] ?? "",
-      params: store.texts.get(i) ?? "…",
-      result: known?.outcome ?? "",
-      seconds: attempts + duration(store.seconds(i)),
+      params: texts.get(i) ?? "…",
+      output: this.outputOf(i),
+      action: known?.action ?? "",
+      seconds: duration(store.seconds(i)) + (this.width < NARROW ? "" : attempt),
     };
+    slot.chain?.draw(known?.chain ?? [], rows.status[i], store.graph);
     this.columns.forEach(({ kind, param }, at) => {
-      if (kind === "status") return;
-      const text = kind === "param" ? known?.cells[param] ?? (known ? "" : "…") : texts[kind];
+      if (kind === "status" || kind === "chain") return;
+      const text = kind === "param" ? known?.cells[param] ?? (known ? "" : "…") : shown[kind];
       const cell = cells[at];
       if (cell.textContent === text) return;
       cell.textContent = text;
@@ -189,32 +189,48 @@ export class Table {
     if (i === this.active) this.activePosition = position;
   }
 
+  /** The output or error of a row that has ended; where a running one is, unless its node copies tell. */
+  outputOf(i) {
+    const { store } = this.view;
+    const status = store.rows.status[i];
+    if (status === RUNNING) return this.hasChains ? "…" : store.header.nodes[store.rows.node[i]] ?? "";
+    if (status !== SUCCEEDED && status !== FAILED) return "";
+    return store.texts.isFresh(i) ? store.texts.rows.get(i)?.outcome ?? "" : "…";
+  }
+
   /** Scroll so that the active row stays where it was on the screen after a reordering. */
   follow() {
     const position = this.rowOrder.positionOf(this.active);
-    if (this.activePosition >= 0 && position >= 0) this.grid.scrollTop += (position - this.activePosition) * ROW;
+    if (this.activePosition >= 0 && position >= 0) this.scroll.moveTo(this.scroll.top + (position - this.activePosition) * ROW);
   }
 
   // Columns
 
+  /** Whether the node copies have a column: the kernel sends them if there are few rows. */
+  get hasChains() {
+    return this.view.store.labels.length > 0 && this.width >= NARROW;
+  }
+
   /** @returns {Column[]} the columns that fit */
   fitting() {
-    const { names, numeric, more } = this.view.store.columns;
-    const { width } = this;
+    const { columns: { names, numeric, more }, texts, rows } = this.view.store;
+    const { width, hasChains } = this;
+    const narrow = width < NARROW;
+    const hasActions = !narrow && texts.actions.size > 1;
     /** @returns {Column} */
     const column = (kind, name, size, sort = kind, param = -1) => ({ kind, name, width: size, sort, param, numeric: numeric[param] ?? false });
-    const size = width < NARROW ? "narrow" : width < WIDE ? "medium" : "wide";
-    const narrow = size === "narrow";
-    const columns = [column("index", "#", narrow ? "44px" : "58px"), column("status", "status", narrow ? "26px" : "106px")];
-    if (!narrow) columns.push(column("node", "node", "minmax(0, 0.7fr)"));
-    const room = Math.floor((width - FIXED[size]) / PARAM);
+    const columns = [column("index", "#", rows.count > 9_999 ? "54px" : "36px"), column("status", "status", "26px")];
+    const fixed = (narrow ? FIXED.narrow : FIXED.wide) + (hasChains ? CHAIN : 0) + (hasActions ? ACTION : 0);
+    const room = Math.max(0, Math.floor((width - fixed) / PARAM));
     const all = names.length <= room && !more;
     // If not all params fit, a column with all of them is worth more than one or two of their own.
     const shown = all ? names : names.slice(0, Math.max(0, room - 2));
-    shown.forEach((name, param) => columns.push(column("param", name, numeric[param] ? "minmax(8ch, 0.5fr)" : "minmax(0, 1fr)", "param", param)));
-    if (!all || !names.length) columns.push(column("params", shown.length ? "all params" : "params", "minmax(0, 2fr)", null));
-    if (size === "wide") columns.push(column("result", "result", "minmax(0, 1.1fr)", null));
-    if (width >= TINY) columns.push(column("seconds", "seconds", narrow ? "66px" : "82px"));
+    shown.forEach((name, param) => columns.push(column("param", name, numeric[param] ? "minmax(56px, 0.5fr)" : "minmax(0, 1fr)", "param", param)));
+    if (!all || !names.length) columns.push(column("params", shown.length ? "all params" : "params", narrow ? "minmax(0, 1.1fr)" : "minmax(0, 1.4fr)", null));
+    if (hasChains) columns.push(column("chain", "node copies", "minmax(0, 2fr)", null));
+    columns.push(column("output", "output", narrow ? "minmax(0, 1fr)" : "minmax(0, 2fr)", null));
+    if (hasActions) columns.push(column("action", "action", "minmax(0, 0.6fr)", null));
+    if (width >= TINY) columns.push(column("seconds", "time", narrow ? "54px" : "112px"));
     return columns;
   }
 
@@ -249,7 +265,7 @@ export class Table {
     }
     const button = element("button", "fm-sort", { type: "button" }, element("span", "fm-sort-name", {}, name));
     button.addEventListener("click", () => {
-      this.grid.scrollTop = 0;
+      this.scroll.moveTo(0);
       this.rowOrder.sortBy(sort, param, name);
     });
     cell.append(button);
@@ -261,12 +277,15 @@ export class Table {
     const word = element("span", "fm-word");
     const cells = this.columns.map(({ kind, numeric }) => element("span", classOf(kind, numeric), { role: "gridcell" }));
     cells[1].append(svg, word);
+    const chainAt = this.columns.findIndex(({ kind }) => kind === "chain");
     const row = element("div", "fm-row", { role: "row" }, ...cells);
     row.hidden = true;
     this.spacer.append(row);
-    return { row, cells, svg, word, index: -1, position: -1 };
+    return { row, cells, svg, word, chain: chainAt < 0 ? null : new ChainCell(cells[chainAt]), index: -1, position: -1 };
   }
 }
+
+const ordinal = (n) => `${n}${["th", "st", "nd", "rd"][n] ?? "th"}`;
 
 function classOf(kind, numeric) {
   return `fm-cell fm-col-${kind}${numeric || kind === "index" || kind === "seconds" ? " fm-numeric" : ""}`;

@@ -1,6 +1,6 @@
 // Draws the bars of the timeline one by one, with the nodes inside.
 
-import { CANCELLED, FAILED, RUNNING, STATUSES } from "../store/protocol.js";
+import { CANCELLED, FAILED, RUNNING, STATUSES, SUCCEEDED } from "../store/protocol.js";
 
 // Lengths are CSS pixels.
 const PARTED = 24; // least width of a bar that shows its nodes
@@ -8,8 +8,11 @@ const WORDED = 12; // least height of a bar that shows names
 const OUTLINED = 5; // least size of an earlier attempt with an outline
 const PALE = 0.3; // opacity of an earlier attempt
 const MARKED = 8; // least size of a failure that is crossed
+const CROSS = 12; // width of the cross, and least width of the node that failed
 // Drawn over the colour of the status: alternately lighter and darker.
 const SHADES = [["paper", 0], ["paper", 0.34], ["ink", 0.2], ["paper", 0.58]];
+// In a failed bar only the node that raised has the full colour.
+const INNOCENT = [["paper", 0.55], ["paper", 0.7]];
 
 /** @import { Lanes } from "./lanes.js" */
 /** @import { EarlierAttempts } from "./earlier_attempts.js" */
@@ -148,24 +151,27 @@ export class Bars {
     const { store } = this.view;
     const status = store.rows.status[row];
     const segment = store.segments.of(row);
-    const right = box.x + box.width - (status === FAILED ? 12 * pixel : 0);
+    const right = box.x + box.width - (status === FAILED ? CROSS * pixel : 0);
     if (!segment?.nodes.length) return;
     const end = status === RUNNING ? now : this.lanes.ended[row];
     segment.nodes.forEach((node, i) => {
       const until = Number.isNaN(segment.ended[i]) ? end : segment.ended[i];
-      const from = Math.max(box.x, Math.round(segment.started[i] * scale) - offset);
+      const innocent = status === FAILED && !segment.raised[i];
       const to = Math.min(box.x + box.width, Math.round(until * scale) - offset);
+      const least = status === FAILED && !innocent ? CROSS * pixel : 0;
+      const from = Math.max(box.x, Math.min(Math.round(segment.started[i] * scale) - offset, to - least));
       if (to <= from) return;
-      const [tone, share] = SHADES[(node + SHADES.length - 1) % SHADES.length];
-      // The nodes of a nested flow cover its own shade.
-      if (segment.depths[i] > 0) this.fill(pen, { ...box, x: from, width: to - from }, status);
+      const shades = innocent ? INNOCENT : status === FAILED ? SHADES.slice(0, 1) : SHADES;
+      const [tone, share] = shades[(node + SHADES.length - 1) % shades.length];
+      // The nodes of a nested flow cover its own shade, and a node that failed at once some of the one before it.
+      if (segment.depths[i] > 0 || least) this.fill(pen, { ...box, x: from, width: to - from }, status);
       pen.globalAlpha = Number(share);
       pen.fillStyle = this.colours[tone];
       const half = status === CANCELLED ? Math.floor(box.height / 2) : 0;
       pen.fillRect(from, box.y + half, to - from, box.height - half);
       pen.globalAlpha = 1;
       const parent = segment.depths[i + 1] > segment.depths[i];
-      if (box.height >= WORDED * pixel && !parent) this.word(pen, store.header.nodes[node] ?? "", from, Math.min(to, right), box, status, pixel);
+      if (box.height >= WORDED * pixel && !parent) this.word(pen, store.header.nodes[node] ?? "", from, Math.min(to, right), box, innocent ? SUCCEEDED : status, pixel);
     });
   }
 

@@ -3,6 +3,7 @@
 import { limitSteps } from "../store/series.js";
 import { element, frameAround } from "../ui/elements.js";
 import { Palette } from "../ui/palette.js";
+import { ScrollPosition } from "../ui/scroll_position.js";
 import { AXIS_HEIGHT, drawAxis, drawLimitBackground } from "./axis.js";
 import { Bars } from "./bars.js";
 import { Tiles } from "./tiles.js";
@@ -41,7 +42,7 @@ export class TimelineCanvas {
     this.openRing = element("div", "fm-ring fm-held", { "aria-hidden": "true" });
     this.spacer = element("div", "fm-lanes-spacer", {}, this.barCanvas, this.openRing, this.cursorRing);
     this.scroller = element("div", "fm-lanes", { role: "presentation" }, this.spacer);
-    this.scroller.addEventListener("scroll", () => view.scheduleDraw(), { passive: true });
+    this.scroll = new ScrollPosition(this.scroller, () => view.scheduleDraw());
   }
 
   /** Repaint everything in the current colours. */
@@ -109,7 +110,7 @@ export class TimelineCanvas {
     resize(axisCanvas, width, Math.round(AXIS_HEIGHT * pixel), pixel);
     style(spacer, "height", `${full / pixel}px`);
     style(scroller, "height", `${seen / pixel}px`);
-    const top = full > seen ? Math.round(scroller.scrollTop * pixel) : 0;
+    const top = full > seen ? Math.round(this.scroll.top * pixel) : 0;
     style(barCanvas, "transform", top ? `translateY(${top / pixel}px)` : "");
     const perSecond = width / (to - from);
     this.viewport = {
@@ -132,11 +133,8 @@ export class TimelineCanvas {
 
   /** Scroll a lane into view. */
   reveal(lane) {
-    const { scroller } = this;
     const { high, pixel } = this.viewport;
-    const [top, bottom] = [(lane * high) / pixel, ((lane + 1) * high) / pixel];
-    if (top < scroller.scrollTop) scroller.scrollTop = top;
-    else if (bottom > scroller.scrollTop + HEIGHT) scroller.scrollTop = bottom - HEIGHT;
+    this.scroll.reveal((lane * high) / pixel, high / pixel, HEIGHT);
   }
 }
 

@@ -99,7 +99,7 @@ export class Zoom {
     const { timeline } = this;
     event.target.setPointerCapture?.(event.pointerId);
     this.drag = {
-      x: event.offsetX, y: event.clientY, from: timeline.shown.from, top: timeline.canvas.scroller.scrollTop, moved: false, scale,
+      x: event.offsetX, y: event.clientY, from: timeline.shown.from, top: timeline.canvas.scroll.top, moved: false, scale,
     };
     if (!scale) timeline.point({ x: event.offsetX, y: event.offsetY });
   }
@@ -122,7 +122,7 @@ export class Zoom {
       timeline.point(null);
       const { timeRange, now, live, shown, canvas } = timeline;
       if (timeRange.seconds !== null) timeRange.go(drag.from - (moved / canvas.width) * (shown.to - shown.from), now, live);
-      canvas.scroller.scrollTop = drag.top - (event.clientY - drag.y);
+      canvas.scroll.moveTo(drag.top - (event.clientY - drag.y));
     }
     timeline.view.scheduleDraw();
   }

@@ -4,6 +4,7 @@ import { waitText } from "./format.js";
 
 /** One path per icon, in a 12 x 12 view box. */
 export const ICONS = {
+  fold: "M4 2.5l4 3.5l-4 3.5",
   idle: "M6 1.5a4.5 4.5 0 1 0 0 9a4.5 4.5 0 1 0 0-9z",
   pending: "M6 2.5a3.5 3.5 0 1 0 0 7a3.5 3.5 0 1 0 0-7z",
   running: "M6 1.5a4.5 4.5 0 1 1-4.5 4.5",
@@ -82,6 +83,20 @@ export function setCooling({ chip, word }, seconds) {
 export function smallButton(label, title, act) {
   const button = element("button", "fm-button fm-small", { type: "button", title }, label);
   button.addEventListener("click", act);
+  return button;
+}
+
+/**
+ * A button that shows and hides a part of the panel.
+ * @param {string} label
+ * @param {any} part
+ * @param {(shown: boolean) => void} act
+ * @returns {any} with `draw()`, which shows whether the part is shown
+ */
+export function disclosure(label, part, act) {
+  const button = element("button", "fm-link", { type: "button", "aria-controls": part.id }, icon("fold"), label);
+  button.addEventListener("click", () => act(part.hidden));
+  button.draw = () => writeAttribute(button, "aria-expanded", String(!part.hidden));
   return button;
 }
 

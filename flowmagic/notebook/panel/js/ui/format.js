@@ -20,13 +20,20 @@ export function duration(seconds) {
 /** @param {number} whole */
 export const wholeSeconds = (whole) => (whole < 100 ? `${whole} s` : clock(whole));
 
+/** @returns {string} a duration as one says it */
+export function brief(seconds) {
+  if (seconds >= 9.95) return wholeSeconds(Math.round(seconds));
+  return `${seconds.toFixed(seconds < 0.995 ? 2 : 1)} s`;
+}
+
 /** Describe a cool-down, in whole seconds. */
 export const waitText = (seconds) => `waiting ${wholeSeconds(Math.ceil(seconds))}, as the provider asked`;
 
 /** @param {number[] | null} bounds */
-export const adaptingText = (bounds) => (bounds ? `adapting ${bounds.map((n) => number.format(n)).join("–")}` : "");
+export const adaptingText = (bounds) => (bounds ? `adaptive, ${bounds.map((n) => number.format(n)).join(" to ")}` : "");
 
+/** @returns {string} empty if there is no rate yet */
 export function rateText(rate) {
-  if (!(rate > 0)) return "– inst/s";
-  return `${rate >= 100 ? number.format(Math.round(rate)) : rate >= 10 ? rate.toFixed(1) : rate.toFixed(2)} inst/s`;
+  if (!(rate > 0)) return "";
+  return `${rate >= 100 ? number.format(Math.round(rate)) : rate.toFixed(rate >= 1 ? 1 : 2)} a second`;
 }

@@ -5,6 +5,7 @@ import { element, icon, setStatus, write, writeAttribute } from "./elements.js";
 import { duration, number } from "./format.js";
 
 const HINT = "Point at a cell, or move with the arrow keys. Enter opens it.";
+const MARKS = ["○", "◐", "✓", "✕", "⊘"]; // by status
 const REST_MS = 120; // how long the pointer stays on a cell before its params are requested
 
 export class StatusLine {
@@ -34,12 +35,14 @@ export class StatusLine {
     clearTimeout(this.timer);
   }
 
-  /** @returns {{label: string, node: string}} the texts on an instance's card */
+  /** @returns {{label: string, node: string, chain: string}} the texts on an instance's card; `chain` has all node copies */
   caption(i) {
     const { rows, header, labels, texts } = this.view.store;
+    const { outcome = "", chain = [] } = texts.rows.get(i) ?? {};
     return {
-      label: labels[i] ?? texts.get(i) ?? "",
+      label: [labels[i] ?? texts.get(i) ?? "", outcome].filter(Boolean).join(" → "),
       node: rows.status[i] === PENDING ? "" : rows.restored(i) ? "restored" : header.nodes[rows.node[i]] ?? "",
+      chain: chain.map(([node, code]) => `${MARKS[code] ?? ""} ${node}`).join(" → "),
     };
   }
 
@@ -84,7 +87,7 @@ export class StatusLine {
     if (this.requestedIndex === index || gone) return;
     clearTimeout(this.timer);
     this.requestedIndex = index;
-    if (store.texts.has(index)) return;
+    if (store.texts.isFresh(index)) return;
     this.timer = setTimeout(() => {
       this.requestedIndex = -1;
       store.requestRows([index]);

@@ -1,8 +1,8 @@
-// The tabs: table, timeline and graph, of which one is shown.
+// The tabs: table, timeline, graph and params, of which one is shown.
 
 import { element, write } from "./elements.js";
 
-/** @typedef {{root: HTMLElement, draw(): void, remove?(): void, show?(index: number): void}} Page */
+/** @typedef {{root: HTMLElement, label?: string, draw(): void, remove?(): void}} Page `label` replaces the tab's own */
 
 export class Tabs {
   /** @param {{key: string, label: string, page: Page}[]} pages the first one is shown initially */
@@ -10,12 +10,11 @@ export class Tabs {
     this.view = view;
     this.tabs = pages.map(({ key, label, page }, i) => {
       const tab = element("button", "fm-tab", { type: "button", role: "tab", id: `${view.id}-tab-${key}`, "aria-controls": `${view.id}-page-${key}` });
-      write(tab, label);
       tab.addEventListener("click", () => this.choose(i));
       page.root.id = `${view.id}-page-${key}`;
       page.root.setAttribute("role", "tabpanel");
       page.root.setAttribute("aria-labelledby", tab.id);
-      return { key, tab, page };
+      return { key, label, tab, page };
     });
     this.root = element("div", "fm-tabs", { role: "tablist", "aria-label": "Views of the instances" },
       ...this.tabs.map(({ tab }) => tab));
@@ -37,14 +36,14 @@ export class Tabs {
   }
 
   key(event) {
-    const last = this.tabs.length - 1;
-    const at = this.chosen;
-    const to = { ArrowRight: at === last ? 0 : at + 1, ArrowLeft: at === 0 ? last : at - 1, Home: 0, End: last }[event.key];
-    if (to === undefined) return;
+    const shown = this.tabs.filter(({ tab }) => !tab.hidden);
+    const at = shown.findIndex(({ tab }) => tab === event.target);
+    const to = { ArrowRight: (at + 1) % shown.length, ArrowLeft: (at || shown.length) - 1, Home: 0, End: shown.length - 1 }[event.key];
+    if (to === undefined || at < 0) return;
     event.preventDefault();
-    this.choose(to);
+    shown[to].tab.focus();
+    this.choose(this.tabs.indexOf(shown[to]));
     this.draw();
-    this.tabs[to].tab.focus();
   }
 
   remove() {
@@ -52,14 +51,19 @@ export class Tabs {
   }
 
   draw() {
-    const { chosen } = this;
-    const { rows, graph } = this.view.store;
-    this.root.hidden = rows.count === 0 && graph.nodes.length === 0;
-    this.tabs.forEach(({ tab, page }, i) => {
+    const { chosen, page: shownPage } = this;
+    const { small, store } = this.view;
+    this.tabs.forEach(({ key, label, tab, page }, i) => {
+      const empty = key === "graph" ? store.graph.nodes.length === 0 : key !== "params" && store.rows.count === 0;
+      // Beside few instances, whose rows are there anyway, the tabs are links to what else there is.
+      const implied = small && key === "table" && document.activeElement !== tab;
+      tab.hidden = i === chosen ? implied : empty;
+      write(tab, page.label || label);
       tab.setAttribute("aria-selected", String(i === chosen));
-      tab.tabIndex = i === chosen ? 0 : -1;
       page.root.hidden = i !== chosen;
     });
-    this.page.draw();
+    const reached = this.tabs[chosen].tab.hidden ? this.tabs.find(({ tab }) => !tab.hidden) : this.tabs[chosen];
+    for (const each of this.tabs) each.tab.tabIndex = each === reached ? 0 : -1;
+    shownPage.draw();
   }
 }

@@ -42,6 +42,13 @@ test("a message is read row by row", () => {
   assert.equal(segments.of(1), undefined);
 });
 
+test("a copy that raised is told from one that is as deep and returned", () => {
+  const segments = new Segments();
+  segments.apply(packed([[0, [[1, 1, 0, 1], [2, 0x81, 1, 2]]]]), rowsOf(1));
+  const { depths, raised } = segments.of(0);
+  assert.deepEqual([depths, raised], [[1, 1], [false, true]]);
+});
+
 test("a truncated message is read as far as possible", () => {
   const segments = new Segments();
   const whole = packed([[0, [[1, 0, 0, 1]]], [1, [[1, 0, 0, 1]]]]);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Rows } from "../../../../../flowmagic/notebook/panel/js/store/rows.js";
-import { Series, limitAt, limitSteps, stepOf } from "../../../../../flowmagic/notebook/panel/js/store/series.js";
+import { Series, highestLimit, limitSteps, stepOf } from "../../../../../flowmagic/notebook/panel/js/store/series.js";
 import { CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED } from "../../../../../flowmagic/notebook/panel/js/store/protocol.js";
 
 /** Rows of [status, started, ended]. */
@@ -134,10 +134,12 @@ test("an instance that ended after the page's clock is at the end of the series"
 test("the limit is known for every time of the run", () => {
   const limit_history = [[0, 5, 0], [2, 50, 1], [4, 25, 0]];
   const limits = limitSteps({ limit_history, limit: 25 }, 10);
-  assert.deepEqual([0, 1.9, 2, 3, 4, 99].map((seconds) => limitAt(limits, seconds)), [5, 5, 50, 50, 25, 25]);
+  const at = (seconds) => highestLimit(limits, seconds, seconds);
+  assert.deepEqual([0, 1.9, 2, 3, 4, 99].map(at), [5, 5, 50, 50, 25, 25]);
+  assert.deepEqual([[0, 2], [1, 2.5], [3, 5], [4, 6]].map(([from, to]) => highestLimit(limits, from, to)), [5, 50, 50, 25]);
   assert.deepEqual(limits.map(({ byUser }) => byUser), [false, true, false]);
   assert.equal(limitSteps({ limit_history, limit: 25 }, 3).length, 2, "no limit from the future");
-  assert.equal(limitAt(limitSteps({ limit_history: [], limit: 7 }, 3), 1), 7, "without changes, it is the current limit");
+  assert.equal(highestLimit(limitSteps({ limit_history: [], limit: 7 }, 3), 1, 2), 7, "without changes, it is the current limit");
 });
 
 test("a limit is in force until the next one, and the last one until now", () => {

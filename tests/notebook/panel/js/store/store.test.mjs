@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Store } from "../../../../../flowmagic/notebook/panel/js/store/store.js";
-import { FAILED, RUNNING } from "../../../../../flowmagic/notebook/panel/js/store/protocol.js";
+import { RUNNING } from "../../../../../flowmagic/notebook/panel/js/store/protocol.js";
 
 function snapshot(n, seq) {
   const view = new DataView(new ArrayBuffer(12 * n + 4));
@@ -56,50 +56,9 @@ test("the rate counts neither restored nor cancelled rows", () => {
   assert.equal(store.rate, 5);
 });
 
-const textsOf = (rows, outcome = "") => ({ rows, texts: rows.map(() => "x"), cells: rows.map(() => ["x"]), outcomes: rows.map(() => outcome) });
-
-test("the texts of rows are requested once, and again when a row has ended", () => {
-  const { store, sent } = create({ snapshot: snapshot(250, 1), header: {} });
-  store.requestRows([195, 7, 196]);
-  store.requestedAt = -Infinity;
-  store.requestRows([195, 7, 196]);
-  assert.deepEqual(sent.map(({ rows }) => rows), [[195, 7, 196]]);
-  store.applyDelta({ type: "delta", seq: 2, rows: [textsOf([195, 7, 196])] }, []);
-  store.requestedAt = -Infinity;
-  store.requestRows([7, 195]);
-  assert.equal(sent.length, 1, "their texts are known");
-  store.applyDelta({ type: "delta", seq: 3, packed: ["changed"] }, [row(7, FAILED)]);
-  store.requestedAt = -Infinity;
-  store.requestRows([7, 195]);
-  assert.deepEqual(sent[1].rows, [7], "its outcome is not known");
-});
-
-test("new rows are requested at once, and stale ones once a second", (t) => {
-  let time = 5_000;
-  t.mock.method(performance, "now", () => time);
-  t.mock.timers.enable({ apis: ["setTimeout"] });
-  const { store, sent, notified } = create({ snapshot: snapshot(9, 1), header: {} });
-  store.requestRows([1]);
-  store.applyDelta({ type: "delta", seq: 2, rows: [textsOf([1])] }, []);
-  store.applyDelta({ type: "delta", seq: 3, packed: ["changed"] }, [row(1, FAILED)]);
-  store.requested.clear();
-  time += 100;
-  store.requestRows([1]);
-  assert.equal(sent.length, 1);
-  const before = notified.length;
-  t.mock.timers.tick(100);
-  assert.equal(notified.length, before + 1, "the views are notified, so that no row is forgotten");
-  store.requestRows([1, 2]);
-  assert.deepEqual(sent[1].rows, [1, 2]);
-  store.requested.clear();
-  store.tableTexts.set(2, { cells: [], outcome: "" });
-  time += 900;
-  store.requestRows([1]);
-  assert.equal(sent.length, 2);
-  t.mock.timers.tick(100);
-  time += 100;
-  store.requestRows([1]);
-  assert.equal(sent.length, 3);
+const textsOf = (rows, outcome = "", action = "") => ({
+  rows, texts: rows.map(() => "x"), cells: rows.map(() => ["x"]), outcomes: rows.map(() => outcome),
+  actions: rows.map(() => action), chains: rows.map(() => []), pictures: [],
 });
 
 test("answers that nobody reads are dropped, the oldest first", () => {
@@ -123,11 +82,11 @@ test("other columns invalidate all texts", () => {
   const state = { snapshot: snapshot(3, 1), header: {}, texts: { ...textsOf([0, 1]), columns: { names: ["a"], same: "", more: 0 }, labels: [] } };
   const { store } = create(state);
   store.applyDelta({ type: "delta", seq: 2, rows: [textsOf([2])] }, []);
-  assert.equal(store.tableTexts.size, 3);
+  assert.equal(store.texts.rows.size, 3);
   state.texts = { ...state.texts, columns: { names: ["a", "b"], same: "", more: 0 } };
   state.snapshot = snapshot(3, 3);
   store.readState();
-  assert.equal(store.tableTexts.size, 2);
+  assert.equal(store.texts.rows.size, 2);
 });
 
 test("counts of the graph that a delta omits stay as they were, until the next snapshot", () => {

@@ -11,6 +11,7 @@ import { FAILED, SUCCEEDED } from "../../../../../flowmagic/notebook/panel/js/st
 function create(t, n = 4) {
   let time = 0;
   t.mock.method(performance, "now", () => time);
+  t.mock.timers.enable({ apis: ["setTimeout"] });
   const rows = new Rows();
   rows.grow(n);
   const sent = [];
@@ -20,7 +21,7 @@ function create(t, n = 4) {
     send: (command) => sent.push(command),
   };
   const filters = { active: false, status: new Set(), node: null, text: "" };
-  const view = { id: "v", store, gone: false, scheduleDraw: () => {} };
+  const view = { id: "v", store, gone: false, draws: 0, scheduleDraw: () => { view.draws += 1; } };
   const rowOrder = new RowOrder(view, filters);
   const find = (text) => {
     Object.assign(filters, { text, active: text !== "" });
@@ -131,6 +132,40 @@ test("changed rows are reordered once a second", (t) => {
   assert.deepEqual(shown(), [1]);
 });
 
+test("a change that comes too early for an update causes one later, also if nothing else changes", (t) => {
+  const { rowOrder, view, store, filters, shown, at } = create(t, 3);
+  filters.status.add(FAILED);
+  filters.active = true;
+  rowOrder.changeCriteria();
+  shown();
+  const before = view.draws;
+  store.rows.status[2] = FAILED;
+  rowOrder.markRowsChanged(); // the last change of a run
+  at(400);
+  assert.deepEqual(shown(), []);
+  at(1000);
+  t.mock.timers.tick(600);
+  assert.equal(view.draws, before + 1);
+  assert.deepEqual(shown(), [2]);
+});
+
+test("a text is searched for again after the last instance has ended, also if nothing else changes", (t) => {
+  const { view, store, sent, find, shown, answer, at } = create(t);
+  find("dear");
+  answer([]);
+  shown();
+  store.header.counts = [0, 0, 4, 0, 0];
+  at(3000);
+  shown();
+  assert.equal(sent.length, 1);
+  const before = view.draws;
+  at(4000);
+  t.mock.timers.tick(1000);
+  assert.equal(view.draws, before + 1);
+  shown();
+  assert.equal(sent.length, 2);
+});
+
 test("nothing is sent to a kernel that is gone", (t) => {
   const { rowOrder, view, store, sent, find, shown, answer, at } = create(t);
   find("x");
@@ -188,9 +223,8 @@ test("rows with equal durations keep their order, and those that have not run co
   assert.deepEqual(order(some, { sort: "seconds", descending: true }), [0, 3, 2, 4, 1]);
 });
 
-test("nodes are sorted by name, and descending reverses any order", () => {
+test("descending reverses any order", () => {
   const some = rows([2, 1], [2, 2], [0, 0], [2, 1]);
-  assert.deepEqual(order(some, { sort: "node" }), [1, 0, 3, 2]);
   assert.deepEqual(order(some, { sort: "index", descending: true }), [3, 2, 1, 0]);
 });
 

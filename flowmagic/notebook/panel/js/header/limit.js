@@ -1,18 +1,9 @@
-// The controls of the run as a whole: its limit and the buttons.
+// The limit of the run: a slider, the number, and what else limits it.
 
 import { element, write, writeAttribute } from "../ui/elements.js";
 import { adaptingText, number } from "../ui/format.js";
 
-const BUTTONS = [
-  ["run", "Run", "Run the param list with this limit"],
-  ["pause", "Pause", "Start no more instances until you press Resume; running instances continue"],
-  ["resume", "Resume", "Continue starting instances"],
-  ["stop", "Stop", "Start no more instances; running instances finish"],
-  ["cancel", "Cancel", "Start no more instances, and cancel the running ones"],
-  ["retry", "Retry failed", "Run the failed instances again, with the same params"],
-];
-
-export class Controls {
+export class LimitControl {
   constructor(view) {
     this.view = view;
     this.wanted = null;
@@ -30,19 +21,10 @@ export class Controls {
     });
     this.perMinute = element("span", "fm-quiet fm-num");
     this.adapting = element("span", "fm-quiet fm-num fm-adapting");
-    this.buttons = BUTTONS.map(([name, label, tip]) => {
-      const button = element("button", "fm-button", { type: "button", title: tip, "data-command": name }, label);
-      button.addEventListener("click", () => this.press(name));
-      return { name, button };
-    });
     this.error = element("div", "fm-problem", { id: `${view.id}-limit-error`, role: "alert" });
-    const line = element("div", "fm-controls", {},
-      element("div", "fm-limit", {},
-        element("span", "fm-label", { "aria-hidden": "true" }, "Limit"),
-        this.slider, this.box, this.perMinute, this.adapting),
-      element("div", "fm-buttons", { role: "group", "aria-label": "Run controls" },
-        ...this.buttons.map(({ button }) => button)));
-    this.roots = [line, this.error];
+    this.root = element("div", "fm-limit", {},
+      element("span", "fm-label", { "aria-hidden": "true" }, "Limit"),
+      this.slider, this.box, this.perMinute, this.adapting);
     this.listen();
   }
 
@@ -66,18 +48,6 @@ export class Controls {
 
   remove() {
     clearTimeout(this.timer);
-  }
-
-  press(name) {
-    const { store, editor } = this.view;
-    if (name === "run") {
-      const text = store.draft !== null && store.draft !== store.editor.text ? store.draft : null;
-      store.send({ type: "run", text });
-      editor.fold();
-    } else {
-      store.send({ type: name });
-    }
-    this.view.scheduleDraw();
   }
 
   /** Send the limit, at most 20 times a second; the last value is always sent. */
@@ -113,11 +83,6 @@ export class Controls {
   }
 
   draw() {
-    this.drawLimit();
-    this.drawButtons();
-  }
-
-  drawLimit() {
     const { store, gone } = this.view;
     const { header } = store;
     const { slider, box } = this;
@@ -138,16 +103,5 @@ export class Controls {
     write(this.adapting, adapting + (adapting && header.refused ? ` · ${number.format(header.refused)} refused` : ""));
     slider.disabled = box.disabled = gone;
     write(this.perMinute, header.per_minute ? `≤ ${number.format(header.per_minute)}/min` : "");
-  }
-
-  drawButtons() {
-    const { store, gone, editor } = this.view;
-    const could = this.buttons.find(({ button }) => button === document.activeElement);
-    for (const { name, button } of this.buttons) {
-      const off = gone || !store.header.can.includes(name) || (name === "run" && editor.problem !== "");
-      if (button.disabled !== off) button.disabled = off;
-    }
-    // If the button with the focus is disabled now, move the focus to another button.
-    if (could && could.button.disabled) this.buttons.find(({ button }) => !button.disabled)?.button.focus();
   }
 }

@@ -1,0 +1,119 @@
+"""A fake provider over HTTP, with the face of OpenAI: `POST /v1/chat/completions`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from .fake_provider import OK, FakeProvider, Fault, Reply, outcome_of, tokens_of
+
+_PATH = "/v1/chat/completions"
+_NOT_FOUND, _BAD_REQUEST = 404, 400
+
+
+class _Service(ThreadingHTTPServer):
+    """Has a thread for each call, and lets those go at the end that hang."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 512
+
+    def __init__(self, provider: FakeProvider) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.provider = provider
+        self.closing = threading.Event()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Service
+    protocol_version = "HTTP/1.1"  # so that clients can keep their connections
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path != _PATH:
+            self._send(_NOT_FOUND, _error(f"There is no {self.path}; this is {_PATH}.", ""))
+            return
+        try:
+            asked = json.loads(body)
+            prompt = str(asked["messages"][-1]["content"])
+        except (ValueError, LookupError, TypeError):
+            self._send(_BAD_REQUEST, _error("The body has no messages.", "invalid_request"))
+            return
+        self._answer(prompt, str(asked.get("model") or "fake"))
+
+    def _answer(self, prompt: str, model: str) -> None:
+        provider, closing = self.server.provider, self.server.closing
+        call, reply = provider.take(prompt, time.monotonic())
+        hangs = reply.fault is Fault.HANG
+        is_over = closing.wait(None if hangs else reply.seconds)
+        provider.end(call, "cancelled" if is_over else outcome_of(reply), time.monotonic())
+        if is_over:
+            self.close_connection = True
+            return
+        if reply.status != OK:
+            self._send(reply.status, _error(reply.text, reply.code), reply.headers)
+            return
+        answer = json.dumps(_completion(call.number, prompt, model, reply)).encode()
+        if reply.fault is Fault.BROKEN:
+            self._send(OK, answer[: len(answer) // 2])
+        else:
+            self._send(OK, answer)
+
+    def _send(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        with contextlib.suppress(ConnectionError):  # the client may have gone
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            for name, value in (headers or {}).items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+    def log_message(self, *_: Any) -> None:
+        """Print nothing: a line per call is too much for a notebook."""
+
+
+def _completion(number: int, prompt: str, model: str, reply: Reply) -> dict[str, Any]:
+    asked, answered = tokens_of(prompt), tokens_of(reply.text)
+    message = {"role": "assistant", "content": reply.text}
+    return {
+        "id": f"fake-{number}",
+        "object": "chat.completion",
+        "created": 0,
+        "model": model,
+        "choices": [{"index": 0, "finish_reason": "stop", "message": message}],
+        "usage": {
+            "prompt_tokens": asked,
+            "completion_tokens": answered,
+            "total_tokens": asked + answered,
+        },
+    }
+
+
+def _error(text: str, code: str) -> dict[str, Any]:
+    return {"error": {"message": text, "code": code or None, "type": code or None}}
+
+
+@contextlib.contextmanager
+def serve(provider: FakeProvider) -> Iterator[str]:
+    """Answer for a provider on this computer until the `with` block ends; give the base URL.
+
+    `POST {url}/chat/completions` answers the last message as OpenAI would. A call that hangs is let go
+    at the end.
+    """
+    service = _Service(provider)
+    thread = threading.Thread(target=service.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{service.server_port}/v1"
+    finally:
+        service.closing.set()
+        service.shutdown()
+        service.server_close()
+        thread.join()
