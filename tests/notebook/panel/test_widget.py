@@ -52,7 +52,7 @@ def test_findings_of_flow_and_store_are_shown_before_the_run():
         rows = [{"i": 1, "unread": 2}]
         panel, _ = made(rows)
         shared = Finding("Isolated instances share it.", "It cannot be copied.", note=True)
-        panel.preview(AsyncFlow(start=Work()), [shared])
+        panel.preview(AsyncFlow(start=Work()), findings=[shared])
         await asyncio.sleep(1)
         assert panel.now["findings"][-1] == "Isolated instances share it. It cannot be copied."
         assert len(panel.now["findings"]) == 2
