@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from typing import Any
 
-from ..flow.finding import SHOWN, Finding, indices_text
+from ..flow.finding import Finding, concerned, indices_text
 from ..flow.shared_writes import shared_writes_of
 from ..shared.data_copies import copy_of_data
 from ..shared.object_watch import SharedObject
@@ -76,14 +76,12 @@ def _changed(
 
 
 def _retried(each: RetriedChange, secrets: AbstractSet[str]) -> Finding:
-    count = len(each.rows)
-    rows = indices_text(each.rows[:SHOWN], count)
+    rows = indices_text(each.rows, len(each.rows))
     return Finding(
         f"{name_of_path(each.path, secrets)} still holds what earlier attempts of {rows} added to it.",
         "A retry begins again at the first node, and what its nodes add to shared is added once more.",
         "Add it in the last node, or under a key of the row: shared[key][self.params[...]] = ...",
-        instances=each.rows[:SHOWN],
-        count=count,
+        **concerned(list(each.rows)),
     )
 
 
