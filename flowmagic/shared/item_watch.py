@@ -13,6 +13,8 @@ instance that read it then. This finds:
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -43,19 +45,19 @@ class _Container:
 
     Attributes:
         size: how many items it, or the lists in it, had when it was looked at last.
-        items: what was in it then, by the keys and indices that lead there; None: that is too much.
+        content: what was in it then; None: that is too much.
         reader: who has read it last: the trace, the offset of the node copy, the attempt.
         writers: by item, who assigned it last.
         own: the items that each running row has assigned.
         foreign: the items where the last reader found what another row had assigned.
     """
 
-    __slots__ = ("foreign", "items", "own", "prune_at", "reader", "size", "value", "writers")
+    __slots__ = ("content", "foreign", "own", "prune_at", "reader", "size", "value", "writers")
 
     def __init__(self, value: Any) -> None:
         self.value = value
         self.size = _size(value)
-        self.items = _items_in(value)
+        self.content = _content_of(value)
         self.reader: tuple[Trace, int, int] | None = None
         self.writers: dict[Path, Writer] = {}
         self.own: dict[int, set[Path]] = {}
@@ -111,14 +113,15 @@ class ItemWatch:
         if known.reader is None:
             return
         trace, at, attempt = known.reader
-        size = _size(known.value)
-        if size != known.size:
-            known.size = size
-            self._retried.note(path, trace.row, attempt)
-        now = _items_in(known.value)
-        if now is not None and known.items is not None:
-            self._compare_items(path, known, now)
-        known.items = now
+        before = known.content
+        if before is None or not before.is_unchanged():
+            size = _size(known.value)
+            if size != known.size:
+                known.size = size
+                self._retried.note(path, trace.row, attempt)
+            now = known.content = _content_of(known.value)
+            if now is not None and before is not None:
+                self._compare_items(path, known, before.items, now.items)
         for item, writer in known.foreign.items():
             if len(self._unsettled) < _MOST_UNSETTLED:
                 self._unsettled[trace.row, (*path, *item)] = trace, at, writer
@@ -127,32 +130,31 @@ class ItemWatch:
             self._sweep()
             self._sweep_at = 2 * len(self._unsettled) + _SWEEP
 
-    def _compare_items(self, path: Path, known: _Container, now: dict[Path, Any]) -> None:
+    def _compare_items(
+        self, path: Path, known: _Container, before: dict[Path, Any], now: dict[Path, Any]
+    ) -> None:
         assert known.reader is not None
         trace, at, _ = known.reader
-        before, row = known.items or {}, trace.row
-        if now.keys() != before.keys() or not all(map(equal, now.values(), before.values())):
-            moved = tuple(
-                item[:-1]
-                for item in before.keys() | now.keys()
-                if item[-1] is _LENGTH and before.get(item) != now.get(item)
-            )
-            for item in before.keys() | now.keys():
-                if any(item[: len(each)] == each for each in moved):
-                    # The items of a list may be at other indices now.
-                    known.writers.pop(item, None)
-                    known.foreign.pop(item, None)
-                    for own in known.own.values():
-                        own.discard(item)
-                elif not equal(before.get(item, _LENGTH), now.get(item, _LENGTH)):
-                    known.writers[item] = row, trace[at]
-                    known.own.setdefault(row, set()).add(item)
-                    known.foreign.pop(item, None)
-                    self._unsettled.pop((row, (*path, *item)), None)
-            if len(known.own) >= known.prune_at:
-                live = self._records.live
-                known.own = {row: own for row, own in known.own.items() if row in live}
-                known.prune_at = 2 * len(known.own) + _SWEEP
+        row, items = trace.row, before.keys() | now.keys()
+        moved = tuple(
+            item[:-1] for item in items if item[-1] is _LENGTH and before.get(item) != now.get(item)
+        )
+        for item in items:
+            if any(item[: len(each)] == each for each in moved):
+                # The items of a list may be at other indices now.
+                known.writers.pop(item, None)
+                known.foreign.pop(item, None)
+                for own in known.own.values():
+                    own.discard(item)
+            elif not equal(before.get(item, _LENGTH), now.get(item, _LENGTH)):
+                known.writers[item] = row, trace[at]
+                known.own.setdefault(row, set()).add(item)
+                known.foreign.pop(item, None)
+                self._unsettled.pop((row, (*path, *item)), None)
+        if len(known.own) >= known.prune_at:
+            live = self._records.live
+            known.own = {row: own for row, own in known.own.items() if row in live}
+            known.prune_at = 2 * len(known.own) + _SWEEP
 
     def _sweep(self) -> None:
         """Count the reads whose node copies have ended."""
@@ -171,26 +173,62 @@ def _size(value: Any) -> int:
     return sum(len(part) for part in list(value.values()) if type(part) in _LISTS)
 
 
-def _items_in(value: Any) -> dict[Path, Any] | None:
-    """Return what is in a container and in those in it, by path; None if it is too much."""
-    found: dict[Path, Any] = {}
+class _Content:
+    """What is in a container and in those in it, at one moment.
+
+    Attributes:
+        items: by the keys and indices that lead there.
+    """
+
+    __slots__ = ("_parts", "items")
+
+    def __init__(self) -> None:
+        self.items: dict[Path, Any] = {}
+        self._parts: list[tuple[Any, list[Any], list[Any]]] = []
+        """Each container, with its keys, if it is a dict, and its values."""
+
+    def add(self, path: Path, container: Any) -> list[tuple[Path, Any]]:
+        """Add the items of a container; return those that are containers."""
+        is_dict = type(container) is dict
+        keys = list(container) if is_dict else []
+        values = list(container.values() if is_dict else container)
+        self._parts.append((container, keys, values))
+        inner = []
+        for key, value in zip(keys if is_dict else itertools.count(), values):  # noqa: B905
+            if type(value) in WATCHED:
+                inner.append(((*path, key), value))
+            else:
+                item = (*path, key)
+                self.items[item] = value
+        if not is_dict:
+            length = (*path, _LENGTH)
+            self.items[length] = len(values)
+        return inner
+
+    def is_unchanged(self) -> bool:
+        """Whether the very same items are there now."""
+        try:
+            return all(
+                len(container) == len(values)
+                and all(map(operator.is_, container, keys or values))
+                and (not keys or all(map(operator.is_, container.values(), values)))
+                for container, keys, values in self._parts
+            )
+        except RuntimeError:  # a thread changes it at this moment
+            return False
+
+
+def _content_of(value: Any) -> _Content | None:
+    """Return what is in a container and in those in it; None if it is too much."""
+    content = _Content()
     waiting: list[tuple[Path, Any]] = [((), value)]
     for _ in range(_MOST_ITEMS):  # containers; one may contain itself
         if not waiting:
-            return found
+            return content
         path, each = waiting.pop()
         if len(each) > _MOST_ITEMS:
             return None
-        items = each.items() if type(each) is dict else enumerate(each)
-        if type(each) in _LISTS:
-            length = (*path, _LENGTH)
-            found[length] = len(each)
-        for key, part in list(items):
-            item = (*path, key)
-            if type(part) in WATCHED:
-                waiting.append((item, part))
-            else:
-                found[item] = part
-        if len(found) + len(waiting) > _MOST_ITEMS:
+        waiting += content.add(path, each)
+        if len(content.items) + len(waiting) > _MOST_ITEMS:
             return None
-    return None if waiting else found
+    return None if waiting else content
