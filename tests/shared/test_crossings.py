@@ -560,6 +560,19 @@ async def test_a_dict_to_which_nothing_is_assigned_is_given_as_it_is():
 
 
 @virtual
+async def test_what_is_in_a_dict_to_which_items_are_assigned_is_given_as_it_is():
+    """Unless items are assigned to that, too."""
+    part, got = {"b": 1}, []
+
+    def uses(shared, i):
+        shared["x"][i] = i
+        got.append(shared["x"]["part"])
+
+    await met(Step(post=uses), rows=1, shared={"x": {"part": part}})
+    assert got[0] is part
+
+
+@virtual
 async def test_an_instance_gets_the_same_view_each_time_and_the_store_the_users_dict():
     """Whatever it does with the view."""
     inner = {}

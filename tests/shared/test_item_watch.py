@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 
 import pytest
@@ -96,11 +97,27 @@ async def test_a_list_whose_length_has_changed_is_compared_anew():
     """Its items are at other indices, so nothing can be said of those."""
 
     def takes(shared, i):
-        shared["x"][0] = i
-        return shared["x"].pop(0)
+        shared["x"].pop(0)
 
-    nodes = Step(post=takes), Step(post=takes)
-    assert await met(*nodes, rows=3, shared={"x": [0] * 9}) == []
+    nodes = Step(post=takes), Step(), Filter(looks)
+    assert await met(*nodes, rows=3, shared={"x": list(range(9))}) == []
+
+
+@virtual
+async def test_a_read_is_in_doubt_until_its_node_copy_ends():
+    """The instance may still assign the item anew."""
+    late = Filter(looks, assigns, seconds=lambda i: 9)
+    flow, store = walk(Load(post=assigns), Step(), late), {"x": [None]}
+    run = fm.batchflow(flow, ROWS[:2], limit=2, shared=store)
+    await asyncio.sleep(5)
+    assert run.crossings == []
+    await run
+    assert run.crossings == []
+    run = fm.batchflow(walk(Load(post=assigns), Step(), Filter(looks)), ROWS[:2], shared=store)
+    await asyncio.sleep(2.5)
+    assert run.crossings == []
+    await run
+    assert [each.below for each in run.crossings] == [(0,)]
 
 
 @virtual

@@ -100,12 +100,28 @@ async def test_without_a_retry_nothing_is_found(change):
         lambda shared: shared.__setitem__("own", 1),
         lambda shared: shared.setdefault("first", []),
         lambda shared: list(shared["log"]),
+        lambda shared: shared.update(own=0) or shared.update(own=shared["own"] + 1),
     ],
 )
 @virtual
 async def test_what_a_retry_does_not_double_is_not_found(change):
     """An assignment is made again."""
     assert await left(change) == []
+
+
+@virtual
+async def test_what_only_the_last_attempt_has_added_is_there_once():
+    """Earlier attempts failed before."""
+    failures = [1]
+
+    def late(shared):
+        if not failures:
+            appends(shared)
+
+    run = await fm.batchflow(Adds(late, failures), [{}], retries=1, shared=store())
+    assert run.ok
+    assert run.shared["log"] == ["line"]
+    assert run._lifecycle.parts.store.retried() == []
 
 
 @virtual
