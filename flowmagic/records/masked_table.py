@@ -61,6 +61,6 @@ def _masked(name: Any, value: Any, secrets: AbstractSet[str], level: int = 0) ->
         }
     if level < _MOST_LEVELS and kind in _SEQUENCES:
         return kind(_masked(None, each, secrets, level + 1) for each in value)
-    text = or_none(repr, value)
-    shows_none = text is not None and masked(text, secrets) == text and not secrets_of(value)
+    texts = or_none(repr, value), or_none(str, value)
+    shows_none = all(text is not None and masked(text, secrets) == text for text in texts)
     return value if shows_none else short_repr(value, _LONGEST, secrets)

@@ -15,7 +15,6 @@ from ..shared.retried_changes import RetriedChange
 from ..shared.shared_store import Sharing, Store, not_copied_in
 from ..text.formatting import short_repr, truncate
 from ..text.redact import secrets_of
-from ..text.user_objects import is_user_code
 
 _NAME = 60  # characters of a class or a key
 
@@ -44,7 +43,7 @@ def shared_findings(flow: Any, store: Store, secrets: AbstractSet[str]) -> list[
 
 def not_copied(each: SharedObject, secrets: AbstractSet[str]) -> Finding:
     """Return the finding about an object that isolated instances share."""
-    changed = bool(each.changed) and is_user_code(type(each.value))
+    changed = bool(each.changed)
     place = _place(each, secrets)
     return Finding(
         f"Isolated instances use one and the same object in {place}"

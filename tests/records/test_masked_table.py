@@ -37,6 +37,23 @@ class Client:
         return f"Client({SECRET})"
 
 
+class Says(Client):
+    """Quotes it in its text."""
+
+    def __repr__(self):
+        return "Says"
+
+    def __str__(self):
+        return SECRET
+
+
+class Holds:
+    """Shows nothing of what it holds."""
+
+    def __init__(self):
+        self.api_key = SECRET
+
+
 class Fails:
     """Has no repr."""
 
@@ -62,6 +79,7 @@ def cell(value, name="output", row=frozenset({SECRET})):
         ("password='hunter2'", f"password='{MASK}'"),
         (Config(SECRET), f"Config(api_key={MASK}, model='m')"),
         ([Client()], [f"Client({MASK})"]),
+        (Says(), "Says"),
     ],
 )
 def test_a_secret_is_masked_wherever_it_stands(value, shown):
@@ -77,6 +95,7 @@ def test_what_shows_no_secret_stays_what_it_is(value):
     """Numbers, dates and arrays keep their types."""
     assert type(cell(value)) is type(value)
     assert repr(cell(value)) == repr(value)
+    assert isinstance(cell(Holds()), Holds)
 
 
 def test_a_column_with_the_name_of_a_secret_is_masked():
