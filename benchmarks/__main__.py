@@ -18,7 +18,9 @@ from . import (
     overhead,
     pacing,
     panel,
+    put_back,
     reuse,
+    simulation,
     steering,
     threads,
 )
@@ -41,7 +43,9 @@ BENCHMARKS = {
         interrupt,
         journal,
         panel,
+        put_back,
         reuse,
+        simulation,
         steering,
     )
 }

@@ -1,4 +1,4 @@
-"""The live panel in a real JupyterLab: first paint, wire, event to pixel, frames, the kernel's CPU.
+"""The live panel in a real JupyterLab: first paint, wire, event and output to pixel, frames, CPU.
 
 In headless Chromium without a graphics card, on the machine that runs the kernel and the server too:
 what is measured is all of them together. It needs the tests' browser (see `tests/browser/conftest.py`).
@@ -28,6 +28,7 @@ from pocketflow import AsyncFlow, AsyncNode
 class Call(AsyncNode):
     async def exec_async(self, prepared):
         await asyncio.sleep({seconds} * random.uniform(0.5, 1.5))  # not all in step
+        return f'{{time.time():.6f}} is when this answer of some forty words was given. ' + 'More. ' * 30
 
 flow = AsyncFlow(start=Call())
 rows = [{{'user_id': i, 'model': 'm'}} for i in range({instances})]
@@ -38,6 +39,8 @@ BARE = "run = flowmagic.batchflow(flow, rows, limit={limit})"
 TAKES = 0.2  # seconds that an instance runs, on average; it changes twice: it starts, it ends
 PER_INSTANCE = 2
 OTHERS = ("Timeline", "Graph")  # tabs that are measured beside the first one, the Table
+FEW = 3  # instances of which the panel shows the rows and nothing else
+OUTPUTS = ((12, 2, 5), (1_000, 100, 5))  # instances, limit, and runs in which outputs are timed
 PAINTINGS = 5  # of which the median is a first paint
 SETTLED = 4_000  # milliseconds after which a panel sends no more for the sake of pages that open
 
@@ -57,18 +60,36 @@ WIRE = """() => {
 PAINTED = """index => new Promise(done => {
     const { content } = window.jupyterapp.shell.currentWidget;
     content.activeCellIndex = index;
-    const before = [...document.querySelectorAll(".fm-canvas")];
+    const before = [...document.querySelectorAll(".fm-panel")];
     const began = performance.now();
     window.jupyterapp.commands.execute("notebook:run-cell");
     // The panel draws while a frame is laid out, after the frame's callbacks; what comes after a
     // frame comes after its painting.
     const look = () => requestAnimationFrame(() => setTimeout(() => {
-        const canvas = [...document.querySelectorAll(".fm-canvas")].find(each => !before.includes(each));
-        if (canvas?.style.width) done(performance.now() - began);
+        const panel = [...document.querySelectorAll(".fm-panel")].find(each => !before.includes(each));
+        const rows = panel?.matches(".fm-few") && panel.querySelector(".fm-spacer > .fm-row:not([hidden])");
+        if (rows || panel?.querySelector(".fm-canvas")?.style.width) done(performance.now() - began);
         else look();
     }));
     look();
 })"""
+TIMED = """() => {
+    const seen = new Set();
+    window.outputs = [];
+    new MutationObserver(changes => {
+        for (const { target } of changes) {
+            const changed = target instanceof Element ? target : target.parentElement;
+            const cell = changed?.closest(".fm-col-output");
+            const [answered] = /^\\d+\\.\\d+/.exec(cell?.textContent ?? "") ?? [];
+            if (!answered || seen.has(answered)) continue;
+            seen.add(answered);
+            // After the next frame, it has been painted.
+            requestAnimationFrame(() => setTimeout(() => {
+                window.outputs.push(performance.timeOrigin + performance.now() - 1000 * answered);
+            }));
+        }
+    }).observe(document.body, { subtree: true, childList: true, characterData: true });
+}"""
 WATCH = """([seconds, began, listen]) => new Promise(done => {
     const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
     const seen = { frames: [], latencies: [], long: 0, deltas: 0 };
@@ -120,15 +141,16 @@ def measure(fewer: int, instances: int, changes: int, seconds: int) -> None:
     with opener(WIRE) as notebook:
         _first_paint(notebook, 10, limit)  # the server reads its files
         figures = []
-        for n, most, goal in ((fewer, 250, "fewer"), (instances, 400, "instances")):
+        for n, most, goal in ((FEW, 120, ""), (fewer, 250, "fewer"), (instances, 400, "instances")):
             cold, took = _first_paint(notebook, n, limit)
             what = f"first paint: {n:,} instances, from running the cell"
             beside = (
                 f"{took[0]:.0f} to {took[-1]:.0f} ms; {cold:.0f} ms with the page's first widget, "
                 "which loads JupyterLab's own code"
             )
-            at_size = n == OPTIONS[goal][0]
+            at_size = n == (OPTIONS[goal][0] if goal else FEW)
             figures.append(Figure(what, median(took), most, "ms", beside=beside, at_goal=at_size))
+        figures += [_output_to_pixel(notebook, *each) for each in OUTPUTS]
         at_goal = at_goal and instances == OPTIONS["instances"][0]
         figures += _watched(notebook, instances, limit, seconds, at_goal=at_goal)
         for tab in OTHERS:
@@ -150,6 +172,28 @@ def _first_paint(notebook: Any, instances: int, limit: int) -> tuple[float, list
         book.until("run.ended")
     book.close()
     return took[0], sorted(took[1:])
+
+
+def _output_to_pixel(notebook: Any, instances: int, limit: int, runs: int) -> Figure:
+    """Return how long after a row's end its output is on the screen; of rows that end all the time."""
+    book = notebook(_setup(instances), CELL.format(limit=limit))
+    book.page.evaluate(TIMED)
+    for _ in range(runs):
+        book.run(1)
+        book.panel.scroll_into_view_if_needed()
+        # Rows in the middle, since the first ones may end before the panel is there.
+        book.page.evaluate(
+            "n => { document.querySelector('.fm-grid').scrollTop = 28 * n; }", instances // 2
+        )
+        book.until("run.ended")
+        book.page.wait_for_timeout(500)
+    latencies = sorted(book.page.evaluate("() => window.outputs"))
+    book.close()
+    return Figure(
+        f"output to pixel, p95: {instances:,} instances, limit {limit}",
+        share(latencies, 0.95), 100, "ms",
+        beside=f"median {share(latencies, 0.5) or 0:.0f} ms, of {len(latencies)} outputs",
+    )  # fmt: skip
 
 
 def _watched(

@@ -63,6 +63,8 @@ TINY = {
     "journal": (["--instances", "50", "--kills", "1", *ONCE], "run twice after a kill"),
     "fingerprint": (["--cells", "2", *ONCE], "CPU of the fingerprint, the first"),
     "reuse": (["--edits", "2", "--rows", "3"], "look-up of an output"),
+    "simulation": (["--seeds", "3"], "broken promises"),
+    "put_back": (["--seeds", "1"], "a slot leaks when a worker ends"),
     "goals": (["--rounds", "1", "--divide-by", "500"], "CPU / aiometer: 3 nodes, at once"),
 }
 

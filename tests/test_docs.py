@@ -248,7 +248,7 @@ def test_the_pages_can_be_built_and_every_link_leads_somewhere(program):
     for name, signature in {
         "BatchRun": "to_frame( *, expand: bool = False, nodes: bool = False, mask: bool = False, )",
         "CallLimit": "burst: int = 1, window: float = 60.0",
-        "batchflow": "limit: int | None = None, per_minute",
+        "batchflow": "adaptive: Adaptive | str | tuple[int, int, int] | None = None, timeout",
         "check": "limit: int = 5",
     }.items():
         page = (site / "reference" / name / "index.html").read_text(encoding="utf-8")

@@ -120,6 +120,26 @@ def test_what_is_in_the_wheel_works_by_itself(wheel, tmp_path):
     assert printed.split() == [f"{tmp_path}/installed/flowmagic/__init__.py", *["True"] * 3]
 
 
+def test_the_wheel_brings_the_notebooks_of_quickstart(wheel, tmp_path):
+    """Those of the repository and nothing else; the command finds them without a checkout."""
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    names = [name for name in wheel.namelist() if name.startswith("flowmagic/notebooks/")]
+    assert sorted(names) == [f"flowmagic/notebooks/{path.name}" for path in notebooks]
+    wheel.extractall(tmp_path / "installed")
+    printed = subprocess.run(
+        [sys.executable, "-m", "flowmagic", "quickstart", "--list"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path / "installed")},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    ).stdout
+    assert [f"{line.split()[0]}.ipynb" for line in printed.splitlines()] == [
+        path.name for path in notebooks
+    ]
+
+
 def test_the_sdist_holds_what_is_needed_to_test_and_to_document_it(built):
     """Whoever packages it further finds the tests, the pages and the pinned versions."""
     [path] = built.glob("jupyter_flowmagic-*.tar.gz")

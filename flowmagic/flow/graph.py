@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import islice
-from typing import Any
+from typing import Any, ClassVar
 
-from pocketflow import AsyncNode, BaseNode, Flow
+from pocketflow import (
+    AsyncBatchFlow,
+    AsyncFlow,
+    AsyncNode,
+    AsyncParallelBatchFlow,
+    BaseNode,
+    BatchFlow,
+    BatchNode,
+    Flow,
+    Node,
+)
 
 from ..errors import FlowError, describe
 
@@ -83,3 +93,34 @@ def own_run_of(flow: Any) -> str:
     if isinstance(flow, AsyncNode):
         return "run_async" if is_overridden(flow, "run_async", AsyncNode.run_async) else ""
     return "run" if is_overridden(flow, "run", BaseNode.run) else ""
+
+
+_STEPS = {
+    "_orch": (Flow._orch,),
+    "_orch_async": (AsyncFlow._orch_async,),
+    "_run": (Flow._run, BatchFlow._run, BaseNode._run),
+    "_run_async": (
+        AsyncFlow._run_async,
+        AsyncBatchFlow._run_async,
+        AsyncParallelBatchFlow._run_async,
+        AsyncNode._run_async,
+    ),
+    "_exec": (BaseNode._exec, Node._exec, BatchNode._exec),
+}
+
+
+def overrides(node: Any, step: str) -> bool:
+    """Whether a node or flow overrides one of the methods that PocketFlow runs it by, such as `_run`."""
+    return is_overridden(node, step, *_STEPS[step])
+
+
+class SingleNode:
+    """A node that is run without a flow, in the form of a flow that begins and ends with it."""
+
+    params: ClassVar[dict[Any, Any]] = {}
+
+    def __init__(self, node: Any) -> None:
+        self.start_node = node
+
+    def get_next_node(self, node: Any, action: Any) -> None:
+        """End the walk, whatever the node's action and successors are."""

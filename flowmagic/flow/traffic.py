@@ -1,15 +1,15 @@
-"""Counts how often each node of a graph was run and each edge was taken, from the traces of a run."""
+"""Counts from the traces of a run how often and how long each node ran, and which edges were taken."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..records.status import CANCELLED, RUNNING
+from ..records.status import CANCELLED, RUNNING, SUCCEEDED
 from ..records.store import RecordStore
-from ..records.trace import FIELDS, NO_ACTION, OPEN, actions_of, unpacked
+from ..records.trace import FIELDS, NO_ACTION, OPEN, actions_of, times_of, unpacked
 from .topology import DEFAULT, TOP, Topology
 
 Step = tuple[int, Any]
@@ -17,11 +17,56 @@ Step = tuple[int, Any]
 
 Extras = dict[int, dict[str, Any]]
 
+
+class _Copy(NamedTuple):
+    """A node copy of a trace, placed in the graph.
+
+    Attributes:
+        step: its node and its action.
+        via: the number of the edge that led to it; None if it is not known.
+        seconds: how long it ran; NaN if it has not ended.
+    """
+
+    step: Step
+    via: int | None
+    seconds: float
+
+
 _UNPLACED = -2  # in place of the node of a copy that belongs to no node of the graph
 _OTHER = "(other)"  # actions without a number that no successor has
 _PLAIN = (bool, int, float, bytes, list, dict, tuple, set)
 _MOST_LIVE = 1_000  # copies of running instances, which every tally counts anew
 _MOST_ATTEMPTS = 255  # of a row that are counted, since a byte holds their number
+_KEPT_TIMES = 256  # least number of times of a node, if it has more, whose median is taken
+
+
+class NodeTimes:
+    """How long the copies of one node ran.
+
+    Attributes:
+        total: the sum, in seconds.
+    """
+
+    __slots__ = ("_count", "_kept", "_step", "total")
+
+    def __init__(self) -> None:
+        self.total = 0.0
+        self._kept: list[float] = []
+        self._count, self._step = 0, 1
+
+    def add(self, seconds: Sequence[float]) -> None:
+        """Add the times of some copies."""
+        self.total += sum(seconds)
+        self._kept += seconds[-self._count % self._step :: self._step]
+        self._count += len(seconds)
+        while len(self._kept) > 2 * _KEPT_TIMES:
+            del self._kept[1::2]
+            self._step *= 2
+
+    @property
+    def median(self) -> float:
+        """The median in seconds, of an even sample if there are many copies."""
+        return sorted(self._kept)[len(self._kept) // 2]
 
 
 @dataclass
@@ -33,6 +78,9 @@ class EdgeCounts:
         raised: per node, how many of its copies raised.
         taken: per edge, how often it was followed.
         ended: per node and action, how often a walk ended there, at nodes without successors too.
+        running: per node, how many of its copies run; None if too many instances run to tell.
+        failed: per edge, how many of the copies that it led to raised.
+        times: how long the copies of each node ran that returned or raised.
         unplaced: how many copies belong to no node of the graph, as those of a flow that overrides
             its orchestration.
     """
@@ -41,6 +89,9 @@ class EdgeCounts:
     raised: list[int]
     taken: list[int]
     ended: dict[int, dict[str, int]] = field(default_factory=dict)
+    running: list[int] | None = None
+    failed: Counter[int] = field(default_factory=Counter)
+    times: dict[int, NodeTimes] = field(default_factory=dict)
     unplaced: int = 0
 
 
@@ -59,6 +110,8 @@ class Traffic:
         """Per row, how many of its attempts are counted."""
         self._by_class: Counter[Step] = Counter()
         self._by_node: Counter[Step] = Counter()
+        self._failed_edges: Counter[int] = Counter()
+        self._times: defaultdict[int, NodeTimes] = defaultdict(NodeTimes)
         self._classes = -1
         """How many node classes had numbers when the next two were filled."""
         self._nodes: dict[tuple[int, int], list[int]] = {}
@@ -91,27 +144,40 @@ class Traffic:
                 if each.number >= before:
                     self._count(each.packed, each.extras or {}, each.code, packs)
             self._count(*records.packed_trace_of(index), code, packs)
-        self._by_class.update(actions_of(b"".join(packs)))
+        joined = b"".join(packs)
+        self._by_class.update(actions_of(joined))
+        seconds: defaultdict[int, list[float]] = defaultdict(list)
+        for kind, began, ended in times_of(joined):
+            seconds[kind].append(ended - began)
+        for kind, times in seconds.items():
+            if kind in self._node_of_class:
+                self._times[self._node_of_class[kind]].add(times)
 
     def _count(self, packed: bytes, extras: Extras, code: int, packs: list[bytes]) -> None:
-        if not self._ambiguous and code != CANCELLED and not (extras and _has_unnumbered(extras)):
+        if not self._ambiguous and code == SUCCEEDED and not (extras and _has_unnumbered(extras)):
             packs.append(packed)
             return
-        steps = self._steps(unpacked(packed), extras)
-        if code == CANCELLED:
-            steps = (step for step in steps if step[1] != OPEN)
-        self._by_node.update(steps)
+        for step, via, seconds in self._placed(unpacked(packed), extras):
+            node, action = step
+            if action == OPEN:
+                if code == CANCELLED:
+                    continue
+                if via is not None:
+                    self._failed_edges[via] += 1
+            self._by_node[step] += 1
+            if node != _UNPLACED and seconds >= 0:  # not NaN
+                self._times[node].add((seconds,))
 
-    def _steps(self, fields: Sequence[Any], extras: Extras) -> Iterator[Step]:
-        """Yield for each node copy of a trace its node and the name of its action.
+    def _placed(self, fields: Sequence[Any], extras: Extras) -> Iterator[_Copy]:
+        """Yield the node copies of a trace.
 
         If several nodes have the same class, the copy before it tells which one it is: the successor
         for that copy's action is the next to begin. This holds for parallel walks too, since nothing
         is awaited between the two.
         """
         node_at: dict[int, int] = {}
-        expected: dict[int, list[tuple[float, int]]] = {}
-        """By parent, the nodes that are next to begin, each with the end of the copy before it."""
+        expected: dict[int, list[tuple[float, int, int]]] = {}
+        """By parent, the nodes that are next to begin: the end of the copy before, node, edge."""
         for at in range(0, len(fields), FIELDS):
             kind, parent, action, began, ended = fields[at : at + FIELDS]
             level = TOP if parent < 0 else node_at[parent]
@@ -121,17 +187,18 @@ class Traffic:
             if matching:
                 latest = max(matching)
                 due.remove(latest)
-                node = latest[1]
+                _, node, via = latest
             else:
+                via = None
                 start = self._topology.start(level)
                 only = candidates[0] if len(candidates) == 1 else _UNPLACED
                 node = start if start is not None and start in candidates else only
             node_at[at] = node
             name = action if action == OPEN else self._action_name(action, extras.get(at))
-            yield node, name
+            yield _Copy((node, name), via, ended - began)
             edge = None if name == OPEN else self._topology.edge(node, name)
             if edge is not None:
-                due.append((ended, self._topology.edges[edge].end))
+                due.append((ended, self._topology.edges[edge].end, edge))
 
     def _action_name(self, action: int, extra: dict[str, Any] | None) -> str:
         if action != NO_ACTION:
@@ -156,12 +223,18 @@ class Traffic:
             node = self._node_of_class.get(kind, _UNPLACED)
             sums[node, action if action == OPEN else self._action_name(action, None)] += count
         sums.update(dict(self._by_node))
+        running: Counter[int] | None = None
         live = list(self._records.live.values())
         if sum(map(len, live)) <= FIELDS * _MOST_LIVE:
+            running = Counter()
             for trace in live:
-                steps = self._steps(tuple(trace), trace.extras or {})
-                sums.update(step for step in steps if step[1] != OPEN)
-        return self._edge_counts(sums)
+                for step, _, seconds in self._placed(tuple(trace), trace.extras or {}):
+                    node, action = step
+                    if action != OPEN:
+                        sums[step] += 1
+                    elif seconds != seconds:  # noqa: PLR0124 - NaN: it has not raised
+                        running[node] += 1
+        return self._edge_counts(sums, running)
 
     def _update_nodes(self) -> None:
         """Look up the nodes of classes that have received numbers since the last time."""
@@ -177,10 +250,17 @@ class Traffic:
                 self._nodes.setdefault((node.level, number), []).append(node.number)
                 self._node_of_class[number] = node.number
 
-    def _edge_counts(self, sums: Counter[Step]) -> EdgeCounts:
+    def _edge_counts(self, sums: Counter[Step], running: Counter[int] | None) -> EdgeCounts:
         topology = self._topology
         n = len(topology.nodes)
-        counts = EdgeCounts([0] * n, [0] * n, [0] * len(topology.edges))
+        counts = EdgeCounts(
+            [0] * n,
+            [0] * n,
+            [0] * len(topology.edges),
+            running=None if running is None else [running[node] for node in range(n)],
+            failed=self._failed_edges.copy(),
+            times=dict(self._times),
+        )
         for (node, name), count in sums.items():
             if node == _UNPLACED:
                 counts.unplaced += count

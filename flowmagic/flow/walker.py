@@ -16,25 +16,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Coroutine
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from pocketflow import (
-    AsyncBatchFlow,
-    AsyncFlow,
-    AsyncNode,
-    AsyncParallelBatchFlow,
-    BaseNode,
-    BatchFlow,
-    BatchNode,
-    Flow,
-    Node,
-)
+from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow, BatchFlow, Flow
 
-from ..records.containers import has_containers, same
-from ..records.param_reads import DICTS, ReadTrackingDict, copied, inherited
+from ..records.param_reads import ReadTrackingDict, copied, inherited, is_mutable, same_params
 from ..records.trace import ACTION, ENDED, NO_ACTION, Trace
 from . import forks
-from .graph import is_overridden
+from .graph import SingleNode, is_overridden, overrides
 from .node_copier import (
     NodeCopier,
     OrchestrationRecorder,
@@ -55,7 +44,6 @@ Way = Callable[[Any, "dict[Any, Any]", Trace], Coroutine[Any, Any, Any]]
 """Starts the walk of one instance, from the shared store, its params and the trace to write."""
 
 _NO_COUNTER = _NO_CALL = contextlib.nullcontext()
-_UNSET: Any = object()
 
 
 class Walker:
@@ -87,11 +75,11 @@ class Walker:
         It is called as `way(shared, params, trace)`; the walk, awaited, gives its last action.
         """
         if not isinstance(flow, Flow):
-            flow, may_await = _SingleNode(flow), True
+            flow, may_await = SingleNode(flow), True
         else:
             may_await = isinstance(flow, AsyncFlow)
             orch = "_orch_async" if may_await else "_orch"
-            if _overrides(flow, orch):
+            if overrides(flow, orch):
                 return lambda shared, params, trace: self._own_orchestration(
                     flow, orch, shared, params, trace
                 )
@@ -132,12 +120,12 @@ class Walker:
         # A snapshot serves all node copies until one of them changes its params. At the top level
         # the records hold the instance's params already, so that none is recorded before that.
         unchanged = at_top = parent < 0
-        mutable = trace.mutable if at_top else _is_mutable(p)
+        mutable = trace.mutable if at_top else is_mutable(p)
         known = at_top and type(p) is ReadTrackingDict and not mutable
         before = None if known else copied(p)
         writes, at = 0, -1
         process = forks.count
-        alone = type(flow) is _SingleNode
+        alone = type(flow) is SingleNode
         action = None
         node = copy(flow.start_node)
         # A node that is false ends a walk in PocketFlow, but runs when it runs alone.
@@ -187,8 +175,8 @@ class Walker:
                 if writes == p.writes and not mutable:
                     continue
                 writes = p.writes
-            if before is None or not _same(p, before):
-                before, unchanged, mutable = copied(p), False, _is_mutable(p)
+            if before is None or not same_params(p, before):
+                before, unchanged, mutable = copied(p), False, is_mutable(p)
         return action
 
     async def _run(self, node: Any, shared: Any, trace: Trace, at: int, *, may_await: bool) -> Any:
@@ -201,7 +189,7 @@ class Walker:
         with RetryCounter(node, trace, at) if counted else _NO_COUNTER as counter:
             if may_await and isinstance(node, AsyncNode):
                 return await self._run_async_node(node, shared, trace, at, counter)
-            if isinstance(node, AsyncNode) or _overrides(node, "_run"):
+            if isinstance(node, AsyncNode) or overrides(node, "_run"):
                 # An async node or flow in a sync flow raises PocketFlow's own "Use run_async." here.
                 self._pass_over(node)
                 with OutputRecorder(node, trace, at):
@@ -240,7 +228,7 @@ class Walker:
 
     async def _exec(self, node: Any, prepared: Any, trace: Trace) -> Any:
         """Return what the exec of a sync node returns."""
-        if self._in_thread is None or _overrides(node, "_exec"):
+        if self._in_thread is None or overrides(node, "_exec"):
             return node._exec(prepared)
         try:
             return await self._in_thread(node, prepared, trace)
@@ -252,7 +240,7 @@ class Walker:
     async def _run_async_node(
         self, node: Any, shared: Any, trace: Trace, at: int, counter: RetryCounter | None
     ) -> Any:
-        if _overrides(node, "_run_async"):
+        if overrides(node, "_run_async"):
             self._pass_over(node)
             with OutputRecorder(node, trace, at):
                 return await node._run_async(shared)
@@ -272,7 +260,7 @@ class Walker:
 
     async def _run_async_flow(self, flow: Any, shared: Any, trace: Trace, at: int) -> Any:
         """Run a nested async flow; `flow` is our copy of it, so that attributes may be set."""
-        if _overrides(flow, "_orch_async"):
+        if overrides(flow, "_orch_async"):
             with OrchestrationRecorder(flow, trace, at, self._clock, is_async=True):
                 return await flow._run_async(shared)
 
@@ -280,7 +268,7 @@ class Walker:
             return self._walk_nested(flow, True, shared, params, trace, at)
 
         with TemporaryAttributes(flow, _orch_async=orch_async):
-            if _overrides(flow, "_run_async"):
+            if overrides(flow, "_run_async"):
                 return await flow._run_async(shared)
             return await self._stock_run_async(flow, shared, trace, at)
 
@@ -305,10 +293,10 @@ class Walker:
 
     async def _run_sync_flow(self, flow: Any, shared: Any, trace: Trace, at: int) -> Any:
         """Run a nested sync flow; `flow` is our copy of it, so that attributes may be set."""
-        if _overrides(flow, "_orch"):
+        if overrides(flow, "_orch"):
             with OrchestrationRecorder(flow, trace, at, self._clock, is_async=False):
                 return flow._run(shared)
-        if not _overrides(flow, "_run"):
+        if not overrides(flow, "_run"):
             return await self._stock_run(flow, shared, trace, at)
 
         def orch(shared: Any, params: Any = None) -> Any:
@@ -343,55 +331,8 @@ class Walker:
         return await self._walk(flow, may_await, shared, p, trace, at)
 
 
-class _SingleNode:
-    """A node that is run without a flow, in the form of a flow that begins and ends with it."""
-
-    params: ClassVar[dict[Any, Any]] = {}
-
-    def __init__(self, node: Any) -> None:
-        self.start_node = node
-
-    def get_next_node(self, node: Any, action: Any) -> None:
-        """End the walk, whatever the node's action and successors are."""
-
-
-_STOCK = {
-    "_orch": (Flow._orch,),
-    "_orch_async": (AsyncFlow._orch_async,),
-    "_run": (Flow._run, BatchFlow._run, BaseNode._run),
-    "_run_async": (
-        AsyncFlow._run_async,
-        AsyncBatchFlow._run_async,
-        AsyncParallelBatchFlow._run_async,
-        AsyncNode._run_async,
-    ),
-    "_exec": (BaseNode._exec, Node._exec, BatchNode._exec),
-}
-
-
-def _overrides(node: Any, name: str) -> bool:
-    return is_overridden(node, name, *_STOCK[name])
-
-
 def _raise_cancelled(_: Any) -> Any:
     raise asyncio.CancelledError
-
-
-def _is_mutable(params: Any) -> bool:
-    return type(params) in DICTS and has_containers(params)
-
-
-def _same(params: Any, before: Any) -> bool:
-    """Whether params are as they were; values that are no plain containers are compared by identity."""
-    if params is before:
-        return True
-    if type(params) not in DICTS or len(params) != len(before):
-        return False
-    for key, value in dict.items(params):
-        was = before.get(key, _UNSET)
-        if was is not value and not same(value, was):
-            return False
-    return True
 
 
 def _finish_now(walk: Coroutine[Any, Any, Any]) -> Any:

@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 
 from ..flow.dependencies.names import is_within
@@ -130,14 +131,20 @@ def _lacks_source(*digests: str) -> bool:
     return any(each.startswith(":") for digest in digests for each in digest.split(" "))
 
 
+FILLED = "fill_shared"
+"""The name under which the option is compared: with it, nodes find other things in the shared store."""
+
+
 def fingerprint_of(flow: Any, shared: Any) -> Fingerprint:
-    """Return the fingerprint that a run of a flow would have now."""
+    """Return the fingerprint that a run of a flow would have now, without options."""
     return _of(_read(flow, shared, secrets_of_flow(flow, shared)))
 
 
-def _read(flow: Any, shared: Any, secrets: frozenset[str]) -> Reader:
+def _read(flow: Any, shared: Any, secrets: frozenset[str], *, filled: bool = False) -> Reader:
     reader = Reader(secrets)
     reader.read_flow(flow, shared)
+    if filled:
+        reader.digests[FILLED] = str(filled)
     return reader
 
 
@@ -148,15 +155,18 @@ def _of(reader: Reader) -> Fingerprint:
 class LiveFingerprint:
     """The fingerprint of a run that is under way.
 
+    Args:
+        filled: whether the rows are in the instances' views of the shared store.
+
     Attributes:
         value: the fingerprint, with what was found since the run began.
     """
 
-    def __init__(self, flow: Any, shared: Any, secrets: frozenset[str]) -> None:
-        self._flow = flow
-        self._shared = shared
-        self._secrets = secrets
-        reader = _read(flow, shared, secrets)
+    def __init__(
+        self, flow: Any, shared: Any, secrets: frozenset[str], *, filled: bool = False
+    ) -> None:
+        self._read = partial(_read, flow, shared, secrets, filled=filled)
+        reader = self._read()
         self.value = _of(reader)
         self._bindings = reader.bindings
 
@@ -198,7 +208,7 @@ class LiveFingerprint:
 
     def _read_again(self) -> tuple[Reader, list[str]]:
         """Read all once more; return also the names that differ from when the run began."""
-        reader = _read(self._flow, self._shared, self._secrets)
+        reader = self._read()
         names = _differing(self.value.digests, reader.digests, same_python=True)
         return reader, [name for name in names if not is_within(name, self._known)]
 

@@ -74,6 +74,11 @@ class Outbox:
         if items:
             self.writer.put(items)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is still to be written that can be written now."""
+        return self.writer.written < self._sent and not self.writer.error
+
     async def settled(self) -> None:
         """Wait until all that was put before is on disk, or cannot be written for now."""
         awaited, writer = self._awaited, self.writer

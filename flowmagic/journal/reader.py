@@ -11,7 +11,7 @@ from ..errors import JournalError, describe
 from ..text.formatting import error_line, short_repr, truncate
 from .damage import query, quoted, readable
 from .database import copy_to, open_file
-from .fingerprint import fingerprint_of
+from .fingerprint import FILLED, fingerprint_of
 from .journal_instance import JournalInstance
 from .journal_run import SELECT_RUNS, JournalRun, status_text
 from .resume import runs_of
@@ -64,6 +64,7 @@ class Journal:
             JournalError: the flow has changed since the last of its runs.
         """
         now = fingerprint_of(flow, {} if shared is None else shared)
+        now.left_out[FILLED] = "an option of the next run"
         runs = runs_of(self._connection, type(flow).__name__, now, anyway=anyway)
         return [number for number, _ in runs.found]
 

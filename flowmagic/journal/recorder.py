@@ -105,7 +105,8 @@ class Recorder:
         path = file_of(options.path).absolute()
         with contextlib.closing(open_file(path, write=True)) as connection:
             key = hash_key(connection)
-        self._fingerprint = LiveFingerprint(flow, shared, records.secrets)
+        filled = bool(run_options.get("fill_shared"))
+        self._fingerprint = LiveFingerprint(flow, shared, records.secrets, filled=filled)
         self._next_look = 0.0
         secrets = None if options.secrets else records.secrets
         self._encoder = Encoder(key, secrets, self._warn, records.outputs.large_size)
@@ -199,6 +200,11 @@ class Recorder:
     def write_error(self) -> str:
         """Why the journal cannot be written at the moment; empty if it can."""
         return self._outbox.writer.error
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether something is still to be written that can be written now."""
+        return self._outbox.is_behind
 
     @property
     def lost(self) -> int:

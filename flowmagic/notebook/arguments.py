@@ -26,12 +26,6 @@ def _converter(convert: Callable[[str], Any], expected: str) -> Callable[[str], 
     return converter
 
 
-def _unquoted(text: str) -> str:
-    """Return a value without the quotes around it, which IPython's splitting leaves on."""
-    quotes = "'\""
-    return text[1:-1] if len(text) > 1 and text[0] == text[-1] and text[0] in quotes else text
-
-
 def _run_option(name: str, note: str = "", **settings: Any) -> Any:
     """Return the argument for an option of a run. It has no default: `Options.of` knows that.
 
@@ -111,13 +105,12 @@ _ARGUMENTS = (
         help="Name of the dict to use as the shared store. Without it: a new dict, at run.shared.",
     ),
     _run_option("isolate", action="store_true"),
-    _run_option("fill_shared", metavar="NAME", nargs="?", const=True, type=_unquoted),
+    _run_option("fill_shared", metavar="NAME", nargs="?", const=True),
     _run_option(
         "allow_shared",
         "Give the option once for each key.",
         metavar="KEY",
         action="append",
-        type=_unquoted,
     ),
     argument(
         "--no-track",
@@ -130,10 +123,9 @@ _ARGUMENTS = (
         "-f",
         "--file",
         metavar="FILE",
-        type=_unquoted,
         help="Read the param list from a .csv or .jsonl file instead of the cell's body.",
     ),
-    _run_option("journal", metavar="PATH", type=_unquoted),
+    _run_option("journal", metavar="PATH"),
     _run_option("resume", action="store_true"),
     argument(
         "--resume-anyway",

@@ -31,7 +31,7 @@ from .magic_line import (
 )
 from .panel.rerun_cell import Origin
 from .panel.widget import Panel, Start
-from .shell import cancelling_on_interrupt, find_loop, must_wait, wait_for_end
+from .shell import cancelling_on_interrupt, encodable, find_loop, must_wait, wait_for_end
 from .summary.notices import engine_lines, findings_text
 from .summary.summary import headline
 
@@ -59,6 +59,11 @@ async def run_cell(
     flow = find_flow(shell.user_ns, arguments.flow)
     shared = find_shared_store(shell.user_ns, arguments.shared)
     batch = await _read_batch(shell, arguments, flow, header, body)
+    if batch is not None and batch.rows is not None and not batch.rows:
+        print(  # noqa: T201 - for the user of the cell
+            "The param list is empty, so no instance runs. It has one dict per instance: "
+            '[{"user_id": 1}, {"user_id": 2}]'
+        )
     limits = arguments.options.limits
     if arguments.check:
         print_check(arguments, flow, batch, shared)
@@ -82,6 +87,33 @@ async def run_cell(
         with cancelling_on_interrupt(shell), contextlib.closing(display):
             await wait_for_end(run, display.tick)
         await run  # raises what broke the run itself
+
+
+def run_cell_now(shell: Any, arguments: MagicArguments, header: str, body: str, wait: str) -> None:
+    """Run a cell as `run_cell`, where nothing can be awaited: it never waits for its run.
+
+    Raises:
+        UsageError: also if the body awaits something; nothing has been started then.
+    """
+    __tracebackhide__ = True
+    coroutine = run_cell(shell, replace(arguments, wait=False), header, body, wait=wait)
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        pass
+    else:
+        coroutine.close()
+        raise UsageError(
+            "The body of this cell awaits something, which neither %run nor %autoawait off allows. "
+            "Await it in a cell of the notebook itself, after %autoawait on, and name the result here."
+        )
+    starts = not (arguments.manual or arguments.check)
+    if starts and must_wait(shell, requested=arguments.wait, configured=wait):
+        name = arguments.output or "run"
+        print(  # noqa: T201 - for the user of the cell
+            f"This cell cannot wait for its run here. Write in the next one: await {name}"
+            + ("" if arguments.output else " (and -o run in this one)")
+        )
 
 
 async def _read_batch(
@@ -162,7 +194,7 @@ def run_line(shell: Any, arguments: MagicArguments) -> BatchRun | None:
         print(arguments.manual)  # noqa: T201 - for the user
     elif arguments.flow is None:
         journal = arguments.options.journal
-        print(run_list.table(shell, None if journal is None else journal.path))  # noqa: T201 - for the user
+        print(encodable(run_list.table(shell, None if journal is None else journal.path)))  # noqa: T201 - for the user
     elif arguments.flow.isdigit():
         return _reach_run(shell, int(arguments.flow), arguments)
     elif arguments.check:
@@ -196,7 +228,7 @@ def print_check(
 
         findings += reuse_findings(flow, options.journal.path)
     notes = (f"note: {line}" for line in engine_lines(options.engine))
-    print("\n".join([findings_text(findings), *notes]))  # noqa: T201 - for the user
+    print(encodable("\n".join([findings_text(findings), *notes])))  # noqa: T201 - for the user
 
 
 def _check_options(options: Options) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from IPython.core.error import UsageError
 
 from ..errors import FlowmagicError
 from ..text.redact import masked_source
+from .transformers import NAME, refuse_second
 
 NOTHING: Any = object()
 """What `run_body` returns if the body is empty or only comments."""
@@ -34,11 +35,14 @@ async def run_body(shell: Any, header: str, body: str) -> Any:
     Top-level `await` works. Tracebacks count lines as the cell does, whose first line is `header`.
 
     Raises:
-        UsageError: the body does not end in an expression, or ends in rows that are no list.
+        UsageError: the body does not end in an expression, ends in rows that are no list, or is a
+            second `%%batchflow` cell.
         BodySyntaxError: the body is not valid Python.
         Exception: anything that the body raises.
     """
     __tracebackhide__ = True
+    if again := re.match(rf"(?:[ \t]*(?:#.*)?\n)*%%{NAME} ?(.*)", body):
+        refuse_second(again[1])
     python = shell.transform_cell(body)
     # The name and number of the cell itself, so that a traceback says "Cell In[5], line 3".
     name = shell.compile.cache(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 import weakref
 from functools import partial
 from typing import Any
@@ -15,12 +17,19 @@ from ..run.batchrun import BatchRun
 from ..run.options import Options
 from .panel.rerun_cell import Origin
 from .panel.widget import Panel, Start
+from .shell import find_loop
 from .summary import summary
 from .terminal.terminal import TerminalDisplay
+
+_INTERVAL = 5.0  # seconds between two summaries of a run in progress
+_SHARE = 0.01  # most of the event loop's time that making them takes
 
 
 class NotebookDisplay:
     """A panel, and below it the static summary that the saved notebook keeps.
+
+    While the run goes on, the summary is renewed at intervals, for a notebook that is saved meanwhile. A
+    live panel hides it until the end.
 
     Args:
         start: starts a run, the first one and the one of each press of Run.
@@ -42,6 +51,8 @@ class NotebookDisplay:
             Panel, flow_name, self._start_observed, limits=limits, batch=batch, origin=origin
         )
         self._handle = DisplayHandle()
+        self._timer: asyncio.TimerHandle | None = None
+        self._published: object = None
 
     def open(self) -> Panel:
         """Show a panel without a run, and below it an empty output for the summary."""
@@ -72,11 +83,30 @@ class NotebookDisplay:
     def _start_observed(self, batch: Batch | None, limits: Limits) -> BatchRun:
         run = self._start(batch, limits)
         run.observe(self._publish)
+        self._publish_later(run, _INTERVAL)
         return run
 
     def _publish(self, run: BatchRun) -> None:
         if run.ended:
             self._handle.update(summary.bundle(run), raw=True)
+        elif self._timer is None:  # it was resumed after its end, or comes from elsewhere
+            self._publish_later(run, _INTERVAL)
+
+    def _publish_later(self, run: BatchRun, seconds: float) -> None:
+        if (loop := find_loop()) is not None and not loop.is_closed():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_later(seconds, self._publish_meanwhile, run)
+
+    def _publish_meanwhile(self, run: BatchRun) -> None:
+        self._timer = None
+        if run.ended:
+            return
+        began = time.perf_counter()
+        if (present := (run.counts, run.status)) != self._published:
+            self._published = present
+            self._handle.update(summary.bundle(run, brief=True), raw=True)
+        self._publish_later(run, max(_INTERVAL, (time.perf_counter() - began) / _SHARE))
 
     def tick(self) -> None:
         """Do nothing: the panel updates itself."""

@@ -1,12 +1,7 @@
-"""Register everything with a shell on `%load_ext flowmagic`, and remove it on unload.
-
-IPython does not await what a magic returns. So an input transformer puts an `await` before the call
-into which IPython turns a `%%batchflow` cell.
-"""
+"""Register everything with a shell on `%load_ext flowmagic`, and remove it on unload."""
 
 from __future__ import annotations
 
-import ast
 import sys
 import weakref
 from functools import partial
@@ -17,7 +12,6 @@ from IPython.core.completer import (
     SimpleCompletion,
     context_matcher,
 )
-from IPython.core.error import UsageError
 from traitlets import TraitError
 
 from ..run.batchrun import BatchRun
@@ -25,12 +19,12 @@ from . import streams
 from .display import display_hidden
 from .magic import BatchFlowMagics
 from .magic_line import flow_names
+from .shell import encodable
 from .stdin import InputGuard
 from .summary import summary
+from .transformers import NAME, await_batchflow, header_first
 
-_NAMES = ("%%batchflow", "%batchflow")
-
-NAME = "batchflow"
+_NAMES = (f"%%{NAME}", f"%{NAME}")
 
 
 class Extension:
@@ -48,6 +42,7 @@ class Extension:
         """Register everything."""
         shell = self._shell
         shell.register_magics(self._magics)
+        shell.input_transformers_cleanup.append(header_first)
         shell.input_transformers_post.append(await_batchflow)
         shell.Completer.custom_matchers.append(self._matcher)
         display = shell.display_formatter
@@ -60,6 +55,7 @@ class Extension:
             formatter.for_type(BatchRun, show)
         if hasattr(shell, "kernel"):  # without one there is no panel to show what instances print
             streams.install()
+            streams.keep_outputs(shell.display_pub)
             self._guard = InputGuard(shell)
             self._guard.install()
 
@@ -67,6 +63,7 @@ class Extension:
         """Remove everything. Runs in progress continue."""
         shell = self._shell
         streams.uninstall()
+        streams.release_outputs(shell.display_pub)
         if self._guard is not None:
             self._guard.uninstall()
         for kind in ("line", "cell"):
@@ -74,6 +71,7 @@ class Extension:
                 del shell.magics_manager.magics[kind][NAME]
         shell.magics_manager.registry.pop(type(self._magics).__name__, None)
         _remove(shell.configurables, self._magics)
+        _remove(shell.input_transformers_cleanup, header_first)
         _remove(shell.input_transformers_post, await_batchflow)
         _remove(shell.Completer.custom_matchers, self._matcher)
         for formatter, previous in self._formatters:
@@ -121,53 +119,7 @@ def _remove(items: list[Any], item: Any) -> None:
 
 
 def _pretty(run: BatchRun, printer: Any, cycle: bool) -> None:  # noqa: FBT001, ARG001 - IPython's form
-    printer.text(summary.as_text(run))
-
-
-def await_batchflow(lines: list[str]) -> list[str]:
-    """Put `await` before a `%%batchflow` cell; refuse it under another cell magic.
-
-    Another magic would execute the cell in its own way, in which the `await` is a syntax error or is
-    silently skipped. A cell that only asks for the manual becomes a line: IPython refuses a cell magic
-    without a body.
-    """
-    text = "".join(lines)
-    if NAME not in text or not text.startswith("get_ipython().run_cell_magic("):
-        return lines
-    call = _magic_call(text)
-    if call is None:
-        return lines
-    name, line, body = call
-    if name == NAME and not body and {"-h", "--help"} & set(line.split()):
-        return [f"get_ipython().run_line_magic({NAME!r}, {line!r})\n"]
-    if name == NAME:
-        return [f"await {lines[0]}", *lines[1:]]
-    if body.lstrip().startswith(f"%%{NAME}"):
-        return [f"__import__({__name__!r}, fromlist=['refuse_stacked']).refuse_stacked({name!r})\n"]
-    return lines
-
-
-def _magic_call(text: str) -> tuple[str, str, str] | None:
-    """Return name, line and body if the text is a single call of a cell magic, otherwise None."""
-    try:
-        [statement] = ast.parse(text).body
-        name, line, body = map(ast.literal_eval, statement.value.args)  # type: ignore[attr-defined]
-    except (SyntaxError, ValueError, AttributeError):
-        return None
-    return name, line, body
-
-
-def refuse_stacked(name: str) -> None:
-    """Raise UsageError: another cell magic cannot come before `%%batchflow`."""
-    hint = {
-        "time": " The summary shows how long the run took; so does run.elapsed.",
-        "timeit": " The summary shows how long the run took; so does run.elapsed.",
-        "capture": " Name the run with -o run; run.results has its results.",
-    }.get(name, "")
-    raise UsageError(
-        f"%%{name} cannot come before %%{NAME}, so nothing was started. "
-        f"Make %%{NAME} the first line of the cell.{hint}"
-    )
+    printer.text(encodable(summary.as_text(run)))
 
 
 def make_matcher(magics: BatchFlowMagics) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Coroutine, Generator
+from collections.abc import Callable, Coroutine, Generator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from IPython.core.magic import Magics, line_cell_magic, magics_class, no_var_expand
@@ -14,7 +15,7 @@ from ..errors import LimitError
 from ..limits.limits import Limits, check_per_minute
 from ..run.end_waiters import running_loop
 from .arguments import line_arguments
-from .cell import run_cell, run_line
+from .cell import run_cell, run_cell_now, run_line
 from .magic_line import MagicArguments, find_engine, read_line
 from .shell import run_to_end, runs_in_background
 
@@ -104,12 +105,14 @@ class BatchFlowMagics(Magics):
         coroutine = run_cell(self.shell, arguments, header, cell, wait=self.wait)
         if running_loop() is None:
             return run_to_end(self.shell, coroutine)
-        return _PendingCell(coroutine)
+        now = partial(run_cell_now, self.shell, arguments, header, cell, self.wait)
+        return _PendingCell(coroutine, now)
 
     def _arguments(self, line: str) -> MagicArguments:
         arguments = read_line(
             self.batchflow,
             line,
+            self.shell.user_ns,
             limit=self.limit,
             per_minute=self.per_minute,
             capture=self.capture,
@@ -127,11 +130,18 @@ class BatchFlowMagics(Magics):
 class _PendingCell:
     """What the magic returns: a cell that runs when it is awaited.
 
-    The input transformer has put an `await` before the call of the magic.
+    The input transformer has put an `await` before the call of the magic, or `.run_now()` after it.
     """
 
-    def __init__(self, coroutine: Coroutine[Any, Any, None]) -> None:
+    def __init__(self, coroutine: Coroutine[Any, Any, None], run_now: Callable[[], None]) -> None:
         self._coroutine: Coroutine[Any, Any, None] | None = coroutine
+        self._run_now = run_now
+
+    def run_now(self) -> None:
+        """Run the cell without awaiting it; the input transformer calls this where nothing can be."""
+        __tracebackhide__ = True
+        self._close()
+        self._run_now()
 
     def __await__(self) -> Generator[Any, None, None]:
         __tracebackhide__ = True
@@ -140,9 +150,15 @@ class _PendingCell:
             raise RuntimeError("This %%batchflow call has already been awaited.")
         return coroutine.__await__()
 
+    def _close(self) -> bool:
+        """Close the coroutine; return whether it had not been awaited."""
+        coroutine, self._coroutine = self._coroutine, None
+        if coroutine is not None:
+            coroutine.close()
+        return coroutine is not None
+
     def __del__(self) -> None:
-        if self._coroutine is not None:
-            self._coroutine.close()
+        if self._close():
             print(  # noqa: T201 - an exception in a finaliser is printed too, but less legibly
                 "UsageError: %%batchflow was called but not awaited, so nothing was started. Put "
                 "it on the first line of a cell, or await get_ipython().run_cell_magic(...).",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import re
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,6 +19,7 @@ from ..engines.registry import NAMES, engine_of
 from ..errors import EngineError, FlowmagicError, JournalError, MissingExtraError, describe
 from ..flow.graph import check_flow
 from ..run.options import OPTIONS, Options
+from ..text.python_names import path_of
 from ..text.suggestions import did_you_mean
 
 _CREATE_STORE = "Create one in an earlier cell, shared = {}, and write its name: shared."
@@ -55,6 +57,7 @@ class MagicArguments:
 def read_line(
     method: Any,
     text: str,
+    namespace: Mapping[str, Any],
     *,
     limit: int,
     per_minute: float | None,
@@ -65,13 +68,15 @@ def read_line(
 
     Args:
         method: the magic's method, decorated with `line_arguments`.
-        text: what follows the magic's name.
+        text: what follows the magic's name; a comment at its end is ignored.
+        namespace: has the variables whose values stand for `$name` and `{name}`.
         limit, per_minute, capture, journal: the values for a line that does not give them.
 
     Raises:
         UsageError: the line is wrong; the message is one line.
     """
-    values = _parsed(method.parser, text)
+    text = _without_comment(text)
+    values = _parsed(method.parser, text, namespace)
     options = {name: values[name] for name in OPTIONS if name in values}
     users_engine = None if options.get("engine", "local") in NAMES else options.pop("engine")
     check_output(values["output"], values["flow"], values["shared"], users_engine)
@@ -109,7 +114,7 @@ def check_output(output: str | None, *used: str | None) -> None:
     if not output.isidentifier() or keyword.iskeyword(output):
         raise UsageError(f"-o takes a variable name, not {output!r}. Write for example -o run.")
     own = hasattr(builtins, output)
-    if own or output in {name.partition(".")[0] for name in used if name is not None}:
+    if own or output in {re.split(r"[.\[]", name)[0] for name in used if name is not None}:
         what = f"Python's own {output}" if own else f"{output}, which this run uses"
         raise UsageError(f"-o {output} would replace {what}. Write for example -o {output}_run.")
 
@@ -149,10 +154,34 @@ def as_written_in_a_cell(message: str) -> str:
     return message
 
 
-def _parsed(parser: Any, text: str) -> dict[str, Any]:
+def _without_comment(text: str) -> str:
+    for found in re.finditer(r"\"[^\"]*\"|'[^']*'|(?:^|\s)#", text):
+        if found[0].endswith("#"):
+            return text[: found.start()]
+    return text
+
+
+def _words(text: str, namespace: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the words of a line, without quotes around values, and with variables replaced."""
+    for word in arg_split(text):
+        name, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        elif variable := re.fullmatch(r"\$([\w.]+)|\{(.+)\}", value):
+            hint = "Assign it in an earlier cell, n = 5, and write {n}."
+            value = str(_find(namespace, variable[1] or variable[2], "variable", hint))
+        yield f"{name}{equals}{value}"
+
+
+def _parsed(parser: Any, text: str, namespace: Mapping[str, Any]) -> dict[str, Any]:
     """Return the values in a line; raise UsageError with a suggestion for an unknown option."""
-    namespace, unknown = parser.parse_known_args(arg_split(text))
-    values: dict[str, Any] = vars(namespace)
+    words = list(_words(text, namespace))
+    if {"--wait", "--no-wait"} <= set(words):
+        raise UsageError(
+            "--wait and --no-wait contradict each other. Write only one of them: --wait"
+        )
+    parsed, unknown = parser.parse_known_args(words)
+    values: dict[str, Any] = vars(parsed)
     if not unknown:
         return values
     first = unknown[0]
@@ -250,13 +279,13 @@ def find_engine(namespace: Mapping[str, Any], name: str) -> Engine:
 def _find(
     namespace: Mapping[str, Any], name: str, kind: str, hint: str, known: Iterable[str] = ()
 ) -> Any:
-    """Look up a name, which may be dotted. It is never evaluated."""
-    first, *rest = name.split(".")
+    """Look up a name, which may be `my.flow` or `flows["a"]`. It is never evaluated."""
+    first, steps = path_of(name) or ("", [])
     try:
         value = namespace[first]
-        for attribute in rest:
-            value = getattr(value, attribute)
-    except (KeyError, AttributeError):
+        for get, key in steps:
+            value = get(value, key)
+    except (LookupError, AttributeError, TypeError):
         hint = did_you_mean(name, known) or hint
         raise UsageError(f"There is no {kind} named {name!r}. {hint}") from None
     return value

@@ -36,6 +36,11 @@ def is_picture(value: object) -> bool:
     return bool(label(value))
 
 
+def is_quick(value: object) -> bool:
+    """Whether a picture can be rendered in milliseconds, and by none of its own code."""
+    return isinstance(value, (bytes, bytearray)) or _is_image(type(value))
+
+
 def label(value: object) -> str:
     """Return a picture in words, such as "PNG, 640 x 480"; empty for any other value."""
     if isinstance(value, (bytes, bytearray)):

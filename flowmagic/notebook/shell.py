@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 from IPython.core.getipython import get_ipython
+from IPython.core.interactiveshell import InteractiveShell
 
 from ..run.batchrun import BatchRun
 from ..run.end_waiters import running_loop
@@ -68,6 +69,36 @@ def runs_in_background(shell: Any) -> bool:
     except TypeError:  # JupyterLite's takes no channel; its kernel always runs in a page
         return True
     return bool(parent.get("content", {}).get("allow_stdin", True))
+
+
+def awaits_cells() -> bool:
+    """Whether the shell awaits a cell whose text is transformed now, if the text has an `await`.
+
+    It does not with `%autoawait off`; nor where `run_cell` would start an event loop, and one runs
+    already. So `%run` executes a notebook in a kernel.
+    """
+    shell = get_ipython()
+    if shell is not None and not shell.autoawait:
+        return False
+    frame = None if running_loop() is None else sys._getframe(1)
+    while frame is not None:
+        if frame.f_code is InteractiveShell._run_cell.__code__:
+            return False
+        frame = frame.f_back
+    return True
+
+
+_PLAIN = str.maketrans("✓✗⚠○◐⊘", "+x!o~-")
+
+
+def encodable(text: str) -> str:
+    """Return a text as stdout can encode it: a file on Windows knows few characters."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_PLAIN).encode(encoding, "replace").decode(encoding)
+    return text
 
 
 def must_wait(shell: Any, *, requested: bool | None, configured: str) -> bool:

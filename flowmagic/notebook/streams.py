@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from ..engines.redirects import owner
 from ..records.printed import is_kept, keep
 
 _STREAMS = ("stdout", "stderr")
@@ -123,3 +124,24 @@ def _repoint(old: Any, new: Any) -> None:
 def _handlers() -> Iterator[logging.Handler]:
     for logger in (logging.root, *list(logging.root.manager.loggerDict.values())):
         yield from getattr(logger, "handlers", ())  # a logging.PlaceHolder has none
+
+
+def keep_outputs(publisher: Any) -> None:
+    """Let `clear_output()` in a node clear nothing: the cell's outputs are the panel and the summary.
+
+    Args:
+        publisher: the `display_pub` of a shell.
+    """
+    release_outputs(publisher)
+    below = publisher.clear_output
+
+    def clear_output(*args: Any, **kwargs: Any) -> None:
+        if owner.get() is None:
+            below(*args, **kwargs)
+
+    publisher.clear_output = clear_output
+
+
+def release_outputs(publisher: Any) -> None:
+    """Undo `keep_outputs`."""
+    vars(publisher).pop("clear_output", None)

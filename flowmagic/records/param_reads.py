@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .containers import snapshot
-from .observed_dict import ObservedDict
+from .containers import has_containers, same, snapshot
+from .observed_dict import MISSING, ObservedDict
 
 _MAX_SETS = 4_096
 _MAX_KEYS = 100_000  # in all sets together
@@ -160,3 +160,21 @@ def inherited(params: Any, row: Any = None) -> dict[Any, Any]:
     merged = _make(plain(params) if row is None else {**plain(params), **row})
     merged.read, merged.writes = params.read, 0
     return merged
+
+
+def is_mutable(params: Any) -> bool:
+    """Whether there are plain containers among params, which nodes may change in place."""
+    return type(params) in DICTS and has_containers(params)
+
+
+def same_params(params: Any, before: Any) -> bool:
+    """Whether params are as they were; values that are no plain containers are compared by identity."""
+    if params is before:
+        return True
+    if type(params) not in DICTS or len(params) != len(before):
+        return False
+    for key, value in dict.items(params):
+        was = before.get(key, MISSING)
+        if was is not value and not same(value, was):
+            return False
+    return True

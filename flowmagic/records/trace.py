@@ -29,6 +29,7 @@ ACTION, ENDED = 2, 4
 _FORMAT = "iiidd"
 _SIZE = Struct(f"<{_FORMAT}").size
 _ACTIONS = Struct("<i4xi16x")  # only the node and the action of a copy
+_TIMES = Struct("<i8xdd")  # only the node and the times of a copy
 _LONG_WALK = 100  # node copies; longer traces are rare, and their packers are not kept
 OPEN, NO_ACTION = -2, -1
 """Stand for the number of an action: the copy has not returned; it returned nothing with a number."""
@@ -267,6 +268,11 @@ def unpacked(packed: bytes) -> tuple[Any, ...]:
 def actions_of(packed: bytes) -> Iterator[tuple[Any, ...]]:
     """Yield the numbers of node and action of each copy in one packed trace, or in several joined."""
     return _ACTIONS.iter_unpack(packed)
+
+
+def times_of(packed: bytes) -> Iterator[tuple[Any, ...]]:
+    """Yield the number of the node, start and end of each copy, as `actions_of`."""
+    return _TIMES.iter_unpack(packed)
 
 
 class PackedAttempt(NamedTuple):

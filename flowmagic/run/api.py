@@ -82,7 +82,8 @@ def batchflow(
 
     With explicit params the flow's prep is not called. `post` runs once, and only for BatchFlow
     kinds, as `post(shared, params, results)`; it runs again after `retry_failed()` on an ended run,
-    and not after `cancel()`.
+    and not after `cancel()`. A `run` or `run_async` of a BatchFlow's own class is called once, around
+    all of that.
 
     An error that carries a Retry-After (HTTP 429 or 503 of httpx, aiohttp, requests, openai and
     anthropic; `RateLimitHit`) holds back all starts until then, with any options: `run.cooling`.

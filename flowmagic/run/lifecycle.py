@@ -249,11 +249,10 @@ class Lifecycle:
             else:
                 await self._run_batch()
         except asyncio.CancelledError:
-            # By `cancel`, or because the loop is being closed.
-            run_end.requested = RunStatus.CANCELLED
+            run_end.cut_off(self._flow)  # unless it was by `cancel`
         except GeneratorExit:
             # The loop was closed, and nothing more can be awaited.
-            run_end.requested = RunStatus.CANCELLED
+            run_end.cut_off(self._flow)
             self._write_end()
             self._end()
             raise
@@ -271,7 +270,7 @@ class Lifecycle:
     def _main_left(self, task: asyncio.Task[None]) -> None:
         # A task that the closing loop cancels before its first step has run nothing of `_main`.
         if not self.ended and task is self._main_task:
-            self.run_end.requested = RunStatus.CANCELLED
+            self.run_end.cut_off(self._flow)
             self._write_end()
             self._end()
 
@@ -306,7 +305,11 @@ class Lifecycle:
             with self._in_phase(RunPhase.USER_CODE):
                 await self._journal.shared.compare()
         if self.run_end.error is None and self.run_end.requested != RunStatus.CANCELLED:
-            await self._merge_and_post(self._batch)
+            self._records.cancel_pending()
+            with self._in_phase(RunPhase.USER_CODE):
+                await self.parts.store.merge()
+                post = self._post or partial(own_post, self._flow, self._shared, self._batch)
+                self.action = await post(list(self._records.results))
         return self.action
 
     async def _run_instances(self) -> None:
@@ -317,17 +320,11 @@ class Lifecycle:
                 try:
                     await self._idle.wait()
                 except asyncio.CancelledError:
+                    self.run_end.cut_off(self._flow)
                     self.cancel()
                     # The same cancellation may have reached the source first.
                     if isinstance(self.run_end.error, asyncio.CancelledError):
                         self.run_end.error = None
-
-    async def _merge_and_post(self, batch: Batch) -> None:
-        self._records.cancel_pending()
-        with self._in_phase(RunPhase.USER_CODE):
-            await self.parts.store.merge()
-            post = self._post or partial(own_post, self._flow, self._shared, batch)
-            self.action = await post(list(self._records.results))
 
     def _write_end(self) -> None:
         if self._journal is not None:

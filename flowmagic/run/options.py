@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from os import PathLike
 from typing import TYPE_CHECKING, Any, TypedDict, TypeVar
 
 from ..engines.base import Engine
@@ -54,7 +55,7 @@ class RunArguments:
         Limits.burst,
         "How many of the starts per minute may come at once; the others are spread evenly.",
     )
-    adaptive: Any = _option(
+    adaptive: Adaptive | str | tuple[int, int, int] | None = _option(
         None,
         "Find the limit during the run: 2-10-50 begins with 10 and moves between 2 and 50, depending "
         "on what the provider refuses. Refused instances run again.",
@@ -65,7 +66,7 @@ class RunArguments:
         "How many seconds one attempt of an instance may take; then it fails with TimeoutError.",
         "None: any number.",
     )
-    max_errors: Any = _option(
+    max_errors: float | str | tuple[float, int] | None = _option(
         None,
         "Stop the run when more instances than this have failed: a count such as 10, a share such as "
         "20% (once at least 20 have ended), or 20%/50 (once at least 50 have ended).",
@@ -85,12 +86,12 @@ class RunArguments:
         "How many bytes of outputs to keep in memory. Beyond that, the oldest are dropped: those of "
         "earlier nodes and attempts first.",
     )
-    journal: Any = _option(
+    journal: str | PathLike[str] | None = _option(
         None,
         "Write each instance to this file as soon as it ends. A file can hold many runs.",
         "None: no journal.",
     )
-    resume: Any = _option(
+    resume: bool | str = _option(
         False,
         "Do not run rows again that succeeded, with the same params, in an earlier run of this flow in "
         "the journal. Without params, take those of the latest such run.",
@@ -142,7 +143,7 @@ class RunArguments:
         "Look for instances that cross in the shared store.",
         "See `run.crossings`. The nodes then get a plain dict as a view, a subclass of dict.",
     )
-    engine: Any = _option(
+    engine: Engine | str | None = _option(
         None,
         "Where the instances run: local, on this event loop; dask, in processes on this machine; or a "
         "DaskEngine of yours. On Dask each instance has a snapshot of the shared store, as with isolate.",
@@ -160,9 +161,9 @@ class RunKeywords(TypedDict, total=False):
     limit: int | None
     per_minute: float | None
     burst: int
-    adaptive: Any
+    adaptive: Adaptive | str | tuple[int, int, int] | None
     timeout: float | None
-    max_errors: Any
+    max_errors: float | str | tuple[float, int] | None
     retries: int | Retries
     threads: bool
     keep: int
@@ -176,14 +177,14 @@ class RunKeywords(TypedDict, total=False):
     merge: Merge | None
     allow_shared: Iterable[Any]
     track_shared: bool
-    engine: Any
+    engine: Engine | str | None
 
 
 class BatchKeywords(RunKeywords, total=False):
     """The types of all options, for `**options`."""
 
-    journal: Any
-    resume: Any
+    journal: str | PathLike[str] | None
+    resume: bool | str
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from collections.abc import Callable
 from enum import Enum, auto
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..engines.base import Runner
 from ..errors import from_users_frame
@@ -85,6 +86,18 @@ class RunEnd:
         if self.error is None:
             self.error = from_users_frame(error)
             self.traceback = self.error.__traceback__
+
+    def cut_off(self, flow: Any) -> None:
+        """Note that the run is cancelled because its event loop ends, and say so unless it was to end.
+
+        Nobody else would: what forgot to await the run awaits no error either.
+        """
+        if not self.is_early and sys.stderr is not None:
+            sys.stderr.write(
+                f"flowmagic: a run of {type(flow).__name__} was cancelled, because its event loop ended. "
+                "Write `await run` in the coroutine that starts it.\n"
+            )
+        self.requested = RunStatus.CANCELLED
 
     def reopen(self) -> None:
         """Forget the end of a run that continues."""

@@ -311,7 +311,8 @@ def filled(
     """
     params = trace.params
     assert params is not None  # of every instance of a run
-    view = _make_filled({**store, **{key: dict.__getitem__(params, key) for key in keys}})
+    view = _make_filled(store)
+    dict.update(view, {key: dict.__getitem__(params, key) for key in keys})
     view._written, view._originals = written, {}
     view._filled, view._read = frozenset(keys), params.read
     view._allowed = allowed - view._filled

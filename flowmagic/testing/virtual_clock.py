@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 _T = TypeVar("_T")
 
+_MOMENT = 0.01  # seconds of real time, after which it is asked again what is under way
 _LONGEST_WAIT = 10.0  # seconds of real time for a thread to report; a test must not hang
 
 
@@ -31,6 +32,8 @@ class _JumpingSelector(selectors.DefaultSelector):
             return super().select(_LONGEST_WAIT)
         events = super().select(0)
         if not events and timeout > 0:
+            if self.loop.is_awaiting():
+                return super().select(_MOMENT)
             self.loop.jump()
         return events
 
@@ -40,9 +43,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
     Attributes:
         now: what the clock shows, in seconds.
+        is_awaiting: returns whether something is under way in a thread that the clock must not overtake,
+            such as the writing of a journal; by default, nothing is.
     """
 
     def __init__(self) -> None:
+        self.is_awaiting: Callable[[], bool] = _no
         selector = _JumpingSelector()
         selector.loop = self
         self.now = 1000.0
@@ -57,6 +63,10 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         timers: list[asyncio.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         if timers:
             self.now = max(self.now, timers[0].when())
+
+
+def _no() -> bool:
+    return False
 
 
 def run_virtual(main: Coroutine[Any, Any, _T]) -> _T:

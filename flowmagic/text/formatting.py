@@ -28,11 +28,11 @@ def _plain_repr(value: object, kind: type) -> bool:
 class _Repr(reprlib.Repr):
     """The bounded repr of reprlib, but with dicts in their own order and secrets masked."""
 
-    def __init__(self, width: int, secrets: AbstractSet[str]) -> None:
+    def __init__(self, width: int, secrets: AbstractSet[str], items: int) -> None:
         super().__init__()
         self._secrets = secrets
         self.maxstring = self.maxother = self.maxlong = width
-        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = 8
+        self.maxdict = self.maxlist = self.maxtuple = self.maxset = self.maxfrozenset = items
         self.maxlevel = 4
 
     def repr1(self, x: Any, level: int) -> str:
@@ -106,10 +106,16 @@ def _start(text: str, width: int, secrets: AbstractSet[str]) -> str:
     return shown if len(start) == len(text) else shown[: -2 * longest]
 
 
-def short_repr(value: object, width: int = 80, secrets: AbstractSet[str] = _NONE) -> str:
-    """Return a repr of at most `width` characters, on one line, with `secrets` masked; never raises."""
+def short_repr(
+    value: object, width: int = 80, secrets: AbstractSet[str] = _NONE, items: int = 8
+) -> str:
+    """Return a repr of at most `width` characters, on one line, with `secrets` masked; never raises.
+
+    Args:
+        items: how many items of a container are shown.
+    """
     try:
-        text = _Repr(width, secrets).repr(value)
+        text = _Repr(width, secrets, items).repr(value)
     except Exception as error:  # noqa: BLE001 - the user's own __repr__, __len__ or __getitem__
         text = f"<{type(value).__name__}, whose repr raised {type(error).__name__}>"
     return truncate(masked(" ".join(text.split("\n")), secrets), width)

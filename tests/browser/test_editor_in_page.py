@@ -111,6 +111,29 @@ def test_rows_pasted_from_a_spreadsheet_become_the_list(notebook):
 
 
 @in_lab
+def test_nan_is_edited_a_date_is_kept_and_a_pasted_header_is_no_row(notebook):
+    """Nothing is locked; what cannot be typed is named with its row and key, and runs as it was."""
+    rows = "[{'n': float('nan'), 'day': date(2025, 1, 2)}, {'n': 2.5, 'day': date(2025, 1, 3)}]"
+    cell_text = f"%%batchflow flow -o run\nfrom datetime import date\n{rows}"
+    book = opened(notebook, cell_text)
+    expect(cell(book, 0, 0)).to_have_text("NaN")
+    assert cell(book, 0, 0).get_attribute("data-kind") == "number"
+    expect(cell(book, 1, 1)).to_have_text("••• datetime.date(2025, 1, 3)")
+    expect(book.panel).to_contain_text("'day' of row 0 (date), and 1 more, cannot be written")
+    cell(book, 0, 0).click()
+    paste(book, "n\n7\nNaN")
+    expect(book.panel).to_contain_text("The first line named the columns")
+    expect(cell(book, 0, 0)).to_have_text("7")
+    expect(cell(book, 1, 0)).to_have_text("NaN")
+    expect(book.panel).to_contain_text("edited, 2 instances")
+    book.value("[globals().pop('run'), 0][1]")
+    book.button("Run these").click()
+    book.until("'run' in globals() and run.ended and run.ok")
+    shown = book.value("[[str(each) for each in row.params.values()] for row in run]")
+    assert shown == [["7", "2025-01-02"], ["nan", "2025-01-03"]]
+
+
+@in_lab
 def test_rows_and_columns_are_added_doubled_and_removed_and_all_is_undone(notebook):
     """Each step back, and forth again."""
     book = opened(notebook, "%%batchflow flow -o run\n[{'n': 1}, {'n': 2}]")

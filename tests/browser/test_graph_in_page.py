@@ -112,6 +112,65 @@ def test_nodes_and_edges_count_while_the_run_goes_on_and_tell_never_in_the_end(n
     assert "Cell In[" in title
 
 
+TWINS = """
+class ARetrieverOfDocumentsThatAreRelevantAndRerankedTwice(Read):
+    async def exec_async(self, prepared):
+        await asyncio.sleep(0.1)
+        if self.params["i"] == 3 and broken:
+            raise ValueError("no good")
+        await super().exec_async(prepared)
+
+broken = True
+first, second, retriever = Read(), Read(), ARetrieverOfDocumentsThatAreRelevantAndRerankedTwice()
+first >> retriever >> second
+twins = AsyncFlow(start=first)
+"""
+LONG_NAME = "ARetrieverOfDocumentsThatAreRelevantAndRerankedTwice"
+STROKE = """each => {
+    const probe = each.closest(".fm-panel").appendChild(document.createElement("i"));
+    probe.style.color = "var(--fm-bad)";
+    const bad = getComputedStyle(probe).color;
+    probe.remove();
+    return getComputedStyle(each).stroke === bad;
+}"""
+
+
+@in_lab
+def test_each_node_has_its_own_counts_and_times_and_the_edge_to_a_failure_is_red(notebook):
+    """Two nodes of one class as well; a long name stays in its box; after a retry nothing is red."""
+    cell = "%%batchflow twins --limit 9 -o run\n[{'i': i, 'waiting': (8,)} for i in range(9)]"
+    book = started(notebook, cell, setup=SETUP + TWINS)
+    book.until("run.counts.running == 1 and run.counts.pending == 0")
+    drawn(book)
+    first, second = (node(book, "Read").nth(at) for at in (0, 1))
+    expect(first).to_have_accessible_name(re.compile("^Read: 1 running, 8 done, 0 failed"))
+    expect(second).to_have_accessible_name(re.compile("^Read: 0 running, 7 done, 0 failed"))
+    book.value("gate.set() or 0")
+    book.until("run.ended")
+    expect(second).to_have_accessible_name(re.compile("^Read: 0 running, 8 done, 0 failed"))
+    lines = book.panel.locator(".fm-graph-lines > path:not(.fm-arrow)")
+    expect(lines).to_have_count(2)
+    assert [line.evaluate(STROKE) for line in lines.all()] == [True, False]
+    total, mine = book.value(
+        "[sum(copy.ended - copy.started for row in run for copy in row.copies"
+        f" if name in copy.node) for name in ('', {LONG_NAME!r})]"
+    )
+    box = node(book, LONG_NAME).locator("..")
+    said = re.search(r"0\.1\d s · (\d+)%", box.inner_text())
+    assert said, box.inner_text()
+    assert abs(int(said[1]) - 100 * mine / total) <= 1
+    inside = "each => each.scrollWidth > each.clientWidth && getComputedStyle(each).textOverflow"
+    assert node(book, LONG_NAME).evaluate(inside) == "ellipsis"
+    assert box.evaluate("each => each.scrollHeight <= each.clientHeight")
+    book.panel.get_by_role("tab", name="Timeline").click()
+    legend = book.panel.locator(".fm-shade-name", has_text=LONG_NAME)
+    assert legend.evaluate(inside) == "ellipsis"
+    book.value("globals().update(broken=False) or run.retry_failed().ended")
+    book.until("run.ended and run.ok")
+    drawn(book)
+    expect(book.panel.locator(".fm-graph-lines > .fm-failing")).to_have_count(0)
+
+
 @in_lab
 def test_a_node_and_its_counts_lead_to_their_instances(notebook):
     """By mouse and by keyboard; no key is the notebook's."""
@@ -183,9 +242,10 @@ def test_where_it_is_narrow_the_flow_goes_from_top_to_bottom(notebook):
 
 @in_lab
 def test_several_nodes_of_one_class_say_what_the_page_cannot_tell(notebook):
-    """What is done is counted in the kernel, node by node; where instances are is said of all."""
+    """Of too many running instances it is said where all of them are; what is done, node by node."""
     setup = (
         f"{SETUP}\nfirst, second = Read(), Read()\nfirst >> second\ntwice = AsyncFlow(start=first)"
+        "\nflowmagic.flow.traffic._MOST_LIVE = 0"
     )
     run = "%%batchflow twice --limit 4 -o run\n[{'i': i, 'waiting': [3]} for i in range(4)]"
     book = started(notebook, run, setup=setup)

@@ -122,7 +122,7 @@ def test_copy_as_code_gives_a_cell_that_runs_that_instance_alone(notebook, clipb
     button.focus()
     book.page.keyboard.press("Enter")
     expect(book.panel.get_by_role("button", name="Copied", exact=True)).to_be_focused()
-    expect(book.panel.get_by_text("Copied a cell that reruns this instance")).to_have_count(1)
+    expect(book.panel.get_by_text("Copied a cell that reruns only this instance")).to_have_count(1)
     expect(button).to_be_visible()  # again, after a while
     text = pasted(book)
     assert text == (
@@ -145,7 +145,9 @@ def test_where_nothing_may_be_copied_the_cell_is_shown(notebook):
     book.row(0).click()
     book.panel.get_by_role("button", name="Copy as code").click()
     expect(book.panel.get_by_role("button", name="Not copied")).to_be_visible()
-    shown = book.panel.get_by_role("textbox", name="The cell, to copy by hand")
+    shown = book.panel.get_by_role(
+        "textbox", name="Copy by hand: a cell that reruns only this instance"
+    )
     expect(shown).to_be_focused()
     expect(shown).to_have_value(re.compile(r"%%batchflow flow --limit 2\n\[\{'user_id': 0"))
     assert book.page.evaluate("() => getSelection().toString()").startswith("%%batchflow")

@@ -64,6 +64,7 @@ def started(notebook, *cells: str, setup: str = SETUP, **options):
     for index in range(1, len(cells) + 1):
         book.run(index)
     book.panel.first.wait_for()
+    book.panel.first.scroll_into_view_if_needed()  # off screen nothing is drawn
     return book
 
 

@@ -17,7 +17,7 @@ QUICKSTART = Path(__file__).parents[2] / "notebooks" / "01_quickstart.ipynb"
 RUNS = ("users", "run", "rush")
 
 PAINTED = """panel => [
-    panel.querySelector(".fm-done").innerText,
+    panel.querySelector(".fm-say").innerText,
     Object.fromEntries([...panel.querySelectorAll(".fm-segment")].map(each => [
         each.dataset.status,
         each.getBoundingClientRect().width / each.parentElement.getBoundingClientRect().width,
@@ -57,7 +57,7 @@ def test_the_quickstart_run_at_once_shows_the_records_wherever_one_scrolls(noteb
     for name, panel in zip(RUNS, book.panel.all(), strict=True):
         succeeded, total = book.value(f"[{name}.counts.succeeded, {name}.total]")
         panel.evaluate("each => each.scrollIntoView({ block: 'center' })")
-        expect(panel.locator(".fm-done")).to_contain_text(str(total))
+        expect(panel.locator(".fm-say")).to_contain_text(str(total))
         book.page.wait_for_timeout(500)  # transitions end, if they were started
         words, widths = panel.evaluate(PAINTED)
         assert str(total) in words

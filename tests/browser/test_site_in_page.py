@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 import sys
 import threading
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.skipif(
     sys.version_info < (3, 11), reason="the pages are built with Python 3.11 or later"
@@ -16,6 +18,7 @@ pytestmark = pytest.mark.skipif(
 
 RUNS_OFF = """() => {
     const inner = element => {
+        if (element.closest(".live-panel")) return false;
         const {overflowX} = getComputedStyle(element);
         const {right} = element.getBoundingClientRect();
         const isHidden = overflowX !== "visible" && element.scrollWidth > element.clientWidth + 1;
@@ -60,3 +63,18 @@ def test_nothing_runs_off_a_page(browser, site):
         wide[str(path)] = page.evaluate(RUNS_OFF)
     page.close()
     assert {path: texts for path, texts in wide.items() if texts} == {}
+
+
+def test_the_panel_plays_a_recorded_run_without_a_kernel(browser, site):
+    """Its rows go through their statuses, and at the end the counts are those of the run."""
+    _, address = site
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    errors = []
+    page.on("pageerror", lambda error: errors.append(error))
+    page.goto(f"{address}/try/")
+    panel = page.locator(".live-panel")
+    expect(panel).to_contain_text(re.compile(r"[1-9]\d* running"))
+    expect(panel).to_contain_text("57 succeeded")
+    expect(panel).to_contain_text("Dear standard user 1")
+    page.close()
+    assert errors == []

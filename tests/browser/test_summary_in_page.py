@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
 import nbformat
+from nbconvert import HTMLExporter
 from playwright.sync_api import expect
 
 from .test_panel_in_page import SETUP, in_lab
@@ -57,6 +60,43 @@ def test_reopened_with_a_new_kernel_the_summary_stands(notebook):
     # Nothing of the old run is in the new kernel, and nothing on the page acts as if it were.
     assert book.value("'run' in globals()") is False
     assert book.panel.count() == 0 or book.button("Stop").is_disabled()
+
+
+@in_lab
+def test_saved_during_a_run_and_reopened_without_its_kernel_the_latest_state_stands(notebook):
+    """Counts and failures; the live panel hides them, and nothing is said of a lost widget."""
+    quick = "\nflowmagic.notebook.display._INTERVAL = 0.5"
+    rows = "[{'user_id': i, 'fail': 'no user' * (i == 3)} for i in range(4_000)]"
+    book = notebook(SETUP + quick, f"%%batchflow flow --limit 3 -o run\n{rows}")
+    book.run(0)
+    book.run(1)
+    book.page.wait_for_function(
+        "() => document.querySelector('.fm-brief')?.innerHTML.includes('ValueError: no user')"
+    )
+    brief = book.page.locator(".fm-brief")
+    expect(brief).to_be_hidden()
+    done = book.value("run.counts.succeeded")
+    book.page.wait_for_timeout(1_500)
+    book.save()
+    saved = (book.server.root / book.name).read_text()
+    [html] = [
+        output.data["text/html"]
+        for output in nbformat.reads(saved, as_version=4).cells[1].outputs
+        if "text/html" in output.data
+    ]
+    assert int(re.search(r"flow: (\d+) of 4000 succeeded, 1 failed", html)[1]) >= done
+    exported, _ = HTMLExporter().from_filename(str(book.server.root / book.name))
+    assert "of 4000 succeeded, 1 failed" in exported
+    book.page.evaluate(
+        "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown().then(() => null)"
+    )
+    book.reload()
+    expect(brief).to_be_visible()
+    expect(brief).to_contain_text("ValueError: no user")
+    book.page.wait_for_timeout(1_000)
+    painted = book.page.locator(".jp-Notebook").inner_text()
+    assert "of 4000 succeeded, 1 failed" in painted
+    assert "widget" not in painted.lower()
 
 
 @in_lab

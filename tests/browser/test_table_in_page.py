@@ -71,7 +71,7 @@ def header(book, name: str):
 
 
 def pick(book, status: str):
-    return book.panel.get_by_role("button", name=re.compile(f"^{status}"))
+    return book.panel.get_by_role("button", name=re.compile(f"^[0-9,]+ {status}"))
 
 
 def find(book):

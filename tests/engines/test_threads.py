@@ -16,6 +16,7 @@ import flowmagic
 from flowmagic.engines import abandoned_calls
 from flowmagic.engines.threads import ThreadPool
 from flowmagic.errors import EngineError
+from flowmagic.records.printed import row_here
 
 from ..virtualtime import virtual
 
@@ -548,3 +549,14 @@ async def test_where_the_system_starts_no_more_threads_the_run_stops_and_says_so
             await pool.run(len, "abc", Kind, 0)
     assert await pool.run(len, "abc", Kind, 0) == 3
     pool.close()
+
+
+async def test_a_thread_knows_the_row_that_it_runs_for():
+    """Whether what the row prints is kept or not, so that a question can name it."""
+
+    class Knows(Node):
+        def exec(self, _):
+            return row_here()
+
+    run = await flowmagic.batchflow(Knows(), ROWS, limit=4)
+    assert run.outputs == list(range(10))

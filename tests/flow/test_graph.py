@@ -13,7 +13,15 @@ from pocketflow import (
 )
 
 from flowmagic import FlowError
-from flowmagic.flow.graph import check_flow, nodes_of
+from flowmagic.flow.graph import (
+    SingleNode,
+    check_flow,
+    nodes_of,
+    overrides,
+    own_run_of,
+    successors_of,
+    ways_of,
+)
 
 ROWS = [{"n": 1}, {"n": 2}]
 KINDS = [Flow, BatchFlow, AsyncFlow, AsyncBatchFlow, AsyncParallelBatchFlow]
@@ -64,3 +72,38 @@ def test_what_cannot_run_is_refused_with_the_correction(wrong, said):
     with pytest.raises(FlowError) as refused:
         check_flow(wrong)
     assert str(refused.value).startswith(said)
+
+
+def test_an_end_that_is_written_down_is_a_way_and_no_successor():
+    """`node - "error" >> None`; something that is no mapping has neither."""
+    first, second = Plain(), Plain()
+    first >> second
+    first - "error" >> None
+    assert ways_of(first) == {"default": second, "error": None}
+    assert successors_of(first) == {"default": second}
+    first.successors = None
+    assert ways_of(first) == successors_of(first) == {}
+
+
+@pytest.mark.parametrize("kind", [*KINDS, Node, AsyncNode])
+def test_an_own_way_to_run_is_found_on_the_class_and_on_the_object(kind):
+    """PocketFlow's own classes have none, whatever they override of each other."""
+    name = "run_async" if issubclass(kind, AsyncNode) else "run"
+    steps = ["_run", *(["_run_async"] if issubclass(kind, AsyncNode) else [])]
+    node = kind()
+    assert own_run_of(node) == ""
+    assert not any(overrides(node, step) for step in steps if (kind, step) != (AsyncNode, "_run"))
+    assert own_run_of(type("Own", (kind,), {name: print})()) == name
+    setattr(node, name, print)
+    assert own_run_of(node) == name
+    node._run = print
+    assert overrides(node, "_run")
+
+
+def test_a_single_node_is_a_flow_of_one():
+    """It ends whatever the node returns."""
+    node = Plain()
+    node >> Plain()
+    flow = SingleNode(node)
+    assert flow.start_node is node
+    assert flow.get_next_node(node, "default") is None

@@ -10,7 +10,7 @@ from pocketflow import AsyncFlow, AsyncNode, AsyncParallelBatchFlow, Flow, Node
 
 import flowmagic
 from flowmagic.flow.topology import Topology
-from flowmagic.flow.traffic import Traffic
+from flowmagic.flow.traffic import NodeTimes, Traffic
 
 from ..virtualtime import virtual
 
@@ -46,6 +46,15 @@ class Answer(Step): ...
 
 def agent():
     decide, search, answer = Decide(), Search(), Answer()
+    decide - "search" >> search
+    decide - "answer" >> answer
+    search - "back" >> decide
+    return AsyncFlow(start=decide)
+
+
+def twins():
+    """The same graph, but all of one class."""
+    decide, search, answer = Step(), Step(), Step()
     decide - "search" >> search
     decide - "answer" >> answer
     search - "back" >> decide
@@ -94,6 +103,39 @@ async def test_edges_and_ends_are_counted_by_the_actions():
         2: {"done": 1, "default": 1},
     }
     assert edge_counts.unplaced == 0
+
+
+@virtual
+async def test_times_and_the_edges_to_what_raised_are_those_of_the_records():
+    """Whether the class has one node or several; a cancelled copy has no time."""
+    for flow in (agent(), twins()):
+        rows = [["search", "back", "answer"], ["search", ValueError("no")], ["answer"], ["search"]]
+        run = flowmagic.batchflow(flow, [{"ways": each} for each in rows])
+        topology = Topology(flow)
+        await asyncio.sleep(0.15)
+        traffic = Traffic(topology, run.records)
+        assert sum(traffic.edge_counts().running) == 4
+        run.cancel(3)
+        await run
+        traffic.add(range(4))
+        counts = traffic.edge_counts()
+        copies = [copy for row in run for copy in row.copies if row.status != "cancelled"]
+        copies += run[3].copies[:1]
+        total = sum(copy.ended - copy.started for copy in copies)
+        assert sum(each.total for each in counts.times.values()) == pytest.approx(total)
+        assert [each.median for each in counts.times.values()] == pytest.approx([0.1] * 3)
+        failed = {topology.edges[number].action: count for number, count in counts.failed.items()}
+        assert failed == {"search": 1}
+        assert counts.running == [0, 0, 0]
+
+
+def test_the_median_of_many_times_is_that_of_an_even_sample():
+    """Early ones count no more than late ones, and the sum is exact."""
+    times = NodeTimes()
+    for start in range(0, 10_000, 7):
+        times.add(range(start, min(10_000, start + 7)))
+    assert times.total == sum(range(10_000))
+    assert times.median == pytest.approx(5_000, rel=0.01)
 
 
 @virtual

@@ -150,3 +150,56 @@ def test_a_command_arrives_while_a_cell_blocks_or_at_the_latest_after_it(is_repl
         kernel.run("gate.set()\nawait run")
     finally:
         kernel.close()
+
+
+def test_a_notebook_that_run_executes_runs_its_batchflow_cells(kernel, tmp_path):
+    """In a kernel, where `%run` can await nothing; the cells after it run, and the run can be awaited."""
+    cells = ["%%batchflow flow -o child\n[{'n': n} for n in range(3)]", "after = True"]
+    notebook = nbformat.v4.new_notebook(cells=list(map(nbformat.v4.new_code_cell, cells)))
+    nbformat.write(notebook, tmp_path / "child.ipynb")
+    kernel.run(FLOW)
+    answer = kernel.run(f"%run {tmp_path / 'child.ipynb'}")
+    assert answer.status == "ok", answer.error
+    assert len(answer.widgets) > 0
+    assert kernel.value("after")
+    assert "True 3" in kernel.run("await child\nprint(child.ok, child.total)").stdout
+
+
+def test_without_autoawait_a_cell_starts_its_run(kernel):
+    """Where an `await` in a cell would be a syntax error."""
+    kernel.run(FLOW)
+    kernel.run("%autoawait off")
+    answer = kernel.run("%%batchflow flow -o run\n[{'n': 1}]")
+    kernel.run("%autoawait on")
+    assert answer.status == "ok", answer.error
+    assert "True" in kernel.run("await run\nprint(run.ok)").stdout
+
+
+CLEARS = """
+from IPython.display import clear_output
+from pocketflow import AsyncNode, Node
+class Clear(AsyncNode):
+    async def exec_async(self, _):
+        clear_output()
+class ClearInThread(Node):
+    def exec(self, _):
+        clear_output(wait=True)
+clear, clear_in_thread = Clear(), ClearInThread()
+"""
+
+
+@pytest.mark.parametrize("line", ["clear", "clear_in_thread", "clear --no-capture"])
+def test_clear_output_in_a_node_wipes_neither_panel_nor_summary(kernel, line):
+    """In the cell itself it still clears."""
+    kernel.run(CLEARS)
+    message = kernel.send(f"%%batchflow {line} --wait -o run\n[{{'n': 1}}]")
+    heard = []
+    while True:
+        reply = kernel.client.get_iopub_msg(timeout=30)
+        if reply["parent_header"].get("msg_id") == message:
+            heard.append(reply["msg_type"])
+            if reply["content"].get("execution_state") == "idle":
+                break
+    assert "display_data" in heard
+    assert "clear_output" not in heard
+    assert kernel.value("run.ok")

@@ -305,7 +305,7 @@ def test_the_manual_is_printed_and_nothing_runs(shell):
         line = shell.run(text)
         assert line.text == result.text
         assert line.result is None
-    assert "cell body is empty" in shell.run("%%batchflow flow").text
+    assert "The cell has no param list" in shell.run("%%batchflow flow").text
 
 
 def test_a_panel_is_refused_where_none_can_be_shown(shell):
@@ -369,3 +369,13 @@ def test_an_object_that_isolated_instances_share_is_said_before_the_run(shell):
         result = shell.run(cell.format(options))
         assert result.success
         assert said not in result.text
+
+
+def test_an_empty_list_is_said(shell):
+    """The cell succeeds: a filter may have left no row."""
+    for body in ("[]", "[{'n': n} for n in range(0)]"):
+        result = shell.run(f"%%batchflow flow -o run\n{body}")
+        assert result.success
+        assert "The param list is empty, so no instance runs." in result.text
+        assert shell["run"].ok
+    assert "is empty" not in shell.run("%%batchflow flow\n[{'n': 1}]").text

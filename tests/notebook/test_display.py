@@ -82,6 +82,41 @@ def test_a_run_has_a_panel_and_a_summary_that_is_filled_at_its_end(shell, shown)
     run_virtual(lifecycle())
 
 
+def test_a_notebook_saved_during_a_run_has_its_latest_counts_and_failures(shell, shown):
+    """Renewed every few seconds, not while nothing changes; marked, so that a live panel hides it."""
+
+    class Slow(AsyncNode):
+        async def exec_async(self, prepared):
+            await asyncio.sleep(1)
+            if self.params["n"] == 3:
+                raise ValueError("unlucky")
+
+    shell.ip.user_ns["flow"] = AsyncFlow(start=Slow())
+
+    async def lifecycle():
+        display, [] = display_of(shell, as_batch([{"n": n} for n in range(60)]))
+        run = display.start(as_batch([{"n": n} for n in range(60)]), Limits(2))
+        await asyncio.sleep(4.9)
+        assert updates(shown) == []
+        await asyncio.sleep(0.2)
+        run.pause()
+        [text] = updates(shown)
+        assert "7 of 60 succeeded, 1 failed, 2 running" in text
+        assert "ValueError: unlucky" in text
+        html = shown[-1]["data"]["text/html"]
+        assert " fm-brief'" in html
+        await asyncio.sleep(30)
+        assert len(updates(shown)) <= 3, "while it is paused nothing changes"
+        assert "run paused" in updates(shown)[-1]
+        run.resume()
+        await run
+        await asyncio.sleep(30)
+        assert "59 of 60 succeeded, 1 failed (" in updates(shown)[-1]
+        assert " fm-brief'" not in shown[-1]["data"]["text/html"]
+
+    run_virtual(lifecycle())
+
+
 def test_of_a_run_that_is_refused_nothing_is_shown(shell, shown):
     """A panel would offer what was just refused."""
 

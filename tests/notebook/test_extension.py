@@ -11,14 +11,18 @@ def _registered(ip):
         "batchflow" in ip.magics_manager.magics["cell"],
         "batchflow" in ip.magics_manager.magics["line"],
         len(ip.input_transformers_post),
+        sum(
+            getattr(each, "__name__", "") == "header_first"
+            for each in ip.input_transformers_cleanup
+        ),
         len(ip.Completer.custom_matchers),
         sum(type(each).__name__ == "BatchFlowMagics" for each in ip.configurables),
         "BatchFlowMagics" in ip.magics_manager.registry,
     )
 
 
-ONCE = (True, True, 1, 1, 1, True)
-NEVER = (False, False, 0, 0, 0, False)
+ONCE = (True, True, 1, 1, 1, 1, True)
+NEVER = (False, False, 0, 0, 0, 0, False)
 
 
 def test_loaded_twice_or_reloaded_it_is_there_once(shell):

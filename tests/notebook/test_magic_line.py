@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 from IPython.core.error import UsageError
@@ -113,10 +114,10 @@ def magic(line):
     """A magic that has the options."""
 
 
-def read(text, **defaults):
+def read(text, names=None, **defaults):
     """Return what a line comes to, with the defaults of the magic."""
     settings = {"limit": 5, "per_minute": None, "capture": True, **defaults}
-    return read_line(magic, text, **settings)
+    return read_line(magic, text, names or {}, **settings)
 
 
 def test_an_empty_line_asks_for_nothing():
@@ -218,6 +219,66 @@ def test_to_resume_anyway_is_more_than_to_resume(text, resume, tmp_path, monkeyp
 def test_the_line_for_one_more_run_has_neither_its_name_nor_its_file(text, rerun_line):
     """However they are written; all else is as it was, with its quotes."""
     assert read(text).rerun_line == rerun_line
+
+
+@pytest.mark.parametrize(
+    ("text", "rest"),
+    [
+        ("flow --limit 2  # try", "flow --limit 2"),
+        ("flow --limit 2 # it's a try", "flow --limit 2"),
+        ("flow -f 'rows #1.csv' # try", "flow -f 'rows #1.csv'"),
+        ("flow -f rows#1.csv", "flow -f rows#1.csv"),
+        ("# nothing", ""),
+    ],
+)
+def test_a_comment_may_follow_the_options(text, rest):
+    """A number sign within quotes, or within a word, begins none."""
+    assert read(text) == read(rest)
+
+
+@pytest.mark.parametrize(
+    "value", ["3", '"3"', "'3'", "$n", "{n}", "{box.n}", "$box.n", '{counts["n"]}', "{listed[-1]}"]
+)
+@pytest.mark.parametrize("join", [" ", "="])
+def test_a_value_may_be_quoted_or_a_variable(value, join):
+    """`$n` and `{n}`, as in IPython's own magics; a variable is looked up, never evaluated."""
+    names = {"n": 3, "box": SimpleNamespace(n=3), "counts": {"n": 3}, "listed": [1, 3]}
+    arguments = read(f"flow --limit{join}{value} -o run", names)
+    assert arguments.options.limits.concurrency == 3
+    assert arguments.output == "run"
+
+
+@pytest.mark.parametrize("value", ["$m", "{m}", "{n * 2}", "{print(n)}", "{n.real()}", "{n[0]}"])
+def test_a_variable_that_is_none_is_refused(value):
+    """With what to write."""
+    name = value.strip("${}")
+    with pytest.raises(UsageError) as caught:
+        read(f'flow --limit "{value}" --per-minute={value.replace(" ", "")}', {"n": 3})
+    assert str(caught.value) == (
+        f"There is no variable named {name.replace(' ', '')!r}. "
+        "Assign it in an earlier cell, n = 5, and write {n}."
+    )
+
+
+def test_a_flow_may_be_an_item(shell):
+    """Of a dict or a list; the run has that name, and -o may not replace what holds it."""
+    shell.run("flows = {'a': flow, 'b': [flow]}")
+    assert shell.run("%%batchflow flows[\"a\"] -o run\n[{'n': 1}]").success
+    assert (shell["run"].ok, shell["run"].name) == (True, 'flows["a"]')
+    assert shell.run("%%batchflow flows['b'][-1]\n[{'n': 1}]").success
+    said = "-o flows would replace flows, which this run uses."
+    assert said in shell.run("%%batchflow flows['a'] -o flows\n[{'n': 1}]").text
+    said = "There is no flow named \"flows['c']\"."
+    assert said in shell.run("%%batchflow flows['c']\n[{'n': 1}]").text
+
+
+def test_wait_and_no_wait_contradict_each_other():
+    """The later one does not win in silence."""
+    for text in ("flow --wait --no-wait", "flow --no-wait --limit 3 --wait"):
+        with pytest.raises(
+            UsageError, match="contradict each other. Write only one of them: --wait"
+        ):
+            read(text)
 
 
 def test_what_is_wrong_is_a_usage_error():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flowmagic.notebook.pictures import LARGE, THUMBNAIL, is_picture, label, render
+from flowmagic.notebook.pictures import LARGE, THUMBNAIL, is_picture, is_quick, label, render
 
 
 def png(width, height, noise=b""):
@@ -77,6 +77,13 @@ def test_an_object_is_rendered_only_when_asked_for():
     assert is_picture(chart)
     assert chart.rendered == 0
     assert render(chart, THUMBNAIL) == ("image/png", png(80, 60))
+
+
+def test_a_picture_whose_own_code_draws_it_is_not_quick():
+    """It may take long, so that nothing must wait for it."""
+    assert is_quick(png(8, 6))
+    assert not is_quick(Chart())
+    assert not is_quick("text")
 
 
 def test_a_picture_that_claims_to_be_huge_is_not_decoded():

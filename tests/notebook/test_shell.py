@@ -12,7 +12,7 @@ import types
 
 import pytest
 
-from flowmagic.notebook.shell import keep_on_subshell, must_wait, name_of
+from flowmagic.notebook.shell import encodable, keep_on_subshell, must_wait, name_of
 
 GATE = """
 import asyncio
@@ -220,3 +220,47 @@ def test_other_files_keep_their_names(shell):
 def test_without_a_shell_names_stay():
     """In a script there are no cells."""
     assert name_of("<stdin>") == "<stdin>"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("cp1252", "+ x ! … é ?"),
+        ("ascii", "+ x ! ? ? ?"),
+        ("utf-8", "✓ ✗ ⚠ … é 字"),
+        (None, "✓ ✗ ⚠ … é 字"),
+    ],
+)
+def test_what_stdout_cannot_encode_is_replaced(monkeypatch, encoding, shown):
+    """Our own characters by plain ones."""
+    monkeypatch.setattr(sys, "stdout", types.SimpleNamespace(encoding=encoding))
+    assert encodable("✓ ✗ ⚠ … é 字") == shown
+
+
+SCRIPT = """
+%load_ext flowmagic
+from pocketflow import AsyncNode
+class Divide(AsyncNode):
+    async def exec_async(self, _):
+        return 1 / self.params["n"]
+flow = Divide()
+get_ipython().run_cell_magic("batchflow", "flow -o run", "[{'n': n} for n in range(2)]")
+%batchflow flow --check
+%batchflow
+run
+"""
+
+
+def test_a_script_prints_its_summary_whatever_the_encoding_of_the_file(tmp_path):
+    """`ipython script.ipy > log` on Windows, where a file has the code page."""
+    (tmp_path / "script.ipy").write_text(SCRIPT)
+    env = {**os.environ, "PYTHONIOENCODING": "cp1252", "IPYTHONDIR": str(tmp_path / "ipython")}
+    done = subprocess.run(
+        [sys.executable, "-m", "IPython", "script.ipy"],
+        cwd=tmp_path,
+        env=env,
+        capture_output=True,
+        check=True,
+    )
+    assert "x 0  n=0  Divide: ZeroDivisionError: division by zero" in done.stdout.decode("cp1252")
+    assert b"UnicodeEncodeError" not in done.stdout + done.stderr

@@ -130,37 +130,63 @@ def test_rows_that_ask_at_the_same_time_take_turns(shell):
     assert max(most) == 1
 
 
+def in_thread(context, function):
+    """Call a function in a thread, with a copy of a Context; return the thread, and what it returns."""
+    results = []
+
+    def call():
+        try:
+            results.append(function())
+        except InputError as error:
+            results.append(error)
+
+    thread = threading.Thread(target=context.copy().run, args=[call])
+    thread.start()
+    return thread, results
+
+
 def test_a_row_that_waits_for_its_turn_is_refused_when_the_cell_has_ended(shell):
     """Though the one that asks never ends; and the next cell's rows do not wait for that one."""
     held, go_on = threading.Event(), threading.Event()
 
     def raw_input(prompt=""):
-        held.set()
-        go_on.wait(10)
+        if not held.is_set():
+            held.set()
+            go_on.wait(20)
         return "answer"
 
     shell.kernel.raw_input = raw_input
     guarded(shell)
     context = shell.begin("cell")
-    hangs = threading.Thread(target=context.copy().run, args=[shell.kernel.raw_input])
-    hangs.start()
+    hangs, _ = in_thread(context, shell.kernel.raw_input)
     assert held.wait(10)
-    refused = []
-
-    def ask():
-        try:
-            shell.kernel.raw_input()
-        except InputError as error:
-            refused.append(error)
-
-    waits = threading.Thread(target=context.copy().run, args=[ask])
-    waits.start()
+    waits, refused = in_thread(context, shell.kernel.raw_input)
     shell.end("cell")
     waits.join(10)
     assert "Add --wait --limit 1" in str(refused[0])
+    asks, answers = in_thread(shell.begin("next"), shell.kernel.raw_input)
+    asks.join(5)
+    assert answers == ["answer"]
     go_on.set()
-    assert shell.begin("next").run(shell.kernel.raw_input) == "answer"
     hangs.join()
+
+
+def test_a_row_whose_turn_comes_when_the_cell_has_ended_does_not_ask(shell):
+    """Its question would appear in another cell."""
+    guard = guarded(shell)
+    context = shell.begin("cell")
+
+    class Turn:
+        def acquire(self, timeout):
+            shell.end("cell")
+            return True
+
+        def release(self):
+            pass
+
+    guard._turn = Turn()
+    with pytest.raises(InputError):
+        context.run(shell.kernel.raw_input)
 
 
 def test_while_another_cell_runs_the_run_is_refused_and_that_cell_may_ask(shell):

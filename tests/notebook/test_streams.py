@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from flowmagic.engines.redirects import owner
 from flowmagic.notebook import streams as module
 from flowmagic.notebook.streams import Stream
 from flowmagic.records.printed import PrintedTexts, enter
@@ -363,3 +364,23 @@ def test_without_a_kernel_the_streams_stay_as_they_are(shell):
     assert result.text.startswith(STEPS[0])
     assert shell["run"].options.capture is False
     assert shell["run"][0].printed == ""
+
+
+def test_clear_output_in_an_instance_clears_nothing():
+    """The outputs of the cell are the panel and the summary; in the cell itself it clears them."""
+
+    class Publisher:
+        cleared = 0
+
+        def clear_output(self, wait=False):
+            self.cleared += 1
+
+    publisher = Publisher()
+    module.keep_outputs(publisher)
+    module.keep_outputs(publisher)  # as by %reload_ext
+    publisher.clear_output(wait=True)
+    assert publisher.cleared == 1
+    contextvars.copy_context().run(lambda: (owner.set(object()), publisher.clear_output()))
+    assert publisher.cleared == 1
+    module.release_outputs(publisher)
+    assert "clear_output" not in vars(publisher)

@@ -28,8 +28,11 @@ from flowmagic.records import param_reads
 from flowmagic.records.param_reads import (
     ReadSets,
     ReadTrackingDict,
+    copied,
     inherited,
+    is_mutable,
     plain,
+    same_params,
     track_reads,
 )
 
@@ -378,3 +381,22 @@ async def test_the_row_of_an_instance_has_its_own_params_only():
     kept = await flowmagic.batchflow(flow, iter(rows), keep=1)
     assert [each.row for each in kept.instances] == [{}, {"b": 2}]
     assert kept[0].read == {"a"}
+
+
+def test_params_are_the_same_if_nothing_in_their_containers_has_changed():
+    """Other values are compared by identity; params of another type are the same only as themselves."""
+    client = object()
+    params = track_reads({"a": 1, "l": [1, [2]], "c": client})
+    before = copied(params)
+    assert is_mutable(params)
+    assert same_params(params, before)
+    params["l"][1].append(3)
+    assert not same_params(params, before)
+    assert not same_params(track_reads({"a": 1}), {"b": 1})
+    assert not same_params({"c": object()}, {"c": client})
+    assert not same_params({"c": client, "d": 1}, {"c": client})
+    assert not is_mutable({"c": client})
+    assert not is_mutable((params["l"],))
+    assert not same_params([1], [1])
+    assert same_params(client, client)
+    assert params.read == {"l"}

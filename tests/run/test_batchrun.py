@@ -80,11 +80,68 @@ def test_run_batch_returns_the_ended_run():
     """In a script it blocks until the end."""
     run = fm.run_batch(Sleeper(0), ROWS, limit=2)
     assert run.ok
-    with pytest.raises(RuntimeError, match=r"closed.*Start a new run"):
-        run.retry_failed()
-    run.limit = 3  # after the loop's end, quietly
+    run.limit = 3  # after the run's end, quietly
     assert run.limit == 3
     assert run.wait() is run
+
+
+def test_a_run_of_run_batch_can_be_continued():
+    """Its loop is kept: `retry_failed().wait()` runs the failed rows on it."""
+
+    class Moody(Node):
+        def exec(self, _):
+            if self.params["i"] in bad:
+                raise ValueError("not yet")
+
+    bad = {1, 2}
+    run = fm.run_batch(Moody(), [{"i": i} for i in range(4)])
+    assert run.counts.failed == 2
+    bad.clear()
+    assert run.retry_failed().wait().ok
+
+
+def test_a_run_whose_loop_is_closed_cannot_be_continued():
+    """It says so; a limit that is assigned then changes nothing, quietly."""
+
+    async def main():
+        return await fm.batchflow(Sleeper(0), ROWS, limit=2)
+
+    run = asyncio.run(main())
+    with pytest.raises(RuntimeError, match=r"closed.*Start a new run"):
+        run.retry_failed()
+    run.limit = 3
+    assert run.limit == 3
+    assert run.wait() is run
+
+
+def test_a_run_that_nobody_awaits_is_not_cancelled_in_silence(capsys):
+    """As where an `await` was forgotten: asyncio.run ends its loop, and with it the run."""
+
+    async def forgets():
+        fm.batchflow(Sleeper(1), ROWS)
+        await asyncio.sleep(0.01)
+
+    async def forgets_at_once():
+        fm.batchflow(Sleeper(1), ROWS)
+
+    async def cancels():
+        run = fm.batchflow(Sleeper(1), ROWS)
+        await asyncio.sleep(0.01)
+        run.cancel()
+
+    async def awaits():
+        await fm.batchflow(Sleeper(0), ROWS)
+
+    for main in (forgets, forgets_at_once):
+        asyncio.run(main())
+        said = capsys.readouterr().err
+        assert said == (
+            "flowmagic: a run of Sleeper was cancelled, because its event loop ended. "
+            "Write `await run` in the coroutine that starts it.\n"
+        )
+    for main in (cancels, awaits):
+        asyncio.run(main())
+        assert capsys.readouterr().err == ""
 
 
 @virtual

@@ -69,6 +69,6 @@ def test_an_object_among_the_options_is_kept_as_a_plain_value(options, kept):
 
 def test_every_option_is_kept():
     """What `batchflow` takes by name is in the journal, or is recorded there in another way."""
-    elsewhere = {"journal", "resume", "in_doubt", "sync", "journal_secrets", "capture"}
+    elsewhere = {"journal", "resume", "in_doubt", "reuse", "sync", "journal_secrets", "capture"}
     taken = set(OPTIONS) - elsewhere
     assert set(options_kept(Options.of())) == taken

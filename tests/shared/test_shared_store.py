@@ -11,7 +11,7 @@ import pytest
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
 
 import flowmagic as fm
-from flowmagic.errors import SharedError
+from flowmagic.errors import JournalError, SharedError
 from flowmagic.shared.shared_store import Sharing
 
 from ..virtualtime import virtual
@@ -417,6 +417,27 @@ async def test_what_was_read_of_the_row_in_shared_counts_as_a_param_that_was_rea
     run = await fm.batchflow(answers(), rows, shared={"log": []}, fill_shared=True)
     assert run[0].read == {"question", "language"}
     assert [each.what for each in run.audit()] == ['No instance has read the param "id".']
+
+
+@virtual
+async def test_rows_that_ran_without_the_option_are_not_taken_over(tmp_path):
+    """Nor the other way round: the nodes found another store. With another name, they found the same."""
+
+    class Looks(AsyncNode):
+        async def post_async(self, shared, prepared, executed):
+            shared["answer"] = shared.get("question", "nothing")
+
+    path, flow, rows = tmp_path / "runs.journal", AsyncFlow(start=Looks()), [{"question": "a"}]
+    await fm.batchflow(flow, rows, journal=path)
+    with pytest.raises(JournalError, match="fill_shared is new"):
+        fm.batchflow(flow, rows, journal=path, resume=True, fill_shared=True)
+    await fm.batchflow(flow, rows, journal=path, fill_shared=True)
+    named = await fm.batchflow(flow, ["a"], journal=path, resume=True, fill_shared="question")
+    assert (named[0].restored, named[0].writes) == (2, {"answer": "a"})
+    again = await fm.resume(path, flow, fill_shared=True)
+    assert again[0].restored == 2
+    plain = await fm.resume(path, flow)
+    assert plain[0].restored == 1
 
 
 @virtual

@@ -69,8 +69,9 @@ def check(
     ]
     if not (isolate or fill_shared):
         findings += shared_rules.mixed(nodes, limit, frozenset(allow_shared))
-    elif merge is None:
-        findings += shared_rules.unmerged(nodes)
+    else:
+        findings += shared_rules.uncopied(nodes)
+        findings += shared_rules.unmerged(nodes) if merge is None else ()
     if rows is not None:
         findings += [] if fill_shared else shared_rules.unfilled(nodes, rows)
         findings += param_rules.missing(nodes, rows, vars(flow).get("params") or {})

@@ -10,6 +10,7 @@ import ast
 import builtins
 import inspect
 import os
+import sys
 import weakref
 from collections.abc import Iterable, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
@@ -111,6 +112,14 @@ class Scope:
         """Return the global that an expression names; None if it names none."""
         return global_of(self.function, expression.id) if isinstance(expression, ast.Name) else None
 
+    def function_of(self, expression: ast.AST) -> Any:
+        """Return what an expression names: a global, or what a module has; None if it names neither."""
+        found = self.global_of(expression)
+        if found is None:
+            module, _, name = self.name_of(expression).rpartition(".")
+            found = getattr(sys.modules.get(module), "__dict__", {}).get(name)
+        return found
+
 
 class _Walk:
     """Walks through a method of a node, and through what it calls, each function once."""
@@ -145,7 +154,7 @@ class _Walk:
     def _called(self, expression: ast.expr, scope: Scope) -> FunctionType | None:
         """Return the function of the user's that an expression refers to, if a call runs it at once."""
         own = scope.attribute_of_self(expression)
-        function = self._methods.get(own) if own else scope.global_of(expression)
+        function = self._methods.get(own) if own else scope.function_of(expression)
         if not isinstance(function, FunctionType) or not is_user_code(function):
             return None
         later = inspect.CO_ASYNC_GENERATOR | inspect.CO_GENERATOR

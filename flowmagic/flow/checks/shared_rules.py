@@ -39,12 +39,10 @@ def unfilled(
         if not readers or key in params or key in assigned:
             continue
         reached, place = readers[0]
-        name = next((each for each in rows[0] if len(rows[0]) == 1), "")
-        option = f'fill_shared="{name}"' if name == key else "fill_shared=True"
         yield Finding(
             f'No node reads the param "{key}", and {reached.name} reads shared["{key}"].',
             "The row is in self.params; the shared store does not have it.",
-            f"Add --fill-shared ({option}): each instance gets a shared store of its own, with its row.",
+            "Add --fill-shared (fill_shared=True): each instance gets a store of its own, with its row.",
             reached.name,
             place,
         )
@@ -79,6 +77,23 @@ def mixed(
                 place,
                 note=counts,
             )
+
+
+def uncopied(nodes: Sequence[ReachableNode]) -> Iterator[Finding]:
+    """Find queues in the shared store that isolated instances use together, since they are not copied."""
+    usages = [(each, _usage(each)) for each in nodes if each.outer or not each.is_flow]
+    reported = set().union(*(usage.assigned for _, usage in usages))
+    for reached, usage in usages:
+        for key, place in usage.queued.items():
+            if key not in reported:
+                reported.add(key)
+                yield Finding(
+                    f'It puts into shared["{key}"], which no node creates.',
+                    "A queue is not copied: all instances use the same one, and take what others have put.",
+                    f'Create it in the first node, such as shared["{key}"] = asyncio.Queue().',
+                    reached.name,
+                    place,
+                )
 
 
 def unmerged(nodes: Sequence[ReachableNode]) -> Iterator[Finding]:

@@ -15,9 +15,10 @@ from .executed_code import Executed, Scope, executed_code
 from .node_source import NodeSource
 
 _ADDERS = {
-    "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "put",
-    "put_nowait", "remove", "reverse", "sort",
+    "add", "append", "appendleft", "clear", "discard", "extend", "extendleft", "insert", "remove",
+    "reverse", "sort",
 }  # fmt: skip
+_PUTTERS = {"put", "put_nowait"}
 _TAKERS = {"get_nowait", "pop", "popitem", "popleft"}
 _GETTERS = {"get", "setdefault", "pop"}  # of the store itself
 
@@ -31,6 +32,7 @@ class SharedUsage:
         assigned: the key is set.
         updated: the key is set to what is computed from its value.
         grown: the value is a container that is changed in place.
+        queued: the value is a queue that is put into; it is in `grown`, too.
         counted: an item of the value is computed from itself, as a counter.
         keyed: items of the value are set under keys that differ between rows.
     """
@@ -39,6 +41,7 @@ class SharedUsage:
     assigned: dict[str, Place] = field(default_factory=dict)
     updated: dict[str, Place] = field(default_factory=dict)
     grown: dict[str, Place] = field(default_factory=dict)
+    queued: dict[str, Place] = field(default_factory=dict)
     counted: dict[str, Place] = field(default_factory=dict)
     keyed: dict[str, Place] = field(default_factory=dict)
 
@@ -115,12 +118,18 @@ class _Reader:
                 self._usage.read.setdefault(key, place)
                 if name == "setdefault":
                     self._usage.assigned.setdefault(key, place)
-        elif name in _ADDERS | _TAKERS:
-            key, varies = self._path(owner, scope)
-            if key:
-                (self._usage.keyed if varies else self._usage.grown).setdefault(key, place)
-                if name in _TAKERS:
-                    self._usage.read.setdefault(key, place)
+        elif name in _ADDERS | _PUTTERS | _TAKERS:
+            self._change(owner, name, scope, place)
+
+    def _change(self, owner: ast.expr, method: str, scope: Scope, place: Place) -> None:
+        """Note that a value is changed in place by one of its methods."""
+        key, varies = self._path(owner, scope)
+        if key:
+            (self._usage.keyed if varies else self._usage.grown).setdefault(key, place)
+            if method in _PUTTERS:
+                self._usage.queued.setdefault(key, place)
+            if method in _TAKERS:
+                self._usage.read.setdefault(key, place)
 
     def _update(self, node: ast.Call, place: Place) -> None:
         keys: list[object] = [each.arg for each in node.keywords]

@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from types import FunctionType
 from typing import Any
 
+from ...text.redact import MASK, is_secret
 from ...text.user_objects import or_none
 from ..source_code import functions_of
 from .running_code import running_code
 from .scopes import Chain
 
 _FIELDS = ("__dataclass_fields__", "__pydantic_fields__", "__attrs_attrs__")
+_PLAIN = (str, int, float, bool, type(None))
 _GENERATED = frozenset({"__dataclass_params__", "__attrs_attrs__"})
 
 
@@ -86,6 +88,15 @@ def attributes_of_object(value: Any) -> dict[str, Any]:
                     continue
     attributes.update(or_none(vars, value) or {})
     return {name: each for name, each in attributes.items() if isinstance(name, str)}
+
+
+def plain_attributes(value: Any) -> dict[str, Any]:
+    """Return the public attributes of an object that are texts, numbers, bools or None; secrets masked."""
+    return {
+        name: MASK if is_secret(name, each) else each
+        for name, each in sorted(attributes_of_object(value).items())
+        if type(each) in _PLAIN and not name.startswith("_")
+    }
 
 
 def is_limit(kind: type, name: str) -> bool:

@@ -37,6 +37,7 @@ from .members import (
     attributes_of_object,
     changed_by_methods,
     is_limit,
+    plain_attributes,
 )
 from .names import (
     cells_of,
@@ -250,12 +251,7 @@ class Reader:
         if package is None or isinstance(value, Iterator):
             return None
         self.described.append(name)
-        plain = {
-            key: MASK if is_secret(key, each) else each
-            for key, each in sorted(attributes_of_object(value).items())
-            if type(each) in _PLAIN and not key.startswith("_")
-        }
-        return f"{self._of_library(kind.__module__, kind.__qualname__)} {plain!r}"
+        return f"{self._of_library(kind.__module__, kind.__qualname__)} {plain_attributes(value)!r}"
 
     def _function(self, function: FunctionType, name: str) -> None:
         code, syntax = running_code(function)
@@ -350,9 +346,6 @@ class Reader:
         for key, each in sorted(attributes_of_object(value).items()):
             if not (key == "params" and isinstance(value, BaseNode)):  # which the run gives it
                 self._value(f"{name}.{key}", key, each)
-
-
-_PLAIN = (str, int, float, bool, type(None))
 
 
 def _not_described(_: object, __: str) -> None:

@@ -5,8 +5,6 @@ All texts are bounded in length, with secrets masked. The page shows them as tex
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -18,9 +16,10 @@ from ...records.status import Status
 from ...records.store import RecordStore
 from ...records.trace import Params
 from ...text.formatting import error_text, key_text, short_repr, traceback_text, truncate
-from ...text.redact import MASK, is_secret, masked
+from ...text.redact import MASK, is_secret
 from ..shell import name_of
-from .protocol import AttemptDetail, CopyDetail, Detail, ParamDetail
+from .detail_types import AttemptDetail, CopyDetail, Detail, ParamDetail
+from .output_detail import output_detail, without_controls
 from .row_text import equal
 
 _MAX_VALUE = 400  # characters of a value
@@ -30,12 +29,6 @@ _MAX_ERROR = 1_000
 _MAX_PRINTED = 20_000  # characters of what a row printed
 _MAX_COPIES = 100
 _MAX_PARAMS = 50
-_replace_controls = functools.partial(  # compiled when it is first used
-    re.sub,
-    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)|[^\n\t\x20-\x7e\x80-\U0010ffff]",
-)
-"""Replaces terminal escape sequences, and control characters that a page cannot show."""
-
 RerunCell = Callable[[int, "frozenset[str]"], str]
 """Returns the cell that reruns a row, given the row's index and the secrets to leave out."""
 
@@ -61,7 +54,7 @@ def detail_of(records: RecordStore, index: int, rerun_cell: RerunCell = lambda *
         "attempts": instance.attempts,
         "started": instance.started,
         "seconds": instance.seconds if ended else None,
-        "result": short_repr(instance.result, _MAX_VALUE, secrets) if succeeded else "",
+        "output": output_detail(instance.output, secrets) if succeeded and not copies else None,
         "error": "" if error is None else error_text(error, secrets, _MAX_ERROR),
         "traceback": "" if error is None else traceback_text(error, secrets, name_of),
         "copies": _copies(records, index, copies[:_MAX_COPIES], _read(instance), secrets),
@@ -112,8 +105,7 @@ def _history(
 
 def _printed(text: str, secrets: frozenset[str], width: int = _MAX_PRINTED) -> str:
     """Return the end of what an attempt printed, without terminal colours and control characters."""
-    # A secret may contain control characters, and others may be printed between its letters.
-    plain = masked(_replace_controls("", masked(text, secrets).replace("\r\n", "\n")), secrets)
+    plain = without_controls(text, secrets)
     if len(plain) > width:
         start = plain.find("\n", len(plain) - width, len(plain) - width // 2) + 1
         plain = plain[start or len(plain) - width :]
@@ -143,16 +135,19 @@ def _copies(
                 "action": None
                 if each.action is None
                 else short_repr(each.action, _MAX_VALUE, secrets),
+                "output": output_detail(each.output, secrets),
                 "error": "" if each.error is None else error_text(each.error, secrets, _MAX_ERROR),
-                "retries": _retries_text(each),
+                "remark": _remark(each),
             }
         )
     return details
 
 
-def _retries_text(copy: NodeCopy) -> str:
-    """Return a node's own retries and fallbacks in words; empty if there were none."""
+def _remark(copy: NodeCopy) -> str:
+    """Return in words whether its output was reused, and its own retries and fallbacks; or ""."""
     parts = []
+    if copy.reused is not None:
+        parts.append(f"reused, saved {copy.reused:.1f} s")
     if copy.retries:
         parts.append(f"{copy.retries:,} {'retry' if copy.retries == 1 else 'retries'}")
     if copy.fallbacks:

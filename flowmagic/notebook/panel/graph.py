@@ -183,11 +183,25 @@ class GraphState:
         nodes: list[list[Any]] = []
         for number in range(min(MAX_NODES, len(self._topology.nodes))):
             ended = counts.ended.get(number, {}) if number in with_successors else {}
-            passed, raised = counts.passed[number], counts.raised[number]
-            nodes.append([number, passed, raised, sum(ended.values()), self._ends(ended)])
+            times = counts.times.get(number)
+            nodes.append(
+                [
+                    number,
+                    counts.passed[number],
+                    counts.raised[number],
+                    sum(ended.values()),
+                    self._ends(ended),
+                    None if counts.running is None else counts.running[number],
+                    None if times is None else _rounded(times.median),
+                    0.0 if times is None else _rounded(times.total),
+                ]
+            )
         return {
             "nodes": nodes,
-            "edges": [[i, counts.taken[number]] for i, number in enumerate(self._edges)],
+            "edges": [
+                [i, counts.taken[number], counts.failed[number]]
+                for i, number in enumerate(self._edges)
+            ],
             "unplaced": counts.unplaced,
             "uncounted": self.uncounted,
         }
@@ -204,6 +218,11 @@ class GraphState:
         if self._secrets is None:
             self._secrets = frozenset() if self._records is None else secrets_of_run(self._records)
         return truncate(masked(action, self._secrets), _MAX_ACTION)
+
+
+def _rounded(seconds: float) -> float:
+    """Return seconds as precisely as the page shows them, so that fewer counts change."""
+    return float(f"{seconds:.3g}")
 
 
 _NO_COUNTS: GraphCounts = {"nodes": [], "edges": [], "unplaced": 0, "uncounted": 0}

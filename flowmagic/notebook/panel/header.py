@@ -15,8 +15,9 @@ from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
 from ...run.status import RunStatus
 from ...text.formatting import error_text, truncate
+from ...text.redact import masked
 from ..shell import name_of
-from ..summary.notices import crossing_notice, engine_notice, isolation_notice
+from ..summary.notices import crossing_notice, engine_notice, isolation_notice, reuse_line
 from ..summary.summary import journal_text
 from .protocol import Header, LimitState
 
@@ -88,14 +89,15 @@ def header_of(
 
 
 def _notice(run: BatchRun, records: RecordStore) -> str:
-    """Return the most important problem of a run as text; empty if it has none."""
+    """Return the most important problem of a run as text, or what it reused; or ""."""
     if run.error is not None:
         return error_text(run.error, secrets_of_run(records), width=_MAX_NOTICE)
     text = "" if run.journal is None else journal_text(run.journal)
     if not text and run.holds:
         text = run.holds[0].text(name_of)
     text = text or crossing_notice(run) or engine_notice(run.options.engine)
-    return truncate(text or isolation_notice(run), _MAX_NOTICE)
+    text = text or isolation_notice(run) or masked(reuse_line(run), secrets_of_run(records))
+    return truncate(text, _MAX_NOTICE)
 
 
 def _limit_history(run: BatchRun | None) -> list[list[float]]:

@@ -1,15 +1,15 @@
 """The param list as editable text: one dict per line, JSON if possible, otherwise Python literals.
 
-Secrets are masked. An unchanged mask stands for the value that it hides. If that value is ambiguous
-(rows were added or moved, and their secrets differ), reading the text returns a message.
+NaN and the infinities are written as `json` and `repr` write them. Secrets are masked, and so are values
+that neither form can write, such as a date. An unchanged mask stands for the value that it hides. If
+that value is ambiguous (rows were added or moved, and theirs differ), reading the text returns a message.
 """
 
 from __future__ import annotations
 
 import ast
 import json
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import partial
@@ -48,7 +48,7 @@ class ParamText:
     Attributes:
         text: the text to show.
         editable: whether the text is complete, so that an edited one can be run.
-        reason: why it is not editable, as a sentence.
+        reason: why it is not editable, or what is masked although it is no secret, as a sentence.
     """
 
     def __init__(self, rows: Sequence[Params] | None, reason: str = "") -> None:
@@ -56,9 +56,12 @@ class ParamText:
         self._masked: list[Any] = []
         self.reason = reason
         self.text = ""
+        self.editable = not reason
         if rows is not None and not reason:
             self.reason = self._write(rows)
-        self.editable = not self.reason
+            self.editable = not self.reason
+            if self.editable:
+                self.reason = _unwritable(rows)
 
     def _write(self, rows: Sequence[Params]) -> str:
         """Make the text; return why it cannot be edited, or an empty string."""
@@ -68,14 +71,14 @@ class ParamText:
                 f"{len(rows):,} rows are too many to edit as text (at most {MAX_ROWS:,}); "
                 "Run uses the list as it is."
             )
-        kinds = {_kind(row) for row in rows}
-        if None in kinds:
+        self._masked = [_mask(row, secrets_of(row)) for row in rows]
+        if any(type(row) is not dict for row in self._masked):
             self.text = _preview(rows)
             return (
-                "Some values cannot be written as JSON or Python literals; "
+                "Some keys cannot be written as JSON or Python literals; "
                 "Run uses the list as it is."
             )
-        self._masked = [_mask(row, secrets_of(row)) for row in rows]
+        kinds = {_kind(row) for row in self._masked}
         write = repr if "python" in kinds else _json
         lines = [f"  {write(row)}" for row in self._masked]
         self.text = "[\n" + ",\n".join(lines) + "\n]" if lines else "[]"
@@ -115,7 +118,7 @@ class ParamText:
             for row, shown in zip(self._rows, self._masked, strict=True)
             if _at(shown, path) == leaf and (real := _at(row, path)) is not _NOTHING
         ]
-        if hidden and all(type(each) is type(hidden[0]) and each == hidden[0] for each in hidden):
+        if hidden and all(_is_same(each, hidden[0]) for each in hidden):
             return hidden[0]
         source = self._row_of(new, index) if hidden else None
         if source is not None and _at(self._masked[source], path) == leaf:
@@ -159,7 +162,7 @@ def _parse(text: str) -> tuple[Any, list[int] | None]:
     if len(text) > _MAX_JSON:
         raise _ParseError(f"The text has more than {_MAX_JSON:,} characters.")
     try:
-        return json.loads(text, parse_constant=_no_constant), _item_lines(text)
+        return json.loads(text), _item_lines(text)
     except RecursionError:
         raise _ParseError("The text is nested too deeply.") from None
     except ValueError as error:
@@ -181,7 +184,7 @@ def _parse(text: str) -> tuple[Any, list[int] | None]:
     except (ValueError, RecursionError, MemoryError) as error:
         raise _ParseError(f"This cannot be read ({type(error).__name__}).") from None
     try:
-        return ast.literal_eval(tree), _lines_of(tree)
+        return ast.literal_eval(_Constants().visit(tree)), _lines_of(tree)
     except (ValueError, TypeError, RecursionError, MemoryError):
         raise _ParseError(
             "Only literals are allowed (strings, numbers, True, False, None, lists, dicts), "
@@ -190,8 +193,13 @@ def _parse(text: str) -> tuple[Any, list[int] | None]:
         ) from None
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is not JSON")
+class _Constants(ast.NodeTransformer):
+    """Replaces the names of NaN and infinity by their values."""
+
+    def visit_Name(self, node: ast.Name) -> ast.expr:
+        if node.id in ("NaN", "Infinity", "nan", "inf"):
+            return ast.copy_location(ast.Constant(float(node.id)), node)
+        return node
 
 
 def _item_lines(text: str) -> list[int] | None:
@@ -230,10 +238,8 @@ def _json_word_hint(tree: ast.Expression) -> str:
 def _kind(value: object, depth: int = _MAX_DEPTH) -> str | None:  # noqa: PLR0911 - one per case
     """Return "json" or "python" for how a value can be written, or None if it cannot."""
     kind: type = type(value)
-    if value is None or kind in (str, bool, int):
+    if value is None or kind in (str, bool, int, float):
         return "json"
-    if kind is float:
-        return "json" if math.isfinite(value) else None  # type: ignore[arg-type]
     if kind is bytes:
         return "python"
     if depth == 0:
@@ -260,17 +266,45 @@ def _json(value: object) -> str:
     return json.dumps(value) if has_lone_surrogates else text
 
 
-def _mask(value: Any, secrets: AbstractSet[str], key: object = None) -> Any:
-    """Copy a value with secrets masked: those that their key names, and wherever else they occur."""
+def _mask(
+    value: Any, secrets: AbstractSet[str], key: object = None, depth: int = _MAX_DEPTH
+) -> Any:
+    """Copy a value with masks for secrets, wherever they occur, and for what cannot be written."""
     if is_secret(key, value):
         return MASK
-    if isinstance(value, str):
+    if type(value) is str:
         return masked_data(value, secrets)
-    if isinstance(value, dict):
-        return {_mask(name, secrets): _mask(each, secrets, name) for name, each in value.items()}
-    if isinstance(value, (list, tuple)):
-        return type(value)(_mask(each, secrets) for each in value)
-    return value
+    if depth and type(value) is dict and None not in map(_kind, value):
+        return {
+            _mask(name, secrets): _mask(each, secrets, name, depth - 1)
+            for name, each in value.items()
+        }
+    if depth and type(value) in (list, tuple):
+        return type(value)(_mask(each, secrets, None, depth - 1) for each in value)
+    return value if _kind(value, depth) else f"{MASK} {short_repr(value, 80, secrets)}"
+
+
+def _unwritable(rows: Sequence[Params]) -> str:
+    """Return a sentence about the values that are masked because they cannot be written."""
+    found = [
+        (index, key, value)
+        for index, row in enumerate(rows)
+        for key, value in row.items()
+        if _kind(value) is None
+    ]
+    if not found:
+        return ""
+    index, key, value = found[0]
+    more = f", and {len(found) - 1:,} more," if len(found) > 1 else ""
+    where = f"{short_repr(key, 40)} of row {index} ({type(value).__name__}){more}"
+    return (
+        f"{where} cannot be written as text: {MASK} stands for the value. All else can be edited."
+    )
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    # Other objects are not compared: equality may be the user's code, or no bool, as that of an array.
+    return one is other or (type(one) is type(other) and _kind(one) is not None and one == other)
 
 
 def as_literal(value: Any, secrets: AbstractSet[str], key: object = None) -> str | None:
@@ -278,9 +312,11 @@ def as_literal(value: Any, secrets: AbstractSet[str], key: object = None) -> str
     if _kind(value) is None or is_secret(key, value):
         return None
     text = repr(value)
-    if _mask(value, secrets) != value or masked_data(text, secrets) != text:
-        return None
-    return text
+    try:
+        ast.literal_eval(text)
+    except ValueError:
+        return None  # NaN, or an infinity
+    return text if _mask(value, secrets) == value and masked_data(text, secrets) == text else None
 
 
 def _reveal_masks(value: Any, reveal: Any, path: _Path = ()) -> Any:
@@ -307,12 +343,7 @@ def _at(value: Any, path: _Path) -> Any:
 
 
 def _preview(rows: Sequence[Params]) -> str:
-    lines = list(_preview_lines(rows))
-    return "[\n" + "\n".join(lines) + "\n]"
-
-
-def _preview_lines(rows: Sequence[Mapping[Any, Any]]) -> Iterator[str]:
-    for row in rows[:_MAX_SHOWN]:
-        yield f"  {short_repr(dict(row), 200, secrets_of(row))},"
+    lines = [f"  {short_repr(dict(row), 200, secrets_of(row))}," for row in rows[:_MAX_SHOWN]]
     if len(rows) > _MAX_SHOWN:
-        yield f"  … {len(rows) - _MAX_SHOWN:,} more"
+        lines.append(f"  … {len(rows) - _MAX_SHOWN:,} more")
+    return "[\n" + "\n".join(lines) + "\n]"

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
+from .detail_types import Detail, FullOutput
+
 
 class LimitState(TypedDict):
     """A named limit of the process, and its usage. A limit that is not set is None.
@@ -135,10 +137,12 @@ class GraphCounts(TypedDict):
     """The counts in the graph; a delta has only those nodes and edges that have changed.
 
     Attributes:
-        nodes: `[number, returned, raised, ended, ends]` for each node: how many of its copies
-            returned and raised, how many walks ended at it although it has successors, and with
-            which actions.
-        edges: `[number, taken]` for each edge.
+        nodes: `[number, returned, raised, ended, ends, running, median, seconds]` for each node: how
+            many of its copies returned and raised, how many walks ended at it although it has
+            successors, and with which actions; how many of its copies run, None if that is not
+            counted; the median of their times, None if none has ended, and the sum, in seconds.
+        edges: `[number, taken, failed]` for each edge; `failed`: how many of the copies it led to
+            raised.
         unplaced: the number of node copies that are not in the graph.
         uncounted: the number of rows that have not been counted yet.
     """
@@ -196,85 +200,6 @@ class FirstTexts(RowTexts):
     labels: list[str]
 
 
-class ParamDetail(TypedDict):
-    """A param that a node copy was called with.
-
-    Attributes:
-        mark: how it differs from the param of the previous copy: "", "changed", "new" or "gone".
-        source: where the value came from, or what removed it: "flow", "batch", "batch over flow",
-            or "node X" for the last node that can have done it.
-        unread: whether the attempt has ended and no node has read the param.
-    """
-
-    key: str
-    value: str
-    mark: str
-    source: str
-    unread: bool
-
-
-class CopyDetail(TypedDict):
-    """A node copy. Times are seconds since the start of the run.
-
-    Attributes:
-        depth: the number of nested flows that contain it.
-        previous: the index of the copy that the marks of its params refer to; None if none does.
-        seconds: how long it ran; None while it runs.
-        retries: the node's own retries and fallbacks, in words; empty if there were none.
-    """
-
-    node: str
-    depth: int
-    previous: int | None
-    params: list[ParamDetail]
-    started: float
-    seconds: float | None
-    action: str | None
-    error: str
-    retries: str
-
-
-class AttemptDetail(TypedDict):
-    """An earlier attempt of an opened row. `note` says so if `copies` is cut off."""
-
-    number: int
-    status: str
-    started: float
-    seconds: float
-    error: str
-    copies: list[CopyDetail]
-    note: str
-    printed: str
-
-
-class Detail(TypedDict):
-    """An opened row.
-
-    Attributes:
-        copies: its node copies, in the order in which they started.
-        note: what is missing; empty if nothing is.
-        printed: the end of what it printed.
-        code: a cell that reruns it; empty if its params are no longer kept.
-        restored: the number in the journal of the earlier run that it was restored from, or None.
-        history: its earlier attempts.
-    """
-
-    index: int
-    status: str
-    attempts: int
-    started: float | None
-    seconds: float | None
-    result: str
-    error: str
-    traceback: str
-    copies: list[CopyDetail]
-    note: str
-    printed: str
-    code: str
-    restored: int | None
-    history: list[AttemptDetail]
-
-
 class TextCheck(TypedDict):
     """The result of the check of an edited text: its number of instances, or what is wrong and where."""
 
@@ -297,8 +222,9 @@ class Delta(TypedDict, total=False):
 
     Attributes:
         packed: what each buffer of the message contains: "changed" (from `pack_rows`),
-            "search CLIENT N" (indices of 4 bytes), "segments CLIENT" (from `pack_segments`) or
-            "attempts CLIENT" (from `pack_attempts`).
+            "search CLIENT N" (indices of 4 bytes), "segments CLIENT" (from `pack_segments`),
+            "attempts CLIENT" (from `pack_attempts`) or "picture CLIENT ROW ATTEMPT COPY SIZE MEDIA"
+            (a PNG or JPEG, "small" or "large"; empty if it cannot be shown).
     """
 
     type: Literal["delta"]
@@ -307,6 +233,7 @@ class Delta(TypedDict, total=False):
     header: dict[str, object]
     rows: list[RowTexts]
     details: list[Detail]
+    outputs: list[FullOutput]
     checks: list[TextCheck]
     searches: list[SearchDone]
     graph: GraphCounts
@@ -321,9 +248,11 @@ class Command(TypedDict, total=False):
         name, field: for "named_limit": the named limit, and which of its limits to change.
         text: for "check" and "run": the edited param list, None in "run" for the unedited one; for
             "search": words.
-        rows: for "rows", "segments" and "attempts": the rows to send.
+        rows: for "rows", "segments", "attempts" and "pictures": the rows to send.
         view: for "search": the view of the page that searches.
-        index: for "open": the row, None to close it; for "cancel": the row, None for the whole run.
+        index: for "open": the row, None to close it; for "cancel": the row, None for the whole run;
+            for "output": the row.
+        attempt, copy: for "output": see `FullOutput`.
         sort, descending: for "search": the number of the column to sort by, or None.
     """
 
@@ -342,6 +271,8 @@ class Command(TypedDict, total=False):
         "search",
         "segments",
         "attempts",
+        "output",
+        "pictures",
         "state",
     ]
     client: str
@@ -353,5 +284,7 @@ class Command(TypedDict, total=False):
     rows: list[int]
     view: str
     index: int | None
+    attempt: int
+    copy: int
     sort: int | None
     descending: bool

@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from ...records.instances import Instance
+from ...records.row_secrets import secrets_of_row
 from ...records.status import RUNNING
 from ...records.store import RecordStore
 from .detail import RerunCell, detail_of
+from .detail_types import Detail, FullOutput
+from .output_detail import FULL, output_at, output_detail
 from .packing import pack_attempts, pack_segments
 from .param_list import ParamList
-from .protocol import Command, Delta, Detail, RowTexts, TextCheck
+from .picture_queries import PictureQueries
+from .protocol import Command, Delta, RowTexts, TextCheck
 from .row_text import MAX_COLUMNS, MAX_LABELLED, VaryingColumns, row_texts
 from .search import Search
 
@@ -42,6 +46,7 @@ class Queries:
         param_list: the list against which edited texts are read.
         rerun_cell: returns the cell that reruns a row.
         call_soon: calls a function after other callbacks of the loop have had their turn.
+        call_on_loop: calls a function with arguments on the loop, from any thread.
         on_ready: called when an answer is ready that took several turns of the loop.
 
     Attributes:
@@ -56,6 +61,7 @@ class Queries:
         *,
         rerun_cell: RerunCell,
         call_soon: Callable[[Callable[[], None]], None],
+        call_on_loop: Callable[..., None],
         on_ready: Callable[[], None],
     ) -> None:
         self._records = records
@@ -70,6 +76,9 @@ class Queries:
         self._changed: dict[int, None] = {}
         """Rows that pages show and that have changed since their texts were sent."""
         self._checks: dict[str, TextCheck] = {}
+        self._outputs: dict[str, FullOutput] = {}
+        """By page: the output that it wants in full."""
+        self._pictures = PictureQueries(records, call_on_loop, on_ready)
         self._open: dict[str, int] = {}
         self._stale: set[int] = set()
         """Opened rows whose state has changed."""
@@ -87,6 +96,8 @@ class Queries:
             "segments": lambda command: self._want(self._segments, command),
             "attempts": lambda command: self._want(self._attempts, command),
             "open": self._query_open,
+            "output": self._query_output,
+            "pictures": self._query_pictures,
             "search": self._query_search,
             "check": self._query_check,
         }
@@ -95,6 +106,8 @@ class Queries:
         """Drop the queries about rows that are no longer shown."""
         self._open.clear()
         self._changed.clear()
+        self._outputs.clear()
+        self._pictures.clear()
         self._searches.clear()
         self._segments.clear()
         self._attempts.clear()
@@ -122,8 +135,9 @@ class Queries:
     @property
     def has_answers(self) -> bool:
         """Whether an answer is ready to be sent."""
-        packed = self._segments or self._attempts or self._finished
-        return bool(self._texts or self._changed or self._stale or self._checks or packed)
+        packed = self._segments or self._attempts or self._finished or self._pictures.has_answers
+        unpacked = self._texts or self._changed or self._stale or self._checks or self._outputs
+        return bool(packed or unpacked)
 
     @property
     def _finished(self) -> list[tuple[str, str]]:
@@ -137,6 +151,9 @@ class Queries:
             self._texts.append(row_texts(self._records(), self._take_changed(), self.varying))
         if self._texts:
             delta["rows"], self._texts = self._texts, []
+        if self._outputs:
+            delta["outputs"] = list(self._outputs.values())
+            self._outputs = {}
         if self._checks:
             delta["checks"] = list(self._checks.values())
             self._checks = {}
@@ -148,6 +165,7 @@ class Queries:
             )
             for client, rows in wanted.items()
         ]
+        packed += self._pictures.take()
         self._segments.clear()
         self._attempts.clear()
         for key in self._finished:
@@ -199,6 +217,28 @@ class Queries:
         if isinstance(index, int) and 0 <= index < len(self._records()):
             put_last(self._open, client, index)
             self._stale.add(index)
+
+    def _query_output(self, command: Command) -> None:
+        client, records = command["client"], self._records()
+        index, attempt, copy = command.get("index"), command.get("attempt"), command.get("copy")
+        if not (isinstance(index, int) and isinstance(attempt, int) and isinstance(copy, int)):
+            return
+        if not 0 <= index < len(records):
+            return
+        output = output_detail(
+            output_at(records, index, attempt, copy), secrets_of_row(records, index), FULL
+        )
+        if output is not None and output["picture"]:
+            self._pictures.query(client, index, attempt, copy, large=True)
+            return
+        answer: FullOutput = {
+            "client": client, "index": index, "attempt": attempt, "copy": copy, "output": output,
+        }  # fmt: skip
+        put_last(self._outputs, client, answer)
+
+    def _query_pictures(self, command: Command) -> None:
+        for index in self._rows(command)[:_MAX_ROWS]:
+            self._pictures.query(command["client"], index, large=False)
 
     def _query_search(self, command: Command) -> None:
         text, sort = command.get("text"), command.get("sort")

@@ -110,6 +110,7 @@ class Panel(anywidget.AnyWidget):
             self._param_list,
             rerun_cell=self._rerun_cell,
             call_soon=ticker.call_soon,
+            call_on_loop=ticker.call_on_loop,
             on_ready=ticker.request_tick,
         )
         self._graph = GraphState(call_soon=ticker.call_soon, on_ready=ticker.request_tick)

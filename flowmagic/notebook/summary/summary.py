@@ -5,17 +5,22 @@ A saved notebook keeps it, a terminal prints it, and it is how `run` is displaye
 
 from __future__ import annotations
 
+import base64
 import math
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from ...records.instances import Instance
 from ...records.row_secrets import secrets_of_row, secrets_of_run
-from ...records.status import CANCELLED, FAILED
+from ...records.status import FAILED
 from ...run.batchrun import BatchRun
-from ...text.formatting import error_text, params_text, short_repr, traceback_text, truncate
+from ...text.formatting import params_text, traceback_text, truncate
 from ...text.redact import masked
+from ..output_text import outcome_text
+from ..pictures import THUMBNAIL, is_quick, render
 from ..shell import name_of
 from . import timeline
 from .notices import crossing_lines, crossing_notice, engine_lines, reuse_line
@@ -26,14 +31,21 @@ if TYPE_CHECKING:
 FIRST_ROWS = 10
 MOST_FAILURES_AS_TEXT = 50
 MOST_HOLDS, MOST_REMARKS = 3, 10
-_REMARK = 500  # characters
+_REMARK, _OUTPUT = 500, 200  # characters
 MOST_AUDITED = 20_000
 """Rows up to which the summary includes the audit, which blocks the event loop."""
 
 MOST_BYTES = 200_000
 """The most that the HTML may weigh, in bytes of UTF-8."""
 
-_COLUMNS = ("#", "status", "params", "last node", "seconds", "result")
+MOST_BRIEF_BYTES = 30_000
+
+MOST_PICTURES = 100_000
+"""The most that the pictures in it may weigh."""
+
+_RENDERING = 0.3  # seconds after which no further picture is rendered: the event loop waits
+
+_COLUMNS = ("#", "status", "params", "last node", "seconds", "output")
 _ICONS = {"pending": "○", "running": "◐", "succeeded": "✓", "failed": "✗", "cancelled": "⊘"}
 
 
@@ -118,20 +130,12 @@ def row(instance: Instance) -> tuple[str, ...]:
         params_text(instance.params, 160),
         truncate(instance.node or "", 60),
         "" if seconds is None else f"{seconds:.3f}",
-        _result(instance, secrets),
+        outcome_text(instance._records, instance.index, _OUTPUT, secrets),
     )
 
 
 def _attempts_text(instance: Instance) -> str:
     return f" ({instance.attempts} attempts)" if instance.attempts > 1 else ""
-
-
-def _result(instance: Instance, secrets: frozenset[str]) -> str:
-    if (error := instance.error) is None:
-        return short_repr(instance.result, 80, secrets) if instance.seconds is not None else ""
-    if instance._records.status[instance.index] == CANCELLED:
-        return ""
-    return error_text(error, secrets)
 
 
 def broke(run: BatchRun) -> str:
@@ -141,8 +145,8 @@ def broke(run: BatchRun) -> str:
     return traceback_text(run.error, secrets_of_run(run.records), name_of)
 
 
-def as_text(run: BatchRun) -> str:
-    """Return the summary as plain text."""
+def as_text(run: BatchRun, *, brief: bool = False) -> str:
+    """Return the summary as plain text; `brief` leaves out what takes long to make."""
     lines = [headline(run)]
     if text := broke(run):
         lines += ["The run broke:", *(f"  {line}" for line in text.splitlines())]
@@ -152,9 +156,9 @@ def as_text(run: BatchRun) -> str:
             left = run.counts.failed - shown
             lines.append(f"  … and {left} more failures, all in run.failures")
             break
-        index, _, params, node, _, result = row(instance)
-        lines.append(f"  ✗ {index}  {params}  {node}: {result}{_attempts_text(instance)}")
-    lines += [f"  ⚠ {line}" for line in remarks(run)]
+        index, _, params, node, _, error = row(instance)
+        lines.append(f"  ✗ {index}  {params}  {node}: {error}{_attempts_text(instance)}")
+    lines += [f"  ⚠ {line}" for line in ([] if brief else remarks(run))]
     lines += [f"  {line}" for line in notes(run)]
     if len({change.limit for change in run.limit_history}) > 1:
         lines.append(f"  {timeline.limit_words(run)}")
@@ -171,11 +175,15 @@ def as_text(run: BatchRun) -> str:
     return "\n".join(lines)
 
 
-def as_html(run: BatchRun) -> str:
-    """Return the summary as HTML: no scripts, inline styles, untrusted text escaped."""
+def as_html(run: BatchRun, *, brief: bool = False) -> str:
+    """Return the summary as HTML: no scripts, untrusted text escaped.
+
+    Args:
+        brief: leave out what takes long to make, and mark it, so that a live panel hides it.
+    """
     is_open = bool(run.counts.failed or run.error is not None or crossing_notice(run))
     head = [
-        f"<details{' open' if is_open else ''} class='{_NO_MATH}' style='{_FONT}'>",
+        f"<details{' open' if is_open else ''} class='{_classes(brief)}' style='{_FONT}'>",
         f"<summary style='cursor:pointer'>{escape(headline(run))}</summary>",
     ]
     if text := broke(run):
@@ -184,15 +192,17 @@ def as_html(run: BatchRun) -> str:
         headline_of_crossings, *lines, advice = map(escape, crossings)
         listed = "".join(f"<li>{line}</li>" for line in lines)
         head.append(f"<p><b>⚠ {headline_of_crossings}</b></p><ul>{listed}</ul><p>{advice}</p>")
-    first = _table("First rows", (row(each) for each in run.instances[:FIRST_ROWS]))
+    first_rows = run.instances[:FIRST_ROWS]
+    first = _table("First rows", map(row, first_rows), images=_images(first_rows))
     if (left := len(run) - FIRST_ROWS) > 0:
         first.append(f"<p>… and {left} more rows.</p>")
-    if remark_lines := remarks(run):
+    if remark_lines := [] if brief else remarks(run):
         items = "".join(f"<li>{escape(line)}</li>" for line in remark_lines)
         head.append(f"<p>Worth a look:</p><ul>{items}</ul>")
     head += [f"<p>{escape(line)}</p>" for line in notes(run)]
-    chart = timeline.as_html(run)
-    bytes_for_failures = MOST_BYTES - _weight([*head, chart, *first]) - 2_000
+    chart = "" if brief else timeline.as_html(run)
+    most = MOST_BRIEF_BYTES if brief else MOST_BYTES
+    bytes_for_failures = most - _weight([*head, chart, *first]) - 2_000
     failed: list[str] = []
     if run.counts.failed:
         failed = _table("Failures", map(row, failures(run)), bytes_for_failures, run.counts.failed)
@@ -200,7 +210,35 @@ def as_html(run: BatchRun) -> str:
     return "".join([*head, *failed, chart, *first, "</details>"])
 
 
-def _table(caption: str, rows: Any, most_bytes: float = float("inf"), total: int = 0) -> list[str]:
+def _classes(brief: bool) -> str:  # noqa: FBT001
+    return f"{_NO_MATH} fm-summary{' fm-brief' if brief else ''}"
+
+
+def _images(instances: Sequence[Instance]) -> dict[str, str]:
+    """Return the outputs that are pictures as HTML, by the index of the row as text."""
+    images: dict[str, str] = {}
+    end, left = time.perf_counter() + _RENDERING, MOST_PICTURES
+    for each in instances:
+        output = each.output
+        if not is_quick(output) or time.perf_counter() > end:
+            continue
+        if (picture := render(output, THUMBNAIL)) is None:
+            continue
+        data = base64.b64encode(picture.data).decode()
+        image = f"<img style='{_IMAGE}' alt='' src='data:{picture.media};base64,{data}'>"
+        if len(image) <= left:
+            left -= len(image)
+            images[str(each.index)] = image
+    return images
+
+
+def _table(
+    caption: str,
+    rows: Iterable[tuple[str, ...]],
+    most_bytes: float = float("inf"),
+    total: int = 0,
+    images: Mapping[str, str] = MappingProxyType({}),
+) -> list[str]:
     styles = [f"style='{_CELL};{_WRAP if name in _LONG else _KEEP}'" for name in _COLUMNS]
     names = "".join(
         f"<th {style}>{escape(name)}</th>" for style, name in zip(styles, _COLUMNS, strict=True)
@@ -211,8 +249,10 @@ def _table(caption: str, rows: Any, most_bytes: float = float("inf"), total: int
     ]
     weight = 0
     for number, cells in enumerate(rows):
+        texts = [escape(text) for text in cells]
+        texts[-1] = images.get(cells[0], "") + texts[-1]
         line = "".join(
-            f"<td {style}>{escape(text)}</td>" for style, text in zip(styles, cells, strict=True)
+            f"<td {style}>{text}</td>" for style, text in zip(styles, texts, strict=True)
         )
         line = f"<tr>{line}</tr>"
         weight += len(line.encode())
@@ -232,14 +272,23 @@ def _weight(parts: list[str]) -> int:
 # Front ends render text between two dollar signs as a formula, also in HTML. These classes turn that
 # off, in MathJax 3 and in MathJax 2.
 _NO_MATH = "mathjax_ignore tex2jax_ignore"
+# What JupyterLab writes in place of a panel whose kernel has gone: "Loading widget...", without an element.
+_NO_EMPTY_PANEL = (
+    "<style>.jp-OutputArea-child:has(+ .jp-OutputArea-child .fm-summary)"
+    ">.jp-OutputArea-output:not(:has(*)){display:none}</style>"
+)
 _FONT = "font-family:var(--jp-ui-font-family,system-ui,sans-serif);font-size:13px"
+_IMAGE = "max-height:80px;max-width:160px;vertical-align:top;margin-right:6px"
 _PRE = "overflow:auto;font-size:12px"
 _TABLE = "border-collapse:collapse;margin:8px 0;font-size:12px;font-variant-numeric:tabular-nums"
 _CELL = "text-align:left;padding:2px 10px 2px 0;vertical-align:top"
 _WRAP, _KEEP = "overflow-wrap:anywhere;min-width:10em", "white-space:nowrap"
-_LONG = ("params", "result")
+_LONG = ("params", "output")
 
 
-def bundle(run: BatchRun) -> dict[str, str]:
+def bundle(run: BatchRun, *, brief: bool = False) -> dict[str, str]:
     """Return the summary in both forms, as Jupyter takes them."""
-    return {"text/html": as_html(run), "text/plain": as_text(run)}
+    return {
+        "text/html": as_html(run, brief=brief) + _NO_EMPTY_PANEL,
+        "text/plain": as_text(run, brief=brief),
+    }

@@ -1,19 +1,24 @@
-"""Show a run at a terminal: a line like tqdm's and a table of running rows; the summary at the end."""
+"""Show a run at a terminal: a line like tqdm's, running rows, latest outputs; the summary at the end."""
 
 from __future__ import annotations
 
 import os
 import sys
 from collections import deque
+from heapq import nlargest
 from itertools import islice
 
 from wcwidth import wcswidth
 
 from ...limits.limits import Limits
 from ...records.batch import Batch
+from ...records.row_secrets import secrets_of_row
+from ...records.status import FAILED, SUCCEEDED
 from ...run.batchrun import BatchRun
 from ...text.formatting import params_text
+from ..output_text import outcome_text
 from ..panel.widget import Start
+from ..shell import encodable
 from ..summary import summary
 from ..summary.summary import cooling_text, limit_text
 from .live_block import Block, terminal_size, without_sequences
@@ -26,6 +31,8 @@ BARS, ASCII_BARS = ("━", "─"), ("#", "-")
 _GREEN, _FAINT, _END = "\x1b[32m", "\x1b[2m", "\x1b[0m"
 
 _ROWS = 8
+_ENDED = 3  # rows that ended last
+_OUTPUT = 200  # characters
 _LINES_ABOVE = 6  # left for the prompt, and for what nodes print
 
 
@@ -72,13 +79,14 @@ class TerminalDisplay:
 
     def close(self) -> None:
         """Remove the progress lines."""
-        if self._block is not None:
+        if self._block is not None and self._progress is not None:
+            self._progress.close()
             self._block.close()
             self._block = None
 
     def _publish(self, run: BatchRun) -> None:
         if run.ended:
-            print(summary.as_text(run))  # noqa: T201 - the output of a terminal
+            print(encodable(summary.as_text(run)))  # noqa: T201 - the output of a terminal
 
 
 def moves_cursor() -> bool:
@@ -105,6 +113,9 @@ class Progress:
         """Recent pairs of seconds and of how many instances had ended by then."""
         self._texts: dict[int, str] = {}
         """The params of the rows in the table, which is drawn ten times a second."""
+        self._changed = run.records.watch()
+        self._ended: list[int] = []
+        """The rows that ended last, the latest at the end."""
 
     def line(self, columns: int) -> str:
         """Return a line like tqdm's: a bar, done/total, elapsed < remaining, rate; then the statuses.
@@ -145,9 +156,10 @@ class Progress:
         return f"{before}{_GREEN}{bar}{_END}{after}"
 
     def table(self, columns: int, most: int) -> list[str]:
-        """Return a table of the running rows, the first started on top; empty if none is running."""
+        """Return a table of the running rows and of the latest outputs; empty if no row is running."""
         records = self._run.records
-        shown = list(islice(records.live, most))
+        ended = self._latest_ended() if most > 2 * _ENDED else []
+        shown = list(islice(records.live, most - len(ended)))
         if not shown:
             return []
         self._texts = {at: self._texts.get(at) or self._params(at) for at in shown}
@@ -167,7 +179,22 @@ class Progress:
             lines.append(cut_to(f"{start}  {text}", columns).rstrip())
         if (more := len(records.live) - len(shown)) > 0:
             lines.append(cut_to(f"  … and {more:,} more", columns))
+        for at in ended:
+            output = plain(outcome_text(records, at, _OUTPUT, secrets_of_row(records, at)))
+            lines.append(cut_to(f"  {at:>{number}}  {self._params(at)} → {output}", columns))
         return lines
+
+    def _latest_ended(self) -> list[int]:
+        """Return the rows that ended last, of those that are still ended."""
+        records, changed = self._run.records, self._changed
+        rows = {*self._ended, *(changed.pop() for _ in range(len(changed)))}
+        ended = (at for at in rows if records.status[at] in (SUCCEEDED, FAILED))
+        self._ended = nlargest(_ENDED, ended, key=records.ended.__getitem__)[::-1]
+        return self._ended
+
+    def close(self) -> None:
+        """Watch the run no longer."""
+        self._run.records.unwatch(self._changed)
 
     def _params(self, at: int) -> str:
         return plain(params_text(self._run.records.merged(at)))

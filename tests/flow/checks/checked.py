@@ -19,6 +19,10 @@ class Plain(AsyncNode):
         return None
 
 
+def naps():
+    time.sleep(1)
+
+
 class Sleeps(AsyncNode):
     async def exec_async(self, prepared):
         time.sleep(1)

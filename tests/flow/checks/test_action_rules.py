@@ -47,6 +47,28 @@ def test_an_action_that_the_node_returns_too_is_not_suggested():
     assert all(each.note for each in check(AsyncFlow(start=draft)))
 
 
+class Retries(Node):
+    def post(self, shared, prepared, executed):
+        return "retry 1" if executed else "retry 2"
+
+
+class Completes(Node):
+    def post(self, shared, prepared, executed):
+        return "complete" if executed else "again"
+
+
+def test_a_similar_action_is_suggested_only_if_the_node_never_returns_it():
+    """Two that it returns are two; but an ending may be the misspelling of a successor."""
+    retries = Retries()
+    retries - "retry 1" >> Plain()
+    (found,) = check(AsyncFlow(start=retries))
+    assert found.note
+    completes = Completes()
+    completes - "again" >> completes
+    completes - "completed" >> Plain()
+    assert 'Did you mean "completed"?' in said(AsyncFlow(start=completes))
+
+
 ENDINGS = ["success", "Pass", "finalize", "max_iterations", "end_conversation", "done", "approved"]
 
 

@@ -14,6 +14,8 @@ from pocketflow import AsyncNode, Node
 from flowmagic.flow.checks.executed_code import executed_code
 from flowmagic.flow.checks.node_source import NodeSource
 
+from . import checked
+
 
 def first():
     second()
@@ -169,3 +171,22 @@ def test_coroutines_are_followed_from_coroutines_only():
     assert in_coroutine["getcwd"]
     assert not in_coroutine["second"]
     assert [way for _, way, _ in calls(makes)] == [()]
+
+
+def test_functions_of_other_modules_are_followed():
+    """By the name of their module, or imported where they are used; not those of libraries."""
+
+    def by_module(self, _):
+        checked.naps()
+        os.path.join("a", "b")
+
+    def by_import(self, _):
+        from tests.flow.checks.checked import naps as rest
+
+        rest()
+
+    ways = [("", "tests.flow.checks.checked.naps"), ("naps", "time.sleep")]
+    for method in (by_module, by_import):
+        found = [("".join(way), name) for name, way, _ in calls(method)]
+        assert found[:2] == ways
+        assert all(way == "" for way, _ in found[2:])

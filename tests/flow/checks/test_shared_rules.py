@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode, BatchFlow, Flow, Node
 
@@ -41,9 +43,7 @@ def test_a_row_that_nodes_look_for_in_shared_is_found():
     flow = Flow(start=Ask())
     (found,) = check(flow, ROWS)
     assert found.what == 'No node reads the param "question", and Ask reads shared["question"].'
-    assert found.instead.startswith(
-        'Add --fill-shared (fill_shared="question"): each instance gets'
-    )
+    assert found.instead.startswith("Add --fill-shared (fill_shared=True): each instance gets")
     assert found.place.line == Ask.prep.__code__.co_firstlineno + 1
     assert not found.note
     assert said(flow, ["a", "b"], fill_shared="question") == ""
@@ -52,10 +52,16 @@ def test_a_row_that_nodes_look_for_in_shared_is_found():
     assert flowmagic.run_batch(flow, ROWS, fill_shared=True).ok
 
 
-def test_a_row_of_several_params_is_filled_in_without_a_name():
-    """One finding for all of its params."""
-    (found,) = [each for each in check(Ask(), [{"question": "a", "id": 1}]) if not each.note]
-    assert "(fill_shared=True)" in found.instead
+def test_one_finding_is_enough_for_all_params_of_a_row():
+    """The option is for the whole row."""
+
+    class AskMore(Ask):
+        def prep(self, shared):
+            return shared["question"], shared["id"]
+
+    assert (
+        len([each for each in check(AskMore(), [{"question": "a", "id": 1}]) if not each.note]) == 1
+    )
 
 
 @pytest.mark.parametrize("node", [AskByParam(), Passes()])
@@ -143,6 +149,29 @@ def test_what_is_only_collected_or_counted_is_at_most_a_note():
     assert (found.what, found.note) == ('It counts in shared["stats"].', True)
     assert said(Fresh(), limit=1) == ""
     assert 'changes shared["messages"] in place' in said(Fresh())
+
+
+class Sends(AsyncNode):
+    async def post_async(self, shared, prep_res, exec_res):
+        await shared["queue"].put(1)
+
+
+class Creates(Node):
+    def post(self, shared, prep_res, exec_res):
+        shared["queue"] = asyncio.Queue()
+
+
+def test_a_queue_that_isolated_instances_share_is_found():
+    """It is an object of the given store, which is not copied; one that a node creates is its own."""
+    (found,) = check(Sends(), isolate=True)
+    assert found.what == 'It puts into shared["queue"], which no node creates.'
+    assert not found.note
+    store = {"queue": asyncio.Queue()}
+    flowmagic.run_batch(Sends(), [{}, {}], shared=store, isolate=True)
+    assert store["queue"].qsize() == 2
+    first = Creates()
+    first >> Sends()
+    assert said(AsyncFlow(start=first), fill_shared=True) == ""
 
 
 class Total(BatchFlow):

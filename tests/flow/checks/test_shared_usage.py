@@ -56,6 +56,11 @@ def keyed(self, shared, prep_res, exec_res):
     return shared["d"][prep_res]
 
 
+def queues(self, shared, prep_res, exec_res):
+    shared["a"].put(1)
+    shared["b"].put_nowait(1)
+
+
 def takes(self, shared, prep_res, exec_res):
     return shared["a"].pop(), len(shared["b"]), "c" in shared
 
@@ -90,6 +95,7 @@ async def helped_async(self, store, prep_res, exec_res):
         (through_names, {"grown": {"a", "b"}, "read": {"b"}, "assigned": {"b"}}),
         (counts, {"counted": {"a"}, "read": {"b"}, "updated": {"b"}}),
         (keyed, {"keyed": {"a", "b", "c"}}),
+        (queues, {"grown": {"a", "b"}, "queued": {"a", "b"}}),
         (takes, {"grown": {"a"}, "read": {"a"}}),
         (helped, {"grown": {"a"}, "read": {"b"}}),
     ],

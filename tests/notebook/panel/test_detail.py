@@ -201,7 +201,7 @@ def test_what_a_node_copy_tried_by_itself_is_said_in_words():
 
     rows = [{"fails": fails} for fails in ([], [1], [1] * 2, [1] * 3)]
     run = flowmagic.run_batch(RetryCounter(max_retries=3), rows)
-    words = [detail_of(run.records, index)["copies"][0]["retries"] for index in range(4)]
+    words = [detail_of(run.records, index)["copies"][0]["remark"] for index in range(4)]
     assert words == ["", "1 retry", "2 retries", "2 retries, fallback"]
 
 
@@ -555,3 +555,19 @@ def test_a_single_node_received_the_instances_own():
     provenance = Provenance(run[0].copies, run[0].row, run.records.base)
     assert (provenance.previous(0), provenance.source(0, "a")) == (None, "batch")
     assert (provenance.changer(0), provenance.source(0, "what is not there")) == ("", "")
+
+
+class Constant(AsyncNode):
+    async def exec_async(self, _):
+        return "always the same"
+
+
+async def test_a_reused_output_is_marked_as_such_and_counted_in_the_notice(tmp_path):
+    """In the opened row, with what it saved, and for the whole run."""
+    journal = tmp_path / "runs.journal"
+    for _ in range(2):
+        run = await flowmagic.batchflow(Constant(), [{}], journal=journal, reuse=True)
+        remark = detail_of(run.records, 0)["copies"][0]["remark"]
+    assert remark == "reused, saved 0.0 s"
+    header = header_of(run, run.records, flow="", limits=run.limits, notice="", acknowledged={})
+    assert header["notice"].startswith("0 execs ran, 1 were reused")

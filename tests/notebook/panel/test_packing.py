@@ -112,6 +112,7 @@ def queries_of(run) -> Queries:
         ParamList(None),
         rerun_cell=lambda *_: "",
         call_soon=lambda callback: callback(),
+        call_on_loop=lambda *_: None,
         on_ready=lambda: None,
     )
 
@@ -261,6 +262,7 @@ def test_a_page_is_answered_once():
         ParamList(None),
         rerun_cell=lambda *_: "",
         call_soon=lambda callback: callback(),
+        call_on_loop=lambda *_: None,
         on_ready=lambda: None,
     )
     queries.handlers["attempts"]({"type": "attempts", "client": "one", "rows": [0, 9, "x"]})

@@ -39,14 +39,63 @@ def test_what_is_written_reads_back_the_same(rows):
 
 
 @pytest.mark.parametrize(
-    "value", [dt.date(2025, 1, 2), float("nan"), object(), {"deep": [range(3)]}, set()]
+    "value", [dt.date(2025, 1, 2), object(), {"deep": [range(3)]}, set(), {"a": {dt.date.min: 1}}]
 )
-def test_what_cannot_be_written_is_shown_but_not_edited(value):
-    """A value that no literal gives makes the text read-only, and a sentence says so."""
-    text = ParamText([{"user_id": 1, "value": value}])
+def test_what_cannot_be_written_is_masked_kept_and_named_and_all_else_is_edited(value):
+    """The sentence says in which row and under which key; the value itself comes back, moved too."""
+    text = ParamText([{"user_id": 1, "value": 5}, {"user_id": 2, "value": value}])
+    assert text.editable
+    assert text.reason.startswith("'value' of row 1 (")
+    edited = text.read(text.text.replace("2", "7", 1) if "2025" not in text.text else text.text)
+    assert edited.rows is not None
+    assert edited.rows[1]["value"] == value
+    lines = text.text.splitlines()
+    moved = text.read("\n".join(["[", lines[2] + ",", lines[1].rstrip(","), "]"]))
+    assert moved.rows is not None
+    assert [row["user_id"] for row in moved.rows] == [2, 1]
+    assert moved.rows[0]["value"] == value
+
+
+def test_the_values_of_arrays_are_never_compared():
+    """Their equality is no bool: which one is meant is told by the row, or asked."""
+
+    class Array:
+        def __eq__(self, other):
+            raise AssertionError("compared")
+
+        def __repr__(self):
+            return "Array()"
+
+        __hash__ = None
+
+    rows = [{"i": i, "x": Array()} for i in range(2)]
+    text = ParamText(rows)
+    read = text.read(text.text).rows
+    assert read is not None
+    assert [row["x"] is own["x"] for row, own in zip(read, rows, strict=True)] == [True, True]
+    added = text.read(text.text.replace("\n]", ',\n  {"i": 2, "x": "••• Array()"}\n]'))
+    assert "the rows have different values" in added.message
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [("NaN", "nan"), ("nan", "nan"), ("-Infinity", "-inf"), ("inf", "inf"), ("-inf", "-inf")],
+)
+@pytest.mark.parametrize("other", ["1", "(1,)"])
+def test_nan_and_infinity_are_edited_like_any_number(typed, value, other):
+    """As JSON and as Python write them; and what is written reads back."""
+    [row] = ParamText([]).read(f'[{{"a": {typed}, "b": {other}}}]').rows
+    assert repr(row["a"]) == value
+    text = ParamText([row])
+    assert (text.editable, text.reason) == (True, "")
+    assert repr(text.read(text.text).rows) == repr([row])
+
+
+def test_a_key_that_cannot_be_written_leaves_the_list_as_it_is():
+    """It cannot be masked: nothing would say where the value belongs."""
+    text = ParamText([{dt.date(2025, 1, 2): 1}])
     assert not text.editable
-    assert "cannot be written" in text.reason
-    assert "user_id" in text.text
+    assert "Some keys cannot be written" in text.reason
 
 
 def test_too_many_rows_are_shown_in_part():

@@ -28,6 +28,7 @@ class Desk:
             ParamList(as_batch(rows)),
             rerun_cell=lambda index, secrets: "",
             call_soon=self.later.append,
+            call_on_loop=lambda function, *arguments: function(*arguments),
             on_ready=self.ready,
         )
 

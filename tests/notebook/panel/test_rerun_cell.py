@@ -40,7 +40,7 @@ def ran(shell):
         assert shell.run(f"%%batchflow {line}\n{body}").success
         magics = shell.ip.magics_manager.registry["BatchFlowMagics"]
         asked = flowmagic.notebook.magic.read_line(
-            magics.batchflow, line, limit=5, per_minute=None, capture=True
+            magics.batchflow, line, {}, limit=5, per_minute=None, capture=True
         )
         _, run = list(run_list.runs(shell.ip).values())[-1]
         origin = flowmagic.notebook.cell.origin_of(shell.ip, asked)

@@ -11,10 +11,11 @@ from pocketflow import AsyncNode
 import flowmagic
 from flowmagic import CallLimit, named_limits, set_limit
 from flowmagic.limits.limits import Limits
+from flowmagic.notebook.panel.ticker import INTERVAL
 from flowmagic.records.batch import as_batch
 from flowmagic.records.status import FAILED, SUCCEEDED
 
-from ...virtualtime import run_virtual
+from ...virtualtime import run_virtual, virtual
 from .spied import Page, Spy, ended, headers, made, refused
 
 
@@ -192,3 +193,21 @@ def test_busy_named_limits_stay_within_the_message_budget():
             CallLimit._clock = clock
 
     run_virtual(lifecycle())
+
+
+@virtual
+async def test_an_output_is_sent_within_a_tick_of_the_end_of_its_row():
+    """Of the first rows, and of those that a page has queried: it needs not ask for it."""
+    panel, _ = made([{"i": i, "fail": i % 7 == 0} for i in range(1_000)], limits=Limits(100))
+    panel.ask("run", text=None)
+    await asyncio.sleep(0.01)
+    panel.ask("rows", n=2, rows=list(range(500, 540)))
+    await ended(panel)
+    waits = {}
+    for now, content, _ in panel.sent:
+        for texts in (*content.get("rows", ()), content.get("texts", {"rows": [], "outcomes": []})):
+            for index, text in zip(texts["rows"], texts["outcomes"], strict=True):
+                if text:
+                    waits.setdefault(index, now - panel.run.records.ended[index])
+    assert set(waits) == {i for i in (*range(200), *range(500, 540)) if i % 7 == 0}
+    assert max(waits.values()) <= 2 * INTERVAL

@@ -1,6 +1,7 @@
 """The static end state of a run."""
 
 import asyncio
+import base64
 import re
 from html.parser import HTMLParser
 
@@ -12,11 +13,14 @@ from flowmagic.notebook.panel.detail import detail_of
 from flowmagic.notebook.panel.row_text import VaryingColumns, row_texts
 from flowmagic.notebook.summary import summary
 
+from ..test_pictures import png
+
 
 class Echo(AsyncNode):
     async def exec_async(self, _):
         if "raise" in self.params:
             raise ValueError(self.params["raise"])
+        return self.params.get("answer", self.params.get("action"))
 
     async def post_async(self, shared, prep_res, exec_res):
         return self.params.get("action")
@@ -55,6 +59,29 @@ async def test_it_says_counts_every_failure_and_the_first_rows():
         assert "n=9" in text
         assert "30 more rows" in text
         assert "run.retry_failed()" in text
+
+
+async def test_it_says_what_each_of_the_first_rows_came_to():
+    """The output, not the last action, which is mostly the same."""
+    run = await _run([{"answer": "Dear\nAnn", "action": "sent"}, {"answer": {"to": "Bob"}}, {}])
+    head, *rows = summary.as_text(run).splitlines()[-4:]
+    at = head.index("output")
+    assert [row[at:] for row in rows] == ["Dear Ann", "{'to': 'Bob'}", ""]
+    assert "Dear Ann" in _Tags(summary.as_html(run)).text
+
+
+async def test_pictures_among_the_outputs_are_kept_with_the_notebook():
+    """As data of the page itself, a bounded number of bytes of them; never SVG."""
+    pictures = [png(90, 60, bytes(30_000)), "<svg/>", b"<svg/>", png(80, 60, bytes(30_000))]
+    run = await _run([{"answer": each} for each in pictures])
+    html = summary.as_html(run)
+    sources = re.findall(r"<img [^>]*src='data:image/png;base64,([^']*)'", html)
+    assert [base64.b64decode(each) for each in sources] == [pictures[0], pictures[3]]
+    assert "PNG, 90 x 60" in _Tags(html).text
+    run = await _run([{"answer": png(90, 60, bytes(30_000))} for _ in range(9)])
+    html = summary.as_html(run)
+    assert html.count("<img") == 2
+    assert len(html) < summary.MOST_BYTES
 
 
 async def test_it_is_open_only_when_something_failed():
@@ -111,11 +138,17 @@ async def test_secrets_of_the_store_and_of_nodes_are_masked_too():
     class Quotes(AsyncNode):
         token: str
 
-        async def post_async(self, shared, prep_res, exec_res):
-            said = f"{shared['api_key']} and {self.token}"
+        async def prep_async(self, shared):
+            return shared["api_key"]
+
+        async def exec_async(self, prep_res):
+            said = f"{prep_res} and {self.token}"
             if self.params["n"]:
                 raise ValueError(said)
             return said
+
+        async def post_async(self, shared, prep_res, exec_res):
+            return exec_res
 
     node = Quotes()
     node.token = token

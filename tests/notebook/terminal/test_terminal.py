@@ -331,6 +331,33 @@ async def test_the_table_shows_what_runs_those_that_began_first_on_top():
 
 
 @virtual
+async def test_the_table_ends_with_the_latest_outputs():
+    """Or errors; of a row that runs again there is none, and of secrets nothing."""
+
+    class Answer(AsyncNode):
+        async def exec_async(self, prepared):
+            await asyncio.sleep(self.params["n"])
+            if self.params["n"] == 3:
+                raise ValueError("no\ncustomer")
+            return f"answer {self.params['n']} by sk-12345678"
+
+    rows = [{"n": n, "api_key": "sk-12345678"} for n in range(9)]
+    run = flowmagic.batchflow(Answer(), rows, limit=9)
+    progress = Progress(run)
+    await asyncio.sleep(3.5)
+    assert progress.table(60, 8)[-3:] == [
+        "    1  n=1, api_key=••• → answer 1 by •••",
+        "    2  n=2, api_key=••• → answer 2 by •••",
+        "    3  n=3, api_key=••• → ValueError: no customer",
+    ]
+    await asyncio.sleep(1)
+    assert progress.table(60, 8)[-1] == "    4  n=4, api_key=••• → answer 4 by •••"
+    progress.close()
+    await run.settled()
+    assert not run.records.watchers
+
+
+@virtual
 async def test_colours_change_no_letter():
     """The bar and the head of the table have one, if so asked."""
     run = started([{}] * 20, limit=4)

@@ -3,7 +3,7 @@
 import { FAILED, RUNNING, SUCCEEDED } from "../store/protocol.js";
 import { Series, highestLimit, limitSteps } from "../store/series.js";
 import { element, writeAttribute } from "../ui/elements.js";
-import { duration, number } from "../ui/format.js";
+import { duration, number, share, took } from "../ui/format.js";
 import { Palette } from "../ui/palette.js";
 import { Sparkline } from "./sparkline.js";
 
@@ -15,8 +15,6 @@ const SHORT = 1; // seconds; a shorter run with few instances has no charts
 const FEW = 20; // instances
 
 const counted = (n) => (n >= 100 ? number.format(Math.round(n)) : String(Number(n.toFixed(n >= 10 ? 1 : 2))));
-const took = (seconds) => (seconds < 0.1 ? `${Number((1000 * seconds).toFixed(seconds < 0.01 ? 1 : 0))} ms` : duration(seconds));
-const share = (part, whole) => `${Number(((100 * part) / whole).toFixed(part / whole < 0.1 ? 1 : 0))}%`;
 
 /**
  * The context of a stretch. `rate`, `running`: current values that are more precise than the rows';

@@ -1,4 +1,4 @@
-// The button that copies an instance to the clipboard, as code.
+// A button that copies a text to the clipboard.
 
 import { element, keepKeys, write } from "../ui/elements.js";
 
@@ -6,15 +6,20 @@ const FEEDBACK_MS = 2000; // how long the button shows the outcome
 
 /** If the page may not write to the clipboard, the text is shown so that the user can copy it. */
 export class CopyButton {
-  constructor() {
+  /**
+   * @param {string} label of the button
+   * @param {string} what it copies, in words
+   * @param {string} key of the button, by which it gets the focus back
+   */
+  constructor(label, what, key) {
+    this.label = label;
+    this.what = what;
     this.text = "";
     this.timer = 0;
-    this.button = element("button", "fm-button fm-small", {
-      type: "button", title: "Copy a cell that reruns only this instance", "data-key": "copy",
-    });
+    this.button = element("button", "fm-button fm-small", { type: "button", title: `Copy ${what}`, "data-key": key });
     this.live = element("span", "fm-hidden", { "aria-live": "polite" });
     this.shown = element("textarea", "fm-text fm-code", {
-      readonly: "", spellcheck: "false", rows: "3", "aria-label": "The cell, to copy by hand", "data-key": "code",
+      readonly: "", spellcheck: "false", rows: "3", "aria-label": `Copy by hand: ${what}`, "data-key": `${key}-text`,
     });
     this.button.addEventListener("click", () => this.copy());
     this.roots = [this.button, this.live];
@@ -31,7 +36,7 @@ export class CopyButton {
   reset() {
     clearTimeout(this.timer);
     this.shown.hidden = true;
-    this.say("Copy as code", "");
+    this.say(this.label, "");
   }
 
   /** @param {string} text what to copy; empty if there is nothing */
@@ -51,12 +56,12 @@ export class CopyButton {
     clearTimeout(this.timer);
     this.shown.hidden = done;
     if (done) {
-      this.say("Copied", "Copied a cell that reruns this instance");
+      this.say("Copied", `Copied ${this.what}`);
     } else {
-      this.say("Not copied", "Not copied. Copy the cell below by hand");
+      this.say("Not copied", "Not copied. Copy the text below by hand");
       this.select(this.text);
     }
-    this.timer = setTimeout(() => this.say("Copy as code", ""), FEEDBACK_MS);
+    this.timer = setTimeout(() => this.say(this.label, ""), FEEDBACK_MS);
   }
 
   select(text) {

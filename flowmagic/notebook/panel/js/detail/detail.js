@@ -4,6 +4,7 @@ import { element, icon, keepKeys, setStatus, write } from "../ui/elements.js";
 import { duration, number, plural } from "../ui/format.js";
 import { ScrollPosition } from "../ui/scroll_position.js";
 import { CopyButton } from "./copy_button.js";
+import { OutputParts } from "./output.js";
 
 /** @import { AttemptDetail, CopyDetail, ParamDetail } from "../store/protocol.js" */
 
@@ -14,9 +15,11 @@ export class InstanceDetail {
   constructor(view) {
     this.view = view;
     this.drawn = null;
+    this.drawnOutputs = 0;
     /** @type {Map<string, boolean>} what the user folded (false) or unfolded (true) */
     this.folds = new Map();
-    this.copyButton = new CopyButton();
+    this.copyButton = new CopyButton("Copy as code", "a cell that reruns only this instance", "copy");
+    this.outputParts = new OutputParts(view);
     this.root = element("section", "fm-detail", { "aria-label": "Opened instance", tabindex: "-1" });
     this.root.hidden = true;
     this.scroll = new ScrollPosition(this.root, () => {});
@@ -27,10 +30,11 @@ export class InstanceDetail {
 
   remove() {
     this.copyButton.remove();
+    this.outputParts.reset();
   }
 
   draw() {
-    const { openIndex, detail, header } = this.view.store;
+    const { openIndex, detail, header, outputs } = this.view.store;
     const { root } = this;
     root.hidden = openIndex === null;
     if (openIndex === null) {
@@ -39,13 +43,15 @@ export class InstanceDetail {
       root.replaceChildren();
       return;
     }
-    if (this.drawn !== (detail ?? openIndex)) {
+    if (this.drawn !== (detail ?? openIndex) || this.drawnOutputs !== outputs.version) {
       if (this.index !== openIndex) {
         this.folds.clear();
         this.copyButton.reset();
+        this.outputParts.reset();
       }
       this.index = openIndex;
       this.drawn = detail ?? openIndex;
+      this.drawnOutputs = outputs.version;
       this.redraw(() => this.parts(openIndex, detail));
     }
     if (this.cancel) this.cancel.hidden = this.view.gone || !header.can.includes("cancel");
@@ -97,7 +103,7 @@ export class InstanceDetail {
     if (retried) parts.push(this.history(detail.history));
     // A node copy shows its own error; an error from elsewhere is shown here.
     if (detail.error && !detail.copies.some((copy) => copy.error === detail.error)) parts.push(element("div", "fm-error", {}, detail.error));
-    parts.push(...detail.copies.map((_, i) => this.copy(detail.copies, i, "")));
+    parts.push(...detail.copies.map((_, i) => this.copy(detail.copies, i, 0)));
     if (!detail.copies.length && !detail.note && detail.restored === null && !(pending && retried)) {
       parts.push(element("div", "fm-quiet", {}, pending ? "Not started yet." : "No node has run."));
     }
@@ -105,9 +111,7 @@ export class InstanceDetail {
       parts.push(element("div", "fm-quiet", {}, `Restored from run ${detail.restored}. It did not run in this one.`));
     }
     if (detail.note) parts.push(element("div", "fm-quiet", {}, detail.note));
-    if (detail.status === "succeeded") {
-      parts.push(element("div", "fm-result", {}, element("span", "fm-quiet", {}, "last action "), element("code", "", {}, detail.result)));
-    }
+    if (detail.output) parts.push(this.outputParts.part(detail.output, index, 0, -1));
     if (detail.traceback) parts.push(this.text("Traceback", "trace", detail.traceback));
     if (detail.printed) {
       parts.push(element("div", "fm-quiet fm-printed", {}, "What it printed"), this.text("What it printed", "output", detail.printed));
@@ -144,7 +148,7 @@ export class InstanceDetail {
         element("span", "fm-attempt-status", { "data-status": attempt.status }, icon(attempt.status), `Attempt ${attempt.number}`), " ",
         element("span", "fm-quiet fm-num", {}, `${attempt.status} after ${duration(attempt.seconds)}`), " ",
         element("span", "fm-attempt-error", {}, attempt.error));
-      const copies = attempt.copies.map((_, i) => this.copy(attempt.copies, i, `-of-${attempt.number}`));
+      const copies = attempt.copies.map((_, i) => this.copy(attempt.copies, i, attempt.number));
       if (attempt.printed) copies.push(this.text(`What attempt ${attempt.number} printed`, `output-${attempt.number}`, attempt.printed));
       if (attempt.note) copies.push(element("div", "fm-quiet", {}, attempt.note));
       if (!copies.length) copies.push(element("div", "fm-quiet", {}, "No node has run."));
@@ -162,20 +166,22 @@ export class InstanceDetail {
     return made;
   }
 
+  /** @param {number} attempt the number of an earlier attempt; 0 for the last one */
   copy(copies, position, attempt) {
     const copy = copies[position];
     const times = `from ${duration(copy.started)}${copy.seconds === null ? "" : ` · for ${duration(copy.seconds)}`}`;
-    const ended = copy.error ? "raised" : copy.seconds === null ? "running" : copy.action === null ? "→ None" : `→ ${copy.action}`;
+    const ended = copy.error ? "raised" : copy.seconds === null ? "running" : copy.action === null ? "" : `action ${copy.action}`;
     const head = element("div", "fm-copy-head", {},
       element("span", "fm-quiet fm-num", {}, `${position + 1}`),
       element("span", "fm-node", {}, copy.node),
       element("span", "fm-quiet fm-num", {}, times),
       element("span", copy.error ? "fm-action fm-bad" : "fm-action", {}, ended),
-      ...(copy.retries ? [element("span", "fm-quiet", {}, copy.retries)] : []));
-    const params = paramElements(copies, position, (...parts) => this.fold(...parts), `same-${position}${attempt}`);
+      ...(copy.remark ? [element("span", "fm-quiet", {}, copy.remark)] : []));
+    const params = paramElements(copies, position, (...parts) => this.fold(...parts), `same-${position}-${attempt}`);
     const part = element("section", "fm-copy", { "aria-label": `Node copy ${position + 1}: ${copy.node}` }, head, ...params);
     if (copy.depth) part.style.marginInlineStart = `${Math.min(copy.depth, 6) * 14}px`;
     if (copy.error) part.append(element("div", "fm-error", {}, copy.error));
+    else if (copy.output) part.append(this.outputParts.part(copy.output, this.index, attempt, position));
     return part;
   }
 }

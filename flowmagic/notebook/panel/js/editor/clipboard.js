@@ -47,8 +47,10 @@ export class SheetClipboard {
       return;
     }
     const { top, left } = grid.selected;
-    const { sheet, block, headed } = pasted(grid.sheet, splitPasted(text), top, left);
-    if (grid.set(sheet, headed ? "The first line became the column names; Ctrl+Z undoes this." : "")) grid.select(block);
+    const { sheet, block, headed, named } = pasted(grid.sheet, splitPasted(text), top, left);
+    const message = headed ? "The first line became the column names; Ctrl+Z undoes this."
+      : named ? "The first line named the columns; Ctrl+Z undoes this." : "";
+    if (grid.set(sheet, message)) grid.select(block);
   }
 
   /** @param {{name: string, size: number, text(): Promise<string>}} file */

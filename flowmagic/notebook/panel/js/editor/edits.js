@@ -54,28 +54,33 @@ export function withoutColumn({ columns, rows }, column) {
 
 /**
  * Paste a block at a position; the sheet grows as needed. In an empty sheet, a first line that looks
- * like names becomes the columns.
+ * like names becomes the columns; in another one, a first line of its names says where the columns go.
  * @param {Sheet} sheet @param {string[][]} lines @param {number} row @param {number} column
- * @returns {{sheet: Sheet, block: Block, headed: boolean}} and the block's position, and whether it had names
+ * @returns {{sheet: Sheet, block: Block, headed: boolean, named: boolean}} and the block's position, and whether
+ *   its first line became the columns, or named them
  */
 export function pasted(sheet, lines, row, column) {
   const fresh = !sheet.rows.length;
   const headed = fresh && lines.length > 1 && lines[0].every((name) => name.trim() && readCell(name).cell?.[0] === '"');
+  const named = !fresh && lines.length > 1 && lines[0].every((name) => sheet.columns.includes(name.trim()));
   const [top, left] = fresh ? [0, 0] : [row, column];
   const columns = headed ? [] : [...sheet.columns];
   for (const name of headed ? lines[0] : []) columns.push(columns.includes(name.trim()) ? unused(columns) : name.trim());
-  const body = headed ? lines.slice(1) : lines;
-  const wide = left + Math.max(...body.map((line) => line.length));
-  while (columns.length < wide) columns.push(unused(columns));
+  const body = headed || named ? lines.slice(1) : lines;
+  const wide = Math.max(...body.map((line) => line.length));
+  const into = named ? lines[0].map((name) => columns.indexOf(name.trim())) : Array.from({ length: wide }, (_, at) => left + at);
+  while (into.length < wide) into.push(Math.max(columns.length, ...into.map((at) => at + 1)));
+  while (columns.length <= Math.max(...into)) columns.push(unused(columns));
   const rows = sheet.rows.map((cells) => columns.map((_, at) => cells[at] ?? null));
   body.forEach((line, down) => {
     while (rows.length <= top + down) rows.push(empty(columns));
     line.forEach((shown, right) => {
       const { cell, problem } = readCell(shown);
-      rows[top + down][left + right] = problem ? JSON.stringify(shown) : cell;
+      rows[top + down][into[right]] = problem ? JSON.stringify(shown) : cell;
     });
   });
-  return { sheet: { columns, rows }, block: { top, left, bottom: top + body.length - 1, right: wide - 1 }, headed };
+  const block = { top, bottom: top + body.length - 1, left: Math.min(...into), right: Math.max(...into) };
+  return { sheet: { columns, rows }, block, headed, named };
 }
 
 /** @param {Sheet} sheet @param {Sheet} before the sheet before the edit @returns {string} why it is too large now; empty if it is not */

@@ -8,11 +8,18 @@
 export const MAX_ROWS = 1000; // the most that can be edited, as in `param_text.py`
 export const MAX_COLUMNS = 100;
 
+const WORDS = /"(?:[^"\\]|\\.)*"|(?<![\w.])(?:NaN|-?Infinity)(?![\w.])/g;
+
+/** Parse JSON as Python writes it, with NaN and Infinity; these become null. */
+export function parseJson(text) {
+  return JSON.parse(text.replace(WORDS, (word) => (word[0] === '"' ? word : "null")));
+}
+
 /** @param {string} text @returns {Sheet | {reason: string}} */
 export function readSheet(text) {
   let rows;
   try {
-    rows = JSON.parse(text);
+    rows = parseJson(text);
   } catch {
     return { reason: "This is not JSON (perhaps Python literals), so it is edited as text." };
   }
@@ -79,7 +86,7 @@ export function readCell(shown) {
   const text = shown.trim();
   if (text === "") return { cell: shown === "" ? null : JSON.stringify(shown), problem: "" };
   try {
-    JSON.parse(text);
+    parseJson(text);
     return { cell: text, problem: "" };
   } catch {
     if (/^[[{"]/.test(text)) {
@@ -93,7 +100,7 @@ export function readCell(shown) {
 export function kindOf(cell) {
   if (cell === null) return "none";
   if (cell[0] === '"') return "text";
-  return /^-?\d/.test(cell) ? "number" : "json";
+  return /^-?(?:\d|Infinity)|^NaN/.test(cell) ? "number" : "json";
 }
 
 /**
@@ -182,7 +189,7 @@ export const isDict = (value) => typeof value === "object" && value !== null && 
 function checked(text) {
   let value;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     return { unsure: true }; // it may be a Python literal, which only the kernel can parse
   }

@@ -2,13 +2,13 @@
 
 import { FAILED, RUNNING } from "../store/protocol.js";
 import { element, icon, keepKeys, write, writeAttribute } from "../ui/elements.js";
-import { number, plural } from "../ui/format.js";
+import { number, plural, share, took } from "../ui/format.js";
 import { MAX_LABELS, pathOf } from "./edges.js";
 import { graphLayout } from "./layout.js";
 
 const NARROW = 560; // CSS pixels; a narrower graph goes from top to bottom
-const SIZE = { width: 190, height: 74 }; // of a box with three lines of counts
-const SMALL = { width: 136, height: 90 }; // of a box with four lines, in a narrow graph
+const SIZE = { width: 190, height: 76 }; // of a box with three lines of counts
+const SMALL = { width: 136, height: 94 }; // of a box with four lines, in a narrow graph
 const COUNT_MS = 200; // least time between two counts of all rows
 const THIN = 1.25; // width of a line
 const THICKER = 3.5; // what is added for the busiest line
@@ -99,11 +99,12 @@ export class Graph {
     const failed = this.counter("failed", () => this.show(name, [FAILED]));
     const done = element("span", "fm-num", { "data-status": "succeeded" }, icon("succeeded"), element("span"));
     const ended = element("span", "fm-num");
+    const time = element("span", "fm-num", { title: "Median time of a node copy, and its share of the time in all nodes" });
     const what = element("span", "", {}, kind);
-    const counts = element("div", "fm-graph-counts", {}, running.root, done, failed.root, ended, what);
+    const counts = element("div", "fm-graph-counts", {}, running.root, done, failed.root, ended, time, what);
     const root = element("div", `fm-graph-node${frame ? " fm-frame" : ""}`, {}, button, counts);
     root.style.cssText = `left:${x}px;top:${y}px;width:${width}px;height:${height}px`;
-    return { frame, root, button, running, failed, done, ended, what };
+    return { frame, root, button, running, failed, done, ended, time, what };
   }
 
   counter(status, show) {
@@ -153,13 +154,26 @@ export class Graph {
     const { counts, nodes } = graph;
     const started = header.status !== "idle";
     const known = new Map(counts.nodes.map((entry) => [entry[0], entry]));
-    const taken = new Map(counts.edges);
+    const taken = new Map(counts.edges.map(([edge, n]) => [edge, n]));
+    const failures = new Map(counts.edges.map(([edge, , n]) => [edge, n]));
+    const spent = counts.nodes.reduce((all, [i, , , , , , , seconds]) => all + (this.nodes[i]?.frame ? 0 : seconds), 0);
+    /** The nodes at which instances have failed, and those that contain them. @type {Set<number>} */
+    const failing = new Set();
     const complete = started && !header.ticking && !counts.uncounted && !counts.unplaced;
     const times = (edge) => (!started ? "" : taken.get(edge) ? number.format(taken.get(edge)) : complete ? "never" : "0");
     const here = this.rowsAt();
-    this.nodes.forEach((box, i) => this.countNode(box, i, graph, known.get(i), here, started, times));
+    this.nodes.forEach((box, i) => {
+      const failed = this.countNode(box, i, graph, known.get(i), here, started, times);
+      for (let at = failed ? i : -1; at >= 0; at = nodes[at].level) failing.add(at);
+      const [, , , , , , median, seconds] = known.get(i) ?? [];
+      box.time.hidden = !started || median === null || median === undefined;
+      if (!box.time.hidden) write(box.time, took(median) + (box.frame || !spent ? "" : ` · ${share(seconds, spent)}`));
+    });
     const most = Math.max(1, ...this.lines.map(({ edges }) => sum(edges, taken)));
-    for (const line of this.lines) this.countLine(line, sum(line.edges, taken), most, started, times, graph);
+    for (const line of this.lines) {
+      const failed = failing.has(line.end) && sum(line.edges, failures) > 0;
+      this.countLine(line, sum(line.edges, taken), most, started, times, graph, failed);
+    }
     const notes = [
       graph.omitted ? `${plural(graph.omitted, "more node")} not drawn.` : "",
       counts.uncounted > FEW_UNCOUNTED ? `Counting: ${number.format(counts.uncounted)} instances to go.` : "",
@@ -187,14 +201,16 @@ export class Graph {
     return here;
   }
 
+  /** @returns {number} how many instances have failed at the node */
   countNode(box, i, graph, entry, here, started, times) {
     const { name, kind, where } = graph.nodes[i];
-    const [, returned, raised, ended, ends] = entry ?? [i, 0, 0, 0, ""];
+    const [, returned, raised, ended, ends, exactly] = entry ?? [i, 0, 0, 0, "", null];
     const alike = this.alike.get(name);
     const at = here.get(name) ?? { running: 0, failed: 0 };
     const failed = alike > 1 ? raised : at.failed;
-    const running = box.frame ? at.running + this.within(i, graph, here) : at.running;
-    const among = alike > 1 && running ? ` at ${alike} nodes` : "";
+    const known = alike > 1 && exactly !== null;
+    const running = known ? exactly : box.frame ? at.running + this.within(i, graph, here) : at.running;
+    const among = alike > 1 && !known && running ? ` at ${alike} nodes` : "";
     writeCount(box.running, running && started ? `${number.format(running)} running${among}` : "", name);
     writeCount(box.failed, failed && started ? `${number.format(failed)} failed` : "", name);
     write(box.done.lastChild, `${number.format(returned)} done`);
@@ -214,8 +230,9 @@ export class Graph {
       `${name}, ${kind}`, where,
       started && ended ? `Ended here although it has successors: ${ends}` : "",
       started && raised && raised !== failed ? `Raised ${plural(raised, "time")} in all attempts.` : "",
-      started && alike > 1 ? `${alike} nodes are called ${name}. Running instances are counted for all of them together, done and failed ones for this node and over all attempts.` : "",
+      started && alike > 1 ? `${alike} nodes are called ${name}. Failures here are those of all attempts.` : "",
     ].filter(Boolean).join("\n"));
+    return failed;
   }
 
   /** The number of instances that run within a frame, counting only names that do not occur outside it. */
@@ -227,10 +244,10 @@ export class Graph {
     return [...names].reduce((all, [name, n]) => all + (this.alike.get(name) === n ? here.get(name)?.running ?? 0 : 0), 0);
   }
 
-  countLine(line, all, most, started, times, graph) {
+  countLine(line, all, most, started, times, graph, failed) {
     const width = THIN + (started ? THICKER * Math.sqrt(all / most) : 0);
     writeAttribute(line.path, "stroke-width", width.toFixed(2));
-    writeAttribute(line.path, "class", !started ? "" : all ? "fm-taken" : "fm-never");
+    writeAttribute(line.path, "class", !started ? "" : failed ? "fm-failing" : all ? "fm-taken" : "fm-never");
     for (const { edge, part, times: count, name } of line.shown) {
       const text = times(edge);
       write(count, text);

@@ -160,7 +160,7 @@ export class Cards {
    * @param {Layout} layout
    * @param {Object<string, string>} colours
    * @param {{text: string, code: string}} fonts
-   * @param {(index: number) => {label: string, node: string, chain: string}} caption the texts on a card
+   * @param {(index: number) => {label: string, node: string, chain: string, picture: HTMLImageElement | null}} caption the texts on a card
    */
   constructor(layout, colours, fonts, caption) {
     this.layout = layout;
@@ -207,8 +207,15 @@ export class Cards {
     if (kept) for (let at = 0; at < height; at += 6 * scale) pen.fillRect(x, y + at, 3 * scale, 3 * scale);
     else pen.fillRect(x, y, 3 * scale, height);
     this.icon(pen, rows.kind(i), tone, x + 8 * scale, y + 5 * scale);
-    const { label, node, chain } = this.caption(i);
-    const [left, right] = [x + 8 * scale, x + width - 6 * scale];
+    const { label, node, chain, picture } = this.caption(i);
+    const left = x + 8 * scale;
+    let right = x + width - 6 * scale;
+    if (picture?.naturalWidth) {
+      const high = height - 4 * scale;
+      const wide = Math.min((high * picture.naturalWidth) / picture.naturalHeight, 0.4 * width);
+      right -= wide;
+      pen.drawImage(picture, right + 4 * scale, y + 2 * scale, wide, high);
+    }
     pen.textBaseline = "alphabetic";
     pen.fillStyle = colours.ink;
     pen.font = this.fonts.index;

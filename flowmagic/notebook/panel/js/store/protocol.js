@@ -23,22 +23,25 @@
  * @typedef {{client: string, n: number}} SearchDone
  * @typedef {{key: string, value: string, mark: string, source: string,
  *   unread: boolean}} ParamDetail
+ * @typedef {{text: string, head: string[], rows: string[][], picture: boolean, more: boolean}} OutputDetail
+ * @typedef {{client: string, index: number, attempt: number, copy: number, output: OutputDetail | null}} FullOutput
  * @typedef {{node: string, depth: number, previous: number | null, params: ParamDetail[],
- *   started: number, seconds: number | null, action: string | null, error: string, retries: string}} CopyDetail
+ *   started: number, seconds: number | null, action: string | null, output: OutputDetail | null,
+ *   error: string, remark: string}} CopyDetail
  * @typedef {{number: number, status: string, started: number, seconds: number, error: string,
  *   copies: CopyDetail[], note: string, printed: string}} AttemptDetail
  * @typedef {{index: number, status: string, attempts: number, started: number | null,
- *   seconds: number | null, result: string, error: string, traceback: string,
+ *   seconds: number | null, output: OutputDetail | null, error: string, traceback: string,
  *   copies: CopyDetail[], note: string, printed: string, code: string,
  *   restored: number | null, history: AttemptDetail[]}} Detail
  * @typedef {{client: string, n: number, count: number | null, message: string,
  *   line: number | null}} TextCheck
  * @typedef {{type: "delta", seq: number, packed?: string[], header?: Partial<Header>, rows?: RowTexts[],
- *   details?: Detail[], checks?: TextCheck[], searches?: SearchDone[],
+ *   details?: Detail[], outputs?: FullOutput[], checks?: TextCheck[], searches?: SearchDone[],
  *   graph?: GraphCounts}} Delta
  * @typedef {{type: string, value?: number | null, name?: string, field?: string,
- *   text?: string | null, rows?: number[], view?: string, index?: number | null,
- *   sort?: number | null, descending?: boolean}} Command
+ *   text?: string | null, rows?: number[], view?: string, index?: number | null, attempt?: number,
+ *   copy?: number, sort?: number | null, descending?: boolean}} Command
  */
 
 export const STATUSES = ["pending", "running", "succeeded", "failed", "cancelled"];

@@ -1,4 +1,5 @@
 import { PENDING, RUNNING, bytesOf } from "./protocol.js";
+import { Outputs } from "./outputs.js";
 import { Pace } from "./pace.js";
 import { Rows } from "./rows.js";
 import { Attempts, Segments } from "./segments.js";
@@ -30,6 +31,7 @@ export class Store {
     this.check = null;
     this.checkSent = 0;
     this.texts = new Texts(this);
+    this.outputs = new Outputs(this);
     /** @type {Columns} */
     this.columns = { names: [], numeric: [], same: "", more: 0 };
     /** @type {Map<number, Uint32Array>} the rows that searches found, by the number of the command */
@@ -141,7 +143,7 @@ export class Store {
     this.seq = seq;
     if (newRun) {
       this.generation += 1;
-      for (const known of [this.texts, this.segments, this.attempts]) known.clear();
+      for (const known of [this.texts, this.outputs, this.segments, this.attempts]) known.clear();
     }
     this.attempts.note(this.rows, "all");
     this.applyHeader(this.model.get("header") ?? {});
@@ -209,6 +211,8 @@ export class Store {
     if (delta.header) this.applyHeader(delta.header);
     if (delta.graph) this.applyCounts(delta.graph);
     for (const texts of delta.rows ?? []) this.texts.apply(texts);
+    this.outputs.apply(delta.outputs ?? []);
+    this.outputs.applyPictures(packed);
     for (const detail of delta.details ?? []) {
       if (detail.index === this.openIndex) this.detail = detail;
     }

@@ -45,8 +45,8 @@ export class ChainCell {
     const drawn = JSON.stringify([chain, ahead]);
     if (drawn === this.drawn) return;
     this.drawn = drawn;
-    const links = chain.map(([node, code, passed]) => element("span", "fm-link", { "data-status": STATUSES[code], title: `${node}: ${passed}` }, icon(STATUSES[code]), node));
-    links.push(...ahead.map((node) => element("span", "fm-link fm-quiet", { title: `${node}: not started yet` }, node)));
+    const links = chain.map(([node, code, passed]) => element("span", "fm-step", { "data-status": STATUSES[code], title: `${node}: ${passed}` }, icon(STATUSES[code]), node));
+    links.push(...ahead.map((node) => element("span", "fm-step fm-quiet", { title: `${node}: not started yet` }, node)));
     this.cell.replaceChildren(...links.flatMap((link, at) => (at ? [" → ", link] : [link])));
   }
 }

@@ -4,23 +4,18 @@ import { FAILED, RUNNING, STATUSES, SUCCEEDED } from "../store/protocol.js";
 import { element, icon, keepKeys, setStatus, write, writeAttribute } from "../ui/elements.js";
 import { duration, number } from "../ui/format.js";
 import { ChainCell } from "./chain.js";
+import { NARROW, columnsFor, hasChains } from "./columns.js";
 import { ScrollPosition } from "../ui/scroll_position.js";
 import { Filters } from "./filters.js";
 import { RowOrder } from "./row_order.js";
+
+/** @import { Column } from "./columns.js" */
 
 // Lengths are CSS pixels.
 const ROW = 28; // height of a row, as in panel.css
 const HEAD = 29; // height of the head, as in panel.css
 const POOL = 30; // row elements, however many instances there are
 const AHEAD = 15; // rows before and after the visible ones whose texts are requested
-const TINY = 330; // widths of the table that decide which columns it has
-const NARROW = 520;
-const PARAM = 84; // least width of a param's column, including the gap
-const FIXED = { narrow: 340, wide: 400 }; // width of the other columns and their gaps, of which the output has 160
-const CHAIN = 180; // least width of the node copies
-const ACTION = 90; // least width of the action
-
-/** @typedef {{kind: string, name: string, width: string, sort: string | null, param: number, numeric: boolean}} Column */
 
 export class Table {
   constructor(view) {
@@ -183,17 +178,28 @@ export class Table {
       cell.textContent = text;
       if (kind !== "index" && kind !== "seconds") cell.title = text;
     });
+    this.drawPicture(cells[this.columns.findIndex(({ kind }) => kind === "output")], i);
     const open = store.openIndex === i;
     if (row.getAttribute("aria-selected") !== String(open)) row.setAttribute("aria-selected", String(open));
     row.classList.toggle("fm-active", focused && i === this.active);
     if (i === this.active) this.activePosition = position;
   }
 
+  /** Put the picture that a row has as its output before its text. */
+  drawPicture(cell, i) {
+    const { texts, outputs } = this.view.store;
+    const url = texts.isFresh(i) && texts.rows.get(i)?.picture ? outputs.thumbnail(i)?.url ?? "" : "";
+    const drawn = cell.querySelector("img");
+    if ((drawn?.src ?? "") === url) return;
+    drawn?.remove();
+    if (url) cell.prepend(element("img", "fm-thumbnail", { src: url, alt: "" }));
+  }
+
   /** The output or error of a row that has ended; where a running one is, unless its node copies tell. */
   outputOf(i) {
     const { store } = this.view;
     const status = store.rows.status[i];
-    if (status === RUNNING) return this.hasChains ? "…" : store.header.nodes[store.rows.node[i]] ?? "";
+    if (status === RUNNING) return hasChains(store, this.width) ? "…" : store.header.nodes[store.rows.node[i]] ?? "";
     if (status !== SUCCEEDED && status !== FAILED) return "";
     return store.texts.isFresh(i) ? store.texts.rows.get(i)?.outcome ?? "" : "…";
   }
@@ -206,40 +212,12 @@ export class Table {
 
   // Columns
 
-  /** Whether the node copies have a column: the kernel sends them if there are few rows. */
-  get hasChains() {
-    return this.view.store.labels.length > 0 && this.width >= NARROW;
-  }
-
-  /** @returns {Column[]} the columns that fit */
-  fitting() {
-    const { columns: { names, numeric, more }, texts, rows } = this.view.store;
-    const { width, hasChains } = this;
-    const narrow = width < NARROW;
-    const hasActions = !narrow && texts.actions.size > 1;
-    /** @returns {Column} */
-    const column = (kind, name, size, sort = kind, param = -1) => ({ kind, name, width: size, sort, param, numeric: numeric[param] ?? false });
-    const columns = [column("index", "#", rows.count > 9_999 ? "54px" : "36px"), column("status", "status", "26px")];
-    const fixed = (narrow ? FIXED.narrow : FIXED.wide) + (hasChains ? CHAIN : 0) + (hasActions ? ACTION : 0);
-    const room = Math.max(0, Math.floor((width - fixed) / PARAM));
-    const all = names.length <= room && !more;
-    // If not all params fit, a column with all of them is worth more than one or two of their own.
-    const shown = all ? names : names.slice(0, Math.max(0, room - 2));
-    shown.forEach((name, param) => columns.push(column("param", name, numeric[param] ? "minmax(56px, 0.5fr)" : "minmax(0, 1fr)", "param", param)));
-    if (!all || !names.length) columns.push(column("params", shown.length ? "all params" : "params", narrow ? "minmax(0, 1.1fr)" : "minmax(0, 1.4fr)", null));
-    if (hasChains) columns.push(column("chain", "node copies", "minmax(0, 2fr)", null));
-    columns.push(column("output", "output", narrow ? "minmax(0, 1fr)" : "minmax(0, 2fr)", null));
-    if (hasActions) columns.push(column("action", "action", "minmax(0, 0.6fr)", null));
-    if (width >= TINY) columns.push(column("seconds", "time", narrow ? "54px" : "112px"));
-    return columns;
-  }
-
   /** Rebuild the columns if others fit now, and update the sort indicators. */
   shapeColumns() {
     const { same } = this.view.store.columns;
     this.same.hidden = !same;
     write(this.same, same && `The same in all rows: ${same}`);
-    const columns = this.fitting();
+    const columns = columnsFor(this.view.store, this.width);
     const shape = JSON.stringify(columns);
     if (shape !== this.shape) {
       this.shape = shape;

@@ -156,7 +156,8 @@ export class Bars {
     const end = status === RUNNING ? now : this.lanes.ended[row];
     segment.nodes.forEach((node, i) => {
       const until = Number.isNaN(segment.ended[i]) ? end : segment.ended[i];
-      const innocent = status === FAILED && !segment.raised[i];
+      const parent = segment.depths[i + 1] > segment.depths[i];
+      const innocent = status === FAILED && (parent || !segment.raised[i]);
       const to = Math.min(box.x + box.width, Math.round(until * scale) - offset);
       const least = status === FAILED && !innocent ? CROSS * pixel : 0;
       const from = Math.max(box.x, Math.min(Math.round(segment.started[i] * scale) - offset, to - least));
@@ -170,7 +171,6 @@ export class Bars {
       const half = status === CANCELLED ? Math.floor(box.height / 2) : 0;
       pen.fillRect(from, box.y + half, to - from, box.height - half);
       pen.globalAlpha = 1;
-      const parent = segment.depths[i + 1] > segment.depths[i];
       if (box.height >= WORDED * pixel && !parent) this.word(pen, store.header.nodes[node] ?? "", from, Math.min(to, right), box, innocent ? SUCCEEDED : status, pixel);
     });
   }

@@ -248,7 +248,7 @@ export class Timeline {
     const items = names.slice(0, NAMES).map((name, i) => {
       const swatch = element("i", "fm-shade");
       swatch.style.background = this.canvas.bars.shadeOf(i + 1);
-      return element("span", "fm-legend-item", {}, swatch, name);
+      return element("span", "fm-legend-item", { title: name }, swatch, element("span", "fm-shade-name", {}, name));
     });
     if (names.length > items.length) items.push(element("span", "", {}, `and ${names.length - items.length} more`));
     if (others[0]) items.push(element("span", "fm-legend-item", {}, element("i", "fm-shade fm-earlier"), others[0]));

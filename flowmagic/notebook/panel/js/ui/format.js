@@ -37,3 +37,9 @@ export function rateText(rate) {
   if (!(rate > 0)) return "";
   return `${rate >= 100 ? number.format(Math.round(rate)) : rate.toFixed(rate >= 1 ? 1 : 2)} a second`;
 }
+
+/** A duration that may be short. */
+export const took = (seconds) => (seconds < 0.1 ? `${Number((1000 * seconds).toFixed(seconds < 0.01 ? 1 : 0))} ms` : duration(seconds));
+
+/** @param {number} part @param {number} whole not 0 */
+export const share = (part, whole) => `${Number(((100 * part) / whole).toFixed(part / whole < 0.1 ? 1 : 0))}%`;

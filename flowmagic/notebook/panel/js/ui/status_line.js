@@ -35,14 +35,18 @@ export class StatusLine {
     clearTimeout(this.timer);
   }
 
-  /** @returns {{label: string, node: string, chain: string}} the texts on an instance's card; `chain` has all node copies */
+  /**
+   * What an instance's card shows; `chain` has all node copies.
+   * @returns {{label: string, node: string, chain: string, picture: HTMLImageElement | null}}
+   */
   caption(i) {
-    const { rows, header, labels, texts } = this.view.store;
-    const { outcome = "", chain = [] } = texts.rows.get(i) ?? {};
+    const { rows, header, labels, texts, outputs } = this.view.store;
+    const { outcome = "", chain = [], picture = false } = texts.rows.get(i) ?? {};
     return {
       label: [labels[i] ?? texts.get(i) ?? "", outcome].filter(Boolean).join(" → "),
       node: rows.status[i] === PENDING ? "" : rows.restored(i) ? "restored" : header.nodes[rows.node[i]] ?? "",
       chain: chain.map(([node, code]) => `${MARKS[code] ?? ""} ${node}`).join(" → "),
+      picture: picture && texts.isFresh(i) ? outputs.thumbnail(i)?.image ?? null : null,
     };
   }
 

@@ -31,6 +31,15 @@ test("an empty sheet takes its columns from the first pasted line if that looks 
   assert.deepEqual(pasted(EMPTY, [["Oslo", "3"], ["Rome", "4"]], 0, 0).sheet.columns, ["param", "param2"]);
 });
 
+test("a pasted first line of the sheet's own names is no row, and says where the columns go", () => {
+  const { sheet, block: position, named } = pasted(SHEET, [["b", "a"], ["20", "10"], ["40", "30", "x"]], 0, 0);
+  assert.deepEqual(sheet.columns, ["a", "b", "param"]);
+  assert.deepEqual(sheet.rows, [["10", "20", null], ["30", "40", '"x"'], ["5", "6", null]]);
+  assert.deepEqual([position, named], [{ top: 0, left: 0, bottom: 1, right: 2 }, true]);
+  assert.equal(pasted(SHEET, [["a", "b"]], 0, 0).named, false, "a single line is a row");
+  assert.equal(pasted(SHEET, [["a", "z"], ["1", "2"]], 0, 0).named, false, "z is no param");
+});
+
 test("the sheet grows in both directions when a block is pasted", () => {
   const { sheet, block: position } = pasted(SHEET, [["x", "y"], ["[z", "7"]], 2, 1);
   assert.deepEqual(sheet.columns, ["a", "b", "param"]);

@@ -12,6 +12,18 @@ test("a list of dicts becomes rows and columns, each value as it was written", (
   assert.equal(writeSheet(sheet), text);
 });
 
+test("NaN and Infinity are numbers like any other, and in quotes they are text", () => {
+  const text = '[\n  {"a": NaN, "b": "NaN, -Infinity"},\n  {"a": -Infinity, "b": [Infinity, "\\"NaN"]}\n]';
+  const sheet = readSheet(text);
+  assert.deepEqual(sheet.rows, [["NaN", '"NaN, -Infinity"'], ["-Infinity", '[Infinity, "\\"NaN"]']]);
+  assert.equal(writeSheet(sheet), text);
+  assert.deepEqual(["NaN", "-Infinity", "Infinity"].map(kindOf), ["number", "number", "number"]);
+  assert.deepEqual(readCell("NaN"), { cell: "NaN", problem: "" });
+  assert.equal(readCell("NaNs").cell, '"NaNs"');
+  assert.equal(shownCell('"NaN"'), '"NaN"');
+  assert.deepEqual(checkJson(text), { count: 2, unsure: false });
+});
+
 test("an empty list, an empty dict and a trailing line are read, too", () => {
   assert.deepEqual(readSheet("[]"), { columns: [], rows: [] });
   assert.deepEqual(readSheet(' [ {} , {"a":null} ]\n'), { columns: ["a"], rows: [[null], ["null"]] });
