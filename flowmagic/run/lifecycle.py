@@ -294,6 +294,7 @@ class Lifecycle:
             # As PocketFlow merges: with the flow's params as prep may have changed them.
             self._records.base = dict(self._flow.params)
             self._scheduler.load(self._batch)
+        self.parts.store.begin()
         with self._in_phase(RunPhase.USER_CODE):
             await self._runner.open()
             if self._journal is not None:
@@ -334,6 +335,7 @@ class Lifecycle:
     def _end(self) -> None:
         self._records.cancel_pending()
         self._records.look_for_secrets()
+        self.parts.store.end()
         self._scheduler.exhaust(early=True)
         self._runner.close()
         forks.run_ends(self.parts.loop)
