@@ -17,6 +17,7 @@ from ..records.store import RecordStore
 from ..shared.assignments import AssignmentLog
 from ..shared.paths import ItemKeys
 from ..shared.shared_store import Store
+from ..text.user_objects import or_none
 from .event_loop_monitor import HoldRecorder
 from .limit_controller import LimitController
 from .options import Options
@@ -79,7 +80,7 @@ class RunParts:
             options.sharing,
             self.records,
             log,
-            functools.cache(lambda: ItemKeys(writes().items, writes().deeper)),
+            functools.cache(functools.partial(_item_keys, writes)),
         )
         self.runner = options.engine.begin(
             Work(
@@ -167,6 +168,15 @@ class RunParts:
             unseen=options.sharing.why_unseen(shared),
             batch=batch,
         )
+
+
+def _item_keys(writes: Callable[[], SharedWrites]) -> ItemKeys:
+    """Return the keys to whose values nodes assign items; none if that cannot be found out now.
+
+    A node may be the first to ask, in its thread, and Python 3.11 may fail to parse in two at once.
+    """
+    found = or_none(writes)
+    return ItemKeys() if found is None else ItemKeys(found.items, found.deeper)
 
 
 def _shared_writes_of(flow: Any) -> SharedWrites:
