@@ -119,7 +119,8 @@ def text_of(error: BaseException, status: int | None, *, with_message: bool) -> 
     text.codes += [code[:_NOTE] for code in codes if issubclass(type(code), str)]
     response = get(error, "response")
     # Where httpx and requests keep a body that was read; their public attributes may fetch it.
-    content = or_none(lambda: vars(response).get("_content"))
+    # litellm's errors have an empty one.
+    content = or_none(lambda: vars(response).get("_content") or None)
     names = ("body", "details", "error_details", "data")  # the last two are Google's and PyGithub's
     bodies = [*(get(error, name) for name in names), content]
     for body in (*bodies, response):

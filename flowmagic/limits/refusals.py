@@ -146,11 +146,13 @@ def _refusal_of(error: BaseException) -> Refusal | None:
 # ----------------------------------------------------------------------------------- status and kind
 
 _OK, _UNKNOWN_KEY, _UNPAID, _FORBIDDEN, _SUSPENDED, _TOO_MANY = 299, 401, 402, 403, 412, 429
+_BROKEN = 500
 _REFUSALS = frozenset(
-    {BAD_REQUEST, _UNKNOWN_KEY, _UNPAID, _FORBIDDEN, _SUSPENDED, _TOO_MANY, 503, 529}
+    {BAD_REQUEST, _UNKNOWN_KEY, _UNPAID, _FORBIDDEN, _SUSPENDED, _TOO_MANY, _BROKEN, 503, 529}
 )
 """400 is among them: Anthropic's used-up credit, AWS's throttling and Google's wrong key have it.
-So is 412: Fireworks answers it for an account that is suspended."""
+So is 412: Fireworks answers it for an account that is suspended. And so is 500, but only if it is
+about an overload: Anthropic answers it, and litellm makes it of a 529."""
 
 # Partials, so that %load_ext does not wait until these are compiled.
 # Codes are matched as a whole, in lower case and without punctuation.
@@ -199,6 +201,7 @@ _WRONG_KEY = functools.partial(
     r"\b(?:(?:incorrect|invalid) api key|api key (?:not valid|expired|was reported as leaked))",
     flags=re.IGNORECASE,
 )
+_OVERLOADED = functools.partial(re.search, r"\boverloaded(?:_error)?\b", flags=re.IGNORECASE)
 _OVERSIZED = functools.partial(
     re.search,
     r"request (?:is )?too large|message larger than max|tokens must be reduced"
@@ -228,6 +231,8 @@ def _kind(
     def says(match: Callable[[str], Any]) -> bool:
         return any(match(prose) for prose in text.prose)
 
+    if status == _BROKEN:
+        return RefusalKind.RATE_LIMIT if says(_OVERLOADED) else None
     codes = [re.sub(r"[\W_]", "", code.partition(":")[0]).lower() for code in text.codes]
     # ElevenLabs answers 401 to a used-up quota, and YouTube 403; elsewhere it may be one by the minute.
     used_up = status in {_UNKNOWN_KEY, _FORBIDDEN} and "quotaexceeded" in codes

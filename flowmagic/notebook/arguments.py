@@ -144,6 +144,9 @@ _ARGUMENTS = (
         help="Run nothing: list what is likely to go wrong, before it costs anything.",
     ),
     argument(
+        "--compact", action="store_true", help="Fold the panel to one line; a click unfolds it."
+    ),
+    argument(
         "--wait", action="store_true", default=None, help="Wait in this cell until the run ends."
     ),
     argument(

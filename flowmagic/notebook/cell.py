@@ -21,7 +21,7 @@ from ..run.shared_findings import findings_before
 from ..text.formatting import error_text, truncate
 from . import run_list, streams
 from .cell_body import NOTHING, run_body
-from .display import NotebookDisplay, hide_as_value, make_display
+from .display import NotebookDisplay, hide_as_value, is_hidden, make_display
 from .magic_line import (
     MagicArguments,
     as_written_in_a_cell,
@@ -33,7 +33,6 @@ from .panel.rerun_cell import Origin
 from .panel.widget import Panel, Start
 from .shell import cancelling_on_interrupt, encodable, find_loop, must_wait, wait_for_end
 from .summary.notices import engine_lines, findings_text
-from .summary.summary import headline
 
 _NAME = 80  # characters of a flow's name
 
@@ -68,7 +67,11 @@ async def run_cell(
     if arguments.check:
         print_check(arguments, flow, batch, shared)
         return
-    _print_earlier_runs(shell, arguments)
+    earlier = {
+        number: run
+        for number, (name, run) in run_list.runs(shell).items()
+        if not run.ended and (name, run.name) == (arguments.output or "", arguments.flow)
+    }
     if found := findings_before(arguments.options.sharing, shared):
         print(findings_text(found))  # noqa: T201 - for the user of the cell
     try:
@@ -79,6 +82,8 @@ async def run_cell(
             limits,
             batch,
             origin=origin_of(shell, arguments),
+            compact=arguments.compact,
+            earlier=earlier,
         )
         run = display.start(batch, limits)
     except FlowmagicError as error:
@@ -148,19 +153,6 @@ def _read_file(path: str) -> Batch:
         return as_batch(Path(path).expanduser())
     except (FlowmagicError, OSError) as error:
         raise UsageError(f"--file: {error}") from None
-
-
-def _print_earlier_runs(shell: Any, arguments: MagicArguments) -> None:
-    """Print which runs of the same cell are still in progress.
-
-    A cell that is executed again replaces the panel and the variable of its earlier run.
-    """
-    for number, (name, run) in run_list.runs(shell).items():
-        if not run.ended and (name, run.name) == (arguments.output or "", arguments.flow):
-            print(  # noqa: T201 - for the user of the cell
-                f"An earlier run of this cell is still in progress: {headline(run)}. "
-                f"To open its panel: %batchflow {number}"
-            )
 
 
 def starter(shell: Any, arguments: MagicArguments, flow: Any, shared: Any) -> Start:
@@ -251,28 +243,57 @@ def _reach_run(shell: Any, number: int, arguments: MagicArguments) -> BatchRun:
         run_list.bind(shell, number, arguments.output)
     if not hasattr(shell, "kernel"):
         return run
-    arguments = replace(
-        arguments,
-        flow=run.name,
-        output=arguments.output or name or None,
-        options=run.options,
-        rerun_line=run.name,
+    _open_panel_of_run(
+        shell,
+        run,
+        replace(
+            arguments,
+            flow=run.name,
+            output=arguments.output or name or None,
+            options=run.options,
+            rerun_line=run.name,
+        ),
     )
+    hide_as_value(shell, run)
+    return run
+
+
+def _open_panel_of_run(shell: Any, run: BatchRun, arguments: MagicArguments) -> None:
+    """Open a panel of a run that was started before, perhaps with another panel."""
     rows = run.records.rows
-    display = NotebookDisplay(
+    NotebookDisplay(
         run.name,
         starter(shell, arguments, run.flow, run.shared),
         run.limits,
         Batch(rows, rows=rows, index=run.records.index) if isinstance(rows, list) else None,
         origin=origin_of(shell, arguments),
+        compact=arguments.compact,
+    ).attach(run)
+
+
+def display_run(shell: Any, run: BatchRun) -> None:
+    """Display a run, such as the value of a cell, as a panel that is folded to one line.
+
+    Raises:
+        NotImplementedError: the shell has no kernel. IPython then displays the run as text.
+    """
+    if is_hidden(shell, run):
+        return
+    if not hasattr(shell, "kernel"):
+        raise NotImplementedError
+    names = [name for name, each in run_list.runs(shell).values() if each is run]
+    arguments = MagicArguments(
+        run.name,
+        run.options,
+        output=names[0] or None if names else None,
+        compact=True,
+        rerun_line=run.name,
     )
-    display.attach(run)
-    hide_as_value(shell, run)
-    return run
+    _open_panel_of_run(shell, run, arguments)
 
 
 def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:
-    """Open a panel that starts runs of a flow; the flow's own prep fills its param list."""
+    """Open a panel that starts runs of a flow; a file or the flow's own prep fills its param list."""
     flow = find_flow(shell.user_ns, arguments.flow)
     shared = find_shared_store(shell.user_ns, arguments.shared)
     _check_for_notebook(shell)
@@ -282,12 +303,13 @@ def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:
         arguments.flow or "",
         starter(shell, arguments, flow, shared),
         arguments.options.limits,
-        None,
+        None if arguments.file is None else _read_file(arguments.file),
         origin=origin_of(shell, arguments),
+        compact=arguments.compact,
     ).open()
     findings = findings_before(arguments.options.sharing, shared)
     panel.preview(flow, _check_options(arguments.options), findings)
-    if has_own_prep(flow):
+    if has_own_prep(flow) and arguments.file is None:
         loop = find_loop()
         assert loop is not None  # there is a kernel
         text_param = arguments.options.sharing.text_param

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 import weakref
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ from ..records.batch import Batch, BatchLike, as_batch
 from ..run.api import start
 from ..run.batchrun import BatchRun
 from ..run.options import Options
+from .panel.header import earlier_text
 from .panel.rerun_cell import Origin
 from .panel.widget import Panel, Start
 from .shell import find_loop
@@ -34,6 +36,8 @@ class NotebookDisplay:
     Args:
         start: starts a run, the first one and the one of each press of Run.
         origin: what the panel writes into a cell that runs one row again; None: the run comes from Python.
+        compact: whether the panel is folded to one line at first.
+        earlier: runs of the same cell that are still in progress, by their numbers.
     """
 
     def __init__(
@@ -44,11 +48,20 @@ class NotebookDisplay:
         batch: Batch | None,
         *,
         origin: Origin | None = None,
+        compact: bool = False,
+        earlier: Mapping[int, BatchRun] | None = None,
     ) -> None:
         self._start = start
         # Created later, so that no panel remains of a run that could not be started.
         self._make_panel = partial(
-            Panel, flow_name, self._start_observed, limits=limits, batch=batch, origin=origin
+            Panel,
+            flow_name,
+            self._start_observed,
+            limits=limits,
+            batch=batch,
+            origin=origin,
+            compact=compact,
+            earlier=earlier,
         )
         self._handle = DisplayHandle()
         self._timer: asyncio.TimerHandle | None = None
@@ -123,10 +136,16 @@ def make_display(
     batch: Batch | None,
     *,
     origin: Origin | None = None,
+    compact: bool = False,
+    earlier: Mapping[int, BatchRun] | None = None,
 ) -> NotebookDisplay | TerminalDisplay:
     """Return a display for notebooks if the shell has a kernel, otherwise one for terminals."""
     if hasattr(shell, "kernel"):
-        return NotebookDisplay(flow_name, start, limits, batch, origin=origin)
+        return NotebookDisplay(
+            flow_name, start, limits, batch, origin=origin, compact=compact, earlier=earlier
+        )
+    for number, run in (earlier or {}).items():
+        print(earlier_text(number, run))  # noqa: T201 - for the user of the cell
     return TerminalDisplay(start, coloured=str(shell.colors).lower() != "nocolor")
 
 
@@ -139,18 +158,18 @@ def hide_as_value(shell: Any, run: BatchRun) -> None:
     _HIDDEN[run] = shell.execution_count
 
 
-def display_hidden(shell: Any, run: BatchRun) -> None:
-    """Display a run that `hide_as_value` hides, that is, do nothing.
-
-    Raises:
-        NotImplementedError: it is not hidden. IPython then displays it in its other forms.
-    """
-    if _HIDDEN.pop(run, None) != shell.execution_count:
-        raise NotImplementedError
+def is_hidden(shell: Any, run: BatchRun) -> bool:
+    """Return whether `hide_as_value` hides a run from the cell that runs now; once."""
+    return bool(_HIDDEN.pop(run, None) == shell.execution_count)
 
 
 def start_in_panel(
-    flow: Any, params: BatchLike | None = None, *, shared: Any = None, **options: Any
+    flow: Any,
+    params: BatchLike | None = None,
+    *,
+    shared: Any = None,
+    compact: bool = False,
+    **options: Any,
 ) -> Panel:
     """Start a run like `batchflow`, and return a panel that shows it, steers it, and starts the next.
 
@@ -160,6 +179,7 @@ def start_in_panel(
         flow: any PocketFlow flow or single node.
         params: the batch; None to take it from the flow's own prep.
         shared: the shared store of every run that the panel starts.
+        compact: whether the panel is folded to one line at first; a click unfolds it.
         options: the options of `batchflow`.
 
     Raises:
@@ -174,6 +194,6 @@ def start_in_panel(
         return start(flow, batch, shared=shared, options=parsed.with_limits(limits))
 
     run = begin(batch, parsed.limits)
-    panel = Panel(type(flow).__name__, begin, limits=parsed.limits, batch=batch)
+    panel = Panel(type(flow).__name__, begin, limits=parsed.limits, batch=batch, compact=compact)
     panel.show(run)
     return panel

@@ -16,7 +16,7 @@ from traitlets import TraitError
 
 from ..run.batchrun import BatchRun
 from . import streams
-from .display import display_hidden
+from .cell import display_run
 from .magic import BatchFlowMagics
 from .magic_line import flow_names
 from .shell import encodable
@@ -49,7 +49,7 @@ class Extension:
         for formatter, show in (
             (display.formatters["text/html"], summary.as_html),
             (display.formatters["text/plain"], _pretty),
-            (display.ipython_display_formatter, partial(display_hidden, shell)),
+            (display.ipython_display_formatter, partial(display_run, shell)),
         ):
             self._formatters.append((formatter, formatter.type_printers.get(BatchRun)))
             formatter.for_type(BatchRun, show)

@@ -36,6 +36,7 @@ class MagicArguments:
         file: the path of the file that holds the params.
         output: the variable that the run is bound to.
         wait: whether the cell waits for the run; None: the line does not say.
+        compact: whether the panel is folded to one line at first.
         check: whether the flow is only checked, not run.
         rerun_line: the same line for running one row again, without `--output` and `--file`.
         engine: the name of the user's engine; None: the engine in `options`.
@@ -44,12 +45,13 @@ class MagicArguments:
 
     flow: str | None
     options: Options
-    shared: str | None
-    file: str | None
-    output: str | None
-    wait: bool | None
-    check: bool
-    rerun_line: str
+    shared: str | None = None
+    file: str | None = None
+    output: str | None = None
+    wait: bool | None = None
+    compact: bool = False
+    check: bool = False
+    rerun_line: str = ""
     engine: str | None = None
     manual: str = ""
 
@@ -93,6 +95,7 @@ def read_line(
         file=values["file"],
         output=values["output"],
         wait=values["wait"],
+        compact=values["compact"],
         check=values["check"],
         rerun_line=_rerun_line(text),
         engine=users_engine,

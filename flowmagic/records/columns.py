@@ -60,6 +60,8 @@ class Columns(TraceBoard):
         self.began = began
         self.total: int | None = None
         """The number of rows; None until a generator is exhausted."""
+        self.cut_off = False
+        """Whether a generator may have had more rows, which were never drawn."""
         self.rows: list[Params] | dict[int, Params] = {}
         self.index: Any = None
         """The index of the pandas DataFrame that the rows come from; None for other batches."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from array import array
 from collections.abc import Sequence
 from typing import Any
@@ -121,7 +122,11 @@ class RecordStore(Columns):
         self.dropped += 1
 
     def requeue(self, index: int) -> None:
-        """Mark an ended row as pending again, and add its attempt to the history."""
+        """Mark an ended row as pending again, and add its attempt, if there was one, to the history."""
+        if self.status[index] == CANCELLED and math.isnan(self.started[index]):
+            self.results[index] = None
+            self._move(index, PENDING)
+            return
         attempts = self.history.setdefault(index, [])
         self.outputs.retire(index, self.attempt(index))
         attempts.append(

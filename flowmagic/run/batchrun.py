@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Generator
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from datetime import datetime, timezone
 from typing import Any
 
 from ..records.batch import Batch
 from ..records.instances import Instance
+from ..records.status import FAILED
 from .as_completed import AsCompleted
 from .end_waiters import Waiters, running_loop
 from .lifecycle import Lifecycle, Post
@@ -185,32 +186,66 @@ class BatchRun(RunView):
         position = self.instances[index].index
         return self._on_loop(lambda: self._lifecycle.cancel_one(position))
 
-    def retry_failed(self) -> BatchRun:
+    def retry_failed(self, only: Iterable[int] | None = None) -> BatchRun:
         """Run the failed instances again, with the same params and in the same rows.
 
         During a run they are taken next. After its end the run continues, and can be awaited again:
         `await run.retry_failed()`. While post runs, they wait until it has returned, and then post
-        runs again. Rows that a stop or a cancellation kept from starting do not run.
+        runs again. Rows that a stop or a cancellation kept from starting do not run: see `run_rest()`.
+
+        Args:
+            only: the indices of those to run again; None: all that failed. Indices of instances that
+                did not fail are ignored.
+
+        Raises:
+            IndexError: there is no such instance.
+            RuntimeError: the run's event loop is closed.
+        """
+        chosen = None if only is None else {self.instances[index].index for index in only}
+
+        def failed() -> list[int]:
+            rows = self.records.with_status(FAILED)
+            return rows if chosen is None else [row for row in rows if row in chosen]
+
+        return self._run_again(failed, "run.failures")
+
+    def run_rest(self) -> BatchRun:
+        """Run the rows that were cancelled, or that a stop or a cancellation kept from starting.
+
+        They run in the same rows. After the end the run continues, and can be awaited again:
+        `await run.run_rest()`. Rows that a stopped generator had not given yet cannot run, nor do rows
+        in doubt that `in_doubt="skip"` leaves out.
 
         Raises:
             RuntimeError: the run's event loop is closed.
         """
+        rest = self._lifecycle.parts.scheduler.rest
+        return self._run_again(rest, 'run.instances if each.status == "cancelled"')
+
+    def _run_again(self, rows: Callable[[], list[int]], instances: str) -> BatchRun:
+        """Run ended rows again.
+
+        Args:
+            rows: returns them; called on the run's loop.
+            instances: the expression for them, for an error.
+        """
         if self._loop.is_closed():
             raise RuntimeError(
                 "The event loop of this run is closed, so the run cannot continue. "
-                "Start a new run with [each.params for each in run.failures]."
+                f"Start a new run with [each.params for each in {instances}]."
             )
-        if self.ended and self.failures:
-            # Now, for a `wait()` that follows in another thread; `_retry_failed` releases in turn.
-            self._waiters.hold()
-        return self._on_loop(self._retry_failed)
 
-    def _retry_failed(self) -> None:
-        if self._lifecycle.retry_failed():
-            if not self.ended:
-                self._waiters.hold()
-        elif self.ended:
-            self._waiters.release()
+        def run_again() -> None:
+            if self._lifecycle.run_again(rows()):
+                if not self.ended:
+                    self._waiters.hold()
+            elif self.ended:
+                self._waiters.release()
+
+        if self.ended and rows():
+            # Now, for a `wait()` that follows in another thread; `run_again` releases in turn.
+            self._waiters.hold()
+        return self._on_loop(run_again)
 
     def _on_loop(self, action: Callable[[], None]) -> BatchRun:
         """Do something on the run's loop, at once if that runs here; return the run."""

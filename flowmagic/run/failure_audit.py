@@ -19,34 +19,41 @@ MOST_READ = 300
 
 def explain_failures(records: RecordStore, options: Options) -> list[Finding]:
     """Return a finding for each known cause of failures, of the first `MOST_READ` failed instances."""
-    refused: dict[str, list[int]] = {}
-    hinted: dict[tuple[str, str], list[int]] = {}
+    causes: dict[tuple[str, str, str], list[int]] = {}
+    advice = _advice(options)
     failed = records.with_status(FAILED)
     for index in failed[:MOST_READ]:
         error = records.results[index]
-        name = type(error).__name__
         refusal = classify_refusal(error)
-        if refusal is not None and refusal.kind is RefusalKind.RATE_LIMIT:
-            refused.setdefault(name, []).append(index)
-        elif refusal is None and (hint := hint_for(error)):
-            hinted.setdefault((name, hint), []).append(index)
+        why, instead = (hint_for(error), "") if refusal is None else advice[refusal.kind]
+        if why:
+            causes.setdefault((type(error).__name__, why, instead), []).append(index)
     of_first = f", of the first {MOST_READ} failures" if len(failed) > MOST_READ else ""
-    findings = [
-        Finding(f"{subject_text(each)} failed with {name}{of_first}.", hint, **concerned(each))
-        for (name, hint), each in hinted.items()
+    return [
+        Finding(
+            f"{subject_text(indices)} failed with {name}{of_first}.",
+            why,
+            instead,
+            **concerned(indices),
+        )
+        for (name, why, instead), indices in causes.items()
     ]
-    if options.adaptive is not None or options.retries.times:
-        return findings
+
+
+def _advice(options: Options) -> dict[RefusalKind, tuple[str, str]]:
+    """Return why refusals fail rows and what would have helped; empty if the run has it already."""
     limit = options.limits.concurrency
     bounds = f"{max(1, limit // 5)}-{limit}-{5 * limit}"
-    findings += [
-        Finding(
-            f"{subject_text(each)} failed with {name}{of_first}.",
-            "The provider asked to slow down, and this run does not try again.",
-            f'With --adaptive {bounds} (adaptive="{bounds}") it finds the limit that the provider '
-            "allows, and refused instances run again; with --retries 3 (retries=3) they only run again.",
-            **concerned(each),
-        )
-        for name, each in refused.items()
-    ]
-    return findings
+    why = "The provider asked to slow down, and this run does not try again."
+    instead = (
+        f'With --adaptive {bounds} (adaptive="{bounds}") it finds the limit that the provider allows, '
+        "and refused instances run again; with --retries 3 (retries=3) they only run again."
+    )
+    stop = '--max-errors 20% (max_errors="20%") stops such a run early.'
+    tries_again = options.adaptive is not None or options.retries.times > 0
+    stops = options.adaptive is not None or options.max_errors is not None
+    return {
+        RefusalKind.RATE_LIMIT: ("", "") if tries_again else (why, instead),
+        RefusalKind.QUOTA: ("The provider's quota is used up.", "" if stops else stop),
+        RefusalKind.AUTHENTICATION: ("The provider refused the key.", "" if stops else stop),
+    }

@@ -14,7 +14,7 @@ from typing import Any
 
 from ..flow import forks
 from ..records.batch import Batch
-from ..records.status import FAILED, PENDING, RUNNING
+from ..records.status import CANCELLED, PENDING, RUNNING
 from .end_waiters import Waiters
 from .options import Options
 from .outcomes import Decision
@@ -63,7 +63,8 @@ class Lifecycle:
         self._waiters = waiters
         self._phase = RunPhase.BETWEEN
         self._idle = asyncio.Event()
-        self._retry_after_post = False
+        self._again_after_post: list[int] = []
+        """Rows to run again when post has returned."""
         self._main_task: asyncio.Task[None] | None = None
         self._text_param = options.sharing.text_param
         self.parts = parts = RunParts(flow, batch, shared=shared, options=options, events=self)
@@ -131,28 +132,28 @@ class Lifecycle:
             self._scheduler.drop(index)
             self._pump()  # it may have been the last one that the run waited for
 
-    def retry_failed(self) -> bool:
-        """Run the failed instances again; return whether there are any to run."""
-        failed = self._records.with_status(FAILED)
-        if not failed or self.status == RunStatus.STOPPING:
+    def run_again(self, rows: list[int]) -> bool:
+        """Run ended rows again, before all others; return whether there are any to run."""
+        if not rows or self.status == RunStatus.STOPPING:
             return False
-        for index in failed:
+        for index in rows:
             self.parts.outcomes.forgive(index)
         if self.ended:
-            self._continue(failed)
+            self._continue(rows)
         elif self._phase in {RunPhase.USER_CODE, RunPhase.DRAINING}:
-            self._retry_after_post = True
+            self._again_after_post = sorted({*self._again_after_post, *rows})
         else:
-            self._scheduler.retry(failed)
+            self._scheduler.retry(rows)
             self._idle.clear()
             self._pump()
         return True
 
-    def _continue(self, failed: list[int]) -> None:
+    def _continue(self, rows: list[int]) -> None:
         if self._journal is not None:
             self._journal.reopen()
-        self._scheduler.retry(failed)
-        self.run_end.reopen()
+        self._scheduler.retry(rows)
+        counts = self._records.status_counts
+        self.run_end.reopen(complete=not (counts[CANCELLED] or self._records.cut_off))
         self.ended = False
         ended_after, self._ended_after = self.seconds(), None
         self.idle += self.seconds() - ended_after
@@ -167,7 +168,7 @@ class Lifecycle:
 
     def _end_early(self, requested: RunStatus) -> None:
         self.run_end.requested = requested
-        self._retry_after_post = False
+        self._again_after_post = []
         self._scheduler.forget_retries()
         self._workers.hold()
 
@@ -335,7 +336,7 @@ class Lifecycle:
         self._records.cancel_pending()
         self._records.look_for_secrets()
         self.parts.store.end()
-        self._scheduler.exhaust()
+        self._scheduler.exhaust(early=True)
         self._runner.close()
         forks.run_ends(self.parts.loop)
         if self.parts.holds is not None:
@@ -345,8 +346,7 @@ class Lifecycle:
         self.ended = True
         # Observers first: what they publish must be there when whoever waits continues.
         self._become(self.run_end.status)
-        if self._retry_after_post:
-            self._retry_after_post = False
-            self.retry_failed()
+        rows, self._again_after_post = self._again_after_post, []
+        self.run_again(rows)
         if self.ended:  # else the run was continued, perhaps by an observer
             self._waiters.release()

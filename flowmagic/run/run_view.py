@@ -44,6 +44,7 @@ _RIGHT_NAMES = by_wrong_name(
         "run.outputs, or run.results for the last actions": "answer answers output result returned "
         "returns values",
         "run.retry_failed()": "rerun rerun_failed retry retry_all",
+        "run.run_rest()": "continue_ resume_rest rest run_cancelled run_remaining",
         "run.to_csv(path), run.to_jsonl(path) or run.to_parquet(path)": "dump export save to_disk "
         "to_file write",
         "run.to_frame()": "as_df dataframe df frame pandas table to_dataframe to_df to_pandas",
@@ -178,6 +179,11 @@ class RunView(Exports):
         """Seconds for which nothing starts because a provider asked to wait; 0 if none did."""
         return self._lifecycle.parts.limits.cooling
 
+    @property
+    def hanging(self) -> int:
+        """How many calls of sync nodes were given up, and still keep a thread busy."""
+        return len(self._lifecycle.parts.runner.abandoned())
+
     # Its instances
 
     @property
@@ -189,6 +195,11 @@ class RunView(Exports):
     def total(self) -> int | None:
         """Number of rows; None until a generator is exhausted or prep has returned the batch."""
         return self.records.total
+
+    @property
+    def left(self) -> int:
+        """How many rows `run_rest()` would run."""
+        return len(self._lifecycle.parts.scheduler.rest())
 
     @property
     def counts(self) -> RunCounts:

@@ -13,7 +13,7 @@ from ..records.batch import Batch
 from ..records.containers import has_containers
 from ..records.param_reads import track_reads
 from ..records.printed import enter, key
-from ..records.status import PENDING
+from ..records.status import CANCELLED, PENDING
 from ..records.store import RecordStore
 from ..shared.expected import in_slices
 from .workers import SLICE, Taken, drive
@@ -53,6 +53,8 @@ class Scheduler:
         self._journal = journal
         self._batch = Batch(None, rows=[])
         self._next = 0
+        self._looked_at = 0
+        """How many rows were looked up in the journal: whether they are to run at all."""
         # The source has its own Context: different workers draw from it.
         self._source_context = context.copy()
         self._retries: deque[int] = deque()
@@ -84,6 +86,13 @@ class Scheduler:
         for index in indices:
             self._records.requeue(index)
         self._retries.extend(indices)
+
+    def rest(self) -> list[int]:
+        """Return the rows that were cancelled, without those in doubt that are not to run."""
+        rows, journal = self._records.with_status(CANCELLED), self._journal
+        if journal is None or not journal.in_doubt:
+            return rows
+        return [row for row in rows if row not in journal.in_doubt or not journal.why_skipped(row)]
 
     def retry_later(self, index: int, seconds: float) -> None:
         """Run an ended row again, before all others, when so many seconds have passed."""
@@ -133,11 +142,10 @@ class Scheduler:
         """
         slice_ends = 0.0
         while True:
-            is_next = False
             if self._retries:
                 index = self._retries.popleft()
             elif self._next < len(self._records):
-                index, is_next = self._next, True
+                index = self._next
                 self._next += 1
             elif await self._drew() or self._retries:
                 continue
@@ -145,7 +153,8 @@ class Scheduler:
                 index = self._last.popleft()
             else:
                 return None
-            if self.is_pending(index) and not (is_next and self._is_left_out(index)):
+            is_new, self._looked_at = index >= self._looked_at, max(index + 1, self._looked_at)
+            if self.is_pending(index) and not (is_new and self._is_left_out(index)):
                 if self._journal is not None:
                     self._journal.starts(index)
                 return index
@@ -217,13 +226,18 @@ class Scheduler:
         self._records.add(row)
         return True
 
-    def exhaust(self) -> None:
-        """Draw no more rows: from now on only known rows and retries are taken."""
+    def exhaust(self, *, early: bool = False) -> None:
+        """Draw no more rows: from now on only known rows and retries are taken.
+
+        Args:
+            early: whether the source may have had more rows.
+        """
+        self._records.cut_off |= early and self._records.total is None
         self._records.total = self._next = len(self._records)
 
     def _source_broke(self, error: BaseException) -> None:
         # At once: another worker might draw the row after the wrong one in the same turn.
-        self.exhaust()
+        self.exhaust(early=True)
         self._events.broke(error)
 
     def take(self, now: float, claimed: int | None = None) -> Taken | None:

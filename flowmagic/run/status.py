@@ -99,12 +99,14 @@ class RunEnd:
             )
         self.requested = RunStatus.CANCELLED
 
-    def reopen(self) -> None:
-        """Forget the end of a run that continues."""
+    def reopen(self, *, complete: bool) -> None:
+        """Forget the end of a run that continues, for good if it now leaves no row out (`complete`)."""
         if not self.source_is_broken:
             self.error = None
         self.reason = ""
-        if self.is_early:
+        if complete:
+            self._earlier_end = RunStatus.FINISHED
+        elif self.is_early:
             self._earlier_end = self.requested
         self.requested = RunStatus.FINISHED
 

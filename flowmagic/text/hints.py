@@ -38,8 +38,8 @@ _HINTS = (
     ),
     _Hint(
         r"Event loop is closed|(?:attached to a different|bound to a different event) loop",
-        "A client, session or lock of another event loop is used here. Make it in the node, or once per "
-        "event loop.",
+        "A client, session or lock of another event loop is used here. Make it in the node, or use one "
+        "loop: calls of flowmagic.run_batch share one, while each asyncio.run has its own.",
     ),
     _Hint(
         r"Session is closed|as the client has been closed",

@@ -252,6 +252,16 @@ class Notebook:
     def button(self, name: str):
         return self.panel.get_by_role("button", name=name, exact=True)
 
+    def params(self) -> None:
+        """Show the param list."""
+        self.panel.get_by_role("tab", name="Params").click()
+
+    def limits(self) -> None:
+        """Unfold the named limits, unless they are."""
+        button = self.button("Named limits")
+        if button.get_attribute("aria-expanded") == "false":
+            button.click()
+
     def row(self, index: int):
         """The row of an instance, if it is among those drawn."""
         return self.panel.locator(f'[role=row][aria-rowindex="{index + 2}"]')

@@ -24,7 +24,7 @@ def opened(notebook, cell: str = CELL, **options):
     """Run a cell to its end, and unfold the param list."""
     book = started(notebook, cell, permissions=["clipboard-read", "clipboard-write"], **options)
     book.until("run.ended")
-    book.panel.locator(".fm-editor > summary").click()
+    book.params()
     expect(sheet(book)).to_be_visible()
     return book
 
@@ -35,7 +35,7 @@ def cell(book, row: int, column: int):
 
 def ran(book) -> list:
     book.value("[globals().pop('run'), 0][1]")
-    book.button("Run these").click()
+    book.panel.get_by_role("button", name=re.compile("^Run (again|edited params)$")).click()
     book.until("'run' in globals() and run.ended and run.ok")
     return book.value("[each.params for each in run.instances]")
 
@@ -174,11 +174,10 @@ def test_what_is_wrong_is_told_where_it_stands_and_cannot_be_run(notebook):
     box.fill("[1,")
     expect(book.panel).to_contain_text("starts like JSON but is not valid JSON")
     expect(box).to_have_attribute("aria-invalid", "true")
-    expect(book.button("Run these")).to_be_disabled()
-    expect(book.button("Run")).to_be_disabled()
+    expect(book.button("Run again")).to_be_disabled()
     box.press("Escape")
     expect(cell(book, 1, 1)).to_have_text("2.0")
-    expect(book.button("Run")).to_be_enabled()
+    expect(book.button("Run again")).to_be_enabled()
     cell(book, -1, 1).dblclick()
     book.panel.get_by_role("textbox", name="Name of the param").fill("city")
     expect(book.panel).to_contain_text("There is already a param city.")
@@ -191,7 +190,7 @@ def test_what_is_wrong_is_told_where_it_stands_and_cannot_be_run(notebook):
     )
     expect(cell(book, 0, 0)).to_have_attribute("aria-invalid", "true")
     expect(cell(book, 1, 2)).not_to_have_attribute("aria-invalid", "true")
-    expect(book.button("Run these")).to_be_disabled()
+    expect(book.button("Run edited params")).to_be_disabled()
 
 
 @in_lab
@@ -271,12 +270,12 @@ def test_an_idle_panel_without_a_list_asks_for_rows_and_runs_them(notebook):
     keys.type("user_id")
     keys.press("Enter")
     expect(cell(book, -1, 0)).to_have_text("user_id")
-    book.button("Run these").press("Enter")
+    book.button("Run edited params").press("Enter")
     book.until("'run' in globals() and run.ok")
     assert book.value("[each.params for each in run.instances]") == [{"user_id": 4}]
     expect(sheet(book)).to_be_hidden()
-    assert book.page.evaluate("() => document.activeElement.tagName") == "SUMMARY"
-    keys.press("Enter")
+    assert book.page.evaluate("() => document.activeElement.tagName") == "BUTTON"
+    book.params()
     expect(sheet(book)).to_be_visible()
 
 

@@ -172,10 +172,10 @@ def test_an_app_of_marimo_shows_its_rows_live_and_steers_them(marimo):
     book.button("Resume").click()
     book.until(lambda: book.live() == 7)
     book.button("Cancel").click()
-    expect(book.button("Run")).to_be_enabled()
+    expect(book.button("Run again")).to_be_enabled()
     expect(book.panel).to_contain_text("cancelled")
     assert book.live() == 0
-    book.button("Run").click()
+    book.button("Run again").click()
     expect(book.panel).to_contain_text(re.compile("[1-9] running"))
     book.until(lambda: book.live() == 7)
 

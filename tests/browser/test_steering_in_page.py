@@ -71,12 +71,13 @@ LIMITED = "%%batchflow limited --limit 30 -o run\n[{'user_id': i} for i in range
 
 def tuned(book, name: str):
     """The input of one number of the limit `openai`."""
+    book.limits()
     group = book.panel.get_by_role("group", name="Limit openai")
     return group.get_by_role("spinbutton", name=f"openai: {name}")
 
 
 def chip(book):
-    return book.panel.locator(".fm-title .fm-cool")
+    return book.panel.locator(".fm-held-back:not(.fm-earlier-run) > span")
 
 
 def opened(book):
@@ -89,9 +90,9 @@ def test_the_slider_of_an_adaptive_run_moves_by_itself_and_refused_rows_come_bac
     cell = "%%batchflow flow --adaptive 2-20-40 -o run\n[{'user_id': i} for i in range(20_000)]"
     book = started(notebook, cell, setup=SETUP.replace("most = 1_000", "most = 8"))
     book.page.wait_for_function("() => Number(document.querySelector('.fm-slider').value) <= 10")
-    expect(book.panel).to_contain_text(re.compile(r"adapting 2.40 · \d+ refused"))
+    expect(book.panel).to_contain_text(re.compile(r"adaptive, 2 to 40 · \d+ refused"))
     expect(book.slider).to_have_attribute(
-        "aria-valuetext", re.compile(r"^limit \d+, adapting 2.40$")
+        "aria-valuetext", re.compile(r"^limit \d+, adaptive, 2 to 40$")
     )
     book.until("any(i.attempts > 1 and i.status == 'succeeded' for i in run.instances[:20])")
     assert book.value("run.counts.failed") == 0
@@ -100,7 +101,7 @@ def test_the_slider_of_an_adaptive_run_moves_by_itself_and_refused_rows_come_bac
     book.page.wait_for_function("() => Number(document.querySelector('.fm-slider').value) >= 12")
     drag(book, 0.98)
     book.until("run.limit >= 45 and peak >= 45")
-    expect(book.panel).to_contain_text(re.compile(r"adapting 2.(4[5-9]|50)\b"))
+    expect(book.panel).to_contain_text(re.compile(r"adaptive, 2 to (4[5-9]|50)\b"))
     book.button("Cancel").click()
     book.until("run.ended")
 
@@ -113,7 +114,7 @@ def test_a_cool_down_is_counted_down_and_goes(notebook):
         "[{'user_id': i, 'failures': int(i == 4), 'after': 6, 'wait': i < 4} for i in range(30)]"
     )
     book = started(notebook, cell, setup=SETUP)
-    expect(chip(book)).to_have_text(re.compile(r"^waiting [3-6] s, as the provider asked$"))
+    expect(chip(book)).to_have_text(re.compile(r"^Waiting [3-6] s, as the provider asked\.$"))
     chip(book).evaluate(
         """chip => {
             window.seen = [];
@@ -126,7 +127,7 @@ def test_a_cool_down_is_counted_down_and_goes(notebook):
     for index in range(4):
         expect(book.row(index)).to_contain_text("succeeded")
     assert book.value("run.cooling > 0")
-    expect(chip(book)).to_have_text("waiting 1 s, as the provider asked")
+    expect(chip(book)).to_have_text("Waiting 1 s, as the provider asked.")
     assert book.value("run.cooling") <= 1.2
     expect(chip(book)).to_be_hidden()
     seen = book.page.evaluate("() => window.seen")
@@ -142,6 +143,7 @@ def test_a_named_limit_tuned_by_typing_acts_on_what_runs(notebook):
     book = started(notebook, LIMITED, setup=setup)
     at_once = tuned(book, "calls at once")
     expect(at_once).to_have_value("2")
+    book.limits()
     line = book.panel.get_by_role("group", name="Limit openai")
     expect(line).to_contain_text(re.compile(r"2 /\s*at once.*28 waiting"))
     assert book.value("peak") == 2
@@ -154,8 +156,8 @@ def test_a_named_limit_tuned_by_typing_acts_on_what_runs(notebook):
     at_once.press("Backspace")
     done = book.value("run.counts.ended")
     book.page.wait_for_function(
-        "done => Number(document.querySelector('.fm-done').textContent"
-        ".split('/')[0].replace(/,/g, '')) > done + 100",
+        "done => Number(document.querySelector('.fm-say').textContent"
+        ".match(/[\\d,]+/)[0].replace(/,/g, '')) > done + 100",
         arg=done,
     )
     expect(at_once).to_have_value("")
@@ -231,6 +233,7 @@ def test_a_named_limit_that_cools_down_says_so_in_its_line(notebook):
         + "await asyncio.gather(refuse(), return_exceptions=True)\n"
     )
     book = started(notebook, "%batchflow flow", setup=setup)
+    book.limits()
     line = book.panel.get_by_role("group", name="Limit openai")
     expect(line).to_contain_text(re.compile("waiting [345] s, as the provider asked"))
     expect(line).to_contain_text("waiting 1 s, as the provider asked")

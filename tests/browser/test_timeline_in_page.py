@@ -101,7 +101,7 @@ def stretch(book, y: float, tone: str) -> int:
 def ended(book) -> None:
     book.value("[each.set() for each in gates.values()] and 0")
     book.until("run.ended")
-    expect(book.panel.locator(".fm-chip").first).to_contain_text("finished")
+    expect(book.panel.locator(".fm-run-status")).to_contain_text("finished")
     until_drawn(book)
 
 
@@ -507,7 +507,7 @@ def test_an_earlier_attempt_is_a_pale_bar_where_it_ran(notebook, when):
     book.until("run.ended and run.ok and run[0].attempts == 2")
     book.panel.get_by_role("tab", name="Timeline").click()
     expect(book.panel.locator(".fm-nodes")).to_contain_text("earlier attempt")
-    expect(book.panel.locator(".fm-chip").first).to_contain_text("finished")
+    expect(book.panel.locator(".fm-run-status")).to_contain_text("finished")
     until_drawn(book)
     assert lanes(book).evaluate("each => each.clientHeight") == 2 * LANE
     start, end, whole = book.value(

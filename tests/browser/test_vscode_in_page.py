@@ -147,7 +147,7 @@ def test_in_the_widgets_of_vs_code_rows_are_shown_live_and_steered(webview):
     view.until("run.status == 'running'")
     view.button("Cancel").press(" ")
     view.until("run.status == 'cancelled'")
-    view.button("Run").click()
+    view.button("Run again").click()
     expect(view.panel).to_contain_text("1 running")
 
 
@@ -187,7 +187,7 @@ def test_the_panel_has_the_colours_of_each_kind_of_theme_of_vs_code(webview):
     view.run(SETUP)
     view.run(MANY)
     view.button("Cancel").click()
-    expect(view.button("Run")).to_be_enabled()
+    expect(view.button("Run again")).to_be_enabled()
     wrong = []
     for bridged in ("", "bridged "):
         for theme, paper in THEMES.items():
@@ -208,7 +208,7 @@ def test_the_panel_has_the_colours_of_each_kind_of_theme_of_vs_code(webview):
                     wrong.append(f"{bridged}{theme}: {tone} at {got:.1f}")
             if (got := contrast("var(--fm-ink)", "var(--fm-well)")) < 7:
                 wrong.append(f"{bridged}{theme}: what is typed at {got:.1f}")
-            run = view.button("Run").evaluate(
+            run = view.button("Run again").evaluate(
                 "button => [getComputedStyle(button).color, getComputedStyle(button).backgroundColor]"
             )
             if (got := contrast(*run)) < 4.5:

@@ -212,6 +212,20 @@ ROWS = [
         BUSY, None, "https://docs.llmgateway.io/troubleshooting/anthropic-529-overloaded",
     ),
     Refused(
+        "anthropic", 500, {}, typed("api_error", "Overloaded"),
+        BUSY, None, GH + "anthropics/claude-code/issues/4248",
+    ),
+    Refused(
+        "anthropic", 500, {}, typed("api_error", "Internal server error"),
+        "broken", None, "https://docs.claude.com/en/api/errors",
+    ),
+    Refused(
+        "litellm", 500, {},
+        'litellm.InternalServerError: AnthropicError - {"error": {"type": "overloaded_error"}}',
+        BUSY, None, GH + "BerriAI/litellm/blob/main/litellm/litellm_core_utils/exception_mapping_utils.py",
+        in_text,
+    ),
+    Refused(
         "anthropic", 200, {}, typed("overloaded_error", "Overloaded"),
         BUSY, None, GH + "anthropics/anthropic-sdk-python/blob/main/src/anthropic/_streaming.py",
         without_status,

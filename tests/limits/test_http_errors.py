@@ -90,6 +90,8 @@ def test_the_message_of_an_error_counts_if_asked_for():
     assert text_of(error, 429, with_message=True).prose == ["No such model.", "Try again tomorrow."]
     assert text_of(error, 400, with_message=True).prose == ["No such model."]
     assert text_of(Bare("Pay."), 400, with_message=True).prose == ["Pay."]
+    empty = Bare("Pay.", response=httpx.Response(400))  # as litellm makes one
+    assert text_of(empty, 400, with_message=True).prose == ["Pay."]
 
 
 def test_the_codes_of_the_error_itself_come_first():

@@ -171,3 +171,14 @@ def test_rows_that_never_started_are_cancelled_in_one_sweep():
     assert list(records.status) == [CANCELLED, RUNNING, CANCELLED, RUNNING, CANCELLED, CANCELLED]
     assert isinstance(records.results[5], asyncio.CancelledError)
     assert records.results[1] is None
+
+
+def test_a_row_that_never_started_is_requeued_without_an_attempt():
+    """It is run for the first time when the rest of a stopped run is run."""
+    records = RecordStore({}, 0.0, 0)
+    records.load([{}, {}])
+    records.cancel_pending()
+    records.requeue(1)
+    assert list(records.status_counts) == [1, 0, 0, 0, 1]
+    assert records.results[1] is None
+    assert (records.attempt(1), records.history) == (0, {})

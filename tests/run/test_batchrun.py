@@ -432,6 +432,69 @@ async def test_retry_failed_after_a_stop_leaves_the_other_rows_alone():
 
 
 @virtual
+async def test_retry_failed_runs_only_those_that_are_chosen():
+    """Other failed rows stay as they are, and so do chosen rows that did not fail."""
+    node = Sleeper(failing=[2, 5, 7])
+    run = await batchflow(node, ROWS, limit=3)
+    node.failing.clear()
+    await run.retry_failed([5, -3, 0])
+    assert [each.index for each in run.failures] == [2]
+    assert [each.attempts for each in run.instances] == [1, 1, 1, 1, 1, 2, 1, 2, 1, 1]
+    with pytest.raises(IndexError):
+        run.retry_failed([10])
+
+
+@virtual
+@pytest.mark.parametrize("verb", ["stop", "cancel"])
+async def test_run_rest_runs_what_a_stop_or_a_cancellation_left_out(verb):
+    """Every row has then run once, the ones cut short a second time, and the run is a finished one."""
+    node = Sleeper(failing=[0])
+    run = batchflow(node, ROWS, limit=2)
+    await asyncio.sleep(1.5)
+    getattr(run, verb)()
+    await run
+    assert run.counts.cancelled == {"stop": 6, "cancel": 8}[verb]
+    await asyncio.sleep(1000)
+    assert await run.run_rest() is run
+    assert run.counts == fm.RunCounts(succeeded=9, failed=1)
+    assert run.status == "finished"
+    started = {"stop": 1, "cancel": 2}[verb]
+    assert [each.attempts for each in run.instances] == [1, 1, started, started, *[1] * 6]
+    assert run.elapsed < 10, "the time between the end and the rest does not count"
+    assert await run.run_rest() is run, "nothing is left"
+    adds_up(run)
+
+
+@virtual
+async def test_run_rest_during_a_run_takes_the_cancelled_row_again():
+    """Also before the run has ended; while it is stopping, nothing starts."""
+    node = Sleeper()
+    run = batchflow(node, ROWS[:4], limit=1)
+    run.cancel(2)
+    await asyncio.sleep(0.5)
+    run.run_rest()
+    await asyncio.sleep(1)
+    run.stop()
+    run.run_rest()
+    await run
+    assert node.seen == [0, 2]
+    assert run.counts == fm.RunCounts(succeeded=2, cancelled=2)
+
+
+@virtual
+async def test_a_stopped_generator_is_known_to_be_cut_off():
+    """What it had not given cannot run any more, so the run stays a stopped one."""
+    run = batchflow(Sleeper(), ({"i": i} for i in range(100)), limit=2)
+    await asyncio.sleep(1.5)
+    run.stop()
+    await run.run_rest()
+    assert run.status == "stopped"
+    assert run.records.cut_off
+    assert run.counts == fm.RunCounts(succeeded=4)
+    assert not (await batchflow(Sleeper(), ({"i": i} for i in range(3)))).records.cut_off
+
+
+@virtual
 async def test_retry_failed_starts_nothing_while_the_run_is_stopping():
     """The failed rows stay failed."""
     node = Sleeper(failing=[0])

@@ -54,11 +54,26 @@ def test_a_run_that_tries_again_needs_no_advice(options):
     assert "slow down" not in said(run(refused(), **options))
 
 
-def test_a_quota_a_wrong_key_and_an_ordinary_failure_are_not_advised_to_slow_down():
-    """None of these options would help them."""
+def test_a_quota_and_a_wrong_key_are_named_and_what_would_have_stopped_the_run():
+    """Neither is helped by another attempt; an adaptive run stops by itself."""
     quota = {"error": {"code": "insufficient_quota"}}
-    errors = refused(429, quota), refused(401), refused(500), ValueError("wrong")
-    assert said(run(*errors)) == ""
+    errors = refused(429, quota), refused(429, quota), refused(401)
+    text = said(run(*errors))
+    stop = '--max-errors 20% (max_errors="20%") stops such a run early.'
+    assert (
+        f"Instances 0 and 1 failed with HTTPStatusError. The provider's quota is used up. {stop}"
+        in text
+    )
+    assert f"Instance 2 failed with HTTPStatusError. The provider refused the key. {stop}" in text
+    assert "slow down" not in text
+    assert "max_errors" not in said(run(*errors, max_errors=10))
+    assert "max_errors" not in said(run(*errors, adaptive="1-1-1"))
+
+
+def test_an_ordinary_failure_is_not_explained():
+    """Nor is a request that is too large told to slow down."""
+    large = {"error": {"message": "Request too large: Limit 30000, Requested 30601."}}
+    assert said(run(refused(500), refused(404), ValueError("wrong"), refused(429, large))) == ""
 
 
 def test_a_full_connection_pool_is_named_where_the_error_only_says_pool_timeout():

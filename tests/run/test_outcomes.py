@@ -56,6 +56,12 @@ class Ended:
         return self.outcomes.raised(index, error, now, cancelled=cancelled)
 
 
+def with_body(status, body):
+    request = httpx.Request("GET", "http://127.0.0.1/")
+    response = httpx.Response(status, json=body, request=request)
+    return httpx.HTTPStatusError("refused", request=request, response=response)
+
+
 def refusal(status, **headers):
     request = httpx.Request("GET", "http://127.0.0.1/")
     response = httpx.Response(status, headers=headers, request=request)
@@ -243,6 +249,25 @@ def test_forgiven_refusals_do_not_count():
     assert ended.fail(RateLimitHit()).retry_in is None
     ended.outcomes.forgive(0)
     assert ended.fail(RateLimitHit()).retry_in is not None
+
+
+def test_a_request_that_is_too_large_fails_its_row_and_does_not_lower_the_limit():
+    """Though its status is 429: otherwise one such row would hold the run at its lowest limit."""
+    large = "Request too large on tokens per min (TPM): Limit 30000, Requested 30601."
+    ended = Ended(adaptive=(1, 10, 20))
+    decision = ended.fail(
+        with_body(429, {"error": {"message": large, "code": "rate_limit_exceeded"}})
+    )
+    assert decision == Decision()
+    assert ended.aimd.limit == 10
+    assert ended.aimd.rate_limits == 0
+
+
+def test_a_wait_that_is_only_in_the_text_cools_the_run_down():
+    """As providers say it that send no Retry-After."""
+    ended = Ended(adaptive=(1, 10, 20))
+    decision = ended.fail(with_body(429, {"error": {"message": "Please try again in 20s."}}))
+    assert decision == Decision(retry_in=0.0, cool_down=20.0, limit=5)
 
 
 def test_a_refusal_with_a_retry_after_lowers_the_limit_and_cools_down():

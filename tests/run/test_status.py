@@ -56,9 +56,11 @@ def test_reopening_forgets_the_end_but_not_that_rows_never_started():
     run_end.requested = RunStatus.STOPPED
     run_end.reason = "too many failed"
     run_end.keep(ValueError("post"))
-    run_end.reopen()
+    run_end.reopen(complete=False)
     assert (run_end.is_early, run_end.error, run_end.reason) == (False, None, "")
     assert run_end.status == "stopped"
+    run_end.reopen(complete=True)
+    assert run_end.status == "finished"
 
 
 def test_a_source_that_broke_stays_broken():
@@ -66,7 +68,7 @@ def test_a_source_that_broke_stays_broken():
     run_end = RunEnd()
     run_end.keep(ValueError("source"))
     run_end.source_is_broken = True
-    run_end.reopen()
+    run_end.reopen(complete=False)
     assert run_end.status == "failed"
     assert str(run_end.error) == "source"
 

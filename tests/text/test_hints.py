@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from flowmagic.text.hints import hint_for
 
 POOL = "the HTTP client's own pool"
-LOOP = "of another event loop"
+LOOP = "lock of another event loop is used here"
 CLOSED = "was closed before this call"
 REFUSED = "Nothing listens at this address"
 DROPPED = "closed the connection before it answered"

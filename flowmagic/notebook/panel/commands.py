@@ -5,7 +5,7 @@ The page is untrusted. Only the types in the table do anything, each with its ow
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -13,6 +13,7 @@ from ...errors import FlowmagicError, LimitError
 from ...limits.limits import Limits
 from ...run.batchrun import BatchRun
 from ...text.formatting import error_text, truncate
+from .failure_groups import FailureGroups
 from .header import shown_limits
 from .jsnull import with_none
 from .param_list import ParamList
@@ -39,6 +40,8 @@ class Commands:
         param_list: what the next run runs.
         queries: handle the commands that change nothing.
         updates: send the state.
+        failures: returns the failed rows, grouped.
+        earlier: returns the earlier runs of the same cell.
         show: called with each run that a command has started.
 
     Attributes:
@@ -55,6 +58,8 @@ class Commands:
         param_list: ParamList,
         queries: Queries,
         updates: Updates,
+        failures: Callable[[], FailureGroups],
+        earlier: Callable[[], Iterable[BatchRun]],
         show: Callable[[BatchRun], None],
     ) -> None:
         self.notice = ""
@@ -64,6 +69,8 @@ class Commands:
         self._next_limits = limits
         self._param_list = param_list
         self._updates = updates
+        self._failures = failures
+        self._earlier = earlier
         self._show = show
         self._refused_type: str | None = None
         """The type of the command that the notice is about."""
@@ -75,7 +82,9 @@ class Commands:
             "resume": lambda _: self._call(BatchRun.resume),
             "stop": lambda _: self._call(BatchRun.stop),
             "cancel": self._cancel,
-            "retry": lambda _: self._call(self._retry),
+            "cancel_earlier": lambda _: self._cancel_earlier(),
+            "rest": lambda _: self._call(self._run_rest),
+            "retry": self._retry,
             "state": lambda _: updates.push_soon(),
             **queries.handlers,
         }
@@ -163,10 +172,28 @@ class Commands:
         if isinstance(index, (int, type(None))):
             self._call(lambda run: run.cancel(index))
 
-    def _retry(self, run: BatchRun) -> None:
+    def _cancel_earlier(self) -> None:
+        for run in self._earlier():
+            run.cancel()
+
+    def _retry(self, command: Command) -> None:
+        group = command.get("group")
+        rows = None if group is None else self._failures().rows_of(group)
+
+        def retry(run: BatchRun) -> None:
+            self._continue(run)
+            run.retry_failed(rows)
+
+        self._call(retry)
+
+    def _run_rest(self, run: BatchRun) -> None:
+        self._continue(run)
+        run.run_rest()
+
+    def _continue(self, run: BatchRun) -> None:
+        """Give a run that has ended the limit that was set since."""
         if run.ended:
             run.limit = self._next_limits.concurrency
-        run.retry_failed()
 
 
 def _read(content: object) -> Command | None:

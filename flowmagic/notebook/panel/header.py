@@ -11,6 +11,7 @@ from ...limits.calls.named import named_limits
 from ...limits.limits import Limits
 from ...limits.pace import WINDOW
 from ...records.row_secrets import secrets_of_run
+from ...records.status import CANCELLED
 from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
 from ...run.status import RunStatus
@@ -19,7 +20,7 @@ from ...text.redact import masked
 from ..shell import name_of
 from ..summary.notices import crossing_notice, engine_notice, isolation_notice, reuse_line
 from ..summary.summary import journal_text
-from .protocol import Header, LimitState
+from .protocol import FailureGroup, Header, HeldBack, LimitState
 
 MAX_LIMITS = 20
 """How many named limits are shown: the oldest ones."""
@@ -45,6 +46,10 @@ def header_of(
     notice: str,
     acknowledged: Mapping[str, int],
     findings: Sequence[str] = (),
+    failures: Sequence[FailureGroup] = (),
+    held_back: HeldBack | None = None,
+    compact: bool = False,
+    earlier: str = "",
 ) -> Header:
     """Return the current header.
 
@@ -56,8 +61,13 @@ def header_of(
         notice: a line to the user; if it is empty, the most important problem of the run.
         acknowledged: for each page, the number of its last command that has arrived.
         findings: what is likely to go wrong, before there is a run.
+        failures: the largest groups of failed rows.
+        held_back: what keeps the run from being faster.
+        compact: whether pages fold the panel at first.
+        earlier: a line about an earlier run of the same cell that is in progress.
     """
     live = run is not None and not run.ended
+    left = run.left if run is not None and records.status_counts[CANCELLED] else 0
     aimd = None if run is None else run.adaptive
     if not notice and run is not None:
         notice = _notice(run, records)
@@ -66,7 +76,8 @@ def header_of(
         "status": "idle" if run is None else str(run.status),
         "counts": list(records.status_counts),
         "restored": len(records.restored),
-        "total": records.total,
+        "left": left,
+        "total": None if records.cut_off else records.total,
         "limit": limits.concurrency,
         "per_minute": limits.per_minute,
         "limit_history": _limit_history(run),
@@ -77,9 +88,13 @@ def header_of(
         "idle": 0.0 if run is None else run.idle,
         "ticking": live,
         "nodes": [truncate(name, _MAX_NODE) for name in records.node_names],
-        "can": _possible_commands(run),
+        "can": _possible_commands(run, left) + ["cancel_earlier"] * bool(earlier),
+        "compact": compact,
+        "earlier": earlier,
         "notice": notice,
         "reason": "" if run is None else truncate(run.reason, _MAX_NOTICE),
+        "failures": list(failures),
+        "held_back": held_back or {"text": "", "limit": ""},
         "findings": list(findings) if run is None else [],
         "dropped": records.dropped,
         "limits": [_state(name, limit) for name, limit in shown_limits().items()],
@@ -109,14 +124,26 @@ def _limit_history(run: BatchRun | None) -> list[list[float]]:
     return [[round(each.seconds, 3), each.limit, int(each.by == "user")] for each in changes]
 
 
-def _possible_commands(run: BatchRun | None) -> list[str]:
-    failed = run is not None and run.counts.failed > 0
-    if run is None or run.ended:
-        return ["run", "retry"] if failed else ["run"]
+def earlier_text(number: int, run: BatchRun) -> str:
+    """Return a line about an earlier run of a cell that was executed again.
+
+    The cell's new panel and its new run have taken the place of those of the earlier run.
+    """
+    done, total = run.counts.ended, "" if run.total is None else f" of {run.total:,}"
+    return (
+        f"An earlier run of this cell is still in progress: {done:,}{total} done. "
+        f"To open its panel: %batchflow {number}"
+    )
+
+
+def _possible_commands(run: BatchRun | None, left: int) -> list[str]:
+    if run is None:
+        return ["run"]
     if run.status == RunStatus.STOPPING:
         return ["cancel"]
     toggle = "resume" if run.status == RunStatus.PAUSED else "pause"
-    return [toggle, "stop", "cancel", "retry"] if failed else [toggle, "stop", "cancel"]
+    commands = ["run"] if run.ended else [toggle, "stop", "cancel"]
+    return commands + ["rest"] * (left > 0) + ["retry"] * (run.counts.failed > 0)
 
 
 def shown_limits() -> dict[str, CallLimit]:

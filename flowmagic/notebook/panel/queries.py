@@ -48,6 +48,7 @@ class Queries:
         call_soon: calls a function after other callbacks of the loop have had their turn.
         call_on_loop: calls a function with arguments on the loop, from any thread.
         on_ready: called when an answer is ready that took several turns of the loop.
+        rows_of_group: returns the rows of a group of failed rows, by its id.
 
     Attributes:
         varying: the params that vary among the rows.
@@ -63,10 +64,12 @@ class Queries:
         call_soon: Callable[[Callable[[], None]], None],
         call_on_loop: Callable[..., None],
         on_ready: Callable[[], None],
+        rows_of_group: Callable[[object], Iterable[int]] = lambda _: (),
     ) -> None:
         self._records = records
         self._param_list = param_list
         self._rerun_cell = rerun_cell
+        self._rows_of_group = rows_of_group
         self._call_soon = call_soon
         self._on_ready = on_ready
         self.varying = _varying_columns(records())
@@ -244,10 +247,12 @@ class Queries:
         text, sort = command.get("text"), command.get("sort")
         keys = self.varying.keys[:MAX_COLUMNS]
         key = [keys[sort]] if isinstance(sort, int) and 0 <= sort < len(keys) else []
+        group = command.get("group")
         search = Search(
             self._records(),
             text if isinstance(text, str) else "",
             *key,
+            among=None if group is None else frozenset(self._rows_of_group(group)),
             sort=bool(key),
             descending=command.get("descending") is True,
         )

@@ -44,15 +44,24 @@ class Search:
         key: the param to sort by.
         sort: whether to sort; otherwise the rows stay in their order.
         descending: whether the greatest values come first. Rows without the param come last anyway.
+        among: the rows to search; None: all.
     """
 
     def __init__(
-        self, records: RecordStore, text: str, key: Any = None, *, sort: bool, descending: bool
+        self,
+        records: RecordStore,
+        text: str,
+        key: Any = None,
+        *,
+        sort: bool,
+        descending: bool,
+        among: frozenset[int] | None = None,
     ) -> None:
         self._records = records
         words = [_plain(word[:_MAX_LETTERS]) for word in text.split()[:_MAX_WORDS]]
         self._words = [word for word in words if not _is_pair(word)]
         self._pairs = [_pair(word) for word in words if _is_pair(word)]
+        self._among = among
         self._key, self._sort, self._descending = key, sort, descending
         self._found = array("I")
         self._part: list[tuple[_Rank, int]] = []
@@ -96,6 +105,8 @@ class Search:
             self._sort_part()
 
     def _matches(self, index: int) -> bool:
+        if self._among is not None and index not in self._among:
+            return False
         if not self._words and not self._pairs:
             return True
         text = line(self._records, index, _MAX_LINE)

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...records.store import RecordStore
+from .failure_groups import FailureGroups
 from .graph import GraphState
 from .header import SentHeader
 from .packing import pack_rows
@@ -34,6 +35,7 @@ class Updates:
         running: returns whether a run is shown that has not ended.
         queries: have the answers for the pages.
         graph: has the counts of the graph.
+        failures: returns the failed rows, grouped.
         push: sends the whole state.
         send: sends a delta and its buffers.
 
@@ -52,6 +54,7 @@ class Updates:
         running: Callable[[], bool],
         queries: Queries,
         graph: GraphState,
+        failures: Callable[[], FailureGroups],
         push: Callable[[], None],
         send: Callable[[Delta, list[Any] | None], None],
     ) -> None:
@@ -64,6 +67,7 @@ class Updates:
         self._running = running
         self._queries = queries
         self._graph = graph
+        self._failures = failures
         self._push = push
         self._send = send
         self._sent_header = SentHeader()
@@ -115,6 +119,7 @@ class Updates:
         self.seq += 1
         self._queries.mark_changed(self.changed, pushed=True)
         self._graph.mark_changed(self.changed)
+        self._failures().mark_changed(self.changed)
         self.changed.clear()
         self.limits_due = False
         self._sent_header.mark_sent(self._header(), self._ticker.now())
@@ -126,6 +131,7 @@ class Updates:
     def _send_delta(self) -> None:
         changed = self.changed
         rows = [changed.pop() for _ in range(min(len(changed), _MAX_ROWS))]
+        self._failures().mark_changed(rows)
         header, now = self._header(), self._ticker.now()
         changes = self._sent_header.take_changes(header, now, limits_due=self.limits_due)
         self.limits_due = False

@@ -25,8 +25,10 @@ from ...text.formatting import truncate
 from ..shell import keep_on_subshell
 from ..summary.notices import finding_lines
 from .commands import Commands
+from .failure_groups import FailureGroups
 from .graph import GraphState
-from .header import header_of
+from .header import earlier_text, header_of, shown_limits
+from .held_back import HoldBack
 from .jsnull import with_null
 from .packing import pack_columns
 from .param_list import ParamList
@@ -67,6 +69,8 @@ class Panel(anywidget.AnyWidget):
             FlowmagicError that it raises.
         limits: the limits of the first run that Run starts.
         batch: what Run runs, until it is edited.
+        compact: whether pages fold it to one line at first.
+        earlier: runs of the same cell that are still in progress, by their numbers.
         origin: what a cell that starts another run of the flow contains; None for plain Python.
 
     Attributes:
@@ -93,8 +97,12 @@ class Panel(anywidget.AnyWidget):
         limits: Limits = Limits(),  # noqa: B008 - a frozen value
         batch: Batch | None = None,
         origin: Origin | None = None,
+        compact: bool = False,
+        earlier: Mapping[int, BatchRun] | None = None,
     ) -> None:
         self.run: BatchRun | None = None
+        self._compact = compact
+        self._earlier = dict(earlier or {})
         self._flow_name = truncate(flow_name, 80)
         self._param_list = ParamList(batch)
         self._idle_records = _records_of(batch)
@@ -105,9 +113,12 @@ class Panel(anywidget.AnyWidget):
         self._other_findings: Sequence[Finding] = ()
         self._ticker = ticker = Ticker()
         self._origin = origin or Origin(self._flow_name)
+        self._failures = self._group_failures()
+        self._held_back = HoldBack(ticker.now, shown_limits)
         self._queries = Queries(
             lambda: self._records,
             self._param_list,
+            rows_of_group=self._rows_of_group,
             rerun_cell=self._rerun_cell,
             call_soon=ticker.call_soon,
             call_on_loop=ticker.call_on_loop,
@@ -121,6 +132,7 @@ class Panel(anywidget.AnyWidget):
             running=lambda: self.run is not None and not self.run.ended,
             queries=self._queries,
             graph=self._graph,
+            failures=lambda: self._failures,
             push=lambda: self.send_state(_STATE),
             send=self.send,
         )
@@ -131,6 +143,8 @@ class Panel(anywidget.AnyWidget):
             param_list=self._param_list,
             queries=self._queries,
             updates=self._updates,
+            earlier=self._earlier_runs,
+            failures=lambda: self._failures,
             show=self.show,
         )
         super().__init__(panel_id=uuid.uuid4().hex, style_sheet=_style_sheet())
@@ -148,6 +162,7 @@ class Panel(anywidget.AnyWidget):
         self._commands.show_notice("")
         self._ticker.find_loop()
         self._queries.reset()
+        self._failures = self._group_failures()
         self._updates.changed = run.records.watch()
         self._graph.watch(run.flow, run.records)
         run.observe(self._on_status)
@@ -232,6 +247,15 @@ class Panel(anywidget.AnyWidget):
     def _records(self) -> RecordStore:
         return self._idle_records if self.run is None else self.run.records
 
+    def _rows_of_group(self, group: object) -> list[int]:
+        return self._failures.rows_of(group)
+
+    def _group_failures(self) -> FailureGroups:
+        ticker = self._ticker
+        return FailureGroups(
+            self._records, call_soon=ticker.call_soon, on_ready=ticker.request_tick
+        )
+
     def _rerun_cell(self, index: int, secrets: frozenset[str]) -> str:
         return cell_of(self._origin, self.run, self._records, index, secrets)
 
@@ -243,8 +267,19 @@ class Panel(anywidget.AnyWidget):
             limits=self._commands.limits,
             notice=self._commands.notice,
             findings=self._findings,
+            failures=self._failures.shown(),
+            compact=self._compact,
+            earlier=self._earlier_line(),
+            held_back=self._held_back.current(self.run),
             acknowledged=self._commands.acknowledged,
         )
+
+    def _earlier_runs(self) -> list[BatchRun]:
+        return list(self._earlier.values())
+
+    def _earlier_line(self) -> str:
+        self._earlier = {n: run for n, run in self._earlier.items() if not run.ended}
+        return next((earlier_text(n, run) for n, run in self._earlier.items()), "")
 
     # Messages and events
 

@@ -23,7 +23,7 @@ from ..output_text import outcome_text
 from ..pictures import THUMBNAIL, is_quick, render
 from ..shell import name_of
 from . import timeline
-from .notices import crossing_lines, crossing_notice, engine_lines, reuse_line
+from .notices import crossing_lines, engine_lines, reuse_line
 
 if TYPE_CHECKING:
     from ...journal.recorder import Recorder
@@ -181,9 +181,8 @@ def as_html(run: BatchRun, *, brief: bool = False) -> str:
     Args:
         brief: leave out what takes long to make, and mark it, so that a live panel hides it.
     """
-    is_open = bool(run.counts.failed or run.error is not None or crossing_notice(run))
     head = [
-        f"<details{' open' if is_open else ''} class='{_classes(brief)}' style='{_FONT}'>",
+        f"<details class='{_classes(brief)}' style='{_FONT}'>",
         f"<summary style='cursor:pointer'>{escape(headline(run))}</summary>",
     ]
     if text := broke(run):
@@ -193,7 +192,7 @@ def as_html(run: BatchRun, *, brief: bool = False) -> str:
         listed = "".join(f"<li>{line}</li>" for line in lines)
         head.append(f"<p><b>⚠ {headline_of_crossings}</b></p><ul>{listed}</ul><p>{advice}</p>")
     first_rows = run.instances[:FIRST_ROWS]
-    first = _table("First rows", map(row, first_rows), images=_images(first_rows))
+    first = _table("First rows", map(row, first_rows), images={} if brief else _images(first_rows))
     if (left := len(run) - FIRST_ROWS) > 0:
         first.append(f"<p>… and {left} more rows.</p>")
     if remark_lines := [] if brief else remarks(run):

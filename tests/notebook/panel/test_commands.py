@@ -206,3 +206,33 @@ def test_the_limits_of_the_next_run_are_kept_apart_from_those_in_force():
         assert panel.now["limit"] == 9
 
     run_virtual(lifecycle())
+
+
+def test_a_group_of_failures_is_retried_alone_and_what_is_left_is_run():
+    """The page says which group; the other failures stay as they are."""
+
+    async def lifecycle():
+        panel, _ = made([{"i": i, "fail": i in (0, 1)} for i in range(6)], limits=Limits(2))
+        panel.ask("run", text=None)
+        await asyncio.sleep(0.3)
+        panel.ask("stop")
+        await panel.run
+        assert (panel.now["left"], panel.now["can"]) == (2, ["run", "rest", "retry"])
+        [group] = panel.now["failures"]
+        assert (group["count"], group["text"]) == (2, "ValueError: asked to fail")
+        panel.ask("retry", group=group["id"] + 1)
+        await asyncio.sleep(0.1)
+        assert panel.run.ended, "there is no such group"
+        panel.run.records.rows[0]["fail"] = False
+        panel.ask("retry", group=group["id"])
+        await asyncio.sleep(0.1)
+        assert panel.run.counts.running == 2
+        await panel.run
+        assert panel.now["failures"][0]["count"] == 1
+        panel.ask("rest")
+        await asyncio.sleep(0.1)
+        await panel.run
+        assert (panel.now["left"], panel.now["can"]) == (0, ["run", "retry"])
+        assert panel.run.counts.succeeded == 5
+
+    run_virtual(lifecycle())

@@ -250,3 +250,23 @@ def test_what_the_journal_cannot_do_is_a_notice(tmp_path):
         run, run.records, flow="give", limits=run.limits, notice="", acknowledged={}
     )["notice"]
     assert notice == "The journal cannot be written at the moment: disk full. The run continues."
+
+
+@virtual
+async def test_rows_that_were_never_drawn_are_no_part_of_a_total():
+    """A stopped generator has not been run to its end, whatever it had given."""
+    run = flowmagic.batchflow(AsyncFlow(start=Ask()), ({"fail": True} for _ in range(100)), limit=2)
+    await asyncio.sleep(0.5)
+    run.stop()
+    await run
+    assert (header(run)["counts"], header(run)["total"]) == ([0, 0, 0, 2, 0], None)
+
+
+@virtual
+async def test_the_time_between_an_end_and_a_retry_is_idle():
+    """Rows are on one axis of time; what the run took is that without the idle time."""
+    run = await flowmagic.batchflow(AsyncFlow(start=Ask()), [{"fail": True}])
+    await asyncio.sleep(100)
+    await run.retry_failed()
+    now = header(run)
+    assert (now["elapsed"], now["idle"], run.elapsed) == (102, 100, 2)

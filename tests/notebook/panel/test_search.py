@@ -36,6 +36,15 @@ def found(records, text="", *key, descending=False):
     return list(array("I", search.packed()))
 
 
+def test_a_search_can_be_confined_to_some_rows():
+    """The rows of a group of failures are shown in the table, and searched there."""
+    records = records_of([{"i": i, "odd": i % 2} for i in range(9)])
+    search = Search(records, "odd=1", "i", sort=True, descending=True, among=frozenset([1, 2, 7]))
+    while not search.done:
+        search.step()
+    assert list(array("I", search.packed())) == [7, 1]
+
+
 def test_all_words_must_stand_in_the_params():
     """In any order and any case of letters; quotes do not count."""
     records = records_of([{"model": "GPT-4", "n": 1}, {"model": "gpt-4", "n": 2}, {"model": "x"}])

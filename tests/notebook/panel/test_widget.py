@@ -163,7 +163,7 @@ def test_the_buttons_reach_the_run():
         await asyncio.sleep(0)
         assert panel.now["can"] == ["cancel"]
         await ended(panel)
-        assert panel.now["can"] == ["run", "retry"]
+        assert panel.now["can"] == ["run", "rest", "retry"]
         panel.ask("retry")
         await asyncio.sleep(0.1)
         assert panel.now["status"] == "running"

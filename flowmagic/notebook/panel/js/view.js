@@ -5,6 +5,7 @@ import { InstanceDetail } from "./detail/detail.js";
 import { ParamEditor } from "./editor/editor.js";
 import { Graph } from "./graph/graph.js";
 import { RunButtons } from "./header/buttons.js";
+import { Failures } from "./header/failures.js";
 import { PanelHeader } from "./header/header.js";
 import { Legend } from "./header/legend.js";
 import { LimitControl } from "./header/limit.js";
@@ -42,6 +43,7 @@ export class View {
     this.charts = new Charts(this);
     this.limit = new LimitControl(this);
     this.namedLimits = new NamedLimits(this);
+    this.failures = new Failures(this);
     this.notices = new Notices(this);
     this.editor = new ParamEditor(this);
     this.overview = new Overview(this);
@@ -68,7 +70,7 @@ export class View {
     this.inside = element("div", "fm-inside", { id: `${this.id}-inside` });
     this.panelHeader.line.append(this.buttons.root);
     /** @type {{draw(): void, remove?(): void}[]} */
-    this.parts = [this.legend, this.limit, this.namedLimits, this.tabs, this.instanceDetail];
+    this.parts = [this.legend, this.failures, this.limit, this.namedLimits, this.tabs, this.instanceDetail];
     this.root.append(element("div", "fm-body", {}, this.panelHeader.line, this.panelHeader.bar, this.inside, this.notices.live));
     this.arrange();
     keepKeys(this.root);
@@ -88,6 +90,7 @@ export class View {
       this.table.rowOrder.markRowsChanged();
       this.timeline.mark(rows);
       this.scheduleDraw();
+      if (!this.store.header.ticking) this.notices.speak(); // also off screen, where nothing is drawn
     };
     this.store.views.add(this.onChange);
     this.ticker = setInterval(() => {
@@ -110,8 +113,8 @@ export class View {
     (small ? this.limitLine : this.tabsLine).append(this.tabs.root);
     this.tabsLine.append(this.table.filters.root);
     this.inside.replaceChildren(...(small
-      ? [...this.notices.roots, this.tabsLine, this.pages, ...limits]
-      : [this.legendLine, this.chartsBox, ...this.notices.roots, ...limits, this.overview.root, this.tabsLine, this.pages]));
+      ? [this.failures.root, ...this.notices.roots, this.tabsLine, this.pages, ...limits]
+      : [this.legendLine, this.chartsBox, this.failures.root, ...this.notices.roots, ...limits, this.overview.root, this.tabsLine, this.pages]));
     this.root.classList.toggle("fm-few", small);
   }
 
@@ -169,11 +172,18 @@ export class View {
     this.draw();
   }
 
-  /** @param {{status?: number[], node?: string | null, text?: string}} criteria which rows the table shows; omitted criteria stay */
+  /** @param {{status?: number[], node?: string | null, group?: number | null, text?: string}} criteria which rows the table shows; omitted criteria stay */
   filter(criteria) {
     this.table.filters.set(criteria);
     this.store.tab = "table";
     this.scheduleDraw();
+  }
+
+  /** Show the named limits, and put the cursor into one. @param {string} name */
+  showLimit(name) {
+    this.limitsShown = true;
+    this.draw();
+    this.namedLimits.focus(name);
   }
 
   /** Schedule one draw in the next frame, however often this is called; off screen, when the panel is back. */

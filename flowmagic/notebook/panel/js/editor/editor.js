@@ -71,7 +71,14 @@ export class ParamEditor {
   /** The label of the tab. */
   get label() {
     if (!this.edited) return "";
-    return this.problem ? "Params (edited, not valid yet)" : "Params (edited)";
+    return `Params (edited, ${this.problem ? "not valid yet" : this.counted || "…"})`;
+  }
+
+  /** How many instances the edited list has, as text; empty while that is not known. */
+  get counted() {
+    const { check, draft } = this.view.store;
+    const count = check?.count ?? (this.edited ? checkJson(draft).count : undefined);
+    return count === undefined ? "" : plural(count, "instance");
   }
 
   edit(text) {
@@ -124,7 +131,7 @@ export class ParamEditor {
 
   draw() {
     const { store, gone } = this.view;
-    const { editor, draft, check } = store;
+    const { editor, draft } = store;
     const { textarea, sheet, problem, edited } = this;
     const text = draft ?? editor.text;
     const fixed = !editor.editable || gone;
@@ -144,9 +151,7 @@ export class ParamEditor {
     write(this.why, nothing ? "" : editor.editable ? sheet.reason : "");
     if (this.shownAsTable) sheet.draw();
     this.revert.hidden = !edited && !sheet.input.problem;
-    const count = check?.count ?? (edited ? checkJson(draft).count : undefined);
-    const counted = count === undefined ? "" : plural(count, "instance");
-    const message = (this.shownAsTable && sheet.message) || (edited ? counted || "Checking…" : editor.reason);
+    const message = (this.shownAsTable && sheet.message) || (edited ? this.counted || "Checking…" : editor.reason);
     write(this.line, problem || message);
     this.line.classList.toggle("fm-bad", problem !== "");
     textarea.setAttribute("aria-invalid", String(problem !== ""));

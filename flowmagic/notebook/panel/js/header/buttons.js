@@ -8,7 +8,7 @@ import { number } from "../ui/format.js";
  * In their order. Of several commands of one button, the possible one is shown, so that the focus
  * stays where it is when a run is paused.
  */
-const BUTTONS = [["pause", "resume"], ["stop"], ["cancel"], ["run"], ["retry"]];
+const BUTTONS = [["pause", "resume"], ["stop"], ["cancel"], ["run"], ["rest"], ["retry"]];
 
 const TITLES = {
   run: "Run the param list with this limit",
@@ -16,6 +16,7 @@ const TITLES = {
   resume: "Continue starting instances",
   stop: "Start no more instances; running instances finish",
   cancel: "Start no more instances, and cancel the running ones",
+  rest: "Run the instances that were cancelled or never started, in the same rows",
   retry: "Run the failed instances again, with the same params",
 };
 
@@ -47,6 +48,7 @@ export class RunButtons {
     return {
       run: this.view.editor.edited ? "Run edited params" : again,
       pause: "Pause", resume: "Resume", stop: "Stop", cancel: "Cancel",
+      rest: `Run the ${number.format(header.left)} left`,
       retry: `Retry ${number.format(header.counts[FAILED])} failed`,
     }[command];
   }

@@ -42,7 +42,7 @@ export class PanelHeader {
     setStatus(this.status, this.statusIcon, this.statusWord, failed ? "failed" : header.status);
     write(this.statusWord, failed ? "finished with failures" : header.status);
     for (const { code, text, root } of this.counts) {
-      root.hidden = !folded || !header.counts[code];
+      root.hidden = !folded || header.ticking || !header.counts[code];
       write(text, String(header.counts[code]));
       root.title = countText(header, code);
     }

@@ -154,6 +154,11 @@ export class NamedLimits {
     return { root, fields, cool };
   }
 
+  /** @param {string} name */
+  focus(name) {
+    this.lines.get(name)?.fields[0].input.focus();
+  }
+
   draw() {
     const { store } = this.view;
     const { limits, limits_omitted: more } = store.header;

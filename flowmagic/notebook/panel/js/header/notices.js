@@ -1,8 +1,8 @@
 // Messages in full sentences: shown at once, and announced to screen readers now and then.
 
-import { CANCELLED, FAILED, SUCCEEDED } from "../store/protocol.js";
-import { element, write } from "../ui/elements.js";
-import { plural } from "../ui/format.js";
+import { FAILED, SUCCEEDED } from "../store/protocol.js";
+import { element, link, write } from "../ui/elements.js";
+import { plural, waitText } from "../ui/format.js";
 
 const BUSY_AFTER_MS = 1000; // without an answer, after which the kernel counts as busy
 const QUIET_MS = 5000; // between two announcements to a screen reader
@@ -12,6 +12,13 @@ const BUSY = "The kernel is busy with a cell. This takes effect when the cell yi
 export class Notices {
   constructor(view) {
     this.view = view;
+    this.held = element("span");
+    this.heldBy = "";
+    this.change = link("change", () => view.showLimit(this.heldBy));
+    this.heldBack = element("div", "fm-held-back", {}, this.held, this.change);
+    this.earlier = element("span");
+    this.cancelEarlier = link("Cancel the earlier run", () => view.store.send({ type: "cancel_earlier" }));
+    this.earlierRun = element("div", "fm-held-back fm-earlier-run", {}, this.earlier, this.cancelEarlier);
     this.reason = element("div", "fm-notice", { role: "status" });
     this.notice = element("div", "fm-notice", { role: "status" });
     this.findings = element("ul", "fm-findings");
@@ -19,7 +26,7 @@ export class Notices {
     this.list = element("details", "fm-notice fm-found", {}, element("summary", "", {}, this.summary), this.findings);
     this.shownFindings = "";
     this.live = element("div", "fm-hidden", { "aria-live": "polite" });
-    this.roots = [this.reason, this.notice, this.list];
+    this.roots = [this.reason, this.notice, this.list, this.earlierRun, this.heldBack];
     this.spokenAt = -Infinity;
     this.spoken = "";
     this.timer = 0;
@@ -40,7 +47,21 @@ export class Notices {
       : waiting ? BUSY : header.notice);
     this.notice.classList.toggle("fm-waiting", waiting && !gone);
     this.drawFindings(header.findings);
+    write(this.earlier, header.earlier);
+    this.earlierRun.hidden = gone || header.earlier === "";
+    this.drawHeldBack();
     this.speak();
+  }
+
+  /** Say what keeps the run from being faster. */
+  drawHeldBack() {
+    const { store, gone } = this.view;
+    const { text, limit } = store.header.held_back;
+    const wait = store.cooling > 0 ? `${waitText(store.cooling)}.`.replace("w", "W") : "";
+    this.heldBack.hidden = gone || !store.header.ticking || !(wait || text);
+    write(this.held, wait || text);
+    this.heldBy = limit;
+    this.change.hidden = wait !== "" || limit === "";
   }
 
   /** List what is likely to go wrong, before a run starts. @param {string[]} findings */
@@ -58,14 +79,14 @@ export class Notices {
     const { store } = this.view;
     const { counts, total, status } = store.header;
     if (status === "idle") return;
-    const done = counts[SUCCEEDED] + counts[FAILED] + counts[CANCELLED];
+    const done = counts[SUCCEEDED] + counts[FAILED];
     const failed = counts[FAILED] ? `, ${counts[FAILED]} failed` : "";
     const waits = store.cooling > 0 ? ", waiting as the provider asked" : "";
     const text = `${status}: ${done}${total === null ? "" : ` of ${total}`} done${failed}${waits}`;
     if (text === this.spoken || this.timer) return;
     const wait = this.spokenAt + QUIET_MS - performance.now();
     if (wait > 0) {
-      this.timer = setTimeout(() => { this.timer = 0; this.view.scheduleDraw(); }, wait);
+      this.timer = setTimeout(() => { this.timer = 0; this.speak(); }, wait);
       return;
     }
     this.spokenAt = performance.now();

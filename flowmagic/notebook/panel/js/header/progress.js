@@ -6,11 +6,11 @@ import { brief, number, plural, rateText, wholeSeconds } from "../ui/format.js";
 const FEW = 10; // with fewer instances, a percentile says nothing
 
 /**
- * @param {{header: import("../store/protocol.js").Header, busy: number, rate: number, cooling: number}} store
+ * @param {{header: import("../store/protocol.js").Header, busy: number, rate: number, cooling: number, folded: boolean}} store
  * @param {number} p95 the percentile of the durations of all instances; NaN while it is not known
  * @returns {string}
  */
-export function progressText({ header, busy, rate, cooling }, p95) {
+export function progressText({ header, busy, rate, cooling, folded }, p95) {
   const { counts, total, status, ticking } = header;
   if (status === "idle") return total === null ? "" : plural(total, "instance");
   const done = counts[SUCCEEDED] + counts[FAILED];
@@ -18,6 +18,7 @@ export function progressText({ header, busy, rate, cooling }, p95) {
   const progress = total === null ? `${number.format(done)} done` : `${number.format(done)} of ${number.format(total)} done`;
   if (!ticking) {
     const slow = done >= FEW && p95 >= 0 ? `p95 ${brief(p95)}` : "";
+    if (folded) return [total === null ? "" : `of ${number.format(total)}`, `${status} after ${brief(busy)}`, slow].filter(Boolean).join(" · ");
     const failed = counts[FAILED] ? `${number.format(counts[FAILED])} failed` : all && done ? "none failed" : "";
     const took = all ? `${number.format(done)} in ${brief(busy)}` : `${progress} · ${status} after ${brief(busy)}`;
     return [took, slow, failed].filter(Boolean).join(" · ");

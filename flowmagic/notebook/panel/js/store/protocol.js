@@ -8,10 +8,12 @@
  * @typedef {{name: string, concurrency: number | null, adaptive: number[] | null,
  *   per_minute: number | null, tokens_per_minute: number | null, window: number, running: number,
  *   waiting: number, calls: number | null, tokens: number | null, cooling: number}} LimitState
- * @typedef {{flow: string, status: string, counts: number[], restored: number, total: number | null,
+ * @typedef {{id: number, count: number, text: string, node: string, row: number}} FailureGroup
+ * @typedef {{text: string, limit: string}} HeldBack
+ * @typedef {{flow: string, status: string, counts: number[], restored: number, left: number, total: number | null,
  *   limit: number, per_minute: number | null, limit_history: number[][], adaptive: number[] | null, refused: number,
- *   cooling: number, elapsed: number, idle: number, ticking: boolean, nodes: string[], can: string[], notice: string,
- *   reason: string, findings: string[], dropped: number, limits: LimitState[], limits_omitted: number,
+ *   cooling: number, elapsed: number, idle: number, ticking: boolean, nodes: string[], can: string[], compact: boolean, earlier: string, notice: string,
+ *   reason: string, failures: FailureGroup[], held_back: HeldBack, findings: string[], dropped: number, limits: LimitState[], limits_omitted: number,
  *   acknowledged: Object<string, number>}} Header
  * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor
  * @typedef {{names: string[], numeric: boolean[], same: string, more: number}} Columns
@@ -40,7 +42,7 @@
  *   details?: Detail[], outputs?: FullOutput[], checks?: TextCheck[], searches?: SearchDone[],
  *   graph?: GraphCounts}} Delta
  * @typedef {{type: string, value?: number | null, name?: string, field?: string,
- *   text?: string | null, rows?: number[], view?: string, index?: number | null, attempt?: number,
+ *   text?: string | null, rows?: number[], view?: string, group?: number | null, index?: number | null, attempt?: number,
  *   copy?: number, sort?: number | null, descending?: boolean}} Command
  */
 

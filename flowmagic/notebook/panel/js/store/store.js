@@ -20,9 +20,9 @@ export class Store {
     this.rows = new Rows();
     /** @type {Header} */
     this.header = {
-      flow: "", status: "idle", counts: [0, 0, 0, 0, 0], restored: 0, total: null, limit: 5, per_minute: null,
-      limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, idle: 0, ticking: false, nodes: [""], can: [],
-      notice: "", reason: "", findings: [], dropped: 0, limits: [], limits_omitted: 0, acknowledged: {},
+      flow: "", status: "idle", counts: [0, 0, 0, 0, 0], restored: 0, left: 0, total: null, limit: 5, per_minute: null,
+      limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, idle: 0, ticking: false, nodes: [""], can: [], compact: false, earlier: "",
+      notice: "", reason: "", failures: [], held_back: { text: "", limit: "" }, findings: [], dropped: 0, limits: [], limits_omitted: 0, acknowledged: {},
     };
     /** @type {Editor} */
     this.editor = { version: -1, text: "", editable: false, reason: "" };
@@ -62,20 +62,21 @@ export class Store {
     this.watchKernel();
   }
 
-  /** Set `gone` when the kernel restarts or dies: its end of the comm does not come back. */
+  /** Set `gone` when the kernel restarts, dies or is shut down: its end of the comm does not come back. */
   watchKernel() {
     // ipywidgets waits for the status "restarting", which newer JupyterLabs no longer emit. Other
     // front ends have no such signal; there, `View.gone` looks at the view's element.
-    const signal = this.model.widget_manager?.kernel?.statusChanged;
+    const kernel = this.model.widget_manager?.kernel;
     const ends = ["starting", "restarting", "autorestarting", "terminating", "dead"];
-    const onStatus = (_, status) => {
-      if (!ends.includes(status)) return;
+    const onGone = () => {
       this.gone = true;
       this.header = { ...this.header, elapsed: this.elapsed, ticking: false };
       this.notify();
     };
-    signal?.connect?.(onStatus);
-    this.dispose = () => signal?.disconnect?.(onStatus);
+    const onStatus = (_, status) => { if (ends.includes(status)) onGone(); };
+    const signals = [[kernel?.statusChanged, onStatus], [kernel?.disposed, onGone]];
+    for (const [signal, act] of signals) signal?.connect?.(act);
+    this.dispose = () => { for (const [signal, act] of signals) signal?.disconnect?.(act); };
   }
 
   /** Notify the views. @param {number[] | "all"} rows the rows whose state has changed */
@@ -139,6 +140,7 @@ export class Store {
       : new DataView(snapshot.buffer, snapshot.byteOffset + snapshot.length - 4, 4).getUint32(0, true);
     if (seq < this.seq) return;
     const newRun = this.header.ticking === false && this.model.get("header")?.ticking === true;
+    if (this.seq < 0) this.folded = this.model.get("header")?.compact === true;
     this.rows.load(snapshot);
     this.seq = seq;
     if (newRun) {

@@ -19,10 +19,12 @@ export class Filters {
     this.status = new Set();
     /** @type {string | null} */
     this.node = null;
+    /** @type {number | null} a group of failed rows */
+    this.group = null;
     this.text = "";
     this.timer = 0;
     this.input = element("input", "fm-find", {
-      type: "search", "aria-label": "Find in params, outputs and errors", placeholder: "Find in params, outputs and errors", spellcheck: "false", autocomplete: "off",
+      type: "search", "aria-label": "Find in params, outputs and errors", placeholder: "Find …", spellcheck: "false", autocomplete: "off",
     });
     this.select = element("select", "fm-select", { "aria-label": "Node" });
     this.names = "";
@@ -50,7 +52,7 @@ export class Filters {
     });
     select.addEventListener("change", () => this.set({ node: select.value === "" ? null : select.value }));
     clear.addEventListener("click", () => {
-      this.set({ status: [], node: null, text: "" });
+      this.set({ status: [], node: null, group: null, text: "" });
       input.focus();
     });
   }
@@ -60,13 +62,14 @@ export class Filters {
   }
 
   get active() {
-    return this.status.size > 0 || this.node !== null || this.text !== "";
+    return this.status.size > 0 || this.node !== null || this.group !== null || this.text !== "";
   }
 
-  /** @param {{status?: number[], node?: string | null, text?: string}} criteria omitted ones stay */
-  set({ status, node, text }) {
+  /** @param {{status?: number[], node?: string | null, group?: number | null, text?: string}} criteria omitted ones stay */
+  set({ status, node, group, text }) {
     if (status) this.status = new Set(status);
     if (node !== undefined) this.node = node;
+    if (group !== undefined) this.group = group;
     if (text !== undefined) {
       clearTimeout(this.timer);
       this.text = text;

@@ -38,7 +38,7 @@ export class RowOrder {
 
   /** Whether the kernel has to search, because the page does not have all params. */
   get needsSearch() {
-    return this.filters.text !== "" || this.sort?.sort === "param";
+    return this.filters.text !== "" || this.filters.group !== null || this.sort?.sort === "param";
   }
 
   get searching() {
@@ -71,15 +71,15 @@ export class RowOrder {
     const { store, id } = this.view;
     const byParam = this.sort?.sort === "param" ? this.sort : null;
     const [sort, descending] = [byParam?.param ?? null, byParam?.descending ?? false];
-    this.searchN = store.send({ type: "search", view: id, text: this.filters.text, sort, descending });
+    this.searchN = store.send({ type: "search", view: id, text: this.filters.text, group: this.filters.group, sort, descending });
     this.searchedAt = performance.now();
     this.searchedRevision = this.revision;
   }
 
-  /** Changes when a search may find other rows: with the number of rows and, for a text, of ended ones. */
+  /** Changes when a search may find other rows: with the number of rows and, for a text or a group, of ended ones. */
   get revision() {
     const { header, rows } = this.view.store;
-    return (this.filters.text ? header.counts[FAILED] + header.counts[SUCCEEDED] : 0) + rows.count;
+    return (this.filters.text || this.filters.group !== null ? header.counts[FAILED] + header.counts[SUCCEEDED] : 0) + rows.count;
   }
 
   /** Search again, since the result refers to other rows or columns. */

@@ -3,15 +3,13 @@
 import { duration } from "../ui/format.js";
 import { StatusLine } from "../ui/status_line.js";
 
-const HINT = "Point at a bar, or move with the arrow keys. Enter opens it, + and − zoom.";
-
 /** @import { Lanes } from "./lanes.js" */
 /** @import { PlacedAttempt } from "./earlier_attempts.js" */
 
 export class HoverLine extends StatusLine {
   /** @param {HTMLElement} map the element that has the focus @param {Lanes} lanes */
   constructor(view, map, lanes) {
-    super(view, map, HINT, "bar");
+    super(view, map, "bar");
     this.lanes = lanes;
     /** @type {PlacedAttempt | null} the earlier attempt to describe */
     this.attempt = null;
@@ -33,7 +31,7 @@ export class HoverLine extends StatusLine {
     const attempt = earlier > 0 ? `attempt ${earlier + 1}` : "";
     const began = this.lanes.lane[i] >= 0 ? `from ${this.lanes.started[i].toFixed(2)} s` : "";
     const took = duration(store.seconds(i));
-    return [node, attempt, began, took && `for ${took}`, store.texts.get(i) ?? "…"].filter(Boolean);
+    return [node, attempt, began, took && `for ${took}`, this.error(i), store.texts.get(i) ?? "…"].filter(Boolean);
   }
 
   /**
@@ -42,7 +40,7 @@ export class HoverLine extends StatusLine {
    * @param {PlacedAttempt | null} [attempt]
    */
   draw(index, hint = "", attempt = null) {
-    this.hint = hint || HINT;
+    this.hint = hint;
     this.attempt = attempt;
     super.draw(index);
     this.attempt = null; // the keyboard's cursor is never on an earlier attempt

@@ -86,6 +86,13 @@ export function smallButton(label, title, act) {
   return button;
 }
 
+/** @returns {any} a button that looks like a link */
+export function link(label, act) {
+  const button = element("button", "fm-link", { type: "button" }, label);
+  button.addEventListener("click", act);
+  return button;
+}
+
 /**
  * A button that shows and hides a part of the panel.
  * @param {string} label

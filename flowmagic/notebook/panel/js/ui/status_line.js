@@ -4,21 +4,19 @@ import { FAILED, PENDING, STATUSES } from "../store/protocol.js";
 import { element, icon, setStatus, write, writeAttribute } from "./elements.js";
 import { duration, number } from "./format.js";
 
-const HINT = "Point at a cell, or move with the arrow keys. Enter opens it.";
 const MARKS = ["○", "◐", "✓", "✕", "⊘"]; // by status
 const REST_MS = 120; // how long the pointer stays on a cell before its params are requested
 
 export class StatusLine {
   /**
    * @param {HTMLElement} map the element that has the focus
-   * @param {string} hint the text shown without a cell
    * @param {string} name what a cell is called in the ids of the page's elements
    */
-  constructor(view, map, hint = HINT, name = "cell") {
+  constructor(view, map, name = "cell") {
     this.view = view;
     this.map = map;
-    this.hint = hint;
     this.name = name;
+    this.hint = ""; // the text shown without a cell
     this.timer = 0;
     this.requestedIndex = -1;
     this.svg = icon();
@@ -56,7 +54,13 @@ export class StatusLine {
     const { rows } = store;
     const { node } = this.caption(i);
     const attempt = rows.earlier[i] > 0 ? `attempt ${rows.earlier[i] + 1}` : rows.restored(i) ? "did not run" : "";
-    return [node, attempt, duration(store.seconds(i)), store.texts.get(i) ?? "…"].filter(Boolean);
+    return [node, attempt, duration(store.seconds(i)), this.error(i), store.texts.get(i) ?? "…"].filter(Boolean);
+  }
+
+  /** @returns {string} the error of a failed instance */
+  error(i) {
+    const { rows, texts } = this.view.store;
+    return rows.status[i] === FAILED ? texts.rows.get(i)?.outcome ?? "" : "";
   }
 
   /** @returns {number} */

@@ -19,6 +19,7 @@ export class Tabs {
     this.root = element("div", "fm-tabs", { role: "tablist", "aria-label": "Views of the instances" },
       ...this.tabs.map(({ tab }) => tab));
     this.root.addEventListener("keydown", (event) => this.key(event));
+    this.root.addEventListener("focusout", () => view.scheduleDraw());
   }
 
   get chosen() {

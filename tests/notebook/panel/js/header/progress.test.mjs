@@ -3,8 +3,8 @@ import { test } from "node:test";
 
 import { progressText } from "../../../../../flowmagic/notebook/panel/js/header/progress.js";
 
-const said = ({ counts = [0, 0, 0, 0, 0], total = 60, status = "running", busy = 4.4, rate = 10.9, cooling = 0, p95 = NaN }) => progressText({
-  header: { counts, total, status, ticking: ["running", "paused", "stopping"].includes(status) }, busy, rate, cooling,
+const said = ({ counts = [0, 0, 0, 0, 0], total = 60, status = "running", busy = 4.4, rate = 10.9, cooling = 0, p95 = NaN, folded = false }) => progressText({
+  header: { counts, total, status, ticking: ["running", "paused", "stopping"].includes(status) }, busy, rate, cooling, folded,
 }, p95);
 
 test("a run in progress says how far it is, how long it still takes, and how fast it is", () => {
@@ -31,4 +31,8 @@ test("a run that has ended says how many rows it ran and how long they took", ()
   assert.equal(said({ counts: [0, 0, 3, 0, 0], total: 3, status: "finished", busy: 0.2, p95: 0.1 }), "3 in 0.20 s · none failed");
   assert.equal(said({ counts: [0, 0, 0, 0, 0], total: 0, status: "finished", busy: 0.01 }), "0 in 0.01 s");
   assert.equal(said({ total: 1, status: "idle" }), "1 instance");
+});
+
+test("folded, the counts stand before it", () => {
+  assert.equal(said({ counts: [0, 0, 113, 5, 2], total: 120, status: "stopped", busy: 12.2, p95: 1.23, folded: true }), "of 120 · stopped after 12 s · p95 1.2 s");
 });

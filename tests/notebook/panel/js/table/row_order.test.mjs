@@ -20,7 +20,7 @@ function create(t, n = 4) {
     header: { nodes: ["", "A"], counts: [n, 0, 0, 0, 0] },
     send: (command) => sent.push(command),
   };
-  const filters = { active: false, status: new Set(), node: null, text: "" };
+  const filters = { active: false, status: new Set(), node: null, group: null, text: "" };
   const view = { id: "v", store, gone: false, draws: 0, scheduleDraw: () => { view.draws += 1; } };
   const rowOrder = new RowOrder(view, filters);
   const find = (text) => {
@@ -39,7 +39,7 @@ function create(t, n = 4) {
 test("all rows are shown until the kernel has answered, then those that it found", (t) => {
   const { rowOrder, store, sent, find, shown, answer } = create(t);
   find("rome");
-  assert.deepEqual(sent, [{ type: "search", view: "v", text: "rome", sort: null, descending: false }]);
+  assert.deepEqual(sent, [{ type: "search", view: "v", text: "rome", group: null, sort: null, descending: false }]);
   assert.deepEqual([shown(), rowOrder.searching], [[0, 1, 2, 3], true]);
   answer([3, 1]);
   assert.deepEqual([shown(), rowOrder.searching], [[3, 1], false]);
@@ -98,7 +98,7 @@ test("other rows trigger another search, by the column of the same name", (t) =>
   store.generation += 1;
   store.columns = { names: ["n"] };
   shown();
-  assert.deepEqual(sent.at(-1), { type: "search", view: "v", text: "", sort: 0, descending: false });
+  assert.deepEqual(sent.at(-1), { type: "search", view: "v", text: "", group: null, sort: 0, descending: false });
   assert.equal(rowOrder.direction("param", 0), "ascending");
   answer([2, 3]);
   assert.deepEqual(shown(), [2, 3]);
