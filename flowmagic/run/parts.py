@@ -130,6 +130,14 @@ class RunParts:
             timeout=options.timeout,
         )
 
+    def end(self) -> None:
+        """Release what the run has in use, and look at what it leaves."""
+        self.store.end()
+        self.runner.close()
+        if self.holds is not None:
+            self.holds.stop()
+        self.process.end()
+
     def _assignment_log(
         self, writes: Callable[[], SharedWrites], shared: Any, options: Options
     ) -> AssignmentLog | None:
