@@ -335,8 +335,8 @@ class Lifecycle:
     def _end(self) -> None:
         self._records.cancel_pending()
         self._records.look_for_secrets()
-        self.parts.store.end()
         self._scheduler.exhaust(early=True)
+        self.parts.end()
         forks.run_ends(self.parts.loop)
         self._ended_after = self.seconds()
         self.ended = True
