@@ -26,7 +26,8 @@ from ..records.observed_dict import MISSING
 from ..shared.assignments import Assignment, How
 from ..shared.paths import Path, name_of_path
 from ..text.redact import masked
-from .codec import EncodingError, as_json, decoded, encoded_and_masked, not_a_value, value_of_plain
+from .codec import decoded, encoded_and_masked, not_a_value, value_of_plain
+from .plain_json import EncodingError, as_json
 
 _LONGEST = 2_000_000  # characters of the text; a value of 1 MB may take more
 _MOST_CHARACTERS = 1_000_000  # in the value

@@ -29,7 +29,7 @@ def outcome_text(
     restored = records.restored.get(index)
     if restored is None:
         return text
-    return truncate(f"restored from run {restored.run} {text}".strip(), width)
+    return truncate(f"restored from run {restored[0]} {text}".strip(), width)
 
 
 def output_text(value: object, width: int, secrets: frozenset[str] = frozenset()) -> str:

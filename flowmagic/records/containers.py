@@ -10,7 +10,9 @@ import copy
 import operator
 from collections import Counter, OrderedDict, defaultdict, deque
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+_Params = TypeVar("_Params", bound=Mapping[Any, Any])
 
 _MAPPINGS = (dict, OrderedDict, defaultdict, Counter)
 _SEQUENCES = (list, deque)
@@ -69,7 +71,7 @@ class GivenParams:
         }
         return None
 
-    def as_given(self, index: int, params: Mapping[Any, Any]) -> dict[Any, Any] | Mapping[Any, Any]:
+    def as_given(self, index: int, params: _Params) -> dict[Any, Any] | _Params:
         """Return the params of a row with its containers as they were; `params` itself if it has none."""
         containers = self._rows.get(index)
         if not containers:
