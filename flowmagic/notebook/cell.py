@@ -286,7 +286,7 @@ def display_run(shell: Any, run: BatchRun) -> None:
 
 
 def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:
-    """Open a panel that starts runs of a flow; the flow's own prep fills its param list."""
+    """Open a panel that starts runs of a flow; a file or the flow's own prep fills its param list."""
     flow = find_flow(shell.user_ns, arguments.flow)
     shared = find_shared_store(shell.user_ns, arguments.shared)
     _check_for_notebook(shell)
@@ -296,12 +296,12 @@ def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:
         arguments.flow or "",
         starter(shell, arguments, flow, shared),
         arguments.options.limits,
-        None,
+        None if arguments.file is None else _read_file(arguments.file),
         origin=origin_of(shell, arguments),
         compact=arguments.compact,
     ).open()
     panel.preview(flow, _check_options(arguments.options))
-    if has_own_prep(flow):
+    if has_own_prep(flow) and arguments.file is None:
         loop = find_loop()
         assert loop is not None  # there is a kernel
         text_param = arguments.options.sharing.text_param
