@@ -335,13 +335,9 @@ class Lifecycle:
     def _end(self) -> None:
         self._records.cancel_pending()
         self._records.look_for_secrets()
-        self.parts.store.end()
         self._scheduler.exhaust(early=True)
-        self._runner.close()
+        self.parts.end()
         forks.run_ends(self.parts.loop)
-        if self.parts.holds is not None:
-            self.parts.holds.stop()
-        self.parts.process.end()
         self._ended_after = self.seconds()
         self.ended = True
         # Observers first: what they publish must be there when whoever waits continues.

@@ -17,6 +17,7 @@ from ..records.store import RecordStore
 from ..shared.assignments import AssignmentLog
 from ..shared.paths import ItemKeys
 from ..shared.shared_store import Store
+from ..text.user_objects import or_none
 from .event_loop_monitor import HoldRecorder
 from .limit_controller import LimitController
 from .options import Options
@@ -79,7 +80,7 @@ class RunParts:
             options.sharing,
             self.records,
             log,
-            functools.cache(lambda: ItemKeys(writes().items, writes().deeper)),
+            functools.cache(functools.partial(_item_keys, writes)),
         )
         self.runner = options.engine.begin(
             Work(
@@ -129,6 +130,14 @@ class RunParts:
             timeout=options.timeout,
         )
 
+    def end(self) -> None:
+        """Release what the run has in use, and look at what it leaves."""
+        self.store.end()
+        self.runner.close()
+        if self.holds is not None:
+            self.holds.stop()
+        self.process.end()
+
     def _assignment_log(
         self, writes: Callable[[], SharedWrites], shared: Any, options: Options
     ) -> AssignmentLog | None:
@@ -167,6 +176,15 @@ class RunParts:
             unseen=options.sharing.why_unseen(shared),
             batch=batch,
         )
+
+
+def _item_keys(writes: Callable[[], SharedWrites]) -> ItemKeys:
+    """Return the keys to whose values nodes assign items; none if that cannot be found out now.
+
+    A node may be the first to ask, in its thread, and Python 3.11 may fail to parse in two at once.
+    """
+    found = or_none(writes)
+    return ItemKeys() if found is None else ItemKeys(found.items, found.deeper)
 
 
 def _shared_writes_of(flow: Any) -> SharedWrites:

@@ -97,7 +97,7 @@ class _Seen:
     def is_changed(self) -> bool | None:
         if self._copy is MISSING:
             return None
-        unchanged = or_none(same_data, _content(self.value), self._copy)
+        unchanged = or_none(lambda: same_data(_content(self.value), self._copy))
         return unchanged is not True  # None: a thread changes it at this moment
 
 

@@ -25,6 +25,7 @@ from ..records.instances import Instance
 from ..records.status import SUCCEEDED
 from ..records.store import RecordStore
 from ..records.trace import Trace
+from ..text.user_objects import or_none
 from .assignments import AssignmentLog
 from .crossing import Crossing
 from .crossings import CrossingDetector
@@ -248,7 +249,7 @@ def not_copied_in(shared: Any, allowed: AbstractSet[Any]) -> list[SharedObject]:
     found: list[SharedObject] = []
     for key, value in itertools.islice(shared.items(), _MOST_KEYS):
         if type(value) not in ATOMS and key not in allowed:
-            each = not_copied(value)
+            each = or_none(not_copied, value)
             if each is not None:
                 found.append(SharedObject((key,), each, None))
     return found
