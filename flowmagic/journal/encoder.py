@@ -12,7 +12,7 @@ from ..records.instances import Instance
 from ..records.node_copies import NodeCopy
 from ..records.row_secrets import secrets_of_row
 from ..shared.assignments import Assignment
-from ..shared.expected import Path
+from ..shared.paths import Path
 from ..text.formatting import traceback_text
 from ..text.redact import masked, secrets_of
 from ..text.user_objects import or_none
