@@ -40,7 +40,7 @@ TAKES = 0.2  # seconds that an instance runs, on average; it changes twice: it s
 PER_INSTANCE = 2
 OTHERS = ("Timeline", "Graph")  # tabs that are measured beside the first one, the Table
 FEW = 3  # instances of which the panel shows the rows and nothing else
-OUTPUTS = ((12, 2, 5), (1_000, 100, 5))  # instances, limit, and runs in which outputs are timed
+OUTPUTS = ((12, 2), (1_000, 100))  # instances and limit of runs in which outputs are timed
 PAINTINGS = 5  # of which the median is a first paint
 SETTLED = 4_000  # milliseconds after which a panel sends no more for the sake of pages that open
 
@@ -150,7 +150,7 @@ def measure(fewer: int, instances: int, changes: int, seconds: int) -> None:
             )
             at_size = n == (OPTIONS[goal][0] if goal else FEW)
             figures.append(Figure(what, median(took), most, "ms", beside=beside, at_goal=at_size))
-        figures += [_output_to_pixel(notebook, *each) for each in OUTPUTS]
+        figures += [_output_to_pixel(notebook, *each, min(PAINTINGS, seconds)) for each in OUTPUTS]
         at_goal = at_goal and instances == OPTIONS["instances"][0]
         figures += _watched(notebook, instances, limit, seconds, at_goal=at_goal)
         for tab in OTHERS:

@@ -45,7 +45,7 @@ from .run.batchrun import BatchRun
 from .run.event_loop_monitor import Hold
 from .run.failures import Retries
 from .run.status import RunStatus
-from .shared.crossings import Crossing
+from .shared.crossing import Crossing
 
 if TYPE_CHECKING:
     from .engines.dask.engine import DaskEngine

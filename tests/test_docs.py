@@ -246,7 +246,7 @@ def test_the_pages_can_be_built_and_every_link_leads_somewhere(program):
     assert "without flooding the provider" in first
     assert (site / "panel.gif").exists()
     for name, signature in {
-        "BatchRun": "to_frame( *, expand: bool = False, nodes: bool = False )",
+        "BatchRun": "to_frame( *, expand: bool = False, nodes: bool = False, mask: bool = False, )",
         "CallLimit": "burst: int = 1, window: float = 60.0",
         "batchflow": "adaptive: Adaptive | str | tuple[int, int, int] | None = None, timeout",
         "check": "limit: int = 5",

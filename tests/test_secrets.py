@@ -133,6 +133,7 @@ def told(run, path):
         ]
     )
     yield str(run.to_frame()["error"].tolist())
+    yield run.to_frame(nodes=True, mask=True).to_csv()
     run.journal.join(30)  # its thread closes the file, and removes what was beside it
     yield path.read_bytes().decode("latin-1")
     with open_journal(path) as journal:

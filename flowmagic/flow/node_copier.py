@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import copyreg
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +17,7 @@ from pocketflow import AsyncNode, BaseNode, Flow, Node
 
 from ..records.param_reads import copied
 from ..records.trace import Trace
+from ..text.user_objects import copied_by_dict
 
 if TYPE_CHECKING:
     from typing_extensions import Self  # in typing from Python 3.11
@@ -71,18 +71,9 @@ def copies_plainly(kind: type) -> bool:
     """Whether `copy.copy` of such a node makes a new object with the same `__dict__`, and no more."""
     return (
         issubclass(kind, BaseNode)
-        and kind not in copyreg.dispatch_table
-        and kind.__new__ is object.__new__  # type: ignore[comparison-overlap]
         and kind.__setattr__ is object.__setattr__  # type: ignore[comparison-overlap]
         and kind.__getattribute__ is object.__getattribute__  # type: ignore[comparison-overlap]
-        and kind.__reduce_ex__ is object.__reduce_ex__  # type: ignore[comparison-overlap]
-        and kind.__reduce__ is object.__reduce__  # type: ignore[comparison-overlap]
-        and getattr(kind, "__getstate__", None) is getattr(object, "__getstate__", None)
-        and not any(
-            hasattr(kind, hook)
-            for hook in ("__copy__", "__setstate__", "__getnewargs__", "__getnewargs_ex__")
-        )
-        and not any("__slots__" in vars(base) for base in kind.__mro__)
+        and copied_by_dict(kind)
     )
 
 

@@ -14,23 +14,28 @@ store may be any of the parameters.
 from __future__ import annotations
 
 import ast
+import itertools
 from collections.abc import Iterable, Iterator
 from types import CellType, FunctionType, ModuleType
 from typing import Any, NamedTuple
 
+from ..text.user_objects import is_user_code
 from .graph import first_nodes
 from .source_code import (
     FunctionTree,
     callables_in,
     global_of,
     is_stock,
-    is_user_code,
     tree_of,
     undecorated,
 )
 
 _MOST_FUNCTIONS = 500
-_OF_DICTS = {"clear", "pop", "popitem", "setdefault", "update"}
+_CONTAINERS = (tuple, list, dict)
+_MOST_ITEMS = 100  # of a container that a node holds
+_OF_DICTS = {
+    "__delitem__", "__setitem__", "clear", "pop", "popitem", "setdefault", "update",
+}  # fmt: skip
 _OF_OTHERS = {
     "add", "append", "appendleft", "discard", "extend", "extendleft", "fill", "insert", "popleft",
     "put", "put_nowait", "remove", "reverse", "rotate", "sort", "subtract",
@@ -44,16 +49,19 @@ class SharedWrites(NamedTuple):
     Attributes:
         items: those to whose values items are assigned, as to a dict.
         objects: these, and those whose values are changed in another way.
+        deeper: those to which items are assigned within their values: `shared["by"]["name"][i] = answer`.
     """
 
     items: frozenset[Any]
     objects: frozenset[Any]
+    deeper: frozenset[Any]
 
 
 def shared_writes_of(flow: Any) -> SharedWrites:
     """Return the keys whose values the nodes of a flow change in place."""
     items: set[Any] = set()
     objects: set[Any] = set()
+    deeper: set[Any] = set()
     for function in _functions(flow):
         tree = tree_of(function)
         if tree is not None:
@@ -61,7 +69,8 @@ def shared_writes_of(flow: Any) -> SharedWrites:
             reader.read()
             items |= reader.items
             objects |= reader.objects
-    return SharedWrites(frozenset(items), frozenset(items | objects))
+            deeper |= reader.deeper
+    return SharedWrites(frozenset(items), frozenset(items | objects), frozenset(deeper))
 
 
 def _functions(flow: Any) -> Iterator[FunctionType]:
@@ -71,7 +80,8 @@ def _functions(flow: Any) -> Iterator[FunctionType]:
         kinds = [kind for kind in type(node).__mro__ if not is_stock(kind)]
         for owner in (node, *kinds):
             for value in vars(owner).values():
-                waiting += _users(getattr(part, "__func__", part) for part in callables_in(value))
+                parts = _items(value) if isinstance(value, _CONTAINERS) else callables_in(value)
+                waiting += _users(getattr(part, "__func__", part) for part in parts)
     seen: set[int] = set()
     while waiting and len(seen) < _MOST_FUNCTIONS:
         function = waiting.pop()
@@ -79,6 +89,11 @@ def _functions(flow: Any) -> Iterator[FunctionType]:
             seen.add(id(function.__code__))
             yield function
             waiting += _called(function)
+
+
+def _items(value: Any) -> list[Any]:
+    """Return the first items of a container: a node may hold its functions in one."""
+    return list(itertools.islice(value.values() if isinstance(value, dict) else value, _MOST_ITEMS))
 
 
 def _called(function: FunctionType) -> Iterator[FunctionType]:
@@ -120,6 +135,7 @@ class _Reader:
     def __init__(self, function: FunctionType, tree: FunctionTree) -> None:
         self.items: set[Any] = set()
         self.objects: set[Any] = set()
+        self.deeper: set[Any] = set()
         self._function = function
         self._nodes = list(ast.walk(tree))
         self._parameters = {each.arg for each in self._nodes if isinstance(each, ast.arg)}
@@ -165,11 +181,14 @@ class _Reader:
         key = self._key_of(value)
         if key and is_item:
             self.items.add(key[0])
+        at_top = bool(key)
         while not key and isinstance(value, (ast.Subscript, ast.Attribute, ast.Call)):
             value = value.func if isinstance(value, ast.Call) else value.value
             key = self._key_of(value)
         if key:
             self.objects.add(key[0])
+            if is_item and not at_top:
+                self.deeper.add(key[0])
 
     def _key_of(self, value: ast.expr) -> tuple[Any, ...]:
         """Return, as a tuple, the key of `shared` whose value an expression is; empty if it is none."""

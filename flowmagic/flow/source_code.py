@@ -9,9 +9,6 @@ import ast
 import functools
 import inspect
 import linecache
-import os
-import sys
-import sysconfig
 import textwrap
 import warnings
 from collections.abc import Iterator
@@ -23,12 +20,6 @@ from .finding import Place
 FunctionTree = ast.FunctionDef | ast.AsyncFunctionDef
 
 _STOCK = {"pocketflow", "flowmagic", "builtins", "abc", "typing"}
-_LIBRARIES = tuple(
-    f"{os.path.realpath(path)}{os.sep}"
-    for name, path in sysconfig.get_paths().items()
-    if name in ("stdlib", "platstdlib", "purelib", "platlib")
-)
-_PACKAGES = {"site-packages", "dist-packages"}
 _MOST_LINES = 20_000  # of a file that a check reads: parsing a longer one takes too long
 _MOST_FILES = 512  # that are kept parsed; each cell of a notebook is one
 
@@ -36,27 +27,6 @@ _MOST_FILES = 512  # that are kept parsed; each cell of a notebook is one
 def is_stock(value: Any) -> bool:
     """Whether a class or function is PocketFlow's, flowmagic's or Python's own."""
     return str(getattr(value, "__module__", "")).partition(".")[0] in _STOCK
-
-
-def is_in_main(value: Any) -> bool:
-    """Whether a class or function was defined in `__main__`, so that no other process can import it."""
-    return getattr(value, "__module__", "") == "__main__"
-
-
-def is_user_code(value: Any) -> bool:
-    """Whether a class or function was defined in the notebook, or in a file outside of all libraries."""
-    if is_in_main(value):
-        return True
-    module = sys.modules.get(str(getattr(value, "__module__", "")))
-    file = getattr(module, "__file__", None)
-    return bool(file) and not is_in_library(str(file))
-
-
-@functools.lru_cache(maxsize=4_096)  # resolving links takes some 50 µs
-def is_in_library(file: str) -> bool:
-    """Whether a file belongs to Python itself or to an installed package."""
-    file = os.path.realpath(file)
-    return file.startswith(_LIBRARIES) or not _PACKAGES.isdisjoint(file.split(os.sep))
 
 
 def source_of(value: Any) -> str:

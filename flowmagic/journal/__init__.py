@@ -13,9 +13,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .codec import EncodingError, decoded, encoded, register
+    from .codec import decoded, encoded, register
     from .journal_instance import JournalInstance
     from .journal_run import JournalRun
+    from .plain_json import EncodingError
     from .reader import Journal, open_journal
 
 __all__ = [
@@ -30,7 +31,7 @@ __all__ = [
 ]
 
 _MODULES = {
-    "EncodingError": ".codec",
+    "EncodingError": ".plain_json",
     "Journal": ".reader",
     "JournalInstance": ".journal_instance",
     "JournalRun": ".journal_run",

@@ -23,10 +23,11 @@ from typing import Any, NamedTuple
 from ..errors import JournalError
 from ..records.containers import CONTAINERS, MOST_ITEMS
 from ..records.observed_dict import MISSING
-from ..shared.assignments import Assignment, How, name_of_key
-from ..shared.expected import Path
+from ..shared.assignments import Assignment, How
+from ..shared.paths import Path, name_of_path
 from ..text.redact import masked
-from .codec import EncodingError, as_json, decoded, encoded_and_masked, not_a_value, value_of_plain
+from .codec import decoded, encoded_and_masked, not_a_value, value_of_plain
+from .plain_json import EncodingError, as_json
 
 _LONGEST = 2_000_000  # characters of the text; a value of 1 MB may take more
 _MOST_CHARACTERS = 1_000_000  # in the value
@@ -65,7 +66,7 @@ class Entry(NamedTuple):
     @property
     def name(self) -> str:
         """The key as text."""
-        return name_of_key(self.path[0]) if self.lost is None else self.lost[0]
+        return name_of_path(self.path[:1]) if self.lost is None else self.lost[0]
 
 
 def encoded_assignments(
@@ -110,7 +111,7 @@ def _encoded(
         reason = f"reading it raised {type(error).__name__}"
     if reason:
         known = secrets or frozenset()
-        kind, text = _LOST, as_json([name_of_key(path[0], known), masked(reason, known)])
+        kind, text = _LOST, as_json([name_of_path(path[:1], known), masked(reason, known)])
     return f'[{number},"{how.value}","{kind}",{text}]'
 
 

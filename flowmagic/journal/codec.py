@@ -7,8 +7,7 @@ A value that JSON has is written as JSON. Any other becomes an object with one k
     {"$timedelta": [1, 7200, 0]}            days, seconds, microseconds
     {"$tuple": [...]}, {"$set": [...]}, {"$frozenset": [...]}, {"$deque": [[...], maxlen]}
     {"$range": [start, stop, step]}, {"$fraction": [numerator, denominator]}
-    {"$float": "nan"}                       also "inf" and "-inf"
-    {"$int": "0x..."}                       an int of more than some 600 digits
+    {"$float": "nan"}, {"$floats": "..."}, {"$int": "0x..."}    see `plain_json`
     {"$complex": [re, im]}, {"$decimal": "1.10"}, {"$uuid": "..."}, {"$path": "..."}
     {"$dict": [[key, value], ...]}          a dict with keys that are not strings or begin with $
     {"$numpy": ["float32", 0.5]}            a numpy scalar; a datetime64 as its number
@@ -33,7 +32,6 @@ import decimal
 import enum
 import fractions
 import json
-import math
 import pathlib
 import re
 import uuid
@@ -42,18 +40,13 @@ from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from ..errors import JournalError, OutputLostError
-from ..records.cells import LARGE
 from ..text.formatting import short_repr
 from ..text.redact import MASK, is_secret, masked_data
 from . import numpy_codec
 from .damage import quoted
+from .plain_json import MAX_DEPTH, VALUE, EncodingError, as_json, floats_of, plain_json
 
-MAX_DEPTH = 50
 _MAX_LEVELS = 4 * MAX_DEPTH  # of JSON: a value has up to three, such as `{"$dict": [[key, value]]}`
-
-
-class EncodingError(JournalError):
-    """A value cannot be stored in a journal."""
 
 
 class _Form(NamedTuple):
@@ -144,7 +137,7 @@ def encoded(value: Any, secrets: AbstractSet[str] | None = None) -> str:
     Raises:
         EncodingError: the value holds an object that cannot be stored; the message says which one.
     """
-    return text_of(plain_of(value), secrets)
+    return encoded_and_masked(value, secrets)[0]
 
 
 def encoded_or_none(value: Any, secrets: AbstractSet[str] | None) -> str | None:
@@ -161,49 +154,39 @@ def encoded_and_masked(value: Any, secrets: AbstractSet[str] | None) -> tuple[st
     Raises:
         EncodingError: as `encoded`.
     """
-    plain = plain_of(value)
-    shown = plain if secrets is None else _masked(plain, secrets)
+    plain = value if type(value) is str else _plain(value, 0)
+    if secrets is None:
+        return as_json(plain), False
+    shown = masked_data(plain, secrets) if type(plain) is str else _masked(plain, secrets)
     return as_json(shown), bool(shown != plain)
 
 
-def plain_of(value: Any) -> Any:
-    """Return a value in terms of JSON: dicts, lists, strings, numbers, bools and None.
-
-    Raises:
-        EncodingError: as `encoded`.
-    """
-    return _plain(value, "", 0)
-
-
-def text_of(plain: Any, secrets: AbstractSet[str] | None) -> str:
-    """Return the result of `plain_of` as text; `secrets` as for `encoded`."""
-    return as_json(plain if secrets is None else _masked(plain, secrets))
-
-
-# Made once: `json.dumps` would make one for each value. The result of `plain_of` has no cycles.
-as_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
-
-
 def _masked(plain: Any, secrets: AbstractSet[str]) -> Any:
-    if isinstance(plain, str):
+    kind = type(plain)
+    if kind is str:
         return masked_data(plain, secrets)
-    if isinstance(plain, list):
-        return [_masked(item, secrets) for item in plain]
-    if isinstance(plain, dict):
-        if len(plain) == 1:
-            ((tag, content),) = plain.items()
-            if tag == "$dict":
-                return {"$dict": [_masked_pair(key, item, secrets) for key, item in content]}
-            if tag in _readers and tag not in _OF_VALUES:
-                # A part of such a content could not be read.
-                return MASK if _has_secret(tag, content, secrets) else plain
-        return {
-            masked_data(key, secrets): MASK
-            if is_secret(key, _inner(item))
-            else _masked(item, secrets)
-            for key, item in plain.items()
-        }
-    return plain
+    if kind is list:
+        return plain if _are_numbers(plain) else [_masked(item, secrets) for item in plain]
+    if kind is not dict:
+        return plain
+    if len(plain) == 1:
+        ((tag, content),) = plain.items()
+        if tag == "$dict":
+            return {"$dict": [_masked_pair(key, item, secrets) for key, item in content]}
+        if tag in _readers and tag not in _OF_VALUES:
+            # A part of such a content could not be read.
+            return MASK if _has_secret(tag, content, secrets) else plain
+    return {
+        masked_data(key, secrets): MASK if is_secret(key, _inner(item)) else _masked(item, secrets)
+        for key, item in plain.items()
+    }
+
+
+def _are_numbers(plain: list[Any]) -> bool:
+    return _WITHOUT_TEXT.issuperset(map(type, plain))
+
+
+_WITHOUT_TEXT = frozenset({int, float, bool, type(None)})
 
 
 def _masked_pair(key: Any, value: Any, secrets: AbstractSet[str]) -> list[Any]:
@@ -225,6 +208,8 @@ def _inner(plain: Any) -> Any:
 
 
 def _has_secret(tag: str, content: Any, secrets: AbstractSet[str]) -> bool:
+    if tag == "$floats":
+        return False
     if tag == "$bytes":  # in the base64 of it, a search would miss a short one
         text = base64.b64decode(content).decode("utf-8", "replace")
         return masked_data(text, secrets) != text
@@ -264,65 +249,55 @@ def classes_in(text: str) -> list[str]:
     return list(dict.fromkeys(_OBJECT.findall(text)))
 
 
-def _plain(value: Any, path: str, depth: int) -> Any:  # noqa: PLR0911 - one return per kind
-    kind = type(value)
-    if value is None or kind is str or kind is bool or (kind is int and -LARGE < value < LARGE):
-        return value
-    if kind is float:
-        return value if math.isfinite(value) else {"$float": str(value)}
+def _plain(value: Any, depth: int) -> Any:
+    return plain_json(value, depth, _plain_of_other)
+
+
+def _plain_pair(key: Any, item: Any, depth: int) -> list[Any]:
+    try:
+        plain = _plain(key, depth)
+    except EncodingError as error:
+        raise error.within(" key") from None
+    try:
+        return [plain, _plain(item, depth)]
+    except EncodingError as error:
+        raise error.within(f"[{key!r}]") from None
+
+
+def _plain_of_other(value: Any, kind: type, depth: int) -> Any:  # noqa: C901, PLR0911, PLR0912 - one line per kind
+    """Return an object in terms of JSON that JSON lacks."""
     if depth > MAX_DEPTH:
-        raise EncodingError(f"{path or 'The value'} is nested more than {MAX_DEPTH} levels deep.")
-    if kind is list:
-        return [_plain(item, f"{path}[{at}]", depth + 1) for at, item in enumerate(value)]
+        raise EncodingError(f"{VALUE} is nested more than {MAX_DEPTH} levels deep.")
     if kind is dict:
-        return _plain_dict(value, path, depth)
+        return {"$dict": [_plain_pair(key, item, depth + 1) for key, item in value.items()]}
     if (form := _registered.get(kind)) is not None:
-        return {form.tag: _plain(form.write(value), path, depth + 1)}
+        return {form.tag: _plain(form.write(value), depth + 1)}
     if (form := _FORMS.get(kind)) is not None:
-        return {form.tag: _plain(form.write(value), path, depth)}
-    return _plain_of_other(value, kind, path, depth)
-
-
-def _plain_dict(value: dict[Any, Any], path: str, depth: int) -> Any:
-    if all(type(key) is str and key[:1] != "$" for key in value):
-        return {key: _plain(item, f"{path}[{key!r}]", depth + 1) for key, item in value.items()}
-    return {
-        "$dict": [
-            [_plain(key, f"{path} key", depth + 1), _plain(item, f"{path}[{key!r}]", depth + 1)]
-            for key, item in value.items()
-        ]
-    }
-
-
-def _plain_of_other(value: Any, kind: type, path: str, depth: int) -> Any:  # noqa: C901, PLR0911 - one line per kind
-    """Return an object in terms of JSON whose exact class has no form."""
-
-    def inner(content: Any) -> Any:
-        return _plain(content, path, depth + 1)
-
+        return {form.tag: _plain(form.write(value), depth)}
     if kind in (set, frozenset):
-        return {f"${kind.__name__}": sorted(map(inner, value), key=json.dumps)}
+        return {
+            f"${kind.__name__}": sorted((_plain(item, depth + 1) for item in value), key=json.dumps)
+        }
     if isinstance(value, enum.Enum):
-        return {"$enum": [kind.__name__, inner(value.value)]}
+        return {"$enum": [kind.__name__, _plain(value.value, depth + 1)]}
     if isinstance(value, pathlib.PurePath):
         return {"$path": str(value)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return {"$dataclass": [kind.__name__, inner(fields)]}
-    if (form := numpy_codec.form_of(value)) is not None:
-        return {form[0]: _plain(form[1], path, depth)}
+        return {"$dataclass": [kind.__name__, _plain(fields, depth + 1)]}
+    if (content := numpy_codec.form_of(value)) is not None:
+        return {content[0]: _plain(content[1], depth)}
     if hasattr(kind, "model_dump") and hasattr(kind, "model_fields"):
-        return {"$model": [kind.__name__, inner(value.model_dump())]}
+        return {"$model": [kind.__name__, _plain(value.model_dump(), depth + 1)]}
     if isinstance(value, dt.datetime):  # such as that of pendulum
         return {"$datetime": dt.datetime.isoformat(value)}
     base: Any
     for base in (str, int, float, dict, list, tuple, set, frozenset, bytes, bytearray):
         if isinstance(value, base):  # an instance of a subclass, such as a NamedTuple
-            return _plain(base(value), path, depth)
+            return _plain(base(value), depth)
     raise EncodingError(
-        f"{path.lstrip() or 'The value'} is of class {kind.__module__}.{kind.__qualname__}, which a "
-        f"journal cannot store. Write flowmagic.journal.register({kind.__name__}, write, read) to "
-        "have it stored."
+        f"{VALUE} is of class {kind.__module__}.{kind.__qualname__}, which a journal cannot store. "
+        f"Write flowmagic.journal.register({kind.__name__}, write, read) to have it stored."
     )
 
 
@@ -354,6 +329,7 @@ _readers: dict[str, Callable[[Any], Any]] = {
     "$set": set,
     "$frozenset": frozenset,
     "$float": float,
+    "$floats": floats_of,
     "$path": pathlib.Path,
     "$dict": dict,  # not called: `_value` reads its pairs
     "$numpy": numpy_codec.scalar,

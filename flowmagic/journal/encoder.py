@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import Any
 
 from ..errors import OutputLostError
+from ..records.containers import same
 from ..records.instances import Instance
-from ..records.node_copies import NodeCopy
+from ..records.node_copies import CopyFields, fields_in
 from ..records.row_secrets import secrets_of_row
+from ..records.status import Status
+from ..records.trace import unpacked
 from ..shared.assignments import Assignment
-from ..shared.expected import Path
+from ..shared.paths import Path
 from ..text.formatting import traceback_text
 from ..text.redact import masked, secrets_of
 from ..text.user_objects import or_none
 from .assigned import encoded_assignments
-from .codec import EncodingError, as_json, encoded, encoded_and_masked
+from .codec import encoded, encoded_and_masked
+from .plain_json import EncodingError, as_json
 from .row_key import row_key
 from .row_log import Row
 
@@ -81,33 +85,34 @@ class Encoder:
         Args:
             assigned: what it assigned to the shared store.
         """
-        params = instance.params
-        error = instance.error
+        params, status, result = instance.params, instance.status, instance.result
+        error = None if status is Status.SUCCEEDED else instance.error
         secrets = self._secrets_with(params, instance if error is not None else None)
-        copies = instance.copies
+        copies = _copies_of(instance, params)
         output, earlier_outputs, unwritten = self._outputs(copies, secrets)
-        result = writes = None
+        result_text = writes = None
         if error is None:
-            result, reason = self.value(instance.result, secrets, exact="result")
+            result_text, reason = self.value(result, secrets, exact="result")
             unwritten = unwritten or reason
-        if instance.writes is not None:
-            writes, reason = self.value(instance.writes, secrets, exact="writes")
+        if (written := instance.writes) is not None:
+            writes, reason = self.value(written, secrets, exact="writes")
             unwritten = unwritten or reason
         printed = instance.printed
+        answer = instance.output if assigned else None
         return (
-            str(instance.status),
+            status.value,
             instance.attempts,
             instance.started,
             instance.ended,
-            self._copies(copies, params, secrets),
-            result,
+            self._copies(copies, params, secrets, result, result_text),
+            result_text,
             unwritten,
             None if error is None else as_json(_error(error, secrets)),
             _printed_text(printed, secrets) if printed else None,
             writes,
             output,
             earlier_outputs,
-            encoded_assignments(assigned, secrets, instance.output, None if unwritten else output),
+            encoded_assignments(assigned, secrets, answer, None if unwritten else output),
         )
 
     def value(
@@ -134,30 +139,29 @@ class Encoder:
         return self._secrets.union(more) if more else self._secrets
 
     def _outputs(
-        self, copies: Sequence[NodeCopy], secrets: frozenset[str] | None
+        self, copies: list[CopyFields], secrets: frozenset[str] | None
     ) -> tuple[str | None, str | None, str]:
         """Return the columns `output` and `earlier_outputs`, and why the output is lost.
 
         The first one has the output of the instance, or None. The second has those of the node
         copies before the one that gave it, as a JSON list, or None if it was the first one.
         """
-        outputs = [(copy.node, copy.output) for copy in copies]
-        while outputs and outputs[-1][1] is None:
-            outputs.pop()
-        if not outputs:
+        last = len(copies) - 1
+        while last >= 0 and copies[last].output is None:
+            last -= 1
+        if last < 0:
             return None, None, ""
-        own, reason = self._output(*outputs.pop(), secrets, _LONGEST_OUTPUT, is_own=True)
+        own, reason = self._output(copies[last], secrets, _LONGEST_OUTPUT, is_own=True)
         earlier, left = [], _MOST_OUTPUTS - len(own)
-        for node, output in outputs:
-            text, _ = self._output(node, output, secrets, min(left, _LONGEST_OUTPUT))
+        for copy in copies[:last]:
+            text, _ = self._output(copy, secrets, min(left, _LONGEST_OUTPUT))
             left -= len(text)
             earlier.append(text)
         return own, f"[{','.join(earlier)}]" if earlier else None, reason
 
     def _output(
         self,
-        node: str,
-        output: Any,
+        copy: CopyFields,
         secrets: frozenset[str] | None,
         most: int,
         *,
@@ -167,6 +171,7 @@ class Encoder:
 
         If that is not possible, return the text of an OutputLostError, and why.
         """
+        output = copy.output
         if isinstance(output, OutputLostError):  # on its way from a worker
             return encoded(output, secrets), str(output)
         text, reason = None, _TOO_LARGE
@@ -177,30 +182,52 @@ class Encoder:
         if text is not None:
             return text, ""
         then = ", so resuming will run its row again" if is_own else ""
-        self._warn(f"The output of {node} could not be written to the journal{then}. {reason}")
+        self._warn(f"The output of {copy.node} could not be written to the journal{then}. {reason}")
         lost = OutputLostError(f"This output is not in the journal. {reason}")
         return encoded(lost), reason
 
     def _copies(
-        self, copies: Sequence[NodeCopy], params: dict[Any, Any], secrets: frozenset[str] | None
+        self,
+        copies: list[CopyFields],
+        params: dict[Any, Any],
+        secrets: frozenset[str] | None,
+        result: Any,
+        result_text: str | None,
     ) -> str:
-        """Return the node copies as JSON: a list for each, in the order of `JournalCopy`."""
-        return as_json(
-            [
+        """Return the node copies as JSON: a list for each, in the order of `JournalCopy`.
+
+        Args:
+            result, result_text: the result of the instance, which mostly is the last action.
+        """
+        written = []
+        for copy in copies:
+            text = result_text if copy.action is result else None
+            if text is None:
+                text, _ = self.value(copy.action, secrets)
+            others = None
+            if copy.params is not params and not same(copy.params, params):
+                others, _ = self.value(copy.params, secrets)
+            written.append(
                 [
                     copy.node,
                     copy.parent,
-                    copy.started,
-                    copy.ended,
-                    self.value(copy.action, secrets)[0],
+                    # To the microsecond: all digits of a float take longer than the rest of the row.
+                    round(copy.started, 6),
+                    None if copy.ended is None else round(copy.ended, 6),
+                    text,
                     None if copy.error is None else type(copy.error).__name__,
-                    None if copy.params == params else self.value(copy.params, secrets)[0],
+                    others,
                     copy.retries,
                     copy.fallbacks,
                 ]
-                for copy in copies
-            ]
-        )
+            )
+        return as_json(written)
+
+
+def _copies_of(instance: Instance, params: dict[Any, Any]) -> list[CopyFields]:
+    records, index = instance._records, instance.index
+    packed, extras = records.packed_trace_of(index)
+    return [*fields_in(records, params, unpacked(packed), extras, records.outputs.of(index))]
 
 
 def _text_or_reason(

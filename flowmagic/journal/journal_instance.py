@@ -20,7 +20,7 @@ class JournalCopy(NamedTuple):
     Attributes:
         node: class name of the node.
         parent: index, in the copies, of the nested flow that it ran in; None at the top.
-        started, ended: seconds since the run began.
+        started, ended: seconds since the run began, to the microsecond.
         action: what it returned to choose the next node.
         error: the class name of the exception that it raised; None if it raised none.
         params: the params that it received.

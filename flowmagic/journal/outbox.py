@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from .writer import Item, Statement, Writer
+from .writer import Group, Statement, Writer
+
+_Growing = tuple[Statement, "list[Any]"]
+"""A group to which rows are added."""
 
 
 class Outbox:
-    """Collects the statements of one turn of the loop, hands them to the writer, and waits for it.
+    """Collects the rows of one turn of the loop, hands them to the writer, and waits for it.
 
     All calls are made on the run's loop.
 
@@ -27,68 +31,71 @@ class Outbox:
     ) -> None:
         self._loop = loop
         self._open_writer = open_writer
-        self._items: list[Item] = []
-        self._last_items: list[Item] = []
-        self._waiters: list[asyncio.Future[None]] = []
+        self._groups: list[_Growing] = []
+        self._last_groups: list[_Growing] = []
+        self._is_scheduled = False
+        """Whether `flush` is called in this turn of the loop."""
+        self._waiters: deque[tuple[Writer, int, asyncio.Future[None]]] = deque()
+        """Each with its writer, and how many rows that has to write first."""
         self.open()
 
     def open(self) -> None:
         """Start with a new writer."""
         self._sent = 0
-        """How many items were sent to this writer."""
+        """How many rows were sent to this writer."""
         self._awaited = 0
         """How many of them `settled` waits for: up to the last one that was `put`."""
         self.writer = self._open_writer(self._on_progress)
 
     def put(self, statement: Statement, *values: Any) -> None:
-        """Have a statement written, which `settled` waits for."""
-        self.send(statement, *values)
+        """Have a row written, which `settled` waits for."""
+        self._send(self._groups, statement, values)
         self._awaited = self._sent
 
     def put_last(self, statement: Statement, *values: Any) -> None:
         """Like `put`, but after all else of this turn of the loop.
 
-        The writer executes equal statements that follow each other at once: two kinds that alternate
-        would cost several times as much.
+        The writer executes a statement at once for all rows that follow each other: two statements that
+        alternate would cost several times as much.
         """
-        self._send(self._last_items, statement, values)
+        self._send(self._last_groups, statement, values)
         self._awaited = self._sent
 
     def send(self, statement: Statement, *values: Any) -> None:
-        """Have a statement written, which `settled` does not wait for."""
-        self._send(self._items, statement, values)
+        """Have a row written, which `settled` does not wait for."""
+        self._send(self._groups, statement, values)
 
-    def _send(self, items: list[Item], statement: Statement, values: tuple[Any, ...]) -> None:
+    def _send(self, groups: list[_Growing], statement: Statement, values: tuple[Any, ...]) -> None:
+        if groups and groups[-1][0] is statement and statement.values:
+            groups[-1][1].extend(values)
+        else:
+            groups.append((statement, list(values)))
         self._sent += 1
-        is_first = not (self._items or self._last_items)
-        items.append((statement, values))
         if self._loop.is_closed():
             self.flush()
-        elif is_first:
+        elif not self._is_scheduled:
             # Once per turn of the loop, since each hand-over wakes the writer's thread.
+            self._is_scheduled = True
             self._loop.call_soon(self.flush)
 
     def flush(self) -> None:
-        """Hand the collected statements to the writer now."""
-        items, self._items, self._last_items = self._items + self._last_items, [], []
-        if items:
-            self.writer.put(items)
+        """Hand the collected rows to the writer now."""
+        self._is_scheduled = False
+        groups, self._groups, self._last_groups = self._groups + self._last_groups, [], []
+        if groups:
+            self.writer.put([Group(statement, tuple(values)) for statement, values in groups])
 
     @property
     def is_behind(self) -> bool:
         """Whether something is still to be written that can be written now."""
         return self.writer.written < self._sent and not self.writer.error
 
-    async def settled(self) -> None:
-        """Wait until all that was put before is on disk, or cannot be written for now."""
-        awaited, writer = self._awaited, self.writer
-        while writer.written < awaited and not writer.error:
-            future = self._loop.create_future()
-            self._waiters.append(future)
-            # Checked again: the writer may have made progress before the waiter was added.
-            if writer.written >= awaited or writer.error:
-                self._wake()
-            await future
+    def settled(self) -> asyncio.Future[None]:
+        """Return a future that is done when all that was put before is on disk, or cannot be for now."""
+        future = self._loop.create_future()
+        self._waiters.append((self.writer, self._awaited, future))
+        self._wake()
+        return future
 
     def close(self) -> None:
         """Hand over the rest, and end the writer."""
@@ -101,7 +108,12 @@ class Outbox:
             self._loop.call_soon_threadsafe(self._wake)
 
     def _wake(self) -> None:
-        waiters, self._waiters = self._waiters, []
-        for waiter in waiters:
-            if not waiter.done():
-                waiter.set_result(None)
+        # In their order, and not those whose rows are still to be written: with many running instances,
+        # most of them are.
+        while self._waiters:
+            writer, awaited, future = self._waiters[0]
+            if writer.written < awaited and not writer.error:
+                break
+            self._waiters.popleft()
+            if not future.done():
+                future.set_result(None)

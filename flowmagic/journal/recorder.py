@@ -140,8 +140,9 @@ class Recorder:
         finally:
             del recorded_here[self]  # from now on, the writer stands there
         self._outbox.put(_NEW_RUN, *new_run)
-        write_state = functools.partial(self._outbox.put, _SHARED_STATE, self.id)
-        self.shared = SharedRecord(log, unseen, replay, secrets or frozenset(), write_state)
+        self.shared = SharedRecord(
+            log, unseen, replay, secrets or frozenset(), lambda text: self._update(assigned=text)
+        )
         self._outbox.flush()  # at once: runs are numbered in the order in which they are written
         self.reusable = None
         if options.reuse:
@@ -222,9 +223,7 @@ class Recorder:
 
     def knows_total(self) -> None:
         """Start writing the rows: their number is known."""
-        self._outbox.put(
-            Statement("UPDATE runs SET total = ? WHERE id = ?"), self._records.total, self.id
-        )
+        self._update(total=self._records.total)
         first = range(min(len(self._records), MOST_CHECKED))
         self._report_rows_without_key(map(self._records.merged, first))
         self._rows.begin()
@@ -259,62 +258,54 @@ class Recorder:
             if self._fingerprint.look():
                 self._write_fingerprint()
         if (restored := self._records.restored.get(index)) is not None:
-            self._rows.restored(index, restored.run, restored.position)
+            self._rows.restored(index, *restored)
             return
-        row = self._rows.take_row(index)
         instance = Instance(self._records, index)
-        assigned = self.shared.take(index, again=instance.status == Status.FAILED)
-        ended = self._encoder.ended(instance, assigned)
-        self._outbox.put(_ENDED, self.id, index, row.key or "", row.params, *ended)
+        assigned = self.shared.take(index, again=instance.status is Status.FAILED)
+        self._rows.ended(index, self._encoder.ended(instance, assigned))
 
     def _write_fingerprint(self) -> None:
         # A node may have used a secret of its row as a key of the shared store.
         text = masked_data(self._fingerprint.value.to_json(), secrets_of_run(self._records))
-        self._outbox.put(
-            Statement("UPDATE runs SET fingerprint = ? WHERE id = ?"),
-            text,
-            self.id,
-        )
+        self._update(fingerprint=text)
+
+    def _update(self, **columns: Any) -> None:
+        """Write columns of the run; their names are those of this class."""
+        changes = ", ".join(f"{name} = ?" for name in columns)
+        statement = Statement(f"UPDATE runs SET {changes} WHERE id = ?")  # noqa: S608 - our names
+        self._outbox.put(statement, *columns.values(), self.id)
 
     async def all_rows(self) -> None:
         """Write the rows that were not written yet."""
         await self._rows.write_all()
 
-    async def settled(self) -> None:
-        """Wait until all that was noted before is on disk, or cannot be written for now."""
+    def settled(self) -> asyncio.Future[None]:
+        """Return a future that is done when all that was noted before is on disk, or cannot be for now."""
         self._rows.flush_restored()
-        await self._outbox.settled()
+        return self._outbox.settled()
 
     def reopen(self) -> None:
         """Continue to write, after `close`: failed rows of the run are retried."""
         self._outbox.open()
         if self._fingerprint.reopen():
             self._write_fingerprint()
-        self._outbox.put(Statement("UPDATE runs SET status = 'running' WHERE id = ?"), self.id)
+        self._update(status="running")
 
     def ended(self, status: str, seconds: float, limit_history: list[LimitChange]) -> None:
         """Write how the run has ended."""
         self._rows.flush_restored()
         if self._fingerprint.look(at_end=True):
             self._write_fingerprint()
-        self._outbox.put(
-            Statement(
-                "UPDATE runs SET status = ?, seconds = ?, total = ?, limit_history = ? WHERE id = ?"
-            ),
-            status,
-            seconds,
-            self._records.total,
-            json.dumps(limit_history),
-            self.id,
+        self._update(
+            status=status,
+            seconds=seconds,
+            total=self._records.total,
+            limit_history=json.dumps(limit_history),
         )
 
     def limits_changed(self, latest: LimitChange) -> None:
         """Write the limits that a user has set, in case the run never ends."""
-        self._outbox.put(
-            Statement("UPDATE runs SET limit_history = ? WHERE id = ?"),
-            json.dumps([latest]),
-            self.id,
-        )
+        self._update(limit_history=json.dumps([latest]))
 
     def close(self) -> None:
         """Have the rest written and the file closed, without waiting for it."""
@@ -347,19 +338,6 @@ class Recorder:
         return skipped_text(self.in_doubt[index]) if self._skips_in_doubt else ""
 
 
-_ENDED = Statement(
-    "INSERT INTO instances VALUES",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    # A row that is in the file keeps its key and its params, which are those from before it ran.
-    "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status,"
-    " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
-    " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
-    " error = excluded.error, printed = excluded.printed, writes = excluded.writes,"
-    " output = excluded.output, earlier_outputs = excluded.earlier_outputs,"
-    " assigned = excluded.assigned",
-    is_end=True,
-)
-_SHARED_STATE = Statement("UPDATE runs SET assigned = ?2 WHERE id = ?1")
 _NEW_RUN = Statement(
     "INSERT INTO runs (id, flow, fingerprint, setup, options, base, began, process, beat, status)"
     " SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?7, 'running'"

@@ -44,6 +44,13 @@ class Match(NamedTuple):
         return bool(self.run)
 
 
+_Found = tuple[int, int, Any]
+"""Number of the run and index of a row, and the row with the same key before it, or None.
+
+As plain tuples, which the garbage collector does not look at again: there may be very many.
+"""
+
+
 class ResumeIndex:
     """Finds the results of rows that succeeded in earlier runs of a flow, by the keys of the rows.
 
@@ -79,8 +86,8 @@ class ResumeIndex:
     ) -> None:
         self._warn = warn
         self.not_restored: Counter[str] = Counter()
-        self._found: dict[str, list[Match]] = {}
-        """The rows with a key, oldest first."""
+        self._found: dict[str, _Found] = {}
+        """The latest row with a key."""
         self._incomplete: dict[str, list[str]] = {}
         """The reasons why the rows with a key that succeeded cannot be restored."""
         with contextlib.closing(open_file(path, write=False)) as connection, readable():
@@ -96,7 +103,7 @@ class ResumeIndex:
                     if unwritten:
                         self._incomplete.setdefault(key, []).append(unwritten)
                     else:
-                        self._found.setdefault(key, []).append(Match(key, number, run, position))
+                        self._found[key] = number, position, self._found.get(key)
             self._in_doubt = rows_in_doubt(connection, runs.found)
         if self._found and not anyway and runs.left_out:
             warn(_not_compared(runs.left_out))
@@ -115,8 +122,11 @@ class ResumeIndex:
         A row that occurs twice in the batch needs two that succeeded. If none did, a row in doubt is
         returned, and one whose outcome is incomplete.
         """
-        if found := self._found.get(key):
-            return found.pop()
+        if (found := self._found.pop(key, None)) is not None:
+            number, position, before = found
+            if before is not None:
+                self._found[key] = before
+            return Match(key, number, self.runs[number], position)
         if in_doubt := self._in_doubt.get(key):
             return Match(key, in_doubt=in_doubt.pop())
         if incomplete := self._incomplete.get(key):

@@ -34,8 +34,6 @@ import decimal
 import enum
 import fractions
 import hashlib
-import json
-import math
 import pathlib
 import uuid
 from collections import deque
@@ -46,8 +44,9 @@ from ..flow.finding import Finding
 from ..records.cells import LARGE
 from ..text.formatting import short_repr
 from . import numpy_key
-from .codec import MAX_DEPTH, registered
+from .codec import registered
 from .numpy_key import Inner
+from .plain_json import MAX_DEPTH, as_sorted_json, plain_json
 
 MOST_CHECKED = 1_000
 """How many rows are looked at before a run; the others are when they are written."""
@@ -111,11 +110,6 @@ def _finding(name: str, error: Exception) -> Finding:
     )
 
 
-_as_sorted_json = json.JSONEncoder(
-    separators=(",", ":"), check_circular=False, sort_keys=True
-).encode
-
-
 def canonical_text(value: Any) -> str:
     """Return a text that is the same for equal values.
 
@@ -123,30 +117,21 @@ def canonical_text(value: Any) -> str:
         NoRowKeyError: there is none for this value.
         Exception: what reading an object of the user raises.
     """
-    return _as_sorted_json(_form(value, 0))
+    return as_sorted_json(_form(value, 0))
 
 
 def _form(value: Any, depth: int) -> Any:
-    """Return a value in terms of JSON. What JSON lacks is a dict whose only key begins with $."""
-    kind = type(value)
-    if value is None or kind is str or kind is bool or (kind is int and -LARGE < value < LARGE):
-        return value
-    if kind is float:
-        return value if math.isfinite(value) else {"$float": str(value)}
+    return plain_json(value, depth, _form_of_other)
+
+
+def _form_of_other(value: Any, kind: type, depth: int) -> Any:
+    """Return an object in terms of JSON that JSON lacks."""
     if depth > MAX_DEPTH:
         raise NoRowKeyError(None)
 
     def inner(part: Any) -> Any:
         return _form(part, depth + 1)
 
-    if kind is list:
-        return list(map(inner, value))
-    if kind is dict:
-        return _dict_form(value, inner)
-    return _object_form(value, kind, inner)
-
-
-def _object_form(value: Any, kind: type, inner: Inner) -> Any:
     if (registration := registered(kind)) is not None:
         return {"$registered": [registration.tag, inner(registration.write(value))]}
     if issubclass(kind, enum.Enum):
@@ -155,6 +140,8 @@ def _object_form(value: Any, kind: type, inner: Inner) -> Any:
         return {"$object": [kind.__name__, inner(fields)]}
     if (form := numpy_key.form_of(value, inner)) is not None:
         return form
+    if issubclass(kind, (list, tuple)):
+        return _form(list(value), depth)  # as the list of its items
     for base, write in _FORMS:
         if issubclass(kind, base):
             return write(value, inner)
@@ -185,7 +172,7 @@ def _dict_form(value: dict[Any, Any], inner: Inner) -> Any:
     pairs = [(inner(key), inner(item)) for key, item in dict.items(value)]
     if all(type(key) is str and key[:1] != "$" for key, _ in pairs):
         return dict(pairs)
-    return {"$dict": sorted(pairs, key=_as_sorted_json)}
+    return {"$dict": sorted(pairs, key=as_sorted_json)}
 
 
 def _int_form(value: int, _: Inner) -> Any:
@@ -224,11 +211,10 @@ _FORMS: tuple[tuple[type | tuple[type, ...], Callable[[Any, Inner], Any]], ...] 
     (str, lambda value, _: str.__str__(value)),  # not its own __str__
     (complex, lambda value, inner: {"$complex": [inner(value.real), inner(value.imag)]}),
     ((bytes, bytearray), lambda value, _: {"$bytes": value.hex()}),
-    ((list, tuple), lambda value, inner: list(map(inner, value))),
     (deque, lambda value, inner: {"$deque": list(map(inner, value))}),
     (
         (set, frozenset),
-        lambda value, inner: {"$set": sorted(map(inner, value), key=_as_sorted_json)},
+        lambda value, inner: {"$set": sorted(map(inner, value), key=as_sorted_json)},
     ),
     (dict, _dict_form),
     (dt.datetime, _moment_form),  # before its base class

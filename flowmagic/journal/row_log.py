@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..records.instances import Instance
@@ -46,14 +46,26 @@ _IN_THE_FILE = Row(None, None)
 
 _PENDING = Statement(
     "INSERT OR IGNORE INTO instances (run, position, key, params, status, attempts) VALUES",
-    "(?, ?, ?, ?, 'pending', 0)",
+    "(:run, ?, ?, ?, 'pending', 0)",
 )
 _STARTED = Statement(
-    "INSERT INTO instances (run, position, key, params, status, attempts) VALUES",
-    "(?, ?, ?, ?, 'running', ?)",
+    "INSERT INTO instances (run, position, key, status, attempts) VALUES",
+    "(:run, ?, '', 'running', ?)",
     "ON CONFLICT (run, position) DO UPDATE SET status = 'running', attempts = excluded.attempts"
     # While nothing can be written, an attempt may end before its start is written.
     " WHERE instances.attempts < excluded.attempts",
+)
+_ENDED = Statement(
+    "INSERT INTO instances VALUES",
+    "(:run, ?, '', NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    # A row that is in the file keeps its key and its params, which are those from before it ran.
+    "ON CONFLICT (run, position) DO UPDATE SET status = excluded.status,"
+    " attempts = excluded.attempts, started = excluded.started, ended = excluded.ended,"
+    " copies = excluded.copies, result = excluded.result, unwritten = excluded.unwritten,"
+    " error = excluded.error, printed = excluded.printed, writes = excluded.writes,"
+    " output = excluded.output, earlier_outputs = excluded.earlier_outputs,"
+    " assigned = excluded.assigned",
+    is_end=True,
 )
 _WITHDRAWN = Statement(
     "UPDATE instances SET status = ?, attempts = ? WHERE run = ? AND position = ?"
@@ -89,6 +101,9 @@ class RowLog:
         match: Callable[[str], Match | None] | None,
     ) -> None:
         self._run = run
+        self._pending, self._started, self._ended = (
+            each.of_run(run) for each in (_PENDING, _STARTED, _ENDED)
+        )
         self._records = records
         self._outbox = outbox
         self._loop = loop
@@ -135,14 +150,13 @@ class RowLog:
     def starts(self, index: int) -> None:
         """Write that a row is about to start. It may start when `Outbox.settled` has returned."""
         attempt = self._records.earlier[index] + 1
-        row = _IN_THE_FILE
         if attempt == 1:
             if self.take_match(index) is not None:
                 self.write(index)
             if index in self._drawn:
-                row, self._drawn[index] = self._drawn[index], _IN_THE_FILE
-        key, params = row
-        self._outbox.put_last(_STARTED, self._run, index, key or "", params, attempt)
+                self._write_drawn(index, self._drawn[index])
+                self._drawn[index] = _IN_THE_FILE
+        self._outbox.put_last(self._started, index, attempt)
 
     def withdraw(self, index: int) -> None:
         """Write that a row does not start now after all, after `starts`."""
@@ -162,9 +176,14 @@ class RowLog:
         """Hand over the restored rows of this turn of the loop."""
         self._restored.flush()
 
-    def take_row(self, index: int) -> Row:
-        """Return a row to write with its end: one without content if it is in the file."""
-        return self._drawn.pop(index, _IN_THE_FILE)
+    def ended(self, index: int, columns: Iterable[Any]) -> None:
+        """Write an instance that has ended; its columns are those from `status` on."""
+        self._write_drawn(index, self._drawn.pop(index, _IN_THE_FILE))
+        self._outbox.put(self._ended, index, *columns)
+
+    def _write_drawn(self, index: int, row: Row) -> None:
+        if row is not _IN_THE_FILE:
+            self._outbox.put(self._pending, index, row.key or "", row.params)
 
     async def write_all(self) -> None:
         """Encode and write all rows that are left, in slices."""
@@ -216,7 +235,7 @@ class RowLog:
 
     def _write_row(self, index: int, row: Row) -> None:
         # Not waited for: no slot depends on a row that has not started.
-        self._outbox.send(_PENDING, self._run, index, row.key or "", row.params)
+        self._outbox.send(self._pending, index, row.key or "", row.params)
 
     def _write_range(self, rows: RowRange, *, is_restored: bool) -> None:
         self._outbox.put(_RANGE, self._run, is_restored, *rows)

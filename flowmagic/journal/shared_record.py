@@ -8,7 +8,7 @@ from collections.abc import Set as AbstractSet
 from ..flow.finding import Finding
 from ..records.trace import Restored
 from ..shared.assignments import Assignment, AssignmentLog
-from ..shared.expected import Path
+from ..shared.paths import Path
 from ..text.redact import masked
 from .replay import Replay
 from .shared_state import SharedState, findings

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 from ..flow.dependencies.reader import Reader
 from ..flow.dependencies.running_code import running_code
 from ..flow.graph import first_nodes
-from ..flow.source_code import functions_of, is_stock, is_user_code, source_of
+from ..flow.source_code import functions_of, is_stock, source_of
 from ..records.batch import Batch
 from ..text.python_names import is_dotted_name
 from ..text.redact import masked_source, secrets_of
+from ..text.user_objects import is_user_code
 from .codec import encoded, encoded_or_none
 
 _MOST_KEYS = 100

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import itertools
-import operator
+import functools
 import queue
 import sqlite3
 import sys
@@ -41,7 +40,7 @@ class Statement(NamedTuple):
 
     Attributes:
         head: the SQL before the values; all of it if there are no `values`.
-        values: the placeholders of one row, as in "(?, ?)"; empty if each row needs a statement.
+        values: the placeholders of one row, as in "(:run, ?, ?)"; empty if each row needs a statement.
         tail: the SQL after the values.
         is_end: whether it writes an instance that has ended: one is lost if it is given up.
     """
@@ -51,17 +50,30 @@ class Statement(NamedTuple):
     tail: str = ""
     is_end: bool = False
 
-    def sql(self, rows: int) -> str:
-        """Return the SQL for a number of rows."""
-        if not self.values:
-            return self.head
-        return f"{self.head} {', '.join([self.values] * rows)} {self.tail}"
+    def of_run(self, run: str) -> Statement:
+        """Return the statement with the id of a run in place of `:run` in its values."""
+        return self._replace(values=self.values.replace(":run", f"'{run}'"))
 
 
-Item = tuple[Statement, "tuple[Any, ...]"]
-"""A statement, and the values of one row."""
-Group = tuple[Statement, "list[tuple[Any, ...]]"]
-"""A statement, and the values of several rows; the garbage collector has less to look at than in items."""
+class Group(NamedTuple):
+    """Rows that follow each other, all for one statement; a statement without `values` has one row.
+
+    The values of all rows are in one tuple. They are kept until the next checkpoint, and Python's garbage
+    collector, which stops the loop, does not look again at a tuple of texts and numbers.
+    """
+
+    statement: Statement
+    values: tuple[Any, ...]
+
+    @property
+    def width(self) -> int:
+        """How many values a row has."""
+        return self.statement.values.count("?") or len(self.values)
+
+    @property
+    def size(self) -> int:
+        """How many rows there are."""
+        return len(self.values) // self.width if self.values else 1
 
 
 def start_thread(act: Callable[[], object]) -> threading.Thread:
@@ -104,14 +116,14 @@ def _finish_writing() -> None:
 
 
 class Writer:
-    """A thread that writes statements to a journal, in the order in which they were put.
+    """A thread that writes rows to a journal, in the order in which they were put.
 
     `put` and `end` may be called from any thread. The attributes are set by the writer's thread.
 
     Args:
         path: of the journal. It is opened by the constructor, which raises what is wrong with it.
         full: see `open_file`.
-        on_progress: called in the writer's thread when items were written, or could not be.
+        on_progress: called in the writer's thread when rows were written, or could not be.
         run: id of the run whose heartbeat it writes.
 
     Attributes:
@@ -119,7 +131,7 @@ class Writer:
         warning: what happened to the file meanwhile; empty if nothing did.
         lost: how many instances were given up.
         loss_reason: why they were given up.
-        written: how many items are on disk, or were given up.
+        written: how many rows are on disk, or were given up.
     """
 
     def __init__(
@@ -135,8 +147,8 @@ class Writer:
         self.lost = 0
         self.written = 0
         self._on_progress = on_progress
-        self._queue: queue.SimpleQueue[list[Item] | None] = queue.SimpleQueue()
-        self._unwritten: list[Item] = []
+        self._queue: queue.SimpleQueue[list[Group] | None] = queue.SimpleQueue()
+        self._unwritten: list[Group] = []
         self._kept: list[Group] = []
         """What was written since the last checkpoint."""
         self._kept_size = 0
@@ -158,9 +170,9 @@ class Writer:
             raise
         _writers.add(self)
 
-    def put(self, items: list[Item]) -> None:
-        """Have items written."""
-        self._queue.put(items)
+    def put(self, groups: list[Group]) -> None:
+        """Have rows written."""
+        self._queue.put(groups)
 
     def end(self) -> None:
         """Have the rest written, or given up after a while, and the file closed; returns at once."""
@@ -205,53 +217,51 @@ class Writer:
         while not self._write() and time.monotonic() < until:
             time.sleep(_RETRY_EVERY)
         if self.error:
-            self.lost += sum(statement.is_end for statement, _ in self._unwritten)
+            self.lost += _rows_in(self._unwritten, only_ends=True)
             self.loss_reason, self.error = self.error, ""
-            self.written += len(self._unwritten)
+            self.written += _rows_in(self._unwritten)
             self._unwritten = []
 
     def _collect(self) -> bool:
-        """Wait for items, or until the next checkpoint is due, and take all that are there.
+        """Wait for rows, or until the next checkpoint is due, and take all that are there.
 
         Returns:
             Whether there may be more later.
         """
         due = self._checkpoint_at
         try:
-            items = self._queue.get(
+            groups = self._queue.get(
                 timeout=None if due is None else max(0.0, due - time.monotonic())
             )
         except queue.Empty:
             return True
-        while items is not None:
-            self._unwritten += items
-            if len(self._unwritten) >= _MOST_IN_TRANSACTION:
+        collected = 0
+        while groups is not None:
+            self._unwritten += groups
+            collected += _rows_in(groups)
+            if collected >= _MOST_IN_TRANSACTION:
                 return True
             try:
-                items = self._queue.get_nowait()
+                groups = self._queue.get_nowait()
             except queue.Empty:
                 return True
         return False
 
     def _write(self) -> bool:
-        """Write all items in one transaction; return whether that was possible."""
+        """Write all rows in one transaction; return whether that was possible."""
         try:
             self._files.check()
             if self._is_lost or not self._files.is_intact(thorough=bool(self.error)):
                 self._put_back()
                 self._replace()
-            groups = [
-                (statement, [values for _, values in group])
-                for statement, group in itertools.groupby(self._unwritten, key=_STATEMENT)
-            ]
             with transaction(self.connection):
-                for statement, rows in groups:
-                    _write_rows(self.connection, statement, rows)
+                for group in self._unwritten:
+                    _write_rows(self.connection, group)
         except Exception as error:  # noqa: BLE001 - no error of the journal stops a run
             self.error = str(error) or type(error).__name__
         else:
-            self.written += len(self._unwritten)
-            self._keep(groups)
+            self.written += _rows_in(self._unwritten)
+            self._keep(self._unwritten)
             self._unwritten = []
             self.error = ""
         self._on_progress()
@@ -261,10 +271,10 @@ class Writer:
         """Keep what was written until the next checkpoint."""
         self._kept += groups
         self._kept_size += sum(
-            len(value) for _, rows in groups for row in rows for value in row if type(value) is str
+            len(value) for group in groups for value in group.values if type(value) is str
         )
         if self._kept_size > _MOST_KEPT:
-            self._not_kept += sum(len(rows) for statement, rows in self._kept if statement.is_end)
+            self._not_kept += _rows_in(self._kept, only_ends=True)
             self._forget()
 
     def _forget(self) -> None:
@@ -292,9 +302,8 @@ class Writer:
     def _put_back(self) -> None:
         """Have what was in a lost -wal written again, once that is replaced."""
         self._is_lost = True
-        items = [(statement, row) for statement, rows in self._kept for row in rows]
-        self._unwritten[:0] = items
-        self.written -= len(items)
+        self._unwritten[:0] = self._kept
+        self.written -= _rows_in(self._kept)
         self._forget()
 
     def _replace(self) -> None:
@@ -311,21 +320,30 @@ class Writer:
             self._not_kept = 0
 
 
-_STATEMENT = operator.itemgetter(0)
+def _rows_in(groups: list[Group], *, only_ends: bool = False) -> int:
+    return sum(group.size for group in groups if group.statement.is_end or not only_ends)
 
 
-def _write_rows(
-    connection: sqlite3.Connection, statement: Statement, rows: list[tuple[Any, ...]]
-) -> None:
-    """Execute a statement for many rows at once.
+@functools.lru_cache(maxsize=64)  # SQLite's own cache looks for an equal text
+def _sql(statement: Statement, rows: int) -> str:
+    """Return the SQL of a statement for a number of rows."""
+    if not statement.values:
+        return statement.head
+    return f"{statement.head} {', '.join([statement.values] * rows)} {statement.tail}"
+
+
+def _write_rows(connection: sqlite3.Connection, group: Group) -> None:
+    """Write many rows with one step of SQLite.
 
     Each `execute` has to get Python's lock again, and waits for it while the loop is busy.
     """
-    most = max(1, _MOST_VARIABLES // len(rows[0])) if statement.values else 1
+    statement, values = group
+    width, left = group.width, group.size
+    most = max(1, _MOST_VARIABLES // width) if statement.values else 1
     at = 0
-    while at < len(rows):
+    while left:
         # A power of two, so that there are few different statements: SQLite caches compiled ones.
-        several = 1 << (min(most, len(rows) - at).bit_length() - 1)
-        values = [value for row in rows[at : at + several] for value in row]
-        connection.execute(statement.sql(several), values)
-        at += several
+        several = 1 << (min(most, left).bit_length() - 1)
+        connection.execute(_sql(statement, several), values[at : at + several * width])
+        at += several * width
+        left -= several

@@ -17,6 +17,7 @@ from ..run.api import start
 from ..run.batchrun import BatchRun
 from ..run.options import Options
 from ..run.prep_post import has_own_prep, own_batch
+from ..run.shared_findings import findings_before
 from ..text.formatting import error_text, truncate
 from . import run_list, streams
 from .cell_body import NOTHING, run_body
@@ -64,13 +65,15 @@ async def run_cell(
         )
     limits = arguments.options.limits
     if arguments.check:
-        print_check(arguments, flow, batch)
+        print_check(arguments, flow, batch, shared)
         return
     earlier = {
         number: run
         for number, (name, run) in run_list.runs(shell).items()
         if not run.ended and (name, run.name) == (arguments.output or "", arguments.flow)
     }
+    if found := findings_before(arguments.options.sharing, shared):
+        print(findings_text(found))  # noqa: T201 - for the user of the cell
     try:
         display = make_display(
             shell,
@@ -187,13 +190,16 @@ def run_line(shell: Any, arguments: MagicArguments) -> BatchRun | None:
     elif arguments.flow.isdigit():
         return _reach_run(shell, int(arguments.flow), arguments)
     elif arguments.check:
-        print_check(arguments, find_flow(shell.user_ns, arguments.flow), None)
+        shared = find_shared_store(shell.user_ns, arguments.shared)
+        print_check(arguments, find_flow(shell.user_ns, arguments.flow), None, shared)
     else:
         _open_panel_of_flow(shell, arguments)
     return None
 
 
-def print_check(arguments: MagicArguments, flow: Any, batch: Batch | None) -> None:
+def print_check(
+    arguments: MagicArguments, flow: Any, batch: Batch | None, shared: Any = None
+) -> None:
     """Print what is likely to go wrong with a flow, and start nothing."""
     from ..flow.checks import check  # noqa: PLC0415 - imported when it is first used
 
@@ -208,6 +214,7 @@ def print_check(arguments: MagicArguments, flow: Any, batch: Batch | None) -> No
         from ..journal.row_key import MOST_CHECKED, params_without_key  # noqa: PLC0415 - ditto
 
         findings += params_without_key(batch.rows[:MOST_CHECKED])
+    findings += findings_before(options.sharing, shared)
     if options.journal is not None and options.journal.reuse:
         from ..journal.reusable import reuse_findings  # noqa: PLC0415 - ditto
 
@@ -286,7 +293,7 @@ def display_run(shell: Any, run: BatchRun) -> None:
 
 
 def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:
-    """Open a panel that starts runs of a flow; the flow's own prep fills its param list."""
+    """Open a panel that starts runs of a flow; a file or the flow's own prep fills its param list."""
     flow = find_flow(shell.user_ns, arguments.flow)
     shared = find_shared_store(shell.user_ns, arguments.shared)
     _check_for_notebook(shell)
@@ -296,12 +303,13 @@ def _open_panel_of_flow(shell: Any, arguments: MagicArguments) -> None:
         arguments.flow or "",
         starter(shell, arguments, flow, shared),
         arguments.options.limits,
-        None,
+        None if arguments.file is None else _read_file(arguments.file),
         origin=origin_of(shell, arguments),
         compact=arguments.compact,
     ).open()
-    panel.preview(flow, _check_options(arguments.options))
-    if has_own_prep(flow):
+    findings = findings_before(arguments.options.sharing, shared)
+    panel.preview(flow, _check_options(arguments.options), findings)
+    if has_own_prep(flow) and arguments.file is None:
         loop = find_loop()
         assert loop is not None  # there is a kernel
         text_param = arguments.options.sharing.text_param

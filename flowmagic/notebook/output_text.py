@@ -13,6 +13,8 @@ from ..text.redact import secrets_of
 from ..text.user_objects import or_none
 from . import pictures
 
+_ITEMS = 9  # of a list; one more than `short_repr` shows, so that it says that there are more
+
 
 def outcome_text(
     records: RecordStore, index: int, width: int, secrets: frozenset[str] = frozenset()
@@ -27,17 +29,24 @@ def outcome_text(
     restored = records.restored.get(index)
     if restored is None:
         return text
-    return truncate(f"restored from run {restored.run} {text}".strip(), width)
+    return truncate(f"restored from run {restored[0]} {text}".strip(), width)
 
 
 def output_text(value: object, width: int, secrets: frozenset[str] = frozenset()) -> str:
     """Return an output as one line of at most `width` characters; empty for None. Never raises."""
     if value is None:
         return ""
+    line = or_none(_line, value, width, secrets)
+    return truncate(f"<{type(value).__name__}>", width) if line is None else line
+
+
+def _line(value: Any, width: int, secrets: frozenset[str]) -> str:
     if isinstance(value, OutputLostError):
         return truncate(str(value), width)
     if shown := pictures.label(value) or frame_label(value):
         return shown
+    if type(value) in (list, tuple):
+        value = value[:_ITEMS]  # an embedding has thousands, and few are shown
     if not isinstance(value, str):
         secrets |= secrets_of(value)
     return truncate(" ".join(plain_text(value, width, secrets).split()), width)

@@ -42,7 +42,11 @@ def is_quick(value: object) -> bool:
 
 
 def label(value: object) -> str:
-    """Return a picture in words, such as "PNG, 640 x 480"; empty for any other value."""
+    """Return a picture in words, such as "PNG, 640 x 480"; empty for any other value. Never raises."""
+    return or_none(_label, value) or ""
+
+
+def _label(value: Any) -> str:
     if isinstance(value, (bytes, bytearray)):
         name = _name(value)
         size = _size(bytes(value[:65_536])) if name else None
@@ -51,7 +55,7 @@ def label(value: object) -> str:
     if kind.__module__ in ("builtins", "numpy"):
         return ""
     if _is_image(kind):
-        width, height = or_none(lambda: value.size) or (0, 0)  # type: ignore[attr-defined]
+        width, height = value.size
         return f"image, {width:,} x {height:,}"
     if _is_figure(kind):
         return "figure"

@@ -21,7 +21,7 @@ from .outputs import KEEP_BYTES, OutputStore, by_offset
 from .param_reads import ReadSets
 from .printed import PrintedTexts
 from .status import PENDING, RUNNING, STATUSES, RunCounts
-from .trace import PackedAttempt, Params, Restored, Trace, TraceBoard, unpacked
+from .trace import PackedAttempt, Params, Trace, TraceBoard, unpacked
 
 _NOT_KEPT = OutputLostError(
     "This output is no longer in memory: of rows from a generator, only the latest are kept in full. "
@@ -86,8 +86,9 @@ class Columns(TraceBoard):
         """The traces of running rows, by index."""
         self.history: dict[int, list[PackedAttempt]] = {}
         """The earlier attempts of rows that were run again, by index, oldest first."""
-        self.restored: dict[int, Restored] = {}
-        """The rows that did not run, because the outcome of an earlier run was taken over."""
+        self.restored: dict[int, tuple[int, int]] = {}
+        """The rows that did not run, because the outcome of an earlier run was taken over: the number of
+        that run in the journal, and the index of the row there."""
         self.writes: dict[int, Any] = {}
         """What the last attempt of an isolated instance wrote to its copy of the shared store."""
         self.printed: PrintedTexts | None = None
@@ -121,9 +122,11 @@ class Columns(TraceBoard):
         attempts = self.history.get(index)
         return attempts[-1].number + 1 if attempts else 0
 
-    def printed_of(self, index: int, number: int) -> str:
-        """Return what an attempt of a row has printed so far, as far as it is kept."""
-        return "" if self.printed is None else self.printed.text(index, number)
+    def printed_of(self, index: int, number: int | None = None) -> str:
+        """Return what an attempt of a row has printed so far, as far as it is kept; by default the last."""
+        if self.printed is None:
+            return ""
+        return self.printed.text(index, self.attempt(index) if number is None else number)
 
     def with_status(self, code: int, end: int | None = None) -> list[int]:
         """Return the indices of the rows in a status; only those below `end`, if it is given."""
@@ -154,7 +157,8 @@ class Columns(TraceBoard):
         """Return the flow's own params overlaid with those of a row; empty if these were dropped."""
         if not self.keeps(index):
             return {}
-        return dict(self.given.as_given(index, {**self.base, **self.rows[index]}))
+        merged: dict[Any, Any] = {**self.base, **self.rows[index]}
+        return self.given.as_given(index, merged)
 
     def keeps(self, index: int) -> bool:
         """Return whether the params of a row are still kept."""

@@ -9,6 +9,7 @@ import csv
 import pathlib
 import warnings
 from collections.abc import Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from os import PathLike
 from typing import Any
 
@@ -16,6 +17,7 @@ from ..errors import MissingExtraError
 from ..text.user_objects import or_none
 from .cells import ABSENT, EXACT, SURROGATES, csv_cell, json_text, json_value, typed_column
 from .frame_rows import index_names
+from .masked_table import masked_table
 from .table import InstanceColumns, Table, table_of, text_names
 
 _TYPES: dict[str, type] = {"status": str, "seconds": float, "attempts": int, "error": str}
@@ -37,7 +39,11 @@ class Exports:
         """Return the index of the pandas DataFrame that the rows came from; None if there is none."""
         return None
 
-    def to_frame(self, *, expand: bool = False, nodes: bool = False) -> Any:
+    def _secrets_of_row(self, index: int) -> AbstractSet[str]:  # noqa: ARG002 - for subclasses
+        """Return the secrets to mask in what is shown of an instance, besides those in its columns."""
+        return frozenset()
+
+    def to_frame(self, *, expand: bool = False, nodes: bool = False, mask: bool = False) -> Any:
         """Return a pandas DataFrame with a row per instance.
 
         Its columns are the params, then:
@@ -60,6 +66,8 @@ class Exports:
                 out if there are none.
             nodes: add a column for each node class, with the output of its last copy in an instance
                 whose output was not None, even if the instance failed later. Nested flows have none.
+            mask: mask secrets in all columns, to show the table. It holds copies then: what is masked
+                is text, and so are objects that show a secret.
 
         Warns:
             UserWarning: outputs are lost, and their cells are empty; see `OutputLostError`.
@@ -72,6 +80,8 @@ class Exports:
         except ImportError:
             raise MissingExtraError("to_frame() needs pandas: pip install pandas") from None
         table = self._table(expand=expand, nodes=nodes)
+        if mask:
+            table = masked_table(table, self._secrets_of_row)
         return _pandas_frame(pd, table, self._frame_index())
 
     def to_polars(self, *, expand: bool = False, nodes: bool = False) -> Any:

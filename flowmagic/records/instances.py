@@ -5,7 +5,6 @@ Times are seconds since the run began.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, overload
 
@@ -153,7 +152,7 @@ class Instance:
         Empty unless the run has a panel. Of a long text, the first 16 kB and the last 48 kB are kept,
         and a line in between gives the size of the gap.
         """
-        return self._records.printed_of(self.index, self._records.attempt(self.index))
+        return self._records.printed_of(self.index)
 
     @property
     def writes(self) -> dict[Any, Any] | None:
@@ -185,14 +184,14 @@ class Instance:
     @property
     def attempts(self) -> int:
         """How often it was started; 255 stands for 255 or more."""
-        started = not math.isnan(self._records.started[self.index])
-        return min(255, self._records.earlier[self.index] + started)
+        earlier = self._records.earlier[self.index]
+        return min(255, earlier + 1) if self.started is not None else earlier
 
     @property
     def restored(self) -> int | None:
         """The number, in the journal, of the earlier run whose result was taken over; None if it ran."""
         restored = self._records.restored.get(self.index)
-        return None if restored is None else restored.run
+        return None if restored is None else restored[0]
 
     @property
     def history(self) -> list[Attempt]:

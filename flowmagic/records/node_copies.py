@@ -5,7 +5,7 @@ Times are seconds since the run began.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..text.formatting import error_text, short_repr
@@ -31,7 +31,7 @@ class MaskedRecord:
         """Keep the records out of copies and pickles."""
 
 
-class _CopyFields(NamedTuple):
+class CopyFields(NamedTuple):
     """The fields of a `NodeCopy`."""
 
     node: str
@@ -48,7 +48,7 @@ class _CopyFields(NamedTuple):
     reused: float | None = None
 
 
-class NodeCopy(MaskedRecord, _CopyFields):
+class NodeCopy(MaskedRecord, CopyFields):
     """What one copy of a node received and did.
 
     Attributes:
@@ -91,32 +91,52 @@ def copies_in(
         extras, outputs: those of its node copies, by offset.
     """
     params = records.merged(index)
-    copies = []
+    copies = [*map(NodeCopy._make, fields_in(records, params, fields, extras, outputs))]
+    for copy in copies:
+        copy._origin = records, index
+    return copies
+
+
+def fields_in(
+    records: RecordStore,
+    params: Params,
+    fields: Sequence[Any],
+    extras: dict[int, dict[str, Any]],
+    outputs: Mapping[int, Any],
+) -> Iterator[CopyFields]:
+    """Yield the fields of the node copies in a trace, without the row that a `NodeCopy` knows.
+
+    Args:
+        params: the merged params of the instance, which most copies have received.
+        fields, extras, outputs: as for `copies_in`.
+    """
+    began = records.began
     latest_at_top = None
     for at in range(0, len(fields), FIELDS):
         node, parent, action, started, ended = fields[at : at + FIELDS]
-        extra = extras.get(at, {})
-        retries, fallbacks = extra.get("tries", (0, 0))
+        extra = extras.get(at, _NO_EXTRA)
+        retries, fallbacks = extra.get("tries", _NO_TRIES)
         after = extra["after"] // FIELDS if "after" in extra else None
         if parent < 0:  # the copies at the top are one walk
             after, latest_at_top = latest_at_top, at // FIELDS
-        copy = NodeCopy(
-            node=records.node_names[node],
-            params=extra.get("params", params),
-            started=started - records.began,
-            ended=time_or_none(ended - records.began),
-            action=extra["action"] if "action" in extra else records.action_name(action),
-            error=extra.get("error"),
-            parent=None if parent < 0 else parent // FIELDS,
-            after=after,
-            retries=retries,
-            fallbacks=fallbacks,
-            output=outputs.get(at),
-            reused=extra.get("reused"),
+        yield CopyFields(
+            records.node_names[node],
+            extra.get("params", params),
+            started - began,
+            time_or_none(ended - began),
+            extra["action"] if "action" in extra else records.action_name(action),
+            extra.get("error"),
+            None if parent < 0 else parent // FIELDS,
+            after,
+            retries,
+            fallbacks,
+            outputs.get(at),
+            extra.get("reused"),
         )
-        copy._origin = records, index
-        copies.append(copy)
-    return copies
+
+
+_NO_EXTRA: dict[str, Any] = {}
+_NO_TRIES = 0, 0
 
 
 def record_repr(record: Any) -> str:

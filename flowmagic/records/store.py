@@ -207,8 +207,7 @@ class RecordStore(Columns):
 
     def restore(self, index: int, restored: Restored) -> None:
         """Mark a pending row as succeeded, with its outcome in an earlier run."""
-        # Without the output, which would otherwise stay in memory whatever the budget is.
-        self.restored[index] = restored._replace(output=None, assigned=())
+        self.restored[index] = restored.run, restored.position
         if restored.writes is not None:
             self.writes[index] = restored.writes
         if restored.output is not None:

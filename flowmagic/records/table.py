@@ -148,11 +148,11 @@ def table_of(instances: InstanceColumns, *, isolated: bool = False, expand: bool
     columns = _by_key(instances.params)
     taken = set(columns)
     names = [name for name in _OUTCOME if isolated or name != "writes"]
-    outcome = {name: _free(taken, name) for name in names}
+    outcome = {name: free_name(taken, name) for name in names}
     if expand:
         fields = [or_none(_fields, output) for output in outputs]
         for key, column in _by_key(each or {} for each in fields).items():
-            columns[_free(taken, key, f"output_{key}")] = column
+            columns[free_name(taken, key, f"output_{key}")] = column
         outputs = [
             output if each is None else None for output, each in zip(outputs, fields, strict=True)
         ]
@@ -166,14 +166,14 @@ def table_of(instances: InstanceColumns, *, isolated: bool = False, expand: bool
         for at in _lost_in(column):
             losses.append(column[at])
             column[at] = None
-        columns[_free(taken, name)] = column
+        columns[free_name(taken, name)] = column
     return Table(instances.indices, columns, outcome, losses)
 
 
 def text_names(columns: Iterable[Any]) -> list[str]:
     """Return the names of columns for a file: text, and no two the same."""
     taken: set[str] = set()
-    return [_free(taken, text_name(column)) for column in columns]
+    return [free_name(taken, text_name(column)) for column in columns]
 
 
 def _lost_in(column: Sequence[Any]) -> list[int]:
@@ -198,7 +198,7 @@ def _by_key(mappings: Iterable[Mapping[Any, Any]]) -> dict[Any, list[Any]]:
     return {key: [each.get(key, ABSENT) for each in mappings] for key in keys}
 
 
-def _free(taken: set[Any], *names: Any) -> Any:
+def free_name(taken: set[Any], *names: Any) -> Any:
     """Return the first name that is not taken, or the last with underscores, and mark it as taken."""
     free = next((name for name in names if name not in taken), names[-1])
     while free in taken:

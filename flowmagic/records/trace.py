@@ -227,6 +227,23 @@ class Trace(list[Any]):
         return self.extras.setdefault(at, {})
 
 
+def has_ended(trace: Trace, at: int) -> bool:
+    """Whether the node copy at an offset has ended."""
+    ended = trace[at + ENDED]
+    return bool(ended == ended)  # noqa: PLR0124 - a test for NaN without a call
+
+
+def open_copy(trace: Trace) -> int:
+    """Return the offset of the latest node copy that has not ended; negative if all have ended.
+
+    Among the parallel children of a nested flow, it may be a sibling of the one that is at work.
+    """
+    at = len(trace) - FIELDS
+    while at >= 0 and trace[at + ENDED] == trace[at + ENDED]:  # `has_ended` without the call
+        at -= FIELDS
+    return at
+
+
 packers: dict[int, Callable[..., bytes]] = {}
 """Functions that pack an ended trace, by its number of fields. `packer` makes those that are missing."""
 

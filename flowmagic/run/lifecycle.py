@@ -294,6 +294,7 @@ class Lifecycle:
             # As PocketFlow merges: with the flow's params as prep may have changed them.
             self._records.base = dict(self._flow.params)
             self._scheduler.load(self._batch)
+        self.parts.store.begin()
         with self._in_phase(RunPhase.USER_CODE):
             await self._runner.open()
             if self._journal is not None:
@@ -335,11 +336,8 @@ class Lifecycle:
         self._records.cancel_pending()
         self._records.look_for_secrets()
         self._scheduler.exhaust(early=True)
-        self._runner.close()
+        self.parts.end()
         forks.run_ends(self.parts.loop)
-        if self.parts.holds is not None:
-            self.parts.holds.stop()
-        self.parts.process.end()
         self._ended_after = self.seconds()
         self.ended = True
         # Observers first: what they publish must be there when whoever waits continues.

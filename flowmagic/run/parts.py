@@ -15,7 +15,9 @@ from ..records.batch import Batch
 from ..records.printed import PrintedTexts
 from ..records.store import RecordStore
 from ..shared.assignments import AssignmentLog
+from ..shared.paths import ItemKeys
 from ..shared.shared_store import Store
+from ..text.user_objects import or_none
 from .event_loop_monitor import HoldRecorder
 from .limit_controller import LimitController
 from .options import Options
@@ -25,6 +27,7 @@ from .workers import WorkerPool
 
 if TYPE_CHECKING:
     from ..flow.reuse.node_reuse import NodeReuse
+    from ..flow.shared_writes import SharedWrites
     from ..journal.recorder import Recorder
     from .lifecycle import Lifecycle
 
@@ -70,8 +73,15 @@ class RunParts:
             options.limits, options.adaptive, clock=self.clock, began=self.began
         )
         self.reuse = _node_reuse(self.clock, self.records, options)
-        log = self._assignment_log(flow, shared, options)
-        self.store = Store(shared, options.sharing, self.records, log)
+        writes = functools.cache(functools.partial(_shared_writes_of, flow))
+        log = self._assignment_log(writes, shared, options)
+        self.store = Store(
+            shared,
+            options.sharing,
+            self.records,
+            log,
+            functools.cache(functools.partial(_item_keys, writes)),
+        )
         self.runner = options.engine.begin(
             Work(
                 flow,
@@ -120,13 +130,22 @@ class RunParts:
             timeout=options.timeout,
         )
 
-    def _assignment_log(self, flow: Any, shared: Any, options: Options) -> AssignmentLog | None:
+    def end(self) -> None:
+        """Release what the run has in use, and look at what it leaves."""
+        self.store.end()
+        self.runner.close()
+        if self.holds is not None:
+            self.holds.stop()
+        self.process.end()
+
+    def _assignment_log(
+        self, writes: Callable[[], SharedWrites], shared: Any, options: Options
+    ) -> AssignmentLog | None:
         if options.journal is None or options.sharing.isolate or type(shared) is not dict:
             return None
-        from ..flow.shared_writes import shared_writes_of  # noqa: PLC0415 - as below
-
+        found = writes()
         return AssignmentLog(
-            shared, self.records.live, *shared_writes_of(flow), secrets=self.records.secrets
+            shared, self.records.live, found.items, found.objects, self.records.secrets
         )
 
     def _on_wait(self, index: int, waits: bool) -> None:  # noqa: FBT001 - see `Work.on_wait`
@@ -157,6 +176,22 @@ class RunParts:
             unseen=options.sharing.why_unseen(shared),
             batch=batch,
         )
+
+
+def _item_keys(writes: Callable[[], SharedWrites]) -> ItemKeys:
+    """Return the keys to whose values nodes assign items; none if that cannot be found out now.
+
+    A node may be the first to ask, in its thread, and Python 3.11 may fail to parse in two at once.
+    """
+    found = or_none(writes)
+    return ItemKeys() if found is None else ItemKeys(found.items, found.deeper)
+
+
+def _shared_writes_of(flow: Any) -> SharedWrites:
+    """Return the keys of the shared store whose values nodes change in place."""
+    from ..flow.shared_writes import shared_writes_of  # noqa: PLC0415 - as below
+
+    return shared_writes_of(flow)
 
 
 def _node_reuse(

@@ -11,11 +11,11 @@ from ..limits.adaptive import Aimd
 from ..limits.limits import LimitChange, Limits
 from ..records.exports import Exports
 from ..records.instances import Instance, Instances
-from ..records.row_secrets import secrets_of_row
+from ..records.row_secrets import secrets_of_row, secrets_of_run
 from ..records.status import CANCELLED, FAILED, SUCCEEDED, RunCounts
 from ..records.store import RecordStore
 from ..records.table import InstanceColumns, columns_of
-from ..shared.crossings import Crossing
+from ..shared.crossing import Crossing
 from ..text.formatting import error_text
 from ..text.suggestions import by_wrong_name, missing_attribute
 from .event_loop_monitor import Hold
@@ -144,14 +144,17 @@ class RunView(Exports):
 
     def audit(self) -> list[Finding]:
         """Return what may be lost without an error, why instances failed, and what the run changed."""
-        from .audit import audit  # noqa: PLC0415 - it reads sources, which a run need not
-        from .failure_audit import explain_failures  # noqa: PLC0415 - as above
+        # Here, because they read sources, which a run need not.
+        from .audit import audit  # noqa: PLC0415
+        from .failure_audit import explain_failures  # noqa: PLC0415
+        from .shared_findings import shared_findings  # noqa: PLC0415
 
         parts = self._lifecycle.parts
         abandoned, has_params = parts.runner.abandoned(), parts.has_params
         found = explain_failures(self.records, self.options)
         found += audit(self.flow, self.records, abandoned, has_params=has_params)
         found += parts.process.findings()
+        found += shared_findings(self.flow, parts.store, secrets_of_run(self.records))
         return found if self.journal is None else [*self.journal.shared.findings, *found]
 
     # Its limits
@@ -286,8 +289,17 @@ class RunView(Exports):
         self._warn_if_pending("The table of the run", depth=5)
         return columns_of(self.records, nodes=nodes)
 
+    def _secrets_of_row(self, index: int) -> frozenset[str]:
+        return secrets_of_row(self.records, index)
+
     def _isolates(self) -> bool:
         return self.options.sharing.isolate
+
+    def _shared_in_isolation(self) -> list[Finding]:
+        from .shared_findings import not_copied  # noqa: PLC0415 - as in `audit`
+
+        shared = self._lifecycle.parts.store.not_copied
+        return [not_copied(each, self.records.secrets) for each in shared]
 
     def _frame_index(self) -> Any:
         return self.records.index

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Awaitable
 from contextvars import Context
 from gc import is_tracked
 from typing import TYPE_CHECKING
@@ -21,6 +22,10 @@ from .workers import SLICE, Taken, drive
 if TYPE_CHECKING:
     from ..journal.recorder import Recorder
     from .lifecycle import Lifecycle
+
+
+async def _nothing() -> None:
+    """Wait for nothing."""
 
 
 class Scheduler:
@@ -169,10 +174,9 @@ class Scheduler:
             if self.is_pending(index):
                 self._is_restored(index)
 
-    async def recorded(self) -> None:
-        """Wait until the journal has all that has happened, and which rows were claimed."""
-        if self._journal is not None:
-            await self._journal.settled()
+    def recorded(self) -> Awaitable[None]:
+        """Return what waits until the journal has all that has happened, and which rows were claimed."""
+        return _nothing() if self._journal is None else self._journal.settled()
 
     def give_back(self, index: int) -> None:
         """Run a claimed row later, before all others, if it still has to run."""

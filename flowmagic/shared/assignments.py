@@ -19,11 +19,11 @@ from collections.abc import Set as AbstractSet
 from enum import Enum
 from typing import Any, NamedTuple
 
-from ..records.containers import CONTAINERS
+from ..records.containers import ATOMS, CONTAINERS, equal
 from ..records.observed_dict import MISSING
 from ..records.trace import Trace
-from ..text.formatting import short_repr
-from .expected import ExpectedStore, Held, Items, Path, value_of
+from .expected import ExpectedStore, Held, Items, value_of
+from .paths import Path, name_of_path
 
 IN_PLACE = "instances changed it in place"
 PAST_VIEWS = "it was changed otherwise than by an assignment of an instance"
@@ -32,9 +32,7 @@ TOO_MANY = "they are too many to name"
 
 _MOST_NAMED = 100
 _MOST_READ = 100  # containers that count as read where a row reads a whole dict
-_NAME_WIDTH = 60
-_PLAIN = (str, int, float, bool, bytes)
-_UNCHANGING = (*_PLAIN, complex, type(None), tuple, frozenset)
+_UNCHANGING: tuple[type, ...] = (*ATOMS, complex, tuple, frozenset)
 
 
 class How(str, Enum):
@@ -243,7 +241,7 @@ class AssignmentLog:
 
     def _name(self, key: Any, reason: str) -> None:
         if len(self.changed) < _MOST_NAMED:
-            self.changed.setdefault(name_of_key(key, self._secrets), reason)
+            self.changed.setdefault(name_of_path((key,), self._secrets), reason)
         else:
             self.changed.setdefault(OTHERS, TOO_MANY)
 
@@ -257,11 +255,4 @@ def _how(old: Any, new: Any, own: Assignment | None, *, was_read: bool) -> How:
         return How.DERIVED
     if not was_read or (own is not None and own.value is old and own.how is not How.DERIVED):
         return How.SET
-    # `==` only where it runs no code of the user's.
-    equal = type(old) is type(new) and type(old) in _PLAIN and bool(old == new)
-    return How.SET if equal else How.DERIVED
-
-
-def name_of_key(key: Any, secrets: AbstractSet[str] = frozenset()) -> str:
-    """Return a key of `shared` as text, with secrets masked."""
-    return f"shared[{short_repr(key, _NAME_WIDTH, secrets)}]"
+    return How.SET if type(old) in ATOMS and equal(old, new) else How.DERIVED

@@ -16,87 +16,38 @@ key is for:
 
 Nothing is stored per row. The detector knows who wrote each key last, and the view of each running
 instance knows which keys that instance has accessed.
+
+The same holds for the items of a dict in the store to which nodes assign items: it has a detector and
+views of its own (`below`). Other dicts and lists are watched by `item_watch`, objects by `object_watch`.
 """
 
 from __future__ import annotations
 
+import copy
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from queue import Queue
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
+from ..records.containers import CONTAINERS, equal
 from ..records.observed_dict import MISSING
 from ..records.row_secrets import secrets_of_row
 from ..records.store import RecordStore
-from ..records.trace import ENDED, FIELDS, Trace
-from ..text.formatting import short_repr
+from ..records.trace import FIELDS, Trace, has_ended, open_copy
+from .crossing import Crossing
+from .item_watch import WATCHED, ItemWatch
+from .object_watch import ObjectWatch
+from .paths import ALL_KEYS, ItemKeys, Path
+from .retried_changes import RetriedChange, RetriedChanges
 
 MOST = 100
 """How many kinds of crossings are reported. A kind is a key, a level, and the two nodes."""
 
 _COLLECTIONS = (list, dict, set, deque, Queue)
-_PLAIN = (str, int, float, bool, bytes, type(None))
+_NUMBERS = (int, float)
 _SWEEP = 256
 _MOST_UNSETTLED = 10_000  # instances that read all of a large store make many; more are ignored
-
-
-@dataclass(frozen=True, repr=False)
-class Crossing:
-    """Instances that met at a key of `shared`: how often, and which two were the first.
-
-    Attributes:
-        key: the key of `shared`.
-        level: "crossed": one instance read or undid what another one wrote; "overwritten": one
-            replaced what another one wrote, before anyone read it.
-        reader: index of the instance that read or replaced the value, and class name of its node.
-        writer: index of the instance that had written the value, and class name of its node.
-        count: how often it happened between these two nodes.
-        lost: whether the reader wrote a value that it had computed from an older one.
-        left: whether the writer had ended before the reader began.
-        secrets: texts to mask in the key where it is shown.
-    """
-
-    key: Any
-    level: Literal["crossed", "overwritten"]
-    reader: tuple[int, str]
-    writer: tuple[int, str]
-    count: int = 1
-    lost: bool = False
-    left: bool = False
-    secrets: frozenset[str] = field(default=frozenset(), compare=False)
-
-    def line(self, reader_params: str = "", writer_params: str = "") -> str:
-        """Return the crossing in one line of text.
-
-        Args:
-            reader_params: text of the reader's params, shown beside its index.
-            writer_params: text of the writer's params, shown beside its index.
-        """
-        reader = _instance(self.reader, reader_params)
-        writer = _instance(self.writer, writer_params)
-        if self.level == "overwritten":
-            what = f"{reader} replaced what {writer} wrote, before anyone read it"
-        elif self.lost:
-            what = f"{reader} undid what {writer} wrote after it had looked: an update is lost"
-        elif self.left:
-            what = f"{reader} read what {writer} left there, which had ended before"
-        else:
-            what = f"{reader} read what {writer} wrote"
-        times = f" ({self.count} times)" if self.count > 1 else ""
-        return f"shared[{short_repr(self.key, 60, self.secrets)}]: {what}{times}"
-
-    def __str__(self) -> str:
-        return self.line()
-
-    def __repr__(self) -> str:
-        return f"<Crossing: {self}>"
-
-
-def _instance(index_and_node: tuple[int, str], params: str) -> str:
-    index, node = index_and_node
-    return f"instance {index} ({', '.join(filter(None, (node, params)))})"
 
 
 class _LastWrite:
@@ -126,15 +77,17 @@ class Accesses:
         agreed: by key, the version of another instance over which it wrote an equal value.
         seen: by key, the offset of the node copy that read it last, and the version that it saw.
         all_read_by: the offset of the node copy that read the whole store last; None: none did.
+        views: the views that it has of dicts in the store, by key; None: it has none.
     """
 
-    __slots__ = ("agreed", "all_read_by", "own", "seen")
+    __slots__ = ("agreed", "all_read_by", "own", "seen", "views")
 
     def __init__(self) -> None:
         self.own: set[Any] = set()
         self.agreed: dict[Any, int] = {}
         self.seen: dict[Any, tuple[int, int]] = {}
         self.all_read_by: int | None = None
+        self.views: dict[Any, Any] | None = None
 
 
 class _UnsettledRead(NamedTuple):
@@ -162,26 +115,77 @@ class CrossingDetector:
     Args:
         records: the records of the run, which know when each instance began and ended.
         allowed: the keys that are meant to be shared, where nothing is a crossing.
+        item_keys: returns the keys to whose values nodes assign items; called when it is needed.
+
+    Attributes:
+        objects: the objects in the store that are no plain containers.
     """
 
-    def __init__(self, records: RecordStore, allowed: AbstractSet[Any] = frozenset()) -> None:
-        self._records = records
+    def __init__(
+        self,
+        records: RecordStore,
+        allowed: AbstractSet[Any] = frozenset(),
+        item_keys: Callable[[], ItemKeys] = ItemKeys,
+    ) -> None:
+        self._retried = RetriedChanges(records)
+        self.objects = ObjectWatch()
+        self._items = ItemWatch(records, self._retried, self._count_item)
+        self.records = records
         self._allowed = allowed
+        self._item_keys = item_keys
+        self._path: Path = ()
+        self._below: dict[Path, tuple[Any, CrossingDetector]] = {}
+        """By place in the store: the dict there, and the detector of its items."""
         self._last_writes: dict[Any, _LastWrite] = {}
         self._unsettled: dict[tuple[int, Any], _UnsettledRead] = {}
         self._sweep_in = _SWEEP
-        self._kinds: dict[tuple[Any, str, bool, str, str], _Kind] = {}
+        self._kinds: dict[tuple[Path, str, bool, str, str], _Kind] = {}
+
+    def below(self, key: Any, value: Any) -> CrossingDetector | None:
+        """Return the detector of the items of a dict at a key; None: it is given as it is."""
+        if not self._watches(key):
+            return None
+        path = (*self._path, key)
+        known = self._below.get(path)
+        if known is not None and known[0] is value:
+            return known[1]
+        if known is not None:
+            known[1]._sweep()
+        elif len(self._below) >= MOST:
+            return None
+        detector = copy.copy(self)
+        detector._path = path
+        detector._allowed = ALL_KEYS if key in self._allowed else frozenset()
+        detector._last_writes, detector._unsettled, detector._sweep_in = {}, {}, _SWEEP
+        self._below[path] = value, detector
+        return detector
+
+    def _watches(self, key: Any) -> bool:
+        direct, deeper = self._item_keys()
+        if self._path:
+            return self._path[0] in deeper
+        return key in direct or key in deeper
+
+    def note_object(self, trace: Trace, key: Any, value: Any) -> None:
+        """Note that an instance has read a key with a value that may be changed in place."""
+        at, path = open_copy(trace), (*self._path, key)
+        if at < 0:
+            return
+        if type(value) in WATCHED:
+            self._items.note_read(path, value, trace, at)
+        elif type(value) not in CONTAINERS and key not in self._allowed:
+            self.objects.note_read(path, value, trace.row)
 
     def note_lookup(self, trace: Trace, accesses: Accesses, key: Any) -> None:
         """Note that an instance tested whether a key is in `shared`."""
-        at = _open_copy(trace)
+        at = open_copy(trace)
         if at >= 0:
             last = self._last_writes.get(key)
             accesses.seen[key] = at, 0 if last is None else last.version
 
     def note_read_all(self, trace: Trace, accesses: Accesses, store: Mapping[Any, Any]) -> None:
         """Note that an instance read the whole store."""
-        at = _open_copy(trace)
+        at = open_copy(trace)
         if at >= 0:
             accesses.all_read_by = at
             # This says enough of the other keys, which no instance has written.
@@ -192,7 +196,7 @@ class CrossingDetector:
         """Note that an instance read a key. `value` is MISSING if the key is not there."""
         at = len(trace) - FIELDS
         if at < 0 or trace[-1] == trace[-1]:  # an open copy is mostly the latest: spares the call
-            at = _open_copy(trace)
+            at = open_copy(trace)
             if at < 0:  # a callback or thread that outlives its instance
                 return
         last = self._last_writes.get(key)
@@ -207,15 +211,17 @@ class CrossingDetector:
         if accesses.agreed.get(key) == last.version:
             return
         if key in accesses.own:
-            self._count(key, "crossed", (row, trace[at]), (writer, last.node))
+            self._count((*self._path, key), "crossed", (row, trace[at]), (writer, last.node))
         elif value is not MISSING and not isinstance(value, _COLLECTIONS):
             self._defer(row, key, _UnsettledRead(trace, at, writer, last.node))
 
-    def note_write(self, trace: Trace, accesses: Accesses, key: Any, old: Any, new: Any) -> None:
+    def note_write(  # noqa: C901 - hot
+        self, trace: Trace, accesses: Accesses, key: Any, old: Any, new: Any
+    ) -> None:
         """Note that an instance wrote `new` in place of `old`; MISSING if there is no value."""
         at = len(trace) - FIELDS
         if at < 0 or trace[-1] == trace[-1]:  # as in `note_read`
-            at = _open_copy(trace)
+            at = open_copy(trace)
             if at < 0:
                 return
         row, node = trace.row, trace[at]
@@ -225,44 +231,55 @@ class CrossingDetector:
         seen = _version_seen(trace, accesses, key)
         if seen is None:
             accesses.own.add(key)
+        elif type(new) in _NUMBERS and type(old) in _NUMBERS and key not in accesses.own:
+            self._retried.note((*self._path, key), row, self._retried.attempt(row))
         by_another = last.writer not in (row, -1)
         # A value that all instances write, such as the name of a model, belongs to none of them.
-        equal = by_another and _equal(old, new)
+        is_equal = by_another and equal(old, new)
         if by_another and key not in self._allowed:
             writer = last.writer, last.node
             if seen not in (None, last.version):
-                self._count(key, "crossed", (row, node), writer, lost=True)
-            elif seen is None and not last.read and not equal:
-                self._count(key, "overwritten", (row, node), writer)
+                self._count((*self._path, key), "crossed", (row, node), writer, lost=True)
+            elif seen is None and not last.read and not is_equal:
+                self._count((*self._path, key), "overwritten", (row, node), writer)
         if self._unsettled:
             self._settle(row, key)
-        if equal:
+        if is_equal:
             accesses.agreed[key] = last.version
         else:
             last.writer, last.node, last.read = row, node, False
             last.version += 1
 
+    def retried_changes(self) -> list[RetriedChange]:
+        """Return what earlier attempts of retried instances have left in the store."""
+        self._items.compare()
+        return self._retried.found()
+
     def crossings(self) -> list[Crossing]:
         """Return what was found so far: first where instances crossed, then what was overwritten."""
+        self._items.compare()
         self._sweep()
+        for _, detector in list(self._below.values()):
+            detector._sweep()
         found = [
             Crossing(
-                key,
+                path[0],
                 level,  # type: ignore[arg-type] # a key of a dict is a plain str
                 (kind.reader, reader),
                 (kind.writer, writer),
                 kind.count,
                 lost,
                 kind.left,
-                secrets_of_row(self._records, kind.reader)
-                | secrets_of_row(self._records, kind.writer),
+                secrets_of_row(self.records, kind.reader)
+                | secrets_of_row(self.records, kind.writer),
+                path[1:],
             )
-            for (key, level, lost, reader, writer), kind in list(self._kinds.items())
+            for (path, level, lost, reader, writer), kind in list(self._kinds.items())
         ]
-        crossed = {each.key for each in found if each.level == "crossed"}
+        crossed = {(each.key, each.below) for each in found if each.level == "crossed"}
         # Where instances crossed, it adds nothing that values were also overwritten.
-        found = [each for each in found if each.level == "crossed" or each.key not in crossed]
-        return sorted(found, key=lambda each: each.level)
+        rest = (x for x in found if x.level != "crossed" and (x.key, x.below) not in crossed)
+        return [*(each for each in found if each.level == "crossed"), *rest]
 
     def _defer(self, row: int, key: Any, read: _UnsettledRead) -> None:
         """Store a read until it is known whether it is a crossing."""
@@ -278,63 +295,46 @@ class CrossingDetector:
     def _sweep(self) -> None:
         """Settle the reads whose node copies have ended."""
         for (row, key), read in list(self._unsettled.items()):
-            if _ended(read.trace, read.at):
+            if has_ended(read.trace, read.at):
                 self._settle(row, key)
 
     def _settle(self, row: int, key: Any) -> None:
         """Drop a stored read. If its node copy has ended, it is a crossing."""
         read = self._unsettled.pop((row, key), None)
-        if read is not None and _ended(read.trace, read.at):
+        if read is not None and has_ended(read.trace, read.at):
             reader = row, read.trace[read.at]
-            self._count(key, "crossed", reader, (read.writer, read.node))
+            self._count((*self._path, key), "crossed", reader, (read.writer, read.node))
+
+    def _count_item(self, path: Path, reader: tuple[int, int], writer: tuple[int, int]) -> None:
+        if path[0] not in self._allowed:
+            self._count(path, "crossed", reader, writer)
 
     def _count(
         self,
-        key: Any,
+        path: Path,
         level: str,
         reader: tuple[int, int],
         writer: tuple[int, int],
         *,
         lost: bool = False,
     ) -> None:
-        names = self._records.node_names
-        which = key, level, lost, names[reader[1]], names[writer[1]]
+        names = self.records.node_names
+        which = path, level, lost, names[reader[1]], names[writer[1]]
         kind = self._kinds.get(which)
         if kind is None:
             if len(self._kinds) >= MOST:
                 return
-            records = self._records
+            records = self.records
             left = records.ended[writer[0]] <= records.started[reader[0]]
             kind = self._kinds[which] = _Kind(reader[0], writer[0], left=left)
         kind.count += 1
 
 
-def _ended(trace: Trace, at: int) -> bool:
-    ended = trace[at + ENDED]
-    return bool(ended == ended)  # noqa: PLR0124 - a test for NaN without a call
-
-
-def _equal(old: Any, new: Any) -> bool:
-    # `==` only where it runs no code of the user's.
-    return old is new or (type(old) is type(new) and type(old) in _PLAIN and bool(old == new))
-
-
 def _version_seen(trace: Trace, accesses: Accesses, key: Any) -> int | None:
     """Return which version of a key the open node copy has read; None if it has not read the key."""
     seen = accesses.seen.get(key)
-    if seen is not None and not _ended(trace, seen[0]):
+    if seen is not None and not has_ended(trace, seen[0]):
         return seen[1]
-    if accesses.all_read_by is not None and not _ended(trace, accesses.all_read_by):
+    if accesses.all_read_by is not None and not has_ended(trace, accesses.all_read_by):
         return 0
     return None
-
-
-def _open_copy(trace: Trace) -> int:
-    """Return the offset of the latest node copy that has not ended; negative if all have ended.
-
-    Among the parallel children of a nested flow, it may be a sibling of the one that is at work.
-    """
-    at = len(trace) - FIELDS
-    while at >= 0 and trace[at + ENDED] == trace[at + ENDED]:  # ended; `_ended` without the call
-        at -= FIELDS
-    return at

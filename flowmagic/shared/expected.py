@@ -15,9 +15,7 @@ from typing import Any, TypeVar
 
 from ..records.containers import CONTAINERS, copy_of, same
 from ..records.observed_dict import MISSING
-
-Path = tuple[Any, ...]
-"""A key of `shared`, or such a key and a key of the dict there."""
+from .paths import Path
 
 NO_ROW = -1
 

@@ -12,24 +12,34 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
 import time
 from collections.abc import Callable, Collection, Iterable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Any
 
 from ..errors import SharedError, describe
+from ..records.containers import ATOMS
 from ..records.instances import Instance
 from ..records.status import SUCCEEDED
 from ..records.store import RecordStore
 from ..records.trace import Trace
+from ..text.user_objects import or_none
 from .assignments import AssignmentLog
-from .crossings import Crossing, CrossingDetector
+from .crossing import Crossing
+from .crossings import CrossingDetector
+from .data_copies import not_copied
+from .object_watch import ObjectWatch, SharedObject
+from .paths import ItemKeys
 from .recorded_views import recorded_views
+from .retried_changes import RetriedChange
 from .views import Isolated, filled, isolated, views
 
 Merge = Callable[[Any, Instance], Any]
 """Writes to the shared store what an isolated instance wrote: called with the store and the instance."""
 
+_MOST_KEYS = 10_000  # of the store that are searched
 _SLICE = 0.01  # seconds of merging before other callbacks of the loop run
 
 
@@ -132,6 +142,7 @@ class Store:
         sharing: how the instances share it.
         records: the records of the run, to which the writes of isolated instances are added.
         log: records what the instances assign, if the store is tracked; None: nothing does.
+        item_keys: returns the keys to whose values nodes assign items; called when it is needed.
 
     Raises:
         SharedError: the instances are to be isolated, and the store is not a plain dict.
@@ -143,6 +154,7 @@ class Store:
         sharing: Sharing,
         records: RecordStore,
         log: AssignmentLog | None = None,
+        item_keys: Callable[[], ItemKeys] = ItemKeys,
     ) -> None:
         self.detector: CrossingDetector | None = None
         """Finds crossings; None if the store is not tracked."""
@@ -150,6 +162,12 @@ class Store:
         """Makes the view of one attempt; None if all instances receive the user's object itself."""
         self.settle: Callable[[Any], None] | None = None
         """To be called with the view of each attempt that has ended; None if that is not needed."""
+        self.objects = ObjectWatch()
+        """The objects that instances have in common and that may change unseen."""
+        self.not_copied: list[SharedObject] = []
+        """Those that isolated instances share, since they cannot be copied."""
+        self.changed_objects: list[SharedObject] = []
+        """The same, as they were when the run ended."""
         self.filled: Callable[[Trace], Collection[Any]] | None = (
             self._keys_of_row if sharing.fill else None
         )
@@ -158,7 +176,7 @@ class Store:
         self._records = records
         self._merge = sharing.merge or _by_index
         self._merged: set[int] = set()
-        self._isolate, self._allowed = sharing.isolate, sharing.allowed
+        self.is_isolated, self._allowed = sharing.isolate, sharing.allowed
         # The methods of a subclass of dict may do more than a view can.
         plain = type(shared) is dict
         if sharing.isolate:
@@ -169,11 +187,23 @@ class Store:
                 )
             self.view, self.settle = self._isolated, Isolated.settle
         elif plain and sharing.track:
-            self.detector = detector = CrossingDetector(records, sharing.allowed)
+            self.detector = detector = CrossingDetector(records, sharing.allowed, item_keys)
+            self.objects = detector.objects
             if log is None:
                 self.view = views(shared, detector)
             else:
                 self.view = recorded_views(shared, detector, log)
+
+    def begin(self) -> None:
+        """Look at the store before the first instance, when the flow's prep has filled it."""
+        if self.is_isolated:
+            self.not_copied = not_copied_in(self._shared, self._allowed)
+            for each in self.not_copied:
+                self.objects.note_shared(each.path, each.value)
+
+    def end(self) -> None:
+        """Look at the store after the last instance."""
+        self.changed_objects = self.objects.objects()
 
     def _isolated(self, trace: Trace) -> Any:
         written: dict[Any, Any] = {}
@@ -189,6 +219,10 @@ class Store:
         """Return the crossings found so far, the worse first."""
         return [] if self.detector is None else self.detector.crossings()
 
+    def retried(self) -> list[RetriedChange]:
+        """Return what earlier attempts of retried instances have left in the store, if that is known."""
+        return [] if self.detector is None else self.detector.retried_changes()
+
     async def merge(self) -> None:
         """Bring the writes of succeeded isolated instances back to the store, in the order of the params.
 
@@ -198,7 +232,7 @@ class Store:
             Exception: whatever the user's `merge` raises.
         """
         records = self._records
-        if not self._isolate:  # even then, rows restored from a journal may have writes
+        if not self.is_isolated:  # even then, rows restored from a journal may have writes
             return
         slice_end = time.monotonic() + _SLICE
         for index in sorted(records.writes.keys() - self._merged):
@@ -208,6 +242,17 @@ class Store:
                 if time.monotonic() > slice_end:
                     await asyncio.sleep(0)
                     slice_end = time.monotonic() + _SLICE
+
+
+def not_copied_in(shared: Any, allowed: AbstractSet[Any]) -> list[SharedObject]:
+    """Return the objects in a store that isolated instances share, since they cannot be copied."""
+    found: list[SharedObject] = []
+    for key, value in itertools.islice(shared.items(), _MOST_KEYS):
+        if type(value) not in ATOMS and key not in allowed:
+            each = or_none(not_copied, value)
+            if each is not None:
+                found.append(SharedObject((key,), each, None))
+    return found
 
 
 def _by_index(shared: Any, instance: Instance) -> None:

@@ -64,8 +64,7 @@ def _texts_in(value: object, *, is_secret_itself: bool = False) -> set[str]:
                 found.update(_texts(each))
                 continue
             if kind is str:
-                # A text of several words is masked by its forms; a word may be quoted in base64.
-                if SHORTEST <= len(each) <= _LONGEST and " " not in each and number < _MOST_WORDS:
+                if _is_word(each) and number < _MOST_WORDS:
                     found.update(_in_word(each))
             elif kind not in _PLAIN and id(each) not in seen:
                 seen[id(each)] = each
@@ -77,11 +76,16 @@ def _has_none(row: dict[Any, Any]) -> bool:
     """Whether a dict has nothing to look at, as most rows have: a search takes twice as long."""
     for name, each in row.items():
         kind = type(each)
-        if kind not in _PLAIN and (kind is not str or len(each) >= SHORTEST):
+        if kind not in _PLAIN and (kind is not str or _is_word(each)):
             return False
         if type(name) is str and named_secret(name) is not NamedSecret.NO:
             return False
     return True
+
+
+def _is_word(text: str) -> bool:
+    """Whether a text may be a secret that others quote in base64; one of several words is not."""
+    return SHORTEST <= len(text) <= _LONGEST and " " not in text
 
 
 def _entries(value: Any) -> Iterable[tuple[Any, Any]]:

@@ -18,7 +18,8 @@ from ..records.batch import Batch, as_batch
 from ..run.batchrun import BatchRun, join
 from ..run.failures import Retries
 from ..run.options import Options
-from ..shared.crossings import Crossing
+from ..shared.crossing import Crossing
+from ..shared.shared_store import Sharing
 from .limit_attributes import AdaptiveAttributes, Check, LimitAttributes
 
 
@@ -29,7 +30,8 @@ class ThrottledAsyncParallelBatchFlow(LimitAttributes, AsyncParallelBatchFlow): 
     an instance walks the graph with it, on copies of the nodes. A failed instance does not stop the
     others: all results, including exceptions, go to `post_async(shared, params, results)` in the
     order of the params. Both limits can be class attributes, arguments, or attributes of a flow that
-    are set while it runs. Sync nodes run in the event loop, as in PocketFlow.
+    are set while it runs. Sync nodes run in the event loop, and every node gets the very `shared`
+    that the flow was run with, as in PocketFlow.
 
     Example:
         class Users(ThrottledAsyncParallelBatchFlow):
@@ -47,6 +49,8 @@ class ThrottledAsyncParallelBatchFlow(LimitAttributes, AsyncParallelBatchFlow): 
 
     Attributes:
         flow_retries: how many more attempts a failed instance gets.
+        track_shared: whether to find `crossings`. If `shared` is a plain dict, the nodes then get a
+            view of it, a subclass of dict.
 
     Raises:
         LimitError (a ValueError): a limit is not a positive number.
@@ -56,6 +60,7 @@ class ThrottledAsyncParallelBatchFlow(LimitAttributes, AsyncParallelBatchFlow): 
     max_concurrent_flows: int = 5
     max_flows_per_minute: float | None = None
     flow_retries: int = 0
+    track_shared: bool = False
 
     _checks: ClassVar[Mapping[str, Check]] = {
         "max_concurrent_flows": check_concurrency,
@@ -96,6 +101,7 @@ class ThrottledAsyncParallelBatchFlow(LimitAttributes, AsyncParallelBatchFlow): 
             limits=Limits(self.max_concurrent_flows, self.max_flows_per_minute),
             retries=Retries(self.flow_retries),
             threads=False,
+            sharing=Sharing(track=self.track_shared),
         )
 
     @property
@@ -113,7 +119,10 @@ class ThrottledAsyncParallelBatchFlow(LimitAttributes, AsyncParallelBatchFlow): 
 
     @property
     def crossings(self) -> list[Crossing]:
-        """Where instances of the current or last run met in `shared`: see `BatchRun.crossings`."""
+        """Where instances of the current or last run met in `shared`; see `BatchRun.crossings`.
+
+        Empty unless `track_shared` is set.
+        """
         runs = self._runs
         return runs.active[-1].crossings if runs.active else list(runs.crossings)
 

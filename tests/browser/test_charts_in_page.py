@@ -91,6 +91,8 @@ def test_no_chart_says_that_more_ran_than_the_limit_let(notebook):
     book.value("setattr(run, 'limit', 5) or 0")
     expect(value(book, "Running")).to_have_text("30, limit 5")
     book.value("run.cancel().ended")
+    expect(charts(book)).to_be_hidden()  # folded after the end
+    book.button("Charts").click()
     expect(value(book, "Running")).to_have_text(re.compile(r"^avg [\d.]+$"))
     charts(book).focus()
     book.page.keyboard.press("Home")

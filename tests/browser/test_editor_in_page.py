@@ -127,7 +127,7 @@ def test_nan_is_edited_a_date_is_kept_and_a_pasted_header_is_no_row(notebook):
     expect(cell(book, 1, 0)).to_have_text("NaN")
     expect(book.panel).to_contain_text("edited, 2 instances")
     book.value("[globals().pop('run'), 0][1]")
-    book.button("Run these").click()
+    book.button("Run edited params").click()
     book.until("'run' in globals() and run.ended and run.ok")
     shown = book.value("[[str(each) for each in row.params.values()] for row in run]")
     assert shown == [["7", "2025-01-02"], ["nan", "2025-01-03"]]

@@ -154,7 +154,6 @@ def test_a_cell_tells_what_it_is_and_a_click_opens_it(notebook):
     rows = f"[{{'i': i, 'html': {evil!r}}} for i in range(500)]"
     book = started(notebook, f"%%batchflow flow -o run\n{rows}", setup=SETUP)
     book.until("run.ended")
-    expect(told(book)).to_contain_text("Point at a cell")
     point(book, 5, 5)
     expect(told(book)).to_contain_text(re.compile(r"#0\s*succeeded\s*Report · .* s · i=0, html="))
     expect(told(book)).to_contain_text("<img src=x onerror")
@@ -225,10 +224,10 @@ def test_the_keyboard_reaches_every_cell_and_stays_in_the_panel(notebook):
 
 @in_lab
 def test_a_few_instances_are_cards_with_words(notebook):
-    """Index, node and the params in which they differ, and those alone; secrets are masked."""
+    """Index, node copies and the values in which they differ, and those alone; secrets are masked."""
     rows = (
         "[{'i': i, 'model': 'the same', 'api_key': f'sk-secret-{i}', 'waiting': [7]} "
-        "for i in range(8)]"
+        "for i in range(14)]"
     )
     book = notebook(SETUP, f"%%batchflow flow -o run\n{rows}")
     book.page.evaluate(
@@ -245,9 +244,12 @@ def test_a_few_instances_are_cards_with_words(notebook):
     book.run(0)
     book.run(1)
     book.panel.wait_for()
-    book.page.wait_for_function("() => window.said.includes('Report') && window.said.length > 24")
+    book.panel.scroll_into_view_if_needed()
+    book.page.wait_for_function(
+        "() => window.said.includes('✓ Fetch → ✓ Report') && window.said.length > 24"
+    )
     said = set(book.page.evaluate("() => window.said"))
-    assert {"0", "7", "Report", "Fetch", "i=3, api_key=•••"} <= said
+    assert {"0", "7", "◐ Fetch", "3 · •••"} <= said
     assert not any("the same" in each or "secret" in each for each in said)
     book.value("gate.set() or 0")
     book.until("run.ended")

@@ -98,7 +98,7 @@ class Ask(Node):
     def exec(self, _):
         threading.Event().wait()
 
-print(flowmagic.run_batch(Ask(), [{}, {}, {}], limit=2, timeout=0.1).counts.failed)
+print(flowmagic.run_batch(Ask(), [{}, {}, {}], limit=2, timeout=1).counts.failed)
 """
 
 

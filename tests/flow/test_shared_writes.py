@@ -145,4 +145,4 @@ def test_what_has_no_source_is_left_out(source):
     """It may change anything; comparing the store shows that."""
     node = Node()
     node.post = eval(source)
-    assert shared_writes_of(node) == (frozenset(), frozenset())
+    assert shared_writes_of(node) == (frozenset(), frozenset(), frozenset())

@@ -89,15 +89,24 @@ def encoder(secrets=frozenset()):
     return Encoder(b"key of the hash", secrets, warnings.append, size_of), warnings
 
 
-def ended(result="done", code=SUCCEEDED, params=None, writes=None, outputs=(None,)):
+def ended(
+    result="done",
+    code=SUCCEEDED,
+    *,
+    params=None,
+    writes=None,
+    outputs=(None,),
+    at=0.0,
+    own_params=None,
+):
     """Return an instance that has ended, whose node copies have returned "next"."""
     records = RecordStore({}, 10.0, 5)
     records.load([params or {"n": 1}])
     trace = records.start(0, 11.0)
     for output in outputs:
-        at = trace.open(Ask, -1, 11.0, None)
-        trace.note_output(at, output)
-        trace.close(at, "next", 12.0)
+        copy = trace.open(Ask, -1, 11.0 + at, own_params)
+        trace.note_output(copy, output)
+        trace.close(copy, "next", 12.0 + at)
     records.finish(0, result, 13.0, code)
     if writes is not None:
         records.writes[0] = writes
@@ -155,6 +164,21 @@ def test_an_instance_that_succeeded_has_its_result_and_copies_in_its_columns():
     assert of["error"] is of["printed"] is of["writes"] is of["output"] is None
     # Params are only written for a copy whose params differ from those of the instance.
     assert json.loads(of["copies"]) == [["Ask", None, 1.0, 2.0, '"next"', None, None, 0, 0]]
+
+
+def test_the_times_of_node_copies_are_written_to_the_microsecond():
+    """All digits of a float take longer than the rest of the row."""
+    instance = ended(outputs=["a"], at=0.1 + 0.2)
+    ((_, _, started, over, *_),) = json.loads(columns(instance)["copies"])
+    assert (started, over) == (1.3, 2.3)
+
+
+def test_a_node_copy_with_an_array_among_params_of_its_own_is_written():
+    """Arrays cannot be compared by `==`, which ended the run."""
+    array = pytest.importorskip("numpy").array
+    instance = ended(params={"x": array([1, 2])}, own_params={"x": array([3, 4])})
+    ((*_, params, _, _),) = json.loads(columns(instance)["copies"])
+    assert decoded(params)["x"].tolist() == [3, 4]
 
 
 def test_an_instance_that_failed_has_its_error_and_no_result():

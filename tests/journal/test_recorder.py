@@ -387,10 +387,9 @@ def test_outputs_of_restored_rows_take_no_more_memory_than_others(tmp_path):
     flow = AsyncFlow(start=Answers())
     flowmagic.run_batch(flow, rows, journal=tmp_path / "j")
     run = flowmagic.run_batch(flow, rows, journal=tmp_path / "j", resume=True, keep_bytes=10_000)
-    assert len(run.records.restored) == 50
+    assert run.records.restored == {i: (1, i) for i in range(50)}
     lost = [isinstance(each, flowmagic.OutputLostError) for each in run.outputs]
     assert 35 < sum(lost) < 50
-    assert all(each.output is None for each in run.records.restored.values())
     first, second = open_journal(tmp_path / "j")
     assert first.outputs == second.outputs
 

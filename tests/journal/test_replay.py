@@ -15,6 +15,12 @@ from hypothesis import strategies as st
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncNode
 
 import flowmagic
+from flowmagic.journal import replay
+from flowmagic.journal.assigned import Entry
+from flowmagic.journal.database import open_file
+from flowmagic.journal.shared_state import SharedState
+from flowmagic.records.trace import Restored
+from flowmagic.shared.assignments import How
 
 ran: list = []
 state = threading.local()  # which has no exact form: what is in it makes no other flow
@@ -379,9 +385,37 @@ def test_a_row_that_is_retried_is_back_with_all_its_attempts(tmp_path):
         await run.retry_failed()
         return run.shared, run.audit()
 
-    shared, findings = asyncio.run(main())
-    assert (shared, findings) == ({"n": 5}, [])
+    shared, [finding] = asyncio.run(main())
+    assert shared == {"n": 5}
+    assert (
+        finding.what == "shared['n'] still holds what earlier attempts of instance 2 added to it."
+    )
     assert counted(resumed(CountsAndFails, tmp_path / "j", 4)) == (5, False)
+
+
+def test_the_loop_runs_on_while_what_was_replayed_is_dropped(tmp_path, monkeypatch):
+    """To drop the assignments of very many rows takes as long as a slice of their replay."""
+    monkeypatch.setattr(replay, "_CHUNK", 2)
+    open_file(tmp_path / "j", write=True).close()
+    shared, turns = {}, []
+    made = replay.Replay(tmp_path / "j", {}, shared, None)
+    made._states = {1: SharedState()}
+    for n in range(20):
+        made.add(Restored(1, n, None, None, assigned=[Entry(n, How.SET, (n,), n)]))
+
+    async def count():
+        while True:
+            turns.append(len(made._entries))
+            await asyncio.sleep(0)
+
+    async def main():
+        counting = asyncio.ensure_future(count())
+        await made.make()
+        counting.cancel()
+
+    asyncio.run(main())
+    assert shared == {n: n for n in range(20)}
+    assert turns == [*range(9, -1, -1)]
 
 
 def test_a_run_that_is_cancelled_while_rows_are_restored_ends(tmp_path):

@@ -13,11 +13,16 @@ import pytest
 
 from flowmagic.journal import writer
 from flowmagic.journal.database import open_file
-from flowmagic.journal.writer import Statement, Writer
+from flowmagic.journal.writer import Group, Statement, Writer
 
 from .test_file_watch import DAMAGE, deleted, truncated
 
 PUT = Statement("INSERT INTO meta VALUES", "(?, ?)", "ON CONFLICT (name) DO NOTHING")
+
+
+def numbered(n):
+    """Return rows that are put together."""
+    return Group(PUT, tuple(value for i in range(n) for value in (f"row {i}", i)))
 
 
 def rows_in(path):
@@ -31,9 +36,9 @@ def rows_in(path):
 def test_all_rows_are_written_in_their_order(tmp_path, n):
     """However many come at once; other statements among them."""
     made = Writer(tmp_path / "j", full=False, on_progress=lambda: None)
-    made.put([(PUT, (f"row {i}", i)) for i in range(n)])
-    made.put([(Statement("UPDATE meta SET value = -1 WHERE name = ?"), ("row 0",))])
-    made.put([(PUT, ("row 0", 5)), (PUT, ("last", 7))])
+    made.put([numbered(n)])
+    made.put([Group(Statement("UPDATE meta SET value = -1 WHERE name = ?"), ("row 0",))])
+    made.put([Group(PUT, ("row 0", 5, "last", 7))])
     made.end()
     made.join(20)
     assert made.written == n + 3
@@ -64,7 +69,7 @@ def test_many_rows_take_few_steps(tmp_path, monkeypatch):
 
     monkeypatch.setattr(writer, "open_file", counted)
     made = Writer(tmp_path / "j", full=False, on_progress=lambda: None)
-    made.put([(PUT, (f"row {i}", i)) for i in range(500)])
+    made.put([numbered(500)])
     made.end()
     made.join(20)
     assert len(rows_in(tmp_path / "j")) == 500
@@ -80,7 +85,7 @@ def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch
         tmp_path / "j", full=False, on_progress=lambda: troubled.set() if made.error else None
     )
     late = Statement("INSERT INTO later VALUES", "(?)")
-    made.put([(PUT, ("a", 1)), (late, ("b",))])
+    made.put([Group(PUT, ("a", 1)), Group(late, ("b",))])
     assert troubled.wait(20)
     assert rows_in(tmp_path / "j") == []
     assert "no such table" in made.error
@@ -104,7 +109,7 @@ def test_a_file_that_was_moved_is_reported_and_written_to_when_it_is_back(tmp_pa
             told.notify_all()
 
     def put(name):
-        made.put([(PUT, (name, 1))])
+        made.put([Group(PUT, (name, 1))])
 
     def until(so):
         with told:
@@ -130,7 +135,7 @@ def test_instances_that_can_never_be_written_are_given_up_and_counted(tmp_path, 
     monkeypatch.setattr(writer, "_GIVE_UP_AFTER", 0)
     made = Writer(tmp_path / "j", full=False, on_progress=lambda: None)
     lost = Statement("INSERT INTO nowhere VALUES", "(?)", is_end=True)
-    made.put([(lost, (1,)), (lost, (2,)), (PUT, ("a", 1))])
+    made.put([Group(lost, (1, 2)), Group(PUT, ("a", 1))])
     made.end()
     made.join(20)
     assert (made.lost, made.written, made.error) == (2, 3, "")
@@ -185,7 +190,7 @@ def writing(tmp_path, monkeypatch):
     def put(*names):
         nonlocal asked
         asked += len(names)
-        made.put([(ENDED, (name, "x" * 10_000)) for name in names])
+        made.put([Group(ENDED, (name, "x" * 10_000)) for name in names])
         with told:
             assert told.wait_for(lambda: made.written == asked and not made.error, 20)
 
@@ -225,7 +230,7 @@ def test_much_is_in_the_journal_itself_before_that(writing, tmp_path, monkeypatc
     until(lambda: not made._kept)
     monkeypatch.setattr(writer, "_CHECKPOINT_AFTER", 25_000)
     put("b", "c")
-    assert sum(len(rows) for _, rows in made._kept) == 2
+    assert sum(group.size for group in made._kept) == 2
     put("d")
     until(lambda: not made._kept)
     assert names_of_copy(tmp_path / "j") == ["a", "b", "c", "d"]
@@ -369,7 +374,7 @@ def test_a_lost_wal_that_cannot_be_replaced_is_reported_until_it_can(
     monkeypatch.setattr("flowmagic.journal.file_watch.shutil.copyfileobj", copied)
     put("b")
     truncated(tmp_path / "j-wal")
-    made.put([(ENDED, ("c", "x"))])
+    made.put([Group(ENDED, ("c", "x"))])
     until(lambda: made.error == "no space")
     assert names_of_copy(tmp_path / "j") == ["a"]
     full.set()
@@ -384,7 +389,7 @@ def test_a_run_gives_signs_of_life_while_nothing_is_written(tmp_path, monkeypatc
     monkeypatch.setattr(writer, "HEARTBEAT", 0.01)
     made = Writer(tmp_path / "j", full=False, on_progress=lambda: None, run="r")
     run = "INSERT INTO runs VALUES (1, 'r', '', '', '', '', '', 0, 'running', '', 0, 0, 0, '', '')"
-    made.put([(Statement(run), ())])
+    made.put([Group(Statement(run), ())])
     looked = open_file(tmp_path / "j", write=False)
     beats = set()
 
@@ -400,15 +405,15 @@ def test_a_run_gives_signs_of_life_while_nothing_is_written(tmp_path, monkeypatc
 
 KILLED = """
 import sys, time
-from flowmagic.journal.writer import Statement, Writer
+from flowmagic.journal.writer import Group, Statement, Writer
 put = Statement("INSERT INTO meta VALUES (?, 1)")
 made = Writer(sys.argv[1], full=False, on_progress=lambda: None)
 for name in "ab":
-    made.put([(put, (name,))])
+    made.put([Group(put, (name,))])
     while made._kept or made.written < 1 + (name == "b"):
         time.sleep(0.001)
     made._checkpoint_at = 0 if name == "a" else 1e9
-made.put([(put, ("c",))])
+made.put([Group(put, ("c",))])
 while made.written < 3:
     time.sleep(0.001)
 print("ready", flush=True)

@@ -203,3 +203,15 @@ def test_clear_output_in_a_node_wipes_neither_panel_nor_summary(kernel, line):
     assert "display_data" in heard
     assert "clear_output" not in heard
     assert kernel.value("run.ok")
+
+
+def test_a_line_with_a_file_opens_a_panel_that_runs_its_rows(kernel, tmp_path):
+    """One % and -f: the list is there, and nothing runs before Run is pressed."""
+    (tmp_path / "rows.jsonl").write_text('{"n": 1}\n{"n": 2}\n')
+    kernel.run(FLOW)
+    answer = kernel.run(f"%batchflow flow -f {tmp_path / 'rows.jsonl'} -o run")
+    assert answer.status == "ok", answer.error
+    assert not kernel.value("'run' in globals()")
+    kernel.press(answer, type="run")
+    kernel.until("'run' in globals() and run.ended")
+    assert kernel.value("run.total, run.ok") == (2, True)

@@ -356,6 +356,21 @@ def test_check_finds_params_by_which_a_journal_recognises_no_row(shell, tmp_path
     assert "recognised" not in shell.run(cell.format("")).text
 
 
+def test_an_object_that_isolated_instances_share_is_said_before_the_run(shell):
+    """By a cell that runs, and by --check; not if it is shared on purpose, or nothing is isolated."""
+    shell.run("import threading\nstore = {'client': threading.Lock()}")
+    said = "note: Isolated instances use one and the same object in shared['client'] (lock)."
+    cell = "%%batchflow flow --shared store {} -o run\n[{{'n': 1}}]"
+    assert said in shell.run(cell.format("--isolate --check")).text
+    assert "run" not in shell.ip.user_ns
+    assert said in shell.run("%batchflow flow --shared store --isolate --check").text
+    assert shell.run(cell.format("--isolate")).text.startswith(said)
+    for options in ("", "--isolate --allow-shared client"):
+        result = shell.run(cell.format(options))
+        assert result.success
+        assert said not in result.text
+
+
 def test_an_empty_list_is_said(shell):
     """The cell succeeds: a filter may have left no row."""
     for body in ("[]", "[{'n': n} for n in range(0)]"):

@@ -9,6 +9,8 @@ from pocketflow import AsyncNode
 
 import flowmagic
 from flowmagic.notebook.output_text import outcome_text, output_text
+from flowmagic.notebook.panel.output_detail import output_detail
+from flowmagic.notebook.pictures import is_picture
 from flowmagic.text.redact import MASK
 
 
@@ -21,6 +23,7 @@ from flowmagic.text.redact import MASK
         ("", "''"),
         (0, "0"),
         (["a", 1], "['a', 1]"),
+        (list(range(2_000)), "[0, 1, 2, 3, 4, 5, 6, 7, ...]"),
         (b"\xff\xd8\xff\xe0", "JPEG"),
         ({"answer": "yes", "api_key": "k" * 20}, f"{{'answer': 'yes', 'api_key': {MASK}}}"),
     ],
@@ -42,6 +45,20 @@ def test_a_data_frame_is_told_by_its_size():
     polars = pytest.importorskip("polars")
     for library in (pandas, polars):
         assert output_text(library.DataFrame({"a": range(1_500)}), 80) == "DataFrame, 1,500 x 1"
+
+
+class Odd:
+    __module__ = None
+
+    def __getattribute__(self, name):
+        raise RuntimeError(name)
+
+
+def test_an_object_that_makes_trouble_is_a_line_all_the_same():
+    """A module that is no text, attributes that raise."""
+    assert output_text(Odd(), 80) == "<Odd>"
+    assert output_detail(Odd())["text"] == "<Odd>"
+    assert not is_picture(Odd())
 
 
 @given(

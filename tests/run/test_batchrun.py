@@ -1410,3 +1410,17 @@ async def test_a_loop_with_eager_tasks_runs_the_same_way():
     run.cancel()
     await run
     assert run.counts == fm.RunCounts(cancelled=10)
+
+
+async def test_a_task_that_a_node_leaves_behind_goes_on():
+    """The run neither waits for it nor ends it."""
+    tasks, gate = [], asyncio.Event()
+
+    async def work(params):
+        tasks.append(asyncio.create_task(gate.wait()))
+
+    run = await batchflow(Calls(work), ROWS[:2])
+    assert run.ok
+    assert [each.done() for each in tasks] == [False, False]
+    gate.set()
+    assert await asyncio.gather(*tasks) == [True, True]

@@ -9,6 +9,7 @@ import time
 from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
+from flowmagic.flow import shared_writes
 from flowmagic.records.batch import as_batch
 from flowmagic.run.options import Options
 from flowmagic.run.parts import RunParts
@@ -170,3 +171,25 @@ async def test_instances_start_from_the_context_in_which_the_run_was_started():
     parts = parts_of()
     variable.set("after")
     assert parts.context[variable] == "before"
+
+
+@virtual
+async def test_where_the_code_of_nodes_cannot_be_read_they_run_all_the_same(monkeypatch):
+    """A node may be the first to ask for it, in its thread; dicts are given as they are then."""
+
+    def fails(flow):
+        raise SystemError("AST constructor recursion depth mismatch")
+
+    class Assigns(AsyncNode):
+        async def prep_async(self, shared):
+            kinds.append(type(shared["x"]))
+            shared["x"]["k"] = 1
+
+    kinds = []
+    monkeypatch.setattr(shared_writes, "shared_writes_of", fails)
+    run = await flowmagic.batchflow(Assigns(), [{}], shared={"x": {}})
+    run.raise_for_failures()
+    monkeypatch.undo()
+    await flowmagic.batchflow(Assigns(), [{}], shared={"x": {}})
+    assert kinds[0] is dict
+    assert kinds[1] is not dict

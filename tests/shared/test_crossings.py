@@ -15,7 +15,8 @@ from pocketflow import AsyncFlow, AsyncNode, Node
 import flowmagic as fm
 from flowmagic.records.store import RecordStore
 from flowmagic.shared import crossings
-from flowmagic.shared.crossings import Crossing, CrossingDetector
+from flowmagic.shared.crossing import Crossing
+from flowmagic.shared.crossings import CrossingDetector
 from flowmagic.shared.views import views
 from flowmagic.text.redact import MASK
 
@@ -423,12 +424,221 @@ async def test_a_nested_flow_is_watched_too():
     }
 
 
+def sets(shared, i):
+    shared["x"]["k"] = i
+
+
+def gets(shared, i):
+    return shared["x"]["k"]
+
+
+def sets_deeper(shared, i):
+    shared["x"]["y"]["k"] = i
+
+
+def gets_deeper(shared, i):
+    inner = shared["x"]["y"]
+    return inner.get("k")
+
+
+def sets_by_default(shared, i):
+    shared.setdefault("x", {})["k"] = i
+
+
+def sets_through_a_name(shared, i):
+    inner = shared.get("x")
+    inner.update(k=i)
+
+
+def sets_within_a_list(shared, i):
+    shared["x"]["y"][0] = i + 1
+
+
+def gets_within_a_list(shared, i):
+    return shared["x"]["y"][0]
+
+
+@pytest.mark.parametrize(
+    ("write", "read", "store", "below"),
+    [
+        (sets, gets, {"x": {}}, ("k",)),
+        (sets, gets, {"x": {"k": 5}}, ("k",)),
+        (sets, lambda shared, i: dict(shared["x"]), {"x": {}}, ("k",)),
+        (sets, lambda shared, i: json.dumps(shared["x"]), {"x": {}}, ("k",)),
+        (sets_by_default, gets, {}, ("k",)),
+        (sets_through_a_name, gets, {"x": {}}, ("k",)),
+        (sets_deeper, gets_deeper, {"x": {"y": {}}}, ("y", "k")),
+        (sets_within_a_list, gets_within_a_list, {"x": {"y": [0]}}, ("y", 0)),
+    ],
+)
+@virtual
+async def test_reading_below_a_key_what_another_wrote_is_a_crossing(write, read, store, below):
+    """In a dict in the store, at any depth, as in the store itself; the place is named."""
+    staggered = Load(post=write, seconds=lambda i: 1 + i / 100)
+    found = await met(staggered, Step(), Filter(read), rows=3, shared=store)
+    assert found == [Crossing("x", "crossed", (0, "Filter"), (2, "Load"), count=2, below=below)]
+    place = "".join(f"[{each!r}]" for each in ("x", *below))
+    assert str(found[0]).startswith(f"shared{place}: instance 0 (Filter) read what instance 2")
+
+
+@virtual
+async def test_what_is_replaced_below_a_key_before_anyone_read_it_is_noted():
+    """As in the store itself."""
+    found = await met(Load(post=sets), rows=3, shared={"x": {}})
+    assert found == [Crossing("x", "overwritten", (1, "Load"), (0, "Load"), count=2, below=("k",))]
+
+
+@virtual
+async def test_an_update_below_a_key_can_be_lost():
+    """Read, wait, write: the instance holds the dict meanwhile."""
+
+    class Count(AsyncNode):
+        async def prep_async(self, shared):
+            return shared["x"], shared["x"]["n"]
+
+        async def exec_async(self, prepared):
+            await asyncio.sleep(1)
+            return prepared[1]
+
+        async def post_async(self, shared, prepared, executed):
+            prepared[0]["n"] = executed + 1
+            shared["x"]["other"] = self.params["i"]
+
+    found = await met(Count(), rows=2, shared={"x": {"n": 0}})
+    assert [(each.below, each.lost) for each in found if each.level == "crossed"] == [
+        (("n",), True)
+    ]
+
+
+def counts_below(shared, i):
+    shared["x"]["n"] += 1
+
+
+def each_its_own(shared, i):
+    shared["x"][i] = i
+    assert shared["x"][i] == i
+
+
+def collects_below(shared, i):
+    shared["x"].setdefault("all", []).append(i)
+
+
+def replaces_it(shared, i):
+    shared["x"] = dict(shared["x"])
+    shared["x"][i] = i
+
+
+@pytest.mark.parametrize("collect", [counts_below, each_its_own, collects_below, replaces_it])
+@virtual
+async def test_collecting_below_a_key_is_no_crossing(collect):
+    """A counter, a key of the row, a list that all append to."""
+    store = {"x": {"n": 0}}
+    assert await met(Step(post=collect), Step(post=collect), rows=5, shared=store) == []
+    assert type(store["x"]) is dict
+
+
+@virtual
+async def test_below_a_key_that_is_meant_to_be_shared_nothing_crosses():
+    """`allow_shared` names the key of `shared`."""
+    nodes = Load(post=sets), Step(), Filter(gets)
+    assert await met(*nodes, shared={"x": {}}, allow_shared=["x"]) == []
+    lists = Load(post=assigns), Step(), Filter(lambda shared, i: shared["x"][0])
+    assert await met(*lists, shared={"x": [9]}, allow_shared=["x"]) == []
+
+
+def assigns(shared, i):
+    shared["x"][0] = i
+
+
+@virtual
+async def test_a_dict_to_which_nothing_is_assigned_is_given_as_it_is():
+    """A view is no dict to code written in C; one is given only where it is needed."""
+    config, got = {"a": {"b": 1}}, []
+    node = Step(lambda shared, i: got.append(shared["config"]), lambda shared, i: sets(shared, i))
+    await met(node, rows=1, shared={"config": config, "x": {}})
+    assert got[0] is config
+
+
+@virtual
+async def test_what_is_in_a_dict_to_which_items_are_assigned_is_given_as_it_is():
+    """Unless items are assigned to that, too."""
+    part, got = {"b": 1}, []
+
+    def uses(shared, i):
+        shared["x"][i] = i
+        got.append(shared["x"]["part"])
+
+    await met(Step(post=uses), rows=1, shared={"x": {"part": part}})
+    assert got[0] is part
+
+
+@virtual
+async def test_an_instance_gets_the_same_view_each_time_and_the_store_the_users_dict():
+    """Whatever it does with the view."""
+    inner = {}
+
+    def uses(shared, i):
+        view = shared["x"]
+        assert shared["x"] is view is shared.get("x")
+        assert view is not inner
+        assert view == inner
+        shared["x"]["k"] = i
+        shared["again"] = view
+        shared.update(more=view)
+        assert shared.setdefault("x", 1) is view
+
+    store = {"x": inner}
+    await met(Step(post=uses), rows=2, shared=store)
+    assert store["x"] is store["again"] is store["more"] is inner
+    assert inner == {"k": 1}
+
+
+@virtual
+async def test_very_many_dicts_are_watched_in_part(monkeypatch):
+    """The others are given as they are."""
+    monkeypatch.setattr(crossings, "MOST", 3)
+
+    def deep(shared, i):
+        shared["by"].setdefault(i, {})["k"] = i
+
+    def uses(shared, i):
+        shared["by"][i]["k"] = i
+
+    store = {"by": {}}
+    run = await fm.batchflow(walk(Step(post=deep), Step(post=uses)), ROWS, limit=9, shared=store)
+    assert run.ok, run.results
+    assert len(run._lifecycle.parts.store.detector._below) == 3
+    assert store == {"by": {i: {"k": i} for i in range(9)}}
+    assert {type(each) for each in store["by"].values()} == {dict}
+
+
+@virtual
+async def test_a_journal_and_crossings_see_the_same_assignments(tmp_path):
+    """With a journal the views report to both; also where nothing is a crossing."""
+    for allowed in ((), ("x",)):
+        nodes = Load(post=sets), Step(), Filter(gets)
+        store = {"x": {}}
+        run = await fm.batchflow(
+            walk(*nodes),
+            ROWS[:3],
+            limit=3,
+            shared=store,
+            allow_shared=allowed,
+            journal=tmp_path / f"runs{len(allowed)}",
+        )
+        assert [each.below for each in run.crossings] == ([] if allowed else [("k",)])
+        assert store == {"x": {"k": 2}}
+        assert run.journal.shared.findings == []
+
+
 @virtual
 async def test_the_drop_in_flow_is_watched():
     """It is the same engine; what was found is the flow's own, of its present or last run."""
     seen = []
 
     class Users(fm.ThrottledAsyncParallelBatchFlow):
+        track_shared = True
+
         async def prep_async(self, shared):
             return ROWS[:3]
 

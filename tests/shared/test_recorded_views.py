@@ -30,17 +30,17 @@ class RecordedMachine(Machine):
 
     @rule(key=KEYS, value=DICTS)
     def sets_a_dict(self, key, value):
-        self.view[key] = value
-        self.plain[key] = dict(value)
+        self.view[key] = copy.deepcopy(value)
+        self.plain[key] = copy.deepcopy(value)
 
     @rule(key=KEYS, item=KEYS, value=VALUES)
     def sets_an_item(self, key, item, value):
-        self.same(lambda d: d.setdefault(key, {}).__setitem__(item, value))
+        self.same(lambda d: d.setdefault(key, {}).__setitem__(item, copy.deepcopy(value)))
 
     @rule(key=KEYS, other=DICTS)
     def joins_items(self, key, other):
         def join(d):
-            d[key] |= dict(other)
+            d[key] |= copy.deepcopy(other)
 
         self.same(join)
 

@@ -8,8 +8,11 @@ import copy
 import json
 import pickle
 import pprint
+import threading
 from collections import deque
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -20,12 +23,18 @@ import flowmagic as fm
 from flowmagic.records.param_reads import track_reads
 from flowmagic.records.store import RecordStore
 from flowmagic.shared.crossings import CrossingDetector
-from flowmagic.shared.views import filled, isolated, views
+from flowmagic.shared.paths import ALL_KEYS, ItemKeys
+from flowmagic.shared.views import Tracked, filled, isolated, views
 
 from ..virtualtime import virtual
 
 KEYS = st.sampled_from(["a", "b", "c", 1, 1.5, None, ("t", 0)])
-VALUES = st.one_of(st.integers(0, 3), st.lists(st.integers(0, 3), max_size=2))
+VALUES = st.one_of(
+    st.integers(0, 3),
+    st.lists(st.integers(0, 3), max_size=2),
+    st.dictionaries(KEYS, st.integers(0, 3) | st.dictionaries(KEYS, st.just(1)), max_size=2),
+)
+JSON_VALUES = st.integers() | st.lists(st.integers()) | st.dictionaries(st.text(), st.integers())
 DICTS = st.dictionaries(KEYS, VALUES, max_size=5)
 
 
@@ -45,6 +54,13 @@ def tracked_view(store):
     return views(store, CrossingDetector(records))(trace)
 
 
+def watched_view(store):
+    """Return a view as a node gets it if nodes assign items to what is in the store."""
+    records, [trace, _] = traced()
+    detector = CrossingDetector(records, item_keys=lambda: ItemKeys(ALL_KEYS, ALL_KEYS))
+    return views(store, detector)(trace)
+
+
 def isolated_view(store):
     """Return an isolated view as a node gets it."""
     return isolated(store, {})
@@ -57,7 +73,7 @@ def filled_view(store):
     return filled({"other": 1}.fromkeys(store), store.keys(), trace, {})
 
 
-VIEWS = pytest.mark.parametrize("view", [tracked_view, isolated_view, filled_view])
+VIEWS = pytest.mark.parametrize("view", [tracked_view, watched_view, isolated_view, filled_view])
 
 
 def outcome(function, *arguments):
@@ -83,7 +99,19 @@ class Machine(RuleBasedStateMachine):
 
     @rule(key=KEYS, value=VALUES)
     def sets(self, key, value):
-        self.same(lambda d: d.__setitem__(key, value))
+        self.same(lambda d: d.__setitem__(key, copy.deepcopy(value)))
+
+    @rule(key=KEYS, below=KEYS, value=VALUES)
+    def sets_below(self, key, below, value):
+        self.same(lambda d: d[key].__setitem__(below, copy.deepcopy(value)))
+        self.same(lambda d: d[key].update({below: copy.deepcopy(value)}))
+        self.same(lambda d: d[key][below].__setitem__(below, copy.deepcopy(value)))
+
+    @rule(key=KEYS, other=KEYS)
+    def moves(self, key, other):
+        self.same(lambda d: d.__setitem__(other, d[key]))
+        self.same(lambda d: d.setdefault(other, d[key]))
+        self.same(lambda d: d.pop(key))
 
     @rule(key=KEYS)
     def reads(self, key):
@@ -155,6 +183,17 @@ class TrackedMachine(Machine):
         assert list(self.store.items()) == list(self.plain.items())
 
 
+class WatchedMachine(TrackedMachine):
+    """Dicts in it are views for the node, and the user's own in the store."""
+
+    def __init__(self):
+        Machine.__init__(self, watched_view)
+
+    @invariant()
+    def no_view_is_in_the_store(self):
+        assert not any(isinstance(each, Tracked) for each in self.store.values())
+
+
 class IsolatedMachine(Machine):
     """The user's own dict stays as it is, and the writes are known."""
 
@@ -185,6 +224,8 @@ class IsolatedMachine(Machine):
 
 
 TestTracked = TrackedMachine.TestCase
+TestWatched = WatchedMachine.TestCase
+TestWatched.settings = settings(max_examples=40, stateful_step_count=25)
 TestIsolated = IsolatedMachine.TestCase
 TestTracked.settings = TestIsolated.settings = settings(max_examples=40, stateful_step_count=25)
 
@@ -215,7 +256,7 @@ def test_a_view_is_copied_and_called_with_as_any_dict(view, store):
 
 
 @VIEWS
-@given(st.dictionaries(st.text(max_size=3), VALUES, max_size=4))
+@given(st.dictionaries(st.text(max_size=3), JSON_VALUES, max_size=4))
 def test_a_view_becomes_json_as_any_dict(view, store):
     """Also by the json module's part in C, which looks whether a dict's own storage is empty."""
     made = view(dict(store))
@@ -480,3 +521,58 @@ async def test_a_list_that_is_meant_to_be_shared_stays_one():
     assert run.ok, run.results
     assert list(store["queue"]) == [0, 1, 2, 3]
     assert [each.writes for each in run.instances] == [{}] * 4
+
+
+class State:
+    """Data of the user's."""
+
+    def __init__(self):
+        self.n, self.log = 0, []
+
+
+class Client:
+    """Nobody knows how to copy a lock."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+
+
+@virtual
+async def test_arrays_frames_and_objects_of_data_are_its_own_too():
+    """Each instance finds what it has written itself, also at depth; what changed is in the writes."""
+
+    class Node(AsyncNode):
+        async def prep_async(self, shared):
+            i = self.params["i"] + 1
+            shared["array"][0] = i
+            shared["frame"].loc[0, "a"] = i
+            shared["state"].n = i
+            shared["state"].log.append(i)
+            shared["deep"]["arrays"][0][0] = i
+            shared["pair"][0].append(i)
+            assert shared["client"] is store["client"]
+            assert shared["read"].sum() == 0
+            await asyncio.sleep(1)
+            assert shared["array"][0] == shared["frame"].loc[0, "a"] == shared["state"].n == i
+            assert shared["deep"]["arrays"][0][0] == i
+            assert shared["state"].log == shared["pair"][0] == [i]
+
+    store = {
+        "array": np.zeros(2),
+        "frame": pd.DataFrame({"a": [0]}),
+        "state": State(),
+        "deep": {"arrays": [np.zeros(1)]},
+        "pair": ([], 1),
+        "client": Client(),
+        "read": np.zeros(2),
+    }
+    run = await fm.batchflow(
+        Node(), ROWS_I, limit=4, isolate=True, shared=store, merge=lambda shared, instance: None
+    )
+    run.raise_for_failures()
+    assert not store["array"].any()
+    assert (store["frame"].loc[0, "a"], store["state"].n, store["state"].log) == (0, 0, [])
+    assert (store["deep"]["arrays"][0][0], store["pair"]) == (0, ([], 1))
+    for i, each in enumerate(run.instances):
+        assert set(each.writes) == {"array", "frame", "state", "deep", "pair"}
+        assert each.writes["state"].log == [i + 1]

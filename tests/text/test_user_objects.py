@@ -1,12 +1,24 @@
 """Reading what somebody else made."""
 
+import abc
+import dataclasses
+import json
+import sys
 import time
+import types
 
 import pytest
 
 from flowmagic.text import user_objects
 from flowmagic.text.formatting import error_text, params_text, short_repr
-from flowmagic.text.user_objects import get, or_none, within_budget
+from flowmagic.text.user_objects import (
+    copied_by_dict,
+    get,
+    is_in_main,
+    is_user_code,
+    or_none,
+    within_budget,
+)
 
 
 class Trap:
@@ -123,3 +135,43 @@ def test_a_type_is_not_blamed_for_one_that_had_its_place_in_memory(clock):
     user_objects._taken[id(int)] = user_objects._taken[id(kind)]
     assert within_budget(repr, 1) == "1"
     assert within_budget(repr, kind()) is None
+
+
+def test_code_is_a_librarys_or_the_users():
+    """A library's; the user's own."""
+    assert not is_user_code(pytest.Item)
+    assert not is_user_code(json.dumps)
+    assert is_user_code(Trap)
+    assert not is_in_main(Trap)
+
+
+@pytest.mark.parametrize("folder", ["site-packages", "dist-packages"])
+def test_a_package_of_another_environment_is_a_library_too(folder, monkeypatch):
+    """Debian's dist-packages and the user's site-packages are not among Python's own paths."""
+    module = types.ModuleType("somewhere")
+    module.__file__ = f"/home/me/.local/{folder}/somewhere.py"
+    monkeypatch.setitem(sys.modules, "somewhere", module)
+    value = type("Theirs", (), {"__module__": "somewhere"})
+    assert not is_user_code(value)
+    module.__file__ = "/home/me/my-packages/somewhere.py"
+    assert is_user_code(value)
+
+
+def test_a_plain_class_is_copied_by_its_dict():
+    """One without hooks for copying, slots, or what a class written in C keeps."""
+    for kind in (
+        type("Own", (), {}),
+        dataclasses.make_dataclass("Frozen", ["a"], frozen=True),
+        type("Abstract", (abc.ABC,), {}),
+    ):
+        assert copied_by_dict(kind)
+    for refused in (
+        int,
+        type("List", (list,), {}),
+        type("Error", (ValueError,), {}),
+        type("Slots", (), {"__slots__": ("a",)}),
+        type("Copy", (), {"__copy__": lambda self: self}),
+        type("Deep", (), {"__deepcopy__": lambda self, memo: self}),
+        type("State", (), {"__getstate__": lambda self: {}}),
+    ):
+        assert not copied_by_dict(refused)

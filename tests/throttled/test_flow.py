@@ -86,6 +86,72 @@ async def test_cancelled_the_flow_leaves_no_task():
     assert flow.start_node.spy.live == 0
 
 
+class Meets(AsyncNode):
+    """Notes the `shared` that it gets, and writes a key that all rows write."""
+
+    got: list[object]
+
+    async def prep_async(self, shared):
+        self.got.append(shared)
+        if isinstance(shared, dict):
+            shared["x"] = self.params["i"]
+
+    async def post_async(self, shared, prepared, executed):
+        self.got.append(shared)
+
+
+def meeting(kind, **attributes):
+    """Return a flow of this kind over two rows that meet in `shared`, within a nested flow too."""
+
+    class Flow(kind):
+        async def prep_async(self, shared):
+            self.first = shared
+            return [{"i": 0}, {"i": 1}]
+
+        async def post_async(self, shared, params, results):
+            self.last = shared
+
+    node, inner = Meets(), Meets()
+    node.got = inner.got = []
+    node >> AsyncFlow(start=inner)
+    flow = Flow(start=node)
+    for name, value in attributes.items():
+        setattr(flow, name, value)
+    return flow
+
+
+class Store(dict):
+    """A store with methods of its own."""
+
+
+@pytest.mark.parametrize("store", [{}, {"x": 1}, Store(), [], object(), None])
+@pytest.mark.parametrize(
+    "kind", [fm.ThrottledAsyncParallelBatchFlow, fm.AdaptiveThrottledBatchFlow]
+)
+@virtual
+async def test_every_node_gets_the_very_object_that_the_flow_was_run_with(kind, store):
+    """As in PocketFlow, whatever kind of object it is; so nothing is known of crossings."""
+    flow = meeting(kind)
+    await flow.run_async(store)
+    got = [flow.first, *flow.start_node.got, flow.last]
+    assert len(got) == 10
+    assert all(each is store for each in got)
+    assert flow.crossings == []
+
+
+@pytest.mark.parametrize(
+    "kind", [fm.ThrottledAsyncParallelBatchFlow, fm.AdaptiveThrottledBatchFlow]
+)
+@virtual
+async def test_a_flow_finds_crossings_if_its_track_shared_is_set(kind):
+    """An attribute of the class or of the flow; the nodes get views of a plain dict then."""
+    flow, store = meeting(kind, track_shared=True), {}
+    await flow.run_async(store)
+    assert [each.key for each in flow.crossings] == ["x"]
+    assert all(each is not store and each == store for each in flow.start_node.got)
+    assert kind.track_shared is False
+
+
 @virtual
 async def test_within_another_flow_it_goes_on_by_default():
     """Without a post of its own, as PocketFlow's class does: the results are no action."""

@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
-from ..source_code import FunctionTree, executed_nodes, global_of, is_user_code, tree_of
+from ...text.user_objects import is_user_code
+from ..source_code import FunctionTree, executed_nodes, global_of, tree_of
 from .node_source import NodeSource
 
 _DEPTH = 3  # of functions that call each other

@@ -12,7 +12,7 @@ import importlib.metadata
 import sys
 from typing import Any
 
-from ..source_code import is_in_library
+from ...text.user_objects import is_in_library
 
 _OWN = "flowmagic"
 _NOTEBOOK = ("__main__", "__mp_main__")

@@ -61,7 +61,7 @@ def detail_of(records: RecordStore, index: int, rerun_cell: RerunCell = lambda *
         "note": note,
         "printed": _printed(instance.printed, secrets),
         "code": rerun_cell(index, secrets),
-        "restored": None if restored is None else restored.run,
+        "restored": None if restored is None else restored[0],
         "history": _history(records, index, history, secrets),
     }
 

@@ -147,6 +147,7 @@ class GraphState:
 
     def mark_sent(self) -> None:
         """Note that the whole graph is being sent."""
+        self._sent = self._counts()
         self._has_changes = False
 
     def take_changes(self, now: float) -> GraphCounts | None:

@@ -18,7 +18,7 @@ from ...run.status import RunStatus
 from ...text.formatting import error_text, truncate
 from ...text.redact import masked
 from ..shell import name_of
-from ..summary.notices import crossing_notice, engine_notice, reuse_line
+from ..summary.notices import crossing_notice, engine_notice, isolation_notice, reuse_line
 from ..summary.summary import journal_text
 from .protocol import FailureGroup, Header, HeldBack, LimitState
 
@@ -111,7 +111,8 @@ def _notice(run: BatchRun, records: RecordStore) -> str:
     if not text and run.holds:
         text = run.holds[0].text(name_of)
     text = text or crossing_notice(run) or engine_notice(run.options.engine)
-    return truncate(text or masked(reuse_line(run), secrets_of_run(records)), _MAX_NOTICE)
+    text = text or isolation_notice(run) or masked(reuse_line(run), secrets_of_run(records))
+    return truncate(text, _MAX_NOTICE)
 
 
 def _limit_history(run: BatchRun | None) -> list[list[float]]:

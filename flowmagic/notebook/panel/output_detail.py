@@ -52,6 +52,14 @@ def output_detail(
     """
     if value is None:
         return None
+    detail = or_none(_detail, value, secrets, size)
+    if detail is None:
+        text = truncate(f"<{type(value).__name__}>", size)
+        detail = {"text": text, "head": [], "rows": [], "picture": False, "more": False}
+    return detail
+
+
+def _detail(value: Any, secrets: frozenset[str], size: int) -> OutputDetail:
     if not isinstance(value, str):
         secrets |= secrets_of(value)
     label = pictures.label(value)

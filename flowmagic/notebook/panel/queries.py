@@ -31,7 +31,7 @@ MAX_PAGES = 4
 """How many pages of one panel have answers of their own."""
 
 _MAX_TEXTS = 400  # rows per answer; of the latest so many of each page, changed texts are sent
-_SLICE = 0.004  # seconds of making changed texts for one message
+_SLICE = 0.004  # seconds of CPU for changed texts in one message
 _MAX_ROWS = 200  # rows per answer with node copies or attempts
 
 _Key = TypeVar("_Key")
@@ -180,12 +180,12 @@ class Queries:
 
     def _take_changed(self) -> Iterator[int]:
         """Yield rows whose texts have changed, for a few milliseconds; the others wait."""
-        end = time.perf_counter() + _SLICE
+        end = time.thread_time() + _SLICE
         while self._changed:
             index = next(iter(self._changed))
             del self._changed[index]
             yield index
-            if time.perf_counter() > end:
+            if time.thread_time() > end:
                 return
 
     def _details(self) -> list[Detail]:

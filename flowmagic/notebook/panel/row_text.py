@@ -20,7 +20,6 @@ from ...text.formatting import (
     key_text,
     params_text,
     plain_text,
-    short_repr,
     truncate,
 )
 from ...text.redact import MASK, is_secret, secrets_of
@@ -49,7 +48,8 @@ _MAX_LINE = 200  # characters of a row's params
 _MAX_OUTCOME = 120
 _MAX_ACTION = 40
 _MAX_LABEL = 80
-_MAX_LABEL_VALUE = 40  # characters of a name or value in a label
+_MAX_LABEL_VALUE = 40  # characters of a value in a label
+_BETWEEN = " · "  # values in a label
 _MAX_LINKS = 6  # node copies of a row: the latest
 _MAX_RECEIVED = 80  # characters of the params of a node copy, and of its output
 
@@ -124,7 +124,7 @@ def _passed(copy: NodeCopy, secrets: frozenset[str]) -> str:
 def row_labels(records: RecordStore, varying: VaryingColumns) -> list[str]:
     """Return a label for each row; an empty list for more than `MAX_LABELLED` rows.
 
-    A label has the params that vary. If none vary, it has all of them.
+    A label has the values of the params that vary. If none vary, it has those of all of them.
     """
     if len(records) > MAX_LABELLED:
         return []
@@ -140,10 +140,9 @@ def _label(row: Mapping[Any, Any], keys: list[Any]) -> str:
         if key not in row or length > _MAX_LABEL:
             continue
         value = row[key]
-        shown = MASK if is_secret(key, value) else short_repr(value, _MAX_LABEL_VALUE, secrets)
-        parts.append(f"{key_text(key, _MAX_LABEL_VALUE, secrets)}={shown}")
-        length += len(parts[-1]) + 2
-    return truncate(", ".join(parts), _MAX_LABEL)
+        parts.append(truncate(cell_text(key, value, secrets), _MAX_LABEL_VALUE))
+        length += len(parts[-1]) + len(_BETWEEN)
+    return truncate(_BETWEEN.join(parts), _MAX_LABEL)
 
 
 class VaryingColumns:

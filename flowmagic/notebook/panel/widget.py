@@ -10,12 +10,13 @@ from __future__ import annotations
 import functools
 import pathlib
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 
 import anywidget
 import traitlets
 
+from ...flow.finding import Finding
 from ...limits.limits import Limits
 from ...records.batch import Batch
 from ...records.store import RecordStore
@@ -109,6 +110,7 @@ class Panel(anywidget.AnyWidget):
         """The flow that Run will run, if it is known before there is a run."""
         self._check_options: Mapping[str, Any] = {}
         self._findings: list[str] = []
+        self._other_findings: Sequence[Finding] = ()
         self._ticker = ticker = Ticker()
         self._origin = origin or Origin(self._flow_name)
         self._failures = self._group_failures()
@@ -175,14 +177,21 @@ class Panel(anywidget.AnyWidget):
         self._commands.show_notice("")
         self._updates.push_soon()
 
-    def preview(self, flow: Any, check_options: Mapping[str, Any] | None = None) -> None:
+    def preview(
+        self,
+        flow: Any,
+        check_options: Mapping[str, Any] | None = None,
+        findings: Sequence[Finding] = (),
+    ) -> None:
         """Show the graph and the findings of the flow that Run will run, before there is a run.
 
         Args:
             check_options: further arguments of `check`.
+            findings: what was found in other things than the flow and the rows.
         """
         self._graph.load(flow)
         self._flow, self._check_options = flow, check_options or {}
+        self._other_findings = findings
         self._check()
         self._updates.push_soon()
 
@@ -194,9 +203,8 @@ class Panel(anywidget.AnyWidget):
             from ...flow.checks import check  # noqa: PLC0415 - imported when it is first used
 
             limit = self._commands.limits.concurrency
-            self._findings = finding_lines(
-                check(self._flow, rows, limit=limit, **self._check_options)
-            )
+            found = check(self._flow, rows, limit=limit, **self._check_options)
+            self._findings = finding_lines([*found, *self._other_findings])
 
     def show_notice(self, text: str) -> None:
         """Show a line of text as the notice; an empty one removes it."""

@@ -9,7 +9,7 @@ from ...flow.finding import Finding
 from ...flow.reuse.count import ReuseCount
 from ...limits.calls.named import named_limits
 from ...run.batchrun import BatchRun
-from ...shared.crossings import Crossing
+from ...shared.crossing import Crossing
 from ...text.formatting import params_text, truncate
 from ...text.redact import masked
 from ..shell import name_of
@@ -90,6 +90,13 @@ def engine_lines(engine: Engine) -> list[str]:
 def engine_notice(engine: Engine) -> str:
     """Return the same in one line, the most expensive consequence first."""
     return " ".join(reversed(engine_lines(engine)))
+
+
+def isolation_notice(run: BatchRun) -> str:
+    """Return what the isolated instances of a run share all the same, in one line; empty if nothing."""
+    found = run._shared_in_isolation()
+    more = f" And {len(found) - 1} more." if len(found) > 1 else ""
+    return f"{found[0].text(name_of)}{more}" if found else ""
 
 
 def reuse_line(run: BatchRun) -> str:

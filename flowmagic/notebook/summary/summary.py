@@ -192,7 +192,7 @@ def as_html(run: BatchRun, *, brief: bool = False) -> str:
         listed = "".join(f"<li>{line}</li>" for line in lines)
         head.append(f"<p><b>⚠ {headline_of_crossings}</b></p><ul>{listed}</ul><p>{advice}</p>")
     first_rows = run.instances[:FIRST_ROWS]
-    first = _table("First rows", map(row, first_rows), images=_images(first_rows))
+    first = _table("First rows", map(row, first_rows), images={} if brief else _images(first_rows))
     if (left := len(run) - FIRST_ROWS) > 0:
         first.append(f"<p>… and {left} more rows.</p>")
     if remark_lines := [] if brief else remarks(run):

@@ -130,6 +130,25 @@ async def test_the_changes_are_sent_as_absolute_numbers():
     assert not state.has_changes
 
 
+async def test_after_the_whole_graph_only_what_has_changed_since_is_sent():
+    """Also where the counts have become those of an earlier message again."""
+    run = await ran([{}] * 2_500)
+    slices = Slices()
+    state = slices.state()
+    state.watch(run.flow, run.records)
+    slices.go_on()
+    first = state.take_changes(0.0)
+    assert first is not None
+    assert first["uncounted"] == 0
+    state.mark_changed(range(2_500))
+    state.mark_sent()
+    assert state.state()["counts"]["uncounted"] == 1_500
+    slices.go_on()
+    changes = state.take_changes(100.0)
+    assert changes is not None, "the page still counts down"
+    assert (changes["uncounted"], changes["nodes"]) == (0, [])
+
+
 async def test_where_nothing_has_happened_nothing_is_news():
     """A run that begins has nothing to be caught up with."""
     run = flowmagic.batchflow(made(), [{}])

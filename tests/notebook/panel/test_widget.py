@@ -11,6 +11,7 @@ from pocketflow import AsyncFlow, AsyncNode
 
 import flowmagic
 from flowmagic import named_limits, remove_limit, set_limit
+from flowmagic.flow.finding import Finding
 from flowmagic.limits.limits import Limits
 from flowmagic.notebook.panel import jsnull
 from flowmagic.notebook.panel.widget import Panel
@@ -40,6 +41,28 @@ def test_run_starts_what_it_was_given():
         assert calls == [(rows, Limits(3, 600))]
         assert panel.now["status"] == "finished"
         assert "7/7" in str(panel)
+
+    run_virtual(lifecycle())
+
+
+def test_findings_of_flow_and_store_are_shown_before_the_run():
+    """Those of the store are given with the flow; when a run begins, they go."""
+
+    async def lifecycle():
+        rows = [{"i": 1, "unread": 2}]
+        panel, _ = made(rows)
+        shared = Finding("Isolated instances share it.", "It cannot be copied.", note=True)
+        panel.preview(AsyncFlow(start=Work()), findings=[shared])
+        await asyncio.sleep(1)
+        assert panel.now["findings"][-1] == "Isolated instances share it. It cannot be copied."
+        assert len(panel.now["findings"]) == 2
+        panel.load(as_batch([{"i": 1}]))
+        await asyncio.sleep(1)
+        assert panel.now["findings"][-1] == "Isolated instances share it. It cannot be copied."
+        panel.ask("run", text=None)
+        await asyncio.sleep(0.1)
+        await ended(panel)
+        assert panel.now["findings"] == []
 
     run_virtual(lifecycle())
 

@@ -17,6 +17,7 @@ from flowmagic.notebook.summary.notices import (
     crossing_notice,
     engine_lines,
     engine_notice,
+    isolation_notice,
     reuse_line,
 )
 from flowmagic.notebook.summary.summary import as_html, as_text
@@ -186,6 +187,19 @@ async def test_of_the_engine_that_changes_nothing_nothing_is_said():
         assert engine_lines(run.options.engine) == []
         assert notice(run) == ""
         assert "snapshot" not in as_html(run) + as_text(run)
+
+
+@virtual
+async def test_an_object_that_isolated_instances_share_is_said_in_panel_and_summary():
+    """It is of less weight than a crossing, or what an engine changes."""
+    run = await ran(isolate=True, shared={"client": asyncio.Event(), "other": asyncio.Event()})
+    text = "Isolated instances use one and the same object in shared['client'] (Event)."
+    assert notice(run).startswith(text)
+    assert notice(run).endswith("And 1 more.")
+    assert notice(run, "something else") == "something else"
+    assert text in as_text(run)
+    assert text.replace("'", "&#x27;") in as_html(run)
+    assert isolation_notice(await ran(isolate=True, shared={"data": [1]})) == ""
 
 
 class Styled(AsyncNode):

@@ -90,6 +90,7 @@ export class View {
       this.table.rowOrder.markRowsChanged();
       this.timeline.mark(rows);
       this.scheduleDraw();
+      if (!this.store.header.ticking) this.notices.speak(); // also off screen, where nothing is drawn
     };
     this.store.views.add(this.onChange);
     this.ticker = setInterval(() => {

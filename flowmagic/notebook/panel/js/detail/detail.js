@@ -190,7 +190,6 @@ const FEW_SAME = 2; // with fewer unchanged params, they are not folded
 const UNREAD = "M1.2 6Q6 0.2 10.8 6Q6 11.8 1.2 6zM2 10.5l8-9"; // a crossed-out eye
 const SOURCES = {
   flow: "one of the flow's own params",
-  batch: "from the batch",
   "batch over flow": "from the batch, which overrides the flow's own",
 };
 
@@ -209,7 +208,7 @@ function list(params) {
     // Isolates the value's text direction from the words after it.
     const what = element("dd", mark ? "fm-marked" : "", {}, element("bdi", "", {}, value));
     if (mark) what.append(element("span", "fm-mark", {}, mark));
-    if (source) what.append(" ", sourcePart(source));
+    if (source && source !== "batch") what.append(" ", sourcePart(source));
     if (unread) what.append(" ", unreadPart());
     made.append(name, what);
   }

@@ -86,7 +86,7 @@ export class Notices {
     if (text === this.spoken || this.timer) return;
     const wait = this.spokenAt + QUIET_MS - performance.now();
     if (wait > 0) {
-      this.timer = setTimeout(() => { this.timer = 0; this.view.scheduleDraw(); }, wait);
+      this.timer = setTimeout(() => { this.timer = 0; this.speak(); }, wait);
       return;
     }
     this.spokenAt = performance.now();

@@ -24,7 +24,7 @@ export class Filters {
     this.text = "";
     this.timer = 0;
     this.input = element("input", "fm-find", {
-      type: "search", "aria-label": "Find in params, outputs and errors", placeholder: "Find in params, outputs and errors", spellcheck: "false", autocomplete: "off",
+      type: "search", "aria-label": "Find in params, outputs and errors", placeholder: "Find …", spellcheck: "false", autocomplete: "off",
     });
     this.select = element("select", "fm-select", { "aria-label": "Node" });
     this.names = "";
