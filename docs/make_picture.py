@@ -26,6 +26,7 @@ random.seed(7)
 class LoadUser(AsyncNode):
     async def exec_async(self, _):
         await asyncio.sleep(random.uniform(0.1, 0.3))
+        return {"name": f"user {self.params['user_id']}", "city": "Lisbon"}
     async def post_async(self, shared, _, loaded):
         if self.params["type"] == "premium":
             self.params["agent"] = "senior"
@@ -37,6 +38,7 @@ class WriteLetter(AsyncNode):
             await asyncio.sleep(random.uniform(0.3, 0.9))
         if self.params["user_id"] % 23 == 6:
             raise ValueError(f"no address for user {self.params['user_id']}")
+        return f"Dear {self.params['type']} user {self.params['user_id']}, thank you for your order."
     async def post_async(self, shared, _, letter):
         return "sent"
 

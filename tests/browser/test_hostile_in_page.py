@@ -210,8 +210,7 @@ def test_what_turns_text_round_turns_only_itself(notebook, told):
     name = opened.locator("dt", has_text=r"\u202ekey").first
     value = name.locator("+ dd")
     expect(value).to_contain_text("\u05d0\u05d1 1, 2")
-    text, source = value.locator("bdi").bounding_box(), value.locator(".fm-source").bounding_box()
-    assert text["x"] + text["width"] <= source["x"]
+    assert value.locator("bdi").bounding_box()["x"] >= name.bounding_box()["x"]
     expect(book.row(5)).to_contain_text(r"\u202eabc")
     assert "\u202e" not in book.panel.inner_text()
 

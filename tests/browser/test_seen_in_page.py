@@ -84,7 +84,7 @@ def test_of_ten_panels_only_those_on_screen_are_drawn_and_all_share_one_style_sh
     book.panel.nth(4).evaluate("each => each.scrollIntoView({ block: 'start' })")
     book.page.wait_for_timeout(1_000)
     counts = book.page.evaluate(MUTATIONS, 2_000)
-    assert counts[4] > 10, counts
+    assert counts[4] > 0, counts
     assert [counts[i] for i in (0, 1, 7, 8, 9)] == [0] * 5, counts
     book.value("[run.cancel() for run in (run0, run1, run2, run3, run4)] and 0")
     book.value("[run.cancel() for run in (run5, run6, run7, run8, run9)] and 0")

@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from ..test_notebooks import NOTEBOOKS
+from ..test_notebooks import NOTEBOOKS, WIDGET
 
 PROBE = """
 import json
@@ -303,6 +303,29 @@ def test_the_crossings_notebook_allows_what_is_meant(crossings):
     said = outputs(crossings[0]["meant-await"])
     assert said.startswith("1 crossing: shared['size']: instance 1 (Size) read what instance 0")
     assert "0 crossings where it is allowed" in said
+
+
+def skeleton(cell):
+    """Return what stays the same of a cell's outputs from one execution to the next: kinds and words."""
+    kinds, words = set(), set()
+    for each in cell.outputs:
+        if WIDGET not in each.get("data", {}):
+            kinds.update(each.get("data", {}), {each.output_type})
+            text = each.get("text") or each.get("data", {}).get("text/plain", "")
+            words.update(re.findall(r"[A-Za-z]{3,}", text))
+    return kinds, words
+
+
+@pytest.mark.parametrize("stem", [path.stem for path in NOTEBOOKS])
+def test_the_stored_outputs_are_those_of_an_execution(executed, stem):
+    """Another execution prints the same words, if not the same times. If not: docs/store_outputs.py."""
+    now, _ = executed(stem)
+    [path] = [path for path in NOTEBOOKS if path.stem == stem]
+    for cell in nbformat.read(path, as_version=nbformat.NO_CONVERT).cells:
+        if cell.cell_type == "code":
+            (stored_kinds, stored), (kinds, words) = skeleton(cell), skeleton(now[cell.id])
+            assert stored_kinds == kinds, cell.id
+            assert len(stored & words) >= 0.6 * len(stored | words), cell.id
 
 
 REUSED = """

@@ -213,7 +213,8 @@ export class View {
     const { header, rows } = this.store;
     const idle = header.status === "idle";
     this.legendLine.hidden = idle;
-    this.chartsBox.hidden = !(this.chartsShown ?? header.ticking);
+    this.chartsButton.hidden = this.charts.isEmpty;
+    this.chartsBox.hidden = this.chartsButton.hidden || !(this.chartsShown ?? header.ticking);
     this.chartsButton.draw();
     this.limitsBox.hidden = !this.limitsShown;
     this.limitsButton.hidden = header.limits.length === 0;

@@ -117,7 +117,7 @@ export class Charts {
       }
       // Draw in this frame, which would otherwise be painted with stretched canvases.
       this.drawn = {};
-      this.draw();
+      if (!this.isEmpty) this.draw();
     });
     for (const { plot } of sparklines) this.resized.observe(plot);
   }
@@ -164,14 +164,17 @@ export class Charts {
     return document.activeElement === this.root ? this.keyboardTime : NaN;
   }
 
+  /** Whether there is nothing to draw: no run, or one that was over at once. */
+  get isEmpty() {
+    const { header, rows } = this.view.store;
+    const { counts, ticking, status, elapsed } = header;
+    const few = counts[SUCCEEDED] + counts[FAILED] < FEW;
+    return status === "idle" || !rows.count || (!ticking && few && elapsed < SHORT);
+  }
+
   // Drawing
 
   draw() {
-    const { header, rows } = this.view.store;
-    const { counts, ticking, status } = header;
-    const few = counts[SUCCEEDED] + counts[FAILED] < FEW;
-    this.root.hidden = status === "idle" || !rows.count || (!ticking && few && header.elapsed < SHORT);
-    if (this.root.hidden) return;
     this.update();
     const { cursor } = this;
     this.paint(cursor);
