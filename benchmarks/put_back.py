@@ -44,7 +44,7 @@ BUGS = (
     Bug("a slot leaks when a worker ends",
         "run.workers:WorkerPool._left", "self._limiter.release()", "len(self._workers) == 1 or self._limiter.release()"),
     Bug("a row that was cancelled while it waited ends the batch",
-        "run.scheduler:Scheduler.take", "break", "break\n            return None"),
+        "run.scheduler:Scheduler.take", "break", "break\n            self.exhaust()\n            return None"),
     Bug("a row that was admitted just before a cool-down runs within it",
         "run.workers:WorkerPool._run_instances", "limiter.cooling(now)", "False"),
     Bug("slots that are held do not heed a lowered limit",
@@ -61,8 +61,6 @@ BUGS = (
         "run.scheduler:Scheduler.give_back", "self._retries.appendleft(index)", "self._records.total"),
     Bug("a pause that ends starts nothing",
         "run.lifecycle:Lifecycle.resume", "self._pump()", "None"),
-    Bug("a raised limit starts nothing until an instance ends",
-        "run.lifecycle:Lifecycle.apply_limits", "self._pump()", "None"),
     Bug("one too many at once",
         "limits.limits:Limiter.admit", ">= self.concurrency", "> self.concurrency"),
 )  # fmt: skip

@@ -143,6 +143,7 @@ async def _live_through(run: Any, made: Scenario) -> None:
         await asyncio.wait_for(run.settled(), _PATIENCE)
     except asyncio.TimeoutError:
         raise BrokenError(f"it never ends: {run!r}") from None
+    _check_timers()
     # Events may come after the end: they must not break it, and a retry continues it.
     while made.events and loop.time() < run._lifecycle.parts.began + made.events[-1].at + 1:
         await asyncio.sleep(made.events[-1].at / 4)
@@ -185,10 +186,22 @@ def _check_records(run: Any, calm: dict[int, Any]) -> None:
             kept = instance.output
             if kept != calm[index] and not isinstance(kept, flowmagic.OutputLostError):
                 raise BrokenError(f"the output of row {index} is {kept!r}, not {calm[index]!r}")
+            _check_copies(instance)
         elif not isinstance(instance.result, BaseException):
             raise BrokenError(
                 f"row {index} is {instance.status} with the result {instance.result!r}"
             )
+
+
+def _check_copies(instance: Any) -> None:
+    """Check that the output of each node copy is that of a node of its class, in its row."""
+    for copy in instance.copies:
+        outputs = copy.output if isinstance(copy.output, list) else [copy.output]
+        for each in outputs:
+            if type(each) is str and not (
+                each.startswith(copy.node) and each.endswith(f" of {instance.index}")
+            ):
+                raise BrokenError(f"the output of {copy.node} in {instance!r} is {each!r}")
 
 
 def _check_nothing_left(run: Any) -> None:
@@ -198,6 +211,10 @@ def _check_nothing_left(run: Any) -> None:
         assert_no_leaks(run, besides=gathered)
     except AssertionError as error:
         raise BrokenError(str(error)) from None
+    _check_timers()
+
+
+def _check_timers() -> None:
     loop: Any = asyncio.get_running_loop()
     timers = [each for each in loop._scheduled if not each.cancelled() and _is_ours(each)]
     if timers:
