@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from types import FunctionType, ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..source_code import callables_in
 from .packages import is_project
@@ -13,6 +13,23 @@ from .scopes import Chain
 
 Place = tuple["dict[str, Any]", str]
 """Where a name is bound: the dict of a module, and the key in it."""
+
+
+class Binding(NamedTuple):
+    """A name that another cell may bind to something else: a global, or an attribute of a node."""
+
+    name: str
+    namespace: dict[str, Any]
+    key: str
+    value: Any
+
+    @property
+    def is_bound(self) -> bool:
+        """Whether it is still bound to the same object."""
+        return self.namespace.get(self.key, _UNBOUND) is self.value
+
+
+_UNBOUND = object()
 
 
 def resolved(names: dict[str, Any], chain: Chain) -> tuple[str | None, Place, Chain]:

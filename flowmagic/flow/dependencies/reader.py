@@ -25,7 +25,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from types import FunctionType, ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 from pocketflow import BaseNode, Flow
 
@@ -40,6 +40,7 @@ from .members import (
     plain_attributes,
 )
 from .names import (
+    Binding,
     cells_of,
     defaults_of,
     is_within,
@@ -60,23 +61,6 @@ NOT_IMPORTED = "not imported yet"
 _MOST_NAMES = 10_000
 _MOST_KEYS = 1_000
 _OF_POCKETFLOW = ("params", "successors", "start_node")
-
-
-class Binding(NamedTuple):
-    """A name that another cell may bind to something else: a global, or an attribute of a node."""
-
-    name: str
-    namespace: dict[str, Any]
-    key: str
-    value: Any
-
-    @property
-    def is_bound(self) -> bool:
-        """Whether it is still bound to the same object."""
-        return self.namespace.get(self.key, _MISSING) is self.value
-
-
-_MISSING = object()
 
 
 class Reader:
