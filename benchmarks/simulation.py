@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import tempfile
+import threading
 import time
 import warnings
 from collections import Counter
@@ -98,6 +99,7 @@ def simulate(seed: int, folder: Path | None = None, *, cancel_at: int | None = N
 
 async def _simulate(made: Scenario, folder: Path | None, cancel_at: int | None) -> int:
     calm = await _calm(made)
+    threads = threading.enumerate()
     options = dict(made.options)
     path = None
     if made.has_journal and folder is not None:
@@ -117,7 +119,7 @@ async def _simulate(made: Scenario, folder: Path | None, cancel_at: int | None) 
     succeeded = {index for index, code in enumerate(run.records.status) if code == SUCCEEDED}
     if cancel_at is None and (lost := made.expected() - succeeded):
         raise BrokenError(f"nothing kept the rows {sorted(lost)} from succeeding: {run!r}")
-    _check_nothing_left(run)
+    _check_nothing_left(run, threads)
     if path is not None:
         await _check_journal(run, made, calm, path)
     return turns
@@ -204,11 +206,11 @@ def _check_copies(instance: Any) -> None:
                 raise BrokenError(f"the output of {copy.node} in {instance!r} is {each!r}")
 
 
-def _check_nothing_left(run: Any) -> None:
+def _check_nothing_left(run: Any, threads: list[threading.Thread]) -> None:
     # PocketFlow gathers: when one walk of a nested batch fails, the others go on.
     gathered = [each for each in asyncio.all_tasks() if _is_of_nodes(each)]
     try:
-        assert_no_leaks(run, besides=gathered)
+        assert_no_leaks(run, besides=[*gathered, *threads])
     except AssertionError as error:
         raise BrokenError(str(error)) from None
     _check_timers()

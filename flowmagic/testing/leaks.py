@@ -15,7 +15,9 @@ _WAIT = 2.0  # seconds for threads that have nothing more to do to end
 _LOOK_EVERY = 0.01
 
 
-def assert_no_leaks(run: BatchRun, *, besides: Collection[asyncio.Task[object]] = ()) -> None:
+def assert_no_leaks(
+    run: BatchRun, *, besides: Collection[asyncio.Task[object] | threading.Thread] = ()
+) -> None:
     """Check that an ended run has left no task, thread, permit, timer or file handle.
 
     Call it on the loop of the run, in a program that does nothing else, such as a test: any task of the
@@ -23,19 +25,19 @@ def assert_no_leaks(run: BatchRun, *, besides: Collection[asyncio.Task[object]] 
     to end get two seconds for it; a sync node that hangs keeps its thread.
 
     Args:
-        besides: tasks that were there before.
+        besides: tasks and threads that were there before.
 
     Raises:
         AssertionError: the run has not ended, or something is left, which the message names.
     """
     if not run.ended:
         raise AssertionError(f"The run has not ended: {run!r}. Write `await run` first.")
-    left = [*_tasks(besides), *_permits(run), *_timers(run), *_threads(run), *_files(run)]
+    left = [*_tasks(besides), *_permits(run), *_timers(run), *_threads(run, besides), *_files(run)]
     if left:
         raise AssertionError(f"{run.name} has left behind: " + "; ".join(left) + ".")
 
 
-def _tasks(besides: Collection[asyncio.Task[object]]) -> list[str]:
+def _tasks(besides: Collection[object]) -> list[str]:
     try:
         current = asyncio.current_task()
     except RuntimeError:  # no loop runs in this thread
@@ -60,17 +62,18 @@ def _timers(run: BatchRun) -> list[str]:
     return [f"{left} timers"] if left else []
 
 
-def _threads(run: BatchRun) -> list[str]:
+def _threads(run: BatchRun, besides: Collection[object]) -> list[str]:
     until = time.monotonic() + _WAIT
     if run.journal is not None:
         run.journal.join(_WAIT)
-    while (threads := _of_flowmagic()) and time.monotonic() < until:
+    while (threads := _of_flowmagic(besides)) and time.monotonic() < until:
         time.sleep(_LOOK_EVERY)
     return [f"the thread {each}" for each in threads]
 
 
-def _of_flowmagic() -> list[str]:
-    return [each.name for each in threading.enumerate() if each.name.startswith("flowmagic-")]
+def _of_flowmagic(besides: Collection[object]) -> list[str]:
+    threads = [each for each in threading.enumerate() if each not in besides]
+    return [each.name for each in threads if each.name.startswith("flowmagic-")]
 
 
 def _files(run: BatchRun) -> list[str]:
