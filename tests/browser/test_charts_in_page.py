@@ -210,7 +210,8 @@ def test_they_stand_in_one_row_and_narrow_in_two_and_follow_the_theme(notebook):
         return sum;
     }"""
     book.value("run.cancel().ended")
-    book.button("Charts").click()  # folded after the end
+    expect(charts(book)).to_be_hidden()  # folded after the end
+    book.button("Charts").click()
     expect(value(book, "Running")).to_have_text(re.compile("^avg"))
     light = book.page.evaluate(limit)
     book.theme("JupyterLab Dark")
