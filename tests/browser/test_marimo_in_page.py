@@ -189,8 +189,8 @@ def test_in_the_editor_of_marimo_a_reloaded_page_shows_the_present_and_steers_on
     done = book.moves().count("-")
     book.page.reload()
     book.panel.wait_for()
-    shown = book.panel.get_by_text(re.compile(r"^[\d,]+/4,000"))
-    assert int(shown.inner_text().partition("/")[0].replace(",", "")) >= done
+    shown = book.panel.get_by_text(re.compile(r"^[\d,]+ of 4,000 done"))
+    assert int(shown.inner_text().partition(" ")[0].replace(",", "")) >= done
     expect(book.row(4)).to_contain_text("failed")
     assert book.paper() == "rgb(24, 26, 29)"
     book.button("Pause").click()
