@@ -129,11 +129,15 @@ class Call:
                 return
 
     def _key(self, reads: Reads) -> bytes | None:
-        params = plain(self._params)
+        params = self._params
         if reads is None:
-            texts = [exact_text(params)]
-        else:
-            texts = [exact_text(params[name]) if name in params else _ABSENT for name in reads]
+            texts = [exact_text(plain(params))]
+        else:  # by the methods of `dict` itself: no read is noted
+            there = dict.keys(params)
+            texts = [
+                exact_text(dict.__getitem__(params, name)) if name in there else _ABSENT
+                for name in reads
+            ]
         known = [each for each in texts if each is not None]
         if len(known) < len(texts):
             return None

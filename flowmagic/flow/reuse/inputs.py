@@ -83,8 +83,9 @@ class Inputs:
 
     def _read_changing_params(self) -> str | None:
         """Return the text of the params if one of them can be changed in place; else an empty one."""
-        params = plain(self._params)
-        return "" if _FIXED.issuperset(map(type, params.values())) else exact_text(params)
+        if _FIXED.issuperset(map(type, dict.values(self._params))):
+            return ""
+        return exact_text(plain(self._params))
 
     def changed(self) -> str:
         """Return what the exec has changed of them, in words that follow the node's name; or ""."""
