@@ -3,31 +3,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Store } from "../../../../../flowmagic/notebook/panel/js/store/store.js";
 import { RUNNING } from "../../../../../flowmagic/notebook/panel/js/store/protocol.js";
-
-function snapshot(n, seq) {
-  const view = new DataView(new ArrayBuffer(12 * n + 4));
-  view.setUint32(12 * n, seq, true);
-  return view;
-}
-
-function row(index, status) {
-  const view = new DataView(new ArrayBuffer(16));
-  view.setUint32(0, index, true);
-  view.setUint8(4, status);
-  return view;
-}
-
-/** A store of a model with these traits, the commands it sent, and the changes its views were notified of. */
-function create(traits) {
-  const sent = [];
-  const notified = [];
-  const model = { get: (name) => traits[name], send: (command) => sent.push(command) };
-  const store = new Store(model);
-  store.views.add((rows) => notified.push(rows));
-  return { store, traits, sent, notified };
-}
+import { create, row, snapshot } from "./stores.mjs";
 
 test("a delta notifies the views of changed rows, and a snapshot of all rows", () => {
   const { store, traits, notified } = create({ snapshot: snapshot(4, 5), header: { ticking: true } });
