@@ -7,21 +7,23 @@ from typing import Any
 
 from ..dependencies.reader import Reader
 
-_SCALARS = frozenset({str, int, float, bool, bytes, complex, type(None)})
+SCALARS = frozenset({str, int, float, bool, bytes, complex, type(None)})
+"""Types whose objects consist of nothing else, and never change."""
+
 _MOST_DEPTH = 20
 
 
 def is_plain(value: Any, depth: int = 0) -> bool:
     """Whether a value consists of Python's own scalars, lists, tuples and dicts, and no subclasses."""
     kind = type(value)
-    if kind in _SCALARS:
+    if kind in SCALARS:
         return True
     if depth > _MOST_DEPTH:
         return False
     if kind is list or kind is tuple:
-        return all(type(each) in _SCALARS or is_plain(each, depth + 1) for each in value)
+        return all(type(each) in SCALARS or is_plain(each, depth + 1) for each in value)
     return kind is dict and all(
-        type(key) in _SCALARS and (type(each) in _SCALARS or is_plain(each, depth + 1))
+        type(key) in SCALARS and (type(each) in SCALARS or is_plain(each, depth + 1))
         for key, each in value.items()
     )
 

@@ -7,14 +7,13 @@ from typing import Any
 from ...records.observed_dict import ObservedDict
 from ...records.param_reads import ReadTrackingDict, plain
 from ..node_copier import own_attributes
-from .exact import exact_text
+from .exact import SCALARS, exact_text
 from .node_code import NodeCode
 
 _HOOKS = frozenset({"exec", "exec_async", "exec_fallback", "exec_fallback_async", "_exec"})
 OWN_EXEC = "has an exec that is an attribute of the object"
 
 _MOST_DEPTH = 3
-_FIXED = frozenset({str, int, float, bool, bytes, type(None)})
 
 
 class Inputs:
@@ -83,7 +82,7 @@ class Inputs:
 
     def _read_changing_params(self) -> str | None:
         """Return the text of the params if one of them can be changed in place; else an empty one."""
-        if _FIXED.issuperset(map(type, dict.values(self._params))):
+        if SCALARS.issuperset(map(type, dict.values(self._params))):
             return ""
         return exact_text(plain(self._params))
 
@@ -119,4 +118,4 @@ def _holds(value: Any, shared: Any, depth: int = 0) -> bool:
     if depth > _MOST_DEPTH or type(value) not in (list, tuple, dict):
         return False
     items = value.values() if type(value) is dict else value
-    return any(_holds(each, shared, depth + 1) for each in items if type(each) not in _FIXED)
+    return any(_holds(each, shared, depth + 1) for each in items if type(each) not in SCALARS)
