@@ -257,6 +257,8 @@ async def _check_journal(run: Any, made: Scenario, calm: dict[int, Any], path: P
         raise BrokenError(f"the rows {sorted(again)} had succeeded, and ran again on resuming")
     if not resumed.ok or dict(enumerate(resumed.outputs)) != calm:
         raise BrokenError(f"the resumed run has {resumed!r}, {resumed.outputs}")
+    for each in (run, resumed):  # as long as it is written it is not to be deleted
+        each.journal.join()
     for each in path.parent.glob(f"{path.name}*"):
         each.unlink(missing_ok=True)
 

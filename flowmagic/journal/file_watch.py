@@ -7,9 +7,11 @@ next checkpoint would copy garbage into the journal.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import JournalError
@@ -92,6 +94,26 @@ class FileWatch:
         finally:
             copy.unlink(missing_ok=True)
         self._identities[self._file] = _identity(self._file)
+
+    @contextlib.contextmanager
+    def set_aside(self) -> Iterator[None]:
+        """Have the journal at another path, and nothing in the lost -wal, while the connection is closed.
+
+        SQLite would copy the lost -wal into it, but copies nothing into a file that is not at its path.
+
+        Raises:
+            JournalError: the journal was deleted or moved.
+            OSError: it cannot be moved.
+        """
+        self.check()
+        aside = self._file.with_name(f"{self._file.name}.{secrets.token_hex(4)}")
+        self._file.rename(aside)
+        try:
+            yield
+            self.wal.unlink(missing_ok=True)
+            self._shm.unlink(missing_ok=True)
+        finally:
+            aside.rename(self._file)
 
 
 def _identity(file: Path) -> tuple[int, int] | None:

@@ -221,6 +221,16 @@ class Writer:
             self.loss_reason, self.error = self.error, ""
             self.written += _rows_in(self._unwritten)
             self._unwritten = []
+            if self._is_lost:
+                self._close_without_wal()
+
+    def _close_without_wal(self) -> None:
+        """Close the file as it was at its last checkpoint: its lost -wal cannot be replaced."""
+        self._is_lost = False  # or the thread would try for ever, and the process never end
+        self.lost += self._not_kept
+        self._not_kept = 0
+        with contextlib.suppress(OSError, JournalError), self._files.set_aside():
+            self.connection.close()
 
     def _collect(self) -> bool:
         """Wait for rows, or until the next checkpoint is due, and take all that are there.

@@ -53,14 +53,17 @@ def agrees(book, panel, name: str) -> None:
     panel.scroll_into_view_if_needed()
     bar = panel.locator(".fm-bar")
     expect(bar).to_have_attribute("aria-label", re.compile(f"{counts[0]:,} succeeded"))
-    shown = {}
+    expected = {
+        status: pytest.approx(count / total, abs=0.02)
+        for status, count in zip(("succeeded", "failed", "cancelled"), counts, strict=True)
+    }
     for _ in range(100):  # transitions end, if they were started
-        _, shown = panel.evaluate(PAINTED)
-        if shown["succeeded"] == pytest.approx(counts[0] / total, abs=0.01):
-            break
+        _, painted = panel.evaluate(PAINTED)
+        shown = {status: painted[status] for status in expected}
+        if shown == expected:
+            return
         book.page.wait_for_timeout(50)
-    for status, count in zip(("succeeded", "failed", "cancelled"), counts, strict=True):
-        assert shown[status] == pytest.approx(count / total, abs=0.02), (name, status)
+    raise AssertionError(f"{name} is painted as {shown}, and has {counts} of {total}")
 
 
 @in_lab

@@ -384,6 +384,41 @@ def test_a_lost_wal_that_cannot_be_replaced_is_reported_until_it_can(
     assert [name for name, _ in rows_in(tmp_path / "j")] == ["a", "b", "c"]
 
 
+@pytest.mark.parametrize(
+    ("damage", "ends_first"),
+    # SQLite still has a -wal that was deleted, which is enough for the last checkpoint.
+    [*((each, False) for each in DAMAGE), *((each, True) for each in DAMAGE[2:])],
+)
+def test_what_was_in_a_wal_that_is_never_replaced_is_given_up_and_counted(
+    writing, tmp_path, monkeypatch, damage, ends_first
+):
+    """As anything else that can never be written. The process can end, and no damage is copied."""
+    monkeypatch.setattr(writer, "_GIVE_UP_AFTER", 0.05)
+    made, put = writing
+    put("a")
+    until(lambda: not made._kept)
+    put("b")
+    monkeypatch.setattr("flowmagic.journal.file_watch.shutil.copyfileobj", _refused)
+    damage(tmp_path / "j-wal")
+    if not ends_first:
+        made._checkpoint_at = 0  # some damage shows only then
+        made.put([Group(ENDED, ("c", "x"))])
+        until(lambda: made.error == "no space")
+    made.end()
+    made.join(20)
+    assert not made._thread.is_alive()
+    assert (made.lost, made.loss_reason) == (1 if ends_first else 2, "no space")
+    assert made.written == (2 if ends_first else 3)
+    assert names_of_copy(tmp_path / "j") == ["a"]
+    connection = open_file(tmp_path / "j", write=True)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+def _refused(*files):
+    raise OSError("no space")
+
+
 def test_a_run_gives_signs_of_life_while_nothing_is_written(tmp_path, monkeypatch):
     """As while it is paused: for whoever cannot see its process."""
     monkeypatch.setattr(writer, "HEARTBEAT", 0.01)
