@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from . import (
+    await_points,
     calls,
     cancel,
     dask,
@@ -30,6 +31,7 @@ BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         goals,
+        await_points,
         overhead,
         threads,
         lag,
