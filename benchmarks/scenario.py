@@ -4,13 +4,16 @@ A scenario has a graph of nodes, a source of rows, faults, options, and a script
 while the run goes on. Its `repr` is the Python that makes it.
 """
 
+# ruff: noqa: ARG002 - the hooks have the parameters of PocketFlow
 from __future__ import annotations
 
 import asyncio
 import random
 from collections.abc import AsyncIterator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
+
+from pocketflow import AsyncFlow, AsyncParallelBatchFlow
 
 from .scripted_nodes import ERRORS, World, block, graph
 
@@ -25,10 +28,12 @@ class Source:
     """Where the rows come from.
 
     Attributes:
-        kind: "list", "generator", "async generator" or "frame".
+        kind: "list", "generator", "async generator", "frame" or "prep" of the flow.
         rows: how many there are.
-        breaks_at: the row at which a generator raises, or yields what is no row; -1: none.
+        breaks_at: the row at which a generator raises, or yields what is no row; -1: none. With "prep",
+            the flow's post raises if there is such a row.
         hangs_at: the row at which an async generator hangs, and another one holds the loop; -1: none.
+            With "prep", the flow's post hangs if there is such a row.
     """
 
     kind: str
@@ -36,13 +41,14 @@ class Source:
     breaks_at: int = -1
     hangs_at: int = -1
 
-    @property
-    def is_whole(self) -> bool:
-        """Whether all rows come."""
-        return "generator" not in self.kind or not 0 <= self.breaks_at < self.rows
+    def whole(self) -> Source:
+        """Return the same source without what goes wrong."""
+        return replace(self, breaks_at=-1, hangs_at=-1)
 
     def batch(self, world: World) -> Any:
-        """Return the batch."""
+        """Return the batch; None if the flow's prep has it."""
+        if self.kind == "prep":
+            return None
         if self.kind == "generator":
             return self._generate()
         if self.kind == "async generator":
@@ -54,7 +60,8 @@ class Source:
             return pd.DataFrame(rows)
         return rows
 
-    def _row(self, row: int) -> Any:
+    def row(self, row: int) -> Any:
+        """Return a row, or raise."""
         if row != self.breaks_at:
             return {"row": row}
         kind = (*ERRORS, None)[(row + self.rows) % (len(ERRORS) + 1)]
@@ -66,7 +73,7 @@ class Source:
         for row in range(self.rows):
             if row == self.hangs_at:
                 block()
-            yield self._row(row)
+            yield self.row(row)
 
     async def _generate_async(self, world: World) -> AsyncIterator[Any]:
         try:
@@ -75,9 +82,29 @@ class Source:
                     world.hangs = True
                     await asyncio.get_running_loop().create_future()
                 await asyncio.sleep(row % 2)
-                yield self._row(row)
+                yield self.row(row)
         finally:
             await asyncio.sleep(self.rows % 2)  # it closes what it has read from
+
+
+class OwnBatch(AsyncParallelBatchFlow):
+    """A flow that has a batch of its own, and looks at what came out."""
+
+    source: Source
+    world: World
+
+    async def prep_async(self, shared: Any) -> Any:
+        await asyncio.sleep(self.source.rows % 3)
+        return [{"row": row} for row in range(self.source.rows)]
+
+    async def post_async(self, shared: Any, prep_res: Any, exec_res: Any) -> None:
+        self.world.posted = list(exec_res)
+        await asyncio.sleep(self.source.rows % 3)
+        for row in range(self.source.rows):
+            if row == self.source.hangs_at:
+                self.world.hangs = True
+                await asyncio.get_running_loop().create_future()
+            self.source.row(row)
 
 
 @dataclass
@@ -117,7 +144,8 @@ class Scenario:
         seed: of the graph and the faults.
         rate: how likely a fault is, see `World`.
         depth: how many nodes the graph is deep, at most.
-        source, options, events: its parts; the last event is to find that the run has ended.
+        source, options, events: its parts; the last two events end a pause, and find that the run has
+            ended.
         has_journal: whether the run is written, and resumed in the end.
     """
 
@@ -130,19 +158,28 @@ class Scenario:
     has_journal: bool
 
     def flow(self, world: World) -> Any:
-        """Return its graph, which sees a world."""
-        return graph(random.Random(self.seed), world, self.depth)
+        """Return its flow, which sees a world."""
+        start = graph(random.Random(self.seed), world, self.depth)
+        if self.source.kind != "prep":
+            return AsyncFlow(start)
+        flow = OwnBatch(start)
+        flow.source, flow.world = self.source, world
+        return flow
+
+    def calm_flow(self, world: World) -> Any:
+        """Return its flow with nothing that goes wrong but what does in a world."""
+        return replace(self, source=self.source.whole()).flow(world)
 
 
 def scenario(seed: int) -> Scenario:
     """Return the scenario of an integer."""
     chance = random.Random(f"scenario {seed}")
-    kind = chance.choice(("list", "list", "generator", "async generator", "frame"))
+    kind = chance.choice(("list", "list", "generator", "async generator", "frame", "prep"))
     rows = chance.randint(0, _MOST_ROWS)
     source = Source(kind, rows)
-    if "generator" in kind and chance.random() < 1 / 3:
+    if kind in ("generator", "async generator", "prep") and chance.random() < 1 / 3:
         source.breaks_at = chance.randint(1, _MOST_ROWS)
-    if "generator" in kind and chance.random() < 1 / 5:
+    if kind in ("generator", "async generator", "prep") and chance.random() < 1 / 5:
         source.hangs_at = chance.randint(0, _MOST_ROWS)
     verbs = chance.choice((_GENTLE, _GENTLE, _ALL))
     events = [_event(chance, rows, verbs) for _ in range(chance.choice((0, 1, 2, 4, 8, 16)))]

@@ -1,4 +1,4 @@
-"""The nodes of simulated runs: each takes its time, fails as its world says, and is a function of its row.
+"""The nodes of simulated runs: each takes its time, and fails as its world says.
 
 Whatever happens, the output of a node depends on its row only (and on the part of a nested batch flow that
 it runs in), so that a row that succeeds must have the outputs that it has in a calm run.
@@ -32,8 +32,7 @@ from flowmagic.testing.fake_provider import Reply
 _FAULTS = (
     "raise", "raise odd", "refuse", "refuse and say when", "hang", "swallow", "task", "slow", "block",
 )  # fmt: skip
-_BLOCKED = 7.0
-"""Seconds for which something holds the loop."""
+_BLOCKED = 7.0  # seconds
 
 
 class OddError(BaseException):
@@ -82,6 +81,7 @@ class World:
         cancelled: the rows that were cancelled one by one.
         ended_early: whether the run was stopped or cancelled.
         disk_is_full: whether the journal cannot be written.
+        posted: the results that the flow's own post was given; None: it was not called.
     """
 
     seed: int = 0
@@ -93,6 +93,7 @@ class World:
     cancelled: set[int] = field(default_factory=set)
     ended_early: bool = False
     disk_is_full: bool = False
+    posted: list[Any] | None = None
     _attempts: dict[tuple[str, int], int] = field(default_factory=dict)
 
     def fault(self, name: str, row: int) -> str:
@@ -167,7 +168,6 @@ class Scripted:
             await asyncio.sleep(30 if fault == "slow" else seconds)
 
     def output(self, row: int) -> str:
-        """Return the output of the node."""
         return output(self.name, row, self.params)
 
     def way(self) -> str:
@@ -183,7 +183,7 @@ class Scripted:
 
 
 def output(name: str, row: int, params: Any) -> str:
-    """Return what a node returns for a row; in a nested batch flow, with the part."""
+    """Return the output of a node for a row; in a nested batch flow, with the part."""
     return f"{name} of {row}" + (f" part {params['part']}" if "part" in params else "")
 
 
@@ -345,6 +345,6 @@ class _Graph:
         return kind(self.chain(depth, SYNC_KINDS if kind in sync else kinds, gathered=gathered))
 
 
-def graph(chance: random.Random, world: World, depth: int) -> AsyncFlow:
-    """Return a random flow whose nodes see a world, at most so many nodes deep."""
-    return AsyncFlow(start=_Graph(chance, world).chain(depth, is_first=True))
+def graph(chance: random.Random, world: World, depth: int) -> Any:
+    """Return the first node of a random graph whose nodes see a world, at most so many nodes deep."""
+    return _Graph(chance, world).chain(depth, is_first=True)

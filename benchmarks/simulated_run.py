@@ -147,7 +147,7 @@ async def _calm(made: Scenario) -> dict[int, Any]:
     """Return the outputs of all rows without faults and events."""
     source = made.source
     rows = [{"row": row} for row in range(source.rows)]
-    run = flowmagic.batchflow(made.flow(World()), rows, limit=1, threads=False)
+    run = flowmagic.batchflow(made.calm_flow(World()), rows, limit=1, threads=False)
     await run.settled()
     if not run.ok:
         raise BrokenError(f"the calm run was {run!r}")
@@ -251,6 +251,8 @@ def _check_causes(run: Any, made: Scenario, world: World) -> None:
     if is_whole and len(run) != made.source.rows:
         raise BrokenError(f"{made.source.rows - len(run)} rows are missing: {run!r}")
     may_fail = made.rate or made.options.get("timeout")
+    if is_whole and made.source.kind == "prep" and world.posted != run.results:
+        raise BrokenError(f"post got {world.posted}, and the results are {run.results}")
     for index, code in enumerate(run.records.status):
         if code == CANCELLED and is_whole and index not in world.cancelled:
             raise BrokenError(f"nobody has cancelled row {index}: {run!r}")
@@ -292,7 +294,7 @@ async def _check_journal(run: Any, made: Scenario, calm: dict[int, Any], path: P
     world = World()
     rows = [{"row": row} for row in range(made.source.rows)]
     resumed = flowmagic.batchflow(
-        made.flow(world), rows, journal=path, resume="anyway", threads=False, limit=3
+        made.calm_flow(world), rows, journal=path, resume="anyway", threads=False, limit=3
     )
     _let_journal_keep_up(resumed, world)
     await resumed.settled()

@@ -58,11 +58,11 @@ def _smaller(made: Scenario) -> Iterator[Scenario]:
         yield replace(made, depth=depth)
     for rows in {source.rows // 2, source.rows - 1} - {source.rows, -1}:
         yield replace(made, source=replace(source, rows=rows))
-    if source != (whole := replace(source, breaks_at=-1, hangs_at=-1)):
-        yield replace(made, source=whole)
+    if source != source.whole():
+        yield replace(made, source=source.whole())
     if source.kind != "list":
         yield replace(made, source=replace(source, kind="list"))
-    for at in range(len(made.events) - 1):
+    for at in range(len(made.events) - 2):
         yield replace(made, events=made.events[:at] + made.events[at + 1 :])
     for name in made.options:
         yield replace(made, options={k: v for k, v in made.options.items() if k != name})
