@@ -183,8 +183,8 @@ def scenario(seed: int) -> Scenario:
         source.hangs_at = chance.randint(0, _MOST_ROWS)
     verbs = chance.choice((_GENTLE, _GENTLE, _ALL))
     events = [_event(chance, rows, verbs) for _ in range(chance.choice((0, 1, 2, 4, 8, 16)))]
-    has_journal = chance.random() < 1 / 10
-    if has_journal and chance.random() < 1 / 3:
+    has_journal = chance.random() < 1 / 20  # each takes as long as fifteen others
+    if has_journal and chance.random() < 1 / 2:
         full_at = chance.randint(1, 10)
         full_until = full_at + chance.choice((1, 5, LONG))
         events += [Event(full_at, "disk is full", True), Event(full_until, "disk is full", False)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import sqlite3
 import tempfile
 import threading
@@ -95,6 +96,7 @@ def check(made: Scenario, folder: Path | None = None, *, cancel_at: int | None =
 
 def _check(made: Scenario, world: World, path: Path | None, cancel_at: int | None) -> int:
     loop = _BoundedLoop()
+    random.seed(made.seed)  # of the waits before retries
     broken: list[str] = []
     # It also hears of tasks of nodes that nobody awaits.
     loop.set_exception_handler(

@@ -81,7 +81,7 @@ async def test_post_is_called_for_batch_kinds_only():
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="it cannot be told from a cancellation")
 @virtual
 async def test_a_post_that_raises_a_cancelled_error_has_failed(capsys):
-    """As it does where it awaits a task that was cancelled. The event loop goes on, and nobody says else."""
+    """As where it awaits a task that was cancelled. That the event loop has ended is not said."""
 
     class Own(AsyncParallelBatchFlow):
         async def post_async(self, shared, params, results):
