@@ -256,7 +256,8 @@ def measure(rows: int, bug_rows: int, every: int) -> None:
     taken = time.monotonic() - began
     figures = [
         Figure(
-            f'states with a broken promise, sync="{sync}": {each.steps:,} steps', len(each.broken), 0,
+            f'states with a broken promise, sync="{sync}": {each.steps:,} steps',
+            len(each.broken), 0, "states",
             beside=f"of {each.states.total():,}: "
             + ", ".join(f"{many:,} {crash}" for crash, many in each.states.items()),
         )
@@ -265,7 +266,7 @@ def measure(rows: int, bug_rows: int, every: int) -> None:
     figures.append(
         Figure(
             f"rows that had begun and ran twice, at most: limit {LIMIT}",
-            max(each.repeated for each in done), LIMIT, beside=f"{taken:,.0f} s in all",
+            max(each.repeated for each in done), LIMIT, "rows", beside=f"{taken:,.0f} s in all",
         )
     )  # fmt: skip
     print_figures(figures)

@@ -107,7 +107,7 @@ def recording(folder: Path, note: Callable[[Op], None]) -> Iterator[None]:
         sqlite.sqlite3_vfs_find.restype = ctypes.POINTER(_Vfs)
         system = sqlite.sqlite3_vfs_find(None).contents
     except (AttributeError, OSError) as error:  # it is built in, or hides SQLite's functions
-        raise NotRecordableError(f"SQLite cannot be recorded in this Python: {error}") from None
+        raise NotRecordableError(f"SQLite cannot be recorded in this Python: {error}.") from None
     vfs = _RecordingVfs(system, folder, note)
     _kept.append(vfs)
     sqlite.sqlite3_vfs_register(ctypes.byref(vfs.own), 1)  # as the default
@@ -116,9 +116,7 @@ def recording(folder: Path, note: Callable[[Op], None]) -> Iterator[None]:
     finally:
         sqlite.sqlite3_vfs_unregister(ctypes.byref(vfs.own))
     if not vfs.has_seen_files:
-        raise NotRecordableError(
-            "SQLite cannot be recorded: Python uses another one than was found."
-        )
+        raise NotRecordableError("SQLite cannot be recorded: Python uses another than was found.")
 
 
 _kept: list[_RecordingVfs] = []

@@ -31,9 +31,7 @@ NAME = "runs.journal"
 RUNS = 3
 
 _RETRIES = 2
-_CHECKPOINT_AFTER = (
-    20_000  # characters; there would be no checkpoint in the midst of so short a run
-)
+_CHECKPOINT_AFTER = 20_000  # characters: so short a run would have no checkpoint in its midst
 
 
 class _Attempts:
