@@ -29,7 +29,7 @@ from .recording import NotRecordableError, Op
 from .simulation import BrokenError
 
 OPTIONS = {
-    "rows": (80, "rows of the recorded batch"),
+    "rows": (70, "rows of the recorded batch"),
     "bug-rows": (8, "rows of the batch that is recorded with each bug that is put back"),
     "every": (1, "one of so many states is tried"),
 }

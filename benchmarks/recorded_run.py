@@ -32,7 +32,7 @@ NAME = "runs.journal"
 RUNS = 3
 
 _RETRIES = 2
-_CHECKPOINT_AFTER = 20_000  # characters: so short a run would have no checkpoint in its midst
+_CHECKPOINT_AFTER = 2_000  # characters: so short a run would have no checkpoint in its midst
 
 
 class _Attempts:
@@ -236,7 +236,7 @@ async def _recorded(recorded: Recorded, number: int, batch: Any, path: Path) -> 
     run = _start(batch, _Attempts(began), journal=path, resume=bool(number), sync=recorded.sync)
     note, outbox, writing = run.journal.note, run.journal._outbox, run.journal._outbox.writer
     reported, checkpoint = writing._on_progress, writing._checkpoint
-    loses_wal = number == 1
+    loses_wal, is_whole = number == 1, False
 
     def noted(row: int) -> None:
         nonlocal loses_wal
@@ -245,7 +245,8 @@ async def _recorded(recorded: Recorded, number: int, batch: Any, path: Path) -> 
         at = row, run[row].attempts
         found = outbox._awaited, Outcome.of(run[row])
         recorded.trace.append(lambda known: known[number].noted.update({at: found}))
-        if loses_wal and run[row].attempts:
+        # Not after a checkpoint that a reader held back: until the next one, a kill would be the end.
+        if loses_wal and is_whole and run[row].attempts:
             loses_wal = False
             recorded.trace.append(lambda known: known[number].lose())
             path.with_name(f"{NAME}-wal").unlink()
@@ -256,8 +257,11 @@ async def _recorded(recorded: Recorded, number: int, batch: Any, path: Path) -> 
         reported()
 
     def checkpointing(*, is_last: bool) -> None:
+        nonlocal is_whole
+        is_whole = False
         checkpoint(is_last=is_last)
-        if not writing._kept:
+        is_whole = not writing._kept
+        if is_whole:
             mark(checkpointed=writing.written)
 
     run.journal.note, writing._on_progress, writing._checkpoint = noted, progress, checkpointing
