@@ -68,6 +68,7 @@ TINY = {
     "fingerprint": (["--cells", "2", *ONCE], "CPU of the fingerprint, the first"),
     "reuse": (["--edits", "2", "--rows", "3"], "look-up of an output"),
     "simulation": (["--seeds", "3"], "broken promises"),
+    "await_points": (["--seeds", "1"], "after a cancellation at each of"),
     "put_back": (["--seeds", "1"], "a slot leaks when a worker ends"),
     "goals": (["--rounds", "1", "--divide-by", "500"], "CPU / aiometer: 3 nodes, at once"),
 }
