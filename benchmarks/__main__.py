@@ -20,10 +20,12 @@ from . import (
     pacing,
     panel,
     put_back,
+    resumes,
     reuse,
     simulation,
     steering,
     threads,
+    week,
 )
 from .measuring import positive
 
@@ -46,9 +48,11 @@ BENCHMARKS = {
         kills,
         panel,
         put_back,
+        resumes,
         reuse,
         simulation,
         steering,
+        week,
     )
 }
 

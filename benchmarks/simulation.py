@@ -43,7 +43,7 @@ class BrokenError(AssertionError):
     """A promise that a simulated run has broken."""
 
 
-class _BoundedLoop(VirtualLoop):
+class BoundedLoop(VirtualLoop):
     """A virtual loop that gives up when something goes round without end."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ def simulate(seed: int, folder: Path | None = None, *, cancel_at: int | None = N
         BrokenError: a promise was broken; the message begins with the seed.
     """
     made = scenario(seed)
-    loop = _BoundedLoop()
+    loop = BoundedLoop()
     broken: list[str] = []
     # It also hears of tasks of nodes that nobody awaits.
     loop.set_exception_handler(
@@ -106,7 +106,7 @@ async def _simulate(made: Scenario, folder: Path | None, cancel_at: int | None) 
         path = folder / f"{made.seed}.journal"
         options["journal"] = path
     run = flowmagic.batchflow(made.flow(made.world), made.source.batch(), **options)
-    _let_journal_keep_up(run)
+    let_journal_keep_up(run)
     made.world.on_begin = lambda row: _check_limit(run, row)
     loop: Any = asyncio.get_running_loop()
     began = loop.turns
@@ -152,7 +152,8 @@ async def _live_through(run: Any, made: Scenario) -> None:
         await run.settled()
 
 
-def _let_journal_keep_up(run: Any) -> None:
+def let_journal_keep_up(run: Any) -> None:
+    """Have the virtual clock wait for the writing of the journal of a run."""
     loop: Any = asyncio.get_running_loop()
     if run.journal is not None:
         loop.is_awaiting = lambda: run.journal.is_behind
@@ -251,7 +252,7 @@ async def _check_journal(run: Any, made: Scenario, calm: dict[int, Any], path: P
     resumed = flowmagic.batchflow(
         made.flow(world), rows, journal=path, resume="anyway", threads=False, limit=3
     )
-    _let_journal_keep_up(resumed)
+    let_journal_keep_up(resumed)
     await resumed.settled()
     if again := succeeded & set(world.calls):
         raise BrokenError(f"the rows {sorted(again)} had succeeded, and ran again on resuming")
