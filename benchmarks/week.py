@@ -86,13 +86,21 @@ class _Notebook:
         }  # fmt: skip
         message = self._client.session.msg("execute_request", content, metadata={"cellId": cell})
         self._client.shell_channel.send(message)
+        while not self._is_idle_after(message):
+            pass
         reply = self._client.get_shell_msg(timeout=_MOST_SECONDS)["content"]
         assert reply["status"] == "ok", reply
         return ast.literal_eval(reply["user_expressions"]["value"]["data"]["text/plain"])
 
+    def _is_idle_after(self, message: Any) -> bool:
+        # Read as a page reads them: what nobody fetches stays in the kernel's memory.
+        heard = self._client.get_iopub_msg(timeout=_MOST_SECONDS)
+        is_reply = heard["parent_header"].get("msg_id") == message["header"]["msg_id"]
+        return is_reply and heard["content"].get("execution_state") == "idle"
+
     def present(self) -> dict[str, float]:
-        """Return what there is in the kernel."""
-        return self.run("0", "present", "week.present()")
+        """Return what there is in the kernel when what follows a run, such as a last message, is over."""
+        return self.run("import asyncio\nawait asyncio.sleep(1)", "present", "week.present()")
 
 
 def _cells(small: int, large: int, journal: Path) -> Iterator[tuple[str, str]]:

@@ -64,6 +64,8 @@ TINY = {
     "kills": (["--kills", "1"], "called again, though neither failed nor in doubt"),
     "fingerprint": (["--cells", "2", *ONCE], "CPU of the fingerprint, the first"),
     "reuse": (["--edits", "2", "--rows", "3"], "look-up of an output"),
+    "resumes": (["--flows", "2"], "resumed runs that differ from the uninterrupted one"),
+    "week": (["--small", "3", "--large", "1"], "growth of memory"),
     "simulation": (["--seeds", "3"], "broken promises"),
     "put_back": (["--seeds", "1"], "a slot leaks when a worker ends"),
     "goals": (["--rounds", "1", "--divide-by", "500"], "CPU / aiometer: 3 nodes, at once"),

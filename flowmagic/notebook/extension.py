@@ -15,7 +15,7 @@ from IPython.core.completer import (
 from traitlets import TraitError
 
 from ..run.batchrun import BatchRun
-from . import streams
+from . import cell_panels, streams
 from .cell import display_run
 from .magic import BatchFlowMagics
 from .magic_line import flow_names
@@ -54,6 +54,7 @@ class Extension:
             self._formatters.append((formatter, formatter.type_printers.get(BatchRun)))
             formatter.for_type(BatchRun, show)
         if hasattr(shell, "kernel"):  # without one there is no panel to show what instances print
+            shell.events.register("pre_run_cell", cell_panels.begin_cell)
             streams.install()
             streams.keep_outputs(shell.display_pub)
             self._guard = InputGuard(shell)
@@ -62,6 +63,8 @@ class Extension:
     def unload(self) -> None:
         """Remove everything. Runs in progress continue."""
         shell = self._shell
+        if cell_panels.begin_cell in shell.events.callbacks["pre_run_cell"]:
+            shell.events.unregister("pre_run_cell", cell_panels.begin_cell)
         streams.uninstall()
         streams.release_outputs(shell.display_pub)
         if self._guard is not None:
