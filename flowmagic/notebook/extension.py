@@ -45,6 +45,7 @@ class Extension:
         shell.input_transformers_cleanup.append(header_first)
         shell.input_transformers_post.append(await_batchflow)
         shell.Completer.custom_matchers.append(self._matcher)
+        shell.events.register("pre_run_cell", cell_panels.begin_cell)
         display = shell.display_formatter
         for formatter, show in (
             (display.formatters["text/html"], summary.as_html),
@@ -54,7 +55,6 @@ class Extension:
             self._formatters.append((formatter, formatter.type_printers.get(BatchRun)))
             formatter.for_type(BatchRun, show)
         if hasattr(shell, "kernel"):  # without one there is no panel to show what instances print
-            shell.events.register("pre_run_cell", cell_panels.begin_cell)
             streams.install()
             streams.keep_outputs(shell.display_pub)
             self._guard = InputGuard(shell)
@@ -63,8 +63,6 @@ class Extension:
     def unload(self) -> None:
         """Remove everything. Runs in progress continue."""
         shell = self._shell
-        if cell_panels.begin_cell in shell.events.callbacks["pre_run_cell"]:
-            shell.events.unregister("pre_run_cell", cell_panels.begin_cell)
         streams.uninstall()
         streams.release_outputs(shell.display_pub)
         if self._guard is not None:
@@ -77,6 +75,7 @@ class Extension:
         _remove(shell.input_transformers_cleanup, header_first)
         _remove(shell.input_transformers_post, await_batchflow)
         _remove(shell.Completer.custom_matchers, self._matcher)
+        _remove(shell.events.callbacks["pre_run_cell"], cell_panels.begin_cell)
         for formatter, previous in self._formatters:
             if previous is None:
                 formatter.type_printers.pop(BatchRun, None)
