@@ -7,6 +7,7 @@ import argparse
 from . import (
     calls,
     cancel,
+    crash,
     dask,
     fingerprint,
     goals,
@@ -41,6 +42,7 @@ BENCHMARKS = {
         limit_change,
         pacing,
         calls,
+        crash,
         dask,
         fingerprint,
         interrupt,

@@ -52,6 +52,10 @@ TINY = {
         "peak memory growth",
     ),
     "cancel": (["--running", "3", "--queued", "5", *ONCE], "cancel: 3 running, 5 queued"),
+    "crash": (
+        ["--rows", "4", "--bug-rows", "4", "--every", "100"],
+        "states with a broken promise",
+    ),
     "interrupt": (["--limit", "3", *ONCE], "3 instances running"),
     "limit_change": (["--low", "2", "--high", "6", *ONCE], "2 -> 6"),
     "pacing": (["--per-minute", "60000", "--starts", "20", "--limit", "5"], "off the pace"),

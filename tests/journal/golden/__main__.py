@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import pathlib
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from typing import Any
@@ -43,23 +44,21 @@ def _die(journal: pathlib.Path) -> None:
     asyncio.run(main())
 
 
+def _make(journal: pathlib.Path) -> None:
+    """Make four runs: of all values, resumed, isolated, and one whose kernel dies."""
+    _run(journal, rows(), reuse=True, retries=1)
+    _run(journal, [*rows(), {"name": "new"}], resume=True)
+    _run(journal, [{"name": "isolated"}], isolate=True)
+    _die(journal)
+
+
 def main() -> None:
-    """Make four runs: of all values, resumed, isolated, and one whose kernel died."""
-    streams.install()
+    """Have a process make the runs and die, and keep what is in the file."""
     golden = FOLDER / f"version_{VERSION}.journal"
     golden.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as name:
         journal = pathlib.Path(name, "runs.journal")
-        with (
-            mock.patch("platform.node", return_value="golden"),
-            mock.patch("flowmagic.journal.process._scope", return_value="golden"),
-        ):
-            _run(journal, rows(), reuse=True, retries=1)
-            _run(journal, [*rows(), {"name": "new"}], resume=True)
-            _run(journal, [{"name": "isolated"}], isolate=True)
-            killed = multiprocessing.get_context("fork").Process(target=_die, args=(journal,))
-            killed.start()
-            killed.join()
+        subprocess.run([sys.executable, "-m", __package__, journal], check=True, timeout=60)
         with sqlite3.connect(journal) as connection:
             # Tracebacks name the folder of whoever writes the file.
             root = str(FOLDER.parents[2])
@@ -74,4 +73,12 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if len(sys.argv) == 1:
+        main()
+    else:
+        streams.install()
+        with (
+            mock.patch("platform.node", return_value="golden"),
+            mock.patch("flowmagic.journal.process._scope", return_value="golden"),
+        ):
+            _make(pathlib.Path(sys.argv[1]))
