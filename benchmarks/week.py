@@ -13,7 +13,7 @@ import gc
 import os
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -86,17 +86,22 @@ class _Notebook:
         }  # fmt: skip
         message = self._client.session.msg("execute_request", content, metadata={"cellId": cell})
         self._client.shell_channel.send(message)
-        while not self._is_idle_after(message):
-            pass
-        reply = self._client.get_shell_msg(timeout=_MOST_SECONDS)["content"]
+        # Read as a page reads them: what nobody fetches stays in the kernel's memory.
+        is_idle = False
+        while not is_idle:
+            heard = self._heard(self._client.get_iopub_msg, message)
+            is_idle = heard.get("execution_state") == "idle"
+        reply = self._heard(self._client.get_shell_msg, message)
         assert reply["status"] == "ok", reply
         return ast.literal_eval(reply["user_expressions"]["value"]["data"]["text/plain"])
 
-    def _is_idle_after(self, message: Any) -> bool:
-        # Read as a page reads them: what nobody fetches stays in the kernel's memory.
-        heard = self._client.get_iopub_msg(timeout=_MOST_SECONDS)
-        is_reply = heard["parent_header"].get("msg_id") == message["header"]["msg_id"]
-        return is_reply and heard["content"].get("execution_state") == "idle"
+    def _heard(self, get: Callable[..., Any], message: Any) -> dict[str, Any]:
+        """Return the content of the next message of a channel that answers another one."""
+        while True:
+            heard = get(timeout=_MOST_SECONDS)
+            if heard["parent_header"].get("msg_id") == message["header"]["msg_id"]:
+                content: dict[str, Any] = heard["content"]
+                return content
 
     def present(self) -> dict[str, float]:
         """Return what there is in the kernel when what follows a run, such as a last message, is over."""
@@ -107,8 +112,8 @@ def _cells(small: int, large: int, journal: Path) -> Iterator[tuple[str, str]]:
     """Give the code and the id of each cell that runs, the large ones spread evenly."""
     for number in range(small):
         yield _cell("one row", '[{"n": 1}]', number, journal)
-        if number * large // small != (number + 1) * large // small:
-            yield _cell("many rows", f'[{{"n": n}} for n in range({_LARGE})]', number // 7, journal)
+        for each in range(number * large // small, (number + 1) * large // small):
+            yield _cell("many rows", f'[{{"n": n}} for n in range({_LARGE})]', each, journal)
 
 
 def _cell(name: str, rows: str, number: int, journal: Path) -> tuple[str, str]:
