@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from . import (
+    await_points,
     calls,
     cancel,
     crash,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         goals,
+        await_points,
         overhead,
         threads,
         lag,

@@ -25,8 +25,9 @@ import flowmagic
 from .figures import Figure, print_figures
 from .forked import forked, written_numbers
 from .measuring import print_heading
-from .scenario import Scenario, World, scenario
-from .simulation import BoundedLoop, let_journal_keep_up
+from .scenario import Scenario, scenario
+from .scripted_nodes import World
+from .simulated_run import BoundedLoop, let_journal_keep_up, without_part
 
 OPTIONS = {
     "flows": (500, "generated flows, each of which is killed once"),
@@ -76,13 +77,15 @@ async def _scripted(made: Scenario, folder: Path, turn: int) -> int:
     loop: Any = asyncio.get_running_loop()
     began = loop.turns
     loop.at_turn[began + turn] = lambda: os.kill(os.getpid(), signal.SIGKILL)
-    options = {**made.options, "journal": folder / "runs.journal"}
-    run = flowmagic.batchflow(made.flow(made.world), made.source.batch(), **options)
-    let_journal_keep_up(run)
+    world = World(made.seed, made.rate)
+    options = made.options | {"journal": folder / "runs.journal"}
+    batch = made.source.batch(world)
+    run = flowmagic.batchflow(made.flow(world), batch, threads=False, **options)
+    let_journal_keep_up(run, world)
     for event in made.events:
-        loop.call_later(event.at, event, run)
+        loop.call_later(event.at, event, run, world)
     reported = os.open(folder / "reported", os.O_CREAT | os.O_APPEND | os.O_WRONLY)
-    with contextlib.suppress(Exception):  # what broke the run, such as its source
+    with contextlib.suppress(BaseException):  # what broke the run, such as its source
         async for instance in run.as_completed():
             if instance.status == "succeeded":
                 os.write(reported, b"%d\n" % instance.index)
@@ -114,15 +117,17 @@ async def _whole(made: Scenario, world: World, **options: Any) -> dict[str, Any]
     kept = {name: made.options[name] for name in ("isolate", "track_shared")}
     rows = [{"row": row} for row in range(made.source.rows)]
     run = flowmagic.batchflow(
-        made.flow(world), rows, shared=shared, threads=False, limit=3, **kept, **options
+        made.calm_flow(world), rows, shared=shared, threads=False, limit=3, **kept, **options
     )
-    let_journal_keep_up(run)
+    let_journal_keep_up(run, world)
     await run.settled()
     if run.journal is not None:
         run.journal.join()
-    whole = {"status": run.ok, "outputs": run.outputs, "results": run.results}
+    whole = {"status": run.ok, "outputs": without_part(run.outputs), "results": run.results}
     # What is not tracked cannot come back, and the run says so.
-    return {**whole, "shared": shared} if made.options["track_shared"] else whole
+    if made.options["track_shared"]:
+        whole["shared"] = {key: without_part(value) for key, value in shared.items()}
+    return whole
 
 
 def kill_and_resume(seed: int) -> Resumed:

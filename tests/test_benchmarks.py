@@ -71,6 +71,7 @@ TINY = {
     "resumes": (["--flows", "2"], "resumed runs that differ from the uninterrupted one"),
     "week": (["--small", "3", "--large", "1"], "growth of memory"),
     "simulation": (["--seeds", "3"], "broken promises"),
+    "await_points": (["--seeds", "1"], "after a cancellation at each of"),
     "put_back": (["--seeds", "1"], "a slot leaks when a worker ends"),
     "goals": (["--rounds", "1", "--divide-by", "500"], "CPU / aiometer: 3 nodes, at once"),
 }
