@@ -16,6 +16,7 @@ from ..records.batch import Batch, BatchLike, as_batch
 from ..run.api import start
 from ..run.batchrun import BatchRun
 from ..run.options import Options
+from . import cell_panels
 from .panel.header import earlier_text
 from .panel.rerun_cell import Origin
 from .panel.widget import Panel, Start
@@ -90,6 +91,7 @@ class NotebookDisplay:
 
     def _display(self, panel: Panel) -> Panel:
         display(panel)
+        cell_panels.add(panel)
         self._handle.display({"text/plain": "", "text/html": ""}, raw=True)
         return panel
 
@@ -101,6 +103,9 @@ class NotebookDisplay:
 
     def _publish(self, run: BatchRun) -> None:
         if run.ended:
+            if self._timer is not None:
+                self._timer.cancel()  # it would keep the run for as long as it waits
+                self._timer = None
             self._handle.update(summary.bundle(run), raw=True)
         elif self._timer is None:  # it was resumed after its end, or comes from elsewhere
             self._publish_later(run, _INTERVAL)

@@ -265,6 +265,22 @@ def test_a_cell_that_is_run_again_offers_to_cancel_its_earlier_run(notebook):
     book.until("run.ended")
 
 
+def test_a_cell_that_is_run_again_and_again_keeps_one_panel_in_the_kernel(notebook):
+    """And one run: a kernel that lives for a week has the memory for that."""
+    book = started(notebook, THREE)
+    for _ in range(3):
+        book.until("run.ended")
+        book.run(1)
+    book.until("run.ended")
+    expect(book.panel).to_have_count(1)
+    expect(say(book.panel)).to_have_text(re.compile(r"^3 in [0-9.]+ s"))
+    widgets = "__import__('ipywidgets').widgets.widget._instances"
+    book.until(f"len({widgets}) == 2")  # the panel and its layout
+    book.button("Run again").click()
+    book.until("run.ended and get_ipython().user_ns['run'] is run")
+    assert book.errors == []
+
+
 @in_lab
 def test_after_its_kernel_was_shut_down_no_button_is_left(notebook):
     """Neither Run again nor a retry could reach anything."""

@@ -304,3 +304,15 @@ def test_a_run_is_hidden_once_and_only_in_the_cell_that_opened_its_panel():
     hide_as_value(shell, run)
     shell.execution_count += 1
     assert not is_hidden(shell, run)
+
+
+def test_a_run_that_has_ended_is_kept_by_no_timer(shell, shown):
+    """Of the summaries in between: each would keep its run for seconds."""
+
+    async def lifecycle():
+        display, [] = display_of(shell)
+        await display.start(as_batch([{"n": 1}]), Limits(2))
+        timers = [each for each in asyncio.get_running_loop()._scheduled if not each.cancelled()]
+        assert [each for each in timers if "_publish" in repr(each)] == []
+
+    run_virtual(lifecycle())
