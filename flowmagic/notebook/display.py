@@ -194,11 +194,25 @@ def start_in_panel(
     """
     parsed = Options.of(**options)
     batch = None if params is None else as_batch(params, parsed.sharing.text_param)
+    run = start(flow, batch, shared=shared, options=parsed)
+    return _panel_of(run, batch, shared, compact=compact)
 
+
+def folded_panel(run: BatchRun) -> Panel:
+    """Return a panel that shows a run, folded to one line, steers it, and starts the next."""
+    return _panel_of(run, batch_of(run), run.shared, compact=True)
+
+
+def _panel_of(run: BatchRun, batch: Batch | None, shared: Any, *, compact: bool) -> Panel:
     def begin(batch: Batch | None, limits: Limits) -> BatchRun:
-        return start(flow, batch, shared=shared, options=parsed.with_limits(limits))
+        return start(run.flow, batch, shared=shared, options=run.options.with_limits(limits))
 
-    run = begin(batch, parsed.limits)
-    panel = Panel(type(flow).__name__, begin, limits=parsed.limits, batch=batch, compact=compact)
+    panel = Panel(type(run.flow).__name__, begin, limits=run.limits, batch=batch, compact=compact)
     panel.show(run)
     return panel
+
+
+def batch_of(run: BatchRun) -> Batch | None:
+    """Return the batch of a run, to run it again; None if it was not kept."""
+    rows = run.records.rows
+    return Batch(rows, rows=rows, index=run.records.index) if isinstance(rows, list) else None

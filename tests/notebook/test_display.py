@@ -19,6 +19,7 @@ from flowmagic.notebook.display import (
     make_display,
     start_in_panel,
 )
+from flowmagic.notebook.panel.widget import Panel
 from flowmagic.notebook.terminal.terminal import TerminalDisplay
 from flowmagic.records.batch import as_batch
 
@@ -256,6 +257,24 @@ async def test_run_in_the_panel_runs_the_same_batch_again():
     await panel.run
     assert panel.run.results == [6]
     assert panel.run.limit == 7
+    panel.close()
+
+
+async def test_a_run_that_was_started_in_python_gets_a_folded_panel_that_runs_it_again():
+    """With its rows, its shared store and its options; marimo asks the run for it."""
+    shared = {}
+    run = flowmagic.batchflow(Double(), [{"n": 2}], shared=shared, limit=4)
+    panel = run._display_()
+    assert isinstance(panel, Panel)
+    assert panel.run is run
+    assert panel.get_state("header")["header"]["compact"] is True
+    await run
+    panel._handle({"type": "run", "client": "page", "n": 1})
+    assert panel.run is not run
+    await panel.run
+    assert panel.run.results == [4]
+    assert panel.run.limit == 4
+    assert shared == {"seen": 2}
     panel.close()
 
 
