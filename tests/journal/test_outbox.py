@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from flowmagic.journal.outbox import Outbox
-from flowmagic.journal.writer import Statement
+from flowmagic.journal.statements import Statement
 
 from ..virtualtime import virtual
 
@@ -16,7 +16,7 @@ LAST = Statement("INSERT INTO elsewhere VALUES", "(?, ?)")
 class Writes:
     """Stands in for a writer: writes when it is told to."""
 
-    def __init__(self, told):
+    def __init__(self, told, earlier=None):
         self.told = told
         self.came: list = []
         self.written = 0

@@ -14,7 +14,8 @@ import pytest
 
 from flowmagic.journal import writer
 from flowmagic.journal.database import open_file
-from flowmagic.journal.writer import Group, Statement, Writer
+from flowmagic.journal.statements import Group, Statement
+from flowmagic.journal.writer import Writer
 
 from .test_file_watch import DAMAGE, deleted, truncated
 
@@ -472,7 +473,8 @@ def test_a_run_gives_signs_of_life_while_nothing_is_written(tmp_path, monkeypatc
 
 KILLED = """
 import sys, time
-from flowmagic.journal.writer import Group, Statement, Writer
+from flowmagic.journal.statements import Group, Statement
+from flowmagic.journal.writer import Writer
 put = Statement("INSERT INTO meta VALUES (?, 1)")
 made = Writer(sys.argv[1], full=False, on_progress=lambda: None)
 for name in "ab":
