@@ -111,7 +111,9 @@ def _notice(run: BatchRun, records: RecordStore) -> str:
     if not text and run.holds:
         text = run.holds[0].text(name_of)
     text = text or crossing_notice(run) or engine_notice(run.options.engine)
-    text = text or isolation_notice(run) or masked(reuse_line(run), secrets_of_run(records))
+    text = text or isolation_notice(run)
+    if not text and (text := reuse_line(run)):
+        text = masked(text, secrets_of_run(records))  # which looks through many rows
     return truncate(text, _MAX_NOTICE)
 
 
