@@ -117,7 +117,7 @@ class Updates:
         """Send the whole state now."""
         self._push_due = False
         self.seq += 1
-        self._queries.mark_changed(self.changed, pushed=True)
+        self._queries.mark_changed(self.changed)
         self._graph.mark_changed(self.changed)
         self._failures().mark_changed(self.changed)
         self.changed.clear()
@@ -125,6 +125,7 @@ class Updates:
         self._sent_header.mark_sent(self._header(), self._ticker.now())
         self._graph.mark_sent()
         self._push()
+        self._queries.mark_pushed()
         if self._queries.has_answers:
             self._ticker.request_tick()
 

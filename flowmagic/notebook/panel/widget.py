@@ -33,7 +33,7 @@ from .jsnull import with_null
 from .packing import pack_columns
 from .param_list import ParamList
 from .protocol import FirstTexts, Header
-from .queries import FIRST_TEXTS, Queries
+from .queries import Queries
 from .rerun_cell import Origin, cell_of
 from .row_text import row_labels, row_texts
 from .ticker import Ticker
@@ -238,7 +238,7 @@ class Panel(anywidget.AnyWidget):
     def _first_texts(self) -> FirstTexts:
         records, varying = self._records, self._queries.varying
         return {
-            **row_texts(records, range(min(FIRST_TEXTS, len(records))), varying),
+            **row_texts(records, self._queries.pushed_rows, varying),
             "columns": varying.columns(),
             "labels": row_labels(records, varying),
         }

@@ -198,7 +198,7 @@ def test_busy_named_limits_stay_within_the_message_budget():
 
 
 def test_an_output_is_sent_within_a_tick_of_the_end_of_its_row(monkeypatch):
-    """Of the first rows, and of those that a page has queried: it needs not ask for it."""
+    """Of the first rows, and of those that a page has queried; also where the whole state is sent."""
     monkeypatch.setattr(queries, "_SLICE", 60.0)  # time is virtual, but the slices are real
 
     async def lifecycle():
@@ -215,6 +215,6 @@ def test_an_output_is_sent_within_a_tick_of_the_end_of_its_row(monkeypatch):
                     if text:
                         waits.setdefault(index, now - panel.run.records.ended[index])
         assert set(waits) == {i for i in (*range(200), *range(500, 540)) if i % 7 == 0}
-        assert max(waits.values()) <= 2 * INTERVAL
+        assert max(waits.values()) <= 1.01 * INTERVAL
 
     run_virtual(lifecycle())
