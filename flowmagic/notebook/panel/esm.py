@@ -4,10 +4,14 @@ A page gets a single file, since a module that imports another one would have to
 network. Each module becomes a function that is called once and returns its exports, so two modules
 may use the same name for different things. There is no build step: the wheel contains the modules as
 they were written.
+
+Each panel brings the script to its page, which would compile and run it anew for each. So the script
+runs once per page, and its further copies take over what that has returned.
 """
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 import posixpath
 import re
@@ -74,7 +78,10 @@ def joined(folder: pathlib.Path, entry: str) -> str:
         parts.append(_part(key, text, exports[key]))
 
     add(entry, ())
-    return "\n".join([*parts, f"export default {_variable(entry)}.$default;\n"])
+    body = "\n".join([*parts, f"return {_variable(entry)}.$default;"])
+    name = f"flowmagic {hashlib.sha256(body.encode()).hexdigest()}"
+    # A function that is not called is hardly compiled.
+    return f'function run() {{\n{body}\n}}\nexport default (globalThis["{name}"] ??= run());\n'
 
 
 def _part(key: str, text: str, exported: set[str]) -> str:
