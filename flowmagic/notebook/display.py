@@ -84,9 +84,7 @@ class NotebookDisplay:
         self._publish(run)
 
     def _show(self, run: BatchRun) -> None:
-        panel = self._make_panel()
-        panel.show(run)
-        self._display(panel)
+        self._display(self._make_panel(run=run))
 
     def _display(self, panel: Panel) -> Panel:
         display(panel)
@@ -194,6 +192,6 @@ def start_in_panel(
         return start(flow, batch, shared=shared, options=parsed.with_limits(limits))
 
     run = begin(batch, parsed.limits)
-    panel = Panel(type(flow).__name__, begin, limits=parsed.limits, batch=batch, compact=compact)
-    panel.show(run)
-    return panel
+    return Panel(
+        type(flow).__name__, begin, limits=parsed.limits, batch=batch, compact=compact, run=run
+    )
