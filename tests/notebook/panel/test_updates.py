@@ -64,7 +64,7 @@ def test_a_page_that_lost_messages_ends_right(lost):
 
 
 def test_a_panel_of_a_run_is_opened_with_its_state_and_sends_that_again_later():
-    """Its first picture needs no second message; a page that was not ready for the first deltas ends right."""
+    """Its first picture needs no second message, and a page that was not ready for deltas ends right."""
 
     async def lifecycle():
         rows = [{"i": i, "fail": i == 3} for i in range(20)]
