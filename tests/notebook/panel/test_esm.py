@@ -232,9 +232,19 @@ def test_unsupported_forms_are_refused(tmp_path, line):
         joined(tmp_path, "panel")
 
 
-def test_imports_in_comments_are_ignored(tmp_path):
-    """A comment may mention an import."""
+def test_comments_and_indentation_stay_where_they_are_read(tmp_path):
+    """The page gets a quarter less. A comment may mention an import; one beside code stays."""
+    code = "const a = 1; // one\n/** @type {any} */ const b = a;\n"
     modules(
-        tmp_path, panel='/** @import { A } from "./one.js" */\n// import("x")\nexport default {};\n'
+        tmp_path,
+        panel='/** @import { A } from "./one.js" */\n// import("x")\n'
+        f"{code}  /*\n   * More.\n   */\n\n  // Most.\n  const c = b; /* three */\nexport default {{}};\n",
     )
-    assert "@import" in joined(tmp_path, "panel")
+    assert f"{{\n{code}const c = b; /* three */\nconst $default" in joined(tmp_path, "panel")
+
+
+def test_no_text_of_a_module_has_several_lines():
+    """One of them might look like a comment, or be indented."""
+    for module in JS.rglob("*.js"):
+        for line in module.read_text().splitlines():
+            assert line.count("`") % 2 == 0, f"{module.name}: {line}"
