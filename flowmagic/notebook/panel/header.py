@@ -11,7 +11,6 @@ from ...limits.calls.named import named_limits
 from ...limits.limits import Limits
 from ...limits.pace import WINDOW
 from ...records.row_secrets import secrets_of_run
-from ...records.status import CANCELLED
 from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
 from ...run.status import RunStatus
@@ -67,7 +66,7 @@ def header_of(
         earlier: a line about an earlier run of the same cell that is in progress.
     """
     live = run is not None and not run.ended
-    left = run.left if run is not None and records.status_counts[CANCELLED] else 0
+    left = 0 if run is None else run.left
     aimd = None if run is None else run.adaptive
     if not notice and run is not None:
         notice = _notice(run, records)
