@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 
 from . import (
+    await_points,
     calls,
     cancel,
+    crash,
     dask,
     fingerprint,
     goals,
@@ -30,6 +32,7 @@ BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         goals,
+        await_points,
         overhead,
         threads,
         lag,
@@ -38,6 +41,7 @@ BENCHMARKS = {
         limit_change,
         pacing,
         calls,
+        crash,
         dask,
         fingerprint,
         interrupt,

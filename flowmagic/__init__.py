@@ -23,6 +23,7 @@ from .errors import (
     LimitError,
     MissingAttributeError,
     MissingExtraError,
+    MissingIndexError,
     NoRunningLoopError,
     OptionError,
     OutputLostError,
@@ -84,6 +85,7 @@ __all__ = [
     "LimiterRegistry",
     "MissingAttributeError",
     "MissingExtraError",
+    "MissingIndexError",
     "NoRunningLoopError",
     "NodeCopy",
     "OptionError",
@@ -130,7 +132,12 @@ _ON_FIRST_USE = {
 
 def __getattr__(name: str) -> Any:
     if name not in _ON_FIRST_USE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .text.suggestions import did_you_mean  # noqa: PLC0415 - needed for mistakes only
+
+        hint = "" if name.startswith("_") else did_you_mean(name, __all__, "flowmagic.{}")
+        raise MissingAttributeError(
+            f"module {__name__!r} has no attribute {name!r}. {hint}".rstrip()
+        )
     value = getattr(importlib.import_module(_ON_FIRST_USE[name], __name__), name)
     globals()[name] = value
     return value

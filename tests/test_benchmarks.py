@@ -52,6 +52,10 @@ TINY = {
         "peak memory growth",
     ),
     "cancel": (["--running", "3", "--queued", "5", *ONCE], "cancel: 3 running, 5 queued"),
+    "crash": (
+        ["--rows", "4", "--bug-rows", "4", "--every", "100"],
+        "states with a broken promise",
+    ),
     "interrupt": (["--limit", "3", *ONCE], "3 instances running"),
     "limit_change": (["--low", "2", "--high", "6", *ONCE], "2 -> 6"),
     "pacing": (["--per-minute", "60000", "--starts", "20", "--limit", "5"], "off the pace"),
@@ -64,6 +68,7 @@ TINY = {
     "fingerprint": (["--cells", "2", *ONCE], "CPU of the fingerprint, the first"),
     "reuse": (["--edits", "2", "--rows", "3"], "look-up of an output"),
     "simulation": (["--seeds", "3"], "broken promises"),
+    "await_points": (["--seeds", "1"], "after a cancellation at each of"),
     "put_back": (["--seeds", "1"], "a slot leaks when a worker ends"),
     "goals": (["--rounds", "1", "--divide-by", "500"], "CPU / aiometer: 3 nodes, at once"),
 }

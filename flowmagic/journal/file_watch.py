@@ -87,6 +87,7 @@ class FileWatch:
             descriptor = os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with self._file.open("rb") as source, open(descriptor, "wb") as target:
                 shutil.copyfileobj(source, target)
+                target.flush()
                 os.fsync(descriptor)
             self.wal.unlink(missing_ok=True)
             self._shm.unlink(missing_ok=True)

@@ -87,8 +87,8 @@ class Outbox:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something is still to be written that can be written now."""
-        return self.writer.written < self._sent and not self.writer.error
+        """Whether something can be written now and is not, or whoever waits for it is not awake yet."""
+        return bool(self._waiters) or (self.writer.written < self._sent and not self.writer.error)
 
     def settled(self) -> asyncio.Future[None]:
         """Return a future that is done when all that was put before is on disk, or cannot be for now."""

@@ -204,7 +204,7 @@ class Recorder:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something is still to be written that can be written now."""
+        """Whether something can be written now and is not, or whoever waits for it is not awake yet."""
         return self._outbox.is_behind
 
     @property

@@ -76,7 +76,13 @@ def test_saved_during_a_run_and_reopened_without_its_kernel_the_latest_state_sta
     brief = book.page.locator(".fm-brief")
     expect(brief).to_be_hidden()
     done = book.value("run.counts.succeeded")
-    book.page.wait_for_timeout(1_500)
+    book.page.wait_for_function(
+        """done => {
+            const text = document.querySelector(".fm-brief").textContent;
+            return Number(/(\\d+) of 4000 succeeded, 1 failed/.exec(text)?.[1]) >= done;
+        }""",
+        arg=done,
+    )
     book.save()
     saved = (book.server.root / book.name).read_text()
     [html] = [

@@ -137,3 +137,20 @@ def test_a_copy_that_cannot_be_made_leaves_the_journal_as_it_is(watch, tmp_path,
         watch.replace()
     watch.check()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["j", "j-shm", "j-wal"]
+
+
+def test_the_whole_copy_is_on_disk_before_it_replaces_the_journal(tmp_path, monkeypatch):
+    """Or a loss of power right then would leave a journal without its end."""
+    file = tmp_path / "j"
+    file.write_bytes(b"x" * 66_000)
+    synced, sync = [], os.fsync
+
+    def note(descriptor):
+        assert file.stat().st_ino != os.fstat(descriptor).st_ino  # not yet in its place
+        synced.append(os.fstat(descriptor).st_size)
+        sync(descriptor)
+
+    monkeypatch.setattr("flowmagic.journal.file_watch.os.fsync", note)
+    FileWatch(file).replace()
+    assert synced == [66_000]
+    assert file.read_bytes() == b"x" * 66_000

@@ -251,13 +251,14 @@ async def test_without_capture_nothing_is_kept():
 async def test_tasks_and_threads_of_an_instance_print_to_it():
     """Tasks it spawns, `asyncio.to_thread`, and a task that outlives it."""
     late = []
+    has_ended = asyncio.Event()
 
     class Spawns(AsyncNode):
         async def exec_async(self, _):
             n = self.params["n"]
 
             async def later():
-                await asyncio.sleep(10)
+                await has_ended.wait()
                 say("late", n)
 
             await asyncio.create_task(asyncio.sleep(0))
@@ -266,6 +267,7 @@ async def test_tasks_and_threads_of_an_instance_print_to_it():
 
     run = await captured(AsyncFlow(start=Spawns()), rows_up_to(3))
     assert [each.printed for each in run.instances] == [f"thread {n}\n" for n in range(3)]
+    has_ended.set()
     await asyncio.gather(*late)
     assert [each.printed for each in run.instances] == [f"thread {n}\nlate {n}\n" for n in range(3)]
 

@@ -36,6 +36,15 @@ def test_it_refuses_like_openai():
     assert (quota.status_code, quota.json()["error"]["code"]) == (429, "insufficient_quota")
 
 
+def test_it_lasts_until_it_is_closed():
+    """For several cells, where no `with` block can be."""
+    service = serve(FakeProvider())
+    assert ask(service.url).status_code == 200
+    service.close()
+    with pytest.raises(httpx.ConnectError):
+        ask(service.url)
+
+
 def test_a_broken_answer_is_no_json():
     """It is cut off in the middle."""
     with serve(FakeProvider(faults={0: Fault.BROKEN})) as url, pytest.raises(ValueError):
