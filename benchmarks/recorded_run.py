@@ -1,7 +1,8 @@
 """Runs whose journal is recorded: what SQLite does to its files, and what the runs report meanwhile.
 
-Each run resumes those before it. Rows are retried, isolated and restored; one never succeeds, and some
-have outputs of many pages. What a row does depends on its params and the attempt only.
+Each run resumes those before it, and the second one loses its -wal. Rows are retried, isolated and
+restored; one never succeeds, and some have outputs of many pages. What a row does depends on its params
+and the attempt only.
 """
 
 # ruff: noqa: ARG002 - the hooks of nodes have the parameters of PocketFlow
@@ -24,14 +25,14 @@ import flowmagic
 from flowmagic.journal import writer
 from flowmagic.testing import run_virtual
 
-from .recorded_disk import Op, recording
+from .recording import Op, recording
 
 LIMIT = 4
 NAME = "runs.journal"
 RUNS = 3
 
 _RETRIES = 2
-_CHECKPOINT_AFTER = 20_000  # characters: so short a run would have no checkpoint in its midst
+_CHECKPOINT_AFTER = 2_000  # characters: so short a run would have no checkpoint in its midst
 
 
 class _Attempts:
@@ -141,6 +142,8 @@ class Known:
             written when that is reported.
         written: how many rows the journal has reported as written.
         synced: how many of them when the -wal was last synced.
+        checkpointed: how many of them are in the journal itself.
+        is_lost: whether the -wal was deleted, and what was in it is not written again yet.
         has_ended: whether the run was reported to have ended.
     """
 
@@ -148,7 +151,18 @@ class Known:
     noted: dict[tuple[int, int], tuple[int, Outcome]] = field(default_factory=dict)
     written: int = 0
     synced: int = 0
+    checkpointed: int = 0
+    is_lost: bool = False
     has_ended: bool = False
+
+    def note_sync(self) -> None:
+        """Note that the -wal was synced."""
+        if not self.is_lost:
+            self.synced = self.written
+
+    def lose(self) -> None:
+        """Note that the -wal is lost."""
+        self.is_lost, self.synced = True, self.checkpointed
 
     def reported(self, written: int) -> dict[int, int]:
         """Return the latest attempt of each row whose end was reported."""
@@ -213,28 +227,44 @@ async def _calm(rows: int) -> list[Outcome]:
 
 
 async def _recorded(recorded: Recorded, number: int, batch: Any, path: Path) -> None:
-    mark = recorded.trace.append
+    def mark(**changes: Any) -> None:
+        recorded.trace.append(lambda known: vars(known[number]).update(changes))
 
     def began(row: int, attempt: int) -> None:
-        mark(lambda known: known[number].began.update({row: attempt}))
+        recorded.trace.append(lambda known: known[number].began.update({row: attempt}))
 
     run = _start(batch, _Attempts(began), journal=path, resume=bool(number), sync=recorded.sync)
-    note, outbox, written = run.journal.note, run.journal._outbox, run.journal._outbox.writer
+    note, outbox, writing = run.journal.note, run.journal._outbox, run.journal._outbox.writer
+    reported, checkpoint = writing._on_progress, writing._checkpoint
+    loses_wal, is_whole = number == 1, False
 
     def noted(row: int) -> None:
+        nonlocal loses_wal
         note(row)
         run.journal.settled()  # that it may be reported now is what it says
         at = row, run[row].attempts
         found = outbox._awaited, Outcome.of(run[row])
-        mark(lambda known: known[number].noted.update({at: found}))
+        recorded.trace.append(lambda known: known[number].noted.update({at: found}))
+        # Not after a checkpoint that a reader held back: until the next one, a kill would be the end.
+        if loses_wal and is_whole and run[row].attempts:
+            loses_wal = False
+            recorded.trace.append(lambda known: known[number].lose())
+            path.with_name(f"{NAME}-wal").unlink()
 
     def progress() -> None:
-        count = written.written
-        mark(lambda known: setattr(known[number], "written", count))
+        found_again = {"is_lost": False} if writing.warning and not writing.error else {}
+        mark(written=writing.written, **found_again)
         reported()
 
-    run.journal.note = noted
-    reported, written._on_progress = written._on_progress, progress
+    def checkpointing(*, is_last: bool) -> None:
+        nonlocal is_whole
+        is_whole = False
+        checkpoint(is_last=is_last)
+        is_whole = not writing._kept
+        if is_whole:
+            mark(checkpointed=writing.written)
+
+    run.journal.note, writing._on_progress, writing._checkpoint = noted, progress, checkpointing
     await run.settled()
-    mark(lambda known: setattr(known[number], "has_ended", True))
+    mark(has_ended=True)
     run.journal.join()

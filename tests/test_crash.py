@@ -5,15 +5,17 @@
 
 from __future__ import annotations
 
+import os
 import random
 import sqlite3
 
 import pytest
 
 from benchmarks import crash
+from benchmarks.disk import Disk
 from benchmarks.put_back import put_back
-from benchmarks.recorded_disk import Disk, NotRecordableError, Op, recording
 from benchmarks.recorded_run import record
+from benchmarks.recording import NotRecordableError, Op, recording
 
 
 @pytest.fixture
@@ -99,6 +101,31 @@ def test_what_was_recorded_makes_the_files_that_are_there(tmp_path, is_closed):
 
 
 @pytest.mark.usefixtures("recordable")
+def test_what_python_does_to_the_files_is_recorded_too(tmp_path):
+    """As where a journal is replaced: what was not synced is written, but may be gone with the power."""
+    ops, copy = [], tmp_path / "copy"
+    with recording(tmp_path, ops.append):
+        connection = used(tmp_path / "a")
+        (tmp_path / "a-wal").unlink()
+        connection.execute("INSERT INTO texts VALUES ('to a file that nobody finds')")
+        before = len(ops)
+        with copy.open("wb") as file:
+            file.write(b"synced")
+            file.flush()
+            os.fsync(file.fileno())
+            file.write(b", not synced")
+        copy.replace(tmp_path / "a")
+        connection.close()
+    disk = Disk()
+    for op in ops:
+        disk.apply(op)
+    whole = b"synced, not synced"
+    assert disk.after_kill() == {"a": whole} == {"a": (tmp_path / "a").read_bytes()}
+    assert left(disk, "reordered", "a") >= {b"synced", whole}
+    assert [op.kind for op in ops[before:]] == ["create", "write", "sync", "write", "rename"]
+
+
+@pytest.mark.usefixtures("recordable")
 def test_other_files_and_later_connections_are_not_recorded(tmp_path):
     """The recording is over with its block."""
     ops = []
@@ -132,9 +159,9 @@ def written(*ops):
     return disk
 
 
-def left(disk, loss):
-    """Return what was found of the file in many losses of power; None: there was none."""
-    return {disk.without_power(loss, random.Random(n)).get("a-wal") for n in range(300)}
+def left(disk, loss, name="a-wal"):
+    """Return what was found of a file in many losses of power; None: there was none."""
+    return {disk.without_power(loss, random.Random(n)).get(name) for n in range(300)}
 
 
 ONE, OTHER = Op("write", "a-wal", 0, b"1" * 1024), Op("write", "a-wal", 1024, b"2" * 512)
