@@ -14,6 +14,7 @@ from . import (
     goals,
     interrupt,
     journal,
+    kills,
     lag,
     limit_change,
     memory,
@@ -21,10 +22,12 @@ from . import (
     pacing,
     panel,
     put_back,
+    resumes,
     reuse,
     simulation,
     steering,
     threads,
+    week,
 )
 from .measuring import positive
 
@@ -46,11 +49,14 @@ BENCHMARKS = {
         fingerprint,
         interrupt,
         journal,
+        kills,
         panel,
         put_back,
+        resumes,
         reuse,
         simulation,
         steering,
+        week,
     )
 }
 

@@ -38,7 +38,7 @@ class BrokenError(AssertionError):
     """A promise that a simulated run has broken."""
 
 
-class _BoundedLoop(VirtualLoop):
+class BoundedLoop(VirtualLoop):
     """A virtual loop that gives up when something goes round without end."""
 
     def __init__(self) -> None:
@@ -95,7 +95,7 @@ def check(made: Scenario, folder: Path | None = None, *, cancel_at: int | None =
 
 
 def _check(made: Scenario, world: World, path: Path | None, cancel_at: int | None) -> int:
-    loop = _BoundedLoop()
+    loop = BoundedLoop()
     random.seed(made.seed)  # of the waits before retries
     broken: list[str] = []
     # It also hears of tasks of nodes that nobody awaits.
@@ -126,7 +126,7 @@ async def _simulate(made: Scenario, world: World, path: Path | None, cancel_at: 
     options = made.options if path is None else made.options | {"journal": path}
     batch = made.source.batch(world)
     run = flowmagic.batchflow(made.flow(world), batch, threads=False, **options)
-    _let_journal_keep_up(run, world)
+    let_journal_keep_up(run, world)
     world.on_begin = lambda row: _check_limit(run, row)
     loop: Any = asyncio.get_running_loop()
     began = loop.turns
@@ -153,13 +153,13 @@ async def _calm(made: Scenario) -> dict[int, Any]:
     await run.settled()
     if not run.ok:
         raise BrokenError(f"the calm run was {run!r}")
-    return dict(enumerate(map(_without_part, run.outputs)))
+    return dict(enumerate(map(without_part, run.outputs)))
 
 
-def _without_part(kept: Any) -> Any:
+def without_part(kept: Any) -> Any:
     """Return an output as it would be in any part of a nested batch flow."""
     if isinstance(kept, list):
-        return [_without_part(each) for each in kept]
+        return [without_part(each) for each in kept]
     return kept.partition(" part ")[0] if isinstance(kept, str) else kept
 
 
@@ -186,7 +186,8 @@ def _end(run: Any, event: Event, world: World) -> None:
     event(run, world)
 
 
-def _let_journal_keep_up(run: Any, world: World) -> None:
+def let_journal_keep_up(run: Any, world: World) -> None:
+    """Have the clock wait for the journal of a run, unless its disk is full."""
     loop: Any = asyncio.get_running_loop()
     if (journal := run.journal) is not None:
         loop.is_awaiting = lambda: (
@@ -224,7 +225,7 @@ def _check_records(run: Any, calm: dict[int, Any]) -> None:
             kept = instance.output
             if isinstance(kept, flowmagic.OutputLostError):
                 continue
-            if _without_part(kept) != calm[index]:
+            if without_part(kept) != calm[index]:
                 raise BrokenError(f"the output of row {index} is {kept!r}, not {calm[index]!r}")
             _check_copies(instance)
         elif not isinstance(instance.result, BaseException):
@@ -298,11 +299,11 @@ async def _check_journal(run: Any, made: Scenario, calm: dict[int, Any], path: P
     resumed = flowmagic.batchflow(
         made.calm_flow(world), rows, journal=path, resume="anyway", threads=False, limit=3
     )
-    _let_journal_keep_up(resumed, world)
+    let_journal_keep_up(resumed, world)
     await resumed.settled()
     if again := succeeded & set(world.calls):
         raise BrokenError(f"the rows {sorted(again)} had succeeded, and ran again on resuming")
-    if not resumed.ok or dict(enumerate(map(_without_part, resumed.outputs))) != calm:
+    if not resumed.ok or dict(enumerate(map(without_part, resumed.outputs))) != calm:
         raise BrokenError(f"the resumed run has {resumed!r}, {resumed.outputs}")
     resumed.journal.join()
 
@@ -315,7 +316,7 @@ def _check_written(run: Any, written: Any, calm: dict[int, Any]) -> set[int]:
         status = str(rows[index].status) if index in rows else "missing"
         if status == "succeeded":
             succeeded.add(index)
-            if _without_part(rows[index].output) != calm[index]:
+            if without_part(rows[index].output) != calm[index]:
                 raise BrokenError(f"row {index} has in the file {rows[index].output!r}")
         if code != CANCELLED and status != str(run[index].status):
             missing.append(f"row {index} is {run[index].status}, and {status} in the file")

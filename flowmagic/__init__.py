@@ -2,7 +2,7 @@
 
 In a notebook: `%load_ext flowmagic`, then `%%batchflow`. Anywhere else: `batchflow`, `run_batch` or
 `ThrottledAsyncParallelBatchFlow`. Importing this package imports no notebook library: it may import
-all of its packages, but `notebook` only when the extension is loaded or unloaded.
+all of its packages, but `notebook` only when the extension is loaded or unloaded, or marimo shows a run.
 """
 
 from __future__ import annotations
@@ -128,6 +128,16 @@ _ON_FIRST_USE = {
     "open_journal": ".journal.reader",
 }
 """Names that most runs never need: importing their modules takes longer than importing all others."""
+
+
+def _folded_panel(run: BatchRun) -> Any:
+    from .notebook.display import folded_panel  # noqa: PLC0415 - the core imports no notebook library
+
+    return folded_panel(run)
+
+
+BatchRun._display_ = _folded_panel  # type: ignore[attr-defined]
+"""What marimo shows for a run. It asks the object; IPython asks the extension."""
 
 
 def __getattr__(name: str) -> Any:

@@ -19,7 +19,7 @@ from ..errors import JournalError, describe
 from .damage import expect, readable
 
 VERSION = 4
-"""Of the tables; a file with another version is refused."""
+"""Of the tables; a file with another version is refused. `tests/journal/golden` has a file of each."""
 
 _APPLICATION_ID = 0x666C6F77  # "flow", in the header of the file, tells it from other databases
 _LOCK_TIMEOUT = 10.0  # seconds to wait for another kernel that writes

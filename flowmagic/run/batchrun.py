@@ -111,9 +111,10 @@ class BatchRun(RunView):
         """Iterate over the instances as they end: `async for instance in run.as_completed()`.
 
         It gives each instance once: first those that have ended already, in the order in which they
-        did, then each as soon as it ends, and stops when the run has ended. Restored and cancelled
-        instances have ended, too. One that failed and waits for another of its `retries` has not.
-        One that was given and is run again by `retry_failed()` is not given a second time.
+        did, then each as soon as it ends (with a journal: as soon as it is in the file), and stops
+        when the run has ended. Restored and cancelled instances have ended, too. One that failed and
+        waits for another of its `retries` has not. One that was given and is run again by
+        `retry_failed()` is not given a second time.
 
         Works in any loop in which the run can be awaited. Several can iterate at once, and leave at
         any time.

@@ -529,3 +529,14 @@ def test_concurrent_prints_of_several_threads_are_all_kept():
         thread.join()
     lines = outputs.text(0, 0).splitlines()
     assert sorted(lines) == sorted(f"{name}{number}" for name in "abcd" for number in range(1_000))
+
+
+def test_a_context_belongs_to_a_row_of_the_run_that_made_it():
+    """Whatever the attempt; not to another run, nor where no instance runs."""
+    outputs, other = (PrintedTexts(bytearray([RUNNING] * 9)) for _ in range(2))
+    base = outputs.context(contextvars.copy_context())
+    inside = base.copy()
+    inside.run(enter, key(7, 3))
+    assert outputs.row_in(inside) == 7
+    assert other.row_in(inside) is outputs.row_in(base) is None
+    assert outputs.row_in(contextvars.Context()) is None
