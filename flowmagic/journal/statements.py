@@ -1,4 +1,4 @@
-"""What is written to a journal: SQL, and the rows of values for it."""
+"""What is written to a journal: SQL statements, and the rows of values for them."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Group(NamedTuple):
 
 
 def rows_in(groups: list[Group], *, only_ends: bool = False) -> int:
-    """Return how many rows there are; with `only_ends`, how many instances that have ended."""
+    """Return how many rows there are in groups; with `only_ends`, of instances that have ended."""
     return sum(group.size for group in groups if group.statement.is_end or not only_ends)
 
 

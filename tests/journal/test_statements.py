@@ -1,4 +1,4 @@
-"""SQL, and the rows of values for it."""
+"""Statements, and the rows that are written with them."""
 
 from __future__ import annotations
 
@@ -8,30 +8,52 @@ import pytest
 
 from flowmagic.journal.statements import Group, Statement, rows_in, write_rows
 
-PUT = Statement("INSERT INTO t VALUES", "(?, ?)", is_end=True)
+PUT = Statement("INSERT INTO rows VALUES", "(?, ?)", "ON CONFLICT (name) DO NOTHING")
 
 
-def test_rows_are_counted_whatever_they_are_for():
-    """A statement without values has one; only some write an instance that has ended."""
-    groups = [Group(PUT, (1, 2, 3, 4)), Group(Statement("DELETE FROM t"), ())]
-    assert rows_in(groups) == 3
-    assert rows_in(groups, only_ends=True) == 2
+@pytest.fixture
+def connection():
+    made = sqlite3.connect(":memory:")
+    made.execute("CREATE TABLE rows (name PRIMARY KEY, value)")
+    yield made
+    made.close()
 
 
-@pytest.mark.parametrize("n", [1, 2, 449, 450, 451, 2_000])
-def test_all_rows_of_a_group_are_written_in_their_order(n):
-    """However many there are; SQLite limits the variables of one statement."""
-    connection = sqlite3.connect(":memory:")
-    connection.execute("CREATE TABLE t (a, b)")
-    rows = [(i, -i) for i in range(n)]
-    write_rows(connection, Group(PUT, tuple(value for row in rows for value in row)))
-    assert connection.execute("SELECT * FROM t ORDER BY rowid").fetchall() == rows
-    whole = Statement("UPDATE t SET b = ? WHERE a = ?")
-    write_rows(connection, Group(whole, ("x", 0)))
-    assert connection.execute("SELECT b FROM t WHERE a = 0").fetchall() == [("x",)]
-    connection.close()
+def group_of(n):
+    return Group(PUT, tuple(value for i in range(n) for value in (f"row {i}", i)))
 
 
-def test_the_id_of_a_run_takes_its_place():
-    """In the values."""
-    assert PUT._replace(values="(:run, ?)").of_run("r").values == "('r', ?)"
+@pytest.mark.parametrize("n", [1, 2, 3, 449, 450, 451, 2_000])
+def test_many_rows_take_few_steps(connection, n):
+    """After each step the writer asks for Python's lock again, which a busy loop holds."""
+    steps = []
+    connection.set_trace_callback(
+        lambda sql: steps.append(sql) if sql.startswith("INSERT") else None
+    )
+    write_rows(connection, group_of(n))
+    found = connection.execute("SELECT value FROM rows").fetchall()
+    assert sorted(found) == [(i,) for i in range(n)]
+    assert len(steps) <= n.bit_length() + n // 256
+
+
+def test_a_statement_without_values_has_one_row(connection):
+    """Such as one that updates a row."""
+    write_rows(connection, group_of(3))
+    write_rows(
+        connection, Group(Statement("UPDATE rows SET value = ? WHERE name = ?"), (9, "row 1"))
+    )
+    assert connection.execute("SELECT value FROM rows").fetchall() == [(0,), (9,), (2,)]
+
+
+def test_rows_are_counted_all_or_those_of_ended_instances_only():
+    """Of the latter, each is a loss if it is never written."""
+    ended = Group(PUT._replace(is_end=True), ("a", 1, "b", 2))
+    assert rows_in([group_of(3), ended]) == 5
+    assert rows_in([group_of(3), ended], only_ends=True) == 2
+
+
+def test_the_id_of_a_run_is_part_of_the_sql():
+    """It need not be passed with each row then."""
+    made = Statement("INSERT INTO t VALUES", "(:run, ?)").of_run("ab12")
+    assert made.values == "('ab12', ?)"
+    assert Group(made, (1, 2, 3)).size == 3
