@@ -209,9 +209,9 @@ _TABLES = ("runs", "instances", "ranges")
 BUGS = (
     Bug("rows are reported before they are committed",
         "journal.writer:Writer._write", "with transaction(self.connection):",
-        """self.written += _rows_in(self._unwritten)
+        """self.written += rows_in(self._unwritten)
             self._on_progress()
-            self.written -= _rows_in(self._unwritten)
+            self.written -= rows_in(self._unwritten)
             with transaction(self.connection):"""),
     Bug('sync="full" syncs no more than sync="normal"',
         "journal.writer:Writer._open", "full=self._full", "full=False"),
