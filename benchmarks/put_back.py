@@ -61,6 +61,9 @@ BUGS = (
         "run.scheduler:Scheduler.give_back", "self._retries.appendleft(index)", "self._records.total"),
     Bug("a pause that ends starts nothing",
         "run.lifecycle:Lifecycle.resume", "self._pump()", "None"),
+    Bug("what a full disk has cost is forgotten when the run is continued",
+        "journal.outbox:Outbox.open", "self.writers.append(self._open_writer(self._on_progress, earlier))",
+        "self.writers = [self._open_writer(self._on_progress, None)]"),
     Bug("one too many at once",
         "limits.limits:Limiter.admit", ">= self.concurrency", "> self.concurrency"),
 )  # fmt: skip

@@ -186,8 +186,9 @@ def scenario(seed: int) -> Scenario:
     has_journal = chance.random() < 1 / 20  # each takes as long as fifteen others
     if has_journal and chance.random() < 1 / 2:
         full_at = chance.randint(1, 10)
-        full_until = full_at + chance.choice((1, 5, LONG))
+        full_until = min(full_at + chance.choice((1, 5, LONG)), LONG - 1)
         events += [Event(full_at, "disk is full", True), Event(full_until, "disk is full", False)]
+        events.append(Event(full_at + chance.randint(1, 100), "retry_failed"))
     events += [Event(LONG / 2, "resume"), Event(LONG, "cancel")]
     events.sort(key=lambda each: each.at)
     return Scenario(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import flowmagic
+from benchmarks.__main__ import BENCHMARKS
 from flowmagic import errors
 
 from .notebook.conftest import Shell, shell
@@ -256,6 +257,19 @@ def test_the_pages_can_be_built_and_every_link_leads_somewhere(program):
         assert signature in text, f"{name} has no page of its own with its types and defaults"
     assert "JournalError" in (site / "reference" / "index.html").read_text(encoding="utf-8")
     assert "Report a fault" in (site / "security" / "index.html").read_text(encoding="utf-8")
+
+
+def test_every_command_of_the_proofs_can_be_given():
+    """The benchmark, its options, and the file of tests are there."""
+    page = (DOCS / "proofs.md").read_text(encoding="utf-8")
+    found = re.findall(r"`(python -m benchmarks|pytest) ([^\s`]+)([^`]*)`", page)
+    assert len(found) >= 7
+    for command, name, options in found:
+        if command == "pytest":
+            assert (ROOT / name).exists(), name
+        else:
+            given = re.findall(r"--([\w-]+) \d+", options)
+            assert set(given) <= set(BENCHMARKS[name].OPTIONS), f"{name}{options}"
 
 
 def test_the_readme_is_short_and_begins_with_how_to_try_it():

@@ -21,14 +21,17 @@ class Outbox:
     All calls are made on the run's loop.
 
     Args:
-        open_writer: returns a writer; it is passed what to call when the writer made progress.
+        open_writer: returns a writer; it is passed what to call when the writer made progress, and the
+            writer until now, if there is one.
 
     Attributes:
         writers: all writers so far; the last one is the current `writer`.
     """
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, open_writer: Callable[[Callable[[], None]], Writer]
+        self,
+        loop: asyncio.AbstractEventLoop,
+        open_writer: Callable[[Callable[[], None], Writer | None], Writer],
     ) -> None:
         self._loop = loop
         self._open_writer = open_writer
@@ -47,7 +50,8 @@ class Outbox:
         """How many rows were sent to this writer."""
         self._awaited = 0
         """How many of them `settled` waits for: up to the last one that was `put`."""
-        self.writers.append(self._open_writer(self._on_progress))
+        earlier = self.writers[-1] if self.writers else None
+        self.writers.append(self._open_writer(self._on_progress, earlier))
 
     @property
     def writer(self) -> Writer:

@@ -83,6 +83,8 @@ class Writer:
         full: see `open_file`.
         on_progress: called in the writer's thread when rows were written, or could not be.
         run: id of the run whose heartbeat it writes.
+        earlier: the writer of the run until now, which has been ended. What it gives up, this one
+            writes first.
 
     Attributes:
         error: why nothing can be written at the moment; empty if all is well.
@@ -93,7 +95,13 @@ class Writer:
     """
 
     def __init__(
-        self, path: Any, on_progress: Callable[[], None], *, full: bool, run: str = ""
+        self,
+        path: Any,
+        on_progress: Callable[[], None],
+        earlier: Writer | None = None,
+        *,
+        full: bool,
+        run: str = "",
     ) -> None:
         self.path = path
         self._full = full
@@ -105,6 +113,8 @@ class Writer:
         self.lost = 0
         self.written = 0
         self._on_progress = on_progress
+        self._earlier = earlier
+        self._given_up: list[Group] = []
         self._queue: queue.SimpleQueue[list[Group] | None] = queue.SimpleQueue()
         self._unwritten: list[Group] = []
         self._kept: list[Group] = []
@@ -147,7 +157,21 @@ class Writer:
         self.connection.execute("PRAGMA wal_autocheckpoint=0")
         self._files = FileWatch(file_of(self.path))
 
+    def _take_over(self, earlier: Writer) -> None:
+        """Wait for the end of the earlier writer, and take what it has given up."""
+        while earlier._thread.is_alive():
+            earlier.join(_RETRY_EVERY)
+            self.error = earlier.error
+            self._on_progress()
+        self.error = ""
+        self._unwritten, earlier._given_up = earlier._given_up, []
+        earlier.lost -= rows_in(self._unwritten, only_ends=True)
+        self.written -= rows_in(self._unwritten)
+
     def _run(self) -> None:
+        if self._earlier is not None:
+            self._take_over(self._earlier)
+            self._earlier = None
         more = True
         while more:
             more = self._write_all(self._collect())
@@ -178,7 +202,7 @@ class Writer:
             self.lost += rows_in(self._unwritten, only_ends=True)
             self.loss_reason, self.error = self.error, ""
             self.written += rows_in(self._unwritten)
-            self._unwritten = []
+            self._given_up, self._unwritten = self._unwritten, []
             if self._is_lost:
                 self._close_without_wal()
 

@@ -251,12 +251,14 @@ class Lifecycle:
                 await self._run_batch()
         except asyncio.CancelledError as error:
             run_end.cancelled(error, self._flow)
-        except GeneratorExit:
-            # The loop was closed, and nothing more can be awaited.
-            run_end.cut_off(self._flow)
-            self._write_end()
-            self._end()
-            raise
+        except GeneratorExit as error:
+            if asyncio.current_task(self.parts.loop) is not self._main_task:
+                # The loop was closed, and nothing more can be awaited.
+                run_end.cut_off(self._flow)
+                self._write_end()
+                self._end()
+                raise
+            run_end.keep(error)
         except BaseException as error:  # noqa: BLE001 - kept, and raised to whoever awaits the run
             run_end.keep(error)
         if self._batch is not None:

@@ -16,7 +16,7 @@ LAST = Statement("INSERT INTO elsewhere VALUES", "(?, ?)")
 class Writes:
     """Stands in for a writer: writes when it is told to."""
 
-    def __init__(self, told):
+    def __init__(self, told, earlier=None):
         self.told = told
         self.came: list = []
         self.written = 0

@@ -204,8 +204,11 @@ def test_a_full_disk_is_reported_and_the_run_continues(tmp_path, monkeypatch):
     assert open_journal(tmp_path / "j")[1].counts == {"succeeded": 20}
 
 
-def test_what_a_full_disk_has_cost_is_still_said_when_the_run_is_continued(tmp_path, monkeypatch):
-    """The retry has another writer, which writes its own rows only."""
+@pytest.mark.parametrize("full_again", [False, True])
+def test_what_a_full_disk_has_cost_is_written_when_the_run_is_continued(
+    tmp_path, monkeypatch, full_again
+):
+    """If it can be; else it is still said."""
     monkeypatch.setattr(FullDisk, "full", True)
     monkeypatch.setattr("flowmagic.journal.writer._RETRY_EVERY", 0.01)
     monkeypatch.setattr("flowmagic.journal.writer._GIVE_UP_AFTER", 0)
@@ -219,7 +222,7 @@ def test_what_a_full_disk_has_cost_is_still_said_when_the_run_is_continued(tmp_p
         run = await flowmagic.batchflow(AsyncFlow(start=Ask()), rows, journal=tmp_path / "j")
         run.journal.join(20)
         assert run.journal.lost == 5
-        FullDisk.full = False
+        FullDisk.full = full_again
         mended.set()
         await run.retry_failed()
         run.journal.join(20)
@@ -227,9 +230,15 @@ def test_what_a_full_disk_has_cost_is_still_said_when_the_run_is_continued(tmp_p
 
     run = asyncio.run(lifecycle())
     assert run.ok
-    assert open_journal(tmp_path / "j")[1].counts["succeeded"] == 1
-    assert run.journal.lost == 5
-    assert run.journal.loss_reason == "database or disk is full"
+    journal = open_journal(tmp_path / "j")
+    if full_again:
+        assert not any("succeeded" in each.counts for each in journal)
+        assert run.journal.lost == 6  # the retry, too
+        assert run.journal.loss_reason == "database or disk is full"
+    else:
+        assert journal[1].counts == {"succeeded": 5}
+        assert journal[1][0].attempts == 2
+        assert run.journal.lost == 0
 
 
 @pytest.mark.parametrize(

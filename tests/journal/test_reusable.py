@@ -25,7 +25,7 @@ async def opened(tmp_path):
 
     @contextlib.asynccontextmanager
     async def of_run(run, secrets=None):
-        outbox = Outbox(loop, lambda progress: Writer(path, progress, full=False))
+        outbox = Outbox(loop, lambda progress, _: Writer(path, progress, full=False))
         outputs = ReusableOutputs(path, run, lambda: outbox, secrets)
         try:
             yield outputs

@@ -79,16 +79,17 @@ async def test_post_is_called_for_batch_kinds_only():
 
 
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="it cannot be told from a cancellation")
+@pytest.mark.parametrize("error", [asyncio.CancelledError, GeneratorExit])
 @virtual
-async def test_a_post_that_raises_a_cancelled_error_has_failed(capsys):
+async def test_a_post_that_raises_what_ends_tasks_has_failed(capsys, error):
     """As where it awaits a task that was cancelled. That the event loop has ended is not said."""
 
     class Own(AsyncParallelBatchFlow):
         async def post_async(self, shared, params, results):
-            raise asyncio.CancelledError
+            raise error
 
     run = batchflow(Own(Node()), ROWS)
     await run.settled()
     assert (run.status, run.counts.succeeded) == ("failed", 2)
-    assert isinstance(run.error, asyncio.CancelledError)
+    assert isinstance(run.error, error)
     assert capsys.readouterr().err == ""
