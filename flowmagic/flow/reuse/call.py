@@ -163,7 +163,11 @@ class Call:
             return "has used its exec_fallback"
         if changed := self._inputs.changed():
             return changed
-        every = self._read.is_all or not all(type(each) is str for each in self._read)
+        every = (
+            self._code.reads_all_params
+            or self._read.is_all
+            or not all(type(each) is str for each in self._read)
+        )
         reads: Reads = None if every else tuple(sorted(self._read))
         key = self._key(reads)
         if key is None:

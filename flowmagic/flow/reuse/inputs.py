@@ -66,7 +66,12 @@ class Inputs:
             return "has an attribute without an exact form"
         if text is None:
             return "gets something without an exact form from prep"
-        self.texts = (self._code.digest.hex(), values, attributes, text)
+        why_impure, environment = self._code.given(
+            prepared, *self._code.attributes(self._own).values(), *dict.values(self._params)
+        )
+        if why_impure:
+            return why_impure
+        self.texts = (self._code.exact, values, attributes, text, environment)
         self._writes = self._params.writes
         self._identities = _identities(self._own)
         self._changing_params = self._read_changing_params()
@@ -89,7 +94,7 @@ class Inputs:
     def changed(self) -> str:
         """Return what the exec has changed of them, in words that follow the node's name; or ""."""
         own = own_attributes(self._node)
-        _, values, attributes, text = self.texts
+        _, values, attributes, text, _ = self.texts
         if assigned := dict(self._identities.items() ^ _identities(own).items()):
             return f"assigns self.{min(assigned)} in exec"
         is_written = self._params.writes != self._writes
