@@ -322,7 +322,9 @@ class Reader:
             self.packages[top] = version
 
     def _class(self, kind: type, name: str) -> None:
-        self._add(name, self._writer.text((type(kind), *kind.__bases__, *ordered_names(kind)), name))
+        self._add(
+            name, self._writer.text((type(kind), *kind.__bases__, *ordered_names(kind)), name)
+        )
         self._read_doc(vars(kind).get("__doc__"), name)
         for key, value in attributes_of_class(kind):
             self._value(f"{name}.{key}", key, value)
