@@ -18,7 +18,7 @@ from typing import Any
 from ..errors import JournalError, describe
 from .damage import expect, readable
 
-VERSION = 4
+VERSION = 5
 """Of the tables; a file with another version is refused."""
 
 _APPLICATION_ID = 0x666C6F77  # "flow", in the header of the file, tells it from other databases
@@ -91,6 +91,7 @@ CREATE TABLE reuse_outputs (
     copy INTEGER NOT NULL,
     output TEXT NOT NULL,
     seconds REAL NOT NULL,
+    tokens NUMERIC NOT NULL,
     PRIMARY KEY (key, run, position, copy)
 );
 """

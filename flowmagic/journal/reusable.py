@@ -30,8 +30,8 @@ from .writer import Statement
 
 _CODE = Statement("INSERT OR REPLACE INTO reuse_code VALUES (?, ?, ?, ?)")
 _READS = Statement("INSERT OR IGNORE INTO reuse_reads VALUES (?, ?)")
-_OUTPUT = Statement("INSERT OR REPLACE INTO reuse_outputs VALUES", "(?, ?, ?, ?, ?, ?)")
-_FIND_TWO = "SELECT output, seconds FROM reuse_outputs WHERE key = ? AND run != ? LIMIT 2"
+_OUTPUT = Statement("INSERT OR REPLACE INTO reuse_outputs VALUES", "(?, ?, ?, ?, ?, ?, ?)")
+_FIND_TWO = "SELECT output, seconds, tokens FROM reuse_outputs WHERE key = ? AND run != ? LIMIT 2"
 # The latest last, which is taken first.
 _FIND_ALL = (
     "SELECT run, position, copy FROM reuse_outputs WHERE key = ? AND run != ? ORDER BY rowid"
@@ -117,7 +117,7 @@ class ReusableOutputs:
         of_row = (at for at, each in enumerate(reversed(left)) if each[1] == row)
         run, position, copy = left.pop(-1 - next(of_row, 0))
         found = self._connection.execute(
-            "SELECT output, seconds FROM reuse_outputs"
+            "SELECT output, seconds, tokens FROM reuse_outputs"
             " WHERE key = ? AND run = ? AND position = ? AND copy = ?",
             (key, run, position, copy),
         ).fetchone()
@@ -129,7 +129,7 @@ class ReusableOutputs:
         if (code, reads) not in self._written:
             self._written.add((code, reads))
             outbox.put(_READS, code, json.dumps(reads))
-        outbox.put(_OUTPUT, found.key, self._run, row, at, found.text, found.seconds)
+        outbox.put(_OUTPUT, found.key, self._run, row, at, *found[1:])
 
     def encode(self, output: Any, row: int) -> str | None:
         """Return an output of a row as text; None if it cannot be stored, or would be masked."""

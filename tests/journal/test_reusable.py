@@ -39,7 +39,7 @@ async def opened(tmp_path):
 
 
 def found(text, key=b"k" * 16):
-    return Reusable(key, text, 1.5)
+    return Reusable(key, text, 1.5, 300)
 
 
 async def test_a_later_run_finds_an_output_and_this_run_does_not(opened):

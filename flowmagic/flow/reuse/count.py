@@ -13,6 +13,7 @@ class ReuseCount:
         ran: how many execs ran.
         reused: how many outputs were taken from earlier runs instead.
         seconds: how long these had taken when they ran.
+        tokens: how many tokens they had used, by their calls under limits.
         why_not: why outputs could not be reused or kept: each reason, with how often.
         changed: what has changed of the class since an earlier run, by name.
     """
@@ -20,6 +21,7 @@ class ReuseCount:
     ran: int = 0
     reused: int = 0
     seconds: float = 0.0
+    tokens: float = 0
     why_not: dict[str, int] = field(default_factory=dict)
     changed: list[str] = field(default_factory=list)
 

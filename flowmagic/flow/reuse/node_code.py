@@ -51,7 +51,7 @@ class NodeCode:
         name: the class name of the node.
         digest: differs whenever the code, or a value that it names, differs.
         fingerprint: what the digest is made of, by name.
-        exact: as a text, with secrets: never stored, but hashed into the keys.
+        exact: the same with secrets, which are in no digest that is stored.
         reads_all_params: whether all params count as read.
         is_trusted: whether the class says `reuse = True`: its exec counts as pure, and what has no exact
             form, or is changed by the run, does not count.
@@ -75,7 +75,7 @@ class NodeCode:
                 each.digests.pop(f"{name_of(owner)}.{name}.__doc__", None)
         for each in (reader, exact):
             each.read_value(type(kind), f"class of {name_of(kind)}")
-        self.exact = json.dumps([exact.digests, exact.packages], sort_keys=True)
+        self.exact = _digest([exact.digests, exact.packages])
         bindings = [
             *exact.bindings,
             *exact.members,
@@ -85,10 +85,11 @@ class NodeCode:
         changing = [each.value for each in bindings if not isinstance(each.value, _FIXED)]
         self._changing = [*{id(each): each for each in changing}.values()]
         self._given = GivenCode()
+        self._used: dict[str, bool] = {}
+        """Whether the exec may use an attribute, by name."""
         self.described = set(reader.described)
         self.fingerprint: dict[str, str] = {**reader.digests, **reader.packages}
-        text = json.dumps([bases, self.fingerprint], sort_keys=True)
-        self.digest = hashlib.blake2b(text.encode(), digest_size=16).digest()
+        self.digest = _digest([bases, self.fingerprint])
         self.is_trusted = getattr(kind, "reuse", None) is True
         self.reads_all_params = self._exec.reads_all_params
         self.why_not = self._why_not(kind, reader)
@@ -111,7 +112,12 @@ class NodeCode:
 
     def attributes(self, own: dict[str, Any]) -> dict[str, Any]:
         """Return those attributes of a node copy, given by name, that its exec may use."""
-        return {name: value for name, value in own.items() if self._exec.uses(name)}
+        known, uses = self._used, self._exec.uses
+        return {
+            name: value
+            for name, value in own.items()
+            if (known[name] if name in known else known.setdefault(name, uses(name)))
+        }
 
     def given(self, *values: Any) -> tuple[str, str]:
         """Look at what the functions can run that a single call gets, alone or in objects.
@@ -120,9 +126,7 @@ class NodeCode:
             why they are impure, in words that follow the node's name, or ""; and the values of the
             environment variables that they read, as text.
         """
-        if all(map(is_plain, values)):
-            return "", ""
-        code = [*self._given.of(values)]
+        code = [*self._given.of(each for each in values if not is_plain(each))]
         if not self.is_trusted:
             for each in code:
                 if each.why_impure:
@@ -142,6 +146,11 @@ class NodeCode:
         ]
         texts += (exact_text(each, clients=True, partly=self.is_trusted) for each in self._changing)
         return None if None in texts else json.dumps(texts)
+
+
+def _digest(value: Any) -> bytes:
+    text = json.dumps(value, sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
 
 
 def _why_never(kind: type) -> str:

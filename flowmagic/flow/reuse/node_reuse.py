@@ -82,6 +82,7 @@ class NodeReuse:
         else:
             count.reused += 1
             count.seconds += call.reused.seconds
+            count.tokens += call.reused.tokens
             trace.note_reused(at, call.reused.seconds)
         return call
 

@@ -107,9 +107,11 @@ def reuse_line(run: BatchRun) -> str:
     ran = sum(each.ran for each in counts.values())
     reused = sum(each.reused for each in counts.values())
     seconds = sum(each.seconds for each in counts.values())
+    tokens = sum(each.tokens for each in counts.values())
     line = f"{ran:,} execs ran, {reused:,} were reused"
     if reused:
         line += f", which had taken {seconds:,.1f} s"
+        line += f" and {tokens:,.0f} tokens" if tokens else ""
     parts = [line, *(text for name, each in counts.items() if (text := _why_it_ran(name, each)))]
     return truncate(". ".join(parts) + ".", _FINDING)
 
