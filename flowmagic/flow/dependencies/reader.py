@@ -54,7 +54,7 @@ from .names import (
     wrapped_by_library,
 )
 from .packages import is_project, package_of, version_of
-from .running_code import running_code
+from .running_code import literals_in, running_code
 from .scopes import Chain, Names
 from .values import NO_EXACT_FORM, TOO_LARGE, ValueWriter
 
@@ -255,6 +255,8 @@ class Reader:
 
     def _function(self, function: FunctionType, name: str) -> None:
         code, syntax = running_code(function)
+        if syntax.text and not self._masks:  # the source has no secrets, and tells all else
+            code = repr(literals_in(function.__code__))
         source = _digest_of_code(syntax.text, self._secrets) if syntax.text else ""
         self._add_digest(name, f"{source}:{_digest_of_code(code, self._secrets)}")
         for variable, value in cells_of(function):

@@ -112,6 +112,21 @@ def _constant_text(value: Any) -> str:
     return f"{type(value).__name__} {hex(value) if type(value) is int else value!r}"
 
 
+def literals_in(code: CodeType) -> list[str]:
+    """Return the strings and bytes in code, without docstrings, in a fixed order and each once."""
+    waiting: list[Any] = [code]
+    found: set[str] = set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, CodeType):
+            waiting += value.co_consts[_has_docstring(value) :]
+        elif isinstance(value, (tuple, frozenset)):
+            waiting += value
+        elif isinstance(value, (str, bytes)):
+            found.add(repr(value))
+    return sorted(found)
+
+
 def tree_of_running(function: FunctionType) -> FunctionTree | ast.Lambda | None:
     """Return the definition that compiles to a function's code; None if none is found."""
     found: FunctionTree | ast.Lambda | None = _tree_of(function, code_text(function.__code__))

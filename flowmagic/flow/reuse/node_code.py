@@ -88,7 +88,8 @@ class NodeCode:
         self._used: dict[str, bool] = {}
         """Whether the exec may use an attribute, by name."""
         self.described = set(reader.described)
-        self.fingerprint: dict[str, str] = {**reader.digests, **reader.packages}
+        digests = {name: _by_source(text) for name, text in reader.digests.items()}
+        self.fingerprint: dict[str, str] = {**digests, **reader.packages}
         self.digest = _digest([bases, self.fingerprint])
         self.is_trusted = getattr(kind, "reuse", None) is True
         self.reads_all_params = self._exec.reads_all_params
@@ -146,6 +147,11 @@ class NodeCode:
         ]
         texts += (exact_text(each, clients=True, partly=self.is_trusted) for each in self._changing)
         return None if None in texts else json.dumps(texts)
+
+
+def _by_source(text: str) -> str:
+    """Return the digests of functions without those of their code, which the source tells if known."""
+    return " ".join(each.partition(":")[0] or each for each in text.split(" "))
 
 
 def _digest(value: Any) -> bytes:

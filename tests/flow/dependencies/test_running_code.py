@@ -9,7 +9,7 @@ import warnings
 
 import pytest
 
-from flowmagic.flow.dependencies.running_code import code_text, running_code
+from flowmagic.flow.dependencies.running_code import code_text, literals_in, running_code
 
 
 def function(code, name="f"):
@@ -125,6 +125,17 @@ def test_code_is_the_same_wherever_it_stands(one, other):
 def test_code_that_does_something_else_differs(one, other):
     """Down to the sign of zero."""
     assert code_text(function(one).__code__) != code_text(function(other).__code__)
+
+
+def test_literals_are_those_of_all_code_but_docstrings():
+    """Also in containers, and in the functions in it."""
+
+    def outer(x):
+        """Not this one."""
+        return [lambda: "c", x in ("a", b"b"), x in {"d", "e"}]
+
+    found = ["'a'", "'c'", "'d'", "'e'", "b'b'"]
+    assert [each for each in literals_in(outer.__code__) if "locals" not in each] == found
 
 
 def test_without_a_source_the_code_tells_the_globals():
