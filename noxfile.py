@@ -80,7 +80,6 @@ def package(session: nox.Session) -> None:
             ["pip", "install", "-q", "--only-binary", ":all:", str(wheel)],
             ["pip", "check"],
             ["IPython", "--no-banner", "-c", "%load_ext flowmagic\n%batchflow"],
-            ["pip", "install", "-q", "--only-binary", ":all:", "httpx"],
             ["flowmagic", "quickstart", "--headless", "--folder", str(clean / "notebooks")],
         ):
             session.run(python, "-m", *what, external=True, env={"VIRTUAL_ENV": str(clean)})

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 
 from . import (
+    await_points,
     calls,
     cancel,
+    crash,
     dask,
     fingerprint,
     goals,
     interrupt,
     journal,
+    kills,
     lag,
     limit_change,
     memory,
@@ -19,10 +22,12 @@ from . import (
     pacing,
     panel,
     put_back,
+    resumes,
     reuse,
     simulation,
     steering,
     threads,
+    week,
 )
 from .measuring import positive
 
@@ -30,6 +35,7 @@ BENCHMARKS = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         goals,
+        await_points,
         overhead,
         threads,
         lag,
@@ -38,15 +44,19 @@ BENCHMARKS = {
         limit_change,
         pacing,
         calls,
+        crash,
         dask,
         fingerprint,
         interrupt,
         journal,
+        kills,
         panel,
         put_back,
+        resumes,
         reuse,
         simulation,
         steering,
+        week,
     )
 }
 

@@ -1,14 +1,9 @@
-"""The journal: what it costs, how long the loop is held, and what is left after kernels are killed.
-
-Kernels are killed with SIGKILL at random moments; each run is resumed after it. It needs the tests.
-"""
+"""The journal: what it costs, and how long the loop is held."""
 
 from __future__ import annotations
 
 import asyncio
 import gc
-import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -26,7 +21,6 @@ from .measuring import print_heading
 OPTIONS = {
     "instances": (20_000, "instances of each run that is timed"),
     "rounds": (5, "how often each is timed"),
-    "kills": (50, "kernels that are killed"),
 }
 
 LIMIT = 100
@@ -65,7 +59,7 @@ class Timed(NamedTuple):
     turn: float
 
 
-def measure(instances: int, rounds: int, kills: int) -> None:
+def measure(instances: int, rounds: int) -> None:
     """Print the table."""
     print_heading()
     at_goal = instances >= OPTIONS["instances"][0]
@@ -104,7 +98,6 @@ def measure(instances: int, rounds: int, kills: int) -> None:
             at_goal=at_goal,
         ),
     ]  # fmt: skip
-    figures += _killed(kills)
     print_figures(figures)
 
 
@@ -137,35 +130,3 @@ async def _watch(note: Callable[[tuple[float, float]], None], over: asyncio.Even
         before, worked = time.perf_counter(), time.thread_time()
         await asyncio.sleep(0.001)
         note((time.perf_counter() - before - 0.001, time.thread_time() - worked))
-
-
-def _killed(kills: int) -> list[Figure]:
-    sys.path.insert(0, str(Path(__file__).parent.parent))
-    try:
-        from tests.journal.killing import kill_and_resume
-    except ImportError as error:
-        return [Figure(f"kernels killed: {error}", None)]
-    limit = 5
-    found = []
-    for _ in range(kills):
-        with tempfile.TemporaryDirectory() as folder:
-            found.append(kill_and_resume(Path(folder), limit=limit, after=random.uniform(0, 0.6)))
-    ran = sum(each.began for each in found)
-    return [
-        Figure(
-            f"reported as done, and lost: {kills} kernels killed",
-            sum(each.lost for each in found), 0, beside=f"of {sum(each.reported for each in found):,}",
-        ),
-        Figure(
-            f"run twice after a kill, at most: limit {limit}",
-            max(each.repeated for each in found), limit,
-            beside=f"{sum(each.repeated for each in found)} of {ran:,} in all",
-        ),
-        Figure(
-            "had begun, and neither ended nor in doubt in the file",
-            sum(each.unmarked for each in found), 0,
-        ),
-        Figure(
-            f"in doubt after a kill, at most: limit {limit}", max(each.in_doubt for each in found), limit
-        ),
-    ]  # fmt: skip

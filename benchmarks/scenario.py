@@ -1,271 +1,26 @@
 """Scenarios of the simulation: each is made from one integer, and is always the same for it.
 
 A scenario has a graph of nodes, a source of rows, faults, options, and a script of events that happen
-while the run goes on. Each node returns an output that depends on its row only, whatever happens, so
-that a row that succeeds must have the outputs that it has in a calm run.
+while the run goes on. Its `repr` is the Python that makes it.
 """
 
-# ruff: noqa: ARG002 - the hooks of nodes have the parameters of PocketFlow
-
+# ruff: noqa: ARG002 - the hooks have the parameters of PocketFlow
 from __future__ import annotations
 
 import asyncio
 import random
-import zlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pocketflow import (
-    AsyncBatchNode,
-    AsyncFlow,
-    AsyncNode,
-    AsyncParallelBatchFlow,
-    AsyncParallelBatchNode,
-    BatchNode,
-    Node,
-)
+from pocketflow import AsyncFlow, AsyncParallelBatchFlow
 
-from flowmagic.testing import Fault, ProviderError
-from flowmagic.testing.fake_provider import Reply
+from .scripted_nodes import ERRORS, World, block, graph
 
-_LONG = 1_000.0
-"""Seconds after which a run that nothing else ends is cancelled."""
+LONG = 3_000.0
+"""Seconds after which a run in which something hangs is cancelled; any other has ended."""
 
-_FAULTS = (
-    "raise", "raise odd", "refuse", "refuse and say when", "hang", "swallow", "task", "slow",
-)  # fmt: skip
-_ERRORS = (
-    ValueError,
-    KeyError,
-    asyncio.CancelledError,
-    StopIteration,
-    TimeoutError,
-    OSError,
-    Exception,
-)
 _MOST_ROWS = 12
-
-
-@dataclass
-class World:
-    """What the nodes of one scenario see and report.
-
-    Attributes:
-        seed: of the faults.
-        rate: how likely a fault is at each call of an exec.
-        calls: the rows whose first node began, in order.
-        live: how many execs of each row are under way.
-        on_begin: called when the first node of a row begins.
-        tasks: that nodes have started.
-    """
-
-    seed: int = 0
-    rate: float = 0.0
-    calls: list[int] = field(default_factory=list)
-    live: dict[int, int] = field(default_factory=dict)
-    on_begin: Callable[[int], None] = lambda _: None
-    tasks: list[asyncio.Task[Any]] = field(default_factory=list)
-    _attempts: dict[tuple[str, int], int] = field(default_factory=dict)
-
-    def fault(self, name: str, row: int) -> str:
-        """Return what goes wrong in the next call of an exec; "" if nothing does."""
-        attempt = self._attempts[name, row] = self._attempts.get((name, row), 0) + 1
-        chance = random.Random(zlib.crc32(f"{self.seed} {name} {row} {attempt}".encode()))
-        # Each attempt is less likely to fail, so that retries help.
-        return chance.choice(_FAULTS) if chance.random() < self.rate / attempt else ""
-
-    def error(self, name: str, row: int) -> BaseException:
-        """Return an error of any kind."""
-        kind = _ERRORS[zlib.crc32(f"{self.seed} {name} {row}".encode()) % len(_ERRORS)]
-        return kind(f"{name} failed in row {row}")
-
-
-def output(name: str, row: int) -> str:
-    """Return the output of a node."""
-    return f"{name} of {row}"
-
-
-class Scripted:
-    """What all nodes do: they take their time, fail as the world says, and return their output."""
-
-    world: World
-    name = ""
-    is_first = False
-    ways = 1
-    """How many successors it chooses from, by its row."""
-
-    def begin(self) -> int:
-        row: int = self.params["row"]  # type: ignore[attr-defined]
-        if self.is_first and f"visits of {self.name}" not in self.params:  # type: ignore[attr-defined]
-            self.world.calls.append(row)
-            self.world.on_begin(row)
-        return row
-
-    def act(self, row: int) -> str:
-        """Do what goes wrong at once; return what else does."""
-        fault = self.world.fault(self.name, row)
-        if fault == "raise":
-            raise ValueError(f"{self.name} failed in row {row} at its attempt")
-        if fault == "raise odd":
-            raise self.world.error(self.name, row)
-        if fault == "refuse":
-            raise ProviderError(Reply(429, "Slow down.", fault=Fault.RATE_LIMIT_WITHOUT_WAIT))
-        if fault == "refuse and say when":
-            raise ProviderError(Reply(429, "Slow down.", headers={"retry-after": "3"}))
-        return fault
-
-    async def work(self, row: int) -> None:
-        self.world.live[row] = self.world.live.get(row, 0) + 1
-        try:
-            await self._misbehave(self.act(row), row)
-        finally:
-            self.world.live[row] -= 1
-
-    async def _misbehave(self, fault: str, row: int) -> None:
-        if fault == "hang":
-            await asyncio.get_running_loop().create_future()
-        elif fault == "swallow":
-            for _ in range(2):
-                try:
-                    await asyncio.sleep(3)
-                except asyncio.CancelledError:
-                    continue  # a wrong thing to do, which people do
-        elif fault == "task":
-            task = asyncio.create_task(asyncio.sleep(row % 3))
-            self.world.tasks.append(task)
-            await asyncio.sleep(1)
-        else:
-            # Whole seconds, so that much happens at the same moment.
-            await asyncio.sleep(60 if fault == "slow" else row % 3)
-
-    def way(self) -> str:
-        row: int = self.params["row"]  # type: ignore[attr-defined]
-        return f"way {row % self.ways}" if self.ways > 1 else "default"
-
-
-class Async(Scripted, AsyncNode):
-    """An async node."""
-
-    async def prep_async(self, shared: Any) -> Any:
-        return self.begin()
-
-    async def exec_async(self, prep_res: Any) -> Any:
-        await self.work(prep_res)
-        return output(self.name, prep_res)
-
-    async def post_async(self, shared: Any, prep_res: Any, exec_res: Any) -> str:
-        shared[self.name, prep_res] = exec_res
-        return self.way()
-
-
-class Sync(Scripted, Node):
-    """A sync node; it runs on the loop, and takes no time."""
-
-    def prep(self, shared: Any) -> Any:
-        return self.begin()
-
-    def exec(self, prep_res: Any) -> Any:
-        self.act(prep_res)
-        return output(self.name, prep_res)
-
-    def post(self, shared: Any, prep_res: Any, exec_res: Any) -> str:
-        shared[self.name, prep_res] = exec_res
-        return self.way()
-
-
-class _Items(Scripted):
-    def items(self) -> list[int]:
-        return [self.begin()] * 3
-
-    def item(self, row: int) -> str:
-        return output(self.name, row)
-
-
-class SyncBatch(_Items, BatchNode):
-    """A batch node of three items."""
-
-    def prep(self, shared: Any) -> Any:
-        return self.items()
-
-    def exec(self, item: Any) -> Any:
-        self.act(item)
-        return self.item(item)
-
-    def post(self, shared: Any, prep_res: Any, exec_res: Any) -> str:
-        return self.way()
-
-
-class _AsyncItems(_Items):
-    async def prep_async(self, shared: Any) -> Any:
-        return self.items()
-
-    async def exec_async(self, item: Any) -> Any:
-        await self.work(item)
-        return self.item(item)
-
-    async def post_async(self, shared: Any, prep_res: Any, exec_res: Any) -> str:
-        return self.way()
-
-
-class AsyncBatch(_AsyncItems, AsyncBatchNode):
-    """An async batch node, one item after the other."""
-
-
-class ParallelBatch(_AsyncItems, AsyncParallelBatchNode):
-    """An async batch node, all items at once."""
-
-
-class Loop(Async):
-    """A node that sends its row back to itself two times."""
-
-    async def post_async(self, shared: Any, prep_res: Any, exec_res: Any) -> str:
-        visits = self.params[f"visits of {self.name}"] = (
-            self.params.get(f"visits of {self.name}", 0) + 1
-        )
-        return "again" if visits < 3 else self.way()
-
-
-class InnerBatch(AsyncParallelBatchFlow):
-    """A nested flow that runs twice, at once."""
-
-    async def prep_async(self, shared: Any) -> Any:
-        return [{"part": 0}, {"part": 1}]
-
-
-KINDS = (Async, Async, Sync, SyncBatch, AsyncBatch, ParallelBatch, Loop)
-
-
-def graph(chance: random.Random, world: World) -> AsyncFlow:
-    """Return a random flow whose nodes see a world."""
-    count = [0]
-
-    def node(*, is_first: bool = False) -> Any:
-        count[0] += 1
-        kind = chance.choice(KINDS)
-        name = f"{kind.__name__}{count[0]}"
-        made = kind(max_retries=chance.choice((1, 1, 2)))
-        made.world, made.name, made.is_first = world, name, is_first
-        if kind is Loop:
-            made - "again" >> made
-        return made
-
-    def chain(depth: int, *, is_first: bool) -> Any:
-        """Return the first node of a random graph."""
-        start = node(is_first=is_first)
-        if depth and chance.random() < 1 / 4:
-            start.ways = 2
-            for way in range(2):
-                start - f"way {way}" >> chain(depth - 1, is_first=False)
-        elif depth:
-            start >> (inner(depth) if chance.random() < 1 / 4 else chain(depth - 1, is_first=False))
-        return start
-
-    def inner(depth: int) -> Any:
-        kind = chance.choice((AsyncFlow, InnerBatch))
-        return kind(start=chain(depth - 1, is_first=False))
-
-    return AsyncFlow(start=chain(chance.randint(0, 3), is_first=True))
 
 
 @dataclass
@@ -273,10 +28,12 @@ class Source:
     """Where the rows come from.
 
     Attributes:
-        kind: "list", "generator", "async generator" or "frame".
+        kind: "list", "generator", "async generator", "frame" or "prep" of the flow.
         rows: how many there are.
-        breaks_at: the row at which a generator raises; -1: none.
-        hangs_at: the row at which an async generator hangs; -1: none.
+        breaks_at: the row at which a generator raises, or yields what is no row; -1: none. With "prep",
+            the flow's post raises if there is such a row.
+        hangs_at: the row at which an async generator hangs, and another one holds the loop; -1: none.
+            With "prep", the flow's post hangs if there is such a row.
     """
 
     kind: str
@@ -284,12 +41,18 @@ class Source:
     breaks_at: int = -1
     hangs_at: int = -1
 
-    def batch(self) -> Any:
-        """Return the batch."""
+    def whole(self) -> Source:
+        """Return the same source without what goes wrong."""
+        return replace(self, breaks_at=-1, hangs_at=-1)
+
+    def batch(self, world: World) -> Any:
+        """Return the batch; None if the flow's prep has it."""
+        if self.kind == "prep":
+            return None
         if self.kind == "generator":
             return self._generate()
         if self.kind == "async generator":
-            return self._generate_async()
+            return self._generate_async(world)
         rows = [{"row": row} for row in range(self.rows)]
         if self.kind == "frame":
             import pandas as pd
@@ -297,29 +60,60 @@ class Source:
             return pd.DataFrame(rows)
         return rows
 
-    def _generate(self) -> Iterator[dict[str, int]]:
-        for row in range(self.rows):
-            if row == self.breaks_at:
-                raise OSError("the source breaks")
-            yield {"row": row}
+    def row(self, row: int) -> Any:
+        """Return a row, or raise."""
+        if row != self.breaks_at:
+            return {"row": row}
+        kind = (*ERRORS, None)[(row + self.rows) % (len(ERRORS) + 1)]
+        if kind is None:
+            return row
+        raise kind("the source breaks")
 
-    async def _generate_async(self) -> AsyncIterator[dict[str, int]]:
+    def _generate(self) -> Iterator[Any]:
         for row in range(self.rows):
-            if row == self.breaks_at:
-                raise OSError("the source breaks")
             if row == self.hangs_at:
+                block()
+            yield self.row(row)
+
+    async def _generate_async(self, world: World) -> AsyncIterator[Any]:
+        try:
+            for row in range(self.rows):
+                if row == self.hangs_at:
+                    world.hangs = True
+                    await asyncio.get_running_loop().create_future()
+                await asyncio.sleep(row % 2)
+                yield self.row(row)
+        finally:
+            await asyncio.sleep(self.rows % 2)  # it closes what it has read from
+
+
+class OwnBatch(AsyncParallelBatchFlow):
+    """A flow that has a batch of its own, and looks at what came out."""
+
+    source: Source
+    world: World
+
+    async def prep_async(self, shared: Any) -> Any:
+        await asyncio.sleep(self.source.rows % 3)
+        return [{"row": row} for row in range(self.source.rows)]
+
+    async def post_async(self, shared: Any, prep_res: Any, exec_res: Any) -> None:
+        self.world.posted = list(exec_res)
+        await asyncio.sleep(self.source.rows % 3)
+        for row in range(self.source.rows):
+            if row == self.source.hangs_at:
+                self.world.hangs = True
                 await asyncio.get_running_loop().create_future()
-            await asyncio.sleep(row % 2)
-            yield {"row": row}
+            self.source.row(row)
 
 
 @dataclass
 class Event:
-    """Something that a user does.
+    """Something that a user does, or that befalls the disk.
 
     Attributes:
         at: seconds after the beginning of the run.
-        verb: a verb of the run, or "limit" or "per_minute" to set these.
+        verb: a verb of the run; "limit" or "per_minute" to set these; "cancel one"; "disk is full".
         value: the argument, if there is one.
     """
 
@@ -327,13 +121,18 @@ class Event:
     verb: str
     value: Any = None
 
-    def __call__(self, run: Any) -> None:
+    def __call__(self, run: Any, world: World) -> None:
         if self.verb in ("limit", "per_minute"):
             setattr(run, self.verb, self.value)
         elif self.verb == "cancel one":
             if self.value < len(run):
+                if not run.ended:
+                    world.cancelled.add(self.value)
                 run.cancel(self.value)
+        elif self.verb == "disk is full":
+            world.disk_is_full = self.value
         else:
+            world.ended_early |= self.verb in ("stop", "cancel") and not run.ended
             getattr(run, self.verb)()
 
 
@@ -342,55 +141,68 @@ class Scenario:
     """One scenario; see the module.
 
     Attributes:
-        world, source, options, events: its parts.
+        seed: of the graph and the faults.
+        rate: how likely a fault is, see `World`.
+        depth: how many nodes the graph is deep, at most.
+        source, options, events: its parts; the last two events end a pause, and find that the run has
+            ended.
         has_journal: whether the run is written, and resumed in the end.
     """
 
     seed: int
-    world: World
+    rate: float
+    depth: int
     source: Source
     options: dict[str, Any]
     events: list[Event]
     has_journal: bool
 
-    def expected(self) -> set[int]:
-        """Return the rows that must succeed: all, unless something is there to keep them from it."""
-        source, options = self.source, self.options
-        harmful = {"stop", "cancel"} & {each.verb for each in self.events[:-1]}
-        if self.world.rate or harmful or source.breaks_at >= 0 or source.hangs_at >= 0:
-            return set()
-        if options["timeout"] is not None:
-            return set()  # pauses, and slow rows, may take longer
-        cancelled = {each.value for each in self.events if each.verb == "cancel one"}
-        return set(range(source.rows)) - cancelled
+    def flow(self, world: World) -> Any:
+        """Return its flow, which sees a world."""
+        start = graph(random.Random(self.seed), world, self.depth)
+        if self.source.kind != "prep":
+            return AsyncFlow(start)
+        flow = OwnBatch(start)
+        flow.source, flow.world = self.source, world
+        return flow
 
-    def flow(self, world: World) -> AsyncFlow:
-        """Return its graph, which sees a world."""
-        return graph(random.Random(self.seed), world)
+    def calm_flow(self, world: World) -> Any:
+        """Return its flow with nothing that goes wrong but what does in a world."""
+        return replace(self, source=self.source.whole()).flow(world)
 
 
 def scenario(seed: int) -> Scenario:
     """Return the scenario of an integer."""
     chance = random.Random(f"scenario {seed}")
-    kind = chance.choice(("list", "list", "generator", "async generator", "frame"))
+    kind = chance.choice(("list", "list", "generator", "async generator", "frame", "prep"))
     rows = chance.randint(0, _MOST_ROWS)
     source = Source(kind, rows)
-    if chance.random() < 1 / 5:
+    if kind in ("generator", "async generator", "prep") and chance.random() < 1 / 3:
         source.breaks_at = chance.randint(1, _MOST_ROWS)
-    if kind == "async generator" and chance.random() < 1 / 5:
+    if kind in ("generator", "async generator", "prep") and chance.random() < 1 / 5:
         source.hangs_at = chance.randint(0, _MOST_ROWS)
-    world = World(seed, rate=chance.choice((0, 0, 0.1, 0.3, 0.6)))
     verbs = chance.choice((_GENTLE, _GENTLE, _ALL))
     events = [_event(chance, rows, verbs) for _ in range(chance.choice((0, 1, 2, 4, 8, 16)))]
-    events.append(Event(_LONG / 2, "resume"))
-    events.append(Event(_LONG, "cancel"))
+    has_journal = chance.random() < 1 / 20  # each takes as long as fifteen others
+    if has_journal and chance.random() < 1 / 2:
+        full_at = chance.randint(1, 10)
+        full_until = full_at + chance.choice((1, 5, LONG))
+        events += [Event(full_at, "disk is full", True), Event(full_until, "disk is full", False)]
+    events += [Event(LONG / 2, "resume"), Event(LONG, "cancel")]
     events.sort(key=lambda each: each.at)
-    has_journal = chance.random() < 1 / 10
-    return Scenario(seed, world, source, _options(chance), events, has_journal)
+    return Scenario(
+        seed,
+        rate=chance.choice((0, 0, 0.1, 0.3, 0.6)),
+        depth=chance.randint(0, 3),
+        source=source,
+        options=_options(chance),
+        events=events,
+        has_journal=has_journal,
+    )
 
 
 def _options(chance: random.Random) -> dict[str, Any]:
-    options: dict[str, Any] = {"threads": False}
+    options: dict[str, Any] = {}
     if chance.random() < 1 / 4:
         options["adaptive"] = chance.choice(("1-2-4", "1-5-9"))
     else:

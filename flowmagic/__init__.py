@@ -2,7 +2,7 @@
 
 In a notebook: `%load_ext flowmagic`, then `%%batchflow`. Anywhere else: `batchflow`, `run_batch` or
 `ThrottledAsyncParallelBatchFlow`. Importing this package imports no notebook library: it may import
-all of its packages, but `notebook` only when the extension is loaded or unloaded.
+all of its packages, but `notebook` only when the extension is loaded or unloaded, or marimo shows a run.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .errors import (
     LimitError,
     MissingAttributeError,
     MissingExtraError,
+    MissingIndexError,
     NoRunningLoopError,
     OptionError,
     OutputLostError,
@@ -84,6 +85,7 @@ __all__ = [
     "LimiterRegistry",
     "MissingAttributeError",
     "MissingExtraError",
+    "MissingIndexError",
     "NoRunningLoopError",
     "NodeCopy",
     "OptionError",
@@ -128,9 +130,24 @@ _ON_FIRST_USE = {
 """Names that most runs never need: importing their modules takes longer than importing all others."""
 
 
+def _folded_panel(run: BatchRun) -> Any:
+    from .notebook.display import folded_panel  # noqa: PLC0415 - the core imports no notebook library
+
+    return folded_panel(run)
+
+
+BatchRun._display_ = _folded_panel  # type: ignore[attr-defined]
+"""What marimo shows for a run. It asks the object; IPython asks the extension."""
+
+
 def __getattr__(name: str) -> Any:
     if name not in _ON_FIRST_USE:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from .text.suggestions import did_you_mean  # noqa: PLC0415 - needed for mistakes only
+
+        hint = "" if name.startswith("_") else did_you_mean(name, __all__, "flowmagic.{}")
+        raise MissingAttributeError(
+            f"module {__name__!r} has no attribute {name!r}. {hint}".rstrip()
+        )
     value = getattr(importlib.import_module(_ON_FIRST_USE[name], __name__), name)
     globals()[name] = value
     return value

@@ -34,12 +34,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{path.stem:16} {_title(path)}")  # noqa: T201 - the output of a command
         return 0
     headless = options.headless or not has_display()
-    needed = ["httpx"] if headless else ["httpx", "jupyterlab"]
-    if missing := [name for name in needed if importlib.util.find_spec(name) is None]:
-        return _fail(
-            f"The notebooks need {' and '.join(missing)}: "
-            f"{sys.executable} -m pip install {' '.join(missing)}"
-        )
+    if not headless and importlib.util.find_spec("jupyterlab") is None:
+        return _fail(f"The notebooks need jupyterlab: {sys.executable} -m pip install jupyterlab")
     try:
         first = copy_notebooks(options.folder)
     except OSError as error:

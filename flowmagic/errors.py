@@ -13,8 +13,9 @@
     ├── OutputLostError (RuntimeError)     stands in place of an output that is not there any more
     ├── MissingExtraError (ImportError)    an optional package is not installed
     ├── InputError (EOFError)              a run asks for input where nobody can answer
-    ├── OptionError (TypeError)            there is no option of this name
-    ├── MissingAttributeError (AttributeError)  a run or an instance has no such attribute
+    ├── OptionError (TypeError)            no such option, or an argument has the wrong type
+    ├── MissingAttributeError (AttributeError)  a run, an instance or the package has no such attribute
+    ├── MissingIndexError (IndexError)     a run has no such instance, or a journal no such run
     └── InstancesFailedError               raised by BatchRun.raise_for_failures()
 
     RateLimitHit (Exception)               to be raised by your nodes: a provider asks to slow down
@@ -89,11 +90,15 @@ class InputError(FlowmagicError, EOFError):
 
 
 class OptionError(FlowmagicError, TypeError):
-    """There is no option of this name."""
+    """There is no option of this name, or an argument has the wrong type."""
 
 
 class MissingAttributeError(FlowmagicError, AttributeError):
-    """A run or an instance has no attribute of this name."""
+    """A run, an instance or the package has no attribute of this name."""
+
+
+class MissingIndexError(FlowmagicError, IndexError):
+    """A run has no instance with this index, or a journal no run with this number."""
 
 
 class InstancesFailedError(FlowmagicError):

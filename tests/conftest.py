@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import itertools
 import linecache
@@ -58,6 +59,13 @@ def pytest_runtest_protocol(item, nextitem):
         spare_what_stays()
     return done
 
+
+def pytest_unconfigure():
+    """A process that does not end after its last test fails, and says where it hangs."""
+    faulthandler.dump_traceback_later(_TO_END, exit=True)
+
+
+_TO_END = 90.0  # seconds; a journal is given up after 30
 
 _numbers = itertools.count()
 

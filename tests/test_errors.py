@@ -22,6 +22,7 @@ from flowmagic.errors import from_users_frame, users_stack_level
         (errors.InputError, EOFError),
         (errors.OptionError, TypeError),
         (errors.MissingAttributeError, AttributeError),
+        (errors.MissingIndexError, IndexError),
     ],
 )
 def test_each_error_is_caught_by_ours_and_by_pythons_name(error, base):
@@ -37,7 +38,7 @@ def test_every_error_is_drawn_in_the_tree_and_public():
         for name, value in vars(errors).items()
         if isinstance(value, type) and issubclass(value, errors.FlowmagicError)
     ]
-    assert len(ours) == 16
+    assert len(ours) == 17
     for name in ours:
         assert name in errors.__doc__
         assert getattr(flowmagic, name) is getattr(errors, name)

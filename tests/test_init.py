@@ -29,9 +29,13 @@ def test_public_names_are_sorted_and_exact():
 
 
 def test_a_name_that_there_is_not_is_an_attribute_error():
-    """As for any module, though some names are imported when they are first used."""
-    with pytest.raises(AttributeError, match="module 'flowmagic' has no attribute 'batchflw'"):
-        flowmagic.batchflw
+    """As for any module, though some names are imported when they are first used; the nearest is named."""
+    message = (
+        r"module 'flowmagic' has no attribute 'batch_flow'. Did you mean flowmagic.batchflow\?"
+    )
+    with pytest.raises(flowmagic.MissingAttributeError, match=message):
+        flowmagic.batch_flow
+    assert not hasattr(flowmagic, "__path__of_nothing__")
 
 
 def test_importing_brings_no_notebook_library_along():

@@ -14,6 +14,7 @@ MOST_ENTRIES = 15
 CROSS_CUTTING = {
     "engines/dask/test_processes.py": "what only a cluster of real processes shows",
     "flow/checks/test_checks.py": "`check`, which is in the package's __init__",
+    "journal/test_golden.py": "opens the files that each format has written",
     "notebook/panel/test_js.py": "runs the tests of the modules in the page",
     "run/test_fidelity.py": "compares whole runs with PocketFlow's own classes",
 }

@@ -18,8 +18,8 @@ from typing import Any
 from ..errors import JournalError, describe
 from .damage import expect, readable
 
-VERSION = 5
-"""Of the tables; a file with another version is refused."""
+VERSION = 4
+"""Of the tables; a file with another version is refused. `tests/journal/golden` has a file of each."""
 
 _APPLICATION_ID = 0x666C6F77  # "flow", in the header of the file, tells it from other databases
 _LOCK_TIMEOUT = 10.0  # seconds to wait for another kernel that writes
@@ -163,15 +163,18 @@ def _opened_to_write(file: pathlib.Path, *, full: bool) -> sqlite3.Connection:
 
 
 def _opened_to_read(file: pathlib.Path) -> sqlite3.Connection:
-    uri = f"{file.absolute().as_uri()}?mode=ro"
+    uri = file.absolute().as_uri()
     try:
-        return _connected_to_read(uri, file)
+        return _connected_to_read(f"{uri}?mode=ro", file)
     except sqlite3.OperationalError:
+        if file.with_name(f"{file.name}-journal").exists():
+            # Its kernel died, or the power was lost, while it was created: SQLite must undo that first.
+            return _connected_to_read(f"{uri}?mode=rw", file)
         # SQLite creates files beside the journal. Where it cannot (a read-only disk), `immutable` lets
         # it do without, which is safe if no other process is writing, that is, without a -wal file.
         if file.with_name(f"{file.name}-wal").exists():
             raise
-        return _connected_to_read(f"{uri}&immutable=1", file)
+        return _connected_to_read(f"{uri}?mode=ro&immutable=1", file)
 
 
 def _connected_to_read(uri: str, file: pathlib.Path) -> sqlite3.Connection:

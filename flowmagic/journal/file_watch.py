@@ -11,10 +11,12 @@ import contextlib
 import os
 import secrets
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import JournalError
+from .database import copy_to
 
 _MAGIC = (b"\x37\x7f\x06\x82", b"\x37\x7f\x06\x83")  # how a -wal begins that is not empty
 
@@ -72,22 +74,33 @@ class FileWatch:
         is_indexed = _identity(self._shm) == self._identities[self._shm]
         return is_indexed and (begins in _MAGIC or not size)
 
-    def replace(self) -> None:
+    def replace(self, connection: sqlite3.Connection) -> None:
         """Replace the journal by a copy of what it was at its last checkpoint, without files beside it.
 
         A copy, since SQLite would use its index of the lost -wal for the same file as long as any
         connection of this process is open, and copies nothing into a file that it does not find at
         its path any more.
 
+        A checkpoint that a reader holds back copies some pages of a change and not the others: until the
+        next one, the journal alone is damaged. Then the copy is made of what the connection reads, which
+        still has a -wal that was deleted.
+
+        Args:
+            connection: has the journal open since before the -wal was lost.
+
         Raises:
-            OSError: it cannot be copied.
+            OSError, JournalError: it cannot be copied.
         """
         copy = self._file.with_name(f"{self._file.name}.{secrets.token_hex(4)}")
         try:
             descriptor = os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with self._file.open("rb") as source, open(descriptor, "wb") as target:
                 shutil.copyfileobj(source, target)
+                target.flush()
                 os.fsync(descriptor)
+            if not _is_sound(copy):
+                copy.unlink()
+                copy_to(copy, connection)
             self.wal.unlink(missing_ok=True)
             self._shm.unlink(missing_ok=True)
             copy.replace(self._file)
@@ -123,3 +136,14 @@ def _identity(file: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _is_sound(file: Path) -> bool:
+    """Return whether the pages of a journal that nobody has open fit together."""
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{file.as_uri()}?immutable=1", uri=True)
+        ) as connection:
+            return bool(connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.Error:
+        return False

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from ..errors import JournalError, RemoteError
+from ..errors import JournalError, MissingIndexError, RemoteError
 from ..records.cells import LONGEST_ERROR
 from ..records.exports import Exports
 from ..records.table import InstanceColumns, outputs_by_node
@@ -218,7 +218,7 @@ class JournalRun(Exports):
     def __getitem__(self, index: int) -> JournalInstance:
         row = self._rows.one(index)
         if row is None:
-            raise IndexError(f"Run {self.number} of this journal has no instance {index}.")
+            raise MissingIndexError(f"Run {self.number} of this journal has no instance {index}.")
         return read_instance(row, self._under_way)
 
     def __len__(self) -> int:

@@ -23,7 +23,7 @@ class Outbox:
         open_writer: returns a writer; it is passed what to call when the writer made progress.
 
     Attributes:
-        writer: the current writer; `open` replaces it.
+        writers: all writers so far; the last one is the current `writer`.
     """
 
     def __init__(
@@ -31,6 +31,7 @@ class Outbox:
     ) -> None:
         self._loop = loop
         self._open_writer = open_writer
+        self.writers: list[Writer] = []
         self._groups: list[_Growing] = []
         self._last_groups: list[_Growing] = []
         self._is_scheduled = False
@@ -45,7 +46,12 @@ class Outbox:
         """How many rows were sent to this writer."""
         self._awaited = 0
         """How many of them `settled` waits for: up to the last one that was `put`."""
-        self.writer = self._open_writer(self._on_progress)
+        self.writers.append(self._open_writer(self._on_progress))
+
+    @property
+    def writer(self) -> Writer:
+        """The current writer."""
+        return self.writers[-1]
 
     def put(self, statement: Statement, *values: Any) -> None:
         """Have a row written, which `settled` waits for."""
@@ -87,8 +93,8 @@ class Outbox:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something is still to be written that can be written now."""
-        return self.writer.written < self._sent and not self.writer.error
+        """Whether something can be written now and is not, or whoever waits for it is not awake yet."""
+        return bool(self._waiters) or (self.writer.written < self._sent and not self.writer.error)
 
     def settled(self) -> asyncio.Future[None]:
         """Return a future that is done when all that was put before is on disk, or cannot be for now."""

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import JournalError, describe
+from ..errors import JournalError, MissingIndexError, describe
 from ..text.formatting import error_line, short_repr, truncate
 from .damage import query, quoted, readable
 from .database import copy_to, open_file
@@ -42,7 +42,7 @@ class Journal:
         for run in runs:
             if run.number == number:
                 return run
-        raise IndexError(
+        raise MissingIndexError(
             f"There is no run {number} in this journal; it has "
             f"{', '.join(str(run.number) for run in runs) or 'none'}."
         )
@@ -72,7 +72,7 @@ class Journal:
         """Return what changed between two runs, given by number; rows are matched by their params.
 
         Raises:
-            IndexError: there is no such run.
+            MissingIndexError (an IndexError): there is no such run.
         """
         return compare(self[before], self[after])
 

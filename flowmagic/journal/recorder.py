@@ -193,7 +193,7 @@ class Recorder:
             *(str(each) for each in self.shared.findings if not each.note),
             *([] if index is None else index.why_not_restored()),
             *self._warnings,
-            self._outbox.writer.warning,
+            *(writer.warning for writer in self._outbox.writers),
         ]
         return [text for text in texts if text]
 
@@ -204,18 +204,19 @@ class Recorder:
 
     @property
     def is_behind(self) -> bool:
-        """Whether something is still to be written that can be written now."""
+        """Whether something can be written now and is not, or whoever waits for it is not awake yet."""
         return self._outbox.is_behind
 
     @property
     def lost(self) -> int:
         """How many instances could not be written before the end; resuming runs them again."""
-        return self._outbox.writer.lost
+        return sum(writer.lost for writer in self._outbox.writers)
 
     @property
     def loss_reason(self) -> str:
         """Why these could not be written."""
-        return self._outbox.writer.loss_reason
+        reasons = [writer.loss_reason for writer in self._outbox.writers if writer.loss_reason]
+        return reasons[-1] if reasons else ""
 
     def _warn(self, text: str) -> None:
         if text not in self._warnings and len(self._warnings) < _MOST_WARNINGS:

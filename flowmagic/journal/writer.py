@@ -317,7 +317,7 @@ class Writer:
         self._forget()
 
     def _replace(self) -> None:
-        self._files.replace()
+        self._files.replace(self.connection)
         with contextlib.suppress(sqlite3.Error):
             self.connection.close()
         self._open()

@@ -21,7 +21,7 @@ from ..run.shared_findings import findings_before
 from ..text.formatting import error_text, truncate
 from . import run_list, streams
 from .cell_body import NOTHING, run_body
-from .display import NotebookDisplay, hide_as_value, is_hidden, make_display
+from .display import NotebookDisplay, batch_of, hide_as_value, is_hidden, make_display
 from .magic_line import (
     MagicArguments,
     as_written_in_a_cell,
@@ -260,12 +260,11 @@ def _reach_run(shell: Any, number: int, arguments: MagicArguments) -> BatchRun:
 
 def _open_panel_of_run(shell: Any, run: BatchRun, arguments: MagicArguments) -> None:
     """Open a panel of a run that was started before, perhaps with another panel."""
-    rows = run.records.rows
     NotebookDisplay(
         run.name,
         starter(shell, arguments, run.flow, run.shared),
         run.limits,
-        Batch(rows, rows=rows, index=run.records.index) if isinstance(rows, list) else None,
+        batch_of(run),
         origin=origin_of(shell, arguments),
         compact=arguments.compact,
     ).attach(run)

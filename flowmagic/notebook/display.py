@@ -16,6 +16,7 @@ from ..records.batch import Batch, BatchLike, as_batch
 from ..run.api import start
 from ..run.batchrun import BatchRun
 from ..run.options import Options
+from . import cell_panels
 from .panel.header import earlier_text
 from .panel.rerun_cell import Origin
 from .panel.widget import Panel, Start
@@ -90,6 +91,7 @@ class NotebookDisplay:
 
     def _display(self, panel: Panel) -> Panel:
         display(panel)
+        cell_panels.add(panel)
         self._handle.display({"text/plain": "", "text/html": ""}, raw=True)
         return panel
 
@@ -101,6 +103,9 @@ class NotebookDisplay:
 
     def _publish(self, run: BatchRun) -> None:
         if run.ended:
+            if self._timer is not None:
+                self._timer.cancel()  # it would keep the run for as long as it waits
+                self._timer = None
             self._handle.update(summary.bundle(run), raw=True)
         elif self._timer is None:  # it was resumed after its end, or comes from elsewhere
             self._publish_later(run, _INTERVAL)
@@ -189,11 +194,25 @@ def start_in_panel(
     """
     parsed = Options.of(**options)
     batch = None if params is None else as_batch(params, parsed.sharing.text_param)
+    run = start(flow, batch, shared=shared, options=parsed)
+    return _panel_of(run, batch, shared, compact=compact)
 
+
+def folded_panel(run: BatchRun) -> Panel:
+    """Return a panel that shows a run, folded to one line, steers it, and starts the next."""
+    return _panel_of(run, batch_of(run), run.shared, compact=True)
+
+
+def _panel_of(run: BatchRun, batch: Batch | None, shared: Any, *, compact: bool) -> Panel:
     def begin(batch: Batch | None, limits: Limits) -> BatchRun:
-        return start(flow, batch, shared=shared, options=parsed.with_limits(limits))
+        return start(run.flow, batch, shared=shared, options=run.options.with_limits(limits))
 
-    run = begin(batch, parsed.limits)
-    panel = Panel(type(flow).__name__, begin, limits=parsed.limits, batch=batch, compact=compact)
+    panel = Panel(type(run.flow).__name__, begin, limits=run.limits, batch=batch, compact=compact)
     panel.show(run)
     return panel
+
+
+def batch_of(run: BatchRun) -> Batch | None:
+    """Return the batch of a run, to run it again; None if it was not kept."""
+    rows = run.records.rows
+    return Batch(rows, rows=rows, index=run.records.index) if isinstance(rows, list) else None

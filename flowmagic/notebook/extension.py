@@ -15,7 +15,7 @@ from IPython.core.completer import (
 from traitlets import TraitError
 
 from ..run.batchrun import BatchRun
-from . import streams
+from . import cell_panels, streams
 from .cell import display_run
 from .magic import BatchFlowMagics
 from .magic_line import flow_names
@@ -45,6 +45,7 @@ class Extension:
         shell.input_transformers_cleanup.append(header_first)
         shell.input_transformers_post.append(await_batchflow)
         shell.Completer.custom_matchers.append(self._matcher)
+        shell.events.register("pre_run_cell", cell_panels.begin_cell)
         display = shell.display_formatter
         for formatter, show in (
             (display.formatters["text/html"], summary.as_html),
@@ -74,6 +75,7 @@ class Extension:
         _remove(shell.input_transformers_cleanup, header_first)
         _remove(shell.input_transformers_post, await_batchflow)
         _remove(shell.Completer.custom_matchers, self._matcher)
+        _remove(shell.events.callbacks["pre_run_cell"], cell_panels.begin_cell)
         for formatter, previous in self._formatters:
             if previous is None:
                 formatter.type_printers.pop(BatchRun, None)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, SupportsIndex, overload
 
-from ..errors import describe
+from ..errors import MissingIndexError, OptionError, describe
 from ..text.formatting import error_text, params_text, short_repr, traceback_text
 from ..text.suggestions import by_wrong_name, missing_attribute
 from .node_copies import MaskedRecord, NodeCopy, copies_in, copies_of
@@ -248,13 +248,13 @@ class Instances(Sequence[Instance]):
         if isinstance(index, slice):
             return [Instance(self._records, i) for i in range(*index.indices(n))]
         if not isinstance(index, SupportsIndex):
-            raise TypeError(
+            raise OptionError(
                 f"The index of an instance is an int, and this is {describe(index)}. "
                 "Write run[0], or next(i for i in run.instances if i.params == {...})."
             )
         index = index.__index__()
         if not -n <= index < n:
-            raise IndexError(f"There is no instance {index}: the run has {n}.")
+            raise MissingIndexError(f"There is no instance {index}: the run has {n}.")
         return Instance(self._records, index % n)
 
     def __iter__(self) -> Iterator[Instance]:

@@ -96,6 +96,13 @@ class PrintedTexts:
         context.run(_run.set, weakref.ref(self))
         return context
 
+    def row_in(self, context: Context) -> int | None:
+        """Return the row of this run that code in a Context belongs to; None if it belongs to none."""
+        reference, attempt = context.get(_run), context.get(_attempt, -1)
+        if reference is None or reference() is not self or attempt < 0:
+            return None
+        return _row(attempt)
+
     def write(self, attempt: int, text: str) -> bool:
         """Add to what an attempt printed. Return False in a forked process, where nobody would read it."""
         if os.getpid() != self._process:

@@ -59,6 +59,11 @@ class EndedRows:
                 return row
         return None
 
+    def give_back(self, row: int) -> None:
+        """Keep a row that was taken, and is not given after all: it is the next one again."""
+        self._taken[row] = False
+        self._rows.appendleft(row)
+
 
 def _rows_ended(records: RecordStore) -> list[int]:
     """Return the rows that have ended, in the order in which they did.
@@ -119,6 +124,13 @@ class AsCompleted(AsyncIterator[Instance]):
                     await change
                 finally:
                     rows.waiting.discard(change)
+        if (journal := self._run.journal) is not None and not self._waiters.ended:
+            try:
+                # Whoever acts on an instance may be killed then: it must not run again on resuming.
+                await journal.settled()
+            except BaseException:
+                rows.give_back(row)
+                raise
         return Instance(records, row)
 
     def __del__(self) -> None:

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from datetime import datetime, timezone
 from typing import Any
 
+from ..errors import NoRunningLoopError
 from ..records.batch import Batch
 from ..records.instances import Instance
 from ..records.status import FAILED
@@ -96,8 +97,9 @@ class BatchRun(RunView):
 
         Raises:
             TimeoutError: the run has not ended in time.
-            RuntimeError: the run's loop is closed, or the loop that runs here cannot block (uvloop;
-                pyodide, in some browsers).
+            NoRunningLoopError (a RuntimeError): the run's loop is closed.
+            BlockedLoopError (a RuntimeError): the loop that runs here cannot block (uvloop; pyodide,
+                in some browsers).
             Exception: what broke the run itself.
         """
         __tracebackhide__ = True
@@ -109,9 +111,10 @@ class BatchRun(RunView):
         """Iterate over the instances as they end: `async for instance in run.as_completed()`.
 
         It gives each instance once: first those that have ended already, in the order in which they
-        did, then each as soon as it ends, and stops when the run has ended. Restored and cancelled
-        instances have ended, too. One that failed and waits for another of its `retries` has not.
-        One that was given and is run again by `retry_failed()` is not given a second time.
+        did, then each as soon as it ends (with a journal: as soon as it is in the file), and stops
+        when the run has ended. Restored and cancelled instances have ended, too. One that failed and
+        waits for another of its `retries` has not. One that was given and is run again by
+        `retry_failed()` is not given a second time.
 
         Works in any loop in which the run can be awaited. Several can iterate at once, and leave at
         any time.
@@ -179,7 +182,7 @@ class BatchRun(RunView):
         interrupted: its row ends at once, and the node's post never runs.
 
         Raises:
-            IndexError: there is no such instance.
+            MissingIndexError (an IndexError): there is no such instance.
         """
         if index is None:
             return self._on_loop(self._lifecycle.cancel)
@@ -198,8 +201,8 @@ class BatchRun(RunView):
                 did not fail are ignored.
 
         Raises:
-            IndexError: there is no such instance.
-            RuntimeError: the run's event loop is closed.
+            MissingIndexError (an IndexError): there is no such instance.
+            NoRunningLoopError (a RuntimeError): the run's event loop is closed.
         """
         chosen = None if only is None else {self.instances[index].index for index in only}
 
@@ -217,7 +220,7 @@ class BatchRun(RunView):
         in doubt that `in_doubt="skip"` leaves out.
 
         Raises:
-            RuntimeError: the run's event loop is closed.
+            NoRunningLoopError (a RuntimeError): the run's event loop is closed.
         """
         rest = self._lifecycle.parts.scheduler.rest
         return self._run_again(rest, 'run.instances if each.status == "cancelled"')
@@ -230,7 +233,7 @@ class BatchRun(RunView):
             instances: the expression for them, for an error.
         """
         if self._loop.is_closed():
-            raise RuntimeError(
+            raise NoRunningLoopError(
                 "The event loop of this run is closed, so the run cannot continue. "
                 f"Start a new run with [each.params for each in {instances}]."
             )

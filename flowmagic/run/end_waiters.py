@@ -9,6 +9,8 @@ import threading
 from collections.abc import Coroutine, Iterator
 from typing import Any, TypeVar
 
+from ..errors import BlockedLoopError, NoRunningLoopError
+
 
 def running_loop() -> asyncio.AbstractEventLoop | None:
     """Return the event loop that runs in this thread, or None."""
@@ -77,8 +79,8 @@ class Waiters:
 
         Raises:
             TimeoutError: the run has not ended in time.
-            RuntimeError: the run cannot end any more, since its loop is closed; or the loop that
-                runs in this thread cannot block (uvloop; pyodide, in some browsers).
+            NoRunningLoopError: the run cannot end any more, since its loop is closed.
+            BlockedLoopError: see `run_nested`.
         """
         __tracebackhide__ = True
         if self._ended.is_set():
@@ -89,7 +91,9 @@ class Waiters:
                 raise TimeoutError(f"The run has not ended within {timeout} seconds.")
             return
         if here is None and self._loop.is_closed():
-            raise RuntimeError("The event loop of this run was closed before the run had ended.")
+            raise NoRunningLoopError(
+                "The event loop of this run was closed before the run had ended."
+            )
         end = self._settles_within(timeout)
         ended = self._loop.run_until_complete(end) if here is None else run_nested(here, end)
         if not ended:
@@ -116,7 +120,7 @@ def run_nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, _
     """Run a coroutine to its end within a loop that is running, and return its result.
 
     Raises:
-        RuntimeError: this loop cannot block (uvloop), or this browser cannot (pyodide).
+        BlockedLoopError: this loop cannot block (uvloop), or this browser cannot (pyodide).
     """
     try:
         # Pyodide's loop can block without it, if the browser can switch stacks.
@@ -128,4 +132,6 @@ def run_nested(loop: asyncio.AbstractEventLoop, coroutine: Coroutine[Any, Any, _
     except (RuntimeError, ValueError) as error:
         coroutine.close()
         where = "in this browser" if sys.platform == "emscripten" else "in this event loop"
-        raise RuntimeError(f"wait() cannot block {where} ({error}). Write `await run`.") from None
+        raise BlockedLoopError(
+            f"wait() cannot block {where} ({error}). Write `await run`."
+        ) from None

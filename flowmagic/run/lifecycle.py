@@ -249,8 +249,8 @@ class Lifecycle:
                     self.action = await within_own_run(self._flow, self._shared, self._run_batch)
             else:
                 await self._run_batch()
-        except asyncio.CancelledError:
-            run_end.cut_off(self._flow)  # unless it was by `cancel`
+        except asyncio.CancelledError as error:
+            run_end.cancelled(error, self._flow)
         except GeneratorExit:
             # The loop was closed, and nothing more can be awaited.
             run_end.cut_off(self._flow)

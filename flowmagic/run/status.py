@@ -87,6 +87,14 @@ class RunEnd:
             self.error = from_users_frame(error)
             self.traceback = self.error.__traceback__
 
+    def cancelled(self, error: asyncio.CancelledError, flow: Any) -> None:
+        """Note a CancelledError in the current task: nobody may have cancelled it but its own code."""
+        task = asyncio.current_task()
+        if sys.version_info >= (3, 11) and task is not None and not task.cancelling():
+            self.keep(error)
+        else:
+            self.cut_off(flow)
+
     def cut_off(self, flow: Any) -> None:
         """Note that the run is cancelled because its event loop ends, and say so unless it was to end.
 

@@ -7,7 +7,7 @@ It is imported only by whoever uses it, and may import everything but `notebook/
 """
 
 from .fake_provider import FakeProvider, Fault, ProviderCall, ProviderError, heavy_tailed
-from .http_service import serve
+from .http_service import ProviderService, serve
 from .leaks import assert_no_leaks
 from .virtual_clock import VirtualLoop, run_virtual, virtual
 
@@ -16,6 +16,7 @@ __all__ = [
     "Fault",
     "ProviderCall",
     "ProviderError",
+    "ProviderService",
     "VirtualLoop",
     "assert_no_leaks",
     "heavy_tailed",

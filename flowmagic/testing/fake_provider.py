@@ -25,7 +25,7 @@ class Fault(str, Enum):
     """How a call can go wrong that is within the limits."""
 
     RATE_LIMIT = "rate limit"
-    """429, with a wait of one second in its headers."""
+    """429, with the wait in its headers."""
     RATE_LIMIT_WITHOUT_WAIT = "rate limit without wait"
     """429, with no word of how long to wait."""
     OVERLOADED = "overloaded"
@@ -119,6 +119,7 @@ class FakeProvider:
         latency: how many seconds an answer takes, or a function that draws it, such as
             `heavy_tailed(0.5)`. Refusals take none.
         at_once: how many calls it takes at once; None: any number.
+        retry_after: how many seconds it asks to wait then, and after a `Fault.RATE_LIMIT`.
         per_minute: how many calls it takes within any 60 seconds; None: any number.
         tokens_per_minute: how many tokens, of prompts and answers, within any 60 seconds; a token is
             four characters. None: any number.
@@ -139,6 +140,7 @@ class FakeProvider:
         *,
         latency: float | Callable[[random.Random], float] = 0.0,
         at_once: int | None = None,
+        retry_after: float = 1.0,
         per_minute: int | None = None,
         tokens_per_minute: int | None = None,
         quota: int | None = None,
@@ -150,6 +152,7 @@ class FakeProvider:
         self._answer = answer
         self._latency = latency
         self._at_once = at_once
+        self._retry_after = retry_after
         self._per_minute = per_minute
         self._tokens_per_minute = tokens_per_minute
         self._quota = quota
@@ -236,6 +239,8 @@ class FakeProvider:
             return _refused(wait)
         faults = self._faults
         fault = faults(call.number) if callable(faults) else (faults or {}).get(call.number)
+        if fault is Fault.RATE_LIMIT:
+            return _refused(self._retry_after)
         if fault in _STATUSES:
             return _failed(fault)
         self._recent.append((now, tokens))
@@ -253,7 +258,7 @@ class FakeProvider:
             recent.popleft()
         waits = []
         if self._at_once is not None and self.at_work >= self._at_once:
-            waits.append(1.0)
+            waits.append(self._retry_after)
         if self._per_minute is not None and len(recent) >= self._per_minute:
             waits.append(recent[len(recent) - self._per_minute][0] + _WINDOW - now)
         most = self._tokens_per_minute
@@ -265,7 +270,6 @@ class FakeProvider:
 OK = 200
 _TOO_MANY = 429
 _STATUSES = {
-    Fault.RATE_LIMIT: _TOO_MANY,
     Fault.RATE_LIMIT_WITHOUT_WAIT: _TOO_MANY,
     Fault.OVERLOADED: 503,
     Fault.SERVER_ERROR: 500,
@@ -279,8 +283,6 @@ def _refused(wait: float) -> Reply:
 
 
 def _failed(fault: Any) -> Reply:
-    if fault is Fault.RATE_LIMIT:
-        return _refused(1.0)
     if fault is Fault.RATE_LIMIT_WITHOUT_WAIT:
         return Reply(_TOO_MANY, "Slow down.", "rate_limit_exceeded", fault=fault)
     return Reply(_STATUSES[fault], f"The provider is {fault.value}.", fault=fault)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import threading
 import time
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -16,7 +16,7 @@ _PATH = "/v1/chat/completions"
 _NOT_FOUND, _BAD_REQUEST = 404, 400
 
 
-class _Service(ThreadingHTTPServer):
+class _Server(ThreadingHTTPServer):
     """Has a thread for each call, and lets those go at the end that hang."""
 
     daemon_threads = True
@@ -28,9 +28,14 @@ class _Service(ThreadingHTTPServer):
         self.provider = provider
         self.closing = threading.Event()
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Print an error, but not that a client has gone, which is no fault of the service."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
+
 
 class _Handler(BaseHTTPRequestHandler):
-    server: _Service
+    server: _Server
     protocol_version = "HTTP/1.1"  # so that clients can keep their connections
 
     def do_POST(self) -> None:
@@ -100,20 +105,41 @@ def _error(text: str, code: str) -> dict[str, Any]:
     return {"error": {"message": text, "code": code or None, "type": code or None}}
 
 
-@contextlib.contextmanager
-def serve(provider: FakeProvider) -> Iterator[str]:
-    """Answer for a provider on this computer until the `with` block ends; give the base URL.
+class ProviderService:
+    """A provider that answers on this computer. `serve` starts it.
 
-    `POST {url}/chat/completions` answers the last message as OpenAI would. A call that hangs is let go
-    at the end.
+    A `with` block gives the URL, and closes the service at its end.
+
+    Attributes:
+        url: the base URL for clients; `POST {url}/chat/completions` answers the last message.
     """
-    service = _Service(provider)
-    thread = threading.Thread(target=service.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{service.server_port}/v1"
-    finally:
-        service.closing.set()
-        service.shutdown()
-        service.server_close()
-        thread.join()
+
+    def __init__(self, provider: FakeProvider) -> None:
+        self._server = _Server(provider)
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, args=(0.05,), daemon=True
+        )
+        self._thread.start()
+
+    def close(self) -> None:
+        """Answer no more, and let go of calls that hang."""
+        self._server.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> str:
+        return self.url
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def serve(provider: FakeProvider) -> ProviderService:
+    """Answer over HTTP for a provider, as OpenAI would, until the service is closed.
+
+    In one cell write `with serve(provider) as url:`, for several ones `service = serve(provider)`, and
+    `service.close()` at the end.
+    """
+    return ProviderService(provider)

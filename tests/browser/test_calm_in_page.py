@@ -211,6 +211,46 @@ def test_what_holds_a_run_back_is_said_with_the_way_to_change_it(notebook):
 
 
 @in_lab
+@pytest.mark.parametrize("rows", [6, 60])
+def test_what_one_asks_first_is_at_most_a_click_away(notebook, rows):
+    """No click: what failed and why, an answer, what holds it back. One: what a copy received, params."""
+    setup = SETUP + (
+        "openai, gate = flowmagic.set_limit('openai', concurrency=1), asyncio.Event()\n"
+        "class Ask(AsyncNode):\n"
+        "    async def exec_async(self, _):\n"
+        "        async with openai.call():\n"
+        "            if self.params['user'] == 1:\n"
+        "                raise ValueError('no such customer')\n"
+        "            if self.params['user'] == 3:\n"
+        "                await gate.wait()\n"
+        "        return f'Dear user {self.params[\"user\"]}'\n"
+        "ask = AsyncFlow(start=Ask())\n"
+    )
+    cell = f"%%batchflow ask --limit 6 -o run\n[{{'user': i}} for i in range({rows})]"
+    book = started(notebook, cell, setup=setup)
+    book.until("run.counts.ended == 3")
+    failed = book.panel.get_by_role("group", name="What failed") if rows > 12 else book.row(1)
+    expect(failed).to_contain_text("ValueError: no such customer")
+    expect(failed).to_contain_text("Ask")
+    expect(book.row(2).locator(".fm-col-output")).to_have_text("Dear user 2")
+    expect(book.panel.locator(".fm-held-back:visible")).to_contain_text("Paced by openai: 1 call")
+    expect(book.row(3).locator(".fm-col-output")).to_have_text("…")
+    waits = "waits at openai: 1 call at once"
+    expect(book.row(4).locator(".fm-col-output")).to_have_text(waits)
+
+    book.row(4).click()
+    opened = book.panel.get_by_role("region", name="Opened instance")
+    expect(opened.locator("dl")).to_have_text("user4")
+    expect(opened.locator(".fm-chip.fm-cool")).to_have_text(waits)
+    book.value("gate.set()")
+    expect(opened).to_contain_text("Dear user 4")
+    expect(opened.locator(".fm-chip.fm-cool")).to_be_hidden()
+    opened.get_by_role("button", name="Close").click()
+    book.params()
+    expect(book.panel.get_by_role("grid", name="Param list as a table")).to_contain_text("user")
+
+
+@in_lab
 def test_a_cell_that_is_run_again_offers_to_cancel_its_earlier_run(notebook):
     """Its panel and its variable are gone; it still spends."""
     book = started(notebook, MANY)
@@ -223,6 +263,22 @@ def test_a_cell_that_is_run_again_offers_to_cancel_its_earlier_run(notebook):
     expect(offer).to_be_hidden()
     book.button("Cancel").click()
     book.until("run.ended")
+
+
+def test_a_cell_that_is_run_again_and_again_keeps_one_panel_in_the_kernel(notebook):
+    """And one run: a kernel that lives for a week has the memory for that."""
+    book = started(notebook, THREE)
+    for _ in range(3):
+        book.until("run.ended")
+        book.run(1)
+    book.until("run.ended")
+    expect(book.panel).to_have_count(1)
+    expect(say(book.panel)).to_have_text(re.compile(r"^3 in [0-9.]+ s"))
+    widgets = "__import__('ipywidgets').widgets.widget._instances"
+    book.until(f"len({widgets}) == 2")  # the panel and its layout
+    book.button("Run again").click()
+    book.until("run.ended and get_ipython().user_ns['run'] is run")
+    assert book.errors == []
 
 
 @in_lab

@@ -105,6 +105,16 @@ def test_no_chart_says_that_more_ran_than_the_limit_let(notebook):
 
 
 @in_lab
+def test_failures_of_earlier_are_not_denied(notebook):
+    """What failed lately is none; the word says that this is not the whole run."""
+    rows = "[{'i': i, 'fail': i < 40} for i in range(100_000)]"
+    book = started(notebook, f"%%batchflow flow --limit 20 -o run\n{rows}", setup=SETUP)
+    expect(value(book, "Failures")).to_have_text("0% lately")
+    book.value("run.cancel().ended")
+    expect(value(book, "Failures")).to_have_text(re.compile(r"^[1-9][\d.]*%$"))
+
+
+@in_lab
 def test_pointer_and_keys_ask_what_it_was_like_at_a_time(notebook):
     """A line across all four charts; the keys move it as well, and are kept from the notebook."""
     book = started(notebook, FAILING, setup=SETUP)

@@ -57,6 +57,12 @@ if __name__ == "__main__":
     app.run()
 """
 
+RUN = (
+    BOOK.replace("from flowmagic.notebook import start_in_panel", "import flowmagic")
+    .replace("panel = start_in_panel(", "run = flowmagic.batchflow(")
+    .replace("    panel\n    return (panel,)", "    run\n    return (run,)")
+)
+
 
 class Book:
     """A marimo notebook open in a page, whose flow waits until it may go on."""
@@ -111,9 +117,9 @@ def marimo(browser, tmp_path):
         _missing("no marimo: pip install marimo")
     opened, errors = [], []
 
-    def open_one(verb: str, *, theme: str) -> Book:
+    def open_one(verb: str, *, theme: str, book: str = BOOK) -> Book:
         file, port = tmp_path / "book.py", free_port()
-        file.write_text(BOOK.format(folder=tmp_path))
+        file.write_text(book.format(folder=tmp_path))
         settings = tmp_path / "marimo" / "marimo.toml"
         settings.parent.mkdir()
         settings.write_text(SETTINGS.format(theme=theme))
@@ -197,3 +203,16 @@ def test_in_the_editor_of_marimo_a_reloaded_page_shows_the_present_and_steers_on
     expect(book.button("Resume")).to_be_enabled()
     book.until(lambda: book.live() == 0)
     assert book.moves().count("+") < 4_000
+
+
+def test_a_run_at_the_end_of_a_cell_of_marimo_is_one_line_that_unfolds(marimo):
+    """And steers the run, as in Jupyter: `run` is enough to see how it goes."""
+    book = marimo("run", theme="light", book=RUN)
+    assert "start_in_panel" not in RUN
+    expect(book.panel).to_contain_text("0 of 4,000 done")
+    assert book.panel.bounding_box()["height"] < 60
+    book.panel.get_by_role("button", name="AsyncFlow").click()
+    expect(book.row(2)).to_contain_text("running")
+    book.button("Cancel").click()
+    expect(book.button("Run again")).to_be_enabled()
+    book.until(lambda: book.live() == 0)

@@ -46,16 +46,34 @@ def test_the_summary_of_a_background_run_reaches_the_saved_file(notebook):
     assert "sk-real-key-1234" not in "".join(map(str, outputs))
 
 
+def test_under_a_live_panel_the_summary_is_folded_until_somebody_unfolds_it(notebook):
+    """The panel says the same, also in a page that was loaded anew, and after a retry."""
+    book = _finished(notebook, CELL)
+    error = book.page.locator("details td", has_text="ValueError: no user").first
+    folded = book.page.locator("details.fm-summary > summary")
+    expect(folded).to_be_visible()
+    expect(error).to_be_hidden()
+    folded.click()
+    expect(error).to_be_visible()
+    book.value("globals().update(again=run.retry_failed())")
+    book.until("run.ended and run[3].attempts > 1")
+    expect(book.page.locator("details.fm-summary")).to_contain_text("(2 attempts)")
+    expect(error).to_be_hidden()
+    book.save()
+    book.reload()
+    expect(book.panel).to_contain_text("1 failed")
+    expect(folded).to_be_visible()
+    expect(error).to_be_hidden()
+
+
 def test_reopened_with_a_new_kernel_the_summary_stands(notebook):
-    """The panel is gone with its kernel, and says so or nothing; the summary is read as before."""
+    """The panel is gone with its kernel, and says so or nothing; what failed is there without a click."""
     book = _finished(notebook, CELL)
     book.save()
     book.page.evaluate(
         "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown().then(() => null)"
     )
     book.reload()
-    summary = book.page.locator("details summary", has_text="5 of 6 succeeded, 1 failed")
-    summary.click()  # it is folded
     expect(book.page.locator("details td", has_text="ValueError: no user").first).to_be_visible()
     # Nothing of the old run is in the new kernel, and nothing on the page acts as if it were.
     assert book.value("'run' in globals()") is False
@@ -76,7 +94,13 @@ def test_saved_during_a_run_and_reopened_without_its_kernel_the_latest_state_sta
     brief = book.page.locator(".fm-brief")
     expect(brief).to_be_hidden()
     done = book.value("run.counts.succeeded")
-    book.page.wait_for_timeout(1_500)
+    book.page.wait_for_function(
+        """done => {
+            const text = document.querySelector(".fm-brief").textContent;
+            return Number(/(\\d+) of 4000 succeeded, 1 failed/.exec(text)?.[1]) >= done;
+        }""",
+        arg=done,
+    )
     book.save()
     saved = (book.server.root / book.name).read_text()
     [html] = [

@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -246,6 +247,18 @@ def test_a_journal_whose_kernel_was_killed_while_creating_it_has_no_runs(tmp_pat
             assert hash_key(connection)
     assert {0, 4096} <= sizes
     assert step > 5
+
+
+@pytest.mark.parametrize("write", [False, True])
+def test_a_journal_whose_computer_lost_its_power_while_creating_it_has_no_runs(tmp_path, write):
+    """Half a header was written, which SQLite has to undo first; it refused to where it only reads."""
+    path = tmp_path / "a"
+    path.write_bytes(b"SQL" + bytes(4093))
+    # How to undo it: the file had 0 pages of 4096 bytes, on a disk with sectors of 512.
+    header = bytes.fromhex("d9d505f920a163d7") + struct.pack(">5I", 0, 1, 0, 512, 4096)
+    (tmp_path / "a-journal").write_bytes(header.ljust(512, b"\0"))
+    with contextlib.closing(open_file(path, write=write)) as connection:
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (0,)
 
 
 def test_a_copy_is_one_file_with_all_that_was_written(tmp_path):

@@ -111,7 +111,7 @@ def test_a_journal_is_replaced_by_what_it_was_at_its_last_checkpoint(watch, tmp_
     reader = open_file(tmp_path / "j", write=False)
     reader.execute("SELECT count(*) FROM meta").fetchone()
     damage(watch.wal)
-    watch.replace()
+    watch.replace(connection)
     watch.check()
     assert stat.S_IMODE((tmp_path / "j").stat().st_mode) == 0o600
     assert [each.name for each in tmp_path.iterdir()] == ["j"]
@@ -126,7 +126,7 @@ def test_a_journal_is_replaced_by_what_it_was_at_its_last_checkpoint(watch, tmp_
 
 def test_a_copy_that_cannot_be_made_leaves_the_journal_as_it_is(watch, tmp_path, monkeypatch):
     """As on a full disk; and no half of a copy."""
-    watch, _, put = watch
+    watch, connection, put = watch
     put("a")
 
     def full(*_):
@@ -134,6 +134,26 @@ def test_a_copy_that_cannot_be_made_leaves_the_journal_as_it_is(watch, tmp_path,
 
     monkeypatch.setattr("flowmagic.journal.file_watch.shutil.copyfileobj", full)
     with pytest.raises(OSError, match="no space"):
-        watch.replace()
+        watch.replace(connection)
     watch.check()
     assert sorted(each.name for each in tmp_path.iterdir()) == ["j", "j-shm", "j-wal"]
+
+
+def test_the_whole_copy_is_on_disk_before_it_replaces_the_journal(watch, tmp_path, monkeypatch):
+    """Or a loss of power right then would leave a journal without its end."""
+    watch, connection, put = watch
+    # The last part of a copy, in 64 kB, has one page: few enough to wait in a buffer.
+    while (tmp_path / "j").stat().st_size % 65_536 != 4_096:
+        put(str(connection.total_changes))
+        connection.execute("PRAGMA wal_checkpoint").fetchone()
+    size = (tmp_path / "j").stat().st_size
+    synced, sync = [], os.fsync
+
+    def note(descriptor):
+        assert (tmp_path / "j").stat().st_ino != os.fstat(descriptor).st_ino  # not in its place yet
+        synced.append(os.fstat(descriptor).st_size)
+        sync(descriptor)
+
+    monkeypatch.setattr("flowmagic.journal.file_watch.os.fsync", note)
+    watch.replace(connection)
+    assert synced == [size] == [(tmp_path / "j").stat().st_size]

@@ -204,6 +204,34 @@ def test_a_full_disk_is_reported_and_the_run_continues(tmp_path, monkeypatch):
     assert open_journal(tmp_path / "j")[1].counts == {"succeeded": 20}
 
 
+def test_what_a_full_disk_has_cost_is_still_said_when_the_run_is_continued(tmp_path, monkeypatch):
+    """The retry has another writer, which writes its own rows only."""
+    monkeypatch.setattr(FullDisk, "full", True)
+    monkeypatch.setattr("flowmagic.journal.writer._RETRY_EVERY", 0.01)
+    monkeypatch.setattr("flowmagic.journal.writer._GIVE_UP_AFTER", 0)
+    monkeypatch.setattr(
+        "flowmagic.journal.writer.open_file",
+        lambda *given, **how: FullDisk(open_file(*given, **how)),
+    )
+
+    async def lifecycle():
+        rows = [{"i": i, "fail": i == 0} for i in range(5)]
+        run = await flowmagic.batchflow(AsyncFlow(start=Ask()), rows, journal=tmp_path / "j")
+        run.journal.join(20)
+        assert run.journal.lost == 5
+        FullDisk.full = False
+        mended.set()
+        await run.retry_failed()
+        run.journal.join(20)
+        return run
+
+    run = asyncio.run(lifecycle())
+    assert run.ok
+    assert open_journal(tmp_path / "j")[1].counts["succeeded"] == 1
+    assert run.journal.lost == 5
+    assert run.journal.loss_reason == "database or disk is full"
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 import sqlite3
 import subprocess
@@ -354,6 +355,37 @@ def test_a_reader_that_holds_checkpoints_back_does_not_cause_more_of_them(
         put(str(n))
     reader.close()
     assert 2 <= looks.count(True) <= 3
+
+
+def test_a_wal_is_lost_while_a_reader_holds_the_checkpoint_back(writing, tmp_path):
+    """Then the journal alone is damaged: SQLite has copied some pages of a change, and others not."""
+    made, _ = writing
+    names = [hashlib.sha256(b"%d" % n).hexdigest() for n in range(2_000)]  # so their index is split
+
+    def put(first, end):
+        made.put([Group(ENDED, (name, "x")) for name in names[first:end]])
+        until(lambda: made.written == end)
+
+    put(0, 500)
+    until(lambda: not made._kept)
+    put(500, 1_990)
+    reader = open_file(tmp_path / "j", write=False)
+    reader.execute("BEGIN")
+    reader.execute("SELECT * FROM meta").fetchone()
+    put(1_990, 1_998)
+    made._checkpoint_at = 0
+    put(1_998, 1_999)
+    until(lambda: made._left_size)
+    with pytest.raises(sqlite3.DatabaseError, match="malformed"):
+        names_of_copy(tmp_path / "j")
+    (tmp_path / "j-wal").unlink()
+    put(1_999, 2_000)
+    reader.close()
+    made.end()
+    made.join(20)
+    assert (made.error, made.lost) == ("", 0)
+    assert "was deleted or overwritten" in made.warning
+    assert {name for name, _ in rows_in(tmp_path / "j")} == set(names)
 
 
 def test_a_lost_wal_that_cannot_be_replaced_is_reported_until_it_can(

@@ -30,7 +30,7 @@ def test_a_cell_shows_a_panel_and_fills_the_summary_below_it_at_the_end(kernel):
     [update] = _updates(kernel, identity)
     assert "1 of 2 succeeded, 1 failed" in update["data"]["text/plain"]
     # Folded: the panel above it shows what failed.
-    assert update["data"]["text/html"].startswith("<details class=")
+    assert update["data"]["text/html"].startswith("<details open class=")
 
 
 def test_what_cannot_be_started_leaves_no_panel(kernel, tmp_path):

@@ -1,5 +1,6 @@
 """The notebooks run from first cell to last, and what they then say is true."""
 
+import ast
 import asyncio
 import base64
 import json
@@ -28,7 +29,6 @@ print(json.dumps({
     "copies": [[[c.node, c.params] for c in i.copies] for i in users.instances],
     "attempts": [i.attempts for i in rush.instances],
     "peak": service.peak,
-    "serving": service.socket.fileno() >= 0,
 }))
 """
 
@@ -114,14 +114,13 @@ def test_the_service_never_saw_more_requests_at_once_than_the_limit(quickstart):
     """The service counts for itself: five at most, then fifty at most."""
     cells, found = quickstart
     said = [
-        re.search(r"(\d+) answered, (\d+) refused with 429, at most (\d+) requests", outputs(cell))
+        re.search(r"({.*}) and at most (\d+) at once", outputs(cell)).groups()
         for cell in (cells["await"], cells["rush-await"])
     ]
-    (answered, refused, calm), (_, many_refused, rushed) = (map(int, m.groups()) for m in said)
-    assert answered >= len(found["asked"])
-    assert calm == 5
-    assert refused < many_refused
-    assert 5 < rushed <= 50
+    (calm, at_most), (rushed, at_rush) = ((ast.literal_eval(a), int(b)) for a, b in said)
+    assert (calm, at_most) == ({"answered": len(found["asked"])}, 5)
+    assert rushed["rate limit"] > 0
+    assert 5 < at_rush <= 50
     assert found["peak"] <= 50
 
 
@@ -154,11 +153,6 @@ def test_the_quickstart_shows_the_params_that_each_copy_received(quickstart):
             assert f"instance {index}  {node:<8}  received {row}" in lines
 
 
-def test_the_quickstart_stops_its_service(quickstart):
-    """Its port is closed at the end."""
-    assert quickstart[1]["serving"] is False
-
-
 LIMITS_PROBE = """
 import json
 print(json.dumps({
@@ -171,8 +165,12 @@ print(json.dumps({
     "limit": adaptive.limit,
     "refusals": adaptive.adaptive.rate_limits,
     "starts": starts,
-    # As the provider counts: "translate into French: " is three words, as is "... Latin: " before it.
-    "tokens": sum(2 * 8 + 3 + 6 + 2 * len(r["prompt"].split()) for r in prompts[:60]),
+    # As many letters in the answer as in the prompt, and four are a token.
+    "tokens": sum(
+        len("translate into French: " + r["prompt"]) // 2
+        + len("translate into Latin: translate into French: " + r["prompt"]) // 2
+        for r in prompts[:60]
+    ),
     "reason": spent.reason,
 }))
 """
@@ -205,7 +203,7 @@ def test_the_limits_notebook_keeps_two_runs_within_one_named_limit(limits):
     assert found["first"] == found["second"] == ["finished", 30, 0, 30]
     said = outputs(cells["named-await"])
     assert "60 of 60 succeeded\n120 calls, " in said
-    assert "120 answered, 0 refused" in said
+    assert "<FakeProvider: 120 answered>" in said
     tokens = int(re.search(r"([\d,]+) tokens", said).group(1).replace(",", ""))
     assert tokens == found["tokens"]
 

@@ -19,6 +19,7 @@ from flowmagic.notebook.display import (
     make_display,
     start_in_panel,
 )
+from flowmagic.notebook.panel.widget import Panel
 from flowmagic.notebook.terminal.terminal import TerminalDisplay
 from flowmagic.records.batch import as_batch
 
@@ -259,6 +260,24 @@ async def test_run_in_the_panel_runs_the_same_batch_again():
     panel.close()
 
 
+async def test_a_run_that_was_started_in_python_gets_a_folded_panel_that_runs_it_again():
+    """With its rows, its shared store and its options; marimo asks the run for it."""
+    shared = {}
+    run = flowmagic.batchflow(Double(), [{"n": 2}], shared=shared, limit=4)
+    panel = run._display_()
+    assert isinstance(panel, Panel)
+    assert panel.run is run
+    assert panel.get_state("header")["header"]["compact"] is True
+    await run
+    panel._handle({"type": "run", "client": "page", "n": 1})
+    assert panel.run is not run
+    await panel.run
+    assert panel.run.results == [4]
+    assert panel.run.limit == 4
+    assert shared == {"seen": 2}
+    panel.close()
+
+
 async def test_what_is_wrong_is_said_before_anything_runs():
     """The errors of `batchflow`."""
     with pytest.raises(BatchError, match="not a list of dicts"):
@@ -285,3 +304,15 @@ def test_a_run_is_hidden_once_and_only_in_the_cell_that_opened_its_panel():
     hide_as_value(shell, run)
     shell.execution_count += 1
     assert not is_hidden(shell, run)
+
+
+def test_a_run_that_has_ended_is_kept_by_no_timer(shell, shown):
+    """Of the summaries in between: each would keep its run for seconds."""
+
+    async def lifecycle():
+        display, [] = display_of(shell)
+        await display.start(as_batch([{"n": 1}]), Limits(2))
+        timers = [each for each in asyncio.get_running_loop()._scheduled if not each.cancelled()]
+        assert [each for each in timers if "_publish" in repr(each)] == []
+
+    run_virtual(lifecycle())

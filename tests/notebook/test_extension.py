@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from IPython.core.completer import provisionalcompleter
 
+from flowmagic.notebook.cell_panels import begin_cell
+
 
 def _registered(ip):
     return (
@@ -18,11 +20,12 @@ def _registered(ip):
         len(ip.Completer.custom_matchers),
         sum(type(each).__name__ == "BatchFlowMagics" for each in ip.configurables),
         "BatchFlowMagics" in ip.magics_manager.registry,
+        ip.events.callbacks["pre_run_cell"].count(begin_cell),
     )
 
 
-ONCE = (True, True, 1, 1, 1, 1, True)
-NEVER = (False, False, 0, 0, 0, 0, False)
+ONCE = (True, True, 1, 1, 1, 1, True, 1)
+NEVER = (False, False, 0, 0, 0, 0, False, 0)
 
 
 def test_loaded_twice_or_reloaded_it_is_there_once(shell):

@@ -251,13 +251,14 @@ async def test_without_capture_nothing_is_kept():
 async def test_tasks_and_threads_of_an_instance_print_to_it():
     """Tasks it spawns, `asyncio.to_thread`, and a task that outlives it."""
     late = []
+    has_ended = asyncio.Event()
 
     class Spawns(AsyncNode):
         async def exec_async(self, _):
             n = self.params["n"]
 
             async def later():
-                await asyncio.sleep(10)
+                await has_ended.wait()
                 say("late", n)
 
             await asyncio.create_task(asyncio.sleep(0))
@@ -266,6 +267,7 @@ async def test_tasks_and_threads_of_an_instance_print_to_it():
 
     run = await captured(AsyncFlow(start=Spawns()), rows_up_to(3))
     assert [each.printed for each in run.instances] == [f"thread {n}\n" for n in range(3)]
+    has_ended.set()
     await asyncio.gather(*late)
     assert [each.printed for each in run.instances] == [f"thread {n}\nlate {n}\n" for n in range(3)]
 
@@ -527,3 +529,14 @@ def test_concurrent_prints_of_several_threads_are_all_kept():
         thread.join()
     lines = outputs.text(0, 0).splitlines()
     assert sorted(lines) == sorted(f"{name}{number}" for name in "abcd" for number in range(1_000))
+
+
+def test_a_context_belongs_to_a_row_of_the_run_that_made_it():
+    """Whatever the attempt; not to another run, nor where no instance runs."""
+    outputs, other = (PrintedTexts(bytearray([RUNNING] * 9)) for _ in range(2))
+    base = outputs.context(contextvars.copy_context())
+    inside = base.copy()
+    inside.run(enter, key(7, 3))
+    assert outputs.row_in(inside) == 7
+    assert other.row_in(inside) is outputs.row_in(base) is None
+    assert outputs.row_in(contextvars.Context()) is None

@@ -384,3 +384,47 @@ def test_a_loop_of_ones_own_that_is_closed_is_no_hindrance():
 
         assert asyncio.run(leave()) == [0, 1]
         assert run.records.watchers == ()
+
+
+def test_an_instance_is_given_when_it_is_in_the_journal(tmp_path):
+    """Whoever acts on it may be killed the next moment, and resuming does not run it again."""
+
+    async def main():
+        run = batchflow(Sleeper(0), ROWS[:3], limit=1, journal=tmp_path / "runs")
+        async for instance in run.as_completed():
+            with fm.open_journal(tmp_path / "runs") as journal:
+                assert journal[1][instance.index].status == "succeeded"
+
+    asyncio.run(main())
+
+
+def test_a_step_that_is_cancelled_while_it_waits_for_the_journal_loses_no_row(tmp_path):
+    """The next step gives the row."""
+
+    async def main():
+        begin, held = asyncio.Event(), []
+        run = batchflow(Calls(lambda _: begin.wait()), ROWS[:3], journal=tmp_path / "runs")
+        while run.counts.running < 3:
+            await asyncio.sleep(0.001)
+        settled = run.journal.settled
+
+        def hold():
+            held.append(asyncio.get_running_loop().create_future())
+            return held[-1]
+
+        run.journal.settled = hold
+        begin.set()
+        ended = run.as_completed()
+        step = asyncio.ensure_future(ended.__anext__())
+        while not held:
+            await asyncio.sleep(0.001)
+        await asyncio.sleep(0)
+        step.cancel()
+        await asyncio.wait([step])
+        run.journal.settled = settled
+        for each in held:
+            if not each.done():
+                each.set_result(None)
+        assert sorted([each.index async for each in ended]) == [0, 1, 2]
+
+    asyncio.run(asyncio.wait_for(main(), 20))

@@ -1,9 +1,12 @@
 """The batch-level prep and post of the user's flow."""
 
+import asyncio
+import sys
+
 import pytest
 from pocketflow import AsyncBatchFlow, AsyncFlow, AsyncParallelBatchFlow, BatchFlow, Flow, Node
 
-from flowmagic import BatchError
+from flowmagic import BatchError, batchflow
 from flowmagic.records.batch import as_batch
 from flowmagic.run.prep_post import check_own_prep, has_own_prep, own_batch, own_post
 
@@ -73,3 +76,19 @@ async def test_post_is_called_for_batch_kinds_only():
         flow = type("Own", (kind,), {"post": post, "post_async": post_async})()
         assert await own_post(flow, shared, batch, results) is None
     assert len(calls) == 3
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="it cannot be told from a cancellation")
+@virtual
+async def test_a_post_that_raises_a_cancelled_error_has_failed(capsys):
+    """As where it awaits a task that was cancelled. That the event loop has ended is not said."""
+
+    class Own(AsyncParallelBatchFlow):
+        async def post_async(self, shared, params, results):
+            raise asyncio.CancelledError
+
+    run = batchflow(Own(Node()), ROWS)
+    await run.settled()
+    assert (run.status, run.counts.succeeded) == ("failed", 2)
+    assert isinstance(run.error, asyncio.CancelledError)
+    assert capsys.readouterr().err == ""

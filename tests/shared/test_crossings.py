@@ -658,7 +658,7 @@ async def test_the_drop_in_flow_is_watched():
 
 async def test_threads_may_touch_the_store():
     """No error comes of it, and each write arrives."""
-    gate = threading.Barrier(4, timeout=20)
+    gate = threading.Barrier(4, timeout=60)
 
     class Busy(Node):
         def prep(self, shared):

@@ -46,6 +46,15 @@ async def test_it_refuses_more_calls_at_once_than_it_takes():
 
 
 @virtual
+async def test_it_asks_to_wait_as_long_as_it_is_told():
+    """Where it has no window that ends."""
+    provider = FakeProvider(latency=1, at_once=1, retry_after=0.3, faults={1: Fault.RATE_LIMIT})
+    await provider.call("a")
+    for error in await outcomes(provider, "bc"):  # the fault, and one too many
+        assert classify_refusal(error).retry_after == 0.3
+
+
+@virtual
 async def test_it_takes_so_many_calls_and_tokens_a_minute():
     """Within any 60 seconds, not by the minute of a clock; it says when the next one may come."""
     provider = FakeProvider(per_minute=2)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 
 import httpx
 import pytest
@@ -34,6 +36,15 @@ def test_it_refuses_like_openai():
     assert (silent.status_code, "retry-after" in silent.headers) == (429, False)
     assert overloaded.status_code == 503
     assert (quota.status_code, quota.json()["error"]["code"]) == (429, "insufficient_quota")
+
+
+def test_it_lasts_until_it_is_closed():
+    """For several cells, where no `with` block can be."""
+    service = serve(FakeProvider())
+    assert ask(service.url).status_code == 200
+    service.close()
+    with pytest.raises(httpx.ConnectError):
+        ask(service.url)
 
 
 def test_a_broken_answer_is_no_json():
@@ -84,3 +95,16 @@ async def test_the_official_client_works_as_it_is():
             assert answer.choices[0].message.content == "HI"
             with pytest.raises(openai.RateLimitError):
                 await client.chat.completions.create(model="small", messages=messages)
+
+
+def test_a_client_that_is_gone_is_no_error(capfd):
+    """Its process was killed, or its call cancelled: nothing is printed, and the next one is served."""
+    with serve(FakeProvider(str.upper)) as url:
+        port = int(url.split(":")[2].partition("/")[0])
+        for _ in range(5):
+            with socket.create_connection(("127.0.0.1", port)) as client:
+                # Closed with a reset, as by the end of a process that has not read its answer.
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                client.sendall(b"POST /v1/chat/completions HTTP/1.1\r\n")
+        assert ask(url).status_code == 200
+    assert capfd.readouterr().err == ""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ...errors import BlockedLoopError, LimitError, describe
+from ...errors import BlockedLoopError, LimitError, OptionError, describe
 from .capacity import Call, check_tokens
 from .queue import CallQueue
 
@@ -123,15 +123,15 @@ class CallContext:
         """Decorate a function, async or not: each of its calls is under the limit.
 
         Raises:
-            TypeError: `function` is a generator function, or not a function.
+            OptionError (a TypeError): `function` is a generator function, or not a function.
         """
         if not callable(function):
-            raise TypeError(
+            raise OptionError(
                 f"What is decorated is {describe(function)}, not a function. Write "
                 "`@limit.call()` above a def, or `async with limit.call():` around a block."
             )
         if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise TypeError(
+            raise OptionError(
                 f"{function.__name__} is a generator: its calls only begin it. Write "
                 "`async with limit.call():` inside it, around what is to be limited."
             )

@@ -20,6 +20,7 @@ import weakref
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
 
 from ...errors import LimitError
 from ..refusals import LONGEST_COOL_DOWN, RefusalKind, classify_refusal
@@ -50,7 +51,8 @@ class CallQueue:
         self.name = name
         self._capacity = Capacity()
         self._lock = threading.Lock()
-        self._queue: OrderedDict[_Waiter, None] = OrderedDict()
+        self._queue: OrderedDict[_Waiter, Context] = OrderedDict()
+        """The waiters, each with the Context of its call, which tells what waits."""
         self._admitted: OrderedDict[_Waiter, None] = OrderedDict()
         """Waiters that were let in and have not woken up yet."""
         self._deferred: deque[Callable[[float], object]] = deque()
@@ -141,6 +143,11 @@ class CallQueue:
         """Replace the estimated tokens of a call by the true number."""
         self._defer(lambda now: self._capacity.correct(call, now, tokens))
 
+    def _waiting_contexts(self) -> list[Context]:
+        """Return the Contexts of the calls that wait, in their order."""
+        with self._locked():
+            return list(self._queue.values())
+
     def _check_size(self, tokens: float) -> None:
         pace = self._capacity.token_pace
         if pace is not None and tokens > pace.most:
@@ -189,7 +196,7 @@ class CallQueue:
 
     def _join(self, waiter: _Waiter) -> None:
         with self._locked():
-            self._queue[waiter] = None
+            self._queue[waiter] = copy_context()
 
     def _recheck(self, waiter: _Waiter) -> None:
         """See whether the first in the queue, whose timer has ended, may begin now."""

@@ -20,7 +20,7 @@ from ...text.redact import masked
 from ..shell import name_of
 from ..summary.notices import crossing_notice, engine_notice, isolation_notice, reuse_line
 from ..summary.summary import journal_text
-from .protocol import FailureGroup, Header, HeldBack, LimitState
+from .protocol import FailureGroup, Header, HeldBack, LimitState, WaitingRows
 
 MAX_LIMITS = 20
 """How many named limits are shown: the oldest ones."""
@@ -48,6 +48,7 @@ def header_of(
     findings: Sequence[str] = (),
     failures: Sequence[FailureGroup] = (),
     held_back: HeldBack | None = None,
+    waits: Sequence[WaitingRows] = (),
     compact: bool = False,
     earlier: str = "",
 ) -> Header:
@@ -63,6 +64,7 @@ def header_of(
         findings: what is likely to go wrong, before there is a run.
         failures: the largest groups of failed rows.
         held_back: what keeps the run from being faster.
+        waits: the rows that wait at a named limit.
         compact: whether pages fold the panel at first.
         earlier: a line about an earlier run of the same cell that is in progress.
     """
@@ -95,6 +97,7 @@ def header_of(
         "reason": "" if run is None else truncate(run.reason, _MAX_NOTICE),
         "failures": list(failures),
         "held_back": held_back or {"text": "", "limit": ""},
+        "waits": list(waits),
         "findings": list(findings) if run is None else [],
         "dropped": records.dropped,
         "limits": [_state(name, limit) for name, limit in shown_limits().items()],

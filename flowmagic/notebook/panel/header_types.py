@@ -58,6 +58,18 @@ class HeldBack(TypedDict):
     limit: str
 
 
+class WaitingRows(TypedDict):
+    """Rows that wait at a named limit.
+
+    Attributes:
+        text: at which one, and for what.
+        ranges: the first and the last row of each range, one after the other.
+    """
+
+    text: str
+    ranges: list[int]
+
+
 class Header(TypedDict):
     """The run as a whole: everything on the panel except the rows.
 
@@ -87,6 +99,7 @@ class Header(TypedDict):
         reason: why the run stopped on its own; empty if it did not.
         failures: the largest groups of failed rows.
         held_back: what keeps the run from being faster.
+        waits: the rows that wait at a named limit.
         findings: what is likely to go wrong with the first run; empty once there is a run.
         dropped: the number of rows whose params and node copies are no longer kept.
         limits: the named limits of the process.
@@ -117,6 +130,7 @@ class Header(TypedDict):
     reason: str
     failures: list[FailureGroup]
     held_back: HeldBack
+    waits: list[WaitingRows]
     findings: list[str]
     dropped: int
     limits: list[LimitState]

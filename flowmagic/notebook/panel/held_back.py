@@ -1,17 +1,20 @@
-"""What keeps a run from being faster, in one sentence."""
+"""What keeps a run from being faster, in one sentence, and which of its rows wait at a named limit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 
 from ...limits.calls import CallLimit
 from ...limits.pace import WINDOW
 from ...run.batchrun import BatchRun
 from ...run.status import RunStatus
 from ...text.formatting import truncate
-from .protocol import HeldBack
+from .protocol import HeldBack, WaitingRows
 
 _STAYS = 2.0  # seconds: calls wait now and then, and the sentence should be readable
+_LOOK = 0.2  # seconds between two looks at who waits
+_MOST_RANGES = 500  # of the rows that wait at one limit
 _NO_USE = "A higher limit won't help."
 _NOTHING: HeldBack = {"text": "", "limit": ""}
 
@@ -31,6 +34,8 @@ class HoldBack:
         self._limits = limits
         self._last = _NOTHING
         self._until = 0.0
+        self._waits: list[WaitingRows] = []
+        self._looked_at = -math.inf
 
     def current(self, run: BatchRun | None) -> HeldBack:
         """Return the sentence, and the name of the named limit that it is about; both may be empty."""
@@ -41,6 +46,15 @@ class HoldBack:
         if found["text"]:
             self._last, self._until = found, self._now() + _STAYS
         return self._last if self._now() < self._until else _NOTHING
+
+    def rows(self, run: BatchRun | None) -> list[WaitingRows]:
+        """Return the rows of a run that wait at a named limit."""
+        if run is None or run.ended:
+            return []
+        if self._now() >= self._looked_at + _LOOK:
+            self._looked_at = self._now()
+            self._waits = waiting_rows(run, self._limits())
+        return self._waits
 
 
 def held_back(run: BatchRun, limits: Mapping[str, CallLimit]) -> HeldBack:
@@ -64,8 +78,35 @@ def held_back(run: BatchRun, limits: Mapping[str, CallLimit]) -> HeldBack:
     return _NOTHING
 
 
+def waiting_rows(run: BatchRun, limits: Mapping[str, CallLimit]) -> list[WaitingRows]:
+    """Return the rows of a run that wait at a named limit; none if it does not capture what they print."""
+    printed, found = run.records.printed, list[WaitingRows]()
+    if printed is None:
+        return found
+    for name, limit in limits.items():
+        contexts = limit._waiting_contexts() if limit.waiting else []
+        rows = {row for context in contexts if (row := printed.row_in(context)) is not None}
+        if rows:
+            text = f"waits at {truncate(name, 80)}: {_setting(limit)}"
+            found.append({"text": text, "ranges": _ranges(sorted(rows))})
+    return found
+
+
+def _ranges(rows: Iterable[int]) -> list[int]:
+    """Return the first and the last row of each range, one after the other."""
+    ranges: list[int] = []
+    for row in rows:
+        if ranges and row == ranges[-1] + 1:
+            ranges[-1] = row
+        else:
+            ranges += (row, row)
+    return ranges[: 2 * _MOST_RANGES]
+
+
 def _setting(limit: CallLimit) -> str:
     """Return which setting of a limit its calls wait for."""
+    if limit.cooling:
+        return "the provider asked to wait"
     if limit.concurrency is not None and limit.running >= limit.concurrency:
         return (
             "1 call at once" if limit.concurrency == 1 else f"{limit.concurrency:,} calls at once"

@@ -11,9 +11,9 @@ from __future__ import annotations
 from typing import Any, Literal, TypedDict
 
 from .detail_types import Detail, FullOutput
-from .header_types import FailureGroup, Header, HeldBack, LimitState
+from .header_types import FailureGroup, Header, HeldBack, LimitState, WaitingRows
 
-__all__ = ["FailureGroup", "Header", "HeldBack", "LimitState"]
+__all__ = ["FailureGroup", "Header", "HeldBack", "LimitState", "WaitingRows"]
 
 
 class Editor(TypedDict):

@@ -271,6 +271,7 @@ class Panel(anywidget.AnyWidget):
             compact=self._compact,
             earlier=self._earlier_line(),
             held_back=self._held_back.current(self.run),
+            waits=self._held_back.rows(self.run),
             acknowledged=self._commands.acknowledged,
         )
 

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
+from itertools import islice
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 FIRST_ROWS = 10
 MOST_FAILURES_AS_TEXT = 50
+UNFOLDED_FAILURES = 20
 MOST_HOLDS, MOST_REMARKS = 3, 10
 _REMARK, _OUTPUT = 500, 200  # characters
 MOST_AUDITED = 20_000
@@ -176,13 +178,13 @@ def as_text(run: BatchRun, *, brief: bool = False) -> str:
 
 
 def as_html(run: BatchRun, *, brief: bool = False) -> str:
-    """Return the summary as HTML: no scripts, untrusted text escaped.
+    """Return the summary as HTML: no scripts, untrusted text escaped. A live panel folds it.
 
     Args:
         brief: leave out what takes long to make, and mark it, so that a live panel hides it.
     """
     head = [
-        f"<details class='{_classes(brief)}' style='{_FONT}'>",
+        f"<details open class='{_classes(brief)}' style='{_FONT}'>",
         f"<summary style='cursor:pointer'>{escape(headline(run))}</summary>",
     ]
     if text := broke(run):
@@ -195,18 +197,28 @@ def as_html(run: BatchRun, *, brief: bool = False) -> str:
     first = _table("First rows", map(row, first_rows), images={} if brief else _images(first_rows))
     if (left := len(run) - FIRST_ROWS) > 0:
         first.append(f"<p>… and {left} more rows.</p>")
+    rest: list[str] = []
     if remark_lines := [] if brief else remarks(run):
         items = "".join(f"<li>{escape(line)}</li>" for line in remark_lines)
-        head.append(f"<p>Worth a look:</p><ul>{items}</ul>")
-    head += [f"<p>{escape(line)}</p>" for line in notes(run)]
-    chart = "" if brief else timeline.as_html(run)
+        rest.append(f"<p>Worth a look:</p><ul>{items}</ul>")
+    rest += [f"<p>{escape(line)}</p>" for line in notes(run)]
+    rest += ["" if brief else timeline.as_html(run), *first, "</details>"]
     most = MOST_BRIEF_BYTES if brief else MOST_BYTES
-    bytes_for_failures = most - _weight([*head, chart, *first]) - 2_000
-    failed: list[str] = []
-    if run.counts.failed:
-        failed = _table("Failures", map(row, failures(run)), bytes_for_failures, run.counts.failed)
-        failed.append("<p><code>run.retry_failed()</code> runs the failed instances again.</p>")
-    return "".join([*head, *failed, chart, *first, "</details>"])
+    failed = _failures(run, most - _weight([*head, *rest]) - 2_000)
+    return "".join([*head, *failed, *rest])
+
+
+def _failures(run: BatchRun, most_bytes: int) -> list[str]:
+    """Return the failures as HTML: the first ones, then the others, folded."""
+    if not run.counts.failed:
+        return []
+    rows = map(row, failures(run))
+    parts = _table("Failures", islice(rows, UNFOLDED_FAILURES))
+    if (left := run.counts.failed - UNFOLDED_FAILURES) > 0:
+        others = _table("Further failures", rows, most_bytes - _weight(parts), left)
+        title = f"<summary style='cursor:pointer'>{left:,} more failed</summary>"
+        parts += ["<details>", title, *others, "</details>"]
+    return [*parts, "<p><code>run.retry_failed()</code> runs the failed instances again.</p>"]
 
 
 def _classes(brief: bool) -> str:  # noqa: FBT001

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import os
 import threading
@@ -725,4 +726,23 @@ async def test_what_is_noted_while_somebody_else_holds_the_lock_is_not_lost():
     assert limit.concurrency == 2
     assert limit.cooling == 7.0
     assert limit.tokens_in_last_minute == 240
+    check_nothing_left(limit)
+
+
+@virtual
+async def test_a_waiting_call_is_known_by_the_context_it_was_made_in():
+    """In the order of the queue, of tasks and of threads; not once it has begun."""
+    name = contextvars.ContextVar("name")
+    limit = VirtualLimit(concurrency=1)
+
+    async def call(who):
+        name.set(who)
+        async with limit.call():
+            await asyncio.sleep(1.0)
+
+    tasks = [asyncio.create_task(call(who)) for who in ("first", "second", "third")]
+    await asyncio.sleep(0.5)
+    assert [context[name] for context in limit._waiting_contexts()] == ["second", "third"]
+    await asyncio.gather(*tasks)
+    assert limit._waiting_contexts() == []
     check_nothing_left(limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from pocketflow import AsyncFlow, AsyncNode
@@ -10,7 +11,9 @@ from pocketflow import AsyncFlow, AsyncNode
 import flowmagic
 from flowmagic import named_limits, remove_limit, set_limit
 from flowmagic.notebook.panel.header import shown_limits
-from flowmagic.notebook.panel.held_back import HoldBack, held_back
+from flowmagic.notebook.panel.held_back import HoldBack, held_back, waiting_rows
+from flowmagic.run.api import start
+from flowmagic.run.options import Options
 
 from ...virtualtime import virtual
 
@@ -43,7 +46,9 @@ class Seen(list):
 
 def running(n=40, refused=(), **options):
     rows = [{"i": i, "refused": i in refused, "seen": Seen()} for i in range(n)]
-    return flowmagic.batchflow(AsyncFlow(start=Ask()), rows, **options)
+    # As a cell starts it.
+    options = replace(Options.of(**options), capture=True)
+    return start(AsyncFlow(start=Ask()), rows, shared=None, options=options)
 
 
 def text(run):
@@ -74,6 +79,58 @@ async def test_a_named_limit_says_what_its_calls_wait_for(settings, what):
     }
     run.cancel()
     await run
+
+
+@virtual
+async def test_a_cool_down_is_what_calls_wait_for():
+    """It comes before any number, which is not used up."""
+    limit = set_limit("openai", concurrency=5)
+    run = running(limit=13)
+    await asyncio.sleep(0.5)
+    limit._capacity.end_refused(None, limit._clock(), 30.0)
+    await asyncio.sleep(1)
+    assert text(run) == "Paced by openai: the provider asked to wait. A higher limit won't help."
+    run.cancel()
+    await run
+
+
+@virtual
+async def test_the_rows_that_wait_at_a_named_limit_are_known():
+    """Those of this run only, although the limit is shared; not those that it has let in."""
+    set_limit("openai", concurrency=3)
+    run = running(limit=6)
+    await asyncio.sleep(0.5)
+    other = running(limit=2)
+    await asyncio.sleep(0.4)
+    limits = shown_limits()
+    said = "waits at openai: 3 calls at once"
+    assert waiting_rows(run, limits) == [{"text": said, "ranges": [3, 5]}]
+    assert waiting_rows(other, limits) == [{"text": said, "ranges": [0, 1]}]
+    await asyncio.sleep(0.2)
+    assert waiting_rows(run, limits) == [{"text": said, "ranges": [6, 8]}]
+    for each in (run, other):
+        each.cancel()
+        await each
+    assert waiting_rows(run, limits) == []
+
+
+@virtual
+async def test_the_rows_that_wait_are_looked_for_now_and_then_and_not_after_the_end():
+    """A look at each of thousands takes time."""
+    set_limit("openai", concurrency=1)
+    run, now = running(limit=3), 0.0
+    holding = HoldBack(lambda: now, shown_limits)
+    assert holding.rows(None) == []
+    await asyncio.sleep(0.5)
+    first = holding.rows(run)
+    assert first[0]["ranges"] == [1, 2]
+    await asyncio.sleep(1)
+    assert holding.rows(run) == first
+    now = 0.3
+    assert holding.rows(run)[0]["ranges"] == [2, 3]
+    run.cancel()
+    await run
+    assert holding.rows(run) == []
 
 
 @virtual

@@ -71,4 +71,4 @@ def test_the_style_sheet_and_the_script_agree_on_a_rows_height():
     """The table positions its rows by a height that is also in the style sheet."""
     height = re.search(r"const ROW = (\d+);", (JS / "table" / "table.js").read_text())[1]
     css = (JS.parent / "panel.css").read_text()
-    assert f"height: {height}px; align-items: center;" in css
+    assert f"height: {height}px; align-content: center;" in css

@@ -84,10 +84,26 @@ async def test_pictures_among_the_outputs_are_kept_with_the_notebook():
     assert len(html) < summary.MOST_BYTES
 
 
-async def test_it_is_folded():
-    """Under a live panel, which shows what failed, it is one line."""
-    assert summary.as_html(await _run([{"n": 1}])).startswith("<details class=")
-    assert summary.as_html(await _run([{"raise": "x"}])).startswith("<details class=")
+async def test_it_is_unfolded_and_failures_come_first(monkeypatch):
+    """A reader without a kernel sees what failed, what to look at, and the outputs, in this order."""
+    monkeypatch.setattr(summary, "remarks", lambda _: ["The loop was blocked."])
+    html = summary.as_html(await _run([{"raise": "x"}, {"answer": "Dear Ann"}]))
+    assert html.startswith("<details open class=")
+    text = _Tags(html).text
+    assert text.index("Failures") < text.index("runs the failed instances again")
+    assert text.index("runs the failed instances again") < text.index("Worth a look")
+    assert text.index("Worth a look") < text.index("First rows") < text.index("Dear Ann")
+
+
+async def test_many_failures_are_folded_after_the_first_ones():
+    """The page stays readable; none of them is lost."""
+    run = await _run([{"raise": f"x{n}"} for n in range(summary.UNFOLDED_FAILURES + 3)])
+    first, folded = summary.as_html(run).split("<details><summary", 1)
+    last = summary.UNFOLDED_FAILURES - 1
+    assert f"x{last}<" in first
+    assert f"x{last + 1}<" not in first
+    assert "3 more failed" in folded
+    assert all(f"x{last + 1 + n}<" in folded for n in range(3))
 
 
 async def test_what_broke_the_run_is_shown_from_the_users_frame():

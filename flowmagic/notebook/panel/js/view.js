@@ -16,6 +16,7 @@ import { Table } from "./table/table.js";
 import { Timeline } from "./timeline/timeline.js";
 import { disclosure, element, keepKeys } from "./ui/elements.js";
 import { Placement } from "./ui/placement.js";
+import { SummaryBelow } from "./ui/summary_below.js";
 import { Tabs } from "./ui/tabs.js";
 
 const FEW = 12; // instances, up to which the rows of the table are all that is shown
@@ -30,6 +31,7 @@ export class View {
     this.frame = 0;
     this.root = element("div", "fm-panel", { role: "region", "aria-label": "Batch run" });
     this.placement = new Placement(this.root, () => this.scheduleDraw());
+    this.summaryBelow = new SummaryBelow(this.root);
     /** The element that had the focus when the instance was opened. */
     this.opener = null;
     /** Whether there are so few instances that the rows say everything; null before the first draw. */
@@ -125,7 +127,7 @@ export class View {
     this.placement.remove();
     this.classObserver.disconnect();
     for (const type of ["beforeprint", "afterprint"]) window.removeEventListener(type, this.onPrint);
-    for (const part of [...this.parts, this.charts, this.overview, this.notices]) part.remove?.();
+    for (const part of [...this.parts, this.charts, this.overview, this.notices, this.summaryBelow]) part.remove?.();
   }
 
   get gone() {
@@ -203,6 +205,7 @@ export class View {
     this.panelHeader.draw();
     this.buttons.draw();
     this.notices.draw();
+    this.summaryBelow.draw();
     this.inside.hidden = store.folded;
     if (!store.folded) this.drawInside();
     this.root.classList.toggle("fm-opened", store.openIndex !== null);

@@ -18,9 +18,9 @@ const counted = (n) => (n >= 100 ? number.format(Math.round(n)) : String(Number(
 
 /**
  * The context of a stretch. `rate`, `running`: current values that are more precise than the rows';
- * `single`: the stretch is a single bin; `mean`: it is the whole run; `none`: no instance of the run
- * has failed.
- * @typedef {{rate?: number, running?: number, single?: boolean, mean?: boolean, none: boolean}} Context
+ * `single`: the stretch is a single bin; `mean`: it is the whole run; `lately`: it is the last few
+ * seconds; `none`: no instance of the run has failed.
+ * @typedef {{rate?: number, running?: number, single?: boolean, mean?: boolean, lately?: boolean, none: boolean}} Context
  */
 
 /**
@@ -68,7 +68,7 @@ const CHARTS = [
     describe: ({ failed, ended }, _, context) => {
       if (context.none) return "None failed";
       if (context.single) return `${number.format(failed)} of ${number.format(ended)}`;
-      return ended ? share(failed, ended) : "–";
+      return ended ? share(failed, ended) + (context.lately ? " lately" : "") : "–";
     },
     paint: (plot, { series, colours }) => {
       const rateOf = ({ failed, seconds }) => failed / seconds;
@@ -227,8 +227,9 @@ export class Charts {
       return CHARTS.map(({ describe }) => describe(stretch, highest, { single: true, none }));
     }
     if (!ticking) return CHARTS.map(({ describe }) => describe(series.all, limit, { mean: true, none }));
-    const stretch = series.now.ended ? series.now : series.all;
-    return CHARTS.map(({ describe }) => describe(stretch, limit, { rate, running: counts[RUNNING], none }));
+    const lately = series.now.ended > 0;
+    const stretch = lately ? series.now : series.all;
+    return CHARTS.map(({ describe }) => describe(stretch, limit, { rate, running: counts[RUNNING], lately, none }));
   }
 
   /** Update the values for screen readers. This is no live region, which would never be quiet. */

@@ -18,6 +18,7 @@ export class InstanceDetail {
     this.drawnOutputs = 0;
     /** @type {Map<string, boolean>} what the user folded (false) or unfolded (true) */
     this.folds = new Map();
+    this.wait = element("span", "fm-chip fm-cool");
     this.copyButton = new CopyButton("Copy as code", "a cell that reruns only this instance", "copy");
     this.outputParts = new OutputParts(view);
     this.root = element("section", "fm-detail", { "aria-label": "Opened instance", tabindex: "-1" });
@@ -54,6 +55,7 @@ export class InstanceDetail {
       this.drawnOutputs = outputs.version;
       this.redraw(() => this.parts(openIndex, detail));
     }
+    write(this.wait, this.view.store.waitOf(openIndex));
     if (this.cancel) this.cancel.hidden = this.view.gone || !header.can.includes("cancel");
   }
 
@@ -80,7 +82,7 @@ export class InstanceDetail {
     const chip = element("span", "fm-chip", {}, svg, word);
     const facts = element("span", "fm-quiet fm-num");
     const head = element("div", "fm-detail-head", {},
-      element("strong", "fm-num", {}, `Instance ${number.format(index)}`), chip, facts, close);
+      element("strong", "fm-num", {}, `Instance ${number.format(index)}`), chip, this.wait, facts, close);
     this.cancel = null;
     if (!detail) {
       write(facts, "waiting for the kernel…");

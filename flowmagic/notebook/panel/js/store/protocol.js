@@ -10,10 +10,11 @@
  *   waiting: number, calls: number | null, tokens: number | null, cooling: number}} LimitState
  * @typedef {{id: number, count: number, text: string, node: string, row: number}} FailureGroup
  * @typedef {{text: string, limit: string}} HeldBack
+ * @typedef {{text: string, ranges: number[]}} WaitingRows
  * @typedef {{flow: string, status: string, counts: number[], restored: number, left: number, total: number | null,
  *   limit: number, per_minute: number | null, limit_history: number[][], adaptive: number[] | null, refused: number,
  *   cooling: number, elapsed: number, idle: number, ticking: boolean, nodes: string[], can: string[], compact: boolean, earlier: string, notice: string,
- *   reason: string, failures: FailureGroup[], held_back: HeldBack, findings: string[], dropped: number, limits: LimitState[], limits_omitted: number,
+ *   reason: string, failures: FailureGroup[], held_back: HeldBack, waits: WaitingRows[], findings: string[], dropped: number, limits: LimitState[], limits_omitted: number,
  *   acknowledged: Object<string, number>}} Header
  * @typedef {{version: number, text: string, editable: boolean, reason: string}} Editor
  * @typedef {{names: string[], numeric: boolean[], same: string, more: number}} Columns

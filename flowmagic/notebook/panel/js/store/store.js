@@ -4,6 +4,7 @@ import { Pace } from "./pace.js";
 import { Rows } from "./rows.js";
 import { Attempts, Segments } from "./segments.js";
 import { Texts } from "./texts.js";
+import { Waits } from "./waits.js";
 
 /** @import { Columns, Delta, Detail, Editor, Graph, Header, TextCheck } from "./protocol.js" */
 
@@ -22,7 +23,7 @@ export class Store {
     this.header = {
       flow: "", status: "idle", counts: [0, 0, 0, 0, 0], restored: 0, left: 0, total: null, limit: 5, per_minute: null,
       limit_history: [], adaptive: null, refused: 0, cooling: 0, elapsed: 0, idle: 0, ticking: false, nodes: [""], can: [], compact: false, earlier: "",
-      notice: "", reason: "", failures: [], held_back: { text: "", limit: "" }, findings: [], dropped: 0, limits: [], limits_omitted: 0, acknowledged: {},
+      notice: "", reason: "", failures: [], held_back: { text: "", limit: "" }, waits: [], findings: [], dropped: 0, limits: [], limits_omitted: 0, acknowledged: {},
     };
     /** @type {Editor} */
     this.editor = { version: -1, text: "", editable: false, reason: "" };
@@ -32,6 +33,7 @@ export class Store {
     this.checkSent = 0;
     this.texts = new Texts(this);
     this.outputs = new Outputs(this);
+    this.waits = new Waits();
     /** @type {Columns} */
     this.columns = { names: [], numeric: [], same: "", more: 0 };
     /** @type {Map<number, Uint32Array>} the rows that searches found, by the number of the command */
@@ -173,6 +175,7 @@ export class Store {
     this.notify("all");
   }
 
+  /** @returns {number[]} the rows of which something else is to be said now */
   applyHeader(changes) {
     if (changes.elapsed !== undefined) this.elapsedAt = performance.now();
     if (changes.cooling !== undefined) this.setCoolDown("", changes.cooling);
@@ -180,6 +183,7 @@ export class Store {
     if (changes.ticking && !this.header.ticking) this.pace.clear();
     this.header = { ...this.header, ...changes };
     this.pace.note(this.header);
+    return changes.waits ? this.waits.apply(changes.waits) : [];
   }
 
   /** Apply counts of the graph; entries that are absent have not changed. */
@@ -210,7 +214,7 @@ export class Store {
     this.attempts.note(this.rows, rows);
     this.attempts.apply(packed.get(`attempts ${this.client}`));
     this.segments.apply(packed.get(`segments ${this.client}`), this.rows);
-    if (delta.header) this.applyHeader(delta.header);
+    const waiting = delta.header ? this.applyHeader(delta.header) : [];
     if (delta.graph) this.applyCounts(delta.graph);
     for (const texts of delta.rows ?? []) this.texts.apply(texts);
     this.outputs.apply(delta.outputs ?? []);
@@ -221,7 +225,7 @@ export class Store {
     for (const check of delta.checks ?? []) {
       if (check.client === this.client && check.n === this.checkSent) this.check = check;
     }
-    this.notify(rows.concat(...(delta.rows ?? []).map((texts) => texts.rows)));
+    this.notify(rows.concat(waiting, ...(delta.rows ?? []).map((texts) => texts.rows)));
   }
 
   requestState() {
@@ -251,6 +255,11 @@ export class Store {
     const end = this.rows.ended[i];
     if (status === RUNNING) return Math.max(0, this.elapsed - this.rows.started[i]);
     return Number.isNaN(end) ? null : end - this.rows.started[i];
+  }
+
+  /** @returns {string} at which named limit a running row waits, and for what; empty if at none */
+  waitOf(i) {
+    return this.rows.status[i] === RUNNING && this.header.ticking ? this.waits.of(i) : "";
   }
 
   /** Instances per second over the last few seconds; over the whole run once it has ended. */

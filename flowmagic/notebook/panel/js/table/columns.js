@@ -1,5 +1,7 @@
 // Which columns the table has.
 
+import { number } from "../ui/format.js";
+
 /** @import { Store } from "../store/store.js" */
 
 // Lengths are CSS pixels.
@@ -29,7 +31,8 @@ export function columnsFor(store, width) {
   const actions = !narrow && texts.actions.size > 1;
   /** @returns {Column} */
   const column = (kind, name, size, sort = kind, param = -1) => ({ kind, name, width: size, sort, param, numeric: numeric[param] ?? false });
-  const columns = [column("index", "#", rows.count > 9_999 ? "54px" : "36px"), column("status", "status", "26px")];
+  const digits = number.format(Math.max(0, rows.count - 1)).length;
+  const columns = [column("index", "#", `${Math.max(22, 8 * digits + 4)}px`), column("status", "status", "26px")];
   const fixed = (narrow ? FIXED.narrow : FIXED.wide) + (chains ? CHAIN : 0) + (actions ? ACTION : 0);
   const room = Math.max(0, Math.floor((width - fixed) / PARAM));
   const all = names.length <= room && !more;

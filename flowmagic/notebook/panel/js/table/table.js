@@ -199,7 +199,11 @@ export class Table {
   outputOf(i) {
     const { store } = this.view;
     const status = store.rows.status[i];
-    if (status === RUNNING) return hasChains(store, this.width) ? "…" : store.header.nodes[store.rows.node[i]] ?? "";
+    if (status === RUNNING) {
+      const wait = store.waitOf(i);
+      if (hasChains(store, this.width)) return wait || "…";
+      return [store.header.nodes[store.rows.node[i]], wait].filter(Boolean).join(" ");
+    }
     if (status !== SUCCEEDED && status !== FAILED) return "";
     return store.texts.isFresh(i) ? store.texts.rows.get(i)?.outcome ?? "" : "…";
   }

@@ -31,7 +31,7 @@ export class HoverLine extends StatusLine {
     const attempt = earlier > 0 ? `attempt ${earlier + 1}` : "";
     const began = this.lanes.lane[i] >= 0 ? `from ${this.lanes.started[i].toFixed(2)} s` : "";
     const took = duration(store.seconds(i));
-    return [node, attempt, began, took && `for ${took}`, this.error(i), store.texts.get(i) ?? "…"].filter(Boolean);
+    return [node, store.waitOf(i), attempt, began, took && `for ${took}`, this.error(i), store.texts.get(i) ?? "…"].filter(Boolean);
   }
 
   /**

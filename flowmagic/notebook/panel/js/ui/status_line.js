@@ -38,13 +38,17 @@ export class StatusLine {
    * @returns {{label: string, node: string, chain: string, picture: HTMLImageElement | null}}
    */
   caption(i) {
-    const { rows, header, labels, texts, outputs } = this.view.store;
-    const { outcome = "", chain = [], picture = false } = texts.rows.get(i) ?? {};
+    const { store } = this.view;
+    const { rows, header, labels, texts, outputs } = store;
+    const { outcome = "", chain = [], picture: drawn = false } = texts.rows.get(i) ?? {};
+    const picture = drawn && texts.isFresh(i) ? outputs.thumbnail(i)?.image ?? null : null;
+    const out = store.waitOf(i) || (picture ? "" : outcome);
     return {
-      label: [labels[i] ?? texts.get(i) ?? "", outcome].filter(Boolean).join(" → "),
+      label: [labels[i] ?? texts.get(i) ?? "", out].filter(Boolean).join(" → "),
       node: rows.status[i] === PENDING ? "" : rows.restored(i) ? "restored" : header.nodes[rows.node[i]] ?? "",
-      chain: chain.map(([node, code]) => `${MARKS[code] ?? ""} ${node}`).join(" → "),
-      picture: picture && texts.isFresh(i) ? outputs.thumbnail(i)?.image ?? null : null,
+      // The card's own mark is enough for a single one.
+      chain: chain.length < 2 ? "" : chain.map(([node, code]) => `${MARKS[code] ?? ""} ${node}`).join(" → "),
+      picture,
     };
   }
 
@@ -54,7 +58,7 @@ export class StatusLine {
     const { rows } = store;
     const { node } = this.caption(i);
     const attempt = rows.earlier[i] > 0 ? `attempt ${rows.earlier[i] + 1}` : rows.restored(i) ? "did not run" : "";
-    return [node, attempt, duration(store.seconds(i)), this.error(i), store.texts.get(i) ?? "…"].filter(Boolean);
+    return [node, store.waitOf(i), attempt, duration(store.seconds(i)), this.error(i), store.texts.get(i) ?? "…"].filter(Boolean);
   }
 
   /** @returns {string} the error of a failed instance */

@@ -18,6 +18,16 @@ test("a delta notifies the views of changed rows, and a snapshot of all rows", (
   assert.equal(notified[2], "all");
 });
 
+test("a running row that waits at a named limit says so, and is drawn again when that changes", () => {
+  const { store, notified } = create({ snapshot: snapshot(4, 5), header: { ticking: true } });
+  const waits = [{ text: "waits at openai: 1 call at once", ranges: [1, 2] }];
+  store.applyDelta({ type: "delta", seq: 6, packed: ["changed"], header: { waits } }, [row(2, RUNNING)]);
+  assert.deepEqual(notified, [[2, 1, 2]]);
+  assert.deepEqual([1, 2, 3].map((i) => store.waitOf(i)), ["", "waits at openai: 1 call at once", ""]);
+  store.applyDelta({ type: "delta", seq: 7, header: { ticking: false } }, []);
+  assert.equal(store.waitOf(2), "");
+});
+
 test("after a gap the whole state is requested, and old deltas are ignored", () => {
   const { store, sent } = create({ snapshot: snapshot(4, 5), header: {} });
   store.applyDelta({ type: "delta", seq: 5, packed: ["changed"] }, [row(0, RUNNING)]);
