@@ -147,21 +147,32 @@ def _tree_of(function: FunctionType, text: str) -> Any:
         tree = file.functions.get((code.co_name, code.co_firstlineno))
     if tree is None:
         return None
-    compiled = _compiled(file, code.co_flags & _FUTURE)
     same = (code.co_name, code.co_firstlineno)
-    return tree if any(code_text(each) == text for each in compiled.get(same, ())) else None
+    for by_statement in (False, True):
+        compiled = _compiled(file, code.co_flags & _FUTURE, by_statement=by_statement)
+        if any(code_text(each) == text for each in compiled.get(same, ())):
+            return tree
+    return None
 
 
 def _lambdas(file: Parsed) -> list[ast.Lambda]:
     return [each for each in ast.walk(file.tree) if isinstance(each, ast.Lambda)]
 
 
-def _compiled(file: Parsed, flags: int) -> dict[tuple[str, int], list[CodeType]]:
-    """Return the code of all functions of a file or cell, by name and first line."""
-    known: dict[tuple[str, int], list[CodeType]] | None = file.compiled.get(flags)
+def _compiled(
+    file: Parsed, flags: int, *, by_statement: bool
+) -> dict[tuple[str, int], list[CodeType]]:
+    """Return the code of all functions of a file or cell, by name and first line.
+
+    IPython compiles a cell statement by statement. This makes a difference: a call of what the module
+    itself has imported is compiled in another way.
+    """
+    known: dict[tuple[str, int], list[CodeType]] | None = file.compiled.get((flags, by_statement))
     if known is None:
-        known = file.compiled[flags] = {}
-        for each in _codes(_code_of(file.tree, flags)):
+        known = file.compiled[flags, by_statement] = {}
+        body = file.tree.body
+        trees = [ast.Module([each], []) for each in body] if by_statement else [file.tree]
+        for each in (code for tree in trees for code in _codes(_code_of(tree, flags))):
             known.setdefault((each.co_name, each.co_firstlineno), []).append(each)
     return known
 

@@ -41,6 +41,7 @@ _IMPURE = {
 }  # fmt: skip
 _PURE = {
     "time.sleep", "io.StringIO", "io.BytesIO", "_io.StringIO", "_io.BytesIO",
+    "json.load", "pickle.load", "tomllib.load", "yaml.load",  # they get a file that is open
     "os.environ", "os.getenv", "os.sep", "os.linesep", "sys.maxsize", "sys.getsizeof",
     *(
         f"{module}.{name}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import linecache
 import sys
 import types
 import warnings
@@ -85,6 +87,16 @@ def test_what_is_imported_from_the_future_is_compiled_with_it(cells):
     name = file.f.__code__.co_filename
     exec(compile(code, name, "exec", flags=flags), names)
     assert running_code(names["f"]).syntax.text == running_code(file.f).syntax.text != ""
+
+
+def test_the_source_is_found_of_what_ipython_compiles_statement_by_statement():
+    """Python compiles a call of a module otherwise where the same source imports it."""
+    source = "import json\ndef write(value): return json.dumps(value)\n"
+    linecache.cache["cell"] = len(source), None, source.splitlines(keepends=True), "cell"
+    names = {}
+    for each in ast.parse(source).body:
+        exec(compile(ast.Module([each], []), "cell", "exec"), names)
+    assert running_code(names["write"]).syntax.text
 
 
 def test_a_cell_is_read_without_the_warnings_that_it_gave_when_it_ran(cells):

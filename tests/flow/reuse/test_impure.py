@@ -19,6 +19,7 @@ from flowmagic.flow.reuse.impure import differing, differing_method
         ("os.path.exists", "files"),
         ("numpy.load", "files"),
         ("pandas.read_csv", "files"),
+        ("json.load", ""),
         ("json.loads", ""),
         ("subprocess.run", "other processes"),
     ],
