@@ -6,6 +6,8 @@ object is, the names of methods do: `.now()` asks for the time, whatever it is c
 
 from __future__ import annotations
 
+import sys
+
 from ..dependencies.packages import is_project
 
 _CLOCK, _RANDOM, _FILES = "the time", "random numbers", "files"
@@ -75,9 +77,10 @@ def differing(name: str) -> str:
         if name[:end] in _IMPURE:
             return _IMPURE[name[:end]]
         end = name.rfind(".", 0, end)
-    module, _, last = name.rpartition(".")
-    reads = last in _OF_LIBRARIES or last.startswith("read_")
-    return _FILES if reads and not is_project(module.partition(".")[0]) else ""
+    package, last = name.partition(".")[0], name.rpartition(".")[2]
+    if not (last in _OF_LIBRARIES or last.startswith("read_")):
+        return ""
+    return "" if package in sys.modules and is_project(package) else _FILES
 
 
 def differing_method(name: str, arguments: int) -> str:
