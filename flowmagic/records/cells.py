@@ -47,6 +47,8 @@ EXACT = 1 << 53
 LONGEST_ERROR = 10_000
 """How many characters of an error a cell holds."""
 
+_WITHOUT_NULL = sys.version_info < (3, 11)
+
 SURROGATES = "backslashreplace"
 """How surrogates are written, for which UTF-8 has no form. JSON reads this escape as the surrogate."""
 
@@ -100,7 +102,10 @@ def json_text(plain: Any) -> str:
 def csv_cell(value: Any) -> Any:
     """Return a value for a cell of a CSV file; lists and objects as JSON."""
     plain = json_value(value)
-    return json_text(plain) if isinstance(plain, (list, dict)) else plain
+    if isinstance(plain, (list, dict)):
+        return json_text(plain)
+    # Python 3.10 writes no null character, and raises.
+    return plain.replace("\0", "\ufffd") if _WITHOUT_NULL and type(plain) is str else plain
 
 
 def typed_column(values: Sequence[Any]) -> tuple[type | None, list[Any]]:

