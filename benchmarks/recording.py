@@ -216,9 +216,10 @@ class _RecordingVfs:
         fsync, replace, unlink = os.fsync, Path.replace, Path.unlink
 
         def write(path: Path) -> None:
+            """Note what was written, unless SQLite has written it."""
             name, data = path.name, path.read_bytes()
             self._create(name)
-            if data != self._written.get(name):
+            if data != self._written.get(name) and name not in self._names.values():
                 self._note(Op("write", name, 0, data))
             self._written[name] = data
 

@@ -8,7 +8,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from .writer import Group, Statement, Writer
+from .statements import Group, Statement
+from .writer import Writer
 
 _Growing = tuple[Statement, "list[Any]"]
 """A group to which rows are added."""

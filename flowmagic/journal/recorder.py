@@ -48,7 +48,8 @@ from .snapshot import (
     secrets_of_rows,
     shared_kept,
 )
-from .writer import Statement, Writer, start_thread
+from .statements import Statement
+from .writer import Writer, start_thread
 
 _MOST_WARNINGS = 20
 _LOOK_EVERY = 1.0  # seconds between two looks for edited code

@@ -26,7 +26,7 @@ from .damage import quoted, readable
 from .database import file_of, hash_key, open_file
 from .outbox import Outbox
 from .snapshot import secrets_of_flow
-from .writer import Statement
+from .statements import Statement
 
 _CODE = Statement("INSERT OR REPLACE INTO reuse_code VALUES (?, ?, ?, ?)")
 _READS = Statement("INSERT OR IGNORE INTO reuse_reads VALUES (?, ?)")

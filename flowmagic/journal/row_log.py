@@ -22,7 +22,7 @@ from ..records.store import RecordStore
 from .outbox import Outbox
 from .resume import Match
 from .row_ranges import RangeLog, RowRange
-from .writer import Statement
+from .statements import Statement
 
 _SLICE = 0.001  # seconds of the loop's time at once,
 _SHARE = 0.25  # and this share of it in the long run

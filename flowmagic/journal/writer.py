@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import functools
 import queue
 import sqlite3
 import sys
@@ -20,60 +19,19 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from ..errors import JournalError
 from .database import file_of, open_file, transaction
 from .file_watch import FileWatch
 from .process import HEARTBEAT, recorded_here
+from .statements import Group, rows_in, write_rows
 
 _RETRY_EVERY = 1.0  # seconds
 _GIVE_UP_AFTER = 30.0  # seconds after the end of the run
 _MOST_IN_TRANSACTION = 2_000  # statements
 _CHECKPOINT_AFTER = 4_000_000  # characters, also between two heartbeats
 _MOST_KEPT = 64_000_000  # characters, where a reader holds the checkpoint back
-_MOST_VARIABLES = 900  # of one statement; older versions of SQLite allow 999
-
-
-class Statement(NamedTuple):
-    """SQL that is executed for rows of values.
-
-    Attributes:
-        head: the SQL before the values; all of it if there are no `values`.
-        values: the placeholders of one row, as in "(:run, ?, ?)"; empty if each row needs a statement.
-        tail: the SQL after the values.
-        is_end: whether it writes an instance that has ended: one is lost if it is given up.
-    """
-
-    head: str
-    values: str = ""
-    tail: str = ""
-    is_end: bool = False
-
-    def of_run(self, run: str) -> Statement:
-        """Return the statement with the id of a run in place of `:run` in its values."""
-        return self._replace(values=self.values.replace(":run", f"'{run}'"))
-
-
-class Group(NamedTuple):
-    """Rows that follow each other, all for one statement; a statement without `values` has one row.
-
-    The values of all rows are in one tuple. They are kept until the next checkpoint, and Python's garbage
-    collector, which stops the loop, does not look again at a tuple of texts and numbers.
-    """
-
-    statement: Statement
-    values: tuple[Any, ...]
-
-    @property
-    def width(self) -> int:
-        """How many values a row has."""
-        return self.statement.values.count("?") or len(self.values)
-
-    @property
-    def size(self) -> int:
-        """How many rows there are."""
-        return len(self.values) // self.width if self.values else 1
 
 
 def start_thread(act: Callable[[], object]) -> threading.Thread:
@@ -217,9 +175,9 @@ class Writer:
         while not self._write() and time.monotonic() < until:
             time.sleep(_RETRY_EVERY)
         if self.error:
-            self.lost += _rows_in(self._unwritten, only_ends=True)
+            self.lost += rows_in(self._unwritten, only_ends=True)
             self.loss_reason, self.error = self.error, ""
-            self.written += _rows_in(self._unwritten)
+            self.written += rows_in(self._unwritten)
             self._unwritten = []
             if self._is_lost:
                 self._close_without_wal()
@@ -248,7 +206,7 @@ class Writer:
         collected = 0
         while groups is not None:
             self._unwritten += groups
-            collected += _rows_in(groups)
+            collected += rows_in(groups)
             if collected >= _MOST_IN_TRANSACTION:
                 return True
             try:
@@ -266,11 +224,11 @@ class Writer:
                 self._replace()
             with transaction(self.connection):
                 for group in self._unwritten:
-                    _write_rows(self.connection, group)
+                    write_rows(self.connection, group)
         except Exception as error:  # noqa: BLE001 - no error of the journal stops a run
             self.error = str(error) or type(error).__name__
         else:
-            self.written += _rows_in(self._unwritten)
+            self.written += rows_in(self._unwritten)
             self._keep(self._unwritten)
             self._unwritten = []
             self.error = ""
@@ -284,7 +242,7 @@ class Writer:
             len(value) for group in groups for value in group.values if type(value) is str
         )
         if self._kept_size > _MOST_KEPT:
-            self._not_kept += _rows_in(self._kept, only_ends=True)
+            self._not_kept += rows_in(self._kept, only_ends=True)
             self._forget()
 
     def _forget(self) -> None:
@@ -313,7 +271,7 @@ class Writer:
         """Have what was in a lost -wal written again, once that is replaced."""
         self._is_lost = True
         self._unwritten[:0] = self._kept
-        self.written -= _rows_in(self._kept)
+        self.written -= rows_in(self._kept)
         self._forget()
 
     def _replace(self) -> None:
@@ -328,32 +286,3 @@ class Writer:
             self.lost += self._not_kept
             self.loss_reason = event
             self._not_kept = 0
-
-
-def _rows_in(groups: list[Group], *, only_ends: bool = False) -> int:
-    return sum(group.size for group in groups if group.statement.is_end or not only_ends)
-
-
-@functools.lru_cache(maxsize=64)  # SQLite's own cache looks for an equal text
-def _sql(statement: Statement, rows: int) -> str:
-    """Return the SQL of a statement for a number of rows."""
-    if not statement.values:
-        return statement.head
-    return f"{statement.head} {', '.join([statement.values] * rows)} {statement.tail}"
-
-
-def _write_rows(connection: sqlite3.Connection, group: Group) -> None:
-    """Write many rows with one step of SQLite.
-
-    Each `execute` has to get Python's lock again, and waits for it while the loop is busy.
-    """
-    statement, values = group
-    width, left = group.width, group.size
-    most = max(1, _MOST_VARIABLES // width) if statement.values else 1
-    at = 0
-    while left:
-        # A power of two, so that there are few different statements: SQLite caches compiled ones.
-        several = 1 << (min(most, left).bit_length() - 1)
-        connection.execute(_sql(statement, several), values[at : at + several * width])
-        at += several * width
-        left -= several

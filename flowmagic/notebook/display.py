@@ -85,9 +85,7 @@ class NotebookDisplay:
         self._publish(run)
 
     def _show(self, run: BatchRun) -> None:
-        panel = self._make_panel()
-        panel.show(run)
-        self._display(panel)
+        self._display(self._make_panel(run=run))
 
     def _display(self, panel: Panel) -> Panel:
         display(panel)
@@ -207,9 +205,8 @@ def _panel_of(run: BatchRun, batch: Batch | None, shared: Any, *, compact: bool)
     def begin(batch: Batch | None, limits: Limits) -> BatchRun:
         return start(run.flow, batch, shared=shared, options=run.options.with_limits(limits))
 
-    panel = Panel(type(run.flow).__name__, begin, limits=run.limits, batch=batch, compact=compact)
-    panel.show(run)
-    return panel
+    name = type(run.flow).__name__
+    return Panel(name, begin, limits=run.limits, batch=batch, compact=compact, run=run)
 
 
 def batch_of(run: BatchRun) -> Batch | None:

@@ -199,7 +199,7 @@ class RunView(Exports):
     @property
     def left(self) -> int:
         """How many rows `run_rest()` would run."""
-        return len(self._lifecycle.parts.scheduler.rest())
+        return self._lifecycle.parts.scheduler.left
 
     @property
     def counts(self) -> RunCounts:

@@ -94,10 +94,21 @@ class Scheduler:
 
     def rest(self) -> list[int]:
         """Return the rows that were cancelled, without those in doubt that are not to run."""
-        rows, journal = self._records.with_status(CANCELLED), self._journal
-        if journal is None or not journal.in_doubt:
-            return rows
-        return [row for row in rows if row not in journal.in_doubt or not journal.why_skipped(row)]
+        skipped = self._skipped()
+        return [row for row in self._records.with_status(CANCELLED) if row not in skipped]
+
+    @property
+    def left(self) -> int:
+        """How many rows `rest` returns. Panels ask 20 times a second, so it does not look at them."""
+        return self._records.status_counts[CANCELLED] - len(self._skipped())
+
+    def _skipped(self) -> set[int]:
+        """Return the cancelled rows in doubt that are not to run."""
+        journal, status = self._journal, self._records.status
+        if journal is None:
+            return set()
+        known = (row for row in journal.in_doubt if row < len(status))
+        return {row for row in known if status[row] == CANCELLED and journal.why_skipped(row)}
 
     def retry_later(self, index: int, seconds: float) -> None:
         """Run an ended row again, before all others, when so many seconds have passed."""

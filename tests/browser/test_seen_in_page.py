@@ -57,7 +57,7 @@ def agrees(book, panel, name: str) -> None:
         status: pytest.approx(count / total, abs=0.02)
         for status, count in zip(("succeeded", "failed", "cancelled"), counts, strict=True)
     }
-    for _ in range(100):  # transitions end, if they were started
+    for _ in range(100):  # it is drawn when it is scrolled to
         _, painted = panel.evaluate(PAINTED)
         shown = {status: painted[status] for status in expected}
         if shown == expected:
@@ -84,6 +84,10 @@ def test_of_ten_panels_only_those_on_screen_are_drawn_and_all_share_one_style_sh
         book.run(index)
     expect(book.panel).to_have_count(10)
     assert 1 <= book.page.evaluate("window.sheets") <= 2, "added and filled once"
+    ids = book.panel.evaluate_all(
+        "panels => panels.flatMap(each => [...each.querySelectorAll('[id]')].map(({ id }) => id))"
+    )
+    assert len(ids) == len(set(ids)), "a panel would refer to parts of another"
     book.panel.nth(4).evaluate("each => each.scrollIntoView({ block: 'start' })")
     book.page.wait_for_timeout(1_000)
     counts = book.page.evaluate(MUTATIONS, 2_000)

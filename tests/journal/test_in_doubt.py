@@ -157,6 +157,7 @@ def test_rows_in_doubt_can_be_left_out(kernels):
     run, began = kernels.resumed(ROWS, in_doubt="skip")
     assert sorted(began) == [7, 8, 9]
     assert (run.status, run.counts.succeeded, run.counts.cancelled) == ("finished", 7, 3)
+    assert run.left == 0
     assert isinstance(run[1].error, asyncio.CancelledError)
     assert str(run[1].error) == skipped_text(1)
     (warning,) = run.journal.warnings

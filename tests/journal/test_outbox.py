@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from flowmagic.journal.outbox import Outbox
-from flowmagic.journal.writer import Statement
+from flowmagic.journal.statements import Statement
 
 from ..virtualtime import virtual
 

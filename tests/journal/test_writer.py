@@ -14,7 +14,8 @@ import pytest
 
 from flowmagic.journal import writer
 from flowmagic.journal.database import open_file
-from flowmagic.journal.writer import Group, Statement, Writer
+from flowmagic.journal.statements import Group, Statement
+from flowmagic.journal.writer import Writer
 
 from .test_file_watch import DAMAGE, deleted, truncated
 
@@ -45,37 +46,6 @@ def test_all_rows_are_written_in_their_order(tmp_path, n):
     assert made.written == n + 3
     expected = [("row 0", -1), ("last", 7), *((f"row {i}", i) for i in range(1, n))]
     assert rows_in(tmp_path / "j") == sorted(expected)
-
-
-class Counted:
-    """Stands in for a connection and counts what is run on it."""
-
-    def __init__(self, connection):
-        self._connection = connection
-        self.close = connection.close
-        self.ran: list = []
-
-    def execute(self, sql, values=()):
-        self.ran.append(sql.split()[0])
-        return self._connection.execute(sql, values)
-
-
-def test_many_rows_take_few_steps(tmp_path, monkeypatch):
-    """After each step the writer asks for Python's lock again, which a busy loop holds."""
-    seen = []
-
-    def counted(*given, **how):
-        seen.append(Counted(open_file(*given, **how)))
-        return seen[-1]
-
-    monkeypatch.setattr(writer, "open_file", counted)
-    made = Writer(tmp_path / "j", full=False, on_progress=lambda: None)
-    made.put([numbered(500)])
-    made.end()
-    made.join(20)
-    assert len(rows_in(tmp_path / "j")) == 500
-    ran = seen[0].ran
-    assert ran.index("COMMIT") - ran.index("BEGIN") < 10
 
 
 def test_a_transaction_is_written_as_a_whole_or_not_at_all(tmp_path, monkeypatch):
@@ -472,7 +442,8 @@ def test_a_run_gives_signs_of_life_while_nothing_is_written(tmp_path, monkeypatc
 
 KILLED = """
 import sys, time
-from flowmagic.journal.writer import Group, Statement, Writer
+from flowmagic.journal.statements import Group, Statement
+from flowmagic.journal.writer import Writer
 put = Statement("INSERT INTO meta VALUES (?, 1)")
 made = Writer(sys.argv[1], full=False, on_progress=lambda: None)
 for name in "ab":

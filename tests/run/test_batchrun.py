@@ -453,9 +453,10 @@ async def test_run_rest_runs_what_a_stop_or_a_cancellation_left_out(verb):
     await asyncio.sleep(1.5)
     getattr(run, verb)()
     await run
-    assert run.counts.cancelled == {"stop": 6, "cancel": 8}[verb]
+    assert run.left == run.counts.cancelled == {"stop": 6, "cancel": 8}[verb]
     await asyncio.sleep(1000)
     assert await run.run_rest() is run
+    assert run.left == 0
     assert run.counts == fm.RunCounts(succeeded=9, failed=1)
     assert run.status == "finished"
     started = {"stop": 1, "cancel": 2}[verb]

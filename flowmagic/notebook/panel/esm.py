@@ -4,10 +4,15 @@ A page gets a single file, since a module that imports another one would have to
 network. Each module becomes a function that is called once and returns its exports, so two modules
 may use the same name for different things. There is no build step: the wheel contains the modules as
 they were written.
+
+Each panel brings the script to its page, which would compile and run it anew for each. So it has neither
+comments nor indentation, which are a quarter of it, and runs once in a page: its further copies take
+over what it has returned.
 """
 
 from __future__ import annotations
 
+import hashlib
 import pathlib
 import posixpath
 import re
@@ -23,9 +28,9 @@ _DECLARED = re.compile(
     rf"^export (?=(?:const|class|function|async function) (?P<name>{_NAME}))", re.MULTILINE
 )
 _DEFAULT = re.compile(r"^export default (?=\{)", re.MULTILINE)
-_LEFT = re.compile(
-    r"^[ \t]*(?:import|export)\b.*|^(?!\s*(?://|/?\*)).*\bimport\s*\(.*", re.MULTILINE
-)
+_LEFT = re.compile(r"^(?:import|export)\b.*|^.*\bimport\s*\(.*", re.MULTILINE)
+# Lines that are comments, and the indentation of others. No string of a module has several lines.
+_FOR_READERS = re.compile(r"^\s*(?://.*|/\*(?:(?!\*/)[\s\S])*\*/\s*)\n|^[ \t]+", re.MULTILINE)
 
 
 class ScriptError(Exception):
@@ -60,7 +65,7 @@ def joined(folder: pathlib.Path, entry: str) -> str:
         if not file.is_file():
             by = f"{importers[-1]}.js imports" if importers else "the script starts with"
             raise ScriptError(f"There is no module {key}.js in {folder}, which {by}.")
-        text = file.read_text(encoding="utf-8")
+        text = _FOR_READERS.sub("", file.read_text(encoding="utf-8"))
         for match in _IMPORT.finditer(text):
             imported = _resolved(key, match["path"])
             add(imported, (*importers, key))
@@ -74,7 +79,10 @@ def joined(folder: pathlib.Path, entry: str) -> str:
         parts.append(_part(key, text, exports[key]))
 
     add(entry, ())
-    return "\n".join([*parts, f"export default {_variable(entry)}.$default;\n"])
+    body = "\n".join([*parts, f"return {_variable(entry)}.$default;"])
+    name = f"flowmagic {hashlib.sha256(body.encode()).hexdigest()}"
+    # A function that is not called is hardly compiled.
+    return f'function run() {{\n{body}\n}}\nexport default (globalThis["{name}"] ??= run());\n'
 
 
 def _part(key: str, text: str, exported: set[str]) -> str:

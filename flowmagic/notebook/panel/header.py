@@ -11,7 +11,6 @@ from ...limits.calls.named import named_limits
 from ...limits.limits import Limits
 from ...limits.pace import WINDOW
 from ...records.row_secrets import secrets_of_run
-from ...records.status import CANCELLED
 from ...records.store import RecordStore
 from ...run.batchrun import BatchRun
 from ...run.status import RunStatus
@@ -69,7 +68,7 @@ def header_of(
         earlier: a line about an earlier run of the same cell that is in progress.
     """
     live = run is not None and not run.ended
-    left = run.left if run is not None and records.status_counts[CANCELLED] else 0
+    left = 0 if run is None else run.left
     aimd = None if run is None else run.adaptive
     if not notice and run is not None:
         notice = _notice(run, records)
@@ -114,7 +113,9 @@ def _notice(run: BatchRun, records: RecordStore) -> str:
     if not text and run.holds:
         text = run.holds[0].text(name_of)
     text = text or crossing_notice(run) or engine_notice(run.options.engine)
-    text = text or isolation_notice(run) or masked(reuse_line(run), secrets_of_run(records))
+    text = text or isolation_notice(run)
+    if not text and (text := reuse_line(run)):
+        text = masked(text, secrets_of_run(records))  # which looks through many rows
     return truncate(text, _MAX_NOTICE)
 
 

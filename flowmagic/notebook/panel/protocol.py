@@ -117,7 +117,7 @@ class RowTexts(TypedDict):
 
 
 class FirstTexts(RowTexts):
-    """The texts of the first rows, the columns, and the labels of a small batch."""
+    """The texts of the first rows and of changed ones, the columns, and the labels of a small batch."""
 
     columns: Columns
     labels: list[str]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import TypeVar
 
 from ...records.instances import Instance
@@ -31,6 +32,7 @@ MAX_PAGES = 4
 """How many pages of one panel have answers of their own."""
 
 _MAX_TEXTS = 400  # rows per answer; of the latest so many of each page, changed texts are sent
+_MAX_PUSHED = 100  # changed rows beside the first ones in one message with the whole state
 _SLICE = 0.004  # seconds of CPU for changed texts in one message
 _MAX_ROWS = 200  # rows per answer with node copies or attempts
 
@@ -116,13 +118,8 @@ class Queries:
         self._attempts.clear()
         self.varying = _varying_columns(self._records())
 
-    def mark_changed(self, rows: Iterable[int], *, pushed: bool = False) -> None:
-        """Note which rows have changed: the next delta has those that pages show or have opened.
-
-        Args:
-            rows: their indices.
-            pushed: whether the texts of the first rows are sent with the whole state.
-        """
+    def mark_changed(self, rows: Iterable[int]) -> None:
+        """Note which rows have changed: the next message has those that pages show or have opened."""
         rows = set(rows)
         self._stale.update(rows.intersection(self._open.values()))
         shown = rows.intersection(range(FIRST_TEXTS)).union(
@@ -132,8 +129,19 @@ class Queries:
         if len(records) > MAX_LABELLED:  # no node copies are shown: only an end changes the texts
             shown = {index for index in shown if records.status[index] > RUNNING}
         self._changed.update(dict.fromkeys(sorted(shown)))
-        if pushed:
-            self._changed = {index: None for index in self._changed if index >= FIRST_TEXTS}
+
+    @property
+    def pushed_rows(self) -> list[int]:
+        """The rows whose texts the whole state has: the first ones, and some that have changed."""
+        # A copy: a page that reloads calls this in another thread.
+        others = (index for index in list(self._changed) if index >= FIRST_TEXTS)
+        first = range(min(FIRST_TEXTS, len(self._records())))
+        return [*first, *islice(others, _MAX_PUSHED)]
+
+    def mark_pushed(self) -> None:
+        """Note that the whole state has been sent."""
+        for index in self.pushed_rows:
+            self._changed.pop(index, None)
 
     @property
     def has_answers(self) -> bool:

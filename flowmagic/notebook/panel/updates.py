@@ -20,6 +20,7 @@ from .ticker import Ticker
 
 _PUSHES = (0.3, 1.0, 3.0)  # seconds after the start of a run; then every _PUSH_EVERY
 _PUSH_EVERY = 5.0
+_FIRST_PUSH = 0.1  # for pages that were not ready for the deltas when a panel was new
 _PUSH_ROWS = 1_000  # average rows per second in pushes, 12 kB; deltas take up to about 45 kB
 _MAX_ROWS = 4_096  # rows packed into one delta, which takes some milliseconds
 _EMPTY = 2  # entries of a delta without content
@@ -75,13 +76,18 @@ class Updates:
         self._push_due = False
         ticker.on_tick = self._flush
 
-    def start(self) -> None:
-        """Send the whole state, and keep sending until the run has ended."""
+    def start(self, *, is_sent: bool = False) -> None:
+        """Send the whole state, unless it `is_sent` already, and keep sending until the run has ended."""
         if self._ticker.has_loop:
             now = self._ticker.now()
-            self._pushes = [now + after for after in _PUSHES]
+            pushes = (_FIRST_PUSH, *_PUSHES) if is_sent else _PUSHES
+            self._pushes = [now + after for after in pushes]
         self._ticker.live = True
-        self.push_soon()
+        if is_sent:
+            self._mark_sent()
+            self._ticker.request_tick()
+        else:
+            self.push_soon()
 
     def push_soon(self) -> None:
         """Send the whole state at the next tick."""
@@ -117,16 +123,21 @@ class Updates:
         """Send the whole state now."""
         self._push_due = False
         self.seq += 1
-        self._queries.mark_changed(self.changed, pushed=True)
+        self._queries.mark_changed(self.changed)
         self._graph.mark_changed(self.changed)
         self._failures().mark_changed(self.changed)
         self.changed.clear()
         self.limits_due = False
-        self._sent_header.mark_sent(self._header(), self._ticker.now())
-        self._graph.mark_sent()
         self._push()
+        self._mark_sent()
         if self._queries.has_answers:
             self._ticker.request_tick()
+
+    def _mark_sent(self) -> None:
+        """Note that the whole state has been sent."""
+        self._sent_header.mark_sent(self._header(), self._ticker.now())
+        self._graph.mark_sent()
+        self._queries.mark_pushed()
 
     def _send_delta(self) -> None:
         changed = self.changed

@@ -33,7 +33,7 @@ from .jsnull import with_null
 from .packing import pack_columns
 from .param_list import ParamList
 from .protocol import FirstTexts, Header
-from .queries import FIRST_TEXTS, Queries
+from .queries import Queries
 from .rerun_cell import Origin, cell_of
 from .row_text import row_labels, row_texts
 from .ticker import Ticker
@@ -72,6 +72,7 @@ class Panel(anywidget.AnyWidget):
         compact: whether pages fold it to one line at first.
         earlier: runs of the same cell that are still in progress, by their numbers.
         origin: what a cell that starts another run of the flow contains; None for plain Python.
+        run: the run to show from the start.
 
     Attributes:
         run: the run that the panel shows; None before the first one.
@@ -99,13 +100,14 @@ class Panel(anywidget.AnyWidget):
         origin: Origin | None = None,
         compact: bool = False,
         earlier: Mapping[int, BatchRun] | None = None,
+        run: BatchRun | None = None,
     ) -> None:
         self.run: BatchRun | None = None
         self._compact = compact
         self._earlier = dict(earlier or {})
         self._flow_name = truncate(flow_name, 80)
         self._param_list = ParamList(batch)
-        self._idle_records = _records_of(batch)
+        self._idle_records = _records_of(batch if run is None else None)
         self._flow: Any = None
         """The flow that Run will run, if it is known before there is a run."""
         self._check_options: Mapping[str, Any] = {}
@@ -147,14 +149,23 @@ class Panel(anywidget.AnyWidget):
             failures=lambda: self._failures,
             show=self.show,
         )
+        if run is not None:
+            self._take(run)
+        # This sends the whole state, which a page draws without waiting for another message.
         super().__init__(panel_id=uuid.uuid4().hex, style_sheet=_style_sheet())
         keep_on_subshell(self.comm)
         self.on_msg(self._on_msg)
+        if run is not None:
+            self._updates.start(is_sent=True)
 
     # For the notebook's commands
 
     def show(self, run: BatchRun) -> None:
         """Show a run from now on, and act on it."""
+        self._take(run)
+        self._updates.start()
+
+    def _take(self, run: BatchRun) -> None:
         if self.run is not None:
             self.run.records.unwatch(self._updates.changed)
         self.run = self._param_list.run = run
@@ -166,7 +177,6 @@ class Panel(anywidget.AnyWidget):
         self._updates.changed = run.records.watch()
         self._graph.watch(run.flow, run.records)
         run.observe(self._on_status)
-        self._updates.start()
 
     def load(self, batch: Batch) -> None:
         """Give a panel without a run its param list."""
@@ -238,7 +248,7 @@ class Panel(anywidget.AnyWidget):
     def _first_texts(self) -> FirstTexts:
         records, varying = self._records, self._queries.varying
         return {
-            **row_texts(records, range(min(FIRST_TEXTS, len(records))), varying),
+            **row_texts(records, self._queries.pushed_rows, varying),
             "columns": varying.columns(),
             "labels": row_labels(records, varying),
         }

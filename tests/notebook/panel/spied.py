@@ -13,12 +13,16 @@ from flowmagic.records.batch import as_batch
 
 
 class Spy(Panel):
-    """A panel that keeps what it sends."""
+    """A panel that keeps what it sends, and the state with which it was opened."""
 
     def __init__(self, *args, **kwargs):
         self.sent = []
         super().__init__(*args, **kwargs)
         self.sent.clear()  # anywidget's own traits
+
+    def open(self):
+        self.opened = self.get_state()
+        super().open()
 
     def _send(self, msg, buffers=None):
         json.dumps(msg, allow_nan=False).encode()  # what cannot be sent must fail here

@@ -99,12 +99,26 @@ def test_a_page_gets_changed_texts_of_the_rows_that_it_queried_last():
 
 
 def test_in_a_run_of_few_rows_each_change_of_a_row_is_told():
-    """Its node copies are on the screen; the whole state has the texts of the first rows itself."""
+    """Its node copies are on the screen."""
     desk = Desk()
     desk.records.start(2, 1.0)
     assert desk.answers([2])[0]["rows"][0]["rows"] == [2]
-    desk.queries.mark_changed([2], pushed=True)
-    assert not desk.queries.has_answers
+
+
+def test_the_whole_state_has_the_texts_of_the_rows_on_the_screen():
+    """An output need not wait for the next message; what the state has no room for comes with that."""
+    desk = Desk([{"n": n} for n in range(1_000)])
+    desk.ask("rows", rows=list(range(500, 700)))
+    desk.answers()
+    shown = [5, *range(500, 620)]
+    for index in shown:
+        desk.records.start(index, 1.0)
+        desk.records.finish(index, None, 2.0)
+    desk.queries.mark_changed(shown)
+    assert desk.queries.pushed_rows == [*range(FIRST_TEXTS), *range(500, 600)]
+    desk.queries.mark_pushed()
+    assert desk.answers()[0]["rows"][0]["rows"] == list(range(600, 620))
+    assert desk.queries.pushed_rows == list(range(FIRST_TEXTS))
 
 
 def test_rows_are_found_by_text_and_ordered_by_a_param():
