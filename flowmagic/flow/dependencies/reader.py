@@ -18,8 +18,6 @@ numbers and the order of methods do not count.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import importlib.util
 import sys
 from collections import deque
@@ -29,7 +27,7 @@ from typing import Any
 
 from pocketflow import BaseNode, Flow
 
-from ...text.redact import MASK, is_secret, masked, masked_data
+from ...text.redact import MASK, is_secret, masked
 from ...text.user_objects import or_none
 from ..graph import first_nodes
 from .members import (
@@ -54,7 +52,7 @@ from .names import (
     wrapped_by_library,
 )
 from .packages import is_project, package_of, version_of
-from .running_code import literals_in, running_code
+from .running_code import digest, digest_of, running_code
 from .scopes import Chain, Names
 from .values import NO_EXACT_FORM, TOO_LARGE, ValueWriter
 
@@ -72,8 +70,8 @@ class Reader:
         secrets: texts to mask wherever they occur, so that another key is no change.
         masks: whether secrets are masked: these, what looks like one, and what has the name of one.
         clients: whether an object of an installed package that has no exact form, such as a client of
-            an API, counts by its class, the version of the package, and its plain public attributes.
-        docs: whether docstrings count, which libraries may hand to a model.
+            an API, counts by its class, the version of the package, and its plain public attributes;
+            docstrings count then, too, which a client may hand to a model.
 
     Attributes:
         digests: by name. That of a function is "digest of the source:digest of the code", without the
@@ -87,12 +85,7 @@ class Reader:
     """
 
     def __init__(
-        self,
-        secrets: frozenset[str] = frozenset(),
-        *,
-        masks: bool = True,
-        clients: bool = False,
-        docs: bool = False,
+        self, secrets: frozenset[str] = frozenset(), *, masks: bool = True, clients: bool = False
     ) -> None:
         self.digests: dict[str, str] = {}
         self.packages: dict[str, str] = {}
@@ -108,8 +101,8 @@ class Reader:
         self._graph: set[int] = set()
         self.described: list[str] = []
         self._masks = masks
-        self._docs = docs
-        describe = self._client_text if clients else _not_described
+        self._docs = clients
+        describe = self._client_text if clients else lambda _, __: None
         self._writer = ValueWriter(self._link, self._leave_out, describe=describe, masks=masks)
 
     def read_flow(self, flow: Any, shared: Any) -> None:
@@ -174,11 +167,10 @@ class Reader:
         self.left_out.setdefault(masked(name, self._secrets or frozenset()), reason)
 
     def _add(self, name: str, text: str) -> None:
-        self._add_digest(name, _digest(text, self._secrets))
+        self._add_digest(name, digest(text, self._secrets))
 
-    def _add_digest(self, name: str, digest: str) -> None:
-        known = self.digests.get(name)
-        self.digests[name] = digest if known is None else f"{known} {digest}"
+    def _add_digest(self, name: str, new: str) -> None:
+        self.digests[name] = f"{self.digests[name]} {new}" if name in self.digests else new
 
     def _value(self, name: str, key: Any, value: Any) -> None:
         """Add what stands under a name; `key` is the last part of it."""
@@ -248,17 +240,13 @@ class Reader:
         if package is None or isinstance(value, Iterator):
             return None
         self.described.append(name)
-        code = [each for each in attributes_of_object(value).values() if type(each) is FunctionType]
-        texts = [self._writer.text(each, name) for each in code]
+        parts = attributes_of_object(value).values()
+        texts = [self._writer.text(each, name) for each in parts if type(each) is FunctionType]
         library = self._of_library(kind.__module__, kind.__qualname__)
         return f"{library} {plain_attributes(value, masks=self._masks)!r} {texts}"
 
     def _function(self, function: FunctionType, name: str) -> None:
-        code, syntax = running_code(function)
-        if syntax.text and not self._masks:  # the source has no secrets, and tells all else
-            code = repr(literals_in(function.__code__))
-        source = _digest_of_code(syntax.text, self._secrets) if syntax.text else ""
-        self._add_digest(name, f"{source}:{_digest_of_code(code, self._secrets)}")
+        self._add_digest(name, digest_of(function, self._secrets))
         for variable, value in cells_of(function):
             self._value(f"{variable} in {name}", variable, value)
         for parameter, value in defaults_of(function):
@@ -269,7 +257,7 @@ class Reader:
             else:
                 self._value(f"{name}.{key}", key, value)
         self._read_doc(function.__doc__, name)
-        self._names_of(function, syntax.names)
+        self._names_of(function, running_code(function).syntax.names)
 
     def _read_doc(self, doc: Any, name: str) -> None:
         if self._docs and doc:
@@ -326,8 +314,7 @@ class Reader:
     def _class(self, kind: type, name: str) -> None:
         # That of a library follows from the bases; Python 3.11 has renamed that of an Enum.
         metaclass = type(kind) if is_project(type(kind).__module__) else type
-        ancestry = (metaclass, *kind.__bases__, *ordered_names(kind))
-        self._add(name, self._writer.text(ancestry, name))
+        self._add(name, self._writer.text((metaclass, *kind.__bases__, *ordered_names(kind)), name))
         self._read_doc(vars(kind).get("__doc__"), name)
         for key, value in attributes_of_class(kind):
             self._value(f"{name}.{key}", key, value)
@@ -361,17 +348,3 @@ class Reader:
         for key, each in sorted(attributes_of_object(value).items()):
             if not (key == "params" and isinstance(value, BaseNode)):  # which the run gives it
                 self._value(f"{name}.{key}", key, each)
-
-
-def _not_described(_: object, __: str) -> None:
-    """Leave out whatever has no exact form."""
-
-
-def _digest(text: str, secrets: frozenset[str] | None) -> str:
-    if secrets is not None:
-        text = masked_data(text, secrets)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
-
-
-# The texts of code are kept in any case.
-_digest_of_code = functools.lru_cache(maxsize=20_000)(_digest)

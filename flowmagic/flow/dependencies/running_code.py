@@ -10,6 +10,7 @@ import __future__
 import ast
 import dis
 import functools
+import hashlib
 import inspect
 import operator
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
+from ...text.redact import masked_data
 from ..source_code import FunctionTree, Parsed, lines_of, parsed
 from .scopes import Chain, Names
 from .syntax import Syntax, syntax_of
@@ -110,6 +112,26 @@ def _constant_text(value: Any) -> str:
         return f"{type(value).__name__}({', '.join(items)})"
     # The repr of a long int is refused.
     return f"{type(value).__name__} {hex(value) if type(value) is int else value!r}"
+
+
+def digest(text: str, secrets: frozenset[str] | None) -> str:
+    """Return the digest of a text in which secrets are masked; None masks nothing."""
+    if secrets is not None:
+        text = masked_data(text, secrets)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+# The texts of code are kept in any case.
+_digest_of_code = functools.lru_cache(maxsize=20_000)(digest)
+
+
+def digest_of(function: FunctionType, secrets: frozenset[str] | None) -> str:
+    """Return "digest of the source:digest of the code" of a function, see `digest`."""
+    code, syntax = running_code(function)
+    if syntax.text and secrets is None:  # the source has no secrets, and tells all else
+        code = repr(literals_in(function.__code__))
+    source = _digest_of_code(syntax.text, secrets) if syntax.text else ""
+    return f"{source}:{_digest_of_code(code, secrets)}"
 
 
 def literals_in(code: CodeType) -> list[str]:

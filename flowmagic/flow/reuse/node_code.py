@@ -64,9 +64,9 @@ class NodeCode:
         kind = type(node)
         self.name = kind.__name__
         self._exec = ExecCode(node)
-        reader = Reader(secrets, clients=True, docs=True)
+        reader = Reader(secrets, clients=True)
         # What is stored does not tell secrets, and what is hashed with the journal's key has them.
-        exact = Reader(masks=False, clients=True, docs=True)
+        exact = Reader(masks=False, clients=True)
         bases = [name_of(each) for each in kind.__mro__]
         members = [*self._exec.members()]
         for owner, name, value in members:

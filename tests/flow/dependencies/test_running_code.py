@@ -11,7 +11,7 @@ import warnings
 
 import pytest
 
-from flowmagic.flow.dependencies.running_code import code_text, literals_in, running_code
+from flowmagic.flow.dependencies.running_code import code_text, digest_of, literals_in, running_code
 
 
 def function(code, name="f"):
@@ -148,6 +148,19 @@ def test_literals_are_those_of_all_code_but_docstrings():
 
     found = ["'a'", "'c'", "'d'", "'e'", "b'b'"]
     assert [each for each in literals_in(outer.__code__) if "locals" not in each] == found
+
+
+def test_a_docstring_and_a_masked_secret_change_no_digest(cells):
+    """Unless nothing is masked: then another secret is another digest."""
+    code = "def ask():{}\n    token = 'sk-abcdefgh{}'\n    return token[1:]"
+    plain, doc, other = (
+        cells.run(code.format(*each)).ask
+        for each in (("", "12345678"), ("\n    'What.'", "12345678"), ("", "87654321"))
+    )
+    sources = [digest_of(each, frozenset()).partition(":")[0] for each in (plain, doc, other)]
+    assert sources[0] == sources[1] == sources[2] != ""
+    exact = [digest_of(each, None) for each in (plain, doc, other)]
+    assert exact[0] == exact[1] != exact[2]
 
 
 def test_without_a_source_the_code_tells_the_globals():
