@@ -9,6 +9,7 @@ import contextlib
 import multiprocessing
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -57,9 +58,18 @@ def kernel() -> Iterator[tuple[BaseProcess, Any]]:
 def _be_a_kernel(connection_file: str) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
-    # With a parent, it ends when that does, and prints no instructions for a terminal.
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    # With a parent, it prints no instructions for a terminal.
     options = ["-f", connection_file, "--HistoryManager.enabled=False"]
     IPKernelApp.launch_instance(options, parent_handle=os.getppid())
+
+
+def _end_with_parent() -> None:
+    """Wait until the process is gone that has asked for this one, and end; it may have been killed."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 @contextlib.contextmanager

@@ -45,7 +45,12 @@ _USES = {
     "default": "with_default()",
     "lambda": "short(3)",
     "object": "TOOL.use()",
+    "decorated": "contextlib.ExitStack().enter_context(managed())",
+    "secret": "TOKEN[-1:]",
+    "order of an Enum": "[each.name for each in Color]",
     "class attribute": "self.kind",
+    "of the class": "__class__.kind",
+    "object of the node": "self.tool.use()",
     "attribute": "self.style",
     "attribute by name": "getattr(self, 'style')",
     "method": "self.method()",
@@ -66,6 +71,9 @@ _VALUES = {
     "helper": ["TEXT + 'h'", "TEXT + 'i'", "'h' + TEXT"],
     "inner": ["n + 1", "n + 2"],
     "kept": ["1", "'1'", "2"],
+    "managed": ["TEXT", "NUMBER"],
+    "token": ["'sk-abcdefgh12345678a'", "'sk-abcdefgh12345678b'"],
+    "colors": ["'RED BLUE'", "'BLUE RED'"],
     "default": ["(1, 2)", "[1, 2]"],
     "short": ["n", "-n"],
     "use": ["self.n", "[self.n]"],
@@ -83,13 +91,17 @@ _VALUES = {
 _LOOKS = ("comment", "docstring", "order", "cell", "blank", "quotes", "post")
 
 _NODE = """
-import os
+import contextlib, enum, os
 from pocketflow import AsyncNode, Node
 TEXT = {text}
 NUMBER = {number}
 STYLE = {{'tone': {tone}}}
 WORDS = {words}
+TOKEN = {token}
+Color = enum.Enum('Color', {colors})
 {cell}
+@contextlib.contextmanager
+def managed(): yield {managed}
 def helper(n): return {helper}
 def inner(n): return {inner}
 def outer(n): return [inner(n)]
@@ -110,6 +122,7 @@ class Ask(Base):
 {methods}
 node = Ask()
 node.style = {style}
+node.tool = TOOL
 """
 _METHODS = [
     "    def method(self): return {method}",

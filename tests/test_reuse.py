@@ -10,6 +10,9 @@ import sys
 import pytest
 
 from benchmarks import reuse
+from tests.flow.reuse.reusing import counts, reusing
+
+__all__ = ["reusing"]  # a fixture
 
 JOB = '''
 import json, os, sys
@@ -144,3 +147,99 @@ def test_an_evening_of_edits_pays_only_for_what_changed(kernel):
     back = kernel(220, prompt="Be strict: ")
     assert back["ran"] == {"Load": 0, "Summarise": 0, "Judge": 0}
     assert back["outputs"][-1] == "<Be strict: <English: text of 219>>"
+
+
+EXEC = "class Ask({base}):\n    {member}\n    def exec(self, got): return {body}\nnode = Ask()\n{after}\n"
+
+
+def cell(body, before="", member="pass", base="Node", after=""):
+    """Return a cell with a node whose exec returns an expression."""
+    imports = "import contextlib, dataclasses, enum, functools, os, types\n"
+    return f"{imports}{before}\n" + EXEC.format(base=base, member=member, body=body, after=after)
+
+
+SUPER = "class Base(Node):\n    def say(self): return 'OLD'"
+META = "class Meta(type):\n    word = 'OLD'"
+OWN_GET = "def __getattr__(self, name): return {'word': 'OLD'}[name]"
+READS_WORD = (
+    "class Reads:\n    def __get__(self, node, kind): return node.word\n"
+    "class Node(Node):\n    said = Reads()"
+)
+EDITS = {
+    "what a library has decorated": cell(
+        "next(said())", "@contextlib.contextmanager\ndef say(): yield 'OLD'\nsaid = say.__wrapped__"
+    ),
+    "a context manager": cell(
+        "contextlib.ExitStack().enter_context(say())",
+        "@contextlib.contextmanager\ndef say(): yield 'OLD'",
+    ),
+    "a registered function": cell(
+        "say(1)",
+        "@functools.singledispatch\ndef say(it): return 0\n@say.register\ndef _(it: int): return 'OLD'",
+    ),
+    "a limited function": cell(
+        "say()",
+        "import flowmagic\n@flowmagic.CallLimit('calls', concurrency=9).call()\ndef say(): return 'OLD'",
+    ),
+    "the own class": cell("self.__class__.word", member="word = 'OLD'"),
+    "the cell of the class": cell("__class__.word", member="word = 'OLD'"),
+    "super as a value": cell("[super()][0].say()", SUPER, base="Base"),
+    "a metaclass": cell("type(self).word", META, base="Node, metaclass=Meta"),
+    "__getattr__": cell("self.word", member=OWN_GET),
+    "a descriptor": cell("self.said", READS_WORD, after="node.word = 'OLD'"),
+    "__dict__": cell("self.__dict__['word']", after="node.word = 'OLD'"),
+    "a body that is a class": cell(
+        "(lambda: say())()",
+        "word = 'OLD'\ndef say():\n    class C:\n        word = word\n    return C.word",
+    ),
+    "the order of an Enum": cell(
+        "[each.name for each in E]", "class E(enum.Enum):\n    OLD = 1\n    MID = 2"
+    ),
+    "the order of fields": cell(
+        "dataclasses.asdict(C(1, 2))", "@dataclasses.dataclass\nclass C:\n    OLD: int\n    MID: int"
+    ),
+    "a docstring": cell("pydoc.getdoc(C)", "import pydoc\nclass C:\n    'OLD'"),
+    "retries that are read": cell("self.max_retries", after="node.max_retries = len('OLD')"),
+    "a secret in code": cell("TOKEN[-3:]", "TOKEN = 'sk-abcdefgh12345678OLD'"),
+    "a secret of the class": cell("self.api_key[-3:]", member="api_key = 'sk-abcdefgh12345678OLD'"),
+    "the address of a client": cell(
+        "str(client.base_url)", "import httpx\nclient = httpx.Client(base_url='http://OLD')"
+    ),
+    "an environment variable that an object reads": cell(
+        "self.reader.read()",
+        "class Reader:\n    def read(self): return os.environ['WORD']",
+        after="node.reader = Reader(); os.environ['WORD'] = 'OLD'",
+    ),
+    "prep if exec calls it": cell(
+        "getattr(self, 'prep')(None)",
+        member="def prep(self, shared): return 'OLD' if shared is None else None",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", EDITS)
+async def test_an_edit_is_found_behind_whatever_leads_to_it(reusing, monkeypatch, what):
+    """What exec returns may depend on it."""
+    monkeypatch.setenv("WORD", "")
+    await reusing.run(EDITS[what], [{"n": 1}])
+    same = await reusing.run(EDITS[what], [{"n": 1}])
+    edited = await reusing.run(EDITS[what].replace("OLD", "NEWER"), [{"n": 1}])
+    assert [counts(same)["Ask"], counts(edited)["Ask"]] == [(0, 1), (1, 0)]
+
+
+STATE = [
+    cell("C.word", "class C: word = 0", "def prep(self, _): C.word = self.params['n']"),
+    cell("self.word", member="word = 0\n    def prep(self, _): Ask.word = self.params['n']"),
+    cell("WORD", "WORD = 0", "def prep(self, _): globals()['WORD'] = self.params['n']"),
+    cell("say()", "def say(): return 0", "def prep(self, _):\n        n = self.params['n']\n"
+         "        globals()['say'] = lambda: n"),
+    cell("say()", "def say(): return say.n", "def prep(self, _): say.n = self.params['n']"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("source", STATE)
+async def test_state_that_prep_sets_outside_of_the_node_counts_for_each_row(reusing, source):
+    """Rows in another order get their own outputs."""
+    await reusing.run(source, [{"n": 1}, {"n": 2}], limit=1)
+    run = await reusing.run(source, [{"n": 2}, {"n": 1}], limit=1)
+    assert run.outputs == [2, 1]

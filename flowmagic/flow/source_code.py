@@ -167,7 +167,7 @@ class Parsed:
             self.tree = ast.Module([], [])
         self.functions: dict[tuple[str, int], FunctionTree] = {}
         self.classes: list[ast.ClassDef] = []
-        self.compiled: dict[int, Any] = {}
+        self.compiled: dict[Any, Any] = {}
         self._read(self.tree)
 
     def _read(self, parent: ast.AST) -> None:

@@ -25,11 +25,13 @@ class _Copy(NamedTuple):
         step: its node and its action.
         via: the number of the edge that led to it; None if it is not known.
         seconds: how long it ran; NaN if it has not ended.
+        is_reused: whether its output was that of an earlier exec.
     """
 
     step: Step
     via: int | None
     seconds: float
+    is_reused: bool
 
 
 _UNPLACED = -2  # in place of the node of a copy that belongs to no node of the graph
@@ -81,6 +83,7 @@ class EdgeCounts:
         running: per node, how many of its copies run; None if too many instances run to tell.
         failed: per edge, how many of the copies that it led to raised.
         times: how long the copies of each node ran that returned or raised.
+        reused: per node, how many of its copies took the output of an earlier exec.
         unplaced: how many copies belong to no node of the graph, as those of a flow that overrides
             its orchestration.
     """
@@ -92,6 +95,7 @@ class EdgeCounts:
     running: list[int] | None = None
     failed: Counter[int] = field(default_factory=Counter)
     times: dict[int, NodeTimes] = field(default_factory=dict)
+    reused: Counter[int] = field(default_factory=Counter)
     unplaced: int = 0
 
 
@@ -111,6 +115,7 @@ class Traffic:
         self._by_class: Counter[Step] = Counter()
         self._by_node: Counter[Step] = Counter()
         self._failed_edges: Counter[int] = Counter()
+        self._reused: Counter[int] = Counter()
         self._times: defaultdict[int, NodeTimes] = defaultdict(NodeTimes)
         self._classes = -1
         """How many node classes had numbers when the next two were filled."""
@@ -154,11 +159,12 @@ class Traffic:
                 self._times[self._node_of_class[kind]].add(times)
 
     def _count(self, packed: bytes, extras: Extras, code: int, packs: list[bytes]) -> None:
-        if not self._ambiguous and code == SUCCEEDED and not (extras and _has_unnumbered(extras)):
+        if not self._ambiguous and code == SUCCEEDED and not (extras and _needs_placing(extras)):
             packs.append(packed)
             return
-        for step, via, seconds in self._placed(unpacked(packed), extras):
+        for step, via, seconds, is_reused in self._placed(unpacked(packed), extras):
             node, action = step
+            self._reused[node] += is_reused
             if action == OPEN:
                 if code == CANCELLED:
                     continue
@@ -195,7 +201,7 @@ class Traffic:
                 node = start if start is not None and start in candidates else only
             node_at[at] = node
             name = action if action == OPEN else self._action_name(action, extras.get(at))
-            yield _Copy((node, name), via, ended - began)
+            yield _Copy((node, name), via, ended - began, "reused" in extras.get(at, ()))
             edge = None if name == OPEN else self._topology.edge(node, name)
             if edge is not None:
                 due.append((ended, self._topology.edges[edge].end, edge))
@@ -224,17 +230,19 @@ class Traffic:
             sums[node, action if action == OPEN else self._action_name(action, None)] += count
         sums.update(dict(self._by_node))
         running: Counter[int] | None = None
+        reused = self._reused.copy()
         live = list(self._records.live.values())
         if sum(map(len, live)) <= FIELDS * _MOST_LIVE:
             running = Counter()
             for trace in live:
-                for step, _, seconds in self._placed(tuple(trace), trace.extras or {}):
+                for step, _, seconds, is_reused in self._placed(tuple(trace), trace.extras or {}):
                     node, action = step
+                    reused[node] += is_reused
                     if action != OPEN:
                         sums[step] += 1
                     elif seconds != seconds:  # noqa: PLR0124 - NaN: it has not raised
                         running[node] += 1
-        return self._edge_counts(sums, running)
+        return self._edge_counts(sums, running, reused)
 
     def _update_nodes(self) -> None:
         """Look up the nodes of classes that have received numbers since the last time."""
@@ -250,7 +258,9 @@ class Traffic:
                 self._nodes.setdefault((node.level, number), []).append(node.number)
                 self._node_of_class[number] = node.number
 
-    def _edge_counts(self, sums: Counter[Step], running: Counter[int] | None) -> EdgeCounts:
+    def _edge_counts(
+        self, sums: Counter[Step], running: Counter[int] | None, reused: Counter[int]
+    ) -> EdgeCounts:
         topology = self._topology
         n = len(topology.nodes)
         counts = EdgeCounts(
@@ -260,6 +270,7 @@ class Traffic:
             running=None if running is None else [running[node] for node in range(n)],
             failed=self._failed_edges.copy(),
             times=dict(self._times),
+            reused=reused,
         )
         for (node, name), count in sums.items():
             if node == _UNPLACED:
@@ -277,6 +288,6 @@ class Traffic:
         return counts
 
 
-def _has_unnumbered(extras: Extras) -> bool:
-    """Whether some copy's action has no number."""
-    return any("action" in each for each in extras.values())
+def _needs_placing(extras: Extras) -> bool:
+    """Whether some copy's action has no number, or its output was reused."""
+    return any("action" in each or "reused" in each for each in extras.values())

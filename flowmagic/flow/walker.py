@@ -195,31 +195,37 @@ class Walker:
                 with OutputRecorder(node, trace, at):
                     return node._run(shared)
             prepared = node.prep(shared)
-            call = self._call(node, prepared, shared, trace, at)
-            if call is not None and call.reused is not None:
-                executed = call.output
-            else:
-                with call or _NO_CALL:
-                    executed = await self._exec(node, prepared, trace)
-                self._returned(node, call, executed, counter)
-            trace.note_output(at, executed)
+            executed, call = await self._executed(node, prepared, shared, trace, at, counter)
             action = node.post(shared, prepared, executed)
             if call is not None:
                 call.succeeded()
             return action
 
-    def _call(self, node: Any, prepared: Any, shared: Any, trace: Trace, at: int) -> Call | None:
-        """Return the call of an exec whose output may be reused or kept; None for any other."""
-        if self._reuse is None:
-            return None
-        return self._reuse.begin(node, prepared, shared, trace, at)
-
-    def _returned(
-        self, node: Any, call: Call | None, executed: Any, counter: RetryCounter | None
-    ) -> None:
-        if self._reuse is not None and call is not None:
-            fell_back = counter is not None and counter.fallbacks > 0
-            self._reuse.returned(node, call, executed, fell_back=fell_back)
+    async def _executed(  # noqa: PLR0917 - as `_walk`
+        self,
+        node: Any,
+        prepared: Any,
+        shared: Any,
+        trace: Trace,
+        at: int,
+        counter: RetryCounter | None,
+    ) -> tuple[Any, Call | None]:
+        """Return what the exec of a node copy returned, now or in an earlier run, and its call."""
+        reuse = self._reuse
+        call = None if reuse is None else reuse.begin(node, prepared, shared, trace, at)
+        if call is not None and call.reused is not None:
+            executed = call.output
+        else:
+            with call or _NO_CALL:
+                if isinstance(node, AsyncNode):
+                    executed = await node._exec(prepared)
+                else:
+                    executed = await self._exec(node, prepared, trace)
+            if reuse is not None and call is not None:
+                fell_back = counter is not None and counter.fallbacks > 0
+                reuse.returned(node, call, executed, fell_back=fell_back)
+        trace.note_output(at, executed)
+        return executed, call
 
     def _pass_over(self, node: Any) -> None:
         """Count a node copy that runs in a way of its own, which cannot be reused."""
@@ -245,14 +251,7 @@ class Walker:
             with OutputRecorder(node, trace, at):
                 return await node._run_async(shared)
         prepared = await node.prep_async(shared)
-        call = self._call(node, prepared, shared, trace, at)
-        if call is not None and call.reused is not None:
-            executed = call.output
-        else:
-            with call or _NO_CALL:
-                executed = await node._exec(prepared)
-            self._returned(node, call, executed, counter)
-        trace.note_output(at, executed)
+        executed, call = await self._executed(node, prepared, shared, trace, at, counter)
         action = await node.post_async(shared, prepared, executed)
         if call is not None:
             call.succeeded()

@@ -91,6 +91,7 @@ CREATE TABLE reuse_outputs (
     copy INTEGER NOT NULL,
     output TEXT NOT NULL,
     seconds REAL NOT NULL,
+    tokens NUMERIC NOT NULL,
     PRIMARY KEY (key, run, position, copy)
 );
 """

@@ -30,8 +30,18 @@ from .statements import Statement
 
 _CODE = Statement("INSERT OR REPLACE INTO reuse_code VALUES (?, ?, ?, ?)")
 _READS = Statement("INSERT OR IGNORE INTO reuse_reads VALUES (?, ?)")
-_OUTPUT = Statement("INSERT OR REPLACE INTO reuse_outputs VALUES", "(?, ?, ?, ?, ?, ?)")
-_FIND_TWO = "SELECT output, seconds FROM reuse_outputs WHERE key = ? AND run != ? LIMIT 2"
+_OUTPUT = Statement("INSERT OR REPLACE INTO reuse_outputs VALUES", "(?, ?, ?, ?, ?, ?, ?)")
+_FIND_TWO = (
+    "SELECT output, seconds, tokens, rowid FROM reuse_outputs WHERE key = ? AND run != ? LIMIT 2"
+)
+_AHEAD = 50  # outputs
+# Those that were written next, since rows mostly come in the same order, if their keys have no other.
+_FIND_AHEAD = (
+    "SELECT key, output, seconds, tokens FROM reuse_outputs AS each"
+    " WHERE rowid > ?1 AND rowid <= ?1 + ?3 AND run != ?2 AND length(output) < 10000"
+    " AND NOT EXISTS (SELECT 1 FROM reuse_outputs AS other"
+    " WHERE other.key = each.key AND other.run != ?2 AND other.rowid != each.rowid)"
+)
 # The latest last, which is taken first.
 _FIND_ALL = (
     "SELECT run, position, copy FROM reuse_outputs WHERE key = ? AND run != ? ORDER BY rowid"
@@ -72,6 +82,8 @@ class ReusableOutputs:
         self._written: set[tuple[bytes, Reads]] = set()
         self._left: dict[bytes, list[tuple[str, int, int]]] = {}
         """The run, position and copy of the outputs with a key that were not given yet."""
+        self._ahead: dict[bytes, Reusable] = {}
+        """Outputs that were read ahead, since one query costs as much as many rows of it."""
         with readable():
             for code, reads in self._connection.execute("SELECT code, reads FROM reuse_reads"):
                 names = json.loads(reads)
@@ -101,6 +113,10 @@ class ReusableOutputs:
             return None
 
     def _take(self, key: bytes, row: int) -> Reusable | None:
+        ahead = self._ahead.pop(key, None)
+        if ahead is not None:
+            self._left[key] = []
+            return ahead
         left = self._left.get(key)
         if left is None:
             first, *more = self._connection.execute(_FIND_TWO, (key, self._run)).fetchall() or [
@@ -108,7 +124,11 @@ class ReusableOutputs:
             ]
             if not more:  # as nearly always
                 self._left[key] = []
-                return None if first is None else Reusable(key, *first)
+                if first is None:
+                    return None
+                *fields, number = first
+                self._read_ahead(number)
+                return Reusable(key, *fields)
             left = self._left[key] = self._connection.execute(
                 _FIND_ALL, (key, self._run)
             ).fetchall()
@@ -117,11 +137,18 @@ class ReusableOutputs:
         of_row = (at for at, each in enumerate(reversed(left)) if each[1] == row)
         run, position, copy = left.pop(-1 - next(of_row, 0))
         found = self._connection.execute(
-            "SELECT output, seconds FROM reuse_outputs"
+            "SELECT output, seconds, tokens FROM reuse_outputs"
             " WHERE key = ? AND run = ? AND position = ? AND copy = ?",
             (key, run, position, copy),
         ).fetchone()
         return None if found is None else Reusable(key, *found)
+
+    def _read_ahead(self, number: int) -> None:
+        """Read the outputs that were written after one, unless those read before were of no use."""
+        if len(self._ahead) <= _AHEAD // 2:
+            rows = self._connection.execute(_FIND_AHEAD, (number, self._run, _AHEAD))
+            found = map(Reusable._make, rows)
+            self._ahead = {each.key: each for each in found if each.key not in self._left}
 
     def add(self, code: bytes, reads: Reads, found: Reusable, row: int, at: int) -> None:
         """Keep the output of a node copy, given by row and offset."""
@@ -129,7 +156,7 @@ class ReusableOutputs:
         if (code, reads) not in self._written:
             self._written.add((code, reads))
             outbox.put(_READS, code, json.dumps(reads))
-        outbox.put(_OUTPUT, found.key, self._run, row, at, found.text, found.seconds)
+        outbox.put(_OUTPUT, found.key, self._run, row, at, *found[1:])
 
     def encode(self, output: Any, row: int) -> str | None:
         """Return an output of a row as text; None if it cannot be stored, or would be masked."""

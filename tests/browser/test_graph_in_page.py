@@ -261,3 +261,20 @@ def test_several_nodes_of_one_class_say_what_the_page_cannot_tell(notebook):
     book.until("run.ended")
     for each in (boxes.first, boxes.nth(1)):
         expect(each).to_contain_text("4 done")
+
+
+@in_lab
+def test_reused_outputs_are_counted_at_their_node(notebook, tmp_path):
+    """Beside how many are done."""
+    journal = tmp_path / "runs.journal"
+    rows = "[{'i': i} for i in range(%d)]"
+    before = (
+        f"await flowmagic.batchflow(Report(), {rows % 3}, journal={str(journal)!r}, reuse=True)"
+    )
+    cell = f"%%batchflow alone -o run --journal {journal} --reuse\n{rows % 5}"
+    book = started(notebook, cell, setup=f"{SETUP}\n{before}\nalone = Report()")
+    book.until("run.ended")
+    drawn(book)
+    expect(node(book, "Report")).to_have_accessible_name(
+        "Report: 0 running, 5 done, 0 failed; 3 reused"
+    )

@@ -138,6 +138,20 @@ def test_the_median_of_many_times_is_that_of_an_even_sample():
     assert times.median == pytest.approx(5_000, rel=0.01)
 
 
+@pytest.mark.parametrize("make", [agent, twins])
+async def test_reused_outputs_are_counted_at_their_nodes(make, tmp_path):
+    """Twins are told apart as ever; a further row runs."""
+    flow, journal = make(), tmp_path / "runs.journal"
+
+    async def reused(rows):
+        rows = [{"n": n, "ways": ["answer"]} for n in range(rows)]
+        counts = await counted(flow, rows, journal=journal, reuse=True)
+        return counts.passed, [counts.reused[node] for node in range(3)]
+
+    assert await reused(2) == ([2, 0, 2], [0, 0, 0])
+    assert await reused(3) == ([3, 0, 3], [2, 0, 2])
+
+
 @virtual
 async def test_each_attempt_is_counted_once_however_often_its_row_is_added():
     """While it runs, when it has ended, when it was taken up again."""

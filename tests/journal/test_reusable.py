@@ -39,7 +39,7 @@ async def opened(tmp_path):
 
 
 def found(text, key=b"k" * 16):
-    return Reusable(key, text, 1.5)
+    return Reusable(key, text, 1.5, 300)
 
 
 async def test_a_later_run_finds_an_output_and_this_run_does_not(opened):
@@ -64,6 +64,35 @@ async def test_an_output_of_the_same_row_is_preferred_and_the_latest_comes_first
         texts = [third.take(b"k" * 16, row).text for row in (1, 9, 9, 9)]
         assert texts == ['"1"', '"newer"', '"2"', '"0"']
         assert third.reads(b"code") == [None]
+
+
+async def test_outputs_that_are_read_ahead_are_those_that_are_looked_up(opened):
+    """In whatever order the rows come, each output is given once, and large ones come alone."""
+    keys = [bytes([n]) * 16 for n in range(120)]
+    texts = [f'"{n}"' if n % 40 else f'"{"x" * 20_000}"' for n in range(120)]
+    async with opened("first") as first:
+        for row, (key, text) in enumerate(zip(keys, texts, strict=True)):
+            first.add(b"code", None, found(text, key), row, 0)
+    orders = [range(120), range(119, -1, -1), [*range(60, 120), *range(60)]]
+    for number, order in enumerate(orders):
+        async with opened(f"run {number}") as run:
+            assert [run.take(keys[n], n) for n in order] == [
+                found(texts[n], keys[n]) for n in order
+            ]
+            assert [run.take(keys[n], n) for n in order] == [None] * 120
+
+
+async def test_equal_outputs_are_not_read_ahead(opened):
+    """Which of them is given depends on the row."""
+    keys = [b"a" * 16, b"b" * 16, b"b" * 16]
+    async with opened("first") as first:
+        for row, key in enumerate(keys):
+            first.add(b"code", None, found(f'"{row}"', key), row, 0)
+    async with opened("second") as second:
+        texts = [
+            second.take(key, row).text for row, key in [(0, keys[0]), (1, keys[1]), (1, keys[1])]
+        ]
+        assert texts == ['"0"', '"1"', '"2"']
 
 
 async def test_an_output_with_a_secret_is_not_written(opened):

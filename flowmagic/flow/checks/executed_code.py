@@ -74,7 +74,7 @@ class Scope:
 
     def __init__(self, function: FunctionType, receiver: str, nodes: Iterable[ast.AST]) -> None:
         self.function = function
-        self._receiver = receiver
+        self.receiver = receiver
         self._imported = _imported(nodes)
 
     def name_of(self, expression: ast.AST) -> str:
@@ -105,7 +105,7 @@ class Scope:
     def attribute_of_self(self, expression: ast.AST) -> str:
         """Return the name of the attribute of the node that an expression refers to; or ""."""
         if isinstance(expression, ast.Attribute) and isinstance(expression.value, ast.Name):
-            return expression.attr if expression.value.id == self._receiver else ""
+            return expression.attr if expression.value.id == self.receiver else ""
         return ""
 
     def global_of(self, expression: ast.AST) -> Any:

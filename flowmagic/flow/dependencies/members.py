@@ -51,6 +51,14 @@ def _fields(kind: type) -> Iterator[tuple[str, Any]]:
         yield from ((name, each) for name, each in (fields or {}).items() if name in annotations)
 
 
+def ordered_names(kind: type) -> list[str]:
+    """Return the names in a class whose order counts: of the members of an Enum, and of fields."""
+    if issubclass(kind, enum.Enum):
+        return [*kind.__members__]
+    has_fields = any(holder in vars(kind) for holder in _FIELDS)
+    return [*(or_none(inspect.get_annotations, kind) or ())] if has_fields else []
+
+
 def _is_dunder(name: str) -> bool:
     return name.startswith("__") and name.endswith("__")
 
@@ -90,11 +98,19 @@ def attributes_of_object(value: Any) -> dict[str, Any]:
     return {name: each for name, each in attributes.items() if isinstance(name, str)}
 
 
-def plain_attributes(value: Any) -> dict[str, Any]:
-    """Return the public attributes of an object that are texts, numbers, bools or None; secrets masked."""
+def plain_attributes(value: Any, *, masks: bool) -> dict[str, Any]:
+    """Return the public attributes of an object that are texts, numbers, bools or None.
+
+    Also its `base_url`, which the clients of most services compute.
+
+    Args:
+        masks: whether secrets are masked.
+    """
+    attributes = attributes_of_object(value)
+    attributes["base_url"] = or_none(lambda: str(getattr(value, "base_url", None)))
     return {
-        name: MASK if is_secret(name, each) else each
-        for name, each in sorted(attributes_of_object(value).items())
+        name: MASK if masks and is_secret(name, each) else each
+        for name, each in sorted(attributes.items())
         if type(each) in _PLAIN and not name.startswith("_")
     }
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
-from types import FunctionType, ModuleType
+from collections.abc import Collection, Iterator, Mapping
+from types import FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 from ..source_code import callables_in
@@ -19,7 +19,7 @@ class Binding(NamedTuple):
     """A name that another cell may bind to something else: a global, or an attribute of a node."""
 
     name: str
-    namespace: dict[str, Any]
+    namespace: Mapping[str, Any]
     key: str
     value: Any
 
@@ -113,6 +113,18 @@ def defaults_of(function: FunctionType) -> Iterator[tuple[str, Any]]:
     positional = code.co_varnames[: code.co_argcount]
     yield from zip(positional[len(positional) - len(defaults) :], defaults, strict=True)
     yield from (function.__kwdefaults__ or {}).items()
+
+
+def wrapped_by_library(function: FunctionType) -> tuple[Any, ...]:
+    """Return the functions and classes that a function made by a decorator of a library has kept."""
+    kept = (vars(function).get("__wrapped__"), *(value for _, value in cells_of(function)))
+    return tuple(each for each in kept if _is_code(each))
+
+
+def _is_code(value: Any) -> bool:
+    if type(value) is dict:  # what `functools.singledispatch` has registered; no cache
+        return bool(value) and all(map(_is_code, value.values()))
+    return isinstance(value, (FunctionType, MethodType, type))
 
 
 def wrapped_by(value: Any) -> tuple[Any, ...] | None:

@@ -18,8 +18,6 @@ numbers and the order of methods do not count.
 
 from __future__ import annotations
 
-import functools
-import hashlib
 import importlib.util
 import sys
 from collections import deque
@@ -29,7 +27,7 @@ from typing import Any
 
 from pocketflow import BaseNode, Flow
 
-from ...text.redact import MASK, is_secret, masked, masked_data
+from ...text.redact import MASK, is_secret, masked
 from ...text.user_objects import or_none
 from ..graph import first_nodes
 from .members import (
@@ -37,6 +35,7 @@ from .members import (
     attributes_of_object,
     changed_by_methods,
     is_limit,
+    ordered_names,
     plain_attributes,
 )
 from .names import (
@@ -50,9 +49,10 @@ from .names import (
     name_of_node,
     resolved,
     wrapped_by,
+    wrapped_by_library,
 )
 from .packages import is_project, package_of, version_of
-from .running_code import running_code
+from .running_code import digest, digest_of, running_code
 from .scopes import Chain, Names
 from .values import NO_EXACT_FORM, TOO_LARGE, ValueWriter
 
@@ -68,9 +68,10 @@ class Reader:
 
     Args:
         secrets: texts to mask wherever they occur, so that another key is no change.
-        masks: whether what is stored under the name of a secret is masked, too.
+        masks: whether secrets are masked: these, what looks like one, and what has the name of one.
         clients: whether an object of an installed package that has no exact form, such as a client of
-            an API, counts by its class, the version of the package, and its plain public attributes.
+            an API, counts by its class, the version of the package, and its plain public attributes;
+            docstrings count then, too, which a client may hand to a model.
 
     Attributes:
         digests: by name. That of a function is "digest of the source:digest of the code", without the
@@ -78,7 +79,8 @@ class Reader:
             text, separated by spaces.
         packages: the versions of the installed packages that are used; empty if it is not known.
         left_out: why a name, and what begins with it, is not compared.
-        bindings: the globals and attributes that were read.
+        bindings: the globals and the attributes of nodes that were read.
+        members: the attributes of classes that were read.
         described: the names of the objects that count by their class and plain attributes.
     """
 
@@ -89,7 +91,8 @@ class Reader:
         self.packages: dict[str, str] = {}
         self.left_out: dict[str, str] = {}
         self.bindings: list[Binding] = []
-        self._secrets = secrets
+        self.members: list[Binding] = []
+        self._secrets = secrets if masks else None
         self._references: dict[int, tuple[Any, str]] = {}
         self._numbers: dict[str, int] = {}
         self._code: deque[tuple[Callable[[Any, str], None], Any, str]] = deque()
@@ -98,7 +101,8 @@ class Reader:
         self._graph: set[int] = set()
         self.described: list[str] = []
         self._masks = masks
-        describe = self._client_text if clients else _not_described
+        self._docs = clients
+        describe = self._client_text if clients else lambda _, __: None
         self._writer = ValueWriter(self._link, self._leave_out, describe=describe, masks=masks)
 
     def read_flow(self, flow: Any, shared: Any) -> None:
@@ -160,14 +164,13 @@ class Reader:
                     self._leave_out(".".join((owner, *chain)), CHANGED_BY_RUN)
 
     def _leave_out(self, name: str, reason: str) -> None:
-        self.left_out.setdefault(masked(name, self._secrets), reason)
+        self.left_out.setdefault(masked(name, self._secrets or frozenset()), reason)
 
     def _add(self, name: str, text: str) -> None:
-        self._add_digest(name, _digest(text, self._secrets))
+        self._add_digest(name, digest(text, self._secrets))
 
-    def _add_digest(self, name: str, digest: str) -> None:
-        known = self.digests.get(name)
-        self.digests[name] = digest if known is None else f"{known} {digest}"
+    def _add_digest(self, name: str, new: str) -> None:
+        self.digests[name] = f"{self.digests[name]} {new}" if name in self.digests else new
 
     def _value(self, name: str, key: Any, value: Any) -> None:
         """Add what stands under a name; `key` is the last part of it."""
@@ -199,7 +202,9 @@ class Reader:
             return self._link_object(value, name)
         if is_project(module):
             return self._refer(value, own, read)
-        return self._of_library(module, getattr(value, "__qualname__", ""))
+        text = self._of_library(module, getattr(value, "__qualname__", ""))
+        kept = wrapped_by_library(value) if isinstance(value, FunctionType) else ()
+        return f"{text} {[self._writer.text(each, name) for each in kept]}" if kept else text
 
     def _link_object(self, value: Any, name: str) -> str | None:
         kind = type(value)
@@ -235,12 +240,13 @@ class Reader:
         if package is None or isinstance(value, Iterator):
             return None
         self.described.append(name)
-        return f"{self._of_library(kind.__module__, kind.__qualname__)} {plain_attributes(value)!r}"
+        parts = attributes_of_object(value).values()
+        texts = [self._writer.text(each, name) for each in parts if type(each) is FunctionType]
+        library = self._of_library(kind.__module__, kind.__qualname__)
+        return f"{library} {plain_attributes(value, masks=self._masks)!r} {texts}"
 
     def _function(self, function: FunctionType, name: str) -> None:
-        code, syntax = running_code(function)
-        source = _digest_of_code(syntax.text, self._secrets) if syntax.text else ""
-        self._add_digest(name, f"{source}:{_digest_of_code(code, self._secrets)}")
+        self._add_digest(name, digest_of(function, self._secrets))
         for variable, value in cells_of(function):
             self._value(f"{variable} in {name}", variable, value)
         for parameter, value in defaults_of(function):
@@ -250,7 +256,12 @@ class Reader:
                 self._link(value, name)
             else:
                 self._value(f"{name}.{key}", key, value)
-        self._names_of(function, syntax.names)
+        self._read_doc(function.__doc__, name)
+        self._names_of(function, running_code(function).syntax.names)
+
+    def _read_doc(self, doc: Any, name: str) -> None:
+        if self._docs and doc:
+            self._value(f"{name}.__doc__", "__doc__", doc)
 
     def _names_of(self, function: FunctionType, names: Names) -> None:
         around = function.__globals__
@@ -269,6 +280,8 @@ class Reader:
         """Read a name that a function uses; the attributes of modules of the project too."""
         name, (namespace, key), _ = resolved(around, chain)
         if key not in namespace:
+            if "__getattr__" in namespace and chain[1:]:  # a module that makes its attributes
+                self._module(sys.modules[namespace["__name__"]], str(namespace["__name__"]))
             return
         value = namespace[key]
         if name is None:
@@ -301,14 +314,17 @@ class Reader:
     def _class(self, kind: type, name: str) -> None:
         # That of a library follows from the bases; Python 3.11 has renamed that of an Enum.
         metaclass = type(kind) if is_project(type(kind).__module__) else type
-        self._add(name, self._writer.text((metaclass, *kind.__bases__), name))
+        self._add(name, self._writer.text((metaclass, *kind.__bases__, *ordered_names(kind)), name))
+        self._read_doc(vars(kind).get("__doc__"), name)
         for key, value in attributes_of_class(kind):
             self._value(f"{name}.{key}", key, value)
+            if vars(kind).get(key) is value:
+                self.members.append(Binding(f"{name}.{key}", vars(kind), key, value))
 
     def _module(self, module: ModuleType, name: str) -> None:
         """Read all of a module that is used as a whole, such as by `getattr(prompts, language)`."""
         for key, value in sorted(vars(module).items()):
-            if not key.startswith("__") and not isinstance(value, ModuleType):
+            if key == "__getattr__" or not (key.startswith("__") or isinstance(value, ModuleType)):
                 self._global({name: module}, (name, key))
 
     def _shared(self, shared: Any, name: str) -> None:
@@ -316,7 +332,7 @@ class Reader:
             self._value(name, "", shared)
             return
         for key, value in shared.items():
-            self._value(masked(name_of_key(key), self._secrets), key, value)
+            self._value(masked(name_of_key(key), self._secrets or frozenset()), key, value)
 
     def _node(self, node: Any, name: str) -> None:
         self._link(type(node), name)
@@ -332,16 +348,3 @@ class Reader:
         for key, each in sorted(attributes_of_object(value).items()):
             if not (key == "params" and isinstance(value, BaseNode)):  # which the run gives it
                 self._value(f"{name}.{key}", key, each)
-
-
-def _not_described(_: object, __: str) -> None:
-    """Leave out whatever has no exact form."""
-
-
-def _digest(text: str, secrets: frozenset[str]) -> str:
-    text = masked_data(text, secrets)
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
-
-
-# The texts of code are kept in any case.
-_digest_of_code = functools.lru_cache(maxsize=20_000)(_digest)

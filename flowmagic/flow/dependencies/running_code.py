@@ -10,6 +10,7 @@ import __future__
 import ast
 import dis
 import functools
+import hashlib
 import inspect
 import operator
 import sys
@@ -18,6 +19,7 @@ from collections.abc import Iterator
 from types import CodeType, FunctionType
 from typing import Any, NamedTuple
 
+from ...text.redact import masked_data
 from ..source_code import FunctionTree, Parsed, lines_of, parsed
 from .scopes import Chain, Names
 from .syntax import Syntax, syntax_of
@@ -112,6 +114,41 @@ def _constant_text(value: Any) -> str:
     return f"{type(value).__name__} {hex(value) if type(value) is int else value!r}"
 
 
+def digest(text: str, secrets: frozenset[str] | None) -> str:
+    """Return the digest of a text in which secrets are masked; None masks nothing."""
+    if secrets is not None:
+        text = masked_data(text, secrets)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:20]
+
+
+# The texts of code are kept in any case.
+_digest_of_code = functools.lru_cache(maxsize=20_000)(digest)
+
+
+def digest_of(function: FunctionType, secrets: frozenset[str] | None) -> str:
+    """Return "digest of the source:digest of the code" of a function, see `digest`."""
+    code, syntax = running_code(function)
+    if syntax.text and secrets is None:  # the source has no secrets, and tells all else
+        code = repr(literals_in(function.__code__))
+    source = _digest_of_code(syntax.text, secrets) if syntax.text else ""
+    return f"{source}:{_digest_of_code(code, secrets)}"
+
+
+def literals_in(code: CodeType) -> list[str]:
+    """Return the strings and bytes in code, without docstrings, in a fixed order and each once."""
+    waiting: list[Any] = [code]
+    found: set[str] = set()
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, CodeType):
+            waiting += value.co_consts[_has_docstring(value) :]
+        elif isinstance(value, (tuple, frozenset)):
+            waiting += value
+        elif isinstance(value, (str, bytes)):
+            found.add(repr(value))
+    return sorted(found)
+
+
 def tree_of_running(function: FunctionType) -> FunctionTree | ast.Lambda | None:
     """Return the definition that compiles to a function's code; None if none is found."""
     found: FunctionTree | ast.Lambda | None = _tree_of(function, code_text(function.__code__))
@@ -132,21 +169,32 @@ def _tree_of(function: FunctionType, text: str) -> Any:
         tree = file.functions.get((code.co_name, code.co_firstlineno))
     if tree is None:
         return None
-    compiled = _compiled(file, code.co_flags & _FUTURE)
     same = (code.co_name, code.co_firstlineno)
-    return tree if any(code_text(each) == text for each in compiled.get(same, ())) else None
+    for by_statement in (False, True):
+        compiled = _compiled(file, code.co_flags & _FUTURE, by_statement=by_statement)
+        if any(code_text(each) == text for each in compiled.get(same, ())):
+            return tree
+    return None
 
 
 def _lambdas(file: Parsed) -> list[ast.Lambda]:
     return [each for each in ast.walk(file.tree) if isinstance(each, ast.Lambda)]
 
 
-def _compiled(file: Parsed, flags: int) -> dict[tuple[str, int], list[CodeType]]:
-    """Return the code of all functions of a file or cell, by name and first line."""
-    known: dict[tuple[str, int], list[CodeType]] | None = file.compiled.get(flags)
+def _compiled(
+    file: Parsed, flags: int, *, by_statement: bool
+) -> dict[tuple[str, int], list[CodeType]]:
+    """Return the code of all functions of a file or cell, by name and first line.
+
+    IPython compiles a cell statement by statement. This makes a difference: a call of what the module
+    itself has imported is compiled in another way.
+    """
+    known: dict[tuple[str, int], list[CodeType]] | None = file.compiled.get((flags, by_statement))
     if known is None:
-        known = file.compiled[flags] = {}
-        for each in _codes(_code_of(file.tree, flags)):
+        known = file.compiled[flags, by_statement] = {}
+        body = file.tree.body
+        trees = [ast.Module([each], []) for each in body] if by_statement else [file.tree]
+        for each in (code for tree in trees for code in _codes(_code_of(tree, flags))):
             known.setdefault((each.co_name, each.co_firstlineno), []).append(each)
     return known
 

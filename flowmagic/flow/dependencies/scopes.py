@@ -128,7 +128,9 @@ class Scope:
                 self._names.reads.add(chain)
             elif name in self.imports:
                 self._names.imports.add((*self.imports[name], *chain[1:]))
-            elif name not in self.bound:
+            elif (
+                name not in self.bound or self.kind == "class"
+            ):  # `text = text` reads the outer one
                 self._read_outside(chain)
         for change in self.changes:
             if self._names.change_in_shared(change):

@@ -26,7 +26,7 @@ _CHANGING = frozenset(
 """Methods that change the object they are called on, of Python's own containers, queues and files."""
 
 _HOOKS = frozenset({"prep", "post", "prep_async", "post_async"})
-_MAKERS = frozenset({"__init__", "__new__", "__post_init__"})
+MAKERS = frozenset({"__init__", "__new__", "__post_init__"})
 
 
 class Syntax(NamedTuple):
@@ -60,7 +60,7 @@ class _SyntaxReader:
         name = getattr(tree, "name", "")
         shared = {"shared", *(arguments[1:2] if name in _HOOKS else ())}
         receiver = arguments[0] if arguments else ""
-        self.names = Names(receiver, frozenset(shared), makes=name in _MAKERS)
+        self.names = Names(receiver, frozenset(shared), makes=name in MAKERS)
         self._masked: set[int] = set()
         self._scope: Scope = _NO_SCOPE
         self._function(tree, is_top=True)

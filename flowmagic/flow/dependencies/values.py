@@ -245,16 +245,18 @@ def _pandas_text(writer: ValueWriter, value: Any, name: str) -> str | None:
         return None
     if isinstance(value, pandas.DataFrame):
         columns = [value.iloc[:, at] for at in range(value.shape[1])]
-        parts = [value.columns, value.index, *(each.array for each in columns)]
+        parts = [value.columns, value.index, value.attrs, *(each.array for each in columns)]
     elif isinstance(value, pandas.MultiIndex):
         levels = map(value.get_level_values, range(value.nlevels))
         parts = [list(value.names), *(each.array for each in levels)]
     elif isinstance(value, (pandas.Series, pandas.Index)):
-        parts = [value.name, value.array]
+        parts = [value.name, value.array, str(getattr(value, "freq", None))]
         if isinstance(value, pandas.Series):
-            parts.append(value.index)
+            parts += [value.index, value.attrs]
     elif isinstance(value, pandas.api.extensions.ExtensionArray):
         parts = [str(value.dtype), value.to_numpy()]
+        if isinstance(value, pandas.Categorical):
+            parts += [value.categories, value.ordered]
     else:
         return None
     texts = [writer.text(each, name) for each in parts]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import json
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
+from ...limits.calls.usage import TokenUsage
 from ...records.param_reads import ReadTrackingDict, plain
 from .exact import exact_text, is_plain
 from .inputs import Inputs
@@ -26,11 +26,13 @@ class Reusable(NamedTuple):
         key: of the output.
         text: the output, as `Store.encode` returned it.
         seconds: how long its exec took.
+        tokens: how many tokens it used, by the calls under limits that it made.
     """
 
     key: bytes
     text: str
     seconds: float
+    tokens: float
 
 
 class Store(Protocol):
@@ -73,7 +75,7 @@ class _ReadKeys(set[Any]):
 
 
 class Call:
-    """The call of one exec. As a context manager around it, it notes the params that it reads.
+    """The call of one exec. As a context manager around it, it notes what it reads and uses.
 
     Args:
         clock: returns the time, in seconds.
@@ -109,8 +111,10 @@ class Call:
         self._params = params
         self._row = row
         self._at = at
-        self._base = _hash(store.secret, inputs.texts).hex()
+        self._hash = hashlib.blake2b(code.exact, key=store.secret, digest_size=16)
+        _add(self._hash, inputs.texts)
         self._read = _ReadKeys()
+        self._usage = TokenUsage()
         self._began = self._ended = 0.0
         self._new: tuple[Reads, Reusable] | None = None
         self._look_up()
@@ -141,15 +145,19 @@ class Call:
         known = [each for each in texts if each is not None]
         if len(known) < len(texts):
             return None
-        return _hash(self._store.secret, (self._base, json.dumps(reads), *known))
+        key = self._hash.copy()
+        _add(key, (repr(reads), *known))
+        return key.digest()
 
     def __enter__(self) -> None:
         # The params of a walk belong to one node copy at a time.
         self._outer, self._params.read = self._params.read, self._read
+        self._usage.__enter__()
         self._began = self._clock()
 
     def __exit__(self, *_: object) -> None:
         self._ended = self._clock()
+        self._usage.__exit__()
         self._params.read = self._outer
         self._outer |= self._read
 
@@ -163,7 +171,11 @@ class Call:
             return "has used its exec_fallback"
         if changed := self._inputs.changed():
             return changed
-        every = self._read.is_all or not all(type(each) is str for each in self._read)
+        every = (
+            self._code.reads_all_params
+            or self._read.is_all
+            or not all(type(each) is str for each in self._read)
+        )
         reads: Reads = None if every else tuple(sorted(self._read))
         key = self._key(reads)
         if key is None:
@@ -171,7 +183,8 @@ class Call:
         text = self._exact(output)
         if text is None:
             return "has an output without an exact form"
-        self._new = reads, Reusable(key, text, self._ended - self._began)
+        seconds = self._ended - self._began
+        self._new = reads, Reusable(key, text, seconds, self._usage.tokens)
         return ""
 
     def _exact(self, output: Any) -> str | None:
@@ -188,8 +201,7 @@ class Call:
             self._store.add(self._code.digest, reads, new, self._row, self._at)
 
 
-def _hash(secret: bytes, texts: Sequence[str]) -> bytes:
+def _add(hashed: Any, texts: Sequence[str]) -> None:
     # With their lengths, so that two lists of texts are never one text.
     text = "".join([f"{len(each)}:{each}" for each in texts])
-    data = text.encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(data, key=secret, digest_size=16).digest()
+    hashed.update(text.encode("utf-8", "surrogatepass"))

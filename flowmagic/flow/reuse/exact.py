@@ -48,7 +48,7 @@ def exact_text(
         except ValueError:  # it holds a very long int
             pass
     reader = Reader(masks=False, clients=clients)
-    reader.read_value(value, "value")
+    reader.read_value(value, "self")  # as an attribute of a node is called
     if reader.left_out and not partly:
         return None
     if described is not None:

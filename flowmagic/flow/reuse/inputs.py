@@ -26,7 +26,7 @@ class Inputs:
     Attributes:
         doubt: why it is not known what the exec depends on, in words that follow the node's name; empty
             if it is known.
-        texts: of the code and what it names, the attributes, and the result of prep.
+        texts: of what the code names, the attributes, the result of prep, and the environment.
         described: the attributes that count by their class and plain attributes only, by name.
     """
 
@@ -43,7 +43,8 @@ class Inputs:
             return "has params that are not those of its row"
         if not _HOOKS.isdisjoint(self._own):
             return OWN_EXEC
-        for name, value in self._code.attributes(self._own).items():
+        self._used = self._code.attributes(self._own)
+        for name, value in self._used.items():
             if _holds(value, shared):
                 return f"keeps the shared store as self.{name}"
         return "gets the shared store from prep" if _holds(prepared, shared) else ""
@@ -57,7 +58,7 @@ class Inputs:
         self._prepared = prepared
         values, attributes, text = (
             self._code.values(),
-            self._attributes(self._own),
+            self._attributes(self._used),
             exact_text(prepared),
         )
         if values is None:
@@ -66,15 +67,20 @@ class Inputs:
             return "has an attribute without an exact form"
         if text is None:
             return "gets something without an exact form from prep"
-        self.texts = (self._code.digest.hex(), values, attributes, text)
+        why_impure, environment = self._code.given(
+            prepared, *self._used.values(), *dict.values(self._params)
+        )
+        if why_impure:
+            return why_impure
+        self.texts = (values, attributes, text, environment)
         self._writes = self._params.writes
         self._identities = _identities(self._own)
         self._changing_params = self._read_changing_params()
         return ""
 
-    def _attributes(self, own: dict[str, Any]) -> str | None:
+    def _attributes(self, used: dict[str, Any]) -> str | None:
         return exact_text(
-            self._code.attributes(own),
+            used,
             clients=True,
             partly=self._code.is_trusted,
             described=self.described,
@@ -89,13 +95,13 @@ class Inputs:
     def changed(self) -> str:
         """Return what the exec has changed of them, in words that follow the node's name; or ""."""
         own = own_attributes(self._node)
-        _, values, attributes, text = self.texts
+        values, attributes, text, _ = self.texts
         if assigned := dict(self._identities.items() ^ _identities(own).items()):
             return f"assigns self.{min(assigned)} in exec"
         is_written = self._params.writes != self._writes
         if is_written or self._read_changing_params() != self._changing_params:
             return "changes its params in exec"
-        if self._attributes(own) != attributes:
+        if self._attributes(self._code.attributes(own)) != attributes:
             return "changes an attribute in place in exec"
         if exact_text(self._prepared) != text:
             return "changes in exec what prep returned"

@@ -30,14 +30,12 @@ class NodeReuse:
 
     Attributes:
         counts: what was done, by class name of the node.
-        described: the objects that count by their class and plain attributes only, by name.
     """
 
     def __init__(
         self, clock: Callable[[], float], secrets: Callable[[], frozenset[str]] = frozenset
     ) -> None:
         self.counts: dict[str, ReuseCount] = {}
-        self.described: set[str] = set()
         self._clock = clock
         self._secrets = secrets
         self._codes: dict[type, NodeCode] = {}
@@ -67,7 +65,7 @@ class NodeReuse:
             count.ran += 1
             count.cannot(inputs.doubt)
             return None
-        self.described |= inputs.described
+        count.described |= inputs.described
         call = Call(
             clock=self._clock,
             store=store,
@@ -82,6 +80,7 @@ class NodeReuse:
         else:
             count.reused += 1
             count.seconds += call.reused.seconds
+            count.tokens += call.reused.tokens
             trace.note_reused(at, call.reused.seconds)
         return call
 
@@ -102,7 +101,7 @@ class NodeReuse:
         code = self._codes.get(kind)
         if code is None or not code.is_current:
             code = self._codes[kind] = NodeCode(node, self._secrets())
-            self.described |= code.described
             count = self.counts.setdefault(code.name, ReuseCount())
+            count.described |= code.described
             count.changed += [each for each in store.knows(code) if each not in count.changed]
         return code

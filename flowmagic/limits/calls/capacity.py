@@ -13,6 +13,7 @@ from ...errors import LimitError, describe
 from ..adaptive import Adaptive, Aimd
 from ..limits import plain_number
 from ..pace import WINDOW, Entry, Pace
+from .usage import current_usage
 
 if TYPE_CHECKING:
     from .queue import CallQueue
@@ -30,9 +31,10 @@ class Call:
         limit: the limit that let it in.
         outer: the enclosing call of the same task under the same limit, if there is one.
         pace, entry: the token pace that it counts against, and its entry there.
+        usage: what else counts its tokens.
     """
 
-    __slots__ = ("began", "entry", "limit", "outer", "pace", "tokens", "waited")
+    __slots__ = ("began", "entry", "limit", "outer", "pace", "tokens", "usage", "waited")
 
     def __init__(self, limit: CallQueue, tokens: float, began: float, waited: float) -> None:
         self.limit = limit
@@ -42,6 +44,7 @@ class Call:
         self.waited = waited
         self.pace: Pace | None = None
         self.entry: Entry | None = None
+        self.usage = current_usage()
 
     def used(self, tokens: float) -> None:
         """Report how many tokens the call really used, in its block or after it.
@@ -247,6 +250,8 @@ class Capacity:
         self.call_meter.add(now)
         if tokens:
             self.token_meter.add(now, tokens)
+            if call.usage is not None:
+                call.usage.tokens += tokens
         if self.pace is not None:
             self.pace.begin(now)
         if self.token_pace is not None:
@@ -279,6 +284,8 @@ class Capacity:
         if call.pace is not None and call.entry is not None:
             call.pace.correct(call.entry, tokens, now)
         self.token_meter.add(call.began, tokens - call.tokens)
+        if call.usage is not None:
+            call.usage.tokens += tokens - call.tokens
         call.tokens = tokens
 
     def calls_in_last_minute(self, now: float) -> int:

@@ -195,6 +195,7 @@ class GraphState:
                     None if counts.running is None else counts.running[number],
                     None if times is None else _rounded(times.median),
                     0.0 if times is None else _rounded(times.total),
+                    counts.reused[number],
                 ]
             )
         return {

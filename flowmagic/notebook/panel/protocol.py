@@ -59,10 +59,11 @@ class GraphCounts(TypedDict):
     """The counts in the graph; a delta has only those nodes and edges that have changed.
 
     Attributes:
-        nodes: `[number, returned, raised, ended, ends, running, median, seconds]` for each node: how
-            many of its copies returned and raised, how many walks ended at it although it has
-            successors, and with which actions; how many of its copies run, None if that is not
-            counted; the median of their times, None if none has ended, and the sum, in seconds.
+        nodes: `[number, returned, raised, ended, ends, running, median, seconds, reused]` for each
+            node: how many of its copies returned and raised, how many walks ended at it although it
+            has successors, and with which actions; how many of its copies run, None if that is not
+            counted; the median of their times, None if none has ended, and the sum, in seconds; how
+            many of its outputs were reused.
         edges: `[number, taken, failed]` for each edge; `failed`: how many of the copies it led to
             raised.
         unplaced: the number of node copies that are not in the graph.

@@ -107,10 +107,14 @@ def reuse_line(run: BatchRun) -> str:
     ran = sum(each.ran for each in counts.values())
     reused = sum(each.reused for each in counts.values())
     seconds = sum(each.seconds for each in counts.values())
+    tokens = sum(each.tokens for each in counts.values())
     line = f"{ran:,} execs ran, {reused:,} were reused"
     if reused:
         line += f", which had taken {seconds:,.1f} s"
+        line += f" and {tokens:,.0f} tokens" if tokens else ""
     parts = [line, *(text for name, each in counts.items() if (text := _why_it_ran(name, each)))]
+    if described := sorted({name for each in counts.values() for name in each.described}):
+        parts.append(f"Of {_listed(described)}, only class and plain attributes count")
     return truncate(". ".join(parts) + ".", _FINDING)
 
 

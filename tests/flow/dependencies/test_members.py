@@ -15,6 +15,8 @@ from flowmagic.flow.dependencies.members import (
     attributes_of_object,
     changed_by_methods,
     is_limit,
+    ordered_names,
+    plain_attributes,
 )
 
 
@@ -131,3 +133,26 @@ def test_limits_of_our_own_classes_are_no_part_of_a_node():
     assert is_limit(Mine, "max_concurrent")
     assert not is_limit(Mine, "prompt")
     assert not is_limit(AsyncNode, "max_retries")
+
+
+def test_the_order_of_members_and_fields_is_known():
+    """Of no other class: the order of methods does not matter."""
+    color = enum.Enum("Color", "RED BLUE")
+    page = dataclasses.make_dataclass("Page", ["url", "at"])
+    assert ordered_names(color) == ["RED", "BLUE"]
+    assert ordered_names(page) == ["url", "at"]
+    assert ordered_names(Base) == []
+
+
+def test_the_address_of_a_client_is_one_of_its_plain_attributes():
+    """Most clients compute it; a secret in another attribute is masked unless all has to be exact."""
+
+    class Client:
+        base_url = property(lambda self: ["http://here"])
+
+        def __init__(self):
+            self.api_key, self.model, self._session = "sk-1234567890abcdef", "small", 1
+
+    exact = {"api_key": "sk-1234567890abcdef", "base_url": "['http://here']", "model": "small"}
+    assert plain_attributes(Client(), masks=False) == exact
+    assert plain_attributes(Client(), masks=True) == {**exact, "api_key": "•••"}

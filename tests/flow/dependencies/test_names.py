@@ -21,6 +21,7 @@ from flowmagic.flow.dependencies.names import (
     qualified,
     resolved,
     wrapped_by,
+    wrapped_by_library,
 )
 
 
@@ -110,6 +111,19 @@ def test_a_name_is_followed_through_the_modules_of_the_project(modules):
     assert found("p", "prompts", "json", "dumps") == (None, (vars(module), "json"), ("dumps",))
     # As the attributes of the class itself are named.
     assert found("Ask", "count")[0] == f"{__name__}.Ask"
+
+
+def test_what_a_decorator_of_a_library_has_kept_is_found():
+    """Functions and classes, and those that it has in a dict; not its caches and locks."""
+
+    def decorated(kept):
+        return types.FunctionType((lambda: kept).__code__, {}, closure=(types.CellType(kept),))
+
+    for kept in (inner, Ask, {"a": inner}):
+        assert wrapped_by_library(decorated(kept)) == (kept,)
+    for kept in ({}, {"a": 1}, 1, object()):
+        assert wrapped_by_library(decorated(kept)) == ()
+    assert wrapped_by_library(functools.wraps(inner)(decorated(1))) == (inner,)
 
 
 def test_what_a_descriptor_or_a_cache_surrounds_is_found():

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import linecache
 import sys
 import types
 import warnings
 
 import pytest
 
-from flowmagic.flow.dependencies.running_code import code_text, running_code
+from flowmagic.flow.dependencies.running_code import code_text, digest_of, literals_in, running_code
 
 
 def function(code, name="f"):
@@ -87,6 +89,16 @@ def test_what_is_imported_from_the_future_is_compiled_with_it(cells):
     assert running_code(names["f"]).syntax.text == running_code(file.f).syntax.text != ""
 
 
+def test_the_source_is_found_of_what_ipython_compiles_statement_by_statement():
+    """Python compiles a call of a module otherwise where the same source imports it."""
+    source = "import json\ndef write(value): return json.dumps(value)\n"
+    linecache.cache["cell"] = len(source), None, source.splitlines(keepends=True), "cell"
+    names = {}
+    for each in ast.parse(source).body:
+        exec(compile(ast.Module([each], []), "cell", "exec"), names)
+    assert running_code(names["write"]).syntax.text
+
+
 def test_a_cell_is_read_without_the_warnings_that_it_gave_when_it_ran(cells):
     """They would appear twice."""
     with warnings.catch_warnings():
@@ -125,6 +137,30 @@ def test_code_is_the_same_wherever_it_stands(one, other):
 def test_code_that_does_something_else_differs(one, other):
     """Down to the sign of zero."""
     assert code_text(function(one).__code__) != code_text(function(other).__code__)
+
+
+def test_literals_are_those_of_all_code_but_docstrings():
+    """Also in containers, and in the functions in it."""
+
+    def outer(x):
+        """Not this one."""
+        return [lambda: "c", x in ("a", b"b"), x in {"d", "e"}]
+
+    found = ["'a'", "'c'", "'d'", "'e'", "b'b'"]
+    assert [each for each in literals_in(outer.__code__) if "locals" not in each] == found
+
+
+def test_a_docstring_and_a_masked_secret_change_no_digest(cells):
+    """Unless nothing is masked: then another secret is another digest."""
+    code = "def ask():{}\n    token = 'sk-abcdefgh{}'\n    return token[1:]"
+    plain, doc, other = (
+        cells.run(code.format(*each)).ask
+        for each in (("", "12345678"), ("\n    'What.'", "12345678"), ("", "87654321"))
+    )
+    sources = [digest_of(each, frozenset()).partition(":")[0] for each in (plain, doc, other)]
+    assert sources[0] == sources[1] == sources[2] != ""
+    exact = [digest_of(each, None) for each in (plain, doc, other)]
+    assert exact[0] == exact[1] != exact[2]
 
 
 def test_without_a_source_the_code_tells_the_globals():

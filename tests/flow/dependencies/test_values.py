@@ -241,10 +241,14 @@ def test_frames_count_by_content():
     for name in whole:
         column_by_column[name] = whole[name]
     assert written(whole) == written(column_by_column) == written(frame())
+    noted = frame()
+    noted.attrs["source"] = "a.csv"
     others = [
         frame(a=[1, 3]), frame(a=[1.0, 2.0]), frame(d=[1, 2]), frame()[["b", "a", "c"]],
         frame().set_index("a"), frame().set_index(["a", "b"]), frame()["a"], frame()["c"], frame().index,
-        frame(b=pd.Categorical(["x", "y"])), frame(a=pd.array([1, None], dtype="Int64")),
+        frame(b=pd.Categorical(["x", "y"])), frame(b=pd.Categorical(["x", "y"], ["y", "x"])),
+        frame(b=pd.Categorical(["x", "y"], ordered=True)), noted, pd.date_range("2026", periods=2),
+        pd.DatetimeIndex(["2026-01-01", "2026-01-02"]), frame(a=pd.array([1, None], dtype="Int64")),
         frame(c=pd.to_datetime(["2026-01-31", "2026-02-01"]).tz_localize("UTC")),
         pd.Timestamp("2026-01-31"), pd.Timedelta(1), pd.NaT, pd.NA,
     ]  # fmt: skip

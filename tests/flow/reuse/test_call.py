@@ -6,6 +6,7 @@ import json
 
 from pocketflow import Node
 
+import flowmagic
 from flowmagic.flow.reuse.call import Call
 from flowmagic.flow.reuse.inputs import Inputs
 from flowmagic.flow.reuse.node_code import NodeCode
@@ -111,6 +112,17 @@ def test_nothing_is_kept_unless_the_copy_succeeds():
     assert not store.outputs
     made.succeeded()
     assert store.outputs
+
+
+def test_the_tokens_of_its_calls_are_kept_with_an_output():
+    """Those that exec has reported, so that a run can say what it has saved."""
+    store, limit = InMemory(), flowmagic.CallLimit("service")
+    made, _ = call(store, {})
+    with made, limit.call(tokens=100) as under:
+        under.used(70)
+    made.returned("one", fell_back=False)
+    made.succeeded()
+    assert call(store, {})[0].reused.tokens == 70
 
 
 def test_the_params_note_what_is_read_again_when_the_call_ends():

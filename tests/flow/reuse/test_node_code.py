@@ -16,7 +16,7 @@ def helper(text): return text + PROMPT
 class Ask(Node):
     model = "small"
     def prep(self, shared): return shared["q"]
-    def exec(self, q): return self.shorten(helper(q)) + self.model
+    def exec(self, q): return self.shorten(helper(q))[:99] + self.model
     def shorten(self, text): return text[:9]
     def post(self, shared, p, e): shared["a"] = e
 node = Ask()
@@ -50,11 +50,12 @@ SAME = [
 def test_the_code_is_the_same_after_an_edit_that_exec_cannot_notice(code_of, what, edit):
     """Nothing is paid for again."""
     assert edit(BASE) != BASE, what
-    assert code_of(BASE).digest == code_of(edit(BASE)).digest
+    before, after = code_of(BASE), code_of(edit(BASE))
+    assert (before.digest, before.exact) == (after.digest, after.exact)
 
 
 CHANGED = [
-    ("exec", "self.shorten(helper(q))", "helper(q)", "Ask.exec"),
+    ("exec", "self.shorten(helper(q))[:99]", "helper(q)", "Ask.exec"),
     ("a constant", '"in French"', '"in German"', "PROMPT"),
     ("a helper", "return text + PROMPT", "return PROMPT + text", "helper"),
     ("a method", "text[:9]", "text[:8]", "Ask.shorten"),

@@ -173,11 +173,11 @@ def test_a_panel_tells_of_the_counts_a_few_times_a_second_and_in_the_end_of_all(
         ]
         assert 4 <= len(told) <= 8
         assert all(later[0] - at[0] >= 0.25 for at, later in pairwise(told))
-        assert told[-1][1]["nodes"] == [[0, 36, 0, 0, "", 4, 0.2, 7.2]]
+        assert told[-1][1]["nodes"] == [[0, 36, 0, 0, "", 4, 0.2, 7.2, 0]]
         await panel.run
         whole = panel.sent[-1][1]["graph"]
         assert [node["name"] for node in whole["nodes"]] == ["Work"]
-        assert whole["counts"]["nodes"] == [[0, 40, 0, 0, "", 0, 0.2, 8.0]]
+        assert whole["counts"]["nodes"] == [[0, 40, 0, 0, "", 0, 0.2, 8.0, 0]]
         assert panel.get_state("graph")["graph"] == whole
         sent = len(panel.sent)
         await asyncio.sleep(3)

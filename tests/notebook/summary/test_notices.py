@@ -233,6 +233,20 @@ async def test_a_run_with_reuse_says_what_ran_and_why(tmp_path, monkeypatch):
     assert "Styled: tests.notebook.summary.test_notices.Sty… has changed. Clocked" in await said()
 
 
+class Calling(AsyncNode):
+    async def exec_async(self, _):
+        return bool(self.client)
+
+
+async def test_clients_that_count_by_class_and_plain_attributes_are_named(tmp_path):
+    """Once for the run: another header of the client is no other key."""
+    node = Calling()
+    node.client = pytest.importorskip("httpx").Client()
+    run = flowmagic.batchflow(node, [{}, {}], journal=tmp_path / "runs.journal", reuse=True)
+    text = reuse_line(await run)
+    assert text.endswith("Of self['client'], only class and plain attributes count.")
+
+
 async def test_a_run_without_reuse_says_nothing_of_it():
     """There is nothing to say."""
     assert reuse_line(await flowmagic.batchflow(Styled(), [{}])) == ""

@@ -98,13 +98,14 @@ export class Graph {
     const running = this.counter("running", () => this.show(name, [RUNNING]));
     const failed = this.counter("failed", () => this.show(name, [FAILED]));
     const done = element("span", "fm-num", { "data-status": "succeeded" }, icon("succeeded"), element("span"));
+    const reused = element("span", "fm-num", { title: "Outputs of earlier runs, taken in place of an exec" });
     const ended = element("span", "fm-num");
     const time = element("span", "fm-num", { title: "Median time of a node copy, and its share of the time in all nodes" });
     const what = element("span", "", {}, kind);
-    const counts = element("div", "fm-graph-counts", {}, running.root, done, failed.root, ended, time, what);
+    const counts = element("div", "fm-graph-counts", {}, running.root, done, reused, failed.root, ended, time, what);
     const root = element("div", `fm-graph-node${frame ? " fm-frame" : ""}`, {}, button, counts);
     root.style.cssText = `left:${x}px;top:${y}px;width:${width}px;height:${height}px`;
-    return { frame, root, button, running, failed, done, ended, time, what };
+    return { frame, root, button, running, failed, done, reused, ended, time, what };
   }
 
   counter(status, show) {
@@ -204,7 +205,7 @@ export class Graph {
   /** @returns {number} how many instances have failed at the node */
   countNode(box, i, graph, entry, here, started, times) {
     const { name, kind, where } = graph.nodes[i];
-    const [, returned, raised, ended, ends, exactly] = entry ?? [i, 0, 0, 0, "", null];
+    const [, returned, raised, ended, ends, exactly, , , reused] = entry ?? [i, 0, 0, 0, "", null, null, 0, 0];
     const alike = this.alike.get(name);
     const at = here.get(name) ?? { running: 0, failed: 0 };
     const failed = alike > 1 ? raised : at.failed;
@@ -215,6 +216,8 @@ export class Graph {
     writeCount(box.failed, failed && started ? `${number.format(failed)} failed` : "", name);
     write(box.done.lastChild, `${number.format(returned)} done`);
     box.done.hidden = !started;
+    write(box.reused, reused ? `${number.format(reused)} reused` : "");
+    box.reused.hidden = !reused;
     write(box.ended, ended ? `${number.format(ended)} ended here` : "");
     box.ended.hidden = !ended;
     box.what.hidden = started;
@@ -222,6 +225,7 @@ export class Graph {
     const ways = graph.edges.map(([start, , action], edge) => ({ start, action, edge })).filter(({ start }) => start === i);
     const label = [
       started ? `${number.format(running)} running${among}, ${number.format(returned)} done, ${number.format(failed)} failed` : kind,
+      reused ? `${number.format(reused)} reused` : "",
       ended ? `${number.format(ended)} ended here` : "",
       ...ways.map(({ action, edge }) => `${action} ${started ? times(edge) : ""}`.trim()),
     ];
