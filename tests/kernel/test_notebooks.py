@@ -129,12 +129,12 @@ def test_the_quickstart_retries_what_failed(quickstart):
     cells, found = quickstart
     rushed = re.match(r"(\d+) succeeded, (\d+) failed in ", outputs(cells["rush-await"]))
     succeeded, failed = map(int, rushed.groups())
-    assert succeeded + failed == found["rush"][1] == 200
+    assert succeeded + failed == found["rush"][1] == 100
     assert failed > 0, "the rush is there to show failures"
     assert found["attempts"].count(2) == failed
     assert found["attempts"].count(1) == succeeded
     good, _, bad = found["rush"]
-    assert (good, bad) == (200, 0)
+    assert (good, bad) == (100, 0)
     assert outputs(cells["retry"]).splitlines() == [
         f"{len(found['asked'])} succeeded, 0 failed",
         f"{good} succeeded, {bad} failed",
