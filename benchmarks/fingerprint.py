@@ -68,7 +68,7 @@ def measure(cells: int, rounds: int) -> None:
         for known in (running_code._known, source_code._files):
             known.clear()
         packages.version_of.cache_clear()
-        reader._digest_of_code.cache_clear()
+        running_code._digest_of_code.cache_clear()
         gc.collect()
         first.append(_timed(flow))
         again.append(_timed(flow))
