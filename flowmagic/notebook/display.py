@@ -6,6 +6,7 @@ import asyncio
 import time
 import weakref
 from collections.abc import Mapping
+from contextvars import Context
 from functools import partial
 from typing import Any
 
@@ -104,7 +105,7 @@ class NotebookDisplay:
             if self._timer is not None:
                 self._timer.cancel()  # it would keep the run for as long as it waits
                 self._timer = None
-            self._handle.update(summary.bundle(run), raw=True)
+            self._update(summary.bundle(run))
         elif self._timer is None:  # it was resumed after its end, or comes from elsewhere
             self._publish_later(run, _INTERVAL)
 
@@ -121,8 +122,14 @@ class NotebookDisplay:
         began = time.perf_counter()
         if (present := (run.counts, run.status)) != self._published:
             self._published = present
-            self._handle.update(summary.bundle(run, brief=True), raw=True)
+            self._update(summary.bundle(run, brief=True))
         self._publish_later(run, max(_INTERVAL, (time.perf_counter() - began) / _SHARE))
+
+    def _update(self, bundle: dict[str, str]) -> None:
+        # A run keeps the Context of its cell, with which ipykernel tells whose output a message is. A
+        # front end takes an update from any cell; nbclient only from the one that it executes, such as one
+        # that retries the run. An empty Context stands for the latest cell.
+        Context().run(self._handle.update, bundle, raw=True)
 
     def tick(self) -> None:
         """Do nothing: the panel updates itself."""

@@ -107,11 +107,13 @@ class Answer:
     def __init__(self, client, message, timeout):
         self.outputs = []
         self.updates = []
+        self.own_updates = []
         self.widgets = []
         self.stdout = ""
         self.error = None
         kinds = {
             "display_data": self.outputs,
+            "update_display_data": self.own_updates,
             "execute_result": self.outputs,
             "comm_open": self.widgets,
         }
