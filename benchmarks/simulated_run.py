@@ -293,7 +293,8 @@ def _is_of_nodes(task: asyncio.Task[Any]) -> bool:
 async def _check_journal(run: Any, made: Scenario, calm: dict[int, Any], path: Path) -> None:
     run.journal.join()
     with flowmagic.open_journal(path) as journal:
-        succeeded = _check_written(run, journal[1], calm)
+        # There is no run where the disk was full from the beginning to the end.
+        succeeded = _check_written(run, journal[1] if journal.runs else (), calm)
     world = World()
     rows = [{"row": row} for row in range(made.source.rows)]
     resumed = flowmagic.batchflow(

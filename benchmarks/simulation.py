@@ -30,6 +30,8 @@ def simulate(seed: int, folder: Path | None = None, *, cancel_at: int | None = N
         return check(scenario(seed), folder, cancel_at=cancel_at)
     except BrokenError as error:
         raise BrokenError(f"seed {seed}: {error}") from None
+    except Exception as error:
+        raise BrokenError(f"seed {seed}: {error!r}") from error
 
 
 def reduced(made: Scenario) -> Scenario:
