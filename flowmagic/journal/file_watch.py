@@ -91,7 +91,7 @@ class FileWatch:
         Raises:
             OSError, JournalError: it cannot be copied.
         """
-        copy = self._file.with_name(f"{self._file.name}.{secrets.token_hex(4)}")
+        copy = self._unused_path()
         try:
             descriptor = os.open(copy, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
             with self._file.open("rb") as source, open(descriptor, "wb") as target:
@@ -108,6 +108,10 @@ class FileWatch:
             copy.unlink(missing_ok=True)
         self._identities[self._file] = _identity(self._file)
 
+    def _unused_path(self) -> Path:
+        """Return a path beside the journal where there is no file."""
+        return self._file.with_name(f"{self._file.name}.{secrets.token_hex(4)}")
+
     @contextlib.contextmanager
     def set_aside(self) -> Iterator[None]:
         """Have the journal at another path, and nothing in the lost -wal, while the connection is closed.
@@ -119,7 +123,7 @@ class FileWatch:
             OSError: it cannot be moved.
         """
         self.check()
-        aside = self._file.with_name(f"{self._file.name}.{secrets.token_hex(4)}")
+        aside = self._unused_path()
         self._file.rename(aside)
         try:
             yield
