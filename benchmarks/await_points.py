@@ -1,6 +1,6 @@
 """Is anything left, or lost, when a run is cancelled at any point where something is awaited?
 
-Each simulated run is repeated once for each turn that the loop makes while it goes on, and cancelled in
+Each simulated run is repeated once for each turn that the loop makes during it, and cancelled in
 that turn; one that takes very many turns, because something hangs, in every second one, or third. What
 must hold afterwards is what `simulation` checks.
 """

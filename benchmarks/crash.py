@@ -127,7 +127,7 @@ def check(state: State, recorded: Recorded, folder: Path, resumed_before: dict[A
 
 
 def _check_file(state: State, path: Path) -> tuple[int, list[dict[int, Any]]]:
-    """Check what is in the journal; return what stands for its tables, and the rows of each run."""
+    """Check what is in the journal; return a hash of its tables, and the rows of each run."""
     content = 0
     in_file: list[dict[int, Any]] = [{} for _ in state.known]
     statuses = [""] * len(state.known)

@@ -40,7 +40,7 @@ def kernel() -> Iterator[tuple[BaseProcess, Any]]:
     from jupyter_client.connect import write_connection_file
 
     with tempfile.TemporaryDirectory() as folder:
-        # Sockets in a folder: a free port that is chosen now may be taken by somebody else.
+        # Sockets in a folder: another process may take a port that is free now.
         file, _ = write_connection_file(
             f"{folder}/connection.json", transport="ipc", ip=f"{folder}/kernel"
         )

@@ -121,7 +121,7 @@ def rows(number: int) -> list[dict[str, int]]:
 
 
 def provide(connection: Any) -> None:
-    """Serve a fake provider, and say of it what is asked: "url", "number" of calls, or its "calls".
+    """Serve a fake provider, and answer questions about it: "url", "number" of calls, or its "calls".
 
     The calls, those since the last time, are given when none is under way.
     """

@@ -193,7 +193,7 @@ class _RecordingVfs:
         return int(self._system.delete(vfs, path, synced))
 
     def _note_of_open(self, op: Op) -> None:
-        if op.name:  # or nobody can find the file any more
+        if op.name:  # otherwise the file is at no path any more
             self._note(op)
 
     def _create(self, name: str) -> None:

@@ -164,7 +164,7 @@ def _succeeded(journal: Path) -> set[int]:
 
 
 def figures(found: Iterable[Resumed]) -> list[Figure]:
-    """Return the figures of many kills; integers at which something went wrong stand beside them."""
+    """Return the figures of many kills; beside them, the integers at which something went wrong."""
     found = list(found)
     killed = sum(each.was_killed for each in found)
     reported = sum(each.reported for each in found)

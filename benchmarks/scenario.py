@@ -1,7 +1,7 @@
 """Scenarios of the simulation: each is made from one integer, and is always the same for it.
 
 A scenario has a graph of nodes, a source of rows, faults, options, and a script of events that happen
-while the run goes on. Its `repr` is the Python that makes it.
+during the run. Its `repr` is the Python that makes it.
 """
 
 # ruff: noqa: ARG002 - the hooks have the parameters of PocketFlow

@@ -62,7 +62,7 @@ ERRORS = (
 
 
 def block() -> None:
-    """Hold the loop for a while: its clock goes on, and it calls nothing."""
+    """Hold the loop for a while: its clock advances, and it calls nothing."""
     loop: Any = asyncio.get_running_loop()
     loop.now += _BLOCKED
 

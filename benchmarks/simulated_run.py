@@ -98,7 +98,7 @@ def _check(made: Scenario, world: World, path: Path | None, cancel_at: int | Non
     loop = BoundedLoop()
     random.seed(made.seed)  # of the waits before retries
     broken: list[str] = []
-    # It also hears of tasks of nodes that nobody awaits.
+    # It also gets the errors of nodes' tasks that nobody awaits.
     loop.set_exception_handler(
         lambda _, context: broken.append(str(context)) if "handle" in context else None
     )
@@ -258,7 +258,7 @@ def _check_causes(run: Any, made: Scenario, world: World) -> None:
         raise BrokenError(f"post got {world.posted}, and the results are {run.results}")
     for index, code in enumerate(run.records.status):
         if code == CANCELLED and is_whole and index not in world.cancelled:
-            raise BrokenError(f"nobody has cancelled row {index}: {run!r}")
+            raise BrokenError(f"nothing cancelled row {index}, which is cancelled: {run!r}")
         if code == FAILED and not may_fail:
             raise BrokenError(f"nothing made row {index} fail: {run[index].error!r}")
 

@@ -35,7 +35,7 @@ def simulate(seed: int, folder: Path | None = None, *, cancel_at: int | None = N
 
 
 def reduced(made: Scenario) -> Scenario:
-    """Return what is left of a scenario that breaks a promise, when nothing can be left out of it."""
+    """Return a scenario that breaks a promise, reduced until nothing more can be left out."""
     smaller = next(filter(breaks, _smaller(made)), None)
     return made if smaller is None else reduced(smaller)
 
